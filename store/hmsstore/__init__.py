@@ -1,0 +1,50 @@
+"""The on-disk format of hms-eeg, read with NumPy alone: open a store, select rows, gather windows.
+
+>>> import hmsstore
+>>> store = hmsstore.Store.open("hms.zarr")  # doctest: +SKIP
+>>> batch = store.gather(store.select(split="train")[:32])  # doctest: +SKIP
+"""
+
+from hmsstore.errors import (
+    DamagedStoreError,
+    LeakingStoreError,
+    NotAStoreError,
+    RequestError,
+    StoreError,
+    UnsealedStoreError,
+)
+from hmsstore.overlap import most_overlapping
+from hmsstore.reader import Store
+from hmsstore.schema import (
+    CHAINS,
+    CHANNELS,
+    CLASSES,
+    FEATURES,
+    FORMAT_VERSION,
+    FREQUENCIES_HZ,
+    REGIONS,
+    SIGNALS,
+    SPLITS,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CHAINS",
+    "CHANNELS",
+    "CLASSES",
+    "FEATURES",
+    "FORMAT_VERSION",
+    "FREQUENCIES_HZ",
+    "REGIONS",
+    "SIGNALS",
+    "SPLITS",
+    "DamagedStoreError",
+    "LeakingStoreError",
+    "NotAStoreError",
+    "RequestError",
+    "Store",
+    "StoreError",
+    "UnsealedStoreError",
+    "most_overlapping",
+]

@@ -1,0 +1,140 @@
+"""Zarr v3 array metadata -> read-only NumPy views of the files themselves.
+
+The format keeps every array uncompressed and in C order, so that a file is the raw array from its
+first byte on. Nothing here decodes; what cannot be mapped is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column, Signal
+
+Metadata = Mapping[str, Any]
+"""The content of one array's zarr.json."""
+
+BYTES_CODEC = {"name": "bytes", "configuration": {"endian": "little"}}
+SHARD_INDEX_ENTRY = 16
+"""Bytes of index per inner chunk: offset and length, both uint64."""
+SHARD_INDEX_CHECKSUM = 4
+"""Bytes of CRC-32C behind the index."""
+
+
+def zarr_dtype(dtype: str | np.dtype[Any]) -> str:
+    """Name of a NumPy dtype in Zarr v3 metadata ('float16', 'int64', ...)."""
+    return np.dtype(dtype).name
+
+
+def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
+    """Size of the file of a shard that holds this many rows of a signal.
+
+    Data come first, in whole inner chunks (one window each; the last one filled up with NaN), then
+    the index of all inner chunks that a full shard would have, then the checksum of the index.
+    """
+    chunk_bytes = signal.window_rows * len(signal.features) * 2
+    data = ceil(rows / signal.window_rows) * chunk_bytes
+    return data + shard_rows // signal.window_rows * SHARD_INDEX_ENTRY + SHARD_INDEX_CHECKSUM
+
+
+def check_layout(root: Mapping[str, Any]) -> list[str]:
+    """Find every array that is missing or not laid out as FORMAT.md says.
+
+    Takes the content of the root group's zarr.json.
+    """
+    nodes = root["consolidated_metadata"]["metadata"]
+    problems = []
+    for signal in SIGNALS.values():
+        problems += check_signal(signal, nodes.get(signal.name, {}))
+    tables = {"windows": WINDOW_COLUMNS} | {f"recordings/{n}": RECORDING_COLUMNS for n in SIGNALS}
+    for table, columns in tables.items():
+        for column in columns:
+            path = f"{table}/{column.name}"
+            problems += check_column(path, column, nodes.get(path, {}))
+    return problems
+
+
+def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
+    """Find what keeps the array of a signal from being mapped; empty if nothing does."""
+    width = len(signal.features)
+    codecs = metadata.get("codecs") or [{}]
+    sharding = codecs[0].get("configuration", {})
+    key = metadata.get("chunk_key_encoding", {})
+    expected = {
+        "data_type": (metadata.get("data_type"), "float16"),
+        "axes": (metadata.get("dimension_names"), list(signal.dims)),
+        "features": (metadata.get("shape", [0, 0])[1], width),
+        "codecs": ([codec.get("name") for codec in codecs], ["sharding_indexed"]),
+        "inner chunk": (sharding.get("chunk_shape"), [signal.window_rows, width]),
+        "inner codecs": (sharding.get("codecs"), [BYTES_CODEC]),
+        "index_location": (sharding.get("index_location"), "end"),
+        "chunk keys": (key, {"name": "default", "configuration": {"separator": "/"}}),
+    }
+    return [
+        f"{signal.name}/zarr.json: {what} is {found}, expected {wanted}"
+        for what, (found, wanted) in expected.items()
+        if found != wanted
+    ]
+
+
+def check_column(path: str, column: Column, metadata: Metadata) -> list[str]:
+    """Find what keeps a table column from being mapped; empty if nothing does."""
+    shape = metadata.get("shape")
+    expected = {
+        "data_type": (metadata.get("data_type"), zarr_dtype(column.dtype)),
+        "axes": (len(shape or ()), 2 if column.per_class else 1),
+        "chunk": (metadata.get("chunk_grid", {}).get("configuration"), {"chunk_shape": shape}),
+        "codecs": ([codec.get("name") for codec in metadata.get("codecs", [])], ["bytes"]),
+    }
+    return [
+        f"{path}/zarr.json: {what} is {found}, expected {wanted}"
+        for what, (found, wanted) in expected.items()
+        if found != wanted
+    ]
+
+
+def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[np.float16]]:
+    """Map every shard of a signal: float16 (rows, features) each, read-only, nothing read yet."""
+    total, width = metadata["shape"]
+    shard_rows = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
+    count = ceil(total / shard_rows)
+    allow_open_files(count)
+    return [
+        map_file(
+            store / signal.name / "c" / str(number) / "0",
+            "<f2",
+            (min(shard_rows, total - number * shard_rows), width),
+        )
+        for number in range(count)
+    ]
+
+
+def map_column(store: Path, path: str, column: Column, metadata: Metadata) -> NDArray[Any]:
+    """Map one table column, read-only."""
+    shape = tuple(metadata["shape"])
+    return map_file(store / path / "c" / "/".join("0" * len(shape)), column.dtype, shape)
+
+
+def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map the first bytes of a file as an array, as a plain ndarray (slices of it cost less)."""
+    return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
+
+
+def allow_open_files(count: int) -> None:
+    """Raise this process's soft limit on open files so that so many more can be mapped."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows has no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))

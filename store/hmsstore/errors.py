@@ -1,0 +1,59 @@
+"""What can go wrong with a store, as one small tree of exceptions.
+
+::
+
+    StoreError              everything below; its text says what, where and what to do
+    |-- NotAStoreError      nothing is there, or something else is
+    |-- UnsealedStoreError  a build that has not finished
+    |-- DamagedStoreError   files are missing, cut short, changed or contradict each other
+    |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
+    `-- RequestError        rows, split, fold, signal or shift that this store cannot serve
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class StoreError(Exception):
+    """A store cannot be opened or cannot serve a request."""
+
+
+class NotAStoreError(StoreError):
+    """There is no store at this path."""
+
+
+class UnsealedStoreError(StoreError):
+    """The store's build has not finished."""
+
+
+class DamagedStoreError(StoreError):
+    """The store is not as it was sealed.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Every problem found, each naming its file.
+    """
+
+    def __init__(self, path: object, problems: Sequence[str]) -> None:
+        super().__init__(path, problems)
+        self.path = path
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        """List the first ten problems and say what to do."""
+        lines = [f"{self.path} is damaged: {len(self.problems)} problem(s)."]
+        lines += [f"  {problem}" for problem in self.problems[:10]]
+        if len(self.problems) > 10:
+            lines.append(f"  and {len(self.problems) - 10} more")
+        lines.append("Copy it again from where it came, or build it again.")
+        return "\n".join(lines)
+
+
+class LeakingStoreError(StoreError):
+    """Patients are on both sides of a split that is not declared to leak."""
+
+
+class RequestError(StoreError, ValueError):
+    """The caller asked for something that this store does not hold."""

@@ -1,0 +1,280 @@
+"""A sealed store on disk -> windows as NumPy arrays, copied straight out of the mapped files.
+
+Shapes: B windows of a batch, T rows in time, C channels or features, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hmsstore.arrays import Metadata, check_layout, map_column, map_signal
+from hmsstore.errors import DamagedStoreError, LeakingStoreError, RequestError
+from hmsstore.leakage import leaking_patients
+from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS, Column, Signal
+from hmsstore.shift import Table, shift_room, window_starts
+
+Batch = dict[str, NDArray[Any]]
+"""Signals of a batch by name."""
+
+
+class Store:
+    """A sealed store, open for reading. Nothing is loaded until it is asked for.
+
+    Use `Store.open`. A store pickles as its path, so it may be sent to other processes, and may be
+    read from many threads at once.
+
+    Attributes
+    ----------
+    path : Path
+        Where it lies.
+    identity : str
+        SHA-256 that names its contents; written into whatever is made from it.
+    info : dict
+        Parameters, statistics, counts, split, versions: the attributes of the root group.
+    windows : mapping of str to array (windows,)
+        One row per window; FORMAT.md lists the columns.
+    recordings : mapping of str to mapping of str to array (recordings,)
+        Per signal, one row per stored span of a recording.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, root: Mapping[str, Any]) -> None:
+        nodes = root["consolidated_metadata"]["metadata"]
+        self.path = path
+        self.identity = manifest.identity
+        self.manifest = manifest
+        self.info: dict[str, Any] = root["attributes"]["hms"]
+        self._shards = {
+            name: map_signal(path, signal, nodes[name]) for name, signal in SIGNALS.items()
+        }
+        self._shard_rows = {
+            name: int(nodes[name]["chunk_grid"]["configuration"]["chunk_shape"][0])
+            for name in SIGNALS
+        }
+        self.windows: Table = self._table("windows", WINDOW_COLUMNS, nodes)
+        self.recordings: Mapping[str, Table] = MappingProxyType(
+            {name: self._table(f"recordings/{name}", RECORDING_COLUMNS, nodes) for name in SIGNALS}
+        )
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open the sealed store in this folder; works on read-only file systems.
+
+        The seal, every file's size, the metadata and the split are checked, in milliseconds. What
+        is not checked is the content of the large files: `hmsprep verify` does that.
+
+        Raises
+        ------
+        StoreError
+            Saying what is wrong and what to do: see `hmsstore.errors` for the kinds.
+        """
+        path = Path(path).absolute()
+        manifest = read_manifest(path)
+        problems = check_sizes(path, manifest)
+        root = _read_root(path, manifest, problems)
+        if not problems:
+            problems += check_layout(root)
+        if problems:
+            raise DamagedStoreError(path, problems)
+        store = cls(path, manifest, root)
+        store._refuse_leak()
+        return store
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.windows["eeg_id"])
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        return f"<hmsstore.Store {self.path} ({len(self):,} windows, {self.identity[:12]})>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as the path: every process maps the files for itself."""
+        return Store.open, (self.path,)
+
+    @property
+    def leaks(self) -> bool:
+        """Whether this store declares that patients are in both train and test."""
+        return bool(self.info["split"]["leaks"])
+
+    @property
+    def folds(self) -> int:
+        """Number of folds of cross-validation; 0 if there are too few patients for any."""
+        return int(self.info["split"]["folds"])
+
+    def shards(self, signal: str) -> Sequence[NDArray[np.float16]]:
+        """The mapped shards of a signal, float16 (rows, features) each, in order."""
+        return tuple(self._shards[signal])
+
+    def shard_rows(self, signal: str) -> int:
+        """Rows of the array of a signal that each shard holds (the last may hold fewer)."""
+        return self._shard_rows[signal]
+
+    def select(self, split: str = "train", fold: int | None = None) -> NDArray[np.int64]:
+        """Choose windows by what they are for.
+
+        Parameters
+        ----------
+        split : str
+            'train', 'valid', 'test', 'predict' or 'dropped'. 'valid' is the fold of the training
+            windows that is held out, so it needs `fold`.
+        fold : int, optional
+            With 'train': leave this fold out.
+
+        Returns
+        -------
+        int64 (rows,)
+            Row numbers in ascending order.
+
+        Raises
+        ------
+        RequestError
+            The split or fold does not exist.
+        """
+        if split not in (*SPLITS, "valid"):
+            raise RequestError(f"split {split!r} does not exist: use valid, {', '.join(SPLITS)}")
+        if fold is not None and not 0 <= fold < self.folds:
+            raise RequestError(f"fold {fold} does not exist: {self.path} has {self.folds} folds")
+        if split == "valid" and fold is None:
+            raise RequestError("split 'valid' needs a fold: it is the training fold held out")
+        code = SPLITS.index("train" if split == "valid" else split)
+        chosen = self.windows["split"] == code
+        if fold is not None and split == "valid":
+            chosen &= self.windows["fold"] == fold
+        elif fold is not None and split == "train":
+            chosen &= self.windows["fold"] != fold
+        return np.flatnonzero(chosen)
+
+    def gather(
+        self,
+        rows: ArrayLike,
+        signals: Sequence[str] = tuple(SIGNALS),
+        out: Batch | None = None,
+        shift: ArrayLike | None = None,
+        clamp: bool = False,
+    ) -> Batch:
+        """Copy windows into batch arrays, each by one contiguous copy.
+
+        Parameters
+        ----------
+        rows : integers (B,)
+            Row numbers of the window table.
+        signals : sequence of str
+            'eeg', 'spectrogram' or both; only the files of these are touched.
+        out : dict of float16 arrays, optional
+            Arrays to write into, shaped as those returned.
+        shift : integers (B,), optional
+            Move each window by this many EEG samples (1/200 s) within its recording's stored span;
+            the spectrogram starts at floor((offset_s + shift/200) / 2).
+        clamp : bool
+            Move as far as there is room instead of refusing a shift that leaves the span.
+
+        Returns
+        -------
+        dict of float16 arrays
+            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), as stored (see `denormalise`).
+
+        Raises
+        ------
+        RequestError
+            A row, signal or `out` array does not fit, or a shift leaves the span.
+        """
+        numbers = self._checked_rows(rows)
+        starts = window_starts(self.windows, numbers, shift, clamp)
+        batch: Batch = {}
+        for name in signals:
+            if name not in SIGNALS:
+                raise RequestError(f"signal {name!r} does not exist: use {', '.join(SIGNALS)}")
+            signal = SIGNALS[name]
+            batch[name] = _destination(signal, len(numbers), out)
+            shards, shard_rows = self._shards[name], self._shard_rows[name]
+            for window, start in zip(batch[name], starts[name].tolist(), strict=True):
+                number, first = divmod(start, shard_rows)
+                np.copyto(window, shards[number][first : first + signal.window_rows])
+        return batch
+
+    def shift_room(self, rows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How far each window can move: smallest and largest shift in EEG samples, int64 (B,)."""
+        return shift_room(self.windows, self._checked_rows(rows))
+
+    def denormalise(self, batch: Mapping[str, NDArray[Any]]) -> Batch:
+        """Turn stored values back into float32 microvolts and ln(uV^2/Hz).
+
+        Parameters
+        ----------
+        batch : dict of arrays (..., C)
+            Any of 'eeg' and 'spectrogram' as `gather` returns them.
+        """
+        physical: Batch = {}
+        for name, values in batch.items():
+            physical[name] = values.astype(np.float32)
+            if self.info["parameters"]["normalise"] == "zscore":
+                statistics = self.info["statistics"][name]
+                physical[name] *= np.asarray(statistics["std"], np.float32)
+                physical[name] += np.asarray(statistics["mean"], np.float32)
+        return physical
+
+    def _table(self, path: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]) -> Table:
+        return MappingProxyType(
+            {
+                column.name: map_column(self.path, f"{path}/{column.name}", column, node)
+                for column in columns
+                for node in [nodes[f"{path}/{column.name}"]]
+            }
+        )
+
+    def _refuse_leak(self) -> None:
+        table = self.windows
+        patients = leaking_patients(table["patient_id"], table["split"], table["fold"])
+        if len(patients) and not self.leaks:
+            raise LeakingStoreError(
+                f"{self.path}: {len(patients)} patient(s), the first {patients[0]}, are on both "
+                "sides of the split or in two folds, and the store does not declare it. Scores on "
+                "it would be too good: build it again."
+            )
+
+    def _checked_rows(self, rows: ArrayLike) -> NDArray[np.int64]:
+        numbers = np.asarray(rows)
+        if numbers.size == 0:
+            return np.empty(0, np.int64)
+        if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
+            raise RequestError(f"rows must be whole numbers in one dimension, got {rows!r}")
+        outside = numbers[(numbers < 0) | (numbers >= len(self))]
+        if len(outside):
+            raise RequestError(
+                f"row {outside[0]} does not exist: rows go from 0 to {len(self) - 1}"
+            )
+        return numbers.astype(np.int64, copy=False)
+
+
+def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[str, Any]:
+    """Read the root group's zarr.json, which repeats the metadata of every array."""
+    name = "zarr.json"
+    text = (path / name).read_bytes() if (path / name).is_file() else b"{}"
+    if zlib.crc32(text) != manifest.files.get(name, (0, -1))[1]:
+        problems.append(f"{name} differs from its checksum")
+        return {}
+    root: dict[str, Any] = json.loads(text)
+    return root
+
+
+def _destination(signal: Signal, count: int, out: Batch | None) -> NDArray[Any]:
+    shape = (count, signal.window_rows, len(signal.features))
+    if out is None:
+        return np.empty(shape, np.float16)
+    if signal.name not in out:
+        raise RequestError(f"out has no array {signal.name!r}")
+    array = out[signal.name]
+    if array.shape != shape or array.dtype != np.float16:
+        raise RequestError(
+            f"out[{signal.name!r}] is {array.dtype} {array.shape}, expected float16 {shape}"
+        )
+    return array
