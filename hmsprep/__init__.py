@@ -1,0 +1,1 @@
+"""Kaggle's files -> one sealed store. Command line: `hmsprep --help`."""

@@ -1,0 +1,172 @@
+"""Data and plan -> a sealed store: read every recording once, normalise, seal. Top to bottom.
+
+Everything happens in NAME.zarr.building beside the store. Whatever kills a build, running it again
+keeps every finished shard and gives the same bytes; only the last rename makes the store appear.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from hmsprep.errors import BuildError
+from hmsprep.files import locked
+from hmsprep.journal import Journal
+from hmsprep.outcome import final_windows, store_info
+from hmsprep.passes import Passes
+from hmsprep.plan import Plan
+from hmsprep.progress import Progress, untold
+from hmsprep.seal import seal
+from hmsprep.site import Site, State
+from hmsprep.source import Source
+from hmsprep.worker import start_worker
+
+
+def build(
+    source: Source,
+    plan: Plan,
+    store: Path,
+    *,
+    skipped: dict[str, Any] | None = None,
+    workers: int = 2,
+    executor: Executor | None = None,
+    force: bool = False,
+    progress: Progress = untold,
+) -> State:
+    """Build a store, or go on with a build that was cut off.
+
+    Parameters
+    ----------
+    source : Source
+        The data.
+    plan : Plan
+        What to build of them.
+    store : Path
+        Where the sealed store shall stand.
+    skipped : dict, optional
+        Recordings left out because they have no file, for the store's description.
+    workers : int
+        Shards worked on at a time.
+    executor : Executor, optional
+        What runs the work: `workers` processes on this machine if not given. Any executor whose
+        workers see the same files will do, such as that of a Dask client.
+    force : bool
+        Replace a store that stands there, once the new one is sealed; discard another plan's
+        unfinished build.
+    progress : callable
+        Told of the stages 'ingest' and 'normalise' in bytes.
+
+    Returns
+    -------
+    State
+        BUILT if the very store stood there already, else OPEN or SEALED: what was found.
+
+    Raises
+    ------
+    PrepError
+        The data are not as expected, or the store cannot be written. Finished shards stay; if none
+        was finished, nothing stays.
+    KeyboardInterrupt
+        Once the shards in hand are finished.
+    """
+    site = Site(store.absolute())
+    with _explained(site):
+        site.check_target()
+        with locked(site.lock):
+            state = site.prepare(plan, force=force)
+            if state is State.OPEN:
+                with _kept_if_useful(site):
+                    _check_space(plan, site, workers)
+                    _fill(site, source, plan, skipped or {}, workers, executor, progress)
+            if state is not State.BUILT:
+                site.finish()
+    return state
+
+
+def _fill(
+    site: Site,
+    source: Source,
+    plan: Plan,
+    skipped: dict[str, Any],
+    workers: int,
+    executor: Executor | None,
+    progress: Progress,
+) -> None:
+    """Take the folder of the store in the making to its seal."""
+    journal = Journal(site.journal)
+    try:
+        with _own_processes(workers) if executor is None else nullcontext(executor) as pool:
+            # One task more than workers, so that none waits for this process.
+            passes = Passes(source, plan, site, journal, pool, workers + 1, progress)
+            statistics = passes.run()
+        windows = final_windows(plan, journal)
+        info = store_info(plan, journal, statistics, windows, skipped)
+        shards = {
+            site.shard_name(*key): (line.result.size, line.result.crc)
+            for key, line in sorted(journal.normalised.items())
+        }
+        seal(site.building, site.partial, plan, windows, shards, info)
+    finally:
+        journal.close()
+
+
+@contextmanager
+def _own_processes(workers: int) -> Iterator[Executor]:
+    """Spawn worker processes (a fork would inherit the lock), each decoding on one thread."""
+    before = os.environ.get("POLARS_MAX_THREADS")
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    try:
+        with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
+            yield pool
+    finally:
+        if before is None:
+            del os.environ["POLARS_MAX_THREADS"]
+        else:
+            os.environ["POLARS_MAX_THREADS"] = before
+
+
+@contextmanager
+def _kept_if_useful(site: Site) -> Iterator[None]:
+    """Remove the unfinished build if it fails before its first shard is done."""
+    try:
+        yield
+    except BaseException:
+        if not site.journal.exists() or site.journal.stat().st_size == 0:
+            shutil.rmtree(site.building, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def _explained(site: Site) -> Iterator[None]:
+    """Turn what the machine refuses into one sentence for the user."""
+    go_on = "Run the same command again to go on with what is finished."
+    try:
+        yield
+    except BrokenProcessPool:
+        raise BuildError(
+            "A worker process was killed, perhaps for want of memory. "
+            f"{go_on} If it happens again, use --workers 1."
+        ) from None
+    except OSError as error:
+        where = error.filename or site.building
+        raise BuildError(f"{where}: {error.strerror or error}. {go_on}") from error
+
+
+def _check_space(plan: Plan, site: Site, workers: int) -> None:
+    """Refuse to start what the disk cannot hold: the store, and the shards in hand."""
+    there = sum(f.stat().st_size for f in site.building.rglob("*") if f.is_file())
+    largest = max(plan.nbytes // max(1, sum(map(plan.shards, plan.segments))), 1)
+    needed = max(0, plan.nbytes - there) + 2 * workers * largest
+    free = shutil.disk_usage(site.building).free
+    if free < needed:
+        raise BuildError(
+            f"{site.store.parent} has {free / 1e9:,.1f} GB free; the build needs "
+            f"{needed / 1e9:,.1f} GB more. Make room, name another place, or use --half."
+        )

@@ -1,0 +1,15 @@
+"""The words that options take. No imports, so that the command line starts at once."""
+
+from typing import Literal
+
+Windows = Literal["all", "votes", "eeg"]
+Balance = Literal["none", "votes"]
+Fill = Literal["zero", "interpolate", "mean", "drop"]
+Normalise = Literal["zscore", "none"]
+SplitBy = Literal["patient", "window", "all"]
+Missing = Literal["error", "skip"]
+
+EEG_CLIP_UV = 1024.0
+"""Common to nearly all published pipelines: scalp EEG beyond a millivolt is artefact."""
+EKG_CLIP_UV = 32_000.0
+"""The electrocardiogram is larger by far, and some files hold a constant 9999."""

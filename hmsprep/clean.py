@@ -1,0 +1,123 @@
+"""A raw recording -> the values that are stored: filled, clipped, band-passed, as logarithm.
+
+All functions take float32 arrays (features, rows) and a mask of the values that were missing.
+Order, per recording: with a band-pass fill, clip, filter, clip again; otherwise fill, clip. The
+spectrogram's natural logarithm comes last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.parameters import HALF_MAX, LOG_FLOOR, Parameters
+from hmsstore.schema import CHANNELS, EEG, Signal
+
+FILTER_ORDER = 4
+"""Order of the Butterworth band-pass; run forwards and backwards, so its slope doubles."""
+
+
+def clean(
+    raw: NDArray[np.float32],
+    missing: NDArray[np.bool_] | None,
+    signal: Signal,
+    parameters: Parameters,
+) -> tuple[NDArray[np.float32], int]:
+    """Clean a whole recording in place.
+
+    Parameters
+    ----------
+    raw : float32 (features, rows)
+        Microvolts, or power in uV^2/Hz. Overwritten.
+    missing : bool (features, rows), optional
+        Where nothing was recorded; None if everything was.
+    signal : Signal
+        Which of the two it is.
+    parameters : Parameters
+        Fill, clip and band-pass.
+
+    Returns
+    -------
+    cleaned : float32 (features, rows)
+        Microvolts, or ln(uV^2/Hz). Finite, but for NaN at missing values where `nan` is 'mean'
+        without a band-pass: the training mean is known only after the last recording.
+    saturated : int
+        Values that no clip had limited and that half precision cannot hold.
+    """
+    if signal.name == EEG.name:
+        return _clean_eeg(raw, missing, parameters)
+    if missing is not None:
+        _fill(raw, missing, parameters)
+    if parameters.spectrogram_clip is None:
+        np.maximum(raw, LOG_FLOOR, out=raw)
+    else:
+        low, high = parameters.spectrogram_clip
+        np.clip(raw, np.float32(low), np.float32(high), out=raw)
+    return np.log(raw, out=raw), 0
+
+
+def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Mark the values that are NaN or infinite; None if there are none."""
+    finite = np.isfinite(raw)
+    return None if finite.all() else ~finite
+
+
+def _clean_eeg(
+    raw: NDArray[np.float32], missing: NDArray[np.bool_] | None, parameters: Parameters
+) -> tuple[NDArray[np.float32], int]:
+    if missing is not None:
+        if parameters.nan == "mean" and parameters.bandpass is not None:
+            _fill_channel_mean(raw, missing)
+        else:
+            _fill(raw, missing, parameters)
+    saturated = _clip_eeg(raw, parameters)
+    if parameters.bandpass is not None:
+        _filter(raw, parameters.bandpass)
+        saturated += _clip_eeg(raw, parameters)
+    return raw, saturated
+
+
+def _fill(values: NDArray[np.float32], missing: NDArray[np.bool_], parameters: Parameters) -> None:
+    """Put something in place of missing values; dropped windows are filled like 'zero'."""
+    if parameters.nan == "mean":
+        values[missing] = np.nan
+    elif parameters.nan == "interpolate":
+        rows = np.arange(values.shape[1])
+        for feature in np.flatnonzero(missing.any(axis=1)):
+            gap = missing[feature]
+            known = rows[~gap]
+            between = np.interp(rows[gap], known, values[feature, known]) if len(known) else 0.0
+            values[feature, gap] = between
+    else:
+        values[missing] = 0.0
+
+
+def _fill_channel_mean(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    for channel in np.flatnonzero(missing.any(axis=1)):
+        known = values[channel, ~missing[channel]]
+        values[channel, missing[channel]] = known.mean(dtype=np.float64) if len(known) else 0.0
+
+
+def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> int:
+    """Clip in place; count what only half precision's own range limits."""
+    saturated = 0
+    ekg = CHANNELS.index("EKG")
+    for channels, clip in (
+        (slice(0, ekg), parameters.eeg_clip),
+        (slice(ekg, None), parameters.ekg_clip),
+    ):
+        part = eeg_uv[channels]
+        limit = np.float32(HALF_MAX if clip is None else clip)
+        if clip is None:
+            saturated += int(np.count_nonzero(np.abs(part) > limit))
+        np.clip(part, -limit, limit, out=part)
+    return saturated
+
+
+def _filter(eeg_uv: NDArray[np.float32], bandpass: tuple[float, float]) -> None:
+    """Band-pass in place, zero-phase, channel by channel (the filter works in double precision)."""
+    from scipy.signal import butter, sosfiltfilt
+
+    sections = butter(FILTER_ORDER, bandpass, "bandpass", fs=EEG.row_rate_hz, output="sos")
+    for channel in eeg_uv:
+        channel[:] = sosfiltfilt(sections, channel)

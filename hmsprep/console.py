@@ -1,0 +1,158 @@
+"""Results and progress -> what the user reads: tables on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from hmsstore import Store
+from hmsstore.schema import CLASS_TITLES
+
+errors = Console(stderr=True)
+
+
+def note(message: str) -> None:
+    """Tell the user something."""
+    print(message, file=sys.stderr)
+
+
+def warn(messages: list[str]) -> None:
+    """Warn the user of each of these."""
+    for message in messages:
+        errors.print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for another program."""
+    print(json.dumps(value, indent=1))
+
+
+@contextmanager
+def progress(
+    stages: Mapping[str, str], unit: str = "bytes"
+) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar per stage with rate and time left; nothing at all when stderr is no terminal.
+
+    Parameters
+    ----------
+    stages : dict of str to str
+        Name of each stage and how to label it.
+    unit : str
+        'bytes', or what else is counted.
+    """
+    amounts = (
+        (DownloadColumn(), TransferSpeedColumn())
+        if unit == "bytes"
+        else (MofNCompleteColumn(), TextColumn(unit))
+    )
+    bars = Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=24),
+        *amounts,
+        TimeRemainingColumn(compact=True),
+        console=errors,
+        disable=not errors.is_terminal,
+    )
+    with bars:
+        tasks = {stage: bars.add_task(label, total=None) for stage, label in stages.items()}
+        yield lambda stage, done, total: bars.update(tasks[stage], completed=done, total=total)
+
+
+def print_plan(found: Mapping[str, Any]) -> None:
+    """Print what a build would make."""
+    rows = _contents(found)
+    for name, signal in found["signals"].items():
+        rows[f"{name} stored"] = f"{signal['seconds']:,} s in {signal['shards']:,} files"
+    rows["votes"] = ", ".join(
+        f"{title} {count:,}" for title, count in zip(CLASS_TITLES, found["votes"], strict=True)
+    )
+    rows["size"] = _size(found["bytes"])
+    _print_table(rows)
+
+
+def print_info(store: Store) -> None:
+    """Print what a store holds and how it was made."""
+    info = store.info
+    counts = info["counts"]
+    folds = [int((store.windows["fold"] == fold).sum()) for fold in range(store.folds)]
+    rows = {"store": str(store.path)} | _contents(counts | {"folds": folds})
+    if counts["dropped"]:
+        rows["dropped"] = f"{counts['dropped']:,} windows with missing values"
+    rows["with NaN"] = (
+        f"{counts['eeg_windows_with_nan']:,} EEG, "
+        f"{counts['spectrogram_windows_with_nan']:,} spectrogram windows"
+    )
+    parameters = info["parameters"]
+    rows["cleaned"] = (
+        f"NaN: {parameters['nan']}, EEG clip: {parameters['eeg_clip'] or 'none'}, "
+        f"normalise: {parameters['normalise']}, band-pass: {parameters['bandpass'] or 'none'}"
+    )
+    constant = [name for found in info["statistics"].values() for name in found["constant"]]
+    if constant:
+        rows["constant"] = f"{', '.join(constant[:6])}{' ...' if len(constant) > 6 else ''}"
+    if any(info["saturated"].values()):
+        rows["saturated"] = f"{sum(info['saturated'].values()):,} values"
+    if info["skipped"]:
+        rows["skipped"] = f"{info['skipped']['windows']:,} windows whose recordings had no file"
+    rows["size"] = _size(sum(size for size, _ in store.manifest.files.values()))
+    rows["identity"] = store.identity[:16]
+    _print_table(rows)
+    warn(info["split"]["warnings"])
+
+
+def print_synth(out: Path, made: Mapping[str, Any]) -> None:
+    """Print how much was simulated, and between which scores a model on it will lie."""
+    _print_table(
+        {
+            "data": str(out),
+            "windows": f"{made['windows']:,}",
+            "recordings": f"{made['eegs']:,} EEGs, {made['spectrograms']:,} spectrograms",
+            "patients": f"{made['patients']:,}",
+            "KL": f"{made['kl_of_truth']:.2f} for a perfect model, "
+            f"{made['kl_of_mean']:.2f} for the mean of all votes",
+        }
+    )
+
+
+def _contents(found: Mapping[str, Any]) -> dict[str, str]:
+    rows = {
+        "windows": f"{found['windows']:,}",
+        "recordings": f"{found['eegs']:,} EEGs, {found['spectrograms']:,} spectrograms",
+        "patients": f"{found['patients']:,}",
+        "train, test": f"{found['train']:,}, {found['test']:,}",
+    }
+    if found["predict"]:
+        rows["to predict"] = f"{found['predict']:,}"
+    if found["folds"]:
+        rows["folds"] = ", ".join(f"{count:,}" for count in found["folds"])
+    return rows
+
+
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.1f} GB" if nbytes >= 1e9 else f"{nbytes / 1e6:.1f} MB"
+
+
+def _print_table(rows: Mapping[str, str]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    Console().print(table)

@@ -1,0 +1,77 @@
+"""Files that appear whole or not at all, and a lock that one process holds."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hmsprep.errors import BuildError
+
+
+def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to disk, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Give a finished file its name, and make that durable; folders are made as needed."""
+    made = []
+    folder = final.parent
+    while not folder.exists():
+        made.append(folder)
+        folder = folder.parent
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(final)
+    for changed in [final.parent, *(new.parent for new in made)]:
+        sync_folder(changed)
+
+
+def write_file(path: Path, content: bytes, partial: Path) -> tuple[int, int]:
+    """Write a small file durably by way of a temporary one; return size and CRC-32."""
+    partial.mkdir(exist_ok=True)
+    temporary = partial / f"{os.getpid()}"
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    publish(temporary, path)
+    return len(content), zlib.crc32(content)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file while the block runs; the kernel lets go of it however the process ends.
+
+    Raises
+    ------
+    BuildError
+        Another process holds it.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            store = path.with_suffix("")
+            raise BuildError(
+                f"Another process is building {store} now. Wait for it, or name another store."
+            ) from None
+        # The holder before us may have removed the file between our opening and locking it.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)

@@ -1,0 +1,137 @@
+"""Windows with patients and classes -> what each window is for: split and fold.
+
+scikit-learn's splitters do the dividing. A patient is never on two sides, unless the split by
+window is asked for, which is how the field's early reports were scored; the store then declares it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.kaggle_table import Columns
+from hmsprep.parameters import Parameters
+from hmsprep.selection import generator
+from hmsstore.schema import CLASS_TITLES, SPLITS
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
+
+TEST_PARTS = 10
+"""One of ten parts of the patients is the test set."""
+FOLDS = 5
+FEWEST_FOR_TEST = 10
+"""With fewer patients than this there is no test set."""
+FEWEST_FOR_FOLDS = 5
+"""With fewer patients than this there are as many folds as patients."""
+WINDOW_TRAIN_SHARE = 0.9
+"""The split by window trains on this share of the windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What each window is for.
+
+    Attributes
+    ----------
+    split : int8 (windows,)
+        Position of its word in `hmsstore.SPLITS`.
+    fold : int8 (windows,)
+        Fold that holds it out; -1 for none.
+    folds : int
+        Number of folds.
+    leaks : bool
+        Whether patients are in both train and test.
+    warnings : tuple of str
+        What is not as usual.
+    """
+
+    split: NDArray[np.int8]
+    fold: NDArray[np.int8]
+    folds: int
+    leaks: bool
+    warnings: tuple[str, ...]
+
+
+def assign(columns: Columns, parameters: Parameters) -> Split:
+    """Divide windows into train and test and the training windows into folds."""
+    rows = len(columns["eeg_id"])
+    split = np.full(rows, SPLITS.index("train"), np.int8)
+    fold = np.full(rows, -1, np.int8)
+    if (columns["expert_consensus"] < 0).all():
+        split[:] = SPLITS.index("predict")
+        return Split(split, fold, 0, False, ("No labels: every window is to be predicted.",))
+    if parameters.split_by == "all":
+        split[:] = SPLITS.index("test")
+        return Split(split, fold, 0, False, ())
+    notes: list[str] = []
+    patient, consensus = columns["patient_id"], columns["expert_consensus"]
+    test = np.zeros(rows, bool)
+    leaks = False
+    if parameters.split_by == "window":
+        order = generator(parameters.seed, "split").permutation(rows)
+        test[order[round(WINDOW_TRAIN_SHARE * rows) :]] = True
+        leaks = bool(np.isin(patient[test], patient[~test]).any())
+        if leaks:
+            notes.append(
+                "Split by window: the same patients are in train and test, so test scores are too "
+                "good. Use it only to compare with reports that were scored so."
+            )
+    elif (patients := len(np.unique(patient))) < FEWEST_FOR_TEST:
+        notes.append(
+            f"Only {patients} patient(s): no test set, which takes {FEWEST_FOR_TEST}. "
+            "Every window is for training."
+        )
+    else:
+        test = parts(patient, consensus, TEST_PARTS, parameters.seed, "test set", notes) == 0
+    split[test] = SPLITS.index("test")
+    train = np.flatnonzero(~test)
+    patients = len(np.unique(patient[train]))
+    folds = FOLDS if patients >= FEWEST_FOR_FOLDS else patients
+    if folds < FOLDS:
+        only = "no folds" if folds < 2 else f"{folds} folds"
+        notes.append(f"Only {patients} patient(s) to train on: {only}, not {FOLDS}.")
+    if folds < 2:
+        return Split(split, fold, 0, leaks, tuple(notes))
+    fold[train] = parts(patient[train], consensus[train], folds, parameters.seed, "folds", notes)
+    return Split(split, fold, folds, leaks, tuple(notes))
+
+
+def parts(
+    patient: NDArray[np.int64],
+    consensus: NDArray[np.int8],
+    count: int,
+    seed: int,
+    what: str,
+    notes: list[str],
+) -> NDArray[np.int8]:
+    """Number the part of each window, int8 (windows,): patients whole, classes spread evenly."""
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    rows = np.bincount(consensus)
+    scarce = np.flatnonzero((rows > 0) & (rows < count))
+    if not len(scarce):
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        part = _numbered(splitter, patient, consensus)
+        if len(np.unique(part)) == count:
+            return part
+        reason = "stratifying by class would leave a part empty"
+    else:
+        number, title = rows[scarce[0]], CLASS_TITLES[scarce[0]]
+        reason = f"{title} has {number} window(s), fewer than {count}"
+    notes.append(f"{reason[0].upper()}{reason[1:]}: the {what} divide patients whatever the class.")
+    splitter = GroupKFold(count, shuffle=True, random_state=seed)
+    return _numbered(splitter, patient, consensus)
+
+
+def _numbered(
+    splitter: BaseCrossValidator, patient: NDArray[np.int64], consensus: NDArray[np.int8]
+) -> NDArray[np.int8]:
+    part = np.empty(len(patient), np.int8)
+    held_out = splitter.split(np.zeros(len(patient)), consensus, patient)
+    for number, (_, rows_out) in enumerate(held_out):
+        part[rows_out] = number
+    return part

@@ -1,0 +1,205 @@
+"""train.csv, test.csv or metadata in parquet -> checked columns of windows, as NumPy arrays.
+
+Every problem of the table is reported, not only the first.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError, several
+from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
+
+Columns = dict[str, NDArray[Any]]
+"""A table of windows: column name as in the store -> array (windows, ...)."""
+
+IDS = {"eeg_id": "eeg_id", "spectrogram_id": "spectrogram_id", "patient_id": "patient_id"}
+OPTIONAL_IDS = {
+    "eeg_sub_id": "eeg_sub_id",
+    "spectrogram_sub_id": "spectrogram_sub_id",
+    "label_id": "label_id",
+}
+OFFSETS = {
+    "eeg_label_offset_seconds": "eeg_offset_s",
+    "spectrogram_label_offset_seconds": "spectrogram_offset_s",
+}
+CONSENSUS = "expert_consensus"
+VOTES = tuple(f"{name}_vote" for name in CLASSES)
+
+
+class Table:
+    """A table as text, and the problems found in it so far."""
+
+    def __init__(self, frame: pl.DataFrame, name: str) -> None:
+        self.frame = frame
+        self.name = name
+        self.problems: list[str] = []
+
+    def line(self, row: int) -> str:
+        """Where a row stands, as an editor counts lines (the header is line 1)."""
+        return f"line {row + 2}" if self.name.endswith(".csv") else f"row {row}"
+
+    def refuse(self, wrong: NDArray[np.bool_], column: str, expected: str) -> None:
+        """Note that the rows where `wrong` is set hold something else than `expected`."""
+        rows = np.flatnonzero(wrong)
+        if len(rows):
+            found = self.frame[column][int(rows[0])]
+            many = f" ({len(rows):,} such rows)" if len(rows) > 1 else ""
+            shown = "nothing" if found is None else repr(found)
+            self.problems.append(
+                f"{self.line(int(rows[0]))}, {column}: expected {expected}, found {shown}{many}"
+            )
+
+    def numbers(self, column: str, expected: str) -> NDArray[np.float64]:
+        """Read a column as finite floats, noting what is none; those become NaN."""
+        values = self.frame[column].cast(pl.Float64, strict=False).to_numpy()
+        self.refuse(~np.isfinite(values), column, expected)
+        return values
+
+    def integers(self, column: str, expected: str, absent: int | None = None) -> NDArray[np.int64]:
+        """Read a column as whole numbers of at least 0; where nothing stands, `absent` if given."""
+        texts = self.frame[column]
+        values = texts.cast(pl.Int64, strict=False)
+        empty = texts.is_null().to_numpy()
+        wrong = values.is_null().to_numpy() | (values.fill_null(0).to_numpy() < 0)
+        self.refuse(wrong & ~empty if absent is not None else wrong, column, expected)
+        return values.fill_null(-1 if absent is None else absent).to_numpy()
+
+
+def read_table(content: bytes, name: str) -> Columns:
+    """Read and check the table of windows.
+
+    Parameters
+    ----------
+    content : bytes
+        A CSV or parquet file with the competition's columns. Without votes and consensus the
+        windows are unlabelled; without offsets they start at 0; sub-ids and label_id may be absent.
+    name : str
+        Name of the file, for messages; '.parquet' at its end selects that format.
+
+    Returns
+    -------
+    dict of arrays
+        The columns of the store's window table that come from this file.
+
+    Raises
+    ------
+    DataError
+        Listing the problems by line.
+    """
+    table = Table(_read_text(content, name), name)
+    if table.frame.is_empty():
+        raise DataError(f"{name} has no rows. Download it again.")
+    label_columns = [CONSENSUS, *VOTES]
+    labelled = any(column in table.frame.columns for column in label_columns)
+    required = [*IDS, *(label_columns if labelled else [])]
+    if labelled or any(column in table.frame.columns for column in OFFSETS):
+        required += OFFSETS
+    absent = [column for column in required if column not in table.frame.columns]
+    if absent:
+        raise DataError(
+            f"{name} lacks the column(s) {', '.join(absent)}; it has "
+            f"{', '.join(table.frame.columns)}. Is it the competition's train.csv?"
+        )
+    columns: Columns = {}
+    for column, target in IDS.items():
+        columns[target] = table.integers(column, "an id (a whole number)")
+    for column, target in OPTIONAL_IDS.items():
+        columns[target] = np.full(table.frame.height, -1, np.int64)
+        if column in table.frame.columns:
+            columns[target] = table.integers(column, "an id (a whole number) or nothing", absent=-1)
+    for column, target in OFFSETS.items():
+        columns[target] = np.zeros(table.frame.height)
+        if column in table.frame.columns:
+            columns[target] = _offsets(table, column)
+    columns["votes"], columns[CONSENSUS] = _labels(table, labelled)
+    _check_relations(table, columns)
+    if table.problems:
+        raise DataError(several(f"{name} has {len(table.problems)} problem(s):", table.problems))
+    return columns
+
+
+def _read_text(content: bytes, name: str) -> pl.DataFrame:
+    """Read every column as text, so that what is no number can be shown as it stands."""
+    try:
+        if name.endswith(".parquet"):
+            return pl.read_parquet(BytesIO(content)).select(pl.all().cast(pl.String))
+        return pl.read_csv(BytesIO(content), infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{name} cannot be read as a table ({reason}). Download it again."
+        ) from None
+
+
+def _offsets(table: Table, column: str) -> NDArray[np.float64]:
+    offsets = table.numbers(column, "seconds")
+    known = np.isfinite(offsets)
+    table.refuse(known & (offsets < 0), column, "seconds of at least 0")
+    samples = np.where(known, offsets, 0) * EEG.row_rate_hz
+    off_grid = np.abs(samples - np.rint(samples)) > 1e-6
+    table.refuse(off_grid, column, "a whole number of samples (of 1/200 s)")
+    return offsets
+
+
+def _labels(table: Table, labelled: bool) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    rows = table.frame.height
+    if not labelled:
+        return np.zeros((rows, len(CLASSES)), np.int32), np.full(rows, -1, np.int8)
+    votes = np.stack([_votes(table, column) for column in VOTES], axis=1)
+    titles = [title.lower() for title in CLASS_TITLES]
+    words = table.frame[CONSENSUS].fill_null("").str.to_lowercase().to_list()
+    codes = {title: number for number, title in enumerate(titles)}
+    consensus = np.asarray([codes.get(word, -1) for word in words], np.int8)
+    table.refuse(consensus < 0, CONSENSUS, f"one of {', '.join(CLASS_TITLES)}")
+    nobody = np.flatnonzero((votes == 0).all(axis=1))
+    if len(nobody):
+        many = f" ({len(nobody):,} such rows)" if len(nobody) > 1 else ""
+        table.problems.append(
+            f"{table.line(int(nobody[0]))}: expected at least one vote, found none{many}; "
+            "for unlabelled windows leave out the consensus and vote columns altogether"
+        )
+    return np.maximum(votes, 0).astype(np.int32), consensus
+
+
+def _votes(table: Table, column: str) -> NDArray[np.float64]:
+    """Votes of one class; -1 where the number is refused, so that it does not count as none."""
+    expected = "a number of votes (0, 1, 2 ...)"
+    votes = table.numbers(column, expected)
+    known = np.isfinite(votes)
+    whole = np.where(known, votes, 0)
+    wrong = known & ((whole < 0) | (whole != np.rint(whole)) | (whole > 10_000))
+    table.refuse(wrong, column, expected)
+    return np.where(known & ~wrong, votes, -1)
+
+
+def _check_relations(table: Table, columns: Columns) -> None:
+    """Check that windows are distinct and that each recording has one partner and one patient."""
+    frame = pl.DataFrame({name: columns[name] for name in (*IDS.values(), "eeg_offset_s")})
+    again = frame.select(pl.struct("eeg_id", "eeg_offset_s").is_first_distinct()).to_series()
+    doubled = np.flatnonzero(~again.to_numpy())
+    if len(doubled):
+        row = int(doubled[0])
+        many = f" ({len(doubled):,} such rows)" if len(doubled) > 1 else ""
+        table.problems.append(
+            f"{table.line(row)}: the window of EEG {columns['eeg_id'][row]} at "
+            f"{columns['eeg_offset_s'][row]:g} s stands there twice{many}"
+        )
+    for one, other in (
+        ("eeg_id", "spectrogram_id"),
+        ("eeg_id", "patient_id"),
+        ("spectrogram_id", "patient_id"),
+    ):
+        counts = frame.group_by(one, maintain_order=True).agg(pl.col(other).n_unique().alias("n"))
+        several_partners = counts.filter(pl.col("n") > 1)
+        if several_partners.height:
+            first, number = several_partners.row(0)
+            table.problems.append(
+                f"{one} {first} stands with {number} different {other}s, expected one "
+                f"({several_partners.height:,} such {one}s)"
+            )

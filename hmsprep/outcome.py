@@ -1,0 +1,89 @@
+"""Plan and journal of a finished build -> the final window table and the store's description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hmsprep.journal import Journal
+from hmsprep.kaggle_table import Columns
+from hmsprep.plan import Plan, identity, summary, versions
+from hmsprep.statistics import Statistics
+from hmsstore.schema import CLASSES, FORMAT_VERSION, SIGNALS, SPLITS
+
+
+def final_windows(plan: Plan, journal: Journal) -> Columns:
+    """Add to the plan's window table what only the signals told.
+
+    Each window's share of missing values, and with `--nan drop` the split 'dropped' for windows
+    with any.
+    """
+    columns = dict(plan.columns)
+    for name, signal in SIGNALS.items():
+        fraction = np.zeros(len(columns["eeg_id"]), np.float32)
+        values = signal.window_rows * len(signal.features)
+        for (of, _), line in journal.ingested.items():
+            if of == name:
+                for window, count in line.result.missing.items():
+                    fraction[window] = count / values
+        columns[f"{name}_nan_fraction"] = fraction
+    if plan.parameters.nan == "drop":
+        gaps = sum(columns[f"{name}_nan_fraction"] for name in SIGNALS) > 0
+        columns["split"] = np.where(gaps, SPLITS.index("dropped"), columns["split"]).astype(np.int8)
+        columns["fold"] = np.where(gaps, -1, columns["fold"]).astype(np.int8)
+    return columns
+
+
+def store_info(
+    plan: Plan,
+    journal: Journal,
+    statistics: dict[str, Statistics],
+    windows: Columns,
+    skipped: dict[str, Any],
+) -> dict[str, Any]:
+    """Describe the store: what goes into the root group's attributes under 'hms'."""
+    fingerprints: dict[str, tuple[int, int]] = {}
+    saturated = dict.fromkeys(SIGNALS, 0)
+    for (name, _), line in journal.ingested.items():
+        fingerprints |= line.result.fingerprints
+        saturated[name] += line.result.saturated
+    for (name, _), final in journal.normalised.items():
+        saturated[name] += final.result.saturated
+    counted = summary(plan)
+    return {
+        "format_version": FORMAT_VERSION,
+        "identity": identity(plan, fingerprints),
+        "plan": plan.hash,
+        "parameters": plan.parameters.to_json(),
+        "versions": versions(),
+        "classes": list(CLASSES),
+        "counts": {
+            **{key: counted[key] for key in ("windows", "eegs", "spectrograms", "patients")},
+            **{w: int((windows["split"] == code).sum()) for code, w in enumerate(SPLITS)},
+            "eeg_windows_with_nan": int((windows["eeg_nan_fraction"] > 0).sum()),
+            "spectrogram_windows_with_nan": int((windows["spectrogram_nan_fraction"] > 0).sum()),
+        },
+        "split": {
+            "by": plan.parameters.split_by,
+            "folds": plan.split.folds,
+            "leaks": plan.split.leaks,
+            "warnings": list(plan.split.warnings),
+        },
+        "statistics": {
+            name: found.to_json()
+            | {
+                "constant": [
+                    feature
+                    for feature, constant in zip(
+                        SIGNALS[name].features, found.constant.tolist(), strict=True
+                    )
+                    if constant
+                ]
+            }
+            for name, found in statistics.items()
+        },
+        "saturated": saturated,
+        "skipped": skipped,
+        "sources": {"files": len(fingerprints), "bytes": sum(s for s, _ in fingerprints.values())},
+    }

@@ -1,0 +1,96 @@
+"""Bytes of one parquet file -> the recording in it, checked: float32 (features, rows), NaN missing.
+
+Features come first here, so that each stands in one piece in memory while it is cleaned.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError
+from hmsstore.schema import Signal
+
+TIME = "time"
+"""First column of a spectrogram file: 1, 3, 5 ... seconds, the centres of its rows."""
+MAGIC = b"PAR1"
+"""First and last four bytes of every parquet file."""
+
+
+def decode(content: bytes, signal: Signal, name: str) -> NDArray[np.float32]:
+    """Decode a recording of EEG or spectrogram in the competition's layout.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole parquet file.
+    signal : Signal
+        What it should hold.
+    name : str
+        Name of the file, for messages.
+
+    Returns
+    -------
+    float32 (features, rows)
+        Microvolts, or uV^2/Hz; NaN where the file holds nothing.
+
+    Raises
+    ------
+    DataError
+        Not parquet, other columns, another order of columns, another type, no rows.
+    """
+    if content[:4] != MAGIC or content[-4:] != MAGIC:
+        raise DataError(
+            f"{name} is not a whole parquet file: it starts with {content[:12]!r} and ends with "
+            f"{content[-4:]!r}, expected {MAGIC!r} at both ends. Download it again."
+        )
+    try:
+        frame = pl.read_parquet(BytesIO(content), use_statistics=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{name} cannot be decoded ({reason}). Download it again.") from None
+    expected = [TIME, *signal.features] if signal.name == "spectrogram" else [*signal.features]
+    _check_columns(frame, expected, name)
+    if signal.name == "spectrogram":
+        _check_time(frame, name)
+        frame = frame.drop(TIME)
+    if frame.is_empty():
+        raise DataError(f"{name} has no rows. Download it again.")
+    return np.require(frame.to_numpy(order="fortran").T, np.float32, ["C", "W"])
+
+
+def _check_columns(frame: pl.DataFrame, expected: list[str], name: str) -> None:
+    if frame.columns != expected:
+        missing = [column for column in expected if column not in frame.columns]
+        extra = [column for column in frame.columns if column not in expected]
+        if missing:
+            what = f"lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
+        elif extra:
+            what = f"has also {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}"
+        else:
+            pairs = enumerate(zip(frame.columns, expected, strict=True))
+            place, (found, wanted) = next(p for p in pairs if p[1][0] != p[1][1])
+            what = f"has them in another order: column {place} is {found}, expected {wanted}"
+        raise DataError(
+            f"{name}: expected the {len(expected)} columns {expected[0]} ... {expected[-1]}; the "
+            f"file {what}. Use the competition's own file."
+        )
+    wrong = [c for c in expected if c != TIME and frame.schema[c] != pl.Float32]
+    if wrong:
+        raise DataError(
+            f"{name}: column {wrong[0]} is {frame.schema[wrong[0]]}, expected Float32 "
+            f"({len(wrong)} such columns). Use the competition's own file."
+        )
+
+
+def _check_time(frame: pl.DataFrame, name: str) -> None:
+    time = frame[TIME]
+    steps = 2 * np.arange(len(time)) + 1
+    if not time.dtype.is_numeric() or not np.array_equal(time.to_numpy(), steps):
+        raise DataError(
+            f"{name}: column time must be 1, 3, 5 ... seconds, found {time.head(3).to_list()} ... "
+            f"{time.tail(1).to_list()}. Use the competition's own file."
+        )

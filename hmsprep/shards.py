@@ -1,0 +1,86 @@
+"""Rows of values -> shard files: raw scratch shards while reading, Zarr v3 shards at the end.
+
+A finished shard holds whole inner chunks in order from byte 0, then the index of all inner chunks
+that a full shard has, then the CRC-32C of the index: the sharding codec with `index_location: end`
+and no compression. So the file is the array, and any Zarr reader can still fetch one window.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.schema import DTYPE, Signal
+
+ABSENT = np.uint64(2**64 - 1)
+"""Offset and length of an inner chunk that is not in the file."""
+
+
+class ChecksummedFile:
+    """A new file that is written from start to end and knows its size and CRC-32."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.crc = 0
+        self._file: BinaryIO = path.open("xb")
+
+    def write(self, values: NDArray[Any]) -> None:
+        """Append the bytes of a C-ordered array."""
+        raw = np.ascontiguousarray(values).data.cast("B")
+        self._file.write(raw)
+        self.crc = zlib.crc32(raw, self.crc)
+        self.size += raw.nbytes
+
+    def close(self, *, durable: bool) -> tuple[int, int]:
+        """Close, on the disk itself if asked; return size and CRC-32."""
+        self._file.flush()
+        if durable:
+            os.fsync(self._file.fileno())
+        self._file.close()
+        return self.size, self.crc
+
+    def __enter__(self) -> ChecksummedFile:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Close; take back a file that is not whole."""
+        self._file.close()
+        if failure[0] is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def shard_index(signal: Signal, rows: int, shard_rows: int) -> bytes:
+    """Index of a shard with this many rows: offset and length of each inner chunk, checksummed."""
+    from numcodecs.checksum32 import CRC32C
+
+    chunk_bytes = signal.window_rows * len(signal.features) * DTYPE.itemsize
+    present = ceil(rows / signal.window_rows)
+    index = np.full((shard_rows // signal.window_rows, 2), ABSENT, "<u8")
+    index[:present, 0] = np.arange(present) * chunk_bytes
+    index[:present, 1] = chunk_bytes
+    return bytes(CRC32C(location="end").encode(index))
+
+
+def filling(signal: Signal, rows: int) -> Iterator[NDArray[np.float16]]:
+    """NaN rows to stand where no recording is, a window at a time."""
+    empty = np.full((signal.window_rows, len(signal.features)), np.nan, DTYPE)
+    for first in range(0, rows, signal.window_rows):
+        yield empty[: rows - first]
+
+
+def to_half(cleaned: NDArray[np.float32], block_rows: int = 4096) -> NDArray[np.float16]:
+    """Turn float32 (features, rows) into float16 (rows, features), block by block."""
+    features, rows = cleaned.shape
+    half = np.empty((rows, features), DTYPE)
+    for first in range(0, rows, block_rows):
+        block = slice(first, first + block_rows)
+        half[block] = cleaned[:, block].astype(DTYPE).T
+    return half

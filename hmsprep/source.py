@@ -1,0 +1,184 @@
+"""A folder or zip in Kaggle's layout -> which files there are, and their bytes.
+
+This file and `kaggle_table` are the only ones that know the competition's names.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from hmsprep.errors import DataError
+from hmsstore.schema import SIGNALS
+
+PARTS = ("train", "test")
+"""Parts of the competition's data; the first whose table is there is used."""
+SUFFIX = ".parquet"
+
+
+class Files(Protocol):
+    """Named files, read whole: a folder, or a zip archive that is never unpacked."""
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of every file, by its path from the top."""
+
+    def stamp(self, name: str) -> list[int]:
+        """Numbers that change when the file is replaced: size, and time or checksum."""
+
+    def read(self, name: str) -> bytes:
+        """Content of one file."""
+
+
+class Folder:
+    """Files below a folder, two levels deep."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of the tables and of everything in the folders of recordings."""
+        folders = [
+            self.path,
+            *(self.path / recordings_folder(p, s) for p in PARTS for s in SIGNALS),
+        ]
+        found = {}
+        for folder in folders:
+            if folder.is_dir():
+                prefix = "" if folder is self.path else f"{folder.name}/"
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_file():
+                            found[prefix + entry.name] = entry.stat().st_size
+        return found
+
+    def stamp(self, name: str) -> list[int]:
+        """Size and time of last change."""
+        status = (self.path / name).stat()
+        return [status.st_size, status.st_mtime_ns]
+
+    def read(self, name: str) -> bytes:
+        """Content of one file."""
+        return (self.path / name).read_bytes()
+
+
+class Archive:
+    """Files in a zip archive, wherever in it train.csv or test.csv lies."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise DataError(
+                f"{path} is not a whole zip archive ({error}). Download it again."
+            ) from None
+        tops = [
+            name[: -len(table)]
+            for name in self.zip.namelist()
+            for table in (f"{part}.csv" for part in PARTS)
+            if name == table or name.endswith(f"/{table}")
+        ]
+        self.top = min(tops, key=len, default="")
+
+    def sizes(self) -> dict[str, int]:
+        """Size in bytes of every file, unpacked."""
+        return {
+            entry.filename[len(self.top) :]: entry.file_size
+            for entry in self.zip.infolist()
+            if entry.filename.startswith(self.top) and not entry.is_dir()
+        }
+
+    def stamp(self, name: str) -> list[int]:
+        """Size and CRC-32."""
+        entry = self.zip.getinfo(self.top + name)
+        return [entry.file_size, entry.CRC]
+
+    def read(self, name: str) -> bytes:
+        """Content of one file; zipfile checks it against its CRC-32."""
+        try:
+            return self.zip.read(self.top + name)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise DataError(
+                f"{name} in {self.path} is damaged ({error}). Download it again."
+            ) from None
+
+
+class Source:
+    """A data set in Kaggle's layout.
+
+    Attributes
+    ----------
+    path : Path
+        The folder or zip archive.
+    part : str
+        'train' if train.csv is there, else 'test'.
+    sizes : dict of str to int
+        Size of every file by its name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.files = open_files(path)
+        self.sizes = self.files.sizes()
+        for part in PARTS:
+            if f"{part}.csv" in self.sizes:
+                self.part = part
+                return
+        zips = [name for name in self.sizes if name.endswith(".zip")]
+        hint = f" It holds {zips[0]}: name that file itself." if zips else ""
+        raise DataError(
+            f"{path} holds neither train.csv nor test.csv: it is not the competition's data.{hint}"
+        )
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table of windows."""
+        return f"{self.part}.csv"
+
+    def file_name(self, signal: str, recording: int) -> str:
+        """Name of the file that holds a recording."""
+        return f"{recordings_folder(self.part, signal)}/{recording}{SUFFIX}"
+
+    def recordings(self, signal: str) -> set[int]:
+        """Ids of the recordings of a signal that have a file."""
+        prefix = f"{recordings_folder(self.part, signal)}/"
+        stems = (
+            name[len(prefix) : -len(SUFFIX)]
+            for name in self.sizes
+            if name.startswith(prefix) and name.endswith(SUFFIX)
+        )
+        return {int(stem) for stem in stems if stem.isdecimal()}
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path names a table of windows rather than a data set."""
+    return path.suffix in (".csv", SUFFIX)
+
+
+def recordings_folder(part: str, signal: str) -> str:
+    """Name of the folder of a signal's recordings: 'train_eegs', 'test_spectrograms' ..."""
+    return f"{part}_{signal}s"
+
+
+@lru_cache(maxsize=4)
+def open_files(path: Path) -> Files:
+    """Open a folder or zip archive; each process keeps it open.
+
+    Raises
+    ------
+    DataError
+        There is neither at this path.
+    """
+    if path.is_dir():
+        return Folder(path)
+    if path.is_file() and zipfile.is_zipfile(path):
+        return Archive(path)
+    found = "another kind of file" if path.exists() else "nothing"
+    raise DataError(
+        f"Expected the competition's data (a folder with train.csv, or its .zip) at {path}, found "
+        f"{found}. Name it as the first argument or in HMS_DATA, or make a synthetic set with "
+        "`hmsprep synth`."
+    )

@@ -1,0 +1,233 @@
+"""What a worker process does: one shard of recordings -> scratch; one scratch shard -> final shard.
+
+Both are plain functions of their task, so that any `concurrent.futures.Executor` can run them. They
+write only to the temporary file that their task names; renaming and recording is the parent's part.
+"""
+
+from __future__ import annotations
+
+import os
+import signal as signals
+import threading
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.clean import clean, missing_values
+from hmsprep.errors import DataError, several
+from hmsprep.parameters import HALF_MAX, Parameters
+from hmsprep.recording import decode
+from hmsprep.shards import ChecksummedFile, filling, shard_index, to_half
+from hmsprep.source import open_files
+from hmsprep.statistics import Moments, Statistics, moments
+from hmsstore.schema import DTYPE, SIGNALS, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One segment of a recording to store, and the windows on it."""
+
+    file: str
+    source_start: int
+    rows: int
+    shared: int
+    training: bool
+    """Whether its samples count in the statistics."""
+    needed_rows: int
+    """Rows that the file must have for the recording's last window in the table."""
+    windows: tuple[int, ...]
+    """Rows of the window table on this segment."""
+    window_rows: tuple[int, ...]
+    """First rows of these windows in the source file."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTask:
+    """Read, clean and concatenate the recordings of one shard."""
+
+    source: Path
+    signal: str
+    shard: int
+    pieces: tuple[Piece, ...]
+    parameters: Parameters
+    output: Path
+    """Scratch file to make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What was learned while reading a shard."""
+
+    signal: str
+    shard: int
+    size: int
+    crc: int
+    moments: Moments
+    missing: dict[int, int]
+    """Row of the window table -> missing values in the window, where there are any."""
+    fingerprints: dict[str, tuple[int, int]]
+    """Source file -> size and CRC-32."""
+    saturated: int
+
+
+@dataclass(frozen=True, slots=True)
+class NormaliseTask:
+    """Turn one scratch shard into the final one."""
+
+    signal: str
+    shard: int
+    rows: int
+    """Rows of the shard in the array, filling included."""
+    shard_rows: int
+    scratch: Path
+    scratch_crc: int
+    statistics: Statistics
+    zscore: bool
+    output: Path
+    """Final file to make, not yet under its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """A final shard, not yet under its name."""
+
+    signal: str
+    shard: int
+    size: int
+    crc: int
+    saturated: int
+
+
+def start_worker() -> None:
+    """Prepare a worker process: the parent handles Ctrl-C, and the worker dies with its parent."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    signals.signal(signals.SIGINT, signals.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def ingest(task: IngestTask) -> Ingested:
+    """Read the recordings of a shard into a scratch file of float16 (rows, features).
+
+    Raises
+    ------
+    DataError
+        Listing every recording of this shard that is not as expected.
+    """
+    signal = SIGNALS[task.signal]
+    files = open_files(task.source)
+    result = _Ingesting(signal, task.parameters)
+    problems: list[str] = []
+    with ChecksummedFile(task.output) as scratch:
+        for piece in task.pieces:
+            try:
+                half = result.add(piece, files.read(piece.file))
+                scratch.write(half)
+            except DataError as error:
+                problems.append(str(error))
+        if len(problems) == 1:
+            raise DataError(problems[0])
+        if problems:
+            raise DataError(several(f"{len(problems)} recordings cannot be used:", problems))
+        size, crc = scratch.close(durable=False)
+    return Ingested(
+        task.signal,
+        task.shard,
+        size,
+        crc,
+        result.moments,
+        result.missing,
+        result.fingerprints,
+        result.saturated,
+    )
+
+
+class _Ingesting:
+    """What accumulates over the recordings of a shard."""
+
+    def __init__(self, signal: Signal, parameters: Parameters) -> None:
+        self.signal = signal
+        self.parameters = parameters
+        self.moments = Moments.none(len(signal.features))
+        self.missing: dict[int, int] = {}
+        self.fingerprints: dict[str, tuple[int, int]] = {}
+        self.saturated = 0
+
+    def add(self, piece: Piece, content: bytes) -> NDArray[np.float16]:
+        """Clean one recording and return the rows to store."""
+        raw = decode(content, self.signal, piece.file)
+        if raw.shape[1] < piece.needed_rows:
+            rate = self.signal.row_rate_hz
+            raise DataError(
+                f"{piece.file} has {raw.shape[1]:,} rows ({raw.shape[1] / rate:g} s), but "
+                f"its windows in the table need {piece.needed_rows:,} "
+                f"({piece.needed_rows / rate:g} s). The file is cut short, or an offset is wrong."
+            )
+        self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
+        missing = missing_values(raw)
+        if missing is not None:
+            self._count_missing(piece, missing)
+        cleaned, saturated = clean(raw, missing, self.signal, self.parameters)
+        span = slice(piece.source_start, piece.source_start + piece.rows)
+        if piece.training:
+            fresh = slice(span.start + piece.shared, span.stop)
+            values = np.ascontiguousarray(cleaned[:, fresh])
+            gaps = None if missing is None else missing[:, fresh]
+            self.moments = self.moments.merged(moments(values, gaps))
+        self.saturated += saturated
+        return to_half(cleaned[:, span])
+
+    def _count_missing(self, piece: Piece, missing: NDArray[np.bool_]) -> None:
+        per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
+        first = np.asarray(piece.window_rows, np.int64)
+        counts = per_row[first + self.signal.window_rows] - per_row[first]
+        for window, count in zip(piece.windows, counts.tolist(), strict=True):
+            if count:
+                self.missing[window] = count
+
+
+def normalise(task: NormaliseTask) -> Normalised | None:
+    """Write the final shard from its scratch shard; None if that is not as it was written."""
+    signal = SIGNALS[task.signal]
+    width = len(signal.features)
+    stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
+    mean = task.statistics.mean.astype(np.float32)
+    std = task.statistics.std.astype(np.float32)
+    scratch_crc = 0
+    saturated = 0
+    with ChecksummedFile(task.output) as final, task.scratch.open("rb") as scratch:
+        for first in range(0, stored, signal.window_rows):
+            rows = min(signal.window_rows, stored - first)
+            raw = scratch.read(rows * width * DTYPE.itemsize)
+            scratch_crc = zlib.crc32(raw, scratch_crc)
+            values = np.frombuffer(raw, DTYPE).reshape(rows, width).astype(np.float32)
+            gaps = np.isnan(values)
+            if gaps.any():
+                np.copyto(values, mean, where=gaps)
+            if task.zscore:
+                values -= mean
+                values /= std
+                saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
+                np.clip(values, -HALF_MAX, HALF_MAX, out=values)
+            final.write(values.astype(DTYPE))
+        if scratch_crc != task.scratch_crc:
+            final.close(durable=False)
+            task.output.unlink()
+            return None
+        chunked = -(-task.rows // signal.window_rows) * signal.window_rows
+        for rows_of_nan in filling(signal, chunked - stored):
+            final.write(rows_of_nan)
+        final.write(np.frombuffer(shard_index(signal, task.rows, task.shard_rows), np.uint8))
+        size, crc = final.close(durable=True)
+    return Normalised(task.signal, task.shard, size, crc, saturated)
