@@ -1,0 +1,1 @@
+"""Simulated data sets in Kaggle's layout: structure, raters, EEG, spectrograms, files."""
