@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from hmsprep.errors import BuildError
+from hmsprep.errors import BuildError, DataError
 from hmsprep.files import locked
 from hmsprep.journal import Journal
 from hmsprep.outcome import final_windows, store_info
@@ -27,6 +27,9 @@ from hmsprep.seal import seal
 from hmsprep.site import Site, State
 from hmsprep.source import Source
 from hmsprep.worker import start_worker
+
+WORTH_KEEPING = 8
+"""Finished shards (of some 64 MB) that stay when the build stops at bad data."""
 
 
 def build(
@@ -71,8 +74,8 @@ def build(
     Raises
     ------
     PrepError
-        The data are not as expected, or the store cannot be written. Finished shards stay; if none
-        was finished, nothing stays.
+        The data are not as expected, or the store cannot be written. Finished shards stay, to go on
+        with; if there are none, or hardly any and the data are bad, nothing stays.
     KeyboardInterrupt
         Once the shards in hand are finished.
     """
@@ -134,11 +137,15 @@ def _own_processes(workers: int) -> Iterator[Executor]:
 
 @contextmanager
 def _kept_if_useful(site: Site) -> Iterator[None]:
-    """Remove the unfinished build if it fails before its first shard is done."""
+    """Remove what a failed build made, unless finished shards are worth going on with.
+
+    After bad data that takes more of them than after anything else: the data may never be mended.
+    """
     try:
         yield
-    except BaseException:
-        if not site.journal.exists() or site.journal.stat().st_size == 0:
+    except BaseException as error:
+        done = site.journal.read_bytes().count(b"\n") if site.journal.exists() else 0
+        if done < (WORTH_KEEPING if isinstance(error, DataError) else 1):
             shutil.rmtree(site.building, ignore_errors=True)
         raise
 
@@ -146,17 +153,22 @@ def _kept_if_useful(site: Site) -> Iterator[None]:
 @contextmanager
 def _explained(site: Site) -> Iterator[None]:
     """Turn what the machine refuses into one sentence for the user."""
-    go_on = "Run the same command again to go on with what is finished."
     try:
         yield
     except BrokenProcessPool:
         raise BuildError(
             "A worker process was killed, perhaps for want of memory. "
-            f"{go_on} If it happens again, use --workers 1."
+            f"{_go_on(site)} If it happens again, use --workers 1."
         ) from None
     except OSError as error:
         where = error.filename or site.building
-        raise BuildError(f"{where}: {error.strerror or error}. {go_on}") from error
+        raise BuildError(f"{where}: {error.strerror or error}. {_go_on(site)}") from error
+
+
+def _go_on(site: Site) -> str:
+    if site.building.exists():
+        return "Run the same command again to go on with what is finished."
+    return "Nothing was left behind."
 
 
 def _check_space(plan: Plan, site: Site, workers: int) -> None:
@@ -167,6 +179,6 @@ def _check_space(plan: Plan, site: Site, workers: int) -> None:
     free = shutil.disk_usage(site.building).free
     if free < needed:
         raise BuildError(
-            f"{site.store.parent} has {free / 1e9:,.1f} GB free; the build needs "
-            f"{needed / 1e9:,.1f} GB more. Make room, name another place, or use --half."
+            f"{site.store.parent} has {free / 1e6:,.0f} MB free; the build needs "
+            f"{needed / 1e6:,.0f} MB. Make room, name another place, or use --half."
         )

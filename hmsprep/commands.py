@@ -28,7 +28,8 @@ def build(
     as_json: bool,
 ) -> None:
     """Build a store and say what it holds."""
-    dataset = load(data, parameters, missing)
+    with console.thinking("Planning"):
+        dataset = load(data, parameters, missing)
     console.warn(dataset.warnings)
     try:
         with console.progress({"ingest": "Reading", "normalise": "Normalising"}) as progress:
@@ -59,12 +60,13 @@ def build(
 
 def plan(data: Path, parameters: Parameters, *, missing: Missing, as_json: bool) -> None:
     """Print what a build would make."""
-    if is_table(data):
-        planned = load_metadata(data, parameters)
-        warnings = list(planned.split.warnings)
-    else:
-        dataset = load(data, parameters, missing)
-        planned, warnings = dataset.plan, dataset.warnings
+    with console.thinking("Planning"):
+        if is_table(data):
+            planned = load_metadata(data, parameters)
+            warnings = list(planned.split.warnings)
+        else:
+            dataset = load(data, parameters, missing)
+            planned, warnings = dataset.plan, dataset.warnings
     found = summary(planned) | {"warnings": warnings}
     if as_json:
         console.print_json(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ def warn(messages: list[str]) -> None:
 def print_json(value: Any) -> None:
     """Print a value for another program."""
     print(json.dumps(value, indent=1))
+
+
+def thinking(what: str) -> AbstractContextManager[object]:
+    """Show that something goes on that has no measure; nothing when stderr is no terminal."""
+    return errors.status(what) if errors.is_terminal else nullcontext()
 
 
 @contextmanager
@@ -123,7 +128,7 @@ def print_synth(out: Path, made: Mapping[str, Any]) -> None:
         {
             "data": str(out),
             "windows": f"{made['windows']:,}",
-            "recordings": f"{made['eegs']:,} EEGs, {made['spectrograms']:,} spectrograms",
+            "recordings": _recordings(made),
             "patients": f"{made['patients']:,}",
             "KL": f"{made['kl_of_truth']:.2f} for a perfect model, "
             f"{made['kl_of_mean']:.2f} for the mean of all votes",
@@ -134,7 +139,7 @@ def print_synth(out: Path, made: Mapping[str, Any]) -> None:
 def _contents(found: Mapping[str, Any]) -> dict[str, str]:
     rows = {
         "windows": f"{found['windows']:,}",
-        "recordings": f"{found['eegs']:,} EEGs, {found['spectrograms']:,} spectrograms",
+        "recordings": _recordings(found),
         "patients": f"{found['patients']:,}",
         "train, test": f"{found['train']:,}, {found['test']:,}",
     }
@@ -143,6 +148,11 @@ def _contents(found: Mapping[str, Any]) -> dict[str, str]:
     if found["folds"]:
         rows["folds"] = ", ".join(f"{count:,}" for count in found["folds"])
     return rows
+
+
+def _recordings(found: Mapping[str, Any]) -> str:
+    counts = ((found["eegs"], "EEG"), (found["spectrograms"], "spectrogram"))
+    return ", ".join(f"{count:,} {noun}{'s' * (count != 1)}" for count, noun in counts)
 
 
 def _size(nbytes: int) -> str:

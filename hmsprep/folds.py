@@ -29,6 +29,10 @@ FEWEST_FOR_FOLDS = 5
 """With fewer patients than this there are as many folds as patients."""
 WINDOW_TRAIN_SHARE = 0.9
 """The split by window trains on this share of the windows."""
+LEAK_WARNING = (
+    "Split by window: the same patients are in train and test, so test scores are too good. "
+    "Use it only to compare with reports that were scored so."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,35 +72,28 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
         split[:] = SPLITS.index("test")
         return Split(split, fold, 0, False, ())
     notes: list[str] = []
-    patient, consensus = columns["patient_id"], columns["expert_consensus"]
+    patient, consensus, seed = columns["patient_id"], columns["expert_consensus"], parameters.seed
+    patients = len(np.unique(patient))
     test = np.zeros(rows, bool)
     leaks = False
     if parameters.split_by == "window":
-        order = generator(parameters.seed, "split").permutation(rows)
+        order = generator(seed, "split").permutation(rows)
         test[order[round(WINDOW_TRAIN_SHARE * rows) :]] = True
         leaks = bool(np.isin(patient[test], patient[~test]).any())
-        if leaks:
-            notes.append(
-                "Split by window: the same patients are in train and test, so test scores are too "
-                "good. Use it only to compare with reports that were scored so."
-            )
-    elif (patients := len(np.unique(patient))) < FEWEST_FOR_TEST:
-        notes.append(
-            f"Only {patients} patient(s): no test set, which takes {FEWEST_FOR_TEST}. "
-            "Every window is for training."
-        )
-    else:
-        test = parts(patient, consensus, TEST_PARTS, parameters.seed, "test set", notes) == 0
+        notes += [LEAK_WARNING] * leaks
+    elif patients >= FEWEST_FOR_TEST:
+        test = parts(patient, consensus, TEST_PARTS, seed, "test set", notes) == 0
     split[test] = SPLITS.index("test")
     train = np.flatnonzero(~test)
-    patients = len(np.unique(patient[train]))
-    folds = FOLDS if patients >= FEWEST_FOR_FOLDS else patients
+    to_train_on = len(np.unique(patient[train]))
+    folds = FOLDS if to_train_on >= FEWEST_FOR_FOLDS else to_train_on if to_train_on > 1 else 0
+    lacking = [] if test.any() else [f"no test set (which takes {FEWEST_FOR_TEST})"]
     if folds < FOLDS:
-        only = "no folds" if folds < 2 else f"{folds} folds"
-        notes.append(f"Only {patients} patient(s) to train on: {only}, not {FOLDS}.")
-    if folds < 2:
-        return Split(split, fold, 0, leaks, tuple(notes))
-    fold[train] = parts(patient[train], consensus[train], folds, parameters.seed, "folds", notes)
+        lacking.append(f"{folds or 'no'} folds instead of {FOLDS}")
+    if lacking:
+        notes.append(f"Only {patients} patient{'s' * (patients > 1)}: {' and '.join(lacking)}.")
+    if folds:
+        fold[train] = parts(patient[train], consensus[train], folds, seed, "folds", notes)
     return Split(split, fold, folds, leaks, tuple(notes))
 
 

@@ -117,8 +117,9 @@ def read_table(content: bytes, name: str) -> Columns:
         columns[target] = np.zeros(table.frame.height)
         if column in table.frame.columns:
             columns[target] = _offsets(table, column)
+    if not table.problems:
+        _check_relations(table, columns)
     columns["votes"], columns[CONSENSUS] = _labels(table, labelled)
-    _check_relations(table, columns)
     if table.problems:
         raise DataError(several(f"{name} has {len(table.problems)} problem(s):", table.problems))
     return columns

@@ -52,7 +52,7 @@ def spectrogram(
     bins = len(FREQUENCIES_HZ)
     power = np.zeros((rows, len(REGIONS), bins), np.float32)
     if not rows:
-        return power.reshape(0, -1)
+        return power.reshape(0, len(REGIONS) * bins)
     column = {name: number for number, name in enumerate(channels)}
     for number, region in enumerate(REGIONS):
         chain = np.asarray([column[name] for name in CHAINS[region]])

@@ -78,10 +78,11 @@ def _check_columns(frame: pl.DataFrame, expected: list[str], name: str) -> None:
             f"{name}: expected the {len(expected)} columns {expected[0]} ... {expected[-1]}; the "
             f"file {what}. Use the competition's own file."
         )
-    wrong = [c for c in expected if c != TIME and frame.schema[c] != pl.Float32]
+    types = dict(zip(frame.columns, frame.dtypes, strict=True))
+    wrong = [column for column in expected if column != TIME and types[column] != pl.Float32]
     if wrong:
         raise DataError(
-            f"{name}: column {wrong[0]} is {frame.schema[wrong[0]]}, expected Float32 "
+            f"{name}: column {wrong[0]} is {types[wrong[0]]}, expected Float32 "
             f"({len(wrong)} such columns). Use the competition's own file."
         )
 

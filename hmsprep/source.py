@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -100,7 +101,7 @@ class Archive:
         """Content of one file; zipfile checks it against its CRC-32."""
         try:
             return self.zip.read(self.top + name)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DataError(
                 f"{name} in {self.path} is damaged ({error}). Download it again."
             ) from None
@@ -163,9 +164,8 @@ def recordings_folder(part: str, signal: str) -> str:
     return f"{part}_{signal}s"
 
 
-@lru_cache(maxsize=4)
 def open_files(path: Path) -> Files:
-    """Open a folder or zip archive; each process keeps it open.
+    """Open a folder or zip archive.
 
     Raises
     ------
@@ -175,10 +175,17 @@ def open_files(path: Path) -> Files:
     if path.is_dir():
         return Folder(path)
     if path.is_file() and zipfile.is_zipfile(path):
-        return Archive(path)
+        status = path.stat()
+        return _archive(path, status.st_size, status.st_mtime_ns)
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(
         f"Expected the competition's data (a folder with train.csv, or its .zip) at {path}, found "
         f"{found}. Name it as the first argument or in HMS_DATA, or make a synthetic set with "
         "`hmsprep synth`."
     )
+
+
+@lru_cache(maxsize=4)
+def _archive(path: Path, size: int, changed_ns: int) -> Archive:  # noqa: ARG001
+    """Keep an archive open for as long as it is the same: its directory is long."""
+    return Archive(path)

@@ -204,16 +204,15 @@ def clip(seed: int, lead: int, variant: int) -> tuple[NDArray[np.float32], NDArr
 def spoil_eeg(rng: np.random.Generator, eeg: NDArray[np.float32]) -> None:
     """Lose samples, and the EKG, as often as the competition's files do (in place)."""
     samples = eeg.shape[1]
-    ekg = CHANNELS.index("EKG")
+    fate = rng.random()
+    if fate < 0.03:
+        eeg[CHANNELS.index("EKG")] = 9999.0 if fate < 0.02 else 0.0
     fate = rng.random()
     if fate < 0.025:
         eeg[:, rng.integers(0, samples, rng.integers(1, 4))] = np.nan
     elif fate < 0.05:
         length = int(rng.uniform(0.02, 0.5) * EEG.window_rows)
         eeg[:, slice(0, length) if rng.random() < 0.5 else slice(samples - length, None)] = np.nan
-    fate = rng.random()
-    if fate < 0.03:
-        eeg[ekg] = 9999.0 if fate < 0.02 else 0.0
 
 
 def spoil_spectrogram(rng: np.random.Generator, power: NDArray[np.float32]) -> None:

@@ -1,0 +1,51 @@
+# Each target does all its own set-up, in .venv. PYTHON names another interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+PREP := .venv/.prep
+DEV := .venv/.dev
+
+.PHONY: demo test lint types check bench clean
+
+demo: $(PREP) demo/data/train.csv demo/hms.zarr/MANIFEST.json  ## simulate, build, verify, look
+	$(BIN)/hmsprep verify demo/hms.zarr
+	$(BIN)/hmsprep info demo/hms.zarr
+	$(BIN)/hmsprep show demo/hms.zarr 0 --out demo/window.png
+
+demo/data/train.csv: | $(PREP)
+	@mkdir -p demo
+	$(BIN)/hmsprep synth demo/data --windows 300 --seed 1
+
+demo/hms.zarr/MANIFEST.json: demo/data/train.csv
+	$(BIN)/hmsprep build demo/data demo/hms.zarr --force
+
+test: $(DEV)  ## all tests
+	$(BIN)/pytest -q -n auto --dist loadfile
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+check: lint types test  ## what CI runs
+
+bench: $(DEV)  ## memory of a build; see benchmarks/README.md
+	$(BIN)/python benchmarks/memory.py
+
+clean:
+	rm -rf .venv demo
+
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(PREP): pyproject.toml constraints.txt | .venv/bin/uv
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[prep]'
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(PREP)
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group dev
+	@touch $@

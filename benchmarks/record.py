@@ -1,0 +1,87 @@
+"""Measurements -> a record: what was run, on what, with which versions, and the numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("hms-eeg", "numpy", "polars", "pyarrow", "scipy", "scikit-learn", "zarr")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, memory, kernel and Python of this machine."""
+    memory_kb = next(
+        int(line.split()[1])
+        for line in Path("/proc/meminfo").read_text().splitlines()
+        if line.startswith("MemTotal")
+    )
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "processor": model,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_kb / 2**20, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+    }
+
+
+def commit() -> str:
+    """Commit of the working tree, with a + if it was changed since."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if changed else "")
+
+
+def write_record(name: str, rows: list[dict[str, Any]], note: str) -> Path:
+    """Write results/NAME.json and .md; return the path of the latter."""
+    record = {
+        "command": " ".join(["python", *sys.argv]),
+        "commit": commit(),
+        "machine": machine(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "note": note,
+        "rows": rows,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    columns = list(rows[0])
+    lines = [
+        f"# {name}",
+        "",
+        note,
+        "",
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(str(row[column]) for column in columns) + " |" for row in rows),
+        "",
+        f"Command: `{record['command']}`, commit {record['commit']}.",
+        "",
+        ", ".join(f"{key}: {value}" for key, value in machine().items()) + ".",
+        "",
+        ", ".join(f"{key} {value}" for key, value in record["versions"].items()) + ".",
+    ]
+    path = RESULTS / f"{name}.md"
+    path.write_text("\n".join(lines) + "\n")
+    return path

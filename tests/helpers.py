@@ -1,0 +1,82 @@
+"""What several tests use: small stores, small data sets, whole folders as bytes."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from hmsprep.build import build
+from hmsprep.dataset import Dataset, load
+from hmsprep.parameters import Parameters
+from hmsprep.synth.write import on_grid, write_eeg, write_spectrogram
+from hmsstore import Store
+
+SMALL = {"eeg_shard_rows": 80_000, "spectrogram_shard_rows": 2_400}
+"""Shards so small that a small data set fills many."""
+
+
+def build_store(data: Path, store: Path, **parameters: Any) -> Store:
+    """Build in this process, on threads, with small shards."""
+    dataset = load(data, Parameters(**(SMALL | parameters)))
+    return build_dataset(dataset, store)
+
+
+def build_dataset(dataset: Dataset, store: Path) -> Store:
+    with ThreadPoolExecutor(2) as pool:
+        build(dataset.source, dataset.plan, store, skipped=dataset.skipped, executor=pool)
+    return Store.open(store)
+
+
+def tree_bytes(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_pair(folder: Path, rows: list[dict[str, Any]], seed: int = 0) -> Path:
+    """Write a data set with these rows of train.csv and random recordings that fit them."""
+    rng = np.random.default_rng(seed)
+    (folder / "train_eegs").mkdir(parents=True)
+    (folder / "train_spectrograms").mkdir()
+    full = pl.DataFrame([train_row(**row) for row in rows])
+    full.write_csv(folder / "train.csv")
+    for (eeg,), part in full.group_by("eeg_id"):
+        samples = int(200 * (part["eeg_label_offset_seconds"].max() + 50))
+        values = on_grid(rng.normal(0, 30, (20, samples)))
+        write_eeg(folder / "train_eegs" / f"{eeg}.parquet", values)
+    for (spectrogram,), part in full.group_by("spectrogram_id"):
+        count = int((600 + part["spectrogram_label_offset_seconds"].max()) / 2)
+        power = on_grid(rng.lognormal(0, 1.5, (count, 400)))
+        path = folder / "train_spectrograms" / f"{spectrogram}.parquet"
+        write_spectrogram(path, power, pa.int64())
+    return folder
+
+
+def train_row(**given: Any) -> dict[str, Any]:
+    """One row of train.csv; what is not given is made up."""
+    row: dict[str, Any] = {
+        "eeg_id": 1,
+        "eeg_sub_id": 0,
+        "eeg_label_offset_seconds": 0.0,
+        "spectrogram_id": 2,
+        "spectrogram_sub_id": 0,
+        "spectrogram_label_offset_seconds": 0.0,
+        "label_id": 4,
+        "patient_id": 3,
+        "expert_consensus": "LPD",
+        "seizure_vote": 0,
+        "lpd_vote": 3,
+        "gpd_vote": 0,
+        "lrda_vote": 0,
+        "grda_vote": 0,
+        "other_vote": 1,
+    }
+    return row | given

@@ -1,0 +1,61 @@
+"""The spectrogram against another implementation, and against the competition's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from hmsprep.multitaper import high_passed, spectrogram
+from hmsstore.schema import CHAINS, CHANNELS, FREQUENCIES_HZ
+
+
+def test_it_agrees_with_scipys_spectrogram_per_taper() -> None:
+    from scipy.signal import spectrogram as scipy_spectrogram
+    from scipy.signal.windows import dpss
+
+    rng = np.random.default_rng(0)
+    eeg = np.cumsum(rng.normal(0, 5, (4000, 20)), axis=0)
+    expected = []
+    for chain in CHAINS.values():
+        electrodes = eeg[:, [CHANNELS.index(name) for name in chain]].T
+        pairs = high_passed(electrodes[:-1] - electrodes[1:])
+        power = 0.0
+        for taper in dpss(800, 2, 3):
+            frequency, _, part = scipy_spectrogram(
+                pairs, 200, taper, 800, 400, 1024, detrend="linear", scaling="density"
+            )
+            power = power + part / 2 / 3  # scipy folds negative frequencies in
+        assert tuple(frequency[3:103]) == FREQUENCIES_HZ
+        expected.append(power[:, 3:103].mean(axis=0).T)
+    found = spectrogram(eeg)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-3)
+
+
+def test_there_is_a_row_for_each_whole_window() -> None:
+    for samples, rows in ((799, 0), (800, 1), (1199, 1), (1200, 2), (10_000, 24)):
+        assert spectrogram(np.ones((samples, 20))).shape == (rows, 400)
+
+
+def test_columns_may_come_in_any_order() -> None:
+    rng = np.random.default_rng(1)
+    eeg = rng.normal(size=(2000, 20))
+    order = rng.permutation(20)
+    shuffled = spectrogram(eeg[:, order], [CHANNELS[i] for i in order])
+    np.testing.assert_array_equal(shuffled, spectrogram(eeg))
+
+
+def test_it_reproduces_the_competitions_spectrogram(real_data) -> None:
+    for eeg_file, spectrogram_file in (
+        ("train_eegs/1628180742", "train_spectrograms/353733"),
+        ("test_eegs/3911565283", "test_spectrograms/853520"),
+    ):
+        eeg = pl.read_parquet(real_data / "kaggle" / f"{eeg_file}.parquet").to_numpy()
+        given = pl.read_parquet(real_data / "kaggle" / f"{spectrogram_file}.parquet")
+        ours = spectrogram(eeg)
+        theirs = given.drop("time").to_numpy()[138 : 138 + len(ours)]
+        both = np.isfinite(theirs) & (theirs > 0)
+        a, b = np.log(ours[both]), np.log(theirs[both])
+        assert np.corrcoef(a, b)[0, 1] > 0.9995
+        assert abs(np.median(a - b)) < 0.01
+        assert np.median(np.abs(a - b)) < 0.02

@@ -1,0 +1,116 @@
+"""A folder and a zip of it are the same data."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from helpers import SMALL, build_store, tree_bytes, write_pair
+
+from hmsprep.dataset import load
+from hmsprep.errors import DataError, MissingFilesError
+from hmsprep.parameters import Parameters
+from hmsprep.source import Source
+from hmsstore import Store
+
+
+def zipped(data: Path, path: Path, prefix: str = "") -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(data.rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{prefix}{file.relative_to(data)}")
+    return path
+
+
+def test_a_zip_gives_the_same_store_as_the_folder_it_was_made_of(
+    data: Path, store: Store, tmp_path: Path
+) -> None:
+    archive = zipped(data, tmp_path / "hms.zip", prefix="competition/")
+    built = build_store(archive, tmp_path / "hms.zarr")
+    assert tree_bytes(built.path) == tree_bytes(store.path)
+
+
+def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    archive = zipped(data, tmp_path / "hms.zip")
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        entry = opened.getinfo("train_eegs/1.parquet")
+    content[entry.header_offset + 5000] ^= 255
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=r"train_eegs/1\.parquet in .* is damaged"):
+        build_store(archive, tmp_path / "hms.zarr")
+    archive.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="found another kind of file"):
+        Source(archive)
+
+
+def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"neither train\.csv nor test\.csv"):
+        Source(tmp_path)
+    (tmp_path / "hms.zip").write_text("x")
+    with pytest.raises(DataError, match=r"It holds hms\.zip: name that file itself"):
+        Source(tmp_path)
+    with pytest.raises(DataError, match="found nothing"):
+        Source(tmp_path / "none")
+
+
+def test_missing_recordings_are_counted_and_named(tmp_path: Path) -> None:
+    rows = [{"eeg_id": n, "spectrogram_id": n, "patient_id": n} for n in range(1, 8)]
+    data = write_pair(tmp_path / "data", rows)
+    for n in (2, 3, 4, 5):
+        (data / "train_eegs" / f"{n}.parquet").unlink()
+    (data / "train_spectrograms" / "7.parquet").unlink()
+    with pytest.raises(MissingFilesError) as caught:
+        load(data, Parameters())
+    text = str(caught.value)
+    assert "4 of 7 eegs: train_eegs/2.parquet, train_eegs/3.parquet" in text
+    assert "and 1 more" in text
+    assert "1 of 7 spectrograms: train_spectrograms/7.parquet" in text
+    assert "--missing skip to build the 2 of 7 windows" in text
+
+
+def test_skipping_builds_the_rest_and_records_what_was_skipped(tmp_path: Path) -> None:
+    rows = [{"eeg_id": n, "spectrogram_id": n, "patient_id": n} for n in (1, 2)]
+    data = write_pair(tmp_path / "data", rows)
+    (data / "train_eegs" / "2.parquet").unlink()
+    dataset = load(data, Parameters(**SMALL), missing="skip")
+    assert any("1 windows are left out" in warning for warning in dataset.warnings)
+    from helpers import build_dataset
+
+    built = build_dataset(dataset, tmp_path / "hms.zarr")
+    assert built.windows["eeg_id"].tolist() == [1]
+    assert built.info["skipped"] == {"windows": 1, "eeg": [2], "spectrogram": []}
+
+
+def test_with_nothing_left_skipping_says_so(tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    (data / "train_eegs" / "1.parquet").unlink()
+    for missing in ("error", "skip"):
+        with pytest.raises(MissingFilesError, match="--missing skip would leave nothing"):
+            load(data, Parameters(), missing=missing)
+
+
+def test_files_that_the_table_does_not_name_are_counted_and_never_read(tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    (data / "train_eegs" / "99.parquet").write_text("not parquet")
+    dataset = load(data, Parameters(**SMALL))
+    assert dataset.unnamed == {"eeg": 1, "spectrogram": 0}
+    from helpers import build_dataset
+
+    assert len(build_dataset(dataset, tmp_path / "hms.zarr")) == 1
+
+
+def test_a_folder_of_test_data_alone_builds_unlabelled_windows(data: Path, tmp_path: Path) -> None:
+    only = tmp_path / "data"
+    only.mkdir()
+    for name in ("test.csv", "test_eegs", "test_spectrograms"):
+        source = data / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, only / name)
+    built = build_store(only, tmp_path / "hms.zarr")
+    assert built.select("predict").tolist() == [0, 1, 2]
+    assert built.windows["votes"].sum() == 0
+    assert built.windows["expert_consensus"].tolist() == [-1] * 3
+    assert built.folds == 0

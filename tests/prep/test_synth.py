@@ -1,0 +1,294 @@
+"""Simulated data are laid out as the competition's are, honest, and hard in the right way."""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from helpers import tree_bytes
+
+from hmsprep.errors import DataError, ParameterError
+from hmsprep.multitaper import spectrogram
+from hmsprep.synth import patterns
+from hmsprep.synth.dataset import best_possible, make_dataset
+from hmsprep.synth.head import PLACES, general_field, lateral_field
+from hmsprep.synth.layout import generator
+from hmsprep.synth.structure import random_structure
+from hmsstore.schema import CHANNELS, CLASSES, FEATURES
+
+VOTES = [f"{name}_vote" for name in CLASSES]
+
+
+def simulate(out: Path, windows: int, **options) -> dict[str, float]:
+    given = {
+        "seed": 1,
+        "like": None,
+        "fraction": 1.0,
+        "fast": False,
+        "workers": os.cpu_count() or 1,
+    }
+    return make_dataset(out, windows=windows, **(given | options))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set simulated in full, not cut from clips."""
+    out = tmp_path_factory.mktemp("synth") / "data"
+    simulate(out, 400)
+    return out
+
+
+def test_files_have_the_competitions_columns_types_and_lengths(whole: Path) -> None:
+    table = pl.read_csv(whole / "train.csv")
+    assert table.columns == [
+        "eeg_id",
+        "eeg_sub_id",
+        "eeg_label_offset_seconds",
+        "spectrogram_id",
+        "spectrogram_sub_id",
+        "spectrogram_label_offset_seconds",
+        "label_id",
+        "patient_id",
+        "expert_consensus",
+        *VOTES,
+    ]
+    assert table.height == 400
+    for (eeg,), part in table.group_by("eeg_id"):
+        file = pq.ParquetFile(whole / "train_eegs" / f"{eeg}.parquet")
+        assert file.schema_arrow.names == list(CHANNELS)
+        assert {str(t) for t in file.schema_arrow.types} == {"float"}
+        assert file.num_row_groups == 1
+        assert file.metadata.row_group(0).column(0).compression == "SNAPPY"
+        assert file.metadata.num_rows == 200 * (part["eeg_label_offset_seconds"].max() + 50)
+        assert part["eeg_sub_id"].to_list() == list(range(part.height))
+    for (ident,), part in table.group_by("spectrogram_id"):
+        file = pq.ParquetFile(whole / "train_spectrograms" / f"{ident}.parquet")
+        assert file.schema_arrow.names == ["time", *FEATURES]
+        assert str(file.schema_arrow.types[0]) == "int64"
+        last = part["spectrogram_label_offset_seconds"].max()
+        assert file.metadata.num_rows == (600 + last) // 2
+        assert file.read(["time"])["time"].to_pylist()[:3] == [1, 3, 5]
+    test = pl.read_csv(whole / "test.csv")
+    assert test.columns == ["spectrogram_id", "eeg_id", "patient_id"]
+    for ident in test["spectrogram_id"].to_list():
+        schema = pq.read_schema(whole / "test_spectrograms" / f"{ident}.parquet")
+        assert str(schema.types[0]) == "int16"
+    submission = pl.read_csv(whole / "sample_submission.csv")
+    assert submission.columns == ["eeg_id", *VOTES]
+
+
+def test_the_competitions_quirks_are_there(whole: Path) -> None:
+    table = pl.read_csv(whole / "train.csv")
+    assert (table["spectrogram_label_offset_seconds"] % 2 == 1).any()
+    per_spectrogram = table.group_by("spectrogram_id").agg(pl.n_unique("eeg_id").alias("n"))
+    assert per_spectrogram["n"].max() > 1
+    votes = table.select(VOTES).to_numpy()
+    assert {3} < set(votes.sum(axis=1).tolist())
+    assert (votes.sum(axis=1) >= 10).mean() > 0.15
+    assert ((votes > 0).sum(axis=1) > 1).any()
+    gaps = whole_rows = 0
+    for folder in ("train_eegs", "train_spectrograms"):
+        for file in (whole / folder).iterdir():
+            values = pl.read_parquet(file).drop("time", strict=False).to_numpy()
+            known = np.isfinite(values)
+            gaps += not known.all()
+            whole_rows += not known.all() and (known.all(axis=1) | ~known.any(axis=1)).all()
+            np.testing.assert_allclose(
+                values[known] * 100, np.rint(values[known] * 100.0), rtol=1e-6, atol=1e-3
+            )
+    assert gaps == whole_rows > 0
+
+
+def test_the_spectrogram_is_that_of_the_recording_the_eeg_was_cut_from(whole: Path) -> None:
+    table = pl.read_csv(whole / "train.csv")
+    compared = 0
+    for (eeg, ident), part in table.group_by("eeg_id", "spectrogram_id", maintain_order=True):
+        row = part.row(0, named=True)
+        apart = row["spectrogram_label_offset_seconds"] - row["eeg_label_offset_seconds"]
+        raw = pl.read_parquet(whole / "train_eegs" / f"{eeg}.parquet").to_numpy()
+        power = pl.read_parquet(whole / "train_spectrograms" / f"{ident}.parquet")
+        given = power.drop("time").to_numpy()
+        # Row r is computed from 2r - 1 to 2r + 3 s; the EEG starts 275 s in, or at an odd second.
+        first_second = int(275 + apart)
+        first = (first_second + 2) // 2
+        skip = 200 * (2 * first - 1 - first_second)
+        ours = spectrogram(raw[skip:])
+        theirs = given[first : first + len(ours)]
+        # Small powers are mostly rounding to the grid; the filter shows at the cut's own ends.
+        both = np.isfinite(theirs) & (theirs > 0.5) & np.isfinite(raw).all()
+        both[[0, -1]] = False
+        if both.sum() < 1000:
+            continue
+        difference = np.log(ours[both]) - np.log(theirs[both])
+        assert np.median(np.abs(difference)) < 0.02
+        compared += 1
+    assert compared > 20
+
+
+def test_the_truth_is_a_distribution_that_explains_the_votes(whole: Path) -> None:
+    truth = pl.read_csv(whole / "truth.csv")
+    table = pl.read_csv(whole / "train.csv")
+    assert truth["label_id"].to_list() == table["label_id"].to_list()
+    shares = truth.select(CLASSES).to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-4)
+    votes = table.select(VOTES).to_numpy()
+    assert (shares[np.arange(len(votes)), votes.argmax(axis=1)] > 0.1).mean() > 0.95
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_lie_where_the_real_ones_do(seed: int) -> None:
+    table, truth = random_structure(1500, generator(seed, "structure"))
+    assert len(table["eeg_id"]) == 1500
+    found = best_possible(table, truth)
+    assert 0.15 < found["kl_of_truth"] < 0.4
+    assert 1.3 < found["kl_of_mean"] < 1.5
+
+
+def test_a_linear_model_of_band_powers_closes_less_than_half_of_the_gap(whole: Path) -> None:
+    """Power alone must not give the patterns away: what matters is form, rhythm and place."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    table = pl.read_csv(whole / "train.csv")
+    truth = pl.read_csv(whole / "truth.csv").select(CLASSES).to_numpy()
+    votes = table.select(VOTES).to_numpy().astype(float)
+    target = votes / votes.sum(axis=1, keepdims=True)
+    features = np.stack([band_powers(whole, row) for row in table.iter_rows(named=True)])
+    fold = np.unique(table["patient_id"].to_numpy(), return_inverse=True)[1] % 5
+    predicted = np.zeros_like(target)
+    for held_out in range(5):
+        train = fold != held_out
+        scaler = StandardScaler().fit(features[train])
+        repeated = np.repeat(scaler.transform(features[train]), len(CLASSES), axis=0)
+        classes = np.tile(np.arange(len(CLASSES)), train.sum())
+        weight = target[train].ravel()
+        model = LogisticRegression(C=0.03, max_iter=1000)
+        model.fit(repeated[weight > 0], classes[weight > 0], weight[weight > 0])
+        predicted[~train] = model.predict_proba(scaler.transform(features[~train]))
+    mean, linear, best = kl(target, target.mean(axis=0)), kl(target, predicted), kl(target, truth)
+    assert best < mean - 0.8
+    assert (mean - linear) / (mean - best) < 0.5
+
+
+def band_powers(data: Path, row: dict[str, float]) -> np.ndarray:
+    eeg = pl.read_parquet(data / "train_eegs" / f"{row['eeg_id']}.parquet").to_numpy()
+    start = int(200 * row["eeg_label_offset_seconds"]) + 4000
+    judged = np.nan_to_num(eeg[start : start + 2000, :19])
+    power = np.abs(np.fft.rfft(judged * np.hanning(2000)[:, None], axis=0)) ** 2
+    edges = (5, 40, 80, 130, 300)
+    bands = [power[a:b].mean(axis=0) for a, b in pairwise(edges)]
+    return np.log(np.concatenate(bands) + 1e-3)
+
+
+def kl(target: np.ndarray, predicted: np.ndarray) -> float:
+    safe = np.broadcast_to(np.clip(predicted, 1e-15, 1), target.shape)
+    ratio = np.divide(target, safe, out=np.ones_like(target), where=target > 0)
+    return float((target * np.log(ratio)).sum(axis=1).mean())
+
+
+def rate_hz(wave: np.ndarray) -> float:
+    """Frequency of the strongest line below 12 Hz."""
+    spectrum = np.abs(np.fft.rfft(wave - wave.mean(), 2**16)) ** 2
+    frequency = np.fft.rfftfreq(2**16, 1 / 200)
+    return float(frequency[np.argmax(spectrum * (frequency < 12))])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_discharges_are_periodic_with_quiet_between_them(seed: int) -> None:
+    for triphasic in (False, True):
+        rng = np.random.default_rng(seed)
+        wave = patterns.periodic(rng, 12_000, triphasic=triphasic)
+        size = np.abs(wave) > 0.5 * np.percentile(np.abs(wave), 99.5)
+        starts = np.flatnonzero(np.diff(size.astype(int)) == 1)
+        starts = starts[np.insert(np.diff(starts) > 60, 0, True)]
+        per_second = len(starts) / 60
+        assert 0.4 < per_second < 2.8
+        assert len(starts) >= 6
+        quiet = np.abs(wave) < 0.1 * np.abs(wave).max()
+        assert quiet.mean() > 0.25
+        intervals = np.diff(starts) / 200
+        assert np.std(intervals) / np.mean(intervals) < 0.35
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rhythmic_delta_is_slow_and_has_no_quiet(seed: int) -> None:
+    wave = patterns.rhythmic(np.random.default_rng(seed), 12_000)
+    assert 0.5 <= rate_hz(wave) <= 4.2
+    loud = np.lib.stride_tricks.sliding_window_view(np.abs(wave), 400).max(axis=1)
+    assert loud.min() > 0.2 * loud.max()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_seizures_are_faster_than_two_and_a_half_hertz_or_evolve(seed: int) -> None:
+    assert rate_hz(patterns.spike_and_wave(np.random.default_rng(seed), 12_000)) > 2.4
+    wave, spread = patterns.evolving(np.random.default_rng(seed), 24_000)
+    start = int(np.argmin(spread))
+    stop = start + int(np.argmax(np.append(np.diff(spread[start:]) < 0, True)))
+    if stop - start < 4000:
+        pytest.skip("this draw shows no whole evolution")
+    early, late = wave[start : start + 1600], wave[stop - 1600 : stop]
+    assert rate_hz(early) > 1.2 * rate_hz(late)
+    assert rate_hz(late) > 2.2
+    assert np.abs(late).max() > np.abs(early).max()
+
+
+def test_lateral_fields_are_on_one_side_and_general_ones_on_both() -> None:
+    left, right = PLACES[:, 0] < 0, PLACES[:, 0] > 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        seen = lateral_field(rng, 1, (0.3, 0.6))
+        assert seen[right].max() > 5 * seen[left].max()
+        seen = general_field(rng, 0.8)
+        assert 0.7 < seen[right].sum() / seen[left].sum() < 1.4
+        assert seen[CHANNELS.index("Fp1")] > seen[CHANNELS.index("O1")]
+
+
+def test_seed_decides_everything_and_workers_nothing(tmp_path: Path) -> None:
+    for name, options in {
+        "a": {"workers": 1},
+        "b": {"workers": 2},
+        "c": {"workers": 2, "seed": 2},
+    }.items():
+        simulate(tmp_path / name, 12, **options)
+    assert tree_bytes(tmp_path / "a") == tree_bytes(tmp_path / "b")
+    assert tree_bytes(tmp_path / "a").keys() != tree_bytes(tmp_path / "c").keys()
+
+
+def test_like_copies_structure_and_votes(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "like"
+    made = simulate(out, None, like=whole / "train.csv", fraction=0.2, fast=True)
+    ours, theirs = pl.read_csv(out / "train.csv"), pl.read_csv(whole / "train.csv")
+    copied = theirs.filter(pl.col("patient_id").is_in(ours["patient_id"].unique().to_list()))
+    assert ours.equals(copied)
+    patients = theirs["patient_id"].n_unique()
+    assert made["patients"] == round(0.2 * patients)
+    assert len(list((out / "train_eegs").iterdir())) == made["eegs"]
+
+
+def test_like_takes_true_metadata_without_label_ids(real_data: Path, tmp_path: Path) -> None:
+    metadata = real_data / "metadata" / "train_metadata.parquet"
+    out = tmp_path / "like"
+    simulate(out, None, like=metadata, fraction=0.002, fast=True)
+    ours = pl.read_csv(out / "train.csv")
+    theirs = pl.read_parquet(metadata)
+    kept = theirs.filter(pl.col("patient_id").is_in(ours["patient_id"].unique().to_list()))
+    assert ours.drop("label_id").equals(kept)
+    assert ours["label_id"].n_unique() == ours.height
+
+
+def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="exists already"):
+        simulate(tmp_path, 3)
+    with pytest.raises(DataError, match=r"none\.csv cannot be read"):
+        simulate(tmp_path / "a", 3, like=tmp_path / "none.csv")
+    (tmp_path / "t.csv").write_text("spectrogram_id,eeg_id,patient_id\n1,2,3\n")
+    with pytest.raises(DataError, match="has no votes"):
+        simulate(tmp_path / "a", 3, like=tmp_path / "t.csv")
+    with pytest.raises(ParameterError, match="--fraction must be above 0"):
+        simulate(tmp_path / "a", 3, like=tmp_path / "t.csv", fraction=0.0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv"]

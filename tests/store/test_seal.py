@@ -1,0 +1,210 @@
+"""What is not a whole, sealed store of separate patients is refused, with what and where."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmsprep.verify import verify
+from hmsstore import (
+    DamagedStoreError,
+    LeakingStoreError,
+    NotAStoreError,
+    Store,
+    StoreError,
+    UnsealedStoreError,
+)
+from hmsstore.manifest import MANIFEST_NAME, Manifest, checksum, parse_manifest
+from hmsstore.schema import SPLITS
+
+
+@pytest.fixture
+def copy(store: Store, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
+
+
+def reseal(path: Path, *changed: str) -> None:
+    """Seal again after these files were changed, as only a forger would."""
+    manifest = parse_manifest(path)
+    files = dict(manifest.files)
+    for name in changed:
+        files[name] = ((path / name).stat().st_size, checksum(path / name))
+    forged = Manifest(manifest.identity, manifest.plan, files)
+    (path / MANIFEST_NAME).write_text(forged.to_text())
+
+
+def edit_column(path: Path, name: str, dtype: str, row: object, value: float) -> str:
+    file = path / "windows" / name / "c" / "0"
+    column = np.fromfile(file, dtype)
+    column[row] = value
+    column.tofile(file)
+    return str(file.relative_to(path))
+
+
+def test_a_sealed_store_opens_and_verifies(store: Store) -> None:
+    assert verify(store.path) == []
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path: Path) -> None:
+    with pytest.raises(NotAStoreError, match="found nothing"):
+        Store.open(tmp_path / "none.zarr")
+
+
+def test_a_file_is_not_a_store(tmp_path: Path) -> None:
+    (tmp_path / "hms.zarr").write_text("x")
+    with pytest.raises(NotAStoreError, match="found a file"):
+        Store.open(tmp_path / "hms.zarr")
+
+
+def test_a_folder_without_manifest_is_not_a_store(copy: Path) -> None:
+    (copy / MANIFEST_NAME).unlink()
+    with pytest.raises(NotAStoreError, match=r"holds no MANIFEST\.json"):
+        Store.open(copy)
+
+
+def test_an_unfinished_build_is_named_as_such(copy: Path) -> None:
+    building = copy.rename(copy.with_name("hms.zarr.building"))
+    with pytest.raises(UnsealedStoreError, match="goes on where it stopped"):
+        Store.open(building)
+    with pytest.raises(UnsealedStoreError, match="not built yet"):
+        Store.open(copy)
+
+
+def test_a_truncated_shard_is_found_at_opening(copy: Path) -> None:
+    shard = copy / "eeg" / "c" / "0" / "0"
+    with shard.open("r+b") as file:
+        file.truncate(shard.stat().st_size - 1)
+    with pytest.raises(DamagedStoreError, match=r"eeg/c/0/0 has .* bytes, sealed with"):
+        Store.open(copy)
+    assert any("eeg/c/0/0" in problem for problem in verify(copy))
+
+
+def test_a_missing_shard_is_found_at_opening(copy: Path) -> None:
+    (copy / "spectrogram" / "c" / "1" / "0").unlink()
+    with pytest.raises(DamagedStoreError, match="spectrogram/c/1/0 is missing"):
+        Store.open(copy)
+
+
+@pytest.mark.parametrize(
+    "name", ["eeg/c/1/0", "spectrogram/c/0/0", "windows/votes/c/0/0", "eeg/zarr.json"]
+)
+def test_a_flipped_bit_is_found_by_verifying(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 4
+    (copy / name).write_bytes(content)
+    problems = verify(copy)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{name} has checksum")
+
+
+def test_changed_root_metadata_are_found_at_opening(copy: Path) -> None:
+    text = (copy / "zarr.json").read_text()
+    (copy / "zarr.json").write_text(text.replace('"leaks": false', '"leaks": true '))
+    with pytest.raises(DamagedStoreError, match=r"zarr\.json differs from its checksum"):
+        Store.open(copy)
+
+
+def test_a_changed_manifest_is_found_at_opening(copy: Path) -> None:
+    text = (copy / MANIFEST_NAME).read_text()
+    (copy / MANIFEST_NAME).write_text(text.replace('"bytes": 1', '"bytes": 2', 1))
+    with pytest.raises(DamagedStoreError, match=r"MANIFEST\.json was changed"):
+        Store.open(copy)
+    (copy / MANIFEST_NAME).write_text("{")
+    with pytest.raises(DamagedStoreError, match="is not a manifest"):
+        Store.open(copy)
+
+
+def test_another_format_version_is_refused(copy: Path) -> None:
+    from hmsstore.manifest import digest
+
+    body = json.loads((copy / MANIFEST_NAME).read_text())
+    body.pop("sha256")
+    body["format_version"] = 2
+    body["sha256"] = digest(body)
+    (copy / MANIFEST_NAME).write_text(json.dumps(body))
+    with pytest.raises(NotAStoreError, match="version 2"):
+        Store.open(copy)
+
+
+def test_another_array_layout_is_refused(copy: Path) -> None:
+    root = json.loads((copy / "zarr.json").read_text())
+    nodes = root["consolidated_metadata"]["metadata"]
+    nodes["eeg"]["codecs"][0]["configuration"]["index_location"] = "start"
+    nodes["windows/fold"]["data_type"] = "int32"
+    (copy / "zarr.json").write_text(json.dumps(root))
+    reseal(copy, "zarr.json")
+    with pytest.raises(DamagedStoreError) as caught:
+        Store.open(copy)
+    assert caught.value.problems == (
+        "eeg/zarr.json: index_location is start, expected end",
+        "windows/fold/zarr.json: data_type is int32, expected int8",
+    )
+
+
+def test_a_leaking_store_is_refused_even_if_its_checksums_fit(copy: Path, store: Store) -> None:
+    row = int(store.select("train")[0])
+    name = edit_column(copy, "split", "i1", row, SPLITS.index("test"))
+    reseal(copy, name)
+    patient = store.windows["patient_id"][row]
+    with pytest.raises(LeakingStoreError, match=f"the first {patient}"):
+        Store.open(copy)
+    assert any("both sides" in problem for problem in verify(copy))
+
+
+def test_a_patient_in_two_folds_is_a_leak(copy: Path, store: Store) -> None:
+    patients = store.windows["patient_id"]
+    train = store.select("train")
+    row = next(r for r in train if (patients[train] == patients[r]).sum() > 1)
+    other = (int(store.windows["fold"][row]) + 1) % store.folds
+    reseal(copy, edit_column(copy, "fold", "i1", int(row), other))
+    with pytest.raises(LeakingStoreError):
+        Store.open(copy)
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype", "value", "message"),
+    [
+        ("eeg_start", "i8", 10**12, "eeg_start is outside its span"),
+        ("eeg_id", "i8", 7, "eeg_span belongs to another recording"),
+        ("eeg_offset_s", "f8", 9999, "eeg_start disagrees with eeg_offset_s"),
+        ("expert_consensus", "i1", -1, "expert_consensus disagrees with votes"),
+        ("fold", "i1", 9, "fold does not exist"),
+    ],
+)
+def test_tables_that_contradict_each_other_are_found_by_verifying(
+    copy: Path, store: Store, column: str, dtype: str, value: int, message: str
+) -> None:
+    patients = store.windows["patient_id"]
+    rows = np.flatnonzero(patients == patients[store.select("train")[0]])
+    reseal(copy, edit_column(copy, column, dtype, rows, value))
+    problems = verify(copy)
+    assert any(message in problem and f"the first {rows[0]}" in problem for problem in problems)
+
+
+def test_values_where_no_recording_is_are_found_by_verifying(copy: Path, store: Store) -> None:
+    name = "eeg/c/0/0"
+    raw = np.fromfile(copy / name, "u1")
+    rows = store.recordings["eeg"]
+    last = int((rows["start"] + rows["rows"])[rows["start"] < store.shard_rows("eeg")].max())
+    assert last < store.shard_rows("eeg")
+    raw[last * 40 : last * 40 + 2] = (0, 60)
+    raw.tofile(copy / name)
+    reseal(copy, name)
+    assert verify(copy) == [f"{name}: values where no recording is"]
+
+
+def test_a_file_that_nobody_sealed_is_found_by_verifying(copy: Path) -> None:
+    (copy / "windows" / "notes.txt").write_text("x")
+    (copy / ".DS_Store").write_text("x")
+    assert verify(copy) == ["windows/notes.txt is not in the manifest"]
+
+
+def test_errors_survive_pickling() -> None:
+    error = pickle.loads(pickle.dumps(DamagedStoreError("there", [f"p{i}" for i in range(12)])))
+    assert isinstance(error, StoreError)
+    assert "and 2 more" in str(error)

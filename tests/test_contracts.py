@@ -1,0 +1,134 @@
+"""What the packages promise each other and their users, apart from behaviour."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hmsstore
+from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    # hmsstore reads with NumPy alone; matplotlib only where a figure is drawn.
+    "store/hmsstore": {"numpy", "hmsstore"},
+    "hmsprep": {
+        "hmsprep",
+        "hmsstore",
+        "numpy",
+        "polars",
+        "pyarrow",
+        "scipy",
+        "sklearn",
+        "zarr",
+        "numcodecs",
+        "rich",
+        "typer",
+    },
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_packages_import_only_what_they_may(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for file in files:
+        may = ALLOWED[package] | ({"matplotlib"} if file.name == "view.py" else set())
+        assert imported(file) - sys.stdlib_module_names - may == set(), file
+
+
+def test_opening_and_reading_a_store_loads_numpy_and_nothing_else(store: hmsstore.Store) -> None:
+    script = """
+import importlib.util, sys
+before = set(sys.modules)
+import hmsstore, hmsstore.view
+opened = hmsstore.Store.open(sys.argv[1])
+opened.denormalise(opened.gather([0]))
+loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(sorted(loaded - set(sys.stdlib_module_names)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, store.path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['hmsstore', 'numpy']"
+
+
+def test_the_public_names_of_the_format_package_are_these() -> None:
+    public = {
+        name
+        for name, value in vars(hmsstore).items()
+        if not name.startswith("_") and not isinstance(value, type(sys))
+    }
+    assert public == set(hmsstore.__all__)
+
+
+def table_rows(text: str, heading: str) -> list[list[str]]:
+    """Cells of the first Markdown table after a heading, without its two head rows."""
+    after = text.split(heading, 1)[1]
+    lines = [line for line in after.split("\n#", 1)[0].splitlines() if line.startswith("|")]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_format_md_lists_the_columns_that_the_code_has() -> None:
+    text = (ROOT / "store" / "FORMAT.md").read_text()
+    names = {"<i8": "int64", "<i4": "int32", "|i1": "int8", "<f8": "float64", "<f4": "float32"}
+    for heading, columns in (
+        ("## Table of windows", WINDOW_COLUMNS),
+        ("## Tables of recordings", RECORDING_COLUMNS),
+    ):
+        rows = table_rows(text, heading)
+        assert [row[0] for row in rows] == [column.name for column in columns]
+        assert [row[1] for row in rows] == [names[column.dtype] for column in columns]
+
+
+def test_format_md_states_the_arrays_that_the_code_has() -> None:
+    rows = table_rows((ROOT / "store" / "FORMAT.md").read_text(), "## Arrays")
+    for row, signal in zip(rows, SIGNALS.values(), strict=True):
+        assert row[0] == f"/{signal.name}"
+        assert row[1] == f"({', '.join(signal.dims)})"
+        numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]+\d", " ".join(row[2:4]))]
+        width = len(signal.features)
+        assert numbers == [signal.window_rows, width, signal.shard_rows, width]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", text, flags=re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0] == "hmsprep":
+                yield words[1:]
+
+
+def test_every_command_in_the_documents_exists_with_its_options() -> None:
+    import typer.main
+
+    from hmsprep.cli import app
+
+    group = typer.main.get_command(app)
+    seen = set()
+    for document in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "store/FORMAT.md"):
+        for words in commands((ROOT / document).read_text()):
+            if words[0].startswith("-"):
+                continue
+            command = group.commands[words[0]]
+            command.make_context(words[0], list(words[1:]), resilient_parsing=False)
+            seen.add(words[0])
+    assert {"build", "verify", "synth"} <= seen
