@@ -54,10 +54,15 @@ def commit() -> str:
     return head + ("+" if changed else "")
 
 
+def _without_folder(word: str) -> str:
+    """A path's name: where it lay on this machine is nobody's business."""
+    return Path(word).name if word.startswith("/") or "../" in word else word
+
+
 def write_record(name: str, rows: list[dict[str, Any]], note: str) -> Path:
     """Write results/NAME.json and .md; return the path of the latter."""
     record = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *map(_without_folder, sys.argv)]),
         "commit": commit(),
         "machine": machine(),
         "versions": {package: version(package) for package in PACKAGES},

@@ -15,7 +15,7 @@ from hmsstore.schema import CHAINS, CLASSES
 OTHER = CLASSES.index("other")
 RAMP_S = 3.0
 """Time in which a pattern comes up and goes away."""
-PATTERN_TO_BACKGROUND = 2.6
+PATTERN_TO_BACKGROUND = 3.2
 """Typical peak of a pattern in a bipolar trace over the background's standard deviation there."""
 
 
@@ -214,9 +214,10 @@ def _add_artefacts(rng: np.random.Generator, patient: Patient, eeg: NDArray[np.f
     for at in _moments(rng, samples - len(blink), patient.blinks_hz * seconds):
         eeg[:, at : at + len(blink)] += eyes[:, None] * blink * np.float32(rng.uniform(80, 200))
 
-    muscle = shaped(rng, 6, samples, band(22, 75)) * slow_wander(rng, samples, 4, 0.9)
     tension = np.float32(patient.muscle * patient.background_uv)
-    eeg[electrodes("T3", "T4", "F7", "F8", "Fp1", "Fp2")] += muscle * tension
+    for side in (("T3", "F7", "Fp1"), ("T4", "F8", "Fp2")):
+        muscle = shaped(rng, 3, samples, band(22, 75)) * slow_wander(rng, samples, 4, 0.7)
+        eeg[electrodes(*side)] += muscle * tension
 
     decay = np.exp(-np.arange(int(1.5 * RATE_HZ)) / (0.25 * RATE_HZ)).astype(np.float32)
     for at in _moments(rng, samples - len(decay), seconds / 250):
