@@ -14,48 +14,11 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle_table import Columns, read_table
 from hmsprep.selection import first_seen, take
+from hmsprep.synth.raters import SLIP, Raters
 from hmsstore.schema import CLASSES, EEG
 
 ID_LIMITS = {"eeg_id": 2**32, "spectrogram_id": 2**31, "patient_id": 2**16, "label_id": 2**32}
 """The competition's ids are random below these."""
-
-CONFUSED_WITH = np.asarray(
-    [
-        [0.00, 0.26, 0.28, 0.10, 0.10, 0.26],
-        [0.15, 0.00, 0.20, 0.20, 0.05, 0.40],
-        [0.18, 0.20, 0.00, 0.04, 0.20, 0.38],
-        [0.08, 0.20, 0.04, 0.00, 0.28, 0.40],
-        [0.06, 0.03, 0.18, 0.25, 0.00, 0.48],
-        [0.14, 0.20, 0.18, 0.22, 0.26, 0.00],
-    ]
-)
-"""What raters take each class for if not for itself: neighbours on the ictal-interictal continuum,
-the other extent of the same pattern, or nothing."""
-FEW_RATERS = np.asarray([0.30, 0.11, 0.12, 0.13, 0.19, 0.15])
-"""How often each class leads where few raters voted."""
-MANY_RATERS = np.asarray([0.06, 0.19, 0.14, 0.13, 0.14, 0.34])
-"""The same where ten and more voted: seizures are rare, and most is none of the patterns."""
-OVERALL = np.asarray([0.208, 0.132, 0.129, 0.139, 0.180, 0.212])
-"""Mean target over all windows of the competition's train.csv."""
-MANY_SHARE = 0.37
-"""Share of EEGs that ten and more raters saw."""
-SLIP = 0.02
-"""Share of votes that are cast for any class, by mistake."""
-
-
-def rater_truth(rng: np.random.Generator, lead: int, many: bool) -> NDArray[np.float64]:
-    """Draw the distribution (6,) of votes for a period led by this class."""
-    doubt = rng.beta(0.9, 2.0) if many else rng.beta(0.35, 2.6)
-    others = rng.dirichlet(6 * CONFUSED_WITH[lead] + 1e-3)
-    truth = (1 - doubt) * np.eye(len(CLASSES))[lead] + doubt * others
-    return np.asarray((1 - SLIP) * truth + SLIP / len(CLASSES))
-
-
-def number_of_votes(rng: np.random.Generator, many: bool) -> int:
-    """Draw how many raters voted: mostly three, or ten to twenty-eight."""
-    if many:
-        return int(np.clip(10 + rng.negative_binomial(4, 0.5), 10, 28))
-    return int(rng.choice((3, 1, 2, 4, 5, 6), p=(0.78, 0.06, 0.04, 0.05, 0.05, 0.02)))
 
 
 def random_structure(windows: int, rng: np.random.Generator) -> tuple[Columns, NDArray[np.float64]]:
@@ -67,8 +30,8 @@ def random_structure(windows: int, rng: np.random.Generator) -> tuple[Columns, N
     truths: list[NDArray[np.float64]] = []
     votes: list[NDArray[np.int64]] = []
     patient = spectrogram = eeg = -1
-    most = max(5, min(40, windows // 15))
-    mass = np.zeros(len(CLASSES))
+    most = max(4, min(40, windows // 40))
+    raters = Raters(rng)
     while len(truths) < windows:
         patient += 1
         habit = rng.dirichlet(np.full(len(CLASSES), 0.6))
@@ -87,34 +50,13 @@ def random_structure(windows: int, rng: np.random.Generator) -> tuple[Columns, N
                 rows["eeg_offset_s"] += offsets.tolist()
                 rows["spectrogram_offset_s"] += (start + offsets).tolist()
                 start += float(offsets.max(initial=0) + 2 * rng.integers(5, 120))
-                _judge(rng, habit, count, mass, truths, votes)
+                for truth, cast, judged in raters.judge(habit, count):
+                    truths += [truth] * judged
+                    votes += [cast] * judged
     table = _with_ids(rng, {name: np.asarray(values) for name, values in rows.items()})
     table["votes"] = np.asarray(votes, np.int32)
     table["expert_consensus"] = table["votes"].argmax(axis=1).astype(np.int8)
     return table, np.asarray(truths)
-
-
-def _judge(
-    rng: np.random.Generator,
-    habit: NDArray[np.float64],
-    windows: int,
-    mass: NDArray[np.float64],
-    truths: list[NDArray[np.float64]],
-    votes: list[NDArray[np.int64]],
-) -> None:
-    """Draw truth and votes of one EEG's windows; one EEG in ten changes on its way."""
-    many = bool(rng.random() < MANY_SHARE)
-    usual = MANY_RATERS if many else FEW_RATERS
-    # Classes that are behind their share catch up, so that small sets too are like large ones.
-    behind = (OVERALL * (len(truths) + 20)) / (mass + OVERALL * 20)
-    prior = usual * (0.35 + habit) * behind**2
-    change = int(rng.integers(1, windows)) if windows > 1 and rng.random() < 0.12 else windows
-    for count in (change, windows - change):
-        truth = rater_truth(rng, int(rng.choice(len(CLASSES), p=prior / prior.sum())), many)
-        cast = rng.multinomial(number_of_votes(rng, many), truth)
-        truths += [truth] * count
-        votes += [cast] * count
-        mass += count * truth
 
 
 def _with_ids(rng: np.random.Generator, rows: dict[str, NDArray[np.float64]]) -> Columns:
