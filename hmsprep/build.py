@@ -6,38 +6,36 @@ keeps every finished shard and gives the same bytes; only the last rename makes 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
+from hmsprep.dataset import Dataset
+from hmsprep.description import final_windows, store_info
 from hmsprep.errors import BuildError, DataError
 from hmsprep.files import locked
 from hmsprep.journal import Journal
-from hmsprep.outcome import final_windows, store_info
 from hmsprep.passes import Passes
 from hmsprep.plan import Plan
+from hmsprep.processes import own_processes
 from hmsprep.progress import Progress, untold
 from hmsprep.seal import seal
 from hmsprep.site import Site, State
-from hmsprep.source import Source
-from hmsprep.worker import start_worker
+from hmsstore import Store, StoreError
+from hmsstore.arrays import shard_name
+from hmsstore.schema import SIGNALS
 
 WORTH_KEEPING = 8
 """Finished shards (of some 64 MB) that stay when the build stops at bad data."""
 
 
 def build(
-    source: Source,
-    plan: Plan,
+    dataset: Dataset,
     store: Path,
     *,
-    skipped: dict[str, Any] | None = None,
     workers: int = 2,
     executor: Executor | None = None,
     force: bool = False,
@@ -47,14 +45,10 @@ def build(
 
     Parameters
     ----------
-    source : Source
-        The data.
-    plan : Plan
-        What to build of them.
+    dataset : Dataset
+        The data and the plan, as `hmsprep.dataset.load` gives them.
     store : Path
-        Where the sealed store shall stand.
-    skipped : dict, optional
-        Recordings left out because they have no file, for the store's description.
+        Where the sealed store shall stand. A link is followed.
     workers : int
         Shards worked on at a time.
     executor : Executor, optional
@@ -69,7 +63,7 @@ def build(
     Returns
     -------
     State
-        BUILT if the very store stood there already, else OPEN or SEALED: what was found.
+        What was found: BUILT if the very store stood there already.
 
     Raises
     ------
@@ -79,60 +73,55 @@ def build(
     KeyboardInterrupt
         Once the shards in hand are finished.
     """
-    site = Site(store.absolute())
+    site = Site(store.resolve())
     with _explained(site):
         site.check_target()
         with locked(site.lock):
-            state = site.prepare(plan, force=force)
-            if state is State.OPEN:
+            state = site.prepare(dataset.plan, force=force)
+            if state is State.BUILT:
+                _check_sources(dataset, site)
+                return state
+            if state is not State.SEALED:
                 with _kept_if_useful(site):
-                    _check_space(plan, site, workers)
-                    _fill(site, source, plan, skipped or {}, workers, executor, progress)
-            if state is not State.BUILT:
-                site.finish()
+                    _check_space(dataset.plan, site, workers)
+                    _fill(site, dataset, workers, executor, progress)
+            site.finish(force=force)
     return state
 
 
 def _fill(
-    site: Site,
-    source: Source,
-    plan: Plan,
-    skipped: dict[str, Any],
-    workers: int,
-    executor: Executor | None,
-    progress: Progress,
+    site: Site, dataset: Dataset, workers: int, executor: Executor | None, progress: Progress
 ) -> None:
     """Take the folder of the store in the making to its seal."""
+    plan = dataset.plan
     journal = Journal(site.journal)
     try:
-        with _own_processes(workers) if executor is None else nullcontext(executor) as pool:
+        with own_processes(workers) if executor is None else nullcontext(executor) as pool:
             # One task more than workers, so that none waits for this process.
-            passes = Passes(source, plan, site, journal, pool, workers + 1, progress)
+            passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
             statistics = passes.run()
         windows = final_windows(plan, journal)
-        info = store_info(plan, journal, statistics, windows, skipped)
-        shards = {
-            site.shard_name(*key): (line.result.size, line.result.crc)
-            for key, line in sorted(journal.normalised.items())
-        }
+        info = store_info(plan, journal, statistics, windows)
+        shards = {shard_name(*key): (d.size, d.crc) for key, d in sorted(journal.written.items())}
         seal(site.building, site.partial, plan, windows, shards, info)
     finally:
         journal.close()
 
 
-@contextmanager
-def _own_processes(workers: int) -> Iterator[Executor]:
-    """Spawn worker processes (a fork would inherit the lock), each decoding on one thread."""
-    before = os.environ.get("POLARS_MAX_THREADS")
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
-            yield pool
-    finally:
-        if before is None:
-            del os.environ["POLARS_MAX_THREADS"]
-        else:
-            os.environ["POLARS_MAX_THREADS"] = before
+def _check_sources(dataset: Dataset, site: Site) -> None:
+    """Refuse to call a store built if the recordings' files have other sizes than they had."""
+    source = dataset.source
+    files = {
+        source.file_name(name, int(recording))
+        for name in SIGNALS
+        for recording in dataset.plan.segments[name].recording
+    }
+    found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
+    if found != Store.open(site.store).info["sources"]:
+        raise BuildError(
+            f"{site.store} was built of the same table, but the recordings' files have changed "
+            "since. Use --force to build it anew."
+        )
 
 
 @contextmanager
@@ -146,7 +135,7 @@ def _kept_if_useful(site: Site) -> Iterator[None]:
     except BaseException as error:
         done = site.journal.read_bytes().count(b"\n") if site.journal.exists() else 0
         if done < (WORTH_KEEPING if isinstance(error, DataError) else 1):
-            shutil.rmtree(site.building, ignore_errors=True)
+            site.discard(site.building)
         raise
 
 
@@ -155,6 +144,8 @@ def _explained(site: Site) -> Iterator[None]:
     """Turn what the machine refuses into one sentence for the user."""
     try:
         yield
+    except StoreError as error:
+        raise BuildError(str(error)) from None
     except BrokenProcessPool:
         raise BuildError(
             "A worker process was killed, perhaps for want of memory. "

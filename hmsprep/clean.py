@@ -22,7 +22,7 @@ def clean(
     missing: NDArray[np.bool_] | None,
     signal: Signal,
     parameters: Parameters,
-) -> tuple[NDArray[np.float32], int]:
+) -> NDArray[np.float32]:
     """Clean a whole recording in place.
 
     Parameters
@@ -38,14 +38,13 @@ def clean(
 
     Returns
     -------
-    cleaned : float32 (features, rows)
+    float32 (features, rows)
         Microvolts, or ln(uV^2/Hz). Finite, but for NaN at missing values where `nan` is 'mean'
         without a band-pass: the training mean is known only after the last recording.
-    saturated : int
-        Values that no clip had limited and that half precision cannot hold.
     """
     if signal.name == EEG.name:
-        return _clean_eeg(raw, missing, parameters)
+        _clean_eeg(raw, missing, parameters)
+        return raw
     if missing is not None:
         _fill(raw, missing, parameters)
     if parameters.spectrogram_clip is None:
@@ -53,7 +52,7 @@ def clean(
     else:
         low, high = parameters.spectrogram_clip
         np.clip(raw, np.float32(low), np.float32(high), out=raw)
-    return np.log(raw, out=raw), 0
+    return np.log(raw, out=raw)
 
 
 def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -63,18 +62,17 @@ def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
 
 
 def _clean_eeg(
-    raw: NDArray[np.float32], missing: NDArray[np.bool_] | None, parameters: Parameters
-) -> tuple[NDArray[np.float32], int]:
+    eeg_uv: NDArray[np.float32], missing: NDArray[np.bool_] | None, parameters: Parameters
+) -> None:
     if missing is not None:
         if parameters.nan == "mean" and parameters.bandpass is not None:
-            _fill_channel_mean(raw, missing)
+            _fill_channel_mean(eeg_uv, missing)
         else:
-            _fill(raw, missing, parameters)
-    saturated = _clip_eeg(raw, parameters)
+            _fill(eeg_uv, missing, parameters)
+    _clip_eeg(eeg_uv, parameters)
     if parameters.bandpass is not None:
-        _filter(raw, parameters.bandpass)
-        saturated += _clip_eeg(raw, parameters)
-    return raw, saturated
+        _filter(eeg_uv, parameters.bandpass)
+        _clip_eeg(eeg_uv, parameters)
 
 
 def _fill(values: NDArray[np.float32], missing: NDArray[np.bool_], parameters: Parameters) -> None:
@@ -98,20 +96,15 @@ def _fill_channel_mean(values: NDArray[np.float32], missing: NDArray[np.bool_]) 
         values[channel, missing[channel]] = known.mean(dtype=np.float64) if len(known) else 0.0
 
 
-def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> int:
-    """Clip in place; count what only half precision's own range limits."""
-    saturated = 0
+def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
+    """Clip in place; without a clip, to what half precision holds."""
     ekg = CHANNELS.index("EKG")
     for channels, clip in (
         (slice(0, ekg), parameters.eeg_clip),
         (slice(ekg, None), parameters.ekg_clip),
     ):
-        part = eeg_uv[channels]
         limit = np.float32(HALF_MAX if clip is None else clip)
-        if clip is None:
-            saturated += int(np.count_nonzero(np.abs(part) > limit))
-        np.clip(part, -limit, limit, out=part)
-    return saturated
+        np.clip(eeg_uv[channels], -limit, limit, out=eeg_uv[channels])
 
 
 def _filter(eeg_uv: NDArray[np.float32], bandpass: tuple[float, float]) -> None:

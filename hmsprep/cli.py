@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from hmsprep.choices import (
     EEG_CLIP_UV,
@@ -23,9 +22,9 @@ from hmsprep.choices import (
     SplitBy,
     Windows,
 )
+from hmsprep.ranges import RangeCommand, parse_number, parse_range
 
 app = typer.Typer(
-    help="Read the competition's EEG and spectrograms once; seal them in one store to train from.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +40,23 @@ Data = Annotated[
 StoreOut = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store to make.")]
 StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from hmsstore import __version__
+
+        print(f"hms-eeg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Read the competition's EEG and spectrograms once; seal them in one store to train from."""
 
 
 def _option(name: str, panel: str, help_: str, **more: Any) -> Any:
@@ -69,36 +85,6 @@ MissingChoice = Annotated[
 ]
 
 
-class RangeCommand(TyperCommand):
-    """A command whose two-valued options also take the single word 'none'."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write 'none' twice where it stands for both values."""
-        pairs = {name for p in self.params if p.nargs == 2 for name in p.opts}
-        spelled: list[str] = []
-        for word in args:
-            spelled.append(word)
-            if word == "none" and spelled[-2:-1] and spelled[-2] in pairs:
-                spelled.append(word)
-        return super().parse_args(ctx, spelled)
-
-
-def _number(option: str, word: str) -> float:
-    """Read a number, also as a power of e: 'e^-4'."""
-    from math import exp
-
-    try:
-        return exp(float(word[2:])) if word.startswith("e^") else float(word)
-    except ValueError:
-        raise typer.BadParameter(f"{option} takes numbers or 'none', not {word!r}") from None
-
-
-def _range(option: str, words: tuple[str, str]) -> tuple[float, float] | None:
-    if words == ("none", "none"):
-        return None
-    return _number(option, words[0]), _number(option, words[1])
-
-
 @app.command(cls=RangeCommand)
 def build(
     data: Data = Path("data"),
@@ -122,12 +108,17 @@ def build(
             CLEAN,
             "Range of power before its logarithm, uV^2/Hz.",
             metavar="LOW HIGH|none",
+            show_default="e^-4 e^8",
         ),
     ] = ("e^-4", "e^8"),
     bandpass: Annotated[
         tuple[str, str],
         _option(
-            "--bandpass", CLEAN, "Zero-phase band-pass of the EEG, Hz.", metavar="LOW HIGH|none"
+            "--bandpass",
+            CLEAN,
+            "Zero-phase band-pass of the EEG, Hz.",
+            metavar="LOW HIGH|none",
+            show_default="none",
         ),
     ] = ("none", "none"),
     normalise: Annotated[
@@ -145,7 +136,7 @@ def build(
     from hmsprep import commands
     from hmsprep.parameters import Parameters
 
-    limit = None if eeg_clip == "none" else _number("--eeg-clip", eeg_clip)
+    limit = None if eeg_clip == "none" else parse_number("--eeg-clip", eeg_clip)
     parameters = Parameters(
         windows=windows,
         balance=balance,
@@ -153,8 +144,8 @@ def build(
         nan=nan,
         eeg_clip=limit,
         ekg_clip=None if limit is None else EKG_CLIP_UV,
-        spectrogram_clip=_range("--spectrogram-clip", spectrogram_clip),
-        bandpass=_range("--bandpass", bandpass),
+        spectrogram_clip=parse_range("--spectrogram-clip", spectrogram_clip),
+        bandpass=parse_range("--bandpass", bandpass),
         normalise=normalise,
         split_by=split_by,
         seed=seed,
@@ -230,16 +221,21 @@ def show(
 @app.command()
 def synth(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    windows: Annotated[int | None, typer.Option("--windows", min=1, help="How many.")] = None,
+    windows: Annotated[
+        int | None,
+        typer.Option("--windows", min=1, help="How many.", show_default="600, or all of --like"),
+    ] = None,
     like: Annotated[
         Path | None,
         typer.Option("--like", help="Table of windows whose structure and votes to copy."),
     ] = None,
     fraction: Annotated[
-        float, typer.Option("--fraction", help="Share of that table's patients, 0 to 1.")
-    ] = 1.0,
+        float | None,
+        typer.Option("--fraction", help="Share of that table's patients.", show_default="1"),
+    ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Cut recordings from a few simulated ones.")
+        bool,
+        typer.Option("--fast", help="Cut all from a few simulated recordings: large and quick."),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every random choice.")] = 42,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes.")] = None,
@@ -248,11 +244,13 @@ def synth(
     """Make a synthetic data set in Kaggle's layout: no account, no download."""
     from hmsprep import commands
 
+    if fraction is not None and like is None:
+        raise typer.BadParameter("--fraction is a share of the table that --like names")
     commands.synth(
         out,
         windows=windows,
         like=like,
-        fraction=fraction,
+        fraction=1.0 if fraction is None else fraction,
         fast=fast,
         seed=seed,
         workers=workers or os.cpu_count() or 1,
@@ -275,7 +273,10 @@ def main() -> None:
 def _user_message(error: Exception) -> str | None:
     """Text of an error that is the user's to mend; None for a bug, which keeps its traceback."""
     if isinstance(error, ModuleNotFoundError) and error.name in PREP_PACKAGES:
-        return f"{error.name} is not installed. Run: pip install 'hms-eeg[prep]'"
+        return (
+            f"{error.name} is not installed. Install what building takes: pip install '.[prep]' "
+            "in a clone of hms-eeg."
+        )
     from hmsprep.errors import PrepError
     from hmsstore import StoreError
 

@@ -1,20 +1,23 @@
-"""What each command does once its options are read: call the library, print the result."""
+"""What each command does once its options are read: call the library, print the result.
+
+Commands that only read a store import nothing that only a build needs.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from hmsprep import console
-from hmsprep.build import build as build_store
 from hmsprep.choices import Missing
-from hmsprep.dataset import load, load_metadata
-from hmsprep.parameters import Parameters
-from hmsprep.plan import summary
-from hmsprep.site import Site, State
-from hmsprep.source import is_table
 from hmsstore import Store
+
+if TYPE_CHECKING:
+    from hmsprep.parameters import Parameters
 
 
 def build(
@@ -28,22 +31,22 @@ def build(
     as_json: bool,
 ) -> None:
     """Build a store and say what it holds."""
-    with console.thinking("Planning"):
+    from hmsprep.build import build as build_store
+    from hmsprep.dataset import load
+    from hmsprep.site import Site, State
+
+    building = Site(store.resolve()).building
+    with _stoppable("Stopped while planning; nothing was begun."), console.thinking("Planning"):
         dataset = load(data, parameters, missing)
     console.warn(dataset.warnings)
+    if building.exists():
+        console.note(f"Going on with {building}.")
+    stages = {"ingest": "Reading", "normalise": "Normalising"}
     try:
-        with console.progress({"ingest": "Reading", "normalise": "Normalising"}) as progress:
-            state = build_store(
-                dataset.source,
-                dataset.plan,
-                store,
-                skipped=dataset.skipped,
-                workers=workers,
-                force=force,
-                progress=progress,
-            )
+        with console.progress(stages) as progress:
+            state = build_store(dataset, store, workers=workers, force=force, progress=progress)
     except KeyboardInterrupt:
-        if Site(store.absolute()).building.exists():
+        if building.exists():
             console.note("Stopped. Run the same command again: it goes on where it stopped.")
         else:
             console.note("Stopped before anything was finished; nothing is left behind.")
@@ -60,26 +63,30 @@ def build(
 
 def plan(data: Path, parameters: Parameters, *, missing: Missing, as_json: bool) -> None:
     """Print what a build would make."""
-    with console.thinking("Planning"):
+    from hmsprep.dataset import load, load_metadata
+    from hmsprep.plan import summary
+    from hmsprep.source import is_table
+
+    with _stoppable("Stopped."), console.thinking("Planning"):
         if is_table(data):
             planned = load_metadata(data, parameters)
-            warnings = list(planned.split.warnings)
+            warnings = list(planned.warnings)
         else:
             dataset = load(data, parameters, missing)
             planned, warnings = dataset.plan, dataset.warnings
-    found = summary(planned) | {"warnings": warnings}
+        found = summary(planned) | {"warnings": warnings}
     if as_json:
         console.print_json(found)
     else:
         console.print_plan(found)
-        console.warn(warnings)
+    console.warn(warnings)
 
 
 def verify(store: Path, *, as_json: bool) -> None:
     """Check a store and list every problem; exit with 1 if there is any."""
     from hmsprep.verify import verify as verify_store
 
-    with console.progress({"verify": "Verifying"}) as progress:
+    with _stoppable("Stopped."), console.progress({"verify": "Verifying"}) as progress:
         problems = verify_store(store, progress)
     if as_json:
         console.print_json({"store": str(store), "ok": not problems, "problems": problems})
@@ -87,17 +94,16 @@ def verify(store: Path, *, as_json: bool) -> None:
         print(f"{store} has {len(problems)} problem(s):")
         for problem in problems:
             print(f"  {problem}")
-    else:
-        opened = Store.open(store)
-        print(f"{store} is whole: {len(opened.manifest.files):,} files, {len(opened):,} windows.")
-        console.warn(opened.info["split"]["warnings"])
     if problems:
         raise typer.Exit(1)
+    opened = _opened(store)
+    if not as_json:
+        print(f"{store} is whole: {len(opened.manifest.files):,} files, {len(opened):,} windows.")
 
 
 def info(store: Path, *, as_json: bool) -> None:
     """Describe a store."""
-    opened = Store.open(store)
+    opened = _opened(store)
     if as_json:
         console.print_json(opened.info)
     else:
@@ -106,10 +112,14 @@ def info(store: Path, *, as_json: bool) -> None:
 
 def show(store: Path, row: int, out: Path) -> None:
     """Draw one window."""
+    from hmsprep.errors import ParameterError
     from hmsstore.view import draw_window
 
-    figure = draw_window(Store.open(store), row)
-    figure.savefig(out)
+    figure = draw_window(_opened(store), row)
+    try:
+        figure.savefig(out)
+    except ValueError as error:
+        raise ParameterError(f"--out {out}: {error}.") from None
     console.note(f"Wrote {out}.")
 
 
@@ -127,7 +137,10 @@ def synth(
     """Simulate a data set."""
     from hmsprep.synth.dataset import make_dataset
 
-    with console.progress({"synth": "Simulating"}, unit="recordings") as progress:
+    with (
+        _stoppable("Stopped; nothing is left behind."),
+        console.progress({"synth": "Simulating"}, unit="spectrograms") as progress,
+    ):
         made = make_dataset(
             out,
             windows=windows,
@@ -142,3 +155,20 @@ def synth(
         console.print_json({"data": str(out), **made})
     else:
         console.print_synth(out, made)
+
+
+def _opened(store: Path) -> Store:
+    """Open a store and repeat what it warns of: above all that patients leak."""
+    opened = Store.open(store)
+    console.warn(opened.info["warnings"])
+    return opened
+
+
+@contextmanager
+def _stoppable(message: str) -> Iterator[None]:
+    """On Ctrl-C, say this and exit as shells expect."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note(message)
+        raise typer.Exit(130) from None

@@ -9,12 +9,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -23,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES
+from hmsstore.schema import CLASS_TITLES, SPLITS
 
 errors = Console(stderr=True)
 
@@ -40,8 +42,8 @@ def warn(messages: list[str]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value for another program."""
-    print(json.dumps(value, indent=1))
+    """Print a value for another program, on one line."""
+    print(json.dumps(value))
 
 
 def thinking(what: str) -> AbstractContextManager[object]:
@@ -75,9 +77,15 @@ def progress(
         console=errors,
         disable=not errors.is_terminal,
     )
+    tasks: dict[str, TaskID] = {}
+
+    def show(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stages[stage], total=total, completed=done)
+        bars.update(tasks[stage], completed=done, total=total)
+
     with bars:
-        tasks = {stage: bars.add_task(label, total=None) for stage, label in stages.items()}
-        yield lambda stage, done, total: bars.update(tasks[stage], completed=done, total=total)
+        yield show
 
 
 def print_plan(found: Mapping[str, Any]) -> None:
@@ -96,19 +104,22 @@ def print_info(store: Store) -> None:
     """Print what a store holds and how it was made."""
     info = store.info
     counts = info["counts"]
-    folds = [int((store.windows["fold"] == fold).sum()) for fold in range(store.folds)]
-    rows = {"store": str(store.path)} | _contents(counts | {"folds": folds})
+    windows = store.windows
+    more = {
+        "folds": [int((windows["fold"] == fold).sum()) for fold in range(store.folds)],
+        "patients_per_split": {
+            word: len(np.unique(windows["patient_id"][windows["split"] == code]))
+            for code, word in enumerate(SPLITS)
+        },
+    }
+    rows = {"store": str(store.path)} | _contents(counts | more)
     if counts["dropped"]:
         rows["dropped"] = f"{counts['dropped']:,} windows with missing values"
     rows["with NaN"] = (
         f"{counts['eeg_windows_with_nan']:,} EEG, "
         f"{counts['spectrogram_windows_with_nan']:,} spectrogram windows"
     )
-    parameters = info["parameters"]
-    rows["cleaned"] = (
-        f"NaN: {parameters['nan']}, EEG clip: {parameters['eeg_clip'] or 'none'}, "
-        f"normalise: {parameters['normalise']}, band-pass: {parameters['bandpass'] or 'none'}"
-    )
+    rows |= _cleaning(info["parameters"])
     constant = [name for found in info["statistics"].values() for name in found["constant"]]
     if constant:
         rows["constant"] = f"{', '.join(constant[:6])}{' ...' if len(constant) > 6 else ''}"
@@ -119,7 +130,6 @@ def print_info(store: Store) -> None:
     rows["size"] = _size(sum(size for size, _ in store.manifest.files.values()))
     rows["identity"] = store.identity[:16]
     _print_table(rows)
-    warn(info["split"]["warnings"])
 
 
 def print_synth(out: Path, made: Mapping[str, Any]) -> None:
@@ -130,10 +140,28 @@ def print_synth(out: Path, made: Mapping[str, Any]) -> None:
             "windows": f"{made['windows']:,}",
             "recordings": _recordings(made),
             "patients": f"{made['patients']:,}",
-            "KL": f"{made['kl_of_truth']:.2f} for a perfect model, "
-            f"{made['kl_of_mean']:.2f} for the mean of all votes",
         }
+        | (
+            {
+                "KL": f"{made['kl_of_truth']:.2f} if the truth were known, "
+                f"{made['kl_of_mean']:.2f} for the mean of all votes"
+            }
+            if "kl_of_truth" in made
+            else {}
+        )
     )
+
+
+def _cleaning(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """How values were made, a line each."""
+    eeg = f"+-{parameters['eeg_clip']:g} uV" if parameters["eeg_clip"] else "none"
+    power = "none"
+    if parameters["spectrogram_clip"]:
+        power = "{:.3g} to {:.4g} uV^2/Hz".format(*parameters["spectrogram_clip"])
+    rows = {"filled": parameters["nan"], "clipped": f"EEG {eeg}; spectrogram {power}, then ln"}
+    if parameters["bandpass"]:
+        rows["band-pass"] = "{:g} to {:g} Hz".format(*parameters["bandpass"])
+    return rows | {"normalised": parameters["normalise"]}
 
 
 def _contents(found: Mapping[str, Any]) -> dict[str, str]:
@@ -141,8 +169,10 @@ def _contents(found: Mapping[str, Any]) -> dict[str, str]:
         "windows": f"{found['windows']:,}",
         "recordings": _recordings(found),
         "patients": f"{found['patients']:,}",
-        "train, test": f"{found['train']:,}, {found['test']:,}",
     }
+    for word in ("train", "test"):
+        patients = found["patients_per_split"][word]
+        rows[word] = f"{found[word]:,} windows of {patients:,} patient{'s' * (patients != 1)}"
     if found["predict"]:
         rows["to predict"] = f"{found['predict']:,}"
     if found["folds"]:

@@ -28,26 +28,22 @@ class Dataset:
         Where the files are.
     plan : Plan
         What to build of them.
-    skipped : dict
-        What the table names and has no file: 'windows' (a number), 'eeg' and 'spectrogram' (ids).
-        Empty if every file is there.
     unnamed : dict of str to int
         Files per signal that the table does not name; they are never read.
     """
 
     source: Source
     plan: Plan
-    skipped: dict[str, Any]
     unnamed: dict[str, int]
 
     @property
     def warnings(self) -> list[str]:
         """What the user should know before building."""
-        messages = list(self.plan.split.warnings)
-        if self.skipped:
+        messages = list(self.plan.warnings)
+        if skipped := self.plan.skipped:
             messages.append(
-                f"{self.skipped['windows']:,} windows are left out: {len(self.skipped['eeg']):,} "
-                f"EEGs and {len(self.skipped['spectrogram']):,} spectrograms have no file."
+                f"{skipped['windows']:,} windows are left out: {len(skipped['eeg']):,} "
+                f"EEGs and {len(skipped['spectrogram']):,} spectrograms have no file."
             )
         for name, count in self.unnamed.items():
             if count:
@@ -85,7 +81,7 @@ def load(data: Path, parameters: Parameters, missing: Missing = "error") -> Data
         skipped = {"windows": int(without.sum()), **absent}
         if missing == "error" or without.all():
             raise MissingFilesError(_missing_message(source, table, absent, int(without.sum())))
-    return Dataset(source, make_plan(table, parameters, chosen), skipped, unnamed)
+    return Dataset(source, make_plan(table, parameters, chosen, skipped), unnamed)
 
 
 def load_metadata(path: Path, parameters: Parameters) -> Plan:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hmsprep.kaggle_table import Columns
 from hmsprep.parameters import Parameters
-from hmsprep.selection import generator
+from hmsprep.seeds import generator
 from hmsstore.schema import CLASS_TITLES, SPLITS
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ FEWEST_FOR_TEST = 10
 """With fewer patients than this there is no test set."""
 FEWEST_FOR_FOLDS = 5
 """With fewer patients than this there are as many folds as patients."""
+FEWEST_TESTED = 10
+"""A test set of fewer patients than this says little; a warning tells."""
 WINDOW_TRAIN_SHARE = 0.9
 """The split by window trains on this share of the windows."""
 LEAK_WARNING = (
@@ -92,6 +94,11 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
         lacking.append(f"{folds or 'no'} folds instead of {FOLDS}")
     if lacking:
         notes.append(f"Only {patients} patient{'s' * (patients > 1)}: {' and '.join(lacking)}.")
+    tested = len(np.unique(patient[test]))
+    if 0 < tested < FEWEST_TESTED and not leaks:
+        notes.append(
+            f"Only {tested} patient{'s' * (tested > 1)} in the test set: scores will be rough."
+        )
     if folds:
         fold[train] = parts(patient[train], consensus[train], folds, seed, "folds", notes)
     return Split(split, fold, folds, leaks, tuple(notes))

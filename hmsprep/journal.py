@@ -1,13 +1,15 @@
 """What a build has finished -> an append-only file, and back after a crash.
 
-One JSON object per line, written by the parent process only and forced to disk. A line that was cut
-off by a crash is removed when the journal is opened again. Later lines replace earlier ones.
+One line each: the CRC-32 of a JSON object, then the object. The parent process alone writes, and
+forces every line to disk. What a crash left of a last line is cut off when the journal is opened
+again. Later lines replace earlier ones.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,21 +22,31 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class IngestedLine:
-    """A shard that was read, and how its source files looked then."""
+class Read:
+    """A shard that was read into its scratch file."""
 
-    result: Ingested
+    size: int
+    crc: int
+    moments: Moments
+    missing: dict[int, int]
+    """Row of the window table -> missing values in the window, where there are any."""
+    fingerprints: dict[str, tuple[int, int]]
+    """Source file -> size and CRC-32."""
     stamps: dict[str, list[int]]
+    """Source file -> how it looked before it was read."""
+    saturated: int
 
 
 @dataclass(frozen=True, slots=True)
-class NormalisedLine:
+class Written:
     """A final shard under its name, and what it was made from."""
 
-    result: Normalised
+    size: int
+    crc: int
     scratch_crc: int
     statistics: str
     """Digest of the statistics that it was normalised with."""
+    saturated: int
 
 
 class Journal:
@@ -42,30 +54,26 @@ class Journal:
 
     Attributes
     ----------
-    ingested, normalised : dict
+    read, written : dict
         What is done, by signal and shard.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ingested: dict[Key, IngestedLine] = {}
-        self.normalised: dict[Key, NormalisedLine] = {}
+        self.read: dict[Key, Read] = {}
+        self.written: dict[Key, Written] = {}
         whole = 0
         text = path.read_bytes() if path.exists() else b""
         for line in text.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
+            checksum, _, body = line.partition(b" ")
+            if checksum != b"%08x" % zlib.crc32(body) or not body.endswith(b"\n"):
                 break
-            self._remember(json.loads(line))
+            self._remember(json.loads(body))
             whole += len(line)
         self._file = path.open("ab")
         self._file.truncate(whole)
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is done yet."""
-        return not self.ingested
-
-    def add_ingested(self, result: Ingested, stamps: dict[str, list[int]]) -> None:
+    def add_read(self, result: Ingested, stamps: dict[str, list[int]]) -> None:
         """Note that a shard was read."""
         self._append(
             {
@@ -84,7 +92,7 @@ class Journal:
             }
         )
 
-    def add_normalised(self, result: Normalised, scratch_crc: int, statistics: str) -> None:
+    def add_written(self, result: Normalised, scratch_crc: int, statistics: str) -> None:
         """Note that a final shard stands under its name."""
         self._append(
             {
@@ -104,7 +112,8 @@ class Journal:
         self._file.close()
 
     def _append(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
+        body = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        self._file.write(b"%08x %s" % (zlib.crc32(body), body))
         self._file.flush()
         os.fsync(self._file.fileno())
         self._remember(entry)
@@ -112,16 +121,20 @@ class Journal:
     def _remember(self, entry: dict[str, Any]) -> None:
         key = (entry["signal"], entry["shard"])
         if entry["stage"] == "normalise":
-            done = Normalised(*key, entry["bytes"], entry["crc32"], entry["saturated"])
-            self.normalised[key] = NormalisedLine(done, entry["scratch_crc32"], entry["statistics"])
+            self.written[key] = Written(
+                entry["bytes"],
+                entry["crc32"],
+                entry["scratch_crc32"],
+                entry["statistics"],
+                entry["saturated"],
+            )
             return
-        result = Ingested(
-            *key,
+        self.read[key] = Read(
             entry["bytes"],
             entry["crc32"],
             Moments.from_json(entry["moments"]),
             {int(window): int(count) for window, count in entry["missing"]},
             {name: (size, crc) for name, size, crc, _ in entry["sources"]},
+            {name: stamp for name, _, _, stamp in entry["sources"]},
             entry["saturated"],
         )
-        self.ingested[key] = IngestedLine(result, {s[0]: s[3] for s in entry["sources"]})

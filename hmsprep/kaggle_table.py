@@ -32,7 +32,7 @@ CONSENSUS = "expert_consensus"
 VOTES = tuple(f"{name}_vote" for name in CLASSES)
 
 
-class Table:
+class TextTable:
     """A table as text, and the problems found in it so far."""
 
     def __init__(self, frame: pl.DataFrame, name: str) -> None:
@@ -92,7 +92,7 @@ def read_table(content: bytes, name: str) -> Columns:
     DataError
         Listing the problems by line.
     """
-    table = Table(_read_text(content, name), name)
+    table = TextTable(_read_text(content, name), name)
     if table.frame.is_empty():
         raise DataError(f"{name} has no rows. Download it again.")
     label_columns = [CONSENSUS, *VOTES]
@@ -113,6 +113,8 @@ def read_table(content: bytes, name: str) -> Columns:
         columns[target] = np.full(table.frame.height, -1, np.int64)
         if column in table.frame.columns:
             columns[target] = table.integers(column, "an id (a whole number) or nothing", absent=-1)
+            if target.endswith("sub_id"):
+                table.refuse(columns[target] >= 2**31, column, "a number below 2^31")
     for column, target in OFFSETS.items():
         columns[target] = np.zeros(table.frame.height)
         if column in table.frame.columns:
@@ -138,7 +140,7 @@ def _read_text(content: bytes, name: str) -> pl.DataFrame:
         ) from None
 
 
-def _offsets(table: Table, column: str) -> NDArray[np.float64]:
+def _offsets(table: TextTable, column: str) -> NDArray[np.float64]:
     offsets = table.numbers(column, "seconds")
     known = np.isfinite(offsets)
     table.refuse(known & (offsets < 0), column, "seconds of at least 0")
@@ -148,7 +150,7 @@ def _offsets(table: Table, column: str) -> NDArray[np.float64]:
     return offsets
 
 
-def _labels(table: Table, labelled: bool) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+def _labels(table: TextTable, labelled: bool) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
     rows = table.frame.height
     if not labelled:
         return np.zeros((rows, len(CLASSES)), np.int32), np.full(rows, -1, np.int8)
@@ -165,10 +167,13 @@ def _labels(table: Table, labelled: bool) -> tuple[NDArray[np.int32], NDArray[np
             f"{table.line(int(nobody[0]))}: expected at least one vote, found none{many}; "
             "for unlabelled windows leave out the consensus and vote columns altogether"
         )
+    own = votes[np.arange(rows), np.maximum(consensus, 0)]
+    known = (votes >= 0).all(axis=1) & (consensus >= 0) & (votes > 0).any(axis=1)
+    table.refuse(known & (own < votes.max(axis=1)), CONSENSUS, "a class with the most votes")
     return np.maximum(votes, 0).astype(np.int32), consensus
 
 
-def _votes(table: Table, column: str) -> NDArray[np.float64]:
+def _votes(table: TextTable, column: str) -> NDArray[np.float64]:
     """Votes of one class; -1 where the number is refused, so that it does not count as none."""
     expected = "a number of votes (0, 1, 2 ...)"
     votes = table.numbers(column, expected)
@@ -179,7 +184,7 @@ def _votes(table: Table, column: str) -> NDArray[np.float64]:
     return np.where(known & ~wrong, votes, -1)
 
 
-def _check_relations(table: Table, columns: Columns) -> None:
+def _check_relations(table: TextTable, columns: Columns) -> None:
     """Check that windows are distinct and that each recording has one partner and one patient."""
     frame = pl.DataFrame({name: columns[name] for name in (*IDS.values(), "eeg_offset_s")})
     again = frame.select(pl.struct("eeg_id", "eeg_offset_s").is_first_distinct()).to_series()

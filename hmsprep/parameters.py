@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import exp, isfinite
+from math import exp
 from typing import Any, get_args
 
 from hmsprep.choices import (
@@ -78,8 +78,12 @@ class Parameters:
                 _refuse(name, f"none, or microvolts above 0 and up to {HALF_MAX:,.0f}", limit)
         if self.spectrogram_clip is not None:
             low, high = self.spectrogram_clip
-            if not 0 < low < high or not isfinite(high):
-                _refuse("spectrogram_clip", "none, or two powers 0 < LOW < HIGH", (low, high))
+            if not 1e-30 <= low < high <= 1e30:
+                _refuse(
+                    "spectrogram_clip",
+                    "none, or two powers LOW < HIGH (1e-30 to 1e30)",
+                    (low, high),
+                )
         if self.bandpass is not None:
             low, high = self.bandpass
             if not 0 < low < high < EEG.row_rate_hz / 2:

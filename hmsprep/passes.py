@@ -6,26 +6,25 @@ journal. So a worker that outlives its parent for a moment can spoil nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from itertools import islice
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 
-from hmsprep.errors import DataError, several
+import numpy as np
+
+from hmsprep.errors import BuildError
 from hmsprep.files import publish
 from hmsprep.journal import Journal, Key
 from hmsprep.plan import Plan
+from hmsprep.processes import run_tasks
 from hmsprep.progress import Progress
 from hmsprep.site import Site
 from hmsprep.source import Source
 from hmsprep.statistics import Statistics, finish, merge
-from hmsprep.tasks import ingest_task, normalise_task, shard_keys, shard_pieces
-from hmsprep.worker import IngestTask, ingest, normalise
+from hmsprep.worker import IngestTask, NormaliseTask, Piece, ingest, normalise
+from hmsstore.arrays import shard_name
 from hmsstore.manifest import digest
 from hmsstore.schema import DTYPE, SIGNALS
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 class Passes:
@@ -43,36 +42,43 @@ class Passes:
     ) -> None:
         self.source, self.plan, self.site, self.journal = source, plan, site, journal
         self.pool, self.at_once, self.progress = pool, at_once, progress
-        self.keys = shard_keys(plan)
+        self.keys = [(name, shard) for name in SIGNALS for shard in range(plan.shards(name))]
         self.pieces = shard_pieces(plan, source)
 
     def run(self) -> dict[str, Statistics]:
-        """Do all that is left of both passes; return the statistics per signal."""
-        while True:
+        """Do all that is left of both passes; return the statistics per signal.
+
+        A pass may have to be repeated for a shard whose scratch file was damaged or whose source
+        files changed; a third time means that something is wrong with the machine.
+        """
+        for _ in range(3):
             self._read([key for key in self.keys if not self._is_read(key)])
             statistics = self._statistics()
-            left = [key for key in self.keys if not self._is_normalised(key, statistics)]
+            left = [key for key in self.keys if not self._is_written(key, statistics)]
             if not left:
-                self._tell("normalise", left)
                 return statistics
             self._read([key for key in left if not self.site.scratch(*key).exists()])
-            self._normalise(left, statistics)
+            self._write(left, statistics)
+        raise BuildError(
+            f"{self.site.ingest} does not give back what was written to it, or the data change all "
+            "the time. Check the disk and the data, then run the same command again."
+        )
 
     def _is_read(self, key: Key) -> bool:
         """Whether a shard was read, from files that are as they were then."""
-        line = self.journal.ingested.get(key)
-        return line is not None and line.stamps == self._stamps(key)
+        done = self.journal.read.get(key)
+        return done is not None and done.stamps == self._stamps(key)
 
-    def _is_normalised(self, key: Key, statistics: dict[str, Statistics]) -> bool:
+    def _is_written(self, key: Key, statistics: dict[str, Statistics]) -> bool:
         """Whether the final shard is there, of this scratch shard and these statistics."""
-        line = self.journal.normalised.get(key)
-        final = self.site.building / self.site.shard_name(*key)
+        done = self.journal.written.get(key)
+        final = self.site.building / shard_name(*key)
         return (
-            line is not None
-            and line.scratch_crc == self.journal.ingested[key].result.crc
-            and line.statistics == digest(statistics[key[0]].to_json())
+            done is not None
+            and done.scratch_crc == self.journal.read[key].crc
+            and done.statistics == digest(statistics[key[0]].to_json())
             and final.exists()
-            and final.stat().st_size == line.result.size
+            and final.stat().st_size == done.size
         )
 
     def _stamps(self, key: Key) -> dict[str, list[int]]:
@@ -85,44 +91,55 @@ class Passes:
         def tasks() -> Iterator[IngestTask]:
             for key in keys:
                 stamps[key] = self._stamps(key)
-                yield ingest_task(key, self.pieces[key], self.plan, self.source, self.site)
+                yield IngestTask(
+                    self.source.path,
+                    *key,
+                    pieces=self.pieces[key],
+                    parameters=self.plan.parameters,
+                    partial=self.site.partial,
+                )
 
         left = set(keys)
         self._tell("ingest", left)
-        for task, result in run_tasks(self.pool, ingest, tasks(), self.at_once):
-            key = (task.signal, task.shard)
-            task.output.replace(self.site.scratch(*key))
-            self.journal.add_ingested(result, stamps[key])
+        for result in run_tasks(self.pool, ingest, tasks(), self.at_once):
+            key = (result.signal, result.shard)
+            result.file.replace(self.site.scratch(*key))
+            self.journal.add_read(result, stamps[key])
             left.discard(key)
             self._tell("ingest", left)
 
-    def _normalise(self, keys: list[Key], statistics: dict[str, Statistics]) -> None:
-        """Second pass: scratch shards -> final shards; a damaged scratch shard is read anew."""
+    def _write(self, keys: list[Key], statistics: dict[str, Statistics]) -> None:
+        """Second pass: scratch shards -> final shards."""
         tasks = (
-            normalise_task(
-                key, self.journal.ingested[key], self.plan, statistics[key[0]], self.site
+            NormaliseTask(
+                *key,
+                rows=self.plan.rows_in_shard(*key),
+                shard_rows=self.plan.parameters.shard_rows(key[0]),
+                scratch=self.site.scratch(*key),
+                scratch_crc=self.journal.read[key].crc,
+                statistics=statistics[key[0]],
+                zscore=self.plan.parameters.normalise == "zscore",
+                partial=self.site.partial,
             )
             for key in keys
         )
         left = set(keys)
         self._tell("normalise", left)
-        for task, result in run_tasks(self.pool, normalise, tasks, self.at_once):
-            key = (task.signal, task.shard)
-            if result is not None:
-                publish(task.output, self.site.building / self.site.shard_name(*key))
+        for result in run_tasks(self.pool, normalise, tasks, self.at_once):
+            key = (result.signal, result.shard)
+            if result.file is not None:
+                publish(result.file, self.site.building / shard_name(*key))
                 made_with = digest(statistics[key[0]].to_json())
-                self.journal.add_normalised(result, task.scratch_crc, made_with)
+                self.journal.add_written(result, self.journal.read[key].crc, made_with)
                 left.discard(key)
-            task.scratch.unlink()
+            self.site.scratch(*key).unlink()
             self._tell("normalise", left)
 
     def _statistics(self) -> dict[str, Statistics]:
         """Merge the moments of all shards in plan order."""
         result = {}
         for name, signal in SIGNALS.items():
-            parts = (
-                self.journal.ingested[key].result.moments for key in self.keys if key[0] == name
-            )
+            parts = (self.journal.read[key].moments for key in self.keys if key[0] == name)
             result[name] = finish(merge(parts, len(signal.features)))
         return result
 
@@ -137,49 +154,33 @@ class Passes:
         self.progress(stage, total - nbytes(left), total)
 
 
-def run_tasks(
-    pool: Executor, work: Callable[[Task], Result], tasks: Iterable[Task], at_once: int
-) -> Iterator[tuple[Task, Result]]:
-    """Run tasks on an executor, yielding each with its result as they finish.
-
-    Only `at_once` tasks wait at a time. After bad data or Ctrl-C no task is started, those in hand
-    are still finished and yielded, and then the error is raised; a second Ctrl-C is obeyed at once.
-
-    Raises
-    ------
-    DataError
-        What the tasks found wrong with the data, together.
-    KeyboardInterrupt
-        As it came.
-    """
-    queue = iter(tasks)
-    waiting: dict[Future[Result], Task] = {}
-    problems: list[str] = []
-    stop: KeyboardInterrupt | None = None
-    while True:
-        if not problems and stop is None:
-            for task in islice(queue, at_once - len(waiting)):
-                waiting[pool.submit(work, task)] = task
-        if not waiting:
-            break
-        try:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-        except KeyboardInterrupt as interrupt:
-            if stop is not None:
-                raise
-            stop = interrupt
-            continue
-        for future in done:
-            task = waiting.pop(future)
-            try:
-                result = future.result()
-            except DataError as error:
-                problems.append(str(error))
-                continue
-            yield task, result
-    if stop is not None:
-        raise stop
-    if len(problems) == 1:
-        raise DataError(problems[0])
-    if problems:
-        raise DataError(several("Recordings cannot be used:", problems))
+def shard_pieces(plan: Plan, source: Source) -> dict[Key, tuple[Piece, ...]]:
+    """Say what each shard holds, piece by piece in plan order."""
+    pieces: dict[Key, list[Piece]] = defaultdict(list)
+    for name, signal in SIGNALS.items():
+        segments = plan.segments[name]
+        training = plan.training(name)
+        ids, recording = np.unique(segments.recording, return_inverse=True)
+        needed = np.zeros(len(ids), np.int64)
+        np.maximum.at(needed, recording, segments.source_start + segments.rows)
+        order = np.argsort(segments.start)
+        span = plan.columns[f"{name}_span_start"]
+        segment_of = order[np.searchsorted(segments.start[order], span)]
+        by_segment = np.argsort(segment_of, kind="stable")
+        edges = np.searchsorted(segment_of[by_segment], np.arange(len(order) + 1))
+        starts = signal.row_at(plan.columns[f"{name}_offset_s"])
+        for index in order.tolist():
+            windows = by_segment[edges[index] : edges[index + 1]]
+            pieces[name, int(segments.shard[index])].append(
+                Piece(
+                    file=source.file_name(name, int(segments.recording[index])),
+                    source_start=int(segments.source_start[index]),
+                    rows=int(segments.rows[index]),
+                    shared=int(segments.shared[index]),
+                    training=bool(training[index]),
+                    needed_rows=int(needed[recording[index]]),
+                    windows=tuple(windows.tolist()),
+                    window_starts=tuple(starts[windows].tolist()),
+                )
+            )
+    return {key: tuple(value) for key, value in pieces.items()}

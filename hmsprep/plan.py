@@ -22,12 +22,12 @@ from hmsprep.folds import Split, assign
 from hmsprep.kaggle_table import Columns
 from hmsprep.parameters import Parameters
 from hmsprep.selection import first_seen, select
+from hmsprep.shards import shard_bytes
 from hmsstore import __version__
-from hmsstore.arrays import shard_bytes
 from hmsstore.manifest import digest
 from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS, Signal
 
-DECIDING_PACKAGES = ("numpy", "polars", "scikit-learn", "scipy")
+DECIDING_PACKAGES = ("numpy", "polars", "scikit-learn", "scipy", "zarr")
 """Packages whose version may change a byte of the store."""
 OPEN_SHARDS = 64
 """Shards among which a recording looks for room: at the true sizes this loses 0.2%."""
@@ -70,19 +70,30 @@ class Plan:
     segments : dict of str to Segments
         Per signal, what goes where.
     split : Split
-        Folds, leak and warnings.
+        Folds and leak.
+    skipped : dict
+        What the table names and has no file: 'windows' (a number), 'eeg' and 'spectrogram' (ids).
+        Empty if every file is there.
+    warnings : tuple of str
+        What is not as usual.
     """
 
     parameters: Parameters
     columns: Columns
     segments: Mapping[str, Segments]
     split: Split
+    skipped: Mapping[str, Any]
+    warnings: tuple[str, ...]
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 over parameters, versions and every number of the plan."""
         hasher = hashlib.sha256()
-        head = {"parameters": self.parameters.to_json(), "versions": versions()}
+        head = {
+            "parameters": self.parameters.to_json(),
+            "versions": versions(),
+            "skipped": dict(self.skipped),
+        }
         hasher.update(json.dumps(head, sort_keys=True).encode())
         for name, values in sorted(self.columns.items()):
             hasher.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -134,7 +145,12 @@ def versions() -> dict[str, str]:
     return {"hms-eeg": __version__} | {name: version(name) for name in DECIDING_PACKAGES}
 
 
-def make_plan(table: Columns, parameters: Parameters, present: Columns | None = None) -> Plan:
+def make_plan(
+    table: Columns,
+    parameters: Parameters,
+    present: Columns | None = None,
+    skipped: Mapping[str, Any] | None = None,
+) -> Plan:
     """Plan a store from the table of windows.
 
     Parameters
@@ -145,9 +161,14 @@ def make_plan(table: Columns, parameters: Parameters, present: Columns | None = 
         What to select of them.
     present : dict of arrays, optional
         The windows to select from, if not all.
+    skipped : dict, optional
+        What is not present, for the store's description.
     """
-    columns = select(table if present is None else present, parameters)
+    columns, warnings = select(table if present is None else present, parameters)
     split = assign(columns, parameters)
+    warnings += split.warnings
+    if not (split.split == SPLITS.index("train")).any() and parameters.normalise == "zscore":
+        warnings += ("No training windows: nothing to normalise by, so values stay as they are.",)
     columns |= {"split": split.split, "fold": split.fold}
     votes = columns["votes"].astype(np.float64)
     total = votes.sum(axis=1, keepdims=True)
@@ -159,7 +180,7 @@ def make_plan(table: Columns, parameters: Parameters, present: Columns | None = 
         columns |= _place_windows(columns, signal, segments[name], parameters.shard_rows(name))
     dtypes = {column.name: column.dtype for column in WINDOW_COLUMNS}
     columns = {name: values.astype(dtypes[name]) for name, values in columns.items()}
-    return Plan(parameters, columns, segments, split)
+    return Plan(parameters, columns, segments, split, skipped or {}, warnings)
 
 
 def plan_segments(table: Columns, columns: Columns, signal: Signal, shard_rows: int) -> Segments:
@@ -243,7 +264,9 @@ def summary(plan: Plan) -> dict[str, Any]:
     """Count what the plan holds, as a JSON value."""
     columns = plan.columns
     split = columns["split"]
-    per_split = {word: int((split == code).sum()) for code, word in enumerate(SPLITS[:3])}
+    patient = columns["patient_id"]
+    rows = {word: split == code for code, word in enumerate(SPLITS[:3])}
+    per_split = {word: int(chosen.sum()) for word, chosen in rows.items()}
     folds = [int((columns["fold"] == fold).sum()) for fold in range(plan.split.folds)]
     signals = {
         name: {
@@ -258,14 +281,15 @@ def summary(plan: Plan) -> dict[str, Any]:
         "windows": len(split),
         "eegs": signals["eeg"]["recordings"],
         "spectrograms": signals["spectrogram"]["recordings"],
-        "patients": len(np.unique(columns["patient_id"])),
+        "patients": len(np.unique(patient)),
+        "patients_per_split": {w: len(np.unique(patient[chosen])) for w, chosen in rows.items()},
         "bytes": plan.nbytes,
         **per_split,
         "folds": folds,
         "leaks": plan.split.leaks,
         "votes": columns["votes"].sum(axis=0).tolist(),
         "signals": signals,
-        "warnings": list(plan.split.warnings),
+        "warnings": list(plan.warnings),
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),
     }

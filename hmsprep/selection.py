@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle_table import Columns
 from hmsprep.parameters import Parameters
+from hmsprep.seeds import generator
 from hmsstore.overlap import most_overlapping
+from hmsstore.schema import CLASS_TITLES
 
-STAGES = ("half", "balance", "split", "folds")
-"""Stages that draw at random; each has a generator of its own, so none shifts another's draws."""
-
-
-def generator(seed: int, stage: str) -> np.random.Generator:
-    """Make the random generator of a stage."""
-    return np.random.default_rng([seed, STAGES.index(stage)])
+BALANCED = 1.1
+"""Largest ratio of two classes' votes that counts as balanced."""
 
 
 def take(columns: Columns, rows: NDArray[np.int64]) -> Columns:
@@ -27,7 +24,7 @@ def take(columns: Columns, rows: NDArray[np.int64]) -> Columns:
     return {name: values[rows] for name, values in columns.items()}
 
 
-def select(columns: Columns, parameters: Parameters) -> Columns:
+def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str, ...]]:
     """Apply --windows, --balance and --half, in this order.
 
     Parameters
@@ -37,10 +34,13 @@ def select(columns: Columns, parameters: Parameters) -> Columns:
 
     Returns
     -------
-    dict of arrays
+    columns : dict of arrays
         The windows that remain, in the order of the table. With 'eeg' their votes are the sums
         over all windows of the EEG.
+    warnings : tuple of str
+        What could not be done as asked.
     """
+    warnings: tuple[str, ...] = ()
     labelled = bool((columns["expert_consensus"] >= 0).all())
     if parameters.windows == "votes":
         if not labelled:
@@ -55,9 +55,13 @@ def select(columns: Columns, parameters: Parameters) -> Columns:
         if not labelled:
             raise ParameterError("--balance votes needs votes, and these windows have no labels.")
         columns = take(columns, balanced(columns, generator(parameters.seed, "balance")))
+        mass = columns["votes"].sum(axis=0)
+        if mass.max() > BALANCED * mass.min():
+            shares = ", ".join(f"{t} {n:,}" for t, n in zip(CLASS_TITLES, mass, strict=True))
+            warnings = (f"--balance votes: these windows cannot be balanced better than {shares}.",)
     if parameters.half:
         columns = take(columns, half(columns, generator(parameters.seed, "half")))
-    return columns
+    return columns, warnings
 
 
 def one_per_eeg(columns: Columns) -> Columns:
@@ -92,9 +96,9 @@ def one_per_eeg(columns: Columns) -> Columns:
 def balanced(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
     """Thin the windows so that the six classes get equally many votes.
 
-    A share of the windows of each consensus class is kept. The shares f solve A f = 1 where
-    A[k, c] counts the votes for class k among the windows with consensus c, scaled so that the
-    largest share is 1: the least windows are lost that this way allows.
+    A share of the windows of each consensus class is kept. The shares f solve A f = 1 as nearly as
+    shares of at least 0 can, where A[k, c] counts the votes for class k among the windows with
+    consensus c. They are scaled so that the largest is 1, which loses the least windows.
     """
     from scipy.optimize import nnls
 

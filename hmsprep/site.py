@@ -10,6 +10,10 @@
         partial/             files not yet under their names
     NAME.zarr.lock         held by the one process that builds
     NAME.zarr.replaced/    the old store, while --force puts the new one in its place
+    NAME.zarr.discarded/   what is being deleted
+
+Folders are deleted by renaming them to the last name first, so that a killed deletion leaves
+nothing that could be mistaken for a build or a store.
 """
 
 from __future__ import annotations
@@ -25,7 +29,13 @@ from hmsprep.errors import BuildError
 from hmsprep.files import sync_folder, write_file
 from hmsprep.plan import Plan, versions
 from hmsstore import StoreError
-from hmsstore.manifest import BUILDING_SUFFIX, MANIFEST_NAME, parse_manifest
+from hmsstore.manifest import (
+    BUILDING_SUFFIX,
+    MANIFEST_NAME,
+    Manifest,
+    check_sizes,
+    parse_manifest,
+)
 
 
 class State(Enum):
@@ -33,7 +43,8 @@ class State(Enum):
 
     BUILT = "a store of this very plan stands there"
     SEALED = "a finished build only needs its name"
-    OPEN = "a build is to be made or continued"
+    RESUMED = "a build goes on"
+    NEW = "a build begins"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,11 @@ class Site:
         return self._beside(".replaced")
 
     @property
+    def discarded(self) -> Path:
+        """What is being deleted."""
+        return self._beside(".discarded")
+
+    @property
     def partial(self) -> Path:
         """Files not yet under their names."""
         return self.building / "partial"
@@ -84,25 +100,21 @@ class Site:
         """Scratch file of a shard."""
         return self.ingest / f"{signal}-{shard}"
 
-    def shard_name(self, signal: str, shard: int) -> str:
-        """Path of a final shard within the store."""
-        return f"{signal}/c/{shard}/0"
-
     def check_target(self) -> None:
         """Refuse a name under which no store can stand.
 
         Raises
         ------
         BuildError
-            Its folder does not exist, or it is a file.
+            Its folder does not exist, or it or a name beside it is a file.
         """
-        if self.store.name.endswith(BUILDING_SUFFIX):
-            raise BuildError(f"{self.store}: a store's name may not end in {BUILDING_SUFFIX}.")
-        for path in (self.store, self.building, self.lock, self.replaced):
-            wrong = path.is_dir() if path == self.lock else path.exists() and not path.is_dir()
-            if wrong:
-                kind = "folder" if path == self.lock else "file"
-                raise BuildError(f"{path} is a {kind}. Name another place for the store.")
+        if not self.store.name or self.store.name.endswith(BUILDING_SUFFIX):
+            raise BuildError(f"{self.store} cannot be a store's name. Name another place for it.")
+        for path in (self.store, self.building, self.replaced, self.discarded):
+            if path.exists() and not path.is_dir():
+                raise BuildError(f"{path} is a file. Name another place for the store.")
+        if self.lock.is_dir():
+            raise BuildError(f"{self.lock} is a folder. Name another place for the store.")
         if not self.store.parent.is_dir():
             raise BuildError(
                 f"There is no folder {self.store.parent} to put the store in. "
@@ -117,88 +129,128 @@ class Site:
         BuildError
             Another store, another build or something else stands in the way.
         """
-        if self.replaced.exists() and not self.store.exists() and not self._sealed():
-            self.replaced.rename(self.store)
+        self._recover()
         if self.store.exists():
-            if not (self.store / MANIFEST_NAME).is_file():
-                raise BuildError(f"{self.store} is a folder, but no store. Name another place.")
+            manifest = self._own_store()
             if not force:
-                return self._built(plan)
-        if self._sealed():
-            if parse_manifest(self.building).plan == plan.hash:
-                return State.SEALED
-            self._discard(force, "it is sealed, and of another plan")
-        elif self.plan.is_file():
-            reason = self._difference(plan)
-            if reason:
-                self._discard(force, reason)
-        elif self.building.exists():
-            if {entry.name for entry in self.building.iterdir()} - {self.partial.name}:
-                raise BuildError(f"{self.building} is not a build of this program. Move it away.")
-            shutil.rmtree(self.building)
+                if manifest is not None and manifest.plan == plan.hash:
+                    return State.BUILT
+                found = "a damaged store" if manifest is None else "a store of another plan"
+                raise BuildError(
+                    f"{self.store} holds {found}. Name another place, or use --force to replace it "
+                    "once the new one is sealed."
+                )
+        state = self._unfinished(plan, force=force)
+        if state is State.SEALED:
+            return state
         shutil.rmtree(self.partial, ignore_errors=True)
         self.building.mkdir(exist_ok=True)
-        if not self.plan.is_file():
-            text = json.dumps(description(plan), indent=1) + "\n"
+        if state is State.NEW:
+            text = json.dumps(_description(plan), indent=1) + "\n"
             write_file(self.plan, text.encode(), self.partial)
         for folder in (self.partial, self.ingest):
             folder.mkdir(exist_ok=True)
-        return State.OPEN
+        return state
 
-    def finish(self) -> None:
-        """Clear away plan, journal and scratch, and give the sealed store its name."""
+    def finish(self, *, force: bool) -> None:
+        """Clear away plan, journal and scratch, and give the sealed store its name.
+
+        Raises
+        ------
+        BuildError
+            Something has come to stand there meanwhile that may not be replaced.
+        """
+        if self.store.exists():
+            if not force:
+                raise BuildError(
+                    f"Something stands at {self.store} that did not before. The finished build "
+                    f"waits in {self.building}: move that thing away and run the command again."
+                )
+            self._own_store()
         for file in (self.plan, self.journal):
             file.unlink(missing_ok=True)
         for folder in (self.ingest, self.partial):
             shutil.rmtree(folder, ignore_errors=True)
         sync_folder(self.building)
         if self.store.exists():
-            if self.replaced.exists():
-                shutil.rmtree(self.replaced)
             self.store.rename(self.replaced)
         self.building.rename(self.store)
         sync_folder(self.store.parent)
-        if self.replaced.exists():
-            shutil.rmtree(self.replaced)
+        self.discard(self.replaced)
 
-    def _sealed(self) -> bool:
-        return (self.building / MANIFEST_NAME).is_file()
+    def discard(self, folder: Path) -> None:
+        """Delete a folder of ours, if it is there."""
+        if folder.exists():
+            shutil.rmtree(self.discarded, ignore_errors=True)
+            folder.rename(self.discarded)
+        shutil.rmtree(self.discarded, ignore_errors=True)
 
-    def _built(self, plan: Plan) -> State:
+    def _recover(self) -> None:
+        """Undo a swap that was cut short; finish deletions that were."""
+        if self.replaced.exists() and not self.store.exists():
+            self.replaced.rename(self.store)
+        self.discard(self.replaced)
+
+    def _own_store(self) -> Manifest | None:
+        """Seal of the store that stands there; None if it is damaged; refuse what is no store."""
+        if not (self.store / MANIFEST_NAME).is_file():
+            raise BuildError(f"{self.store} is a folder, but no store. Name another place.")
         try:
             manifest = parse_manifest(self.store)
-        except StoreError as error:
-            raise BuildError(f"{error}\nUse --force to build {self.store} anew.") from None
-        if manifest.plan == plan.hash:
-            return State.BUILT
-        raise BuildError(
-            f"{self.store} holds another store (of other data, parameters or versions). "
-            "Name another place, or use --force to replace it once the new one is finished."
-        )
+        except StoreError:
+            return None
+        return None if check_sizes(self.store, manifest) else manifest
+
+    def _unfinished(self, plan: Plan, *, force: bool) -> State:
+        """Look at what stands in the building folder; discard what cannot be gone on with."""
+        if (self.building / MANIFEST_NAME).is_file():
+            try:
+                manifest = parse_manifest(self.building)
+            except StoreError:
+                manifest = None
+            if manifest is not None and not check_sizes(self.building, manifest):
+                if manifest.plan == plan.hash:
+                    return State.SEALED
+                self._discard_other(force, "it is sealed, and of another plan")
+            else:
+                self.discard(self.building)
+        elif self.plan.is_file():
+            reason = self._difference(plan)
+            if not reason:
+                return State.RESUMED
+            self._discard_other(force, reason)
+        elif self.building.exists():
+            if {entry.name for entry in self.building.iterdir()} - {self.partial.name}:
+                raise BuildError(f"{self.building} is not a build of this program. Move it away.")
+            self.discard(self.building)
+        return State.NEW
 
     def _difference(self, plan: Plan) -> str:
         """Say how the unfinished build differs from the plan; empty if it does not."""
-        ours = description(plan)
-        theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
-        if theirs["plan"] == ours["plan"]:
-            return ""
-        for part in ("parameters", "versions"):
-            for key, value in ours[part].items():
-                if theirs[part].get(key) != value:
-                    return f"there {key} is {theirs[part].get(key)}, here {value}"
-        return "the table of windows is another"
+        ours = _description(plan)
+        try:
+            theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
+            if theirs["plan"] == ours["plan"]:
+                return ""
+            for part in ("parameters", "versions"):
+                for key, value in ours[part].items():
+                    if theirs[part].get(key) != value:
+                        return f"there {key} is {theirs[part].get(key)}, here {value}"
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return f"its {self.plan.name} cannot be read"
+        return "the table of windows, or the files that are there, are others"
 
-    def _discard(self, force: bool, reason: str) -> None:
+    def _discard_other(self, force: bool, reason: str) -> None:
         if not force:
             raise BuildError(
                 f"{self.building} holds an unfinished build of another plan: {reason}. Give the "
                 "same data and options to go on with it, or --force to discard it and start anew."
             )
-        shutil.rmtree(self.building)
+        self.discard(self.building)
 
 
-def description(plan: Plan) -> dict[str, Any]:
-    """What plan.json says."""
+def _description(plan: Plan) -> dict[str, Any]:
+    """Describe a plan so that a difference can be named."""
     return {
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),

@@ -67,6 +67,8 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
         return [str(error)]
     except StoreError as error:
         return list(getattr(error, "problems", [str(error)]))
+    if (store.info["identity"], store.info["plan"]) != (manifest.identity, manifest.plan):
+        problems.append(f"identity or plan differ between {MANIFEST_NAME} and zarr.json")
     for name, signal in SIGNALS.items():
         problems += _check_placement(store, name, signal)
         problems += _check_shards(store, name, signal)

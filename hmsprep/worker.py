@@ -1,17 +1,15 @@
 """What a worker process does: one shard of recordings -> scratch; one scratch shard -> final shard.
 
 Both are plain functions of their task, so that any `concurrent.futures.Executor` can run them. They
-write only to the temporary file that their task names; renaming and recording is the parent's part.
+write only a temporary file under a name of their own; naming and recording it is the parent's part.
 """
 
 from __future__ import annotations
 
-import os
-import signal as signals
-import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +38,7 @@ class Piece:
     """Rows that the file must have for the recording's last window in the table."""
     windows: tuple[int, ...]
     """Rows of the window table on this segment."""
-    window_rows: tuple[int, ...]
+    window_starts: tuple[int, ...]
     """First rows of these windows in the source file."""
 
 
@@ -53,14 +51,16 @@ class IngestTask:
     shard: int
     pieces: tuple[Piece, ...]
     parameters: Parameters
-    output: Path
-    """Scratch file to make."""
+    partial: Path
+    """Folder for the scratch file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What was learned while reading a shard."""
+    """A scratch shard, and what was learned while reading it."""
 
+    file: Path
+    """Where it lies for the time being."""
     signal: str
     shard: int
     size: int
@@ -71,6 +71,7 @@ class Ingested:
     fingerprints: dict[str, tuple[int, int]]
     """Source file -> size and CRC-32."""
     saturated: int
+    """Stored values that no clip limited and half precision cannot hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,35 +87,21 @@ class NormaliseTask:
     scratch_crc: int
     statistics: Statistics
     zscore: bool
-    output: Path
-    """Final file to make, not yet under its name."""
+    partial: Path
+    """Folder for the final file, not yet under its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
     """A final shard, not yet under its name."""
 
+    file: Path | None
+    """None: the scratch shard was damaged."""
     signal: str
     shard: int
     size: int
     crc: int
     saturated: int
-
-
-def start_worker() -> None:
-    """Prepare a worker process: the parent handles Ctrl-C, and the worker dies with its parent."""
-    import multiprocessing
-    from multiprocessing.connection import wait
-
-    signals.signal(signals.SIGINT, signals.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def ingest(task: IngestTask) -> Ingested:
@@ -129,7 +116,7 @@ def ingest(task: IngestTask) -> Ingested:
     files = open_files(task.source)
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
-    with ChecksummedFile(task.output) as scratch:
+    with ChecksummedFile(task.partial / uuid4().hex) as scratch:
         for piece in task.pieces:
             try:
                 half = result.add(piece, files.read(piece.file))
@@ -142,6 +129,7 @@ def ingest(task: IngestTask) -> Ingested:
             raise DataError(several(f"{len(problems)} recordings cannot be used:", problems))
         size, crc = scratch.close(durable=False)
     return Ingested(
+        scratch.path,
         task.signal,
         task.shard,
         size,
@@ -178,27 +166,27 @@ class _Ingesting:
         missing = missing_values(raw)
         if missing is not None:
             self._count_missing(piece, missing)
-        cleaned, saturated = clean(raw, missing, self.signal, self.parameters)
+        cleaned = clean(raw, missing, self.signal, self.parameters)
         span = slice(piece.source_start, piece.source_start + piece.rows)
         if piece.training:
             fresh = slice(span.start + piece.shared, span.stop)
             values = np.ascontiguousarray(cleaned[:, fresh])
             gaps = None if missing is None else missing[:, fresh]
             self.moments = self.moments.merged(moments(values, gaps))
-        self.saturated += saturated
+        self.saturated += int(np.count_nonzero(np.abs(cleaned[:, span]) >= HALF_MAX))
         return to_half(cleaned[:, span])
 
     def _count_missing(self, piece: Piece, missing: NDArray[np.bool_]) -> None:
         per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
-        first = np.asarray(piece.window_rows, np.int64)
+        first = np.asarray(piece.window_starts, np.int64)
         counts = per_row[first + self.signal.window_rows] - per_row[first]
         for window, count in zip(piece.windows, counts.tolist(), strict=True):
             if count:
                 self.missing[window] = count
 
 
-def normalise(task: NormaliseTask) -> Normalised | None:
-    """Write the final shard from its scratch shard; None if that is not as it was written."""
+def normalise(task: NormaliseTask) -> Normalised:
+    """Write the final shard from its scratch shard; no file if that is not as it was written."""
     signal = SIGNALS[task.signal]
     width = len(signal.features)
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
@@ -206,7 +194,10 @@ def normalise(task: NormaliseTask) -> Normalised | None:
     std = task.statistics.std.astype(np.float32)
     scratch_crc = 0
     saturated = 0
-    with ChecksummedFile(task.output) as final, task.scratch.open("rb") as scratch:
+    with (
+        ChecksummedFile(task.partial / uuid4().hex) as final,
+        task.scratch.open("rb") as scratch,
+    ):
         for first in range(0, stored, signal.window_rows):
             rows = min(signal.window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
@@ -223,11 +214,11 @@ def normalise(task: NormaliseTask) -> Normalised | None:
             final.write(values.astype(DTYPE))
         if scratch_crc != task.scratch_crc:
             final.close(durable=False)
-            task.output.unlink()
-            return None
+            final.path.unlink()
+            return Normalised(None, task.signal, task.shard, 0, 0, 0)
         chunked = -(-task.rows // signal.window_rows) * signal.window_rows
         for rows_of_nan in filling(signal, chunked - stored):
             final.write(rows_of_nan)
         final.write(np.frombuffer(shard_index(signal, task.rows, task.shard_rows), np.uint8))
         size, crc = final.close(durable=True)
-    return Normalised(task.signal, task.shard, size, crc, saturated)
+    return Normalised(final.path, task.signal, task.shard, size, crc, saturated)

@@ -28,7 +28,7 @@ def build_store(data: Path, store: Path, **parameters: Any) -> Store:
 
 def build_dataset(dataset: Dataset, store: Path) -> Store:
     with ThreadPoolExecutor(2) as pool:
-        build(dataset.source, dataset.plan, store, skipped=dataset.skipped, executor=pool)
+        build(dataset, store, executor=pool)
     return Store.open(store)
 
 

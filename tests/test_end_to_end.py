@@ -61,7 +61,7 @@ def test_the_nine_real_windows_are_what_the_files_hold(real_data: Path, tmp_path
     assert verify(store.path) == []
     assert (store.windows["split"] == 0).all()
     assert store.folds == 0
-    assert "Only 1 patient: no test set" in store.info["split"]["warnings"][0]
+    assert "Only 1 patient: no test set" in store.info["warnings"][0]
     table = pl.read_csv(data / "train.csv")
     eeg = pl.read_parquet(data / "train_eegs" / "1628180742.parquet").to_numpy()
     power = pl.read_parquet(data / "train_spectrograms" / "353733.parquet").drop("time").to_numpy()

@@ -7,11 +7,10 @@ by what it is for, so the number of processes changes nothing.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,11 @@ from numpy.typing import NDArray
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle_table import Columns
 from hmsprep.multitaper import spectrogram
+from hmsprep.processes import own_processes, run_tasks
 from hmsprep.progress import Progress, untold
+from hmsprep.seeds import generator
 from hmsprep.source import PARTS, recordings_folder
-from hmsprep.synth.layout import Recording, generator, labelled_recordings, unlabelled_recordings
+from hmsprep.synth.layout import Recording, labelled_recordings, unlabelled_recordings
 from hmsprep.synth.scene import Period, draw_patient, simulate
 from hmsprep.synth.structure import copied_structure, random_structure
 from hmsprep.synth.write import (
@@ -34,7 +35,6 @@ from hmsprep.synth.write import (
     write_train_table,
     write_truth,
 )
-from hmsprep.worker import start_worker
 from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
 
 CLIPS_PER_CLASS = 3
@@ -70,7 +70,8 @@ def make_dataset(
     fraction : float
         Share of its patients.
     fast : bool
-        Cut recordings from a few simulated ones: quick, large, and no use to train on.
+        Cut every recording from a few simulated ones: quick and as large as one likes. Its signals
+        follow only the class that leads its first window, so there is no truth.csv.
     workers : int
         Processes.
     progress : callable
@@ -79,36 +80,39 @@ def make_dataset(
     Returns
     -------
     dict
-        How much of what was made.
+        How much of what was made, and the KL divergence of the votes from the truth and their mean.
     """
     if out.exists():
         raise ParameterError(f"{out} exists already. Name a folder that does not.")
+    if not out.absolute().parent.is_dir():
+        raise ParameterError(f"There is no folder {out.absolute().parent} to put {out.name} in.")
     rng = generator(seed, "structure")
     if like is None:
         table, truth = random_structure(windows or 600, rng)
     else:
         table, truth = copied_structure(like, fraction, windows, rng)
-    work = out.with_name(f"{out.name}.partial")
-    shutil.rmtree(work, ignore_errors=True)
-    for part in PARTS:
-        for signal in SIGNALS:
-            (work / recordings_folder(part, signal)).mkdir(parents=True)
+    work = out.with_name(f"{out.name}.partial-{os.getpid()}")
+    work.mkdir()
     try:
+        for part in PARTS:
+            for signal in SIGNALS:
+                (work / recordings_folder(part, signal)).mkdir()
         tasks = labelled_recordings(work, table, truth, seed, fast)
         tasks += unlabelled_recordings(work, table, seed, fast)
         _run(tasks, workers, progress)
         write_train_table(work / "train.csv", table)
-        write_truth(work / "truth.csv", table, truth)
+        if not fast:
+            write_truth(work / "truth.csv", table, truth)
         work.rename(out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return {
+    counts = {
         "windows": len(table["eeg_id"]),
         "eegs": len(np.unique(table["eeg_id"])),
         "spectrograms": len(np.unique(table["spectrogram_id"])),
         "patients": len(np.unique(table["patient_id"])),
-        **best_possible(table, truth),
     }
+    return counts if fast else counts | best_possible(table, truth)
 
 
 def best_possible(table: Columns, truth: NDArray[np.float64]) -> dict[str, float]:
@@ -125,15 +129,9 @@ def best_possible(table: Columns, truth: NDArray[np.float64]) -> dict[str, float
 def _run(tasks: list[Recording], workers: int, progress: Progress) -> None:
     progress("synth", 0, len(tasks))
     longest_first = sorted(tasks, key=lambda task: -task.rows)
-    with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
-        futures = [pool.submit(record, task) for task in longest_first]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                progress("synth", done, len(tasks))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with own_processes(workers) as pool:
+        for done, _ in enumerate(run_tasks(pool, record, longest_first, workers + 1), start=1):
+            progress("synth", done, len(tasks))
 
 
 def record(task: Recording) -> None:

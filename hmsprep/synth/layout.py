@@ -10,21 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.kaggle_table import VOTES, Columns
+from hmsprep.seeds import generator
 from hmsprep.selection import take
 from hmsprep.synth.scene import Period
 from hmsprep.synth.structure import eeg_start_s, periods
 from hmsprep.synth.write import write_csv
 from hmsstore.schema import CLASSES, EEG, JUDGED_S, SPECTROGRAM
 
-STAGES = ("structure", "extent", "patient", "recording", "quirks", "clip", "test")
-"""What draws at random; each item of each stage has a generator of its own."""
 TEST_WINDOWS = 3
 """Unlabelled pairs in the test folders; the competition shows one."""
-
-
-def generator(seed: int, stage: str, *item: int) -> np.random.Generator:
-    """Make the random generator of one item of one stage."""
-    return np.random.default_rng([seed, STAGES.index(stage), *item])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +78,18 @@ def labelled_recordings(
 
 
 def extended(judged: list[Period], rng: np.random.Generator) -> list[Period]:
-    """Let each period reach beyond what was judged, halfway to its neighbours at most."""
+    """Let each period reach beyond what was judged, halfway to its neighbours at most.
+
+    Where what was judged overlaps (neighbouring windows with other votes), so do the periods.
+    """
     ordered = sorted(judged, key=lambda period: period.start_s)
     between = [(a.stop_s + b.start_s) / 2 for a, b in pairwise(ordered)]
     return [
-        Period(max(period.start_s - before, low), min(period.stop_s + after, high), period.truth)
+        Period(
+            min(period.start_s, max(period.start_s - before, low)),
+            max(period.stop_s, min(period.stop_s + after, high)),
+            period.truth,
+        )
         for period, before, after, low, high in zip(
             ordered,
             rng.uniform(0, 60, len(ordered)),

@@ -20,9 +20,11 @@ Wave = NDArray[np.float32]
 
 def periodic(rng: np.random.Generator, samples: int, *, triphasic: bool) -> Wave:
     """Periodic discharges: sharp waves at regular intervals, the time between them quiet."""
-    rate = float(np.clip(rng.lognormal(np.log(1.1), 0.45), 0.5, 2.5))
+    slowest = max(0.5, 7 * RATE_HZ / samples)  # at least six cycles
+    rate = float(np.clip(rng.lognormal(np.log(1.1), 0.45), slowest, 2.3))
     count = int(samples / RATE_HZ * rate * 1.3) + 8
-    intervals = np.clip(rng.normal(1, rng.uniform(0.02, 0.08), count), 0.7, 1.3) / rate
+    intervals = rng.normal(1, rng.uniform(0.02, 0.08), count) / rate
+    intervals = np.clip(intervals, 1 / 2.5, 1 / 0.5)
     times = np.cumsum(intervals) - rng.uniform(0, 1) / rate
     template = triphasic_wave(rng, rate) if triphasic else sharp_wave(rng, rate)
     return _repeated(template, times, rng.lognormal(0, 0.15, count), samples)
@@ -37,15 +39,16 @@ def sporadic(rng: np.random.Generator, samples: int, rate_hz: float) -> Wave:
 
 def rhythmic(rng: np.random.Generator, samples: int) -> Wave:
     """Rhythmic delta activity: a uniform wave that follows upon itself without interval."""
-    rate = float(np.clip(rng.lognormal(np.log(1.9), 0.35), 0.7, 4.0))
-    phase = _phase(rate * slow_wander(rng, samples, 1.5, 0.12))
+    rate = float(np.clip(rng.lognormal(np.log(1.9), 0.35), 0.7, 3.5))
+    phase = _phase(np.clip(rate * slow_wander(rng, samples, 1.5, 0.12), 0.5, 4.0))
     second = rng.uniform(0.1, 0.3) * np.sin(2 * phase + rng.uniform(0, 2 * np.pi))
     return ((np.sin(phase) + second) * slow_wander(rng, samples, 1.5, 0.25)).astype(np.float32)
 
 
 def spike_and_wave(rng: np.random.Generator, samples: int) -> Wave:
-    """Seizure without much evolution: spikes with slow waves at 2.6 to 5 Hz."""
-    phase = _phase(rng.uniform(2.8, 5.0) * slow_wander(rng, samples, 2, 0.08))
+    """Seizure without much evolution: spikes with slow waves at 2.6 to 5.5 Hz."""
+    rate = rng.uniform(2.8, 5.0) * slow_wander(rng, samples, 2, 0.08)
+    phase = _phase(np.clip(rate, 2.6, 5.5))
     turn = (phase / (2 * np.pi)) % 1
     spike = -np.exp(-(((turn - 0.12) / 0.05) ** 2))
     wave = 0.7 * np.sin(np.clip((turn - 0.25) / 0.75, 0, 1) * np.pi)
@@ -73,7 +76,7 @@ def evolving(rng: np.random.Generator, samples: int) -> tuple[Wave, NDArray[np.f
         rate[part] = start_hz * (end_hz / start_hz) ** progress
         spread[part] = progress
         first += length
-    phase = _phase(rate * slow_wander(rng, samples, 2, 0.08))
+    phase = _phase(np.maximum(rate * slow_wander(rng, samples, 2, 0.08), 2.55))
     wave = np.sin(phase) + 0.45 * np.sin(2 * phase) + 0.25 * np.sin(3 * phase)
     size = (0.45 + 0.75 * spread) * slow_wander(rng, samples, 3, 0.12)
     return (wave * size / 1.3).astype(np.float32), spread

@@ -20,11 +20,9 @@ from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column, 
 Metadata = Mapping[str, Any]
 """The content of one array's zarr.json."""
 
+MAPPED_FILES = 65_536
+"""Open files that a process may want: Linux maps no more than this by default."""
 BYTES_CODEC = {"name": "bytes", "configuration": {"endian": "little"}}
-SHARD_INDEX_ENTRY = 16
-"""Bytes of index per inner chunk: offset and length, both uint64."""
-SHARD_INDEX_CHECKSUM = 4
-"""Bytes of CRC-32C behind the index."""
 
 
 def zarr_dtype(dtype: str | np.dtype[Any]) -> str:
@@ -32,15 +30,9 @@ def zarr_dtype(dtype: str | np.dtype[Any]) -> str:
     return np.dtype(dtype).name
 
 
-def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
-    """Size of the file of a shard that holds this many rows of a signal.
-
-    Data come first, in whole inner chunks (one window each; the last one filled up with NaN), then
-    the index of all inner chunks that a full shard would have, then the checksum of the index.
-    """
-    chunk_bytes = signal.window_rows * len(signal.features) * 2
-    data = ceil(rows / signal.window_rows) * chunk_bytes
-    return data + shard_rows // signal.window_rows * SHARD_INDEX_ENTRY + SHARD_INDEX_CHECKSUM
+def shard_name(signal: str, number: int) -> str:
+    """Path within the store of a shard's file."""
+    return f"{signal}/c/{number}/0"
 
 
 def check_layout(root: Mapping[str, Any]) -> list[str]:
@@ -104,10 +96,9 @@ def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[
     total, width = metadata["shape"]
     shard_rows = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
     count = ceil(total / shard_rows)
-    allow_open_files(count)
     return [
         map_file(
-            store / signal.name / "c" / str(number) / "0",
+            store / shard_name(signal.name, number),
             "<f2",
             (min(shard_rows, total - number * shard_rows), width),
         )
@@ -126,15 +117,14 @@ def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
 
 
-def allow_open_files(count: int) -> None:
-    """Raise this process's soft limit on open files so that so many more can be mapped."""
+def allow_open_files() -> None:
+    """Raise this process's soft limit on open files: every mapped file keeps one."""
     try:
         import resource
     except ImportError:
         return  # Windows has no such limit
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + 512
+    wanted = MAPPED_FILES if hard == resource.RLIM_INFINITY else min(MAPPED_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, limit), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -78,7 +78,7 @@ def read_manifest(store: Path) -> Manifest:
         The manifest does not agree with its own checksum.
     """
     building = store.with_name(store.name + BUILDING_SUFFIX)
-    if store.name.endswith(BUILDING_SUFFIX):
+    if store.name.endswith(BUILDING_SUFFIX) and store.is_dir():
         raise UnsealedStoreError(
             f"{store} is an unfinished build, not a store. Run the same `hmsprep build` again: "
             "it goes on where it stopped."

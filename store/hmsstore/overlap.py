@@ -45,6 +45,7 @@ def most_overlapping(
             offset = offset_s[members]
             apart = np.abs(offset[:, None] - offset[None, :])
             overlap = np.maximum(0.0, window_s - apart).sum(axis=1)
-            members = members[np.argmax(overlap) :]
-        chosen.append(members[0])
+            chosen.append(members[np.argmax(overlap)])
+        else:
+            chosen.append(members[0])
     return np.sort(np.asarray(chosen, np.int64))

@@ -5,22 +5,17 @@ Shapes: B windows of a batch, T rows in time, C channels or features, K classes.
 
 from __future__ import annotations
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.arrays import Metadata, check_layout, map_column, map_signal
-from hmsstore.errors import DamagedStoreError, LeakingStoreError, RequestError
-from hmsstore.leakage import leaking_patients
-from hmsstore.manifest import Manifest, check_sizes, read_manifest
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS, Column, Signal
-from hmsstore.shift import Table, shift_room, window_starts
+from hmsstore.errors import RequestError
+from hmsstore.opening import Opened, open_files
+from hmsstore.schema import SIGNALS, SPLITS, Signal
+from hmsstore.shift import shift_room, window_starts
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
@@ -46,47 +41,30 @@ class Store:
         Per signal, one row per stored span of a recording.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, root: Mapping[str, Any]) -> None:
-        nodes = root["consolidated_metadata"]["metadata"]
-        self.path = path
-        self.identity = manifest.identity
-        self.manifest = manifest
-        self.info: dict[str, Any] = root["attributes"]["hms"]
-        self._shards = {
-            name: map_signal(path, signal, nodes[name]) for name, signal in SIGNALS.items()
-        }
-        self._shard_rows = {
-            name: int(nodes[name]["chunk_grid"]["configuration"]["chunk_shape"][0])
-            for name in SIGNALS
-        }
-        self.windows: Table = self._table("windows", WINDOW_COLUMNS, nodes)
-        self.recordings: Mapping[str, Table] = MappingProxyType(
-            {name: self._table(f"recordings/{name}", RECORDING_COLUMNS, nodes) for name in SIGNALS}
-        )
+    def __init__(self, opened: Opened) -> None:
+        self.path = opened.path
+        self.manifest = opened.manifest
+        self.identity = opened.manifest.identity
+        self.info = opened.info
+        self.windows = opened.windows
+        self.recordings = opened.recordings
+        self._shards = opened.shards
+        self._shard_rows = opened.shard_rows
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
         """Open the sealed store in this folder; works on read-only file systems.
 
-        The seal, every file's size, the metadata and the split are checked, in milliseconds. What
-        is not checked is the content of the large files: `hmsprep verify` does that.
+        The seal, every file's size, the metadata and tables with their checksums and the split are
+        checked, in milliseconds. What is not checked is the content of the shards, the large files:
+        `hmsprep verify` does that.
 
         Raises
         ------
         StoreError
             Saying what is wrong and what to do: see `hmsstore.errors` for the kinds.
         """
-        path = Path(path).absolute()
-        manifest = read_manifest(path)
-        problems = check_sizes(path, manifest)
-        root = _read_root(path, manifest, problems)
-        if not problems:
-            problems += check_layout(root)
-        if problems:
-            raise DamagedStoreError(path, problems)
-        store = cls(path, manifest, root)
-        store._refuse_leak()
-        return store
+        return cls(open_files(Path(path).absolute()))
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -97,8 +75,8 @@ class Store:
         return f"<hmsstore.Store {self.path} ({len(self):,} windows, {self.identity[:12]})>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as the path: every process maps the files for itself."""
-        return Store.open, (self.path,)
+        """Pickle as path and identity: every process maps the very same store for itself."""
+        return _reopen, (self.path, self.identity)
 
     @property
     def leaks(self) -> bool:
@@ -145,6 +123,8 @@ class Store:
             raise RequestError(f"fold {fold} does not exist: {self.path} has {self.folds} folds")
         if split == "valid" and fold is None:
             raise RequestError("split 'valid' needs a fold: it is the training fold held out")
+        if split not in ("train", "valid") and fold is not None:
+            raise RequestError(f"split {split!r} is in no fold: only training windows are")
         code = SPLITS.index("train" if split == "valid" else split)
         chosen = self.windows["split"] == code
         if fold is not None and split == "valid":
@@ -156,7 +136,7 @@ class Store:
     def gather(
         self,
         rows: ArrayLike,
-        signals: Sequence[str] = tuple(SIGNALS),
+        signals: str | Sequence[str] = tuple(SIGNALS),
         out: Batch | None = None,
         shift: ArrayLike | None = None,
         clamp: bool = False,
@@ -167,13 +147,15 @@ class Store:
         ----------
         rows : integers (B,)
             Row numbers of the window table.
-        signals : sequence of str
+        signals : str or sequence of str
             'eeg', 'spectrogram' or both; only the files of these are touched.
         out : dict of float16 arrays, optional
             Arrays to write into, shaped as those returned.
-        shift : integers (B,), optional
+        shift : integer or integers (B,), optional
             Move each window by this many EEG samples (1/200 s) within its recording's stored span;
-            the spectrogram starts at floor((offset_s + shift/200) / 2).
+            the spectrogram starts at floor((offset_s + shift/200) / 2). Votes were cast on the
+            central 10 s of the window where it stands, so they fit a moved one the less the
+            further it moves.
         clamp : bool
             Move as far as there is room instead of refusing a shift that leaves the span.
 
@@ -190,7 +172,7 @@ class Store:
         numbers = self._checked_rows(rows)
         starts = window_starts(self.windows, numbers, shift, clamp)
         batch: Batch = {}
-        for name in signals:
+        for name in [signals] if isinstance(signals, str) else signals:
             if name not in SIGNALS:
                 raise RequestError(f"signal {name!r} does not exist: use {', '.join(SIGNALS)}")
             signal = SIGNALS[name]
@@ -212,8 +194,15 @@ class Store:
         ----------
         batch : dict of arrays (..., C)
             Any of 'eeg' and 'spectrogram' as `gather` returns them.
+
+        Raises
+        ------
+        RequestError
+            It is no such dict.
         """
         physical: Batch = {}
+        if not isinstance(batch, Mapping) or not set(batch) <= set(SIGNALS):
+            raise RequestError(f"denormalise takes a dict of {' and '.join(SIGNALS)}, as gathered")
         for name, values in batch.items():
             physical[name] = values.astype(np.float32)
             if self.info["parameters"]["normalise"] == "zscore":
@@ -222,31 +211,15 @@ class Store:
                 physical[name] += np.asarray(statistics["mean"], np.float32)
         return physical
 
-    def _table(self, path: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]) -> Table:
-        return MappingProxyType(
-            {
-                column.name: map_column(self.path, f"{path}/{column.name}", column, node)
-                for column in columns
-                for node in [nodes[f"{path}/{column.name}"]]
-            }
-        )
-
-    def _refuse_leak(self) -> None:
-        table = self.windows
-        patients = leaking_patients(table["patient_id"], table["split"], table["fold"])
-        if len(patients) and not self.leaks:
-            raise LeakingStoreError(
-                f"{self.path}: {len(patients)} patient(s), the first {patients[0]}, are on both "
-                "sides of the split or in two folds, and the store does not declare it. Scores on "
-                "it would be too good: build it again."
-            )
-
     def _checked_rows(self, rows: ArrayLike) -> NDArray[np.int64]:
         numbers = np.asarray(rows)
         if numbers.size == 0:
             return np.empty(0, np.int64)
         if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
-            raise RequestError(f"rows must be whole numbers in one dimension, got {rows!r}")
+            raise RequestError(
+                "rows must be whole numbers in one dimension (for a mask, np.flatnonzero(mask)), "
+                f"got {numbers.dtype} {numbers.shape}"
+            )
         outside = numbers[(numbers < 0) | (numbers >= len(self))]
         if len(outside):
             raise RequestError(
@@ -255,15 +228,11 @@ class Store:
         return numbers.astype(np.int64, copy=False)
 
 
-def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[str, Any]:
-    """Read the root group's zarr.json, which repeats the metadata of every array."""
-    name = "zarr.json"
-    text = (path / name).read_bytes() if (path / name).is_file() else b"{}"
-    if zlib.crc32(text) != manifest.files.get(name, (0, -1))[1]:
-        problems.append(f"{name} differs from its checksum")
-        return {}
-    root: dict[str, Any] = json.loads(text)
-    return root
+def _reopen(path: Path, identity: str) -> Store:
+    store = Store.open(path)
+    if store.identity != identity:
+        raise RequestError(f"{path} has become another store since it was opened elsewhere")
+    return store
 
 
 def _destination(signal: Signal, count: int, out: Batch | None) -> NDArray[Any]:

@@ -55,8 +55,10 @@ def window_starts(
     if shift is None:
         return starts
     samples = np.asarray(shift)
+    if samples.ndim == 0:
+        samples = np.broadcast_to(samples, rows.shape)
     if samples.shape != rows.shape or (len(rows) and not np.issubdtype(samples.dtype, np.integer)):
-        raise RequestError(f"shift must hold one whole number for each of {len(rows)} rows")
+        raise RequestError(f"shift must be a whole number, or one for each of {len(rows)} rows")
     low, high = shift_room(windows, rows)
     if clamp:
         samples = np.clip(samples, low, high)

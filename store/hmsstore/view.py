@@ -62,14 +62,15 @@ def draw_window(store: Store, row: int) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise StoreError("Drawing needs matplotlib. Run: pip install 'hms-eeg[prep]'") from None
+        raise StoreError("Drawing needs matplotlib. Run: pip install matplotlib") from None
     values = store.denormalise(store.gather([row]))
     window = {name: column[row] for name, column in store.windows.items()}
     figure = Figure(figsize=(15, 9), dpi=100, layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
-    draw_eeg(left.subplots(), values["eeg"][0])
+    gaps = {name: float(window[f"{name}_nan_fraction"]) for name in values}
+    draw_eeg(left.subplots(), values["eeg"][0], gaps["eeg"])
     axes = right.subplots(5, 1, height_ratios=(1, 1, 1, 1, 0.9))
-    draw_spectrograms(axes[:4], values["spectrogram"][0])
+    draw_spectrograms(axes[:4], values["spectrogram"][0], gaps["spectrogram"])
     draw_votes(axes[4], window["votes"])
     figure.suptitle(
         f"EEG {window['eeg_id']} at {window['eeg_offset_s']:g} s, "
@@ -90,7 +91,7 @@ def bipolar_pairs() -> list[tuple[str, str, str]]:
     ]
 
 
-def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32]) -> None:
+def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32], missing: float = 0.0) -> None:
     """Draw 18 bipolar traces and the EKG below each other, negative up as clinicians do.
 
     Parameters
@@ -99,6 +100,8 @@ def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32]) -> None:
         Where to draw.
     eeg_uv : float32 (10000, 20)
         Referential microvolts.
+    missing : float
+        Share of the values that were missing, for the title.
     """
     shown = _band(eeg_uv, EEG.row_rate_hz)
     seconds = np.arange(len(shown)) / EEG.row_rate_hz
@@ -106,7 +109,7 @@ def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32]) -> None:
     pairs = bipolar_pairs()
     traces = [column[first] - column[second] for _, first, second in pairs]
     spread = float(np.median([np.percentile(np.abs(trace), 98) for trace in traces]))
-    step = next((s for s in SENSITIVITIES_UV if s >= 1.5 * spread), SENSITIVITIES_UV[-1])
+    step = next((s for s in SENSITIVITIES_UV if s >= 2 * spread), SENSITIVITIES_UV[-1])
     ekg = column["EKG"]
     ekg_scale = 0.8 * step / max(float(np.abs(ekg).max()), 1e-6)
 
@@ -133,7 +136,8 @@ def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32]) -> None:
     axes.set_xlabel("seconds; shaded: the 10 s that the raters judged")
     low, high = DISPLAY_HZ
     axes.set_title(
-        f"Bipolar EEG, {low:g}-{high:g} Hz, negative up, {step} uV from trace to trace",
+        f"Bipolar EEG, {low:g}-{high:g} Hz, negative up, {step} uV from trace to trace"
+        + _gap(missing),
         fontsize=10,
         loc="left",
     )
@@ -141,7 +145,7 @@ def draw_eeg(axes: Axes, eeg_uv: NDArray[np.float32]) -> None:
     axes.annotate(f"{step} uV", (0.9, -1.3 * step), fontsize=8)
 
 
-def draw_spectrograms(axes: Any, log_power: NDArray[np.float32]) -> None:
+def draw_spectrograms(axes: Any, log_power: NDArray[np.float32], missing: float = 0.0) -> None:
     """Draw the four regions' spectrograms on one colour scale.
 
     Parameters
@@ -150,6 +154,8 @@ def draw_spectrograms(axes: Any, log_power: NDArray[np.float32]) -> None:
         Where to draw.
     log_power : float32 (300, 400)
         ln(uV^2/Hz), region by region.
+    missing : float
+        Share of the values that were missing, for the title.
     """
     bins = len(FREQUENCIES_HZ)
     low, high = np.percentile(log_power, (2, 99.5))
@@ -172,7 +178,7 @@ def draw_spectrograms(axes: Any, log_power: NDArray[np.float32]) -> None:
             axis.axvline(edge, color="white", lw=0.8, ls=":")
         axis.set_ylabel("Hz", fontsize=8)
         axis.tick_params(labelsize=8, labelbottom=number == len(REGIONS) - 1)
-        title = f"{region}: {REGION_TITLES[region]}"
+        title = f"{region}: {REGION_TITLES[region]}{_gap(missing)}"
         axis.set_title(title, fontsize=9, loc="left", pad=2)
     axes[-1].set_xlabel("minutes from the window's centre; dotted: the EEG shown", fontsize=8)
     bar = axes[0].figure.colorbar(image, ax=list(axes), aspect=40, pad=0.01)
@@ -198,6 +204,11 @@ def draw_votes(axes: Axes, votes: NDArray[np.int32]) -> None:
     axes.set_title(title, fontsize=9, loc="left", pad=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _gap(missing: float) -> str:
+    """What to say of missing values, which the store has filled."""
+    return f"; {max(missing, 0.01):.0%} was missing and filled" if missing else ""
 
 
 def _band(signal: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:

@@ -31,13 +31,11 @@ import zarr
 from hmsprep.build import build
 from hmsprep.dataset import load
 from hmsprep.parameters import Parameters
-from hmsprep.tasks import shard_keys
 
 SHARDS: dict[str, Any] = {"eeg_shard_rows": 20_000, "spectrogram_shard_rows": 600}
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 assert sklearn.model_selection
 assert zarr
-assert shard_keys
 
 
 class Inline:
@@ -83,7 +81,7 @@ def child(data: Path, store: Path, kill_before: int, report: int, **options: Any
         dataset = load(data, parameters)
         count_changes(store.parent, kill_before, report)
         pool: Any = Inline()
-        build(dataset.source, dataset.plan, store, executor=pool, workers=1, **options)
+        build(dataset, store, executor=pool, workers=1, **options)
     except BaseException:
         traceback.print_exc()
         os._exit(1)

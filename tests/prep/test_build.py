@@ -50,7 +50,7 @@ def check_against_source(store: Store, data: Path, **parameters: Any) -> None:
         for name, raw in source_windows(data, row).items():
             values = raw.T.astype(np.float32).copy()
             missing = missing_values(values)
-            expected, _ = clean(values, missing, SIGNALS[name], chosen)
+            expected = clean(values, missing, SIGNALS[name], chosen)
             if chosen.nan == "mean" and missing is not None:
                 mean = np.asarray(store.info["statistics"][name]["mean"], np.float32)[:, None]
                 expected = np.where(missing, mean, expected)
@@ -96,7 +96,7 @@ def test_interpolation_and_band_pass_see_the_whole_recording(data: Path, tmp_pat
     number = frame["eeg_id"].to_list().index(counts["eeg_id"][0]) + 1
     row = frame.row(number, named=True)
     raw = pl.read_parquet(data / "train_eegs" / f"{row['eeg_id']}.parquet").to_numpy().T.copy()
-    expected, _ = clean(raw, missing_values(raw), SIGNALS["eeg"], Parameters(**parameters))
+    expected = clean(raw, missing_values(raw), SIGNALS["eeg"], Parameters(**parameters))
     start = int(200 * row["eeg_label_offset_seconds"])
     assert start > 0
     found = built.denormalise(built.gather([number], ["eeg"]))["eeg"][0]
@@ -112,7 +112,7 @@ def test_statistics_are_those_of_the_training_recordings(store: Store, data: Pat
             frame = pl.read_parquet(file)
             raw = frame.drop("time", strict=False).to_numpy().T.copy()
             missing = missing_values(raw)
-            cleaned = clean(raw, missing, signal, Parameters())[0].astype(np.float64)
+            cleaned = clean(raw, missing, signal, Parameters()).astype(np.float64)
             if missing is not None:
                 cleaned[missing] = np.nan
             values.append(cleaned)
@@ -132,9 +132,9 @@ def test_one_and_four_workers_and_processes_give_the_same_bytes(
     for workers in (1, 4):
         with ThreadPoolExecutor(workers) as pool:
             path = tmp_path / f"{workers}.zarr"
-            build(dataset.source, dataset.plan, path, executor=pool, workers=workers)
+            build(dataset, path, executor=pool, workers=workers)
         assert tree_bytes(path) == tree_bytes(store.path)
-    build(dataset.source, dataset.plan, tmp_path / "processes.zarr", workers=2)
+    build(dataset, tmp_path / "processes.zarr", workers=2)
     assert tree_bytes(tmp_path / "processes.zarr") == tree_bytes(store.path)
 
 
@@ -149,7 +149,7 @@ def test_any_executor_will_do_such_as_dasks(data: Path, store: Store, tmp_path: 
         Client(cluster) as client,
     ):
         pool = client.get_executor()
-        build(dataset.source, dataset.plan, tmp_path / "hms.zarr", executor=pool)
+        build(dataset, tmp_path / "hms.zarr", executor=pool)
     assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(store.path)
 
 
@@ -239,12 +239,12 @@ def test_a_store_that_stands_there_is_left_alone_unless_forced(tmp_path: Path) -
     build_dataset(dataset, path)
     before = (path / "MANIFEST.json").stat().st_mtime_ns
     with ThreadPoolExecutor(1) as pool:
-        assert build(dataset.source, dataset.plan, path, executor=pool) is State.BUILT
+        assert build(dataset, path, executor=pool) is State.BUILT
         assert (path / "MANIFEST.json").stat().st_mtime_ns == before
         other = load(data, Parameters(**SMALL, nan="mean"))
-        with pytest.raises(BuildError, match="holds another store"):
-            build(other.source, other.plan, path, executor=pool)
-        build(other.source, other.plan, path, executor=pool, force=True)
+        with pytest.raises(BuildError, match="holds a store of another plan"):
+            build(other, path, executor=pool)
+        build(other, path, executor=pool, force=True)
     assert Store.open(path).info["parameters"]["nan"] == "mean"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "hms.zarr"]
 
@@ -280,7 +280,7 @@ def test_all_bad_recordings_in_hand_are_reported_and_many_good_shards_stay(tmp_p
         (data / "train_spectrograms" / f"{n}.parquet").write_text("x")
     with ThreadPoolExecutor(2) as pool:
         with pytest.raises(DataError) as caught:
-            build(dataset.source, dataset.plan, path, executor=pool)
+            build(dataset, path, executor=pool)
         assert "train_spectrograms/11.parquet" in str(caught.value)
         assert "train_spectrograms/12.parquet" in str(caught.value)
         assert not path.exists()
@@ -291,7 +291,7 @@ def test_all_bad_recordings_in_hand_are_reported_and_many_good_shards_stay(tmp_p
             file = data / "train_spectrograms" / f"{n}.parquet"
             file.write_bytes((data / "train_spectrograms" / "4.parquet").read_bytes())
         mended = load(data, Parameters(**two_to_a_shard))
-        build(mended.source, mended.plan, path, executor=pool)
+        build(mended, path, executor=pool)
     assert verify(path) == []
 
 
@@ -331,6 +331,7 @@ def test_the_description_is_complete_and_plain_json(store: Store) -> None:
         "split",
         "statistics",
         "versions",
+        "warnings",
     }
     assert info["counts"]["windows"] == len(store)
     assert info["identity"] == store.identity

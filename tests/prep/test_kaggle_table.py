@@ -21,13 +21,18 @@ def test_columns_are_read_as_numbers() -> None:
     table = read_table(
         csv(
             train_row(eeg_label_offset_seconds=6.0, spectrogram_label_offset_seconds=7.0),
-            train_row(eeg_label_offset_seconds=8.0, label_id=None, expert_consensus="GRDA"),
+            train_row(
+                eeg_label_offset_seconds=8.0,
+                label_id=None,
+                expert_consensus="GRDA",
+                grda_vote=3,
+            ),
         ),
         "train.csv",
     )
     assert table["eeg_offset_s"].tolist() == [6.0, 8.0]
     assert table["spectrogram_offset_s"].tolist() == [7.0, 0.0]
-    assert table["votes"].tolist() == [[0, 3, 0, 0, 0, 1]] * 2
+    assert table["votes"].tolist() == [[0, 3, 0, 0, 0, 1], [0, 3, 0, 0, 3, 1]]
     assert table["expert_consensus"].tolist() == [1, 4]
     assert table["label_id"].tolist() == [4, -1]
 
@@ -60,6 +65,8 @@ def test_a_table_without_votes_is_unlabelled() -> None:
         ([{"lpd_vote": "nan"}], r"lpd_vote: expected a number of votes .*, found 'nan'"),
         ([{"lpd_vote": 1.5}], r"lpd_vote: .*found '1\.5'"),
         ([{"lpd_vote": 0, "other_vote": 0}], r"line 2: expected at least one vote, found none"),
+        ([{"expert_consensus": "Other"}], r"expected a class with the most votes, found 'Other'"),
+        ([{"eeg_sub_id": 2**31}], r"eeg_sub_id: expected a number below 2\^31, found '2147483648'"),
         ([{"expert_consensus": "Spike"}], r"expert_consensus: expected one of Seizure.*'Spike'"),
         ([{}, {}], r"line 3: the window of EEG 1 at 0 s stands there twice"),
         ([{"eeg_id": "x"}], r"eeg_id: expected an id \(a whole number\), found 'x'"),

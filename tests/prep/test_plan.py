@@ -153,6 +153,8 @@ def test_the_hash_follows_parameters_and_table() -> None:
     [
         ({"eeg_clip": -1.0}, "--eeg-clip must be none, or microvolts"),
         ({"spectrogram_clip": (3.0, 2.0)}, "--spectrogram-clip must be .*LOW < HIGH"),
+        ({"spectrogram_clip": (1e-50, 2.0)}, "--spectrogram-clip must be .*1e-30"),
+        ({"eeg_clip": float("nan")}, "--eeg-clip must be none, or microvolts"),
         ({"bandpass": (0.5, 100.0)}, "--bandpass must be .*HIGH < 100"),
         ({"windows": "some"}, "--windows must be one of all, votes, eeg; found some"),
         ({"seed": -1}, "--seed must be a whole number"),

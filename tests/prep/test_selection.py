@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hmsprep.errors import ParameterError
 from hmsprep.parameters import Parameters
-from hmsprep.selection import balanced, generator, half, one_per_eeg, select, take
+from hmsprep.seeds import generator
+from hmsprep.selection import balanced, half, one_per_eeg, select, take
 
 
 def columns(
@@ -83,9 +84,12 @@ def test_a_tied_sum_of_votes_keeps_the_middle_windows_own_consensus() -> None:
 
 def test_windows_votes_keeps_one_window_per_eeg_and_votes() -> None:
     table = columns([6] * 20)
-    chosen = select(table, Parameters(windows="votes"))
+    chosen, _ = select(table, Parameters(windows="votes"))
     pairs = np.column_stack([table["eeg_id"], table["votes"]])
     assert len(chosen["eeg_id"]) == len(np.unique(pairs, axis=0))
+    table["votes"][:] = table["votes"][0]
+    chosen, _ = select(table, Parameters(windows="votes"))
+    assert chosen["eeg_offset_s"].tolist() == [4.0] * 20  # of 0, 2 ... 10 s, the first middle one
 
 
 @settings(max_examples=20)
@@ -106,9 +110,17 @@ def test_balancing_gives_each_class_nearly_the_same_votes(seed: int) -> None:
     assert max(kept) == 1
 
 
+def test_votes_that_cannot_be_balanced_are_warned_of() -> None:
+    table = columns([4] * 30)
+    table["votes"] = np.tile([5, 1, 0, 0, 0, 0], (120, 1))
+    table["expert_consensus"] = np.zeros(120, np.int8)
+    _, warnings = select(table, Parameters(balance="votes"))
+    assert "cannot be balanced better than Seizure 600, LPD 120" in warnings[0]
+
+
 def test_half_comes_after_the_other_choices() -> None:
     table = columns([5] * 31)
-    chosen = select(table, Parameters(windows="eeg", half=True))
+    chosen, _ = select(table, Parameters(windows="eeg", half=True))
     assert len(chosen["eeg_id"]) == 31 // 2
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsprep.shards import ChecksummedFile, filling, shard_index, to_half
-from hmsstore.arrays import shard_bytes
+from hmsprep.shards import ChecksummedFile, filling, shard_bytes, shard_index, to_half
 from hmsstore.manifest import checksum
 from hmsstore.schema import SPECTROGRAM
 

@@ -14,10 +14,10 @@ from helpers import tree_bytes
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.multitaper import spectrogram
+from hmsprep.seeds import generator
 from hmsprep.synth import patterns
 from hmsprep.synth.dataset import best_possible, make_dataset
 from hmsprep.synth.head import PLACES, general_field, lateral_field
-from hmsprep.synth.layout import generator
 from hmsprep.synth.structure import random_structure
 from hmsstore.schema import CHANNELS, CLASSES, FEATURES
 

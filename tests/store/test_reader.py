@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from helpers import build_store, write_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hmsprep.verify import verify
 from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store
+from hmsstore.manifest import Manifest, checksum, parse_manifest
 
 
 def rows_of(store: Store) -> list[int]:
@@ -100,12 +106,16 @@ def test_gather_of_no_rows_is_empty(store: Store) -> None:
         (lambda s: s.gather([0], ["ekg"]), "signal 'ekg' does not exist"),
         (lambda s: s.gather([0], out={}), "out has no array 'eeg'"),
         (lambda s: s.gather([0], ["eeg"], {"eeg": np.zeros((1, 2, 20), "f2")}), "expected float16"),
-        (lambda s: s.gather([0], shift=[1, 2]), "one whole number for each"),
-        (lambda s: s.gather([0], shift=[0.5]), "one whole number for each"),
+        (lambda s: s.gather([0], shift=[1, 2]), "whole number, or one for each"),
+        (lambda s: s.gather([0], shift=[0.5]), "whole number, or one for each"),
         (lambda s: s.gather([0], shift=[10**7]), "leaves room for"),
         (lambda s: s.select("training"), "split 'training' does not exist"),
         (lambda s: s.select("valid"), "needs a fold"),
         (lambda s: s.select("train", 9), "fold 9 does not exist"),
+        (lambda s: s.select("test", 0), "split 'test' is in no fold"),
+        (lambda s: s.gather(np.ones(len(s), bool)), "np.flatnonzero(mask)"),
+        (lambda s: s.denormalise(s.gather([0])["eeg"]), "denormalise takes a dict of eeg and"),
+        (lambda s: s.denormalise({"ekg": np.zeros(3)}), "denormalise takes a dict of eeg and"),
     ],
 )
 def test_a_request_that_cannot_be_served_says_why(store: Store, call, message: str) -> None:
@@ -123,7 +133,7 @@ resident, name = {}, None
 for line in open("/proc/self/smaps"):
     if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
         name = line.split()[-1]
-    elif line.startswith("Rss:") and "/c/" in name and "/windows/" not in name:
+    elif line.startswith("Rss:") and name.startswith((f"{store.path}/eeg/", f"{store.path}/spec")):
         signal = "eeg" if "/eeg/c/" in name else "spectrogram"
         resident[signal] = resident.get(signal, 0) + int(line.split()[1])
 print(resident.get("eeg", 0), resident.get("spectrogram", 0))
@@ -169,6 +179,52 @@ def test_a_store_pickles_as_its_path(store: Store) -> None:
     )
 
 
+def test_a_pickled_store_refuses_to_become_another(
+    store: Store, data: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(store.path, tmp_path / "hms.zarr")
+    payload = pickle.dumps(Store.open(copy))
+    shutil.rmtree(copy)
+    build_store(data, copy, seed=7)
+    with pytest.raises(RequestError, match="has become another store"):
+        pickle.loads(payload)
+
+
+def test_many_stores_can_be_open_although_few_files_may_be(store: Store) -> None:
+    script = """
+import resource, sys
+from hmsstore import Store, StoreError
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+stores = [Store.open(sys.argv[1]) for _ in range(6)]
+resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10))
+try:
+    Store.open(sys.argv[1])
+except StoreError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, store.path], capture_output=True, text=True, check=True
+    )
+    assert "cannot be mapped into memory: Too many open files" in done.stdout
+
+
+def test_what_a_later_version_may_add_is_ignored(store: Store, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
+    root = json.loads((path / "zarr.json").read_text())
+    nodes = root["consolidated_metadata"]["metadata"]
+    nodes["windows/mood"] = nodes["windows/fold"]
+    root["attributes"]["hms"]["weather"] = "fair"
+    (path / "zarr.json").write_text(json.dumps(root))
+    shutil.copytree(path / "windows" / "fold", path / "windows" / "mood")
+    manifest = parse_manifest(path)
+    added = {"zarr.json", "windows/mood/zarr.json", "windows/mood/c/0"}
+    files = {n: ((path / n).stat().st_size, checksum(path / n)) for n in {*manifest.files} | added}
+    (path / "MANIFEST.json").write_text(Manifest("i", "p", files).to_text())
+    assert len(Store.open(path)) == len(store)
+    assert verify(path) == ["identity or plan differ between MANIFEST.json and zarr.json"]
+
+
 def test_select_divides_the_windows_by_split_and_fold(store: Store) -> None:
     everything = np.concatenate([store.select("train"), store.select("test")])
     assert sorted(everything.tolist()) == list(range(len(store)))
@@ -207,6 +263,77 @@ def test_a_shift_moves_both_signals_by_the_same_time(store: Store, row: int, par
     np.testing.assert_array_equal(batch["spectrogram"][0], expected)
     assert windows["spectrogram_span_start"][row] <= first
     assert first + 300 <= windows["spectrogram_span_stop"][row]
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
+    """A store with odd spectrogram offsets whose long spectrogram is cut into short segments."""
+    folder = tmp_path_factory.mktemp("narrow")
+    rows = [
+        {
+            "eeg_label_offset_seconds": float(o),
+            "spectrogram_label_offset_seconds": float(301 + o),
+            "label_id": o,
+        }
+        for o in (0, 40, 90, 300, 530, 900)
+    ]
+    data = write_pair(folder / "data", rows)
+    return build_store(
+        data, folder / "hms.zarr", eeg_shard_rows=400_000, spectrogram_shard_rows=600
+    ), data
+
+
+@pytest.mark.parametrize("row", range(6))
+def test_shifted_windows_are_those_of_the_source_files_at_odd_offsets_too(
+    narrow: tuple[Store, Path], row: int
+) -> None:
+    store, data = narrow
+    eeg = pl.read_parquet(data / "train_eegs" / "1.parquet").to_numpy()
+    power = pl.read_parquet(data / "train_spectrograms" / "2.parquet").drop("time").to_numpy()
+    low, high = (int(bound[0]) for bound in store.shift_room([row]))
+    offset = store.windows["spectrogram_offset_s"][row]
+    for shift in {
+        low,
+        low + 1,
+        -201,
+        -200,
+        -199,
+        -1,
+        0,
+        1,
+        199,
+        200,
+        201,
+        399,
+        400,
+        high - 1,
+        high,
+    }:
+        if not low <= shift <= high:
+            continue
+        physical = store.denormalise(store.gather([row], shift=shift))
+        start = int(200 * store.windows["eeg_offset_s"][row]) + shift
+        expected = np.clip(eeg[start : start + 10_000], -1024, 1024)
+        np.testing.assert_allclose(physical["eeg"][0, :, :19], expected[:, :19], atol=0.6)
+        first = int(np.floor((offset + shift / 200) / 2))
+        expected = np.log(np.clip(power[first : first + 300], np.exp(-4), np.exp(8)))
+        np.testing.assert_allclose(physical["spectrogram"][0], expected, atol=0.02)
+
+
+def test_the_spectrograms_segment_bounds_the_shift_as_the_eegs_does(
+    narrow: tuple[Store, Path],
+) -> None:
+    store, _ = narrow
+    windows = store.windows
+    rows = np.arange(len(store))
+    low, high = store.shift_room(rows)
+    eeg_high = windows["eeg_span_stop"] - 10_000 - windows["eeg_start"]
+    assert (high < eeg_high).any()
+    for bound, step in ((low, -1), (high, 1)):
+        store.gather(rows, shift=bound)
+        for row in rows:
+            with pytest.raises(RequestError, match="cannot be shifted"):
+                store.gather([row], shift=bound[row] + step)
 
 
 def test_room_to_shift_ends_where_the_span_ends(store: Store) -> None:

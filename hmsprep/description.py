@@ -23,9 +23,9 @@ def final_windows(plan: Plan, journal: Journal) -> Columns:
     for name, signal in SIGNALS.items():
         fraction = np.zeros(len(columns["eeg_id"]), np.float32)
         values = signal.window_rows * len(signal.features)
-        for (of, _), line in journal.ingested.items():
+        for (of, _), done in journal.read.items():
             if of == name:
-                for window, count in line.result.missing.items():
+                for window, count in done.missing.items():
                     fraction[window] = count / values
         columns[f"{name}_nan_fraction"] = fraction
     if plan.parameters.nan == "drop":
@@ -40,16 +40,15 @@ def store_info(
     journal: Journal,
     statistics: dict[str, Statistics],
     windows: Columns,
-    skipped: dict[str, Any],
 ) -> dict[str, Any]:
     """Describe the store: what goes into the root group's attributes under 'hms'."""
     fingerprints: dict[str, tuple[int, int]] = {}
     saturated = dict.fromkeys(SIGNALS, 0)
-    for (name, _), line in journal.ingested.items():
-        fingerprints |= line.result.fingerprints
-        saturated[name] += line.result.saturated
-    for (name, _), final in journal.normalised.items():
-        saturated[name] += final.result.saturated
+    for (name, _), read in journal.read.items():
+        fingerprints |= read.fingerprints
+        saturated[name] += read.saturated
+    for (name, _), written in journal.written.items():
+        saturated[name] += written.saturated
     counted = summary(plan)
     return {
         "format_version": FORMAT_VERSION,
@@ -68,22 +67,22 @@ def store_info(
             "by": plan.parameters.split_by,
             "folds": plan.split.folds,
             "leaks": plan.split.leaks,
-            "warnings": list(plan.split.warnings),
         },
+        "warnings": list(plan.warnings),
         "statistics": {
             name: found.to_json()
             | {
                 "constant": [
                     feature
-                    for feature, constant in zip(
-                        SIGNALS[name].features, found.constant.tolist(), strict=True
+                    for feature, constant, count in zip(
+                        SIGNALS[name].features, found.constant, found.count, strict=True
                     )
-                    if constant
+                    if constant and count
                 ]
             }
             for name, found in statistics.items()
         },
         "saturated": saturated,
-        "skipped": skipped,
+        "skipped": dict(plan.skipped),
         "sources": {"files": len(fingerprints), "bytes": sum(s for s, _ in fingerprints.values())},
     }

@@ -1,0 +1,117 @@
+"""Tasks -> results, on worker processes that leave Ctrl-C to their parent and die with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from typing import TypeVar
+
+from hmsprep.errors import DataError, several
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@contextmanager
+def own_processes(workers: int) -> Iterator[Executor]:
+    """Spawn worker processes (a fork would inherit the lock), each decoding on one thread."""
+    before = os.environ.get("POLARS_MAX_THREADS")
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    try:
+        with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
+            yield pool
+    finally:
+        if before is None:
+            del os.environ["POLARS_MAX_THREADS"]
+        else:
+            os.environ["POLARS_MAX_THREADS"] = before
+
+
+def start_worker() -> None:
+    """Prepare a worker process: it dies with its parent."""
+    import multiprocessing
+    from multiprocessing.connection import wait
+
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def run_tasks(
+    pool: Executor, work: Callable[[Task], Result], tasks: Iterable[Task], at_once: int
+) -> Iterator[Result]:
+    """Run tasks on an executor, yielding their results as they come.
+
+    Only `at_once` tasks wait at a time. After an error or Ctrl-C no task is started, those in hand
+    are still finished and yielded, and then the error is raised. A second Ctrl-C drops them.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        As it came.
+    DataError
+        What the tasks found wrong with the data, together.
+    Exception
+        The first other error of a task.
+    """
+    queue = iter(tasks)
+    waiting: set[Future[Result]] = set()
+    problems: list[str] = []
+    error: BaseException | None = None
+    try:
+        while True:
+            if error is None and not problems:
+                with _sigint_blocked():
+                    waiting |= {
+                        pool.submit(work, task) for task in islice(queue, at_once - len(waiting))
+                    }
+            if not waiting:
+                break
+            try:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt as interrupt:
+                if isinstance(error, KeyboardInterrupt):
+                    waiting = set()
+                    raise
+                error = interrupt
+                continue
+            for future in done:
+                try:
+                    result = future.result()
+                except DataError as problem:
+                    problems.append(str(problem))
+                except Exception as other:
+                    error = error or other
+                else:
+                    yield result
+    finally:
+        # Whoever stopped listening must not find tasks still writing afterwards.
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
+    if error is not None:
+        raise error
+    if problems:
+        text = problems[0] if len(problems) == 1 else several("Bad recordings:", problems)
+        raise DataError(text)
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Hold back Ctrl-C while processes are started: they inherit that, and it is ours to handle."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,120 @@
+"""The path of a store -> its checked seal, description, and every file mapped; nothing read yet."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.arrays import Metadata, allow_open_files, check_layout, map_column, map_signal
+from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
+from hmsstore.leakage import leaking_patients
+from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column
+from hmsstore.shift import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A store that passed every check made at opening."""
+
+    path: Path
+    manifest: Manifest
+    info: dict[str, Any]
+    """Attributes of the root group."""
+    shards: dict[str, list[NDArray[np.float16]]]
+    """Signal -> its mapped shards, float16 (rows, features) each."""
+    shard_rows: dict[str, int]
+    windows: Table
+    recordings: Mapping[str, Table]
+
+
+def open_files(path: Path) -> Opened:
+    """Check and map the store in this folder.
+
+    Raises
+    ------
+    StoreError
+        It is none, unsealed, damaged, or leaks without saying so.
+    """
+    manifest = read_manifest(path)
+    problems = check_sizes(path, manifest)
+    root = _read_root(path, manifest, problems)
+    if not problems:
+        problems += check_layout(root)
+    if problems:
+        raise DamagedStoreError(path, problems)
+    allow_open_files()
+    nodes = root["consolidated_metadata"]["metadata"]
+    try:
+        opened = Opened(
+            path,
+            manifest,
+            root["attributes"]["hms"],
+            {name: map_signal(path, signal, nodes[name]) for name, signal in SIGNALS.items()},
+            {
+                name: nodes[name]["chunk_grid"]["configuration"]["chunk_shape"][0]
+                for name in SIGNALS
+            },
+            _map_table(path, "windows", WINDOW_COLUMNS, nodes),
+            MappingProxyType(
+                {n: _map_table(path, f"recordings/{n}", RECORDING_COLUMNS, nodes) for n in SIGNALS}
+            ),
+        )
+    except OSError as error:
+        raise StoreError(f"{path} cannot be mapped into memory: {error.strerror}.") from error
+    if problems := _changed_columns(opened):
+        raise DamagedStoreError(path, problems)
+    _refuse_leak(opened)
+    return opened
+
+
+def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[str, Any]:
+    """Read the root group's zarr.json, which repeats the metadata of every array."""
+    name = "zarr.json"
+    text = (path / name).read_bytes() if (path / name).is_file() else b"{}"
+    if zlib.crc32(text) != manifest.files.get(name, (0, -1))[1]:
+        problems.append(f"{name} differs from its checksum")
+        return {}
+    root: dict[str, Any] = json.loads(text)
+    return root
+
+
+def _map_table(
+    path: Path, table: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]
+) -> Table:
+    names = {f"{table}/{column.name}": column for column in columns}
+    return MappingProxyType(
+        {c.name: map_column(path, name, c, nodes[name]) for name, c in names.items()}
+    )
+
+
+def _changed_columns(opened: Opened) -> list[str]:
+    """Table columns whose checksum is not as it was sealed."""
+    tables = {"windows": opened.windows}
+    tables |= {f"recordings/{name}": table for name, table in opened.recordings.items()}
+    problems = []
+    for path, table in tables.items():
+        for column, values in table.items():
+            name = f"{path}/{column}/c/{'/'.join('0' * values.ndim)}"
+            if zlib.crc32(values.data.cast("B")) != opened.manifest.files[name][1]:
+                problems.append(f"{name} differs from its checksum")
+    return problems
+
+
+def _refuse_leak(opened: Opened) -> None:
+    table = opened.windows
+    patients = leaking_patients(table["patient_id"], table["split"], table["fold"])
+    if len(patients) and not opened.info["split"]["leaks"]:
+        raise LeakingStoreError(
+            f"{opened.path}: {len(patients)} patient(s), the first {patients[0]}, are on both "
+            "sides of the split or in two folds, and the store does not declare it. Scores on it "
+            "would be too good: build it again."
+        )
