@@ -4,8 +4,9 @@ Usage: crash_driver.py DATA FOLDER STRIDE REPLACE
 
 Builds a reference store, counts the changes that a build makes, and for every STRIDE-th of them:
 starts a build in a process that is killed (SIGKILL) just before that change, runs the build again,
-and compares every byte with the reference. With REPLACE 1 another store stands in the way and
---force replaces it: until the new one is there, the old one must open. Prints one JSON object.
+and compares every byte with the reference. With REPLACE 1 another plan's store and unfinished build
+stand in the way and --force replaces them: until the new store is there, the old one must open, and
+go on standing there when the next build is not forced. Prints one JSON object.
 
 Each build runs in a forked child, so that the packages are imported once; this process itself never
 starts a thread.
@@ -101,6 +102,10 @@ def main(data: Path, folder: Path, stride: int, replace: bool) -> None:
     old.mkdir()
     if replace:
         assert child(data, old / "hms.zarr", 0, report, nan="mean") == 0
+        sealed = tree(old)
+        status = child(data, old / "hms.zarr", 60, report, nan="interpolate", force=True)
+        assert os.WIFSIGNALED(status)
+        assert tree(old).keys() > sealed.keys()
     work = folder / "work"
 
     def fresh() -> Path:
@@ -111,7 +116,7 @@ def main(data: Path, folder: Path, stride: int, replace: bool) -> None:
     assert child(data, fresh(), 0, report, force=replace) == 0
     total = int.from_bytes(os.pread(report, 8, 0), "little")
     expected = tree(reference)
-    before = tree(old)
+    before = {name: raw for name, raw in tree(old).items() if name.startswith("hms.zarr/")}
     problems = []
     killed = 0
     for number in range(1, total + 1, stride):
@@ -125,6 +130,11 @@ def main(data: Path, folder: Path, stride: int, replace: bool) -> None:
             found = {f"hms.zarr/{name}": content for name, content in tree(store).items()}
             if found not in (expected, before):
                 problems.append(f"change {number}: a store that is neither old nor new")
+        if replace:
+            child(data, store, 0, report)
+            found = {f"hms.zarr/{name}": content for name, content in tree(store).items()}
+            if found not in (expected, before):
+                problems.append(f"change {number}: unforced, neither old nor new stands there")
         status = child(data, store, 0, report, force=replace)
         if status or tree(work) != expected:
             left = sorted(set(tree(work)) ^ set(expected))[:5]

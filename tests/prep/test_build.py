@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from hmsprep.dataset import load
 from hmsprep.errors import BuildError, DataError
 from hmsprep.parameters import Parameters
 from hmsprep.site import State
+from hmsprep.statistics import Statistics
 from hmsprep.verify import verify
+from hmsprep.worker import NormaliseTask, normalise
 from hmsstore import SIGNALS, Store
 from hmsstore.schema import SPLITS
 
@@ -218,6 +221,53 @@ def test_a_test_set_alone_is_normalised_by_nothing(tmp_path: Path) -> None:
     assert (built.windows["split"] == SPLITS.index("test")).all()
     assert set(built.info["statistics"]["eeg"]["std"]) == {1.0}
     check_against_source(built, data)
+
+
+def test_z_scores_beyond_half_precision_saturate_and_are_counted(tmp_path: Path) -> None:
+    """As in a test recording whose channel was almost constant in all training recordings."""
+    scratch = np.zeros((10_000, 20), np.float16)
+    scratch[3:5, 0] = (1000, -1000)
+    scratch.tofile(tmp_path / "scratch")
+    done = normalise(
+        NormaliseTask(
+            "eeg",
+            0,
+            rows=10_000,
+            shard_rows=20_000,
+            scratch=tmp_path / "scratch",
+            scratch_crc=zlib.crc32(scratch.tobytes()),
+            statistics=Statistics(
+                np.zeros(20), np.full(20, 0.01), np.ones(20, np.int64), np.zeros(20, bool)
+            ),
+            zscore=True,
+            partial=tmp_path,
+        )
+    )
+    assert done.file is not None
+    values = np.fromfile(done.file, np.float16, 200_000).reshape(10_000, 20)
+    assert values[2:6, 0].tolist() == [0, 65_504, -65_504, 0]
+    assert done.saturated == 2
+
+
+def test_the_identity_follows_every_byte_vote_and_parameter_but_not_the_packaging(
+    tmp_path: Path,
+) -> None:
+    import shutil
+
+    data = write_pair(tmp_path / "data", [{}])
+    first = build_store(data, tmp_path / "a.zarr").identity
+    archive = shutil.make_archive(str(tmp_path / "data"), "zip", data)
+    assert build_store(Path(archive), tmp_path / "zip.zarr").identity == first
+    found = {first, build_store(data, tmp_path / "c.zarr", seed=1).identity}
+    eeg = data / "train_eegs" / "1.parquet"
+    frame = pl.read_parquet(eeg)
+    frame.with_columns(pl.col("Fp1") + pl.lit(0.5, pl.Float32)).write_parquet(eeg)
+    found.add(build_store(data, tmp_path / "d.zarr").identity)
+    table = (data / "train.csv").read_text()
+    pl.read_csv(data / "train.csv").with_columns(lpd_vote=4).write_csv(data / "train.csv")
+    assert (data / "train.csv").read_text() != table
+    found.add(build_store(data, tmp_path / "e.zarr").identity)
+    assert len(found) == 4
 
 
 def test_no_time_host_or_path_is_in_a_store(data: Path, store: Store, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,10 +166,50 @@ def test_ctrl_c_finishes_what_is_in_hand_and_the_build_goes_on(
     running.wait_for(lambda: running.lines("ingest") >= 2)
     os.killpg(running.process.pid, signal.SIGINT)
     assert "KeyboardInterrupt" in running.end()
-    assert running.lines("ingest") >= 2
+    scratch = [file.name for file in (running.building / "ingest").iterdir()]
+    finished = running.finished("ingest")
+    assert sorted(scratch) == sorted(name.replace("/c/", "-")[:-2] for name in finished)
+    assert list((running.building / "partial").iterdir()) == []
     dataset = load(data, Parameters(**SMALL))
     build(dataset, path, workers=2)
     assert tree_bytes(path) == tree_bytes(store.path)
+
+
+@needs_proc
+@pytest.mark.parametrize("spoil", [lambda f: f.write_bytes(f.read_bytes()[::-1]), Path.unlink])
+def test_a_scratch_shard_that_was_damaged_or_lost_is_read_again(
+    data: Path, store: Store, tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "hms.zarr"
+    running = Running(data, path, tmp_path / "script.py")
+    running.wait_for(lambda: running.lines("normalise") >= 1)
+    os.killpg(running.process.pid, signal.SIGKILL)
+    running.end()
+    spoil(max((running.building / "ingest").iterdir()))
+    build(load(data, Parameters(**SMALL)), path, workers=2)
+    assert tree_bytes(path) == tree_bytes(store.path)
+
+
+@needs_proc
+def test_a_source_that_changed_after_shards_were_written_changes_them_all(
+    data: Path, tmp_path: Path
+) -> None:
+    """Statistics are over all training recordings, so every shard must be written anew."""
+    own = tmp_path / "data"
+    shutil.copytree(data, own)
+    path = tmp_path / "hms.zarr"
+    running = Running(own, path, tmp_path / "script.py")
+    running.wait_for(lambda: running.lines("normalise") >= 2)
+    os.killpg(running.process.pid, signal.SIGKILL)
+    running.end()
+    dataset = load(own, Parameters(**SMALL))
+    training = dataset.plan.columns["eeg_id"][dataset.plan.columns["split"] == 0]
+    file = own / "train_eegs" / f"{training[0]}.parquet"
+    (pl.read_parquet(file) * 2).cast(pl.Float32).write_parquet(file)
+    resumed = build_store(own, path)
+    fresh = build_store(own, tmp_path / "fresh.zarr")
+    assert tree_bytes(resumed.path) == tree_bytes(fresh.path)
+    assert resumed.identity != Store.open(build_store(data, tmp_path / "o.zarr").path).identity
 
 
 def test_two_builds_at_the_same_time_are_refused(tmp_path: Path) -> None:

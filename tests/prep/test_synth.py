@@ -207,7 +207,7 @@ def test_discharges_are_periodic_with_quiet_between_them(seed: int) -> None:
         starts = np.flatnonzero(np.diff(size.astype(int)) == 1)
         starts = starts[np.insert(np.diff(starts) > 60, 0, True)]
         per_second = len(starts) / 60
-        assert 0.4 < per_second < 2.8
+        assert 0.5 <= per_second <= 2.5 + 1 / 60
         assert len(starts) >= 6
         quiet = np.abs(wave) < 0.1 * np.abs(wave).max()
         assert quiet.mean() > 0.25
@@ -218,14 +218,14 @@ def test_discharges_are_periodic_with_quiet_between_them(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_rhythmic_delta_is_slow_and_has_no_quiet(seed: int) -> None:
     wave = patterns.rhythmic(np.random.default_rng(seed), 12_000)
-    assert 0.5 <= rate_hz(wave) <= 4.2
+    assert 0.5 <= rate_hz(wave) <= 4.0
     loud = np.lib.stride_tricks.sliding_window_view(np.abs(wave), 400).max(axis=1)
     assert loud.min() > 0.2 * loud.max()
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_seizures_are_faster_than_two_and_a_half_hertz_or_evolve(seed: int) -> None:
-    assert rate_hz(patterns.spike_and_wave(np.random.default_rng(seed), 12_000)) > 2.4
+    assert rate_hz(patterns.spike_and_wave(np.random.default_rng(seed), 12_000)) > 2.5
     wave, spread = patterns.evolving(np.random.default_rng(seed), 24_000)
     start = int(np.argmin(spread))
     stop = start + int(np.argmax(np.append(np.diff(spread[start:]) < 0, True)))
@@ -233,7 +233,7 @@ def test_seizures_are_faster_than_two_and_a_half_hertz_or_evolve(seed: int) -> N
         pytest.skip("this draw shows no whole evolution")
     early, late = wave[start : start + 1600], wave[stop - 1600 : stop]
     assert rate_hz(early) > 1.2 * rate_hz(late)
-    assert rate_hz(late) > 2.2
+    assert rate_hz(late) > 2.5
     assert np.abs(late).max() > np.abs(early).max()
 
 

@@ -38,8 +38,8 @@ def reseal(path: Path, *changed: str) -> None:
     (path / MANIFEST_NAME).write_text(forged.to_text())
 
 
-def edit_column(path: Path, name: str, dtype: str, row: object, value: float) -> str:
-    file = path / "windows" / name / "c" / "0"
+def edit_column(path: Path, name: str, dtype: str, row: object, value: object) -> str:
+    (file,) = (f for f in (path / "windows" / name / "c").rglob("*") if f.is_file())
     column = np.fromfile(file, dtype)
     column[row] = value
     column.tofile(file)
@@ -174,6 +174,10 @@ def test_a_patient_in_two_folds_is_a_leak(copy: Path, store: Store) -> None:
         ("eeg_offset_s", "f8", 9999, "eeg_start disagrees with eeg_offset_s"),
         ("expert_consensus", "i1", -1, "expert_consensus disagrees with votes"),
         ("fold", "i1", 9, "fold does not exist"),
+        ("split", "i1", SPLITS.index("predict"), "split disagrees with votes"),
+        ("split", "i1", SPLITS.index("dropped"), "fold is set outside the training windows"),
+        ("eeg_span_stop", "i8", 20_000, "eeg_span is no recording's span"),
+        ("patient_id", "i8", 10**9, "patient_id differs from the recording's"),
     ],
 )
 def test_tables_that_contradict_each_other_are_found_by_verifying(
@@ -184,6 +188,48 @@ def test_tables_that_contradict_each_other_are_found_by_verifying(
     reseal(copy, edit_column(copy, column, dtype, rows, value))
     problems = verify(copy)
     assert any(message in problem and f"the first {rows[0]}" in problem for problem in problems)
+
+
+def test_a_target_that_does_not_follow_from_the_votes_is_found(copy: Path) -> None:
+    reseal(copy, edit_column(copy, "target", "f4", slice(0, 6), (0.5, 0.5, 0, 0, 0, 0.5)))
+    assert verify(copy) == ["windows: target is not votes over their sum in 1 row(s), the first 0"]
+
+
+def test_a_count_that_is_not_the_tables_is_found(copy: Path, store: Store) -> None:
+    row = int(store.select("train")[0])
+    same = np.flatnonzero(store.windows["patient_id"] == store.windows["patient_id"][row])
+    names = [edit_column(copy, c, "i1", same, v) for c, v in (("split", 1), ("fold", -1))]
+    reseal(copy, *names)
+    assert any("windows of 'train', as described" in problem for problem in verify(copy))
+
+
+def test_a_recording_in_two_shards_and_overlapping_spans_are_found(
+    copy: Path, store: Store
+) -> None:
+    name = "recordings/eeg/rows/c/0"
+    rows = np.fromfile(copy / name, "i8")
+    rows += store.shard_rows("eeg")
+    rows.tofile(copy / name)
+    reseal(copy, name)
+    problems = verify(copy)
+    assert "recordings/eeg: spans overlap in /eeg" in problems
+    assert "recordings/eeg: a span lies in two shards" in problems
+
+
+def test_a_shard_index_and_missing_values_among_recorded_ones_are_found(copy: Path) -> None:
+    for name, place, value in (
+        ("eeg/c/0/0", 7, b"\x00\x7e"),
+        ("spectrogram/c/0/0", -7, b"\x01\x01"),
+    ):
+        raw = bytearray((copy / name).read_bytes())
+        at = place * 2 if place > 0 else len(raw) + place
+        raw[at : at + 2] = value
+        (copy / name).write_bytes(raw)
+    reseal(copy, "eeg/c/0/0", "spectrogram/c/0/0")
+    assert verify(copy) == [
+        "eeg/c/0/0: NaN or infinity among recorded values",
+        "spectrogram/c/0/0: the shard index is not as FORMAT.md says",
+    ]
 
 
 def test_values_where_no_recording_is_are_found_by_verifying(copy: Path, store: Store) -> None:

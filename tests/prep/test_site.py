@@ -1,0 +1,163 @@
+"""What stands beside a store is recognised, restored, cleared away or left alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import SMALL, build_dataset, tree_bytes, write_pair
+
+from hmsprep.build import build
+from hmsprep.dataset import Dataset, load
+from hmsprep.errors import BuildError
+from hmsprep.parameters import Parameters
+from hmsprep.site import State
+from hmsstore import Store
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return load(write_pair(tmp_path / "data", [{}]), Parameters(**SMALL))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "hms.zarr"
+
+
+def run(dataset: Dataset, path: Path, **options: Any) -> State:
+    with ThreadPoolExecutor(1) as pool:
+        return build(dataset, path, executor=pool, **options)
+
+
+def beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def test_what_appeared_during_the_build_is_not_replaced(dataset: Dataset, path: Path) -> None:
+    def appear(stage: str, done: int, total: int) -> None:
+        path.mkdir(exist_ok=True)
+        (path / "precious").write_text("x")
+
+    with pytest.raises(BuildError, match=r"Something stands at .*hms\.zarr that did not before"):
+        run(dataset, path, progress=appear)
+    assert (path / "precious").exists()
+    path.rename(path.with_name("moved"))
+    assert run(dataset, path) is State.SEALED
+    Store.open(path)
+
+
+def test_force_replaces_stores_only(dataset: Dataset, path: Path) -> None:
+    path.mkdir()
+    (path / "precious").write_text("x")
+    with pytest.raises(BuildError, match="is a folder, but no store"):
+        run(dataset, path, force=True)
+    assert (path / "precious").exists()
+
+
+def test_a_swap_that_was_cut_short_is_undone(dataset: Dataset, path: Path) -> None:
+    build_dataset(dataset, path)
+    path.rename(beside(path, ".replaced"))
+    assert run(dataset, path) is State.BUILT
+    assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
+
+
+def test_what_a_killed_deletion_left_is_cleared_away(dataset: Dataset, path: Path) -> None:
+    build_dataset(dataset, path)
+    for suffix in (".replaced", ".discarded"):
+        shutil.copytree(path, beside(path, suffix))
+        (beside(path, suffix) / "zarr.json").unlink()
+    assert run(dataset, path) is State.BUILT
+    assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
+
+
+def test_a_damaged_store_is_no_finished_one(dataset: Dataset, path: Path) -> None:
+    sealed = tree_bytes(build_dataset(dataset, path).path)
+    (path / "eeg/c/0/0").unlink()
+    with pytest.raises(BuildError, match="holds a damaged store"):
+        run(dataset, path)
+    run(dataset, path, force=True)
+    assert tree_bytes(path) == sealed
+
+
+def test_a_sealed_build_that_was_damaged_is_built_anew(dataset: Dataset, path: Path) -> None:
+    sealed = tree_bytes(build_dataset(dataset, path).path)
+    path.rename(beside(path, ".building"))
+    (beside(path, ".building") / "eeg/c/0/0").write_text("x")
+    assert run(dataset, path) is State.NEW
+    assert tree_bytes(path) == sealed
+
+
+def test_a_sealed_build_of_another_plan_is_discarded_only_by_force(
+    dataset: Dataset, path: Path
+) -> None:
+    build_dataset(dataset, path)
+    path.rename(beside(path, ".building"))
+    other = load(dataset.source.path, Parameters(**SMALL, nan="mean"))
+    with pytest.raises(BuildError, match="it is sealed, and of another plan"):
+        run(other, path)
+    assert run(other, path, force=True) is State.NEW
+    assert Store.open(path).info["parameters"]["nan"] == "mean"
+
+
+def test_a_link_is_followed_and_stays_a_link(dataset: Dataset, path: Path) -> None:
+    (path.parent / "big disk").mkdir()
+    path.symlink_to(path.parent / "big disk" / "store.zarr")
+    run(dataset, path)
+    assert run(dataset, path) is State.BUILT
+    run(dataset, path, force=True)
+    assert path.is_symlink()
+    assert [p.name for p in (path.parent / "big disk").iterdir()] == ["store.zarr"]
+    Store.open(path)
+
+
+def test_sources_that_changed_after_the_build_are_not_called_built(
+    dataset: Dataset, path: Path
+) -> None:
+    build_dataset(dataset, path)
+    file = dataset.source.path / "train_eegs" / "1.parquet"
+    file.write_bytes(file.read_bytes() + b"PAR1")
+    changed = load(dataset.source.path, Parameters(**SMALL))
+    with pytest.raises(BuildError, match="files have changed since"):
+        run(changed, path)
+
+
+def test_every_file_is_on_the_disk_before_it_has_its_name_and_the_manifest_comes_last(
+    dataset: Dataset, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Record what is forced to disk and what is renamed, in the order in which it happens."""
+    log: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, os.replace
+
+    def fsync_seen(descriptor: int) -> None:
+        fsync(descriptor)
+        log.append(("sync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+
+    def replace_seen(source: Any, target: Any, **options: Any) -> None:
+        replace(source, target, **options)
+        log.append((f"from {source}", str(target)))
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("needs /proc")
+    monkeypatch.setattr(os, "fsync", fsync_seen)
+    monkeypatch.setattr(os, "replace", replace_seen)
+    build_dataset(dataset, path)
+    building = str(beside(path, ".building"))
+    named = [
+        (place, action.removeprefix("from "), Path(target))
+        for place, (action, target) in enumerate(log)
+        if action != "sync" and "/ingest/" not in target
+    ]
+    files = {f"{building}/{name}" for name in tree_bytes(path)}
+    assert {str(target) for _, _, target in named} == files | {f"{building}/plan.json"}
+    for place, source, target in named:
+        assert ("sync", source) in log[:place], target
+        assert ("sync", str(target.parent)) in log[place:], target
+    assert named[-1][2].name == "MANIFEST.json"
+    # Each folder on the way is synced too, after it was made.
+    assert ("sync", building) in log
+    assert ("sync", str(path.parent)) in log
