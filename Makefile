@@ -4,7 +4,7 @@ BIN := .venv/bin
 PREP := .venv/.prep
 DEV := .venv/.dev
 
-.PHONY: demo test lint types check bench clean
+.PHONY: demo test lint types check bench clean help
 
 demo: $(PREP) demo/data/train.csv demo/hms.zarr/MANIFEST.json  ## simulate, build, verify, look
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -21,20 +21,24 @@ demo/hms.zarr/MANIFEST.json: demo/data/train.csv
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-lint: $(DEV)
+lint: $(DEV)  ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(DEV)
+types: $(DEV)  ## mypy
 	$(BIN)/mypy
 
 check: lint types test  ## what CI runs
 
-bench: $(DEV)  ## memory of a build; see benchmarks/README.md
+bench: $(DEV)  ## memory of a build, speed of reading; see benchmarks/README.md
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/loader.py
 
-clean:
+clean:  ## remove .venv and what the demo made
 	rm -rf .venv demo
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

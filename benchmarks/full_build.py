@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from loader import measure
 from memory import measured
 from record import write_record
 
@@ -95,11 +96,13 @@ def main() -> None:
         slower = max(figures["decode ceiling s"], figures["write ceiling s"])
         figures["build / larger ceiling"] = round(built["seconds"] / slower, 2)
         figures["verify s"], _ = timed([*HMSPREP, "verify", store])
+        figures |= measure(store)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     note = (
         "A store of the competition's structure (patients, recordings, offsets and votes of its "
-        "table of windows) from simulated signals: plan, build and verify from the command line."
+        "table of windows) from simulated signals: plan, build and verify from the command line; then "
+        "gather, as in `loader.py`."
     )
     rows = [{"what": key, "value": value} for key, value in figures.items()]
     print(write_record("full-build", rows, note).read_text())
