@@ -101,8 +101,8 @@ def main() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     note = (
         "A store of the competition's structure (patients, recordings, offsets and votes of its "
-        "table of windows) from simulated signals: plan, build and verify from the command line; then "
-        "gather, as in `loader.py`."
+        "table of windows) from simulated signals: plan, build and verify from the command line; "
+        "then gather, as in `loader.py`."
     )
     rows = [{"what": key, "value": value} for key, value in figures.items()]
     print(write_record("full-build", rows, note).read_text())
