@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
+from types import FrameType
 from typing import TypeVar
 
 from hmsprep.errors import DataError, several
@@ -70,31 +71,33 @@ def run_tasks(
     problems: list[str] = []
     error: BaseException | None = None
     try:
-        while True:
-            if error is None and not problems:
-                with _sigint_blocked():
-                    waiting |= {
-                        pool.submit(work, task) for task in islice(queue, at_once - len(waiting))
-                    }
-            if not waiting:
-                break
-            try:
+        with _Interrupts() as interrupts:
+            while True:
+                if error is None and not problems and not interrupts.asked:
+                    with _sigint_blocked():
+                        waiting |= {
+                            pool.submit(work, task)
+                            for task in islice(queue, at_once - len(waiting))
+                        }
+                if not waiting:
+                    break
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt as interrupt:
-                if isinstance(error, KeyboardInterrupt):
-                    waiting = set()
-                    raise
-                error = interrupt
-                continue
-            for future in done:
-                try:
-                    result = future.result()
-                except DataError as problem:
-                    problems.append(str(problem))
-                except Exception as other:
-                    error = error or other
-                else:
-                    yield result
+                for future in done:
+                    try:
+                        result = future.result()
+                    except DataError as problem:
+                        problems.append(str(problem))
+                    except Exception as other:
+                        error = error or other
+                    else:
+                        yield result
+            if interrupts.asked:
+                error = error or KeyboardInterrupt()
+    except KeyboardInterrupt:
+        for future in waiting:
+            future.cancel()
+        waiting = set()
+        raise
     finally:
         # Whoever stopped listening must not find tasks still writing afterwards.
         for future in waiting:
@@ -105,6 +108,34 @@ def run_tasks(
     if problems:
         text = problems[0] if len(problems) == 1 else several("Bad recordings:", problems)
         raise DataError(text)
+
+
+class _Interrupts:
+    """Takes note of Ctrl-C instead of raising it, so that it never comes between two steps.
+
+    The second one is raised. Only the main thread gets any; elsewhere this does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Interrupts:
+        self.ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self.ours:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self.ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            signal.default_int_handler(number, frame)
+        self.asked = True
 
 
 @contextmanager
