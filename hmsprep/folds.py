@@ -84,7 +84,7 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
         leaks = bool(np.isin(patient[test], patient[~test]).any())
         notes += [LEAK_WARNING] * leaks
     elif patients >= FEWEST_FOR_TEST:
-        test = parts(patient, consensus, TEST_PARTS, seed, "test set", notes) == 0
+        test = parts(patient, consensus, TEST_PARTS, seed, "the test set is", notes) == 0
     split[test] = SPLITS.index("test")
     train = np.flatnonzero(~test)
     to_train_on = len(np.unique(patient[train]))
@@ -100,7 +100,7 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
             f"Only {tested} patient{'s' * (tested > 1)} in the test set: scores will be rough."
         )
     if folds:
-        fold[train] = parts(patient[train], consensus[train], folds, seed, "folds", notes)
+        fold[train] = parts(patient[train], consensus[train], folds, seed, "the folds are", notes)
     return Split(split, fold, folds, leaks, tuple(notes))
 
 
@@ -124,9 +124,10 @@ def parts(
             return part
         reason = "stratifying by class would leave a part empty"
     else:
-        number, title = rows[scarce[0]], CLASS_TITLES[scarce[0]]
-        reason = f"{title} has {number} window(s), fewer than {count}"
-    notes.append(f"{reason[0].upper()}{reason[1:]}: the {what} divide patients whatever the class.")
+        number, title = int(rows[scarce[0]]), CLASS_TITLES[scarce[0]]
+        reason = f"{title} has {number} window{'s' * (number > 1)}, fewer than {count}"
+    reason = reason[0].upper() + reason[1:]
+    notes.append(f"{reason}: {what} drawn by patient alone, not spread over the classes.")
     splitter = GroupKFold(count, shuffle=True, random_state=seed)
     return _numbered(splitter, patient, consensus)
 

@@ -115,7 +115,10 @@ def test_a_scarce_class_makes_way_for_patients() -> None:
     table["expert_consensus"][:3] = 5
     split = assign(table, Parameters())
     assert split.folds == 5
-    assert "Other has 3 window(s), fewer than 10" in split.warnings[0]
+    assert (
+        "Other has 3 windows, fewer than 10: the test set is drawn by patient alone"
+        in split.warnings[0]
+    )
 
 
 def test_everything_can_be_for_testing() -> None:

@@ -1,0 +1,1 @@
+"""Train, test and compare models of EEG patterns on a sealed store."""

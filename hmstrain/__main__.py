@@ -1,0 +1,5 @@
+"""`python -m hmstrain` is `hmstrain`."""
+
+from hmstrain.cli import main
+
+main()

@@ -1,0 +1,278 @@
+"""The command line of hmstrain: parse, call, and one place where errors become messages.
+
+Only light modules are imported here; each command imports what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+WHAT, HOW, WHERE = "What to train", "How to train", "How to run"
+TRAIN_PACKAGES = ("torch", "timm", "safetensors", "matplotlib", "torchvision")
+
+
+def _option(name: str, panel: str, help_: str, **more: Any) -> Any:
+    return typer.Option(name, help=help_, rich_help_panel=panel, **more)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from hmsstore import __version__
+
+        print(f"hms-eeg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, test and compare models of EEG patterns on a sealed store."""
+
+
+StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store.")]
+Inputs = Annotated[str | None, _option("--inputs", WHAT, "spec, eeg or spec+eeg.", metavar="WHICH")]
+Epochs = Annotated[int | None, _option("--epochs", HOW, "Passes over the windows.", metavar="N")]
+Batch = Annotated[int | None, _option("--batch-size", HOW, "Windows per step.", metavar="N")]
+Steps = Annotated[int | None, _option("--steps", HOW, "Stop after so many steps.", metavar="N")]
+Fraction = Annotated[
+    float | None, _option("--fraction", HOW, "Share of the training patients.", metavar="F")
+]
+Size = Annotated[
+    int | None,
+    _option("--image-size", WHAT, "Resize images to N x N; 0: 400 x 300.", metavar="N"),
+]
+Fold = Annotated[
+    str | None,
+    _option("--fold", WHAT, "Fold to validate on; all; or rotate (leaks).", metavar="K|all|rotate"),
+]
+Seed = Annotated[int | None, _option("--seed", HOW, "Of every random choice.", metavar="S")]
+Pretrained = Annotated[bool, _option("--pretrained", WHAT, "Start from timm's weights.")]
+Weights = Annotated[
+    Path | None, _option("--weights", WHAT, "Start from this file: .safetensors or .pth.")
+]
+ConfigFile = Annotated[
+    Path | None, _option("--config", HOW, "Settings: JSON, TOML, or a run's config.json.")
+]
+Set = Annotated[
+    list[str] | None,
+    _option("--set", HOW, "Any setting, again and again: mixup=0.4.", metavar="KEY=VALUE"),
+]
+Device = Annotated[
+    str | None, _option("--device", WHERE, "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
+]
+Data = Annotated[
+    str | None,
+    _option("--data", WHERE, "map the store, or hold it on the device.", metavar="map|device"),
+]
+Precision = Annotated[
+    str | None,
+    _option("--precision", WHERE, "float32, bfloat16 or float16.", metavar="KIND"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
+
+
+@app.command()
+def run(
+    store: StoreIn = Path("hms.zarr"),
+    model: Annotated[
+        str | None,
+        _option(
+            "--model", WHAT, "naive_cnn, a timm name, or package.module:function.", metavar="NAME"
+        ),
+    ] = None,
+    inputs: Inputs = None,
+    contrastive: Annotated[
+        bool, _option("--contrastive", WHAT, "Pull EEG and spectrogram embeddings together.")
+    ] = False,
+    image_size: Size = None,
+    fold: Fold = None,
+    pretrained: Pretrained = False,
+    weights: Weights = None,
+    epochs: Epochs = None,
+    batch_size: Batch = None,
+    steps: Steps = None,
+    fraction: Fraction = None,
+    learning_rate: Annotated[
+        float | None, _option("--learning-rate", HOW, "Peak of the schedule.", metavar="LR")
+    ] = None,
+    sample: Annotated[
+        str | None,
+        _option("--sample", HOW, "An epoch: window, votes or eeg.", metavar="WHICH"),
+    ] = None,
+    balance: Annotated[
+        str | None, _option("--balance", HOW, "votes: weigh classes alike.", metavar="none|votes")
+    ] = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    device: Device = None,
+    data: Data = None,
+    precision: Precision = None,
+    out: Annotated[
+        Path | None,
+        _option("--out", WHERE, "Folder of the run.", show_default="runs/NAME"),
+    ] = None,
+    resume: Annotated[bool, _option("--resume", WHERE, "Go on with the run in --out.")] = False,
+    dry_run: Annotated[bool, _option("--dry-run", WHERE, "Only print the settings.")] = False,
+    json: Json = False,
+) -> None:
+    """Train one model, choose its best checkpoint by validation, and test that.
+
+    Beyond the report's way of training, off unless asked, with --set: shift_s, swap,
+    channel_dropout, mask, mixup, noise, ema, vote_weight, min_votes, second_epochs, clip_gradient,
+    eeg_as=raw, eeg_seconds, and more: --dry-run prints all settings.
+    """
+    from hmstrain import commands
+    from hmstrain.config import make_config
+
+    chosen = make_config(
+        config,
+        {
+            "model": model,
+            "inputs": inputs,
+            "contrastive": contrastive or None,
+            "image_size": image_size,
+            "fold": fold,
+            "pretrained": pretrained or None,
+            "weights": weights and str(weights),
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "steps": steps,
+            "fraction": fraction,
+            "learning_rate": learning_rate,
+            "sample": sample,
+            "balance": balance,
+            "seed": seed,
+            "device": device,
+            "data": data,
+            "precision": precision,
+        },
+        settings or (),
+    )
+    if dry_run:
+        commands.show_config(chosen)
+        return
+    commands.run(store, chosen, out, resume=resume, as_json=json)
+
+
+@app.command()
+def test(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    store: Annotated[
+        Path | None,
+        typer.Option("--store", help="The store.", show_default="the one it was trained on"),
+    ] = None,
+    split: Annotated[
+        str, typer.Option("--split", help="test, train, or valid.", metavar="WHICH")
+    ] = "test",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")] = "auto",
+    json: Json = False,
+) -> None:
+    """Score a run's best checkpoint, on its own store or on another."""
+    from hmstrain import commands
+    from hmstrain.run_folder import RunFolder
+
+    commands.test(RunFolder(folder), store, split, device, as_json=json)
+
+
+@app.command()
+def study(
+    store: StoreIn = Path("hms.zarr"),
+    systems: Annotated[
+        list[str] | None,
+        typer.Option("--system", help="Only these, such as naive_cnn-spec.", metavar="NAME"),
+    ] = None,
+    image_size: Size = None,
+    fold: Fold = None,
+    pretrained: Pretrained = False,
+    epochs: Epochs = None,
+    batch_size: Batch = None,
+    steps: Steps = None,
+    fraction: Fraction = None,
+    seed: Seed = None,
+    config: ConfigFile = None,
+    settings: Set = None,
+    device: Device = None,
+    data: Data = None,
+    precision: Precision = None,
+    out: Annotated[Path, _option("--out", WHERE, "Folder of the study.")] = Path("study"),
+    json: Json = False,
+) -> None:
+    """Train the report's nine systems and print their table beside its numbers.
+
+    Stopped, the same command goes on with the system it was at.
+    """
+    from hmstrain import commands
+    from hmstrain.config import make_config
+
+    chosen = make_config(
+        config,
+        {
+            "image_size": image_size,
+            "fold": fold,
+            "pretrained": pretrained or None,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "steps": steps,
+            "fraction": fraction,
+            "seed": seed,
+            "device": device,
+            "data": data,
+            "precision": precision,
+        },
+        settings or (),
+    )
+    commands.study(store, chosen, out, systems, as_json=json)
+
+
+@app.command()
+def models(
+    word: Annotated[str | None, typer.Argument(help="Only those with this in their name.")] = None,
+    json: Json = False,
+) -> None:
+    """List models with their parameters and what they take."""
+    from hmstrain import commands
+
+    commands.models(word, as_json=json)
+
+
+def main() -> None:
+    """Run the command line: a user's error prints one message and exits with 1."""
+    try:
+        app()
+    except Exception as error:
+        message = _user_message(error)
+        if message is None:
+            raise
+        print(f"hmstrain: {message}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _user_message(error: Exception) -> str | None:
+    """Text of an error that is the user's to mend; None for a bug, which keeps its traceback."""
+    if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_PACKAGES:
+        return (
+            f"{error.name} is not installed. Install what training takes: "
+            "pip install '.[train]' in a clone of hms-eeg."
+        )
+    from hmsstore import StoreError
+    from hmstrain.errors import TrainError
+
+    if isinstance(error, TrainError | StoreError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return None

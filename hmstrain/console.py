@@ -1,0 +1,180 @@
+"""Progress and results of runs -> what the user reads: tables on stdout, all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from hmsstore.schema import CLASS_TITLES
+
+errors = Console(stderr=True)
+EVERY_S = 10.0
+"""Seconds between lines of training figures where stderr is no terminal."""
+
+
+def note(message: str) -> None:
+    """Tell the user something."""
+    print(message, file=sys.stderr)
+
+
+def warn(message: str) -> None:
+    """Warn the user."""
+    errors.print(Text.assemble(("warning: ", "bold yellow"), message), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for another program, on one line."""
+    print(json.dumps(value))
+
+
+class RunProgress:
+    """Shows a run as it goes: a bar with loss, rate and share of waiting; a line per validation."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self.spoken = time.monotonic()
+
+    def __call__(self, event: str, values: Mapping[str, Any]) -> None:
+        """Show what a run tells."""
+        getattr(self, f"_{event}")(values)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+    def _fold(self, values: Mapping[str, Any]) -> None:
+        self.close()
+        note(f"Fold {values['fold']} of {values['folds']}.")
+
+    def _start(self, values: Mapping[str, Any]) -> None:
+        going_on = f", going on at step {values['step']:,}" if values["step"] else ""
+        note(
+            f"{self.title}: {values['parameters'] / 1e6:.1f} million parameters on "
+            f"{values['device']}; {values['train']:,} training, {values['valid']:,} validation and "
+            f"{values['test']:,} test windows; {values['epochs']} epochs, "
+            f"{values['steps']:,} steps{going_on}."
+        )
+        self.bar = Progress(
+            TextColumn("step"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True),
+            console=errors,
+            disable=not errors.is_terminal,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("", total=values["steps"], completed=values["step"])
+
+    def _train(self, values: Mapping[str, Any]) -> None:
+        text = (
+            f"loss {values['loss']:.3f}, {values['windows_per_s']:.0f} windows/s, "
+            f"{values['waiting']:.1%} waiting"
+        )
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, completed=values["step"], description=text)
+        if not errors.is_terminal and time.monotonic() - self.spoken > EVERY_S:
+            note(f"step {values['step']:,}: {text}")
+            self.spoken = time.monotonic()
+
+    def _valid(self, values: Mapping[str, Any]) -> None:
+        aligned = ""
+        if "retrieval_at_1" in values:
+            aligned = (
+                f", cosine {values['positive_cosine']:.2f} / {values['negative_cosine']:.2f}, "
+                f"retrieval {values['retrieval_at_1']:.0%} (chance {values['chance']:.0%})"
+            )
+        best = " (best)" if values["best"] else ""
+        self._say("validation", values, f"{aligned}{best}")
+
+    def _test(self, values: Mapping[str, Any]) -> None:
+        self._say("test", values, "")
+
+    def _say(self, word: str, values: Mapping[str, Any], more: str) -> None:
+        errors.print(
+            f"step {values['step']:,}, epoch {values['epoch'] + 1}: {word} kl_votes "
+            f"{_number(values['kl_votes'])}, accuracy {_number(values['accuracy'])}{more}",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def print_outcome(outcome: Mapping[str, Any]) -> None:
+    """Print a run's scores on the test split, or on what else it was tested on."""
+    test = outcome["test"]
+    if test is None:
+        note("The store has no test split; the best validation is in metrics.json.")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("test", justify="right")
+    table.add_column("95% interval")
+    constant = outcome.get("constant")
+    if constant:
+        table.add_column("constant", justify="right")
+    intervals = test["intervals"]
+    rows = {
+        "kl": f"KL, all {test['windows']:,} windows",
+        "kl_votes": f"KL, one of each EEG and votes ({test['windows_votes']:,})",
+        "kl_hi": f"KL, 10 or more votes ({test['windows_hi']:,})",
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced accuracy",
+        "f1_macro": "F1, macro",
+        "report_accuracy": "one-vs-rest accuracy",
+        "calibration_error": "calibration error",
+    }
+    for key, words in rows.items():
+        span = intervals.get(key)
+        cells = [words, _number(test[key]), f"{span[0]:.3f} to {span[1]:.3f}" if span else ""]
+        if constant:
+            cells.append(_number(constant[key]) if key in constant else "")
+        table.add_row(*cells)
+    Console().print(table)
+    classes = Table(box=None, pad_edge=False)
+    classes.add_column("")
+    for title in CLASS_TITLES:
+        classes.add_column(title, justify="right")
+    classes.add_row("part of KL", *(_number(value) for value in test["kl_per_class"].values()))
+    Console().print(classes)
+    if outcome.get("alignment"):
+        found = outcome["alignment"]
+        print(
+            f"embeddings: cosine {found['positive_cosine']:.2f} matched, "
+            f"{found['negative_cosine']:.2f} mismatched; "
+            f"retrieval@1 {found['retrieval_at_1']:.0%}, chance {found['chance']:.0%}"
+        )
+    if outcome["leaks"]:
+        warn("Patients leak between training and test: these scores are too good.")
+
+
+def print_models(rows: list[tuple[str, str, str]], more: int) -> None:
+    """Print models with parameters and what they take."""
+    table = Table("model", "parameters", "takes", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+    if more:
+        print(f"and {more:,} more of timm's: hmstrain models WORD lists those with a word in them")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

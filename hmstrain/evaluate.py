@@ -1,0 +1,105 @@
+"""A network and rows of a store -> probabilities of the six classes, row by row."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hmsstore import CLASSES, Store
+from hmstrain.config import Config
+from hmstrain.inputs import NetworkInputs
+from hmstrain.loader import Loader, Request
+from hmstrain.losses import alignment
+from hmstrain.world import World
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def autocast(config: Config, device: torch.device) -> AbstractContextManager[object]:
+    """Where the network computes in less precision, if the run asks for it."""
+    dtype = PRECISIONS[config.precision]
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+class Evaluator:
+    """Predicts rows of one store, shared out over the processes of a run."""
+
+    def __init__(
+        self, config: Config, prepare: NetworkInputs, loader: Loader, world: World
+    ) -> None:
+        self.config, self.prepare, self.loader, self.world = config, prepare, loader, world
+
+    @torch.no_grad()
+    def predict(
+        self, network: nn.Module, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
+        """Probabilities, and embeddings where the run compares them.
+
+        Parameters
+        ----------
+        rows : int64 (N,)
+            Any windows of the store, labelled or not.
+
+        Returns
+        -------
+        probabilities : float64 (N, 6)
+            Softmax in float64; rows sum to 1.
+        embeddings : list of float32 (N, size)
+            Of spectrogram and EEG, or nothing.
+        """
+        was_training = network.training
+        network.eval()
+        own = np.arange(len(rows))[self.world.rank :: self.world.size]
+        size = max(1, self.config.batch_size // self.world.size)
+        requests = [Request(rows[own[i : i + size]]) for i in range(0, len(own), size)]
+        logits, embeddings = [np.zeros((0, len(CLASSES)), np.float32)], []
+        for batch in self.loader.load(requests):
+            prepared = self.prepare(batch, None)
+            with autocast(self.config, self.world.device):
+                out, embedded = network(**prepared)
+            logits.append(out.float().cpu().numpy())
+            embeddings.append([part.float().cpu().numpy() for part in embedded])
+        network.train(was_training)
+        parts = self.world.all_parts(
+            (np.concatenate(logits), [np.concatenate(p) for p in zip(*embeddings, strict=True)])
+        )
+        return softmax(_joined([part[0] for part in parts], len(rows))), [
+            _joined(list(group), len(rows))
+            for group in zip(*(part[1] for part in parts if len(part[0])), strict=True)
+        ]
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities of logits (N, K), in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True, initial=-np.inf)
+    powers = np.exp(shifted)
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def one_per_patient(store: Store, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Positions within rows of one window of each patient, drawn by the seed."""
+    order = np.random.default_rng([seed, 8]).permutation(len(rows))
+    _, first = np.unique(store.windows["patient_id"][rows[order]], return_index=True)
+    return np.sort(order[first])
+
+
+def embedding_alignment(
+    embeddings: list[NDArray[np.float32]], places: NDArray[np.int64]
+) -> dict[str, float] | None:
+    """How well the two signals' embeddings match at these places; None without embeddings."""
+    if len(embeddings) != 2 or not len(places):
+        return None
+    return alignment(*(torch.from_numpy(part[places]) for part in embeddings))
+
+
+def _joined(parts: list[NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """Undo the sharing out: process r holds rows r, r + world, ..."""
+    whole = np.empty((count, *parts[0].shape[1:]), np.float32)
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole

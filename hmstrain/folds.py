@@ -1,0 +1,115 @@
+"""A configuration -> one run, or one of each fold with their predictions put together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.errors import DataError
+from hmstrain.metrics import scores
+from hmstrain.plots import draw_run
+from hmstrain.run_folder import RunFolder, versions, write_json, write_predictions
+from hmstrain.train import OUT_OF_FOLD, Tell, train
+from hmstrain.world import World
+
+SPREAD = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "report_accuracy")
+
+
+def run(
+    config: Config, store: Store, folder: RunFolder, world: World, tell: Tell, *, resume: bool
+) -> dict[str, Any]:
+    """Train what the configuration says; return the content of its `metrics.json`.
+
+    Parameters
+    ----------
+    resume : bool
+        Go on with the run that the folder holds; a finished one is left as it is.
+
+    Raises
+    ------
+    TrainError
+        The folder, the settings or the store do not fit; or training went wrong.
+    """
+    if world.main:
+        folder.begin(config, store, resume=resume)
+    world.wait()
+    if not folder.finished:
+        if config.fold == "all":
+            _every_fold(config, store, folder, world, tell)
+        else:
+            train(config, store, folder, world, tell)
+            if world.main:
+                draw_run(folder.path)
+        world.wait()
+    return folder.read("metrics.json")
+
+
+def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, tell: Tell) -> None:
+    if store.folds < 2:
+        raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+    found = []
+    for fold in range(store.folds):
+        inner = RunFolder(folder.path / f"fold{fold}")
+        one = replace(config, fold=str(fold))
+        if world.main:
+            tell("fold", {"fold": fold, "folds": store.folds})
+            inner.begin(one, store, resume=True)
+        world.wait()
+        if not inner.finished:
+            train(one, store, inner, world, tell, out_of_fold=True)
+            if world.main:
+                draw_run(inner.path)
+        world.wait()
+        found.append(inner.read("metrics.json"))
+    if world.main:
+        write_json(folder.path / "metrics.json", _together(store, folder, found))
+
+
+def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Scores of the out-of-fold and of the averaged test predictions; mean and spread of folds."""
+    rows, predictions = [], []
+    tests = []
+    for fold in range(len(found)):
+        inner = folder.path / f"fold{fold}"
+        with np.load(inner / OUT_OF_FOLD) as held_out:
+            rows.append(held_out["row"])
+            predictions.append(held_out["prediction"])
+        if found[fold]["test"] is not None:
+            with np.load(inner / "predictions.npz") as tested:
+                test_rows = tested["row"]
+                tests.append(tested["prediction"])
+    order = np.argsort(np.concatenate(rows))
+    all_rows = np.concatenate(rows)[order]
+    prediction = np.concatenate(predictions)[order]
+    write_predictions(folder.path / OUT_OF_FOLD, store, all_rows, prediction)
+    outcome = {
+        "store": found[0]["store"],
+        "versions": versions(),
+        "leaks": store.leaks,
+        "out_of_fold": scores(store.windows, all_rows, prediction),
+        "test": None,
+        "folds": [{"valid": one["valid"], "test": one["test"]} for one in found],
+    }
+    if tests:
+        averaged = np.mean(tests, axis=0)
+        write_predictions(folder.path / "predictions.npz", store, test_rows, averaged)
+        outcome["test"] = scores(store.windows, test_rows, averaged)
+        outcome["test_of_single_folds"] = {
+            key: _spread([one["test"][key] for one in found]) for key in SPREAD
+        }
+    outcome["valid_of_single_folds"] = {
+        key: _spread([one["valid"][key] for one in found]) for key in SPREAD
+    }
+    return outcome
+
+
+def _spread(values: list[float | None]) -> dict[str, float] | None:
+    """Mean and standard deviation (of a sample) over folds."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    return {"mean": float(np.mean(known)), "std": float(np.std(known, ddof=min(1, len(known) - 1)))}

@@ -1,0 +1,246 @@
+"""A store and the order of its windows -> batches on the device, gathered ahead of time.
+
+Threads of this process copy windows out of the mapped files into a small ring of host buffers,
+pinned where there is a GPU; a side stream carries them over while the step before is computed. The
+kernel is told of the windows to come. No worker process, nothing loaded: memory is the ring.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmsstore import SIGNALS, Store
+from hmsstore.shift import window_starts
+from hmstrain.errors import DataError
+
+Batch = dict[str, Tensor]
+"""float16 (B, T, features) by signal, on the device."""
+AHEAD = 4
+"""Batches beyond the ring that the kernel is told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Windows of one batch."""
+
+    rows: NDArray[np.int64]
+    shift: NDArray[np.int64] | None = None
+    """Samples that each is moved by, as far as there is room."""
+
+
+class Loader(Protocol):
+    """Where batches come from."""
+
+    waited_s: float
+    """Seconds that the caller has spent waiting for batches."""
+
+    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
+        """Yield the batches in order. Each is valid until the next one is asked for."""
+
+    def close(self) -> None:
+        """Let go of threads and memory."""
+
+
+class _Slot:
+    """Host memory for one batch, and the copy that still reads from it."""
+
+    def __init__(self, signals: tuple[str, ...], size: int, pinned: bool) -> None:
+        self.tensors = {
+            name: torch.empty(
+                (size, SIGNALS[name].window_rows, len(SIGNALS[name].features)),
+                dtype=torch.float16,
+                pin_memory=pinned,
+            )
+            for name in signals
+        }
+        self.copied: torch.cuda.Event | None = None
+
+
+class MappedLoader:
+    """Gathers from the mapped files, some batches ahead of the caller."""
+
+    def __init__(
+        self,
+        store: Store,
+        signals: tuple[str, ...],
+        batch_size: int,
+        device: torch.device,
+        threads: int = 2,
+    ) -> None:
+        self.store, self.signals, self.device = store, signals, device
+        self.waited_s = 0.0
+        self.cuda = device.type == "cuda"
+        self.ring = [_Slot(signals, batch_size, self.cuda) for _ in range(threads + 2)]
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="gather")
+        self.stream = torch.cuda.Stream(device) if self.cuda else None
+
+    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
+        """Yield the batches in order; each is valid until the next one is asked for."""
+        queue = iter(requests)
+        coming: deque[Request] = deque(islice(queue, AHEAD))
+        free = deque(self.ring)
+        pending: deque[tuple[Future[int], _Slot]] = deque()
+
+        def submit() -> None:
+            while free and coming:
+                request, slot = coming.popleft(), free.popleft()
+                for later in islice(queue, 1):
+                    self.store.will_need(later.rows, self.signals)
+                    coming.append(later)
+                pending.append((self.pool.submit(self._gather, request, slot), slot))
+
+        try:
+            submit()
+            staged = self._stage(*pending.popleft()) if pending else None
+            while staged is not None:
+                batch, slot = staged
+                if self.cuda:
+                    # Carry the next one over while the caller computes with this one.
+                    free.append(slot)
+                    submit()
+                    staged = self._stage(*pending.popleft()) if pending else None
+                    yield self._arrived(batch)
+                else:
+                    submit()
+                    yield batch
+                    free.append(slot)
+                    submit()
+                    staged = self._stage(*pending.popleft()) if pending else None
+        finally:
+            for future, _ in pending:
+                future.cancel()
+            for future, _ in pending:
+                if not future.cancelled():
+                    future.exception()
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self.pool.shutdown(cancel_futures=True)
+        self.ring = []
+
+    def _gather(self, request: Request, slot: _Slot) -> int:
+        if slot.copied is not None:
+            slot.copied.synchronize()
+        count = len(request.rows)
+        out = {name: tensor[:count].numpy() for name, tensor in slot.tensors.items()}
+        self.store.gather(request.rows, self.signals, out=out, shift=request.shift, clamp=True)
+        return count
+
+    def _stage(self, future: Future[int], slot: _Slot) -> tuple[Batch, _Slot]:
+        """Wait for a gathered batch and start it on its way to the device."""
+        start = time.perf_counter()
+        count = future.result()
+        self.waited_s += time.perf_counter() - start
+        host = {name: tensor[:count] for name, tensor in slot.tensors.items()}
+        if self.stream is None:
+            if self.device.type == "cpu":
+                return host, slot
+            return {name: tensor.to(self.device) for name, tensor in host.items()}, slot
+        with torch.cuda.stream(self.stream):
+            moved = {n: t.to(self.device, non_blocking=True) for n, t in host.items()}
+            slot.copied = torch.cuda.Event()
+            slot.copied.record(self.stream)
+        return moved, slot
+
+    def _arrived(self, batch: Batch) -> Batch:
+        """Make the computing stream wait for the copy."""
+        current = torch.cuda.current_stream(self.device)
+        assert self.stream is not None
+        current.wait_stream(self.stream)
+        for tensor in batch.values():
+            tensor.record_stream(current)
+        return batch
+
+
+class ResidentLoader:
+    """Holds the needed signals in the device's memory and slices windows there."""
+
+    def __init__(self, store: Store, signals: tuple[str, ...], device: torch.device) -> None:
+        check_room(store, signals, device)
+        self.store, self.signals, self.device = store, signals, device
+        self.waited_s = 0.0
+        self.shards = {
+            name: [torch.from_numpy(np.array(shard)).to(device) for shard in store.shards(name)]
+            for name in signals
+        }
+
+    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
+        """Yield the batches in order."""
+        for request in requests:
+            start = time.perf_counter()
+            starts = window_starts(self.store.windows, request.rows, request.shift, clamp=True)
+            batch: Batch = {}
+            for name in self.signals:
+                signal, shard_rows = SIGNALS[name], self.store.shard_rows(name)
+                shape = (len(request.rows), signal.window_rows, len(signal.features))
+                batch[name] = torch.empty(shape, dtype=torch.float16, device=self.device)
+                for window, first in zip(batch[name], starts[name].tolist(), strict=True):
+                    number, row = divmod(first, shard_rows)
+                    window.copy_(self.shards[name][number][row : row + signal.window_rows])
+            self.waited_s += time.perf_counter() - start
+            yield batch
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self.shards = {}
+
+
+def make_loader(
+    store: Store,
+    signals: tuple[str, ...],
+    batch_size: int,
+    device: torch.device,
+    *,
+    resident: bool,
+    threads: int,
+) -> Loader:
+    """The loader that a run asked for."""
+    if resident:
+        return ResidentLoader(store, signals, device)
+    return MappedLoader(store, signals, batch_size, device, threads)
+
+
+def check_room(store: Store, signals: tuple[str, ...], device: torch.device) -> None:
+    """Refuse to load what the device cannot hold.
+
+    Raises
+    ------
+    DataError
+        With the sizes that are needed, that are free, and that would fit.
+    """
+    sizes = {name: sum(shard.nbytes for shard in store.shards(name)) for name in SIGNALS}
+    needed, free = sum(sizes[name] for name in signals), free_bytes(device)
+    if needed <= free:
+        return
+    fitting = [
+        f"{name} alone ({size / 1e9:.1f} GB)" for name, size in sizes.items() if size <= free
+    ]
+    hint = f"Of this store {' or '.join(fitting)} would fit. " if fitting else ""
+    raise DataError(
+        f"{' and '.join(signals)} of {store.path} take {needed / 1e9:.1f} GB; {device} has "
+        f"{free / 1e9:.1f} GB free. {hint}A store of {free / needed:.0%} of the size would fit "
+        "too; data=map needs no room."
+    )
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that a device has free; of the host's, what can be had without swapping."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return 2**63
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -1,0 +1,78 @@
+"""Logits, targets and embeddings -> what is minimised.
+
+Legend: B windows of a batch, E length of an embedding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def kl_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
+    """Weighted mean over windows of KL(target || softmax(logits)), in float32.
+
+    `weight_B` has mean 1 over the training rows, so that the mean over a batch is not divided by
+    its own weights: shares of a batch on several processes then add up to the whole.
+    """
+    log_q = functional.log_softmax(logits.float(), dim=1)
+    rows = (torch.xlogy(target, target) - target * log_q).sum(dim=1)
+    return (rows * weight_B).mean()
+
+
+def contrastive_loss(
+    spectrogram_BE: Tensor,
+    eeg_BE: Tensor,
+    patient_B: Tensor,
+    *,
+    kind: str,
+    margin: float,
+    temperature: float,
+) -> Tensor:
+    """Pull the two embeddings of a window together, push those of different patients apart.
+
+    Windows of one patient overlap and look alike, so they are no negatives of each other.
+
+    Parameters
+    ----------
+    spectrogram_BE, eeg_BE : float32 (B, E)
+        Embeddings of length 1.
+    patient_B : int64 (B,)
+        Whose windows they are.
+    kind : str
+        'cosine': mean of 1 - cosine over windows, plus mean of max(0, cosine - margin) over
+        mismatched pairs (torch's cosine embedding loss). 'infonce': cross entropy of finding each
+        window's partner among the others, both ways (Radford et al. 2021, CLIP).
+    """
+    cosine = spectrogram_BE @ eeg_BE.T
+    foreign = patient_B[:, None] != patient_B[None, :]
+    if kind == "cosine":
+        together = (1 - cosine.diagonal()).mean()
+        apart = (cosine - margin).clamp_min(0) * foreign
+        return together + apart.sum() / foreign.sum().clamp_min(1)
+    own = torch.eye(len(cosine), dtype=torch.bool, device=cosine.device)
+    scaled = (cosine / temperature).masked_fill(~(foreign | own), -torch.inf)
+    answer = torch.arange(len(cosine), device=cosine.device)
+    both = functional.cross_entropy(scaled, answer) + functional.cross_entropy(scaled.T, answer)
+    return both / 2
+
+
+def alignment(spectrogram: Tensor, eeg: Tensor) -> dict[str, float]:
+    """How well embeddings match, over windows of as many patients.
+
+    Mean cosine of matched and of mismatched pairs; share of windows whose nearest EEG is their own
+    (retrieval@1), and what chance would give.
+    """
+    cosine = spectrogram.double() @ eeg.double().T
+    count = len(cosine)
+    off = cosine.sum() - cosine.diagonal().sum()
+    return {
+        "patients": count,
+        "positive_cosine": float(cosine.diagonal().mean()),
+        "negative_cosine": float(off / max(1, count * (count - 1))),
+        "retrieval_at_1": float(
+            (cosine.argmax(dim=1) == torch.arange(count, device=cosine.device)).double().mean()
+        ),
+        "chance": 1 / count,
+    }

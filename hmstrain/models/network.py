@@ -1,0 +1,185 @@
+"""A configuration -> the network: one trunk per signal, features side by side, one head.
+
+`PatternNetwork.forward` takes what `NetworkInputs` prepares, by name, and gives logits (B, 6) with
+the embeddings of both signals where a run compares them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hmsstore import CLASSES
+from hmstrain.config import Config
+from hmstrain.errors import ModelError
+from hmstrain.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
+from hmstrain.models.backbone import make_backbone
+from hmstrain.models.naive_cnn import NaiveCNN
+from hmstrain.models.resnet1d import ResNet1D
+from hmstrain.montage import PAIRS
+
+Output = tuple[Tensor, tuple[Tensor, ...]]
+"""Logits (B, 6); embeddings of spectrogram and EEG, (B, size) of length 1, or none."""
+
+
+class ImageTrunk(nn.Module):
+    """Mono images -> features, by a network for images of three channels."""
+
+    def __init__(self, backbone: nn.Module, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.size = size
+
+    def forward(self, image_BHW: Tensor) -> Tensor:
+        """Features (B, F)."""
+        features: Tensor = self.backbone(image_BCHW(image_BHW, self.size))
+        return features
+
+
+class PatternNetwork(nn.Module):
+    """Trunks by the name of what each takes, a head, and projections if embeddings are compared."""
+
+    def __init__(
+        self, trunks: dict[str, tuple[nn.Module, int]], drop_rate: float, projection_size: int
+    ) -> None:
+        super().__init__()
+        self.trunks = nn.ModuleDict({name: trunk for name, (trunk, _) in trunks.items()})
+        width = sum(features for _, features in trunks.values())
+        self.dropout = nn.Dropout(drop_rate)
+        self.head = nn.Linear(width, len(CLASSES))
+        self.projections = nn.ModuleDict()
+        if projection_size:
+            for name, (_, features) in trunks.items():
+                self.projections[name] = nn.Linear(features, projection_size)
+
+    def forward(self, **prepared: Tensor) -> Output:
+        """Logits and embeddings of a prepared batch."""
+        features = {name: trunk(prepared[name]) for name, trunk in self.trunks.items()}
+        logits = self.head(self.dropout(torch.cat(list(features.values()), dim=1)))
+        embeddings = tuple(
+            functional.normalize(projection(features[name]).float(), dim=1)
+            for name, projection in self.projections.items()
+        )
+        return logits, embeddings
+
+
+class OwnNetwork(nn.Module):
+    """Somebody's own network, called with the arguments that its author expects."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        super().__init__()
+        self.network = network
+        self.name = name
+
+    def forward(self, **prepared: Tensor) -> Output:
+        """Logits of `eeg_BTC` (B, T, 20) in microvolts and/or `image_BCHW` (B, 3, 400, rows)."""
+        given: dict[str, Tensor] = {}
+        if "eeg_uv_BTC" in prepared:
+            given["eeg_BTC"] = prepared["eeg_uv_BTC"]
+        if "spectrogram_BHW" in prepared:
+            image = prepared["spectrogram_BHW"]
+            given["image_BCHW"] = image_BCHW(image, (image.shape[1], image.shape[2]))
+        logits = self.network(**given)
+        count = next(iter(given.values())).shape[0]
+        if not isinstance(logits, Tensor) or logits.shape != (count, len(CLASSES)):
+            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ModelError(f"{self.name} must give logits ({count}, 6); it gave {found}.")
+        return logits, ()
+
+
+def make_network(config: Config, *, start: bool = True) -> nn.Module:
+    """Make the network of a run.
+
+    Parameters
+    ----------
+    start : bool
+        Load the weights that training starts from; not wanted where a checkpoint follows.
+
+    Raises
+    ------
+    ModelError
+        The model does not exist, does not fit its inputs, or its weights do not fit it.
+    """
+    if ":" in config.model:
+        if config.contrastive:
+            raise ModelError(
+                "--contrastive needs a model of two trunks, not a network of your own."
+            )
+        network: nn.Module = OwnNetwork(_own(config.model)(), config.model)
+    else:
+        projection = config.projection_size if config.contrastive else 0
+        network = PatternNetwork(_trunks(config, start), config.drop_rate, projection)
+    if start and config.weights and (":" in config.model or config.model == "naive_cnn"):
+        _load_whole(network, Path(config.weights))
+    return network
+
+
+def _trunks(config: Config, start: bool) -> dict[str, tuple[nn.Module, int]]:
+    trunks: dict[str, tuple[nn.Module, int]] = {}
+    for name in signals(config):
+        if name == "eeg" and config.eeg_as == "raw":
+            encoder = ResNet1D(len(PAIRS))
+            trunks["eeg_raw_BPT"] = (encoder, encoder.num_features)
+            continue
+        key = "spectrogram_BHW" if name == "spectrogram" else "eeg_image_BHW"
+        size = image_shape(config, name)
+        if config.image_size:
+            size = (config.image_size, config.image_size)
+        elif config.model == "naive_cnn" and name == "eeg":
+            size = FULL_IMAGE
+        trunks[key] = _image_trunk(config, size, start)
+    return trunks
+
+
+def _image_trunk(config: Config, size: tuple[int, int], start: bool) -> tuple[ImageTrunk, int]:
+    if config.model == "naive_cnn":
+        if config.pretrained and start:
+            raise ModelError("naive_cnn has no pretrained weights: leave --pretrained out.")
+        if min(size) < 30:
+            raise ModelError(f"naive_cnn needs images of at least 30 x 30; found {size}.")
+        naive = NaiveCNN(size)
+        return ImageTrunk(naive, size), naive.num_features
+    backbone, taken, features = make_backbone(
+        config.model,
+        size,
+        pretrained=start and config.pretrained,
+        weights=Path(config.weights) if start and config.weights else None,
+    )
+    return ImageTrunk(backbone, taken), features
+
+
+def _own(name: str) -> Callable[[], nn.Module]:
+    """Find the function that makes a network: 'package.module:function'."""
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        raise ModelError(
+            f"{name}: {error}. The module must be importable from the working folder or installed."
+        ) from None
+    except AttributeError:
+        raise ModelError(f"{name}: {module} has no {function!r}.") from None
+    maker: Callable[[], nn.Module] = found
+    return maker
+
+
+def _load_whole(network: nn.Module, file: Path) -> None:
+    """Load weights saved from the very same network, such as a run's."""
+    from hmstrain.checkpoint import read_weights
+
+    state = read_weights(file)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:]]
+        raise ModelError(f"{file} does not fit the model: {lines[0] if lines else error}") from None
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trained values."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

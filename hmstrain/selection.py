@@ -1,0 +1,163 @@
+"""Configuration and window table -> the rows of each epoch, their order and their weights.
+
+Everything is drawn from the run's seed and the epoch's number, so that any epoch can be had again
+without the ones before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.errors import DataError
+from hmstrain.metrics import typical_rows
+
+Rows = NDArray[np.int64]
+MOST_VOTES = 28
+"""Largest number of votes in the competition's data."""
+BALANCING_ROUNDS = 200
+LARGEST_FACTOR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training rows."""
+
+    number: int
+    """From 0, over both stages."""
+    stage: int
+    fold: int | None
+    """Fold that is held out; None where the store has none."""
+    min_votes: int
+    first_step: int
+    steps: int
+
+
+def held_out(config: Config, store: Store, epoch: int) -> int | None:
+    """Fold that an epoch does not train on.
+
+    Raises
+    ------
+    DataError
+        The store has no such fold.
+    """
+    if store.folds == 0:
+        if config.fold in ("all", "rotate"):
+            raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+        return None
+    if config.fold == "rotate":
+        return int(np.random.default_rng([config.seed, 6, epoch]).integers(store.folds))
+    fold = int(config.fold)
+    if fold >= store.folds:
+        raise DataError(f"There is no fold {fold}: {store.path} has folds 0 to {store.folds - 1}.")
+    return fold
+
+
+def training_rows(config: Config, store: Store, fold: int | None, min_votes: int) -> Rows:
+    """Rows to train on: without the fold, with enough votes, of the chosen share of patients.
+
+    Raises
+    ------
+    DataError
+        Nothing is left.
+    """
+    rows = store.select("train", fold=fold)
+    if config.fraction < 1:
+        patients = np.unique(store.windows["patient_id"][store.select("train")])
+        order = np.random.default_rng([config.seed, 7]).permutation(patients)
+        chosen = order[: max(1, round(config.fraction * len(order)))]
+        rows = rows[np.isin(store.windows["patient_id"][rows], chosen)]
+    rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
+    if not len(rows):
+        raise DataError(
+            f"No training window of {store.path} is left with fold {fold} held out, at least "
+            f"{min_votes} vote(s) and fraction {config.fraction:g}."
+        )
+    return rows
+
+
+def validation_rows(store: Store, fold: int | None) -> Rows:
+    """Rows of the fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more."""
+    if fold is None:
+        return np.empty(0, np.int64)
+    rows = store.select("valid", fold=fold)
+    typical = typical_rows(store.windows, rows)
+    return rows[np.union1d(typical["votes"], typical["hi"])]
+
+
+def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
+    """Rows of one epoch in their order: all, or one at random of each group, shuffled."""
+    rng = np.random.default_rng([config.seed, 5, epoch])
+    shuffled = rng.permutation(rows)
+    if config.sample == "window":
+        return shuffled
+    columns = [store.windows["eeg_id"][shuffled]]
+    if config.sample == "votes":
+        columns += list(store.windows["votes"][shuffled].T)
+    _, first = np.unique(np.column_stack(columns), axis=0, return_index=True)
+    return rng.permutation(shuffled[first])
+
+
+def batches(config: Config, order: Rows) -> list[Rows]:
+    """Cut an epoch's order into whole batches; what is left over waits for another epoch."""
+    size = config.batch_size
+    if len(order) < size:
+        return [order]
+    return list(order[: len(order) // size * size].reshape(-1, size))
+
+
+def plan_epochs(config: Config, store: Store) -> list[Epoch]:
+    """All epochs of both stages, cut off where `steps` says."""
+    planned: list[Epoch] = []
+    first = 0
+    stages = ((config.epochs, config.min_votes), (config.second_epochs, config.second_min_votes))
+    for stage, (epochs, min_votes) in enumerate(stages):
+        for _ in range(epochs):
+            number = len(planned)
+            fold = held_out(config, store, number)
+            rows = training_rows(config, store, fold, min_votes)
+            steps = len(batches(config, epoch_order(config, store, rows, number)))
+            if config.steps:
+                steps = min(steps, config.steps - first)
+            if steps:
+                planned.append(Epoch(number, stage, fold, min_votes, first, steps))
+                first += steps
+    return planned
+
+
+def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]:
+    """Weight of every window of the store in the loss, of mean 1 over the training rows."""
+    votes = store.windows["votes"].astype(np.float64)
+    total = votes.sum(axis=1)
+    weights = np.ones(len(store))
+    if config.vote_weight == "log":
+        weights = np.log1p(total)
+    elif config.vote_weight == "linear":
+        weights = total / MOST_VOTES
+    if config.balance == "votes":
+        weights = weights * balancing(votes[rows] * weights[rows, None], votes)
+    scaled: NDArray[np.float32] = (weights / weights[rows].mean()).astype(np.float32)
+    return scaled
+
+
+def balancing(mass: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor of each window of `votes` that gives the classes of `mass` (rows, 6) equal sums.
+
+    A window's factor is the mean, by its votes, of one factor per class; those are found by
+    iterative proportional fitting, within `LARGEST_FACTOR` of their geometric mean: a class that is
+    scarcer still stays lighter, lest a few windows be learned by heart.
+    """
+    present = mass.sum(axis=0) > 0
+    per_class = np.where(present, 1.0, 0.0)
+    shares = mass / np.maximum(mass.sum(axis=1, keepdims=True), 1e-12)
+    for _ in range(BALANCING_ROUNDS):
+        sums = (mass * (shares @ per_class)[:, None]).sum(axis=0)
+        per_class[present] *= np.sqrt(sums[present].mean() / sums[present])
+        per_class[present] /= np.exp(np.log(per_class[present]).mean())
+        per_class[present] = per_class[present].clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
+    factors: NDArray[np.float64] = votes @ per_class / np.maximum(votes.sum(axis=1), 1)
+    return factors

@@ -1,0 +1,207 @@
+"""The report's nine systems on one store -> one table beside the numbers that it published.
+
+Each row is an ordinary run in a folder of its own, as `hmstrain run` would make it; a study that is
+stopped goes on with the row it was at.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.errors import ConfigError
+from hmstrain.folds import run
+from hmstrain.plots import study_bars
+from hmstrain.run_folder import RunFolder, write_json
+from hmstrain.train import Tell
+from hmstrain.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One row of the report's table of results."""
+
+    model: str
+    inputs: str
+    contrastive: bool
+    kl: float | None
+    accuracy: float | None
+    f1: float | None
+
+    @property
+    def name(self) -> str:
+        """Short name, also of its folder."""
+        return f"{self.model}-{self.inputs}{'-contrastive' * self.contrastive}"
+
+
+SYSTEMS = (
+    System("naive_cnn", "spec", False, 0.966, 0.490, 0.555),
+    System("efficientnet_b0", "spec", False, 0.895, 0.596, 0.625),
+    System("efficientnet_v2_s", "spec", False, 0.871, 0.597, 0.633),
+    System("convnext_tiny", "spec", False, 0.910, 0.617, 0.644),
+    System("naive_cnn", "spec+eeg", False, 0.805, 0.601, 0.621),
+    System("efficientnet_b0", "spec+eeg", False, 0.754, 0.612, 0.625),
+    System("efficientnet_v2_s", "spec+eeg", False, 0.712, 0.621, 0.633),
+    System("convnext_tiny", "spec+eeg", False, 0.730, 0.640, 0.685),
+    System("naive_cnn", "spec+eeg", True, None, None, None),
+)
+"""The student report's results, on a random split of windows (patients leak); its contrastive model
+was never finished. Its accuracy and F1 follow formulas of its own."""
+
+COLUMNS = (
+    "model",
+    "inputs",
+    "kl_votes",
+    "95% interval",
+    "less constant",
+    "kl_hi",
+    "accuracy",
+    "F1",
+    "report KL",
+    "report accuracy",
+    "report F1",
+)
+
+
+def choose(names: list[str] | None) -> list[System]:
+    """Systems of these names; all of them if none are given.
+
+    Raises
+    ------
+    ConfigError
+        There is no such system.
+    """
+    known = {system.name: system for system in SYSTEMS}
+    for name in names or []:
+        if name not in known:
+            raise ConfigError(f"There is no system {name!r}: the study has {', '.join(known)}.")
+    return [known[name] for name in names] if names else list(SYSTEMS)
+
+
+def study(
+    config: Config,
+    store: Store,
+    out: Path,
+    world: World,
+    systems: list[System],
+    tell: Callable[[System], Tell],
+) -> dict[str, Any]:
+    """Run each system, or go on with those that are unfinished, and put the table together.
+
+    Parameters
+    ----------
+    config : Config
+        What all have in common; model, inputs and contrastive are each system's own.
+    tell : callable
+        Gives, for each system, what its run shall tell.
+    """
+    rows, constant = [], None
+    for system in systems:
+        own = replace(
+            config, model=system.model, inputs=system.inputs, contrastive=system.contrastive
+        )
+        if system.model == "naive_cnn":
+            own = replace(own, pretrained=False, weights="")
+        folder = RunFolder(out / system.name)
+        found = run(own, store, folder, world, tell(system), resume=True)
+        rows.append(_row(system, found))
+        constant = found.get("constant", {}).get("kl_votes", constant)
+    table: dict[str, Any] = {
+        "title": heading(config, store),
+        "constant_kl_votes": constant,
+        "config": config.to_json(),
+        "store": store.identity,
+        "rows": rows,
+    }
+    if world.main:
+        write_json(out / "study.json", table)
+        (out / "study.md").write_text(markdown(table))
+        with (out / "study.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
+        study_bars(rows, constant, table["title"]).savefig(out / "study.png", dpi=110)
+    return table
+
+
+def heading(config: Config, store: Store) -> str:
+    """What a study's table stands under: where weights came from, how much was seen, who leaks."""
+    start = "timm's weights" if config.pretrained else config.weights or "from scratch"
+    size = f"{config.image_size} px" if config.image_size else "400 x 300 px"
+    parts = [start, f"{config.epochs} epochs", size]
+    if config.steps:
+        parts[1] = f"{config.steps} steps"
+    if config.fraction < 1:
+        parts.append(f"{config.fraction:.0%} of the training patients")
+    leaks = store.leaks or config.fold == "rotate"
+    parts.append("PATIENTS LEAK between training and test" if leaks else "split by patient")
+    return ", ".join(parts)
+
+
+def _row(system: System, found: dict[str, Any]) -> dict[str, Any]:
+    test = found["test"] or {}
+    constant = found.get("constant") or {}
+    return {
+        "name": system.name,
+        "model": system.model,
+        "inputs": system.inputs + " contrastive" * system.contrastive,
+        "kl_votes": test.get("kl_votes"),
+        "interval": test.get("intervals", {}).get("kl_votes"),
+        "kl": test.get("kl"),
+        "kl_hi": test.get("kl_hi"),
+        "accuracy": test.get("accuracy"),
+        "f1_macro": test.get("f1_macro"),
+        "less_constant": constant.get("difference"),
+        "less_constant_interval": constant.get("difference_interval"),
+        "alignment": found.get("alignment"),
+        "published": {"kl": system.kl, "accuracy": system.accuracy, "f1": system.f1},
+    }
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """One row of the table as text."""
+    published = row["published"]
+    return [
+        row["model"],
+        row["inputs"],
+        number(row["kl_votes"]),
+        span(row["interval"]),
+        f"{number(row['less_constant'])} {span(row['less_constant_interval'])}".strip(),
+        number(row["kl_hi"]),
+        number(row["accuracy"]),
+        number(row["f1_macro"]),
+        number(published["kl"]) if published["kl"] else "never finished",
+        number(published["accuracy"]),
+        number(published["f1"]),
+    ]
+
+
+def markdown(table: dict[str, Any]) -> str:
+    """The table as Markdown, with what one has to know to read it."""
+    lines = [
+        f"# Study: {table['title']}",
+        "",
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "---|" * len(COLUMNS),
+        *("| " + " | ".join(cells(row)) + " |" for row in table["rows"]),
+        "",
+        f"A constant prediction has kl_votes {number(table['constant_kl_votes'])}. "
+        "'less constant' is the mean of KL less that of the constant prediction over all test "
+        "windows, paired, with its 95% interval over patients. The report's numbers are from a "
+        "random split of windows, in which patients leak, on real data, with accuracy and F1 by "
+        "formulas of its own.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float | None) -> str:
+    """Three decimals, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def span(interval: list[float] | None) -> str:
+    """An interval in brackets, or nothing."""
+    return "" if not interval else f"[{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -1,0 +1,106 @@
+"""A finished run and a store, its own or another -> its scores there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.checkpoint import load_checkpoint, read_description
+from hmstrain.config import make_config
+from hmstrain.errors import DataError
+from hmstrain.evaluate import Evaluator, embedding_alignment, one_per_patient
+from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning, signals
+from hmstrain.loader import make_loader
+from hmstrain.metrics import scores
+from hmstrain.models import make_network
+from hmstrain.run_folder import RunFolder
+from hmstrain.world import World
+
+
+def test_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[str, Any]:
+    """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
+
+    Parameters
+    ----------
+    split : str
+        'test', 'train', or 'valid': the fold that the run held out, on its own store.
+
+    Returns
+    -------
+    dict
+        `test` holds the scores, `rows` and `prediction` what they are of.
+
+    Raises
+    ------
+    DataError
+        The store was cleaned in another way, or holds no such windows.
+    RunError
+        The folder holds no checkpoint.
+    """
+    parts = sorted(folder.path.glob("fold[0-9]*")) or [folder.path]
+    rows = _rows(folder, store, split)
+    predictions, alignments = [], []
+    for part in parts:
+        prediction, matched = _predict(RunFolder(part), store, rows, world)
+        predictions.append(prediction)
+        alignments.append(matched)
+    prediction = np.mean(predictions, axis=0)
+    trained_on = folder.read("config.json")["store"]["identity"]
+    return {
+        "run": str(folder.path),
+        "store": {"path": str(store.path), "identity": store.identity},
+        "same_store": trained_on == store.identity,
+        "leaks": store.leaks,
+        "split": split,
+        "test": scores(store.windows, rows, prediction),
+        "alignment": alignments[0] if len(parts) == 1 else None,
+        "rows": rows,
+        "prediction": prediction,
+    }
+
+
+def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
+    fold = None
+    if split == "valid":
+        held_out = folder.config().fold
+        if not held_out.isdigit():
+            raise DataError(f"{folder.path} held out no single fold: use --split test.")
+        fold = int(held_out)
+    rows = store.select(split, fold=fold)
+    rows = rows[store.windows["votes"][rows].sum(axis=1) > 0]
+    if not len(rows):
+        raise DataError(
+            f"{store.path} has no labelled windows in the split {split!r}. To test on all windows "
+            "of foreign data, build their store with --split-by all."
+        )
+    return rows
+
+
+def _predict(
+    folder: RunFolder, store: Store, rows: NDArray[np.int64], world: World
+) -> tuple[NDArray[np.float64], dict[str, float] | None]:
+    described = read_description(folder.best)
+    config = make_config(given=described["config"])
+    normalisation = Normalisation.from_json(described["normalisation"])
+    check_cleaning(normalisation, store)
+    network = make_network(config, start=False)
+    load_checkpoint(folder.best, network)
+    network = network.to(world.device)
+    prepare = NetworkInputs(config, normalisation, store, world.device)
+    loader = make_loader(
+        store, signals(config), config.batch_size, world.device, resident=False, threads=2
+    )
+    try:
+        prediction, embeddings = Evaluator(config, prepare, loader, world).predict(network, rows)
+    finally:
+        loader.close()
+    return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
+
+
+def default_store(folder: RunFolder) -> Path:
+    """The store that a run was trained on."""
+    return Path(folder.read("config.json")["store"]["path"])

@@ -1,0 +1,107 @@
+"""One process or several under `torchrun`: who am I, and what do we hold together.
+
+Each batch of a run is shared out row by row, so the batches are the same however many processes
+there are. Batch norm sees each process's own part on CPU; on GPUs it is synchronised.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, distributed, nn
+
+from hmstrain.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The processes of a run."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this is the one that writes and shows."""
+        return self.rank == 0
+
+    def own(self, rows: Any) -> Any:
+        """The part of this process in something that all have."""
+        return rows[self.rank :: self.size]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over all processes, element by element."""
+        if self.size > 1:
+            distributed.all_reduce(values)
+            values = values / self.size
+        return values
+
+    def all_parts(self, part: Any) -> list[Any]:
+        """What each process gives, in their order, for all of them."""
+        parts: list[Any] = [part]
+        if self.size > 1:
+            parts = [None] * self.size
+            distributed.all_gather_object(parts, part)
+        return parts
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def shared(self, network: nn.Module) -> nn.Module:
+        """Wrap a network so that gradients are averaged over the processes."""
+        if self.size == 1:
+            return network
+        if self.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            return nn.parallel.DistributedDataParallel(network, device_ids=[self.device.index])
+        return nn.parallel.DistributedDataParallel(network)
+
+
+@contextmanager
+def join_world(device: str) -> Iterator[World]:
+    """Join the processes that `torchrun` started, if it did."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(0, 1, choose_device(device))
+        return
+    local = int(os.environ["LOCAL_RANK"])
+    chosen = choose_device(device)
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", local)
+        torch.cuda.set_device(chosen)
+    distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield World(distributed.get_rank(), size, chosen)
+    finally:
+        distributed.destroy_process_group()
+
+
+def choose_device(word: str) -> torch.device:
+    """The device of this word; 'auto' takes a GPU if there is one.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device here.
+    """
+    if word == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(word)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"There is no device {word!r} here: {reason}") from None
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device

@@ -1,0 +1,44 @@
+"""Networks that a user might bring."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Both(nn.Module):
+    """Means over time of both signals, and one layer."""
+
+    def __init__(self, width: int = 6) -> None:
+        super().__init__()
+        self.layer = nn.Linear(20 + 400, width)
+
+    def forward(self, eeg_BTC: torch.Tensor, image_BCHW: torch.Tensor) -> torch.Tensor:
+        spread = eeg_BTC.std(dim=1) / 50
+        return self.layer(torch.cat([spread, image_BCHW[:, 0].mean(dim=2)], dim=1))
+
+
+class Exploding(nn.Module):
+    """Gives no numbers from its eighth training batch on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(400, 6)
+        self.batches = 0
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        self.batches += self.training
+        logits = self.layer(image_BCHW[:, 0].mean(dim=2))
+        return logits * float("nan") if self.batches >= 8 else logits
+
+
+def both() -> nn.Module:
+    return Both()
+
+
+def wide() -> nn.Module:
+    return Both(7)
+
+
+def bad() -> nn.Module:
+    return Exploding()

@@ -1,0 +1,43 @@
+"""Small runs for tests: in this process, on the CPU, within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.folds import run
+from hmstrain.run_folder import RunFolder
+from hmstrain.world import World
+
+ALONE = World(0, 1, torch.device("cpu"))
+SMALL: dict[str, Any] = {
+    "model": "naive_cnn",
+    "image_size": 32,
+    "epochs": 2,
+    "batch_size": 8,
+    "validate_every": 3,
+    "loader_threads": 1,
+    "device": "cpu",
+}
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """Stands for whatever ends a run before its time."""
+
+
+def train_small(
+    store: Store, path: Path, *, resume: bool = False, stop_at: int | None = None, **settings: Any
+) -> dict[str, Any]:
+    """Run; stop once a log line or a validation of this step or a later one is told."""
+
+    def tell(event: str, values: Mapping[str, Any]) -> None:
+        if stop_at is not None and values.get("step", 0) >= stop_at and event != "start":
+            raise Stopped
+
+    config = Config(**(SMALL | settings))
+    return run(config, store, RunFolder(path), ALONE, tell, resume=resume)

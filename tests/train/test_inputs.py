@@ -1,0 +1,170 @@
+"""A model sees the same whichever store its windows come from, and augmentation keeps meaning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import build_store
+
+from hmsstore import FEATURES, Store
+from hmstrain.augment import Draws, blank_stripes, draw, mixed, shifts
+from hmstrain.config import Config
+from hmstrain.errors import DataError
+from hmstrain.inputs import (
+    NetworkInputs,
+    Normalisation,
+    check_cleaning,
+    image_BCHW,
+    image_shape,
+    measure_normalisation,
+)
+from hmstrain.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
+
+CPU = torch.device("cpu")
+BOTH = Config(inputs="spec+eeg")
+
+
+def tensors(store: Store, rows: Any) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in store.gather(rows).items()}
+
+
+def inputs(config: Config, store: Store) -> NetworkInputs:
+    measured = measure_normalisation(config, store, store.select("train"), CPU)
+    return NetworkInputs(config, measured, store, CPU)
+
+
+def still(count: int) -> Draws:
+    """Draws that change nothing."""
+    calm = replace(BOTH, flip=0.0)
+    return draw(calm, 0, count, 0, 1)
+
+
+def test_images_have_the_documented_shapes_and_are_standardised(store: Store) -> None:
+    prepared = inputs(BOTH, store)(tensors(store, store.select("train")), None)
+    assert prepared["spectrogram_BHW"].shape[1:] == image_shape(BOTH, "spectrogram") == (400, 300)
+    assert prepared["eeg_image_BHW"].shape[1:] == image_shape(BOTH, "eeg") == (300, 309)
+    rows = prepared["eeg_image_BHW"]
+    assert float(rows.mean(dim=(0, 2)).abs().max()) < 1e-3
+    assert float((rows.square().mean(dim=(0, 2)).sqrt() - 1).abs().max()) < 1e-3
+    image = image_BCHW(prepared["spectrogram_BHW"][:2], (400, 300))
+    assert image.shape == (2, 3, 400, 300)
+    assert torch.equal(image[:, 0], image[:, 2])
+
+
+def test_the_spectrogram_is_stored_values_with_frequency_upright(store: Store) -> None:
+    batch = tensors(store, [3])
+    image = inputs(BOTH, store)(batch, None)["spectrogram_BHW"][0]
+    place = FEATURES.index("LP_0.59")
+    torch.testing.assert_close(
+        image[place], batch["spectrogram"][0, :, place].float(), atol=1e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("other", [{"normalise": "none"}, {"split_by": "all"}])
+def test_another_stores_windows_look_the_same(
+    store: Store, data: Path, tmp_path: Path, other: dict[str, Any]
+) -> None:
+    """Stored without z-scores, or with no statistics at all: the run's own are applied."""
+    second = build_store(data, tmp_path / "second.zarr", **other)
+    measured = measure_normalisation(BOTH, store, store.select("train"), CPU)
+    check_cleaning(measured, second)
+    rows = np.arange(8)
+    assert store.windows["label_id"][rows].tolist() == second.windows["label_id"][rows].tolist()
+    seen = [
+        NetworkInputs(BOTH, measured, one, CPU)(tensors(one, rows), None) for one in (store, second)
+    ]
+    for name in seen[0]:
+        difference = (seen[0][name] - seen[1][name]).abs()
+        assert float(difference.mean()) < 5e-3, name
+
+
+def test_a_store_cleaned_in_another_way_is_refused(
+    store: Store, data: Path, tmp_path: Path
+) -> None:
+    second = build_store(data, tmp_path / "second.zarr", eeg_clip=500.0, nan="interpolate")
+    measured = measure_normalisation(BOTH, store, store.select("train"), CPU)
+    with pytest.raises(
+        DataError,
+        match=r"nan interpolate \(trained with zero\), eeg_clip 500.0 \(trained with 1024",
+    ):
+        check_cleaning(measured, second)
+
+
+def test_normalisation_survives_json(store: Store) -> None:
+    measured = measure_normalisation(BOTH, store, store.select("train"), CPU)
+    assert Normalisation.from_json(measured.to_json()) == measured
+
+
+def test_a_flip_reverses_both_signals_together(store: Store) -> None:
+    prepare = inputs(BOTH, store)
+    batch = tensors(store, [0, 1, 2])
+    drawn = replace(still(3), flip_B=torch.tensor([True, False, True]))
+    plain, flipped = prepare(batch, None), prepare(batch, drawn)
+    spectrogram, turned = plain["spectrogram_BHW"], flipped["spectrogram_BHW"]
+    torch.testing.assert_close(turned[0], spectrogram[0].flip(1))
+    torch.testing.assert_close(turned[1], spectrogram[1])
+    eeg = prepare.eeg_uv(batch["eeg"], None)
+    torch.testing.assert_close(prepare.eeg_uv(batch["eeg"], drawn)[2], eeg[2].flip(0))
+
+
+def test_a_swap_exchanges_sides_in_physical_units(store: Store) -> None:
+    config = replace(BOTH, swap=0.5)
+    prepare = inputs(config, store)
+    batch = tensors(store, [0, 1])
+    drawn = replace(still(2), swap_B=torch.tensor([True, False]))
+    eeg, swapped = prepare.eeg_uv(batch["eeg"], None), prepare.eeg_uv(batch["eeg"], drawn)
+    torch.testing.assert_close(swapped[0], eeg[0][:, list(SWAPPED_CHANNELS)])
+    torch.testing.assert_close(swapped[1], eeg[1])
+    physical = store.denormalise(store.gather([0]))["spectrogram"][0][:, list(SWAPPED_FEATURES)]
+    statistics = store.info["statistics"]["spectrogram"]
+    expected = (physical - np.asarray(statistics["mean"])) / np.asarray(statistics["std"])
+    found = prepare(batch, drawn)["spectrogram_BHW"][0].T.numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_only_the_chosen_part_of_the_signals_is_seen(store: Store) -> None:
+    config = replace(BOTH, eeg_seconds=10.0, spectrogram_rows=(138, 162))
+    prepare = inputs(config, store)
+    batch = tensors(store, [0])
+    whole = inputs(BOTH, store)
+    torch.testing.assert_close(
+        prepare.eeg_uv(batch["eeg"], None), whole.eeg_uv(batch["eeg"], None)[:, 4000:6000]
+    )
+    part = prepare.spectrogram(batch["spectrogram"], None)
+    torch.testing.assert_close(part, whole.spectrogram(batch["spectrogram"], None)[:, :, 138:162])
+    assert tuple(part.shape[1:]) == image_shape(config, "spectrogram")
+
+
+def test_draws_are_the_same_however_many_processes_share_a_batch() -> None:
+    config = Config(flip=0.5, swap=0.5, channel_dropout=0.3, mask=2)
+    whole = draw(config, 17, 8, 0, 1)
+    parts = [draw(config, 17, 8, rank, 2) for rank in range(2)]
+    for name in ("flip_B", "swap_B", "kept_BP", "stripes"):
+        for rank, part in enumerate(parts):
+            assert torch.equal(getattr(whole, name)[rank::2], getattr(part, name))
+    assert not torch.equal(whole.flip_B, draw(config, 18, 8, 0, 1).flip_B) or not torch.equal(
+        whole.kept_BP, draw(config, 18, 8, 0, 1).kept_BP
+    )
+
+
+def test_stripes_blank_what_they_cover_and_nothing_else() -> None:
+    image = torch.ones(1, 10, 20)
+    stripes = torch.tensor([[[[0.5, 0.2]], [[0.0, 0.1]]]])
+    found = blank_stripes(image, stripes)[0]
+    assert torch.nonzero(found[:, 10] == 0).flatten().tolist() == [5, 6]
+    assert torch.nonzero(found[0] == 0).flatten().tolist() == [0, 1]
+
+
+def test_mixing_takes_a_share_of_each_and_shifts_stay_within_their_limit() -> None:
+    drawn = replace(still(4), mix=0.25, partner_B=torch.tensor([1, 0, 3, 2]))
+    x = torch.arange(4.0)[:, None]
+    assert mixed(x, drawn).flatten().tolist() == [0.75, 0.25, 2.75, 2.25]
+    assert shifts(Config(), 3) is None
+    drawn_shifts = np.concatenate([shifts(Config(shift_s=2.0), step) for step in range(200)])
+    assert drawn_shifts.min() == -400
+    assert drawn_shifts.max() == 400

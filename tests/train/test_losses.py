@@ -1,0 +1,81 @@
+"""Losses are those of torch, written out window by window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from hmstrain.losses import alignment, contrastive_loss, kl_loss
+
+
+def test_kl_is_the_mean_over_windows_of_the_sum_over_classes() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(9, 6, generator=generator)
+    target = torch.tensor(np.random.default_rng(0).dirichlet(np.ones(6), 9), dtype=torch.float32)
+    target[0] = torch.tensor([1.0, 0, 0, 0, 0, 0])
+    expected = functional.kl_div(functional.log_softmax(logits, 1), target, reduction="batchmean")
+    torch.testing.assert_close(kl_loss(logits, target, torch.ones(9)), expected)
+    weight = torch.arange(9.0)
+    rows = [kl_loss(logits[i : i + 1], target[i : i + 1], weight[i : i + 1]) for i in range(9)]
+    torch.testing.assert_close(kl_loss(logits, target, weight), torch.stack(rows).mean())
+
+
+def test_kl_is_computed_in_float32_whatever_the_logits_are() -> None:
+    logits = torch.tensor([[20.0, -20, 0, 0, 0, 0]], dtype=torch.float16)
+    target = torch.tensor([[0.0, 1, 0, 0, 0, 0]])
+    loss = kl_loss(logits, target, torch.ones(1))
+    assert loss.dtype is torch.float32
+    assert float(loss) == pytest.approx(40.0, abs=1e-3)
+
+
+@pytest.fixture
+def pairs() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    a, b = (functional.normalize(torch.randn(7, 5, generator=generator), dim=1) for _ in range(2))
+    return a, b, torch.tensor([1, 1, 2, 3, 3, 3, 4])
+
+
+def test_the_cosine_loss_is_torchs_over_pairs_of_different_patients(pairs) -> None:
+    a, b, patient = pairs
+    embedding_loss = torch.nn.CosineEmbeddingLoss(margin=0.2)
+    own = embedding_loss(a, b, torch.ones(7))
+    i, j = torch.nonzero(patient[:, None] != patient[None, :]).T
+    others = embedding_loss(a[i], b[j], -torch.ones(len(i)))
+    found = contrastive_loss(a, b, patient, kind="cosine", margin=0.2, temperature=0.1)
+    torch.testing.assert_close(found, own + others)
+
+
+def test_infonce_looks_for_each_partner_among_other_patients_both_ways(pairs) -> None:
+    a, b, patient = pairs
+    terms = []
+    for x, y in ((a, b), (b, a)):
+        for i in range(7):
+            allowed = [i] + [j for j in range(7) if patient[j] != patient[i]]
+            cosine = torch.stack([x[i] @ y[j] for j in allowed]) / 0.1
+            terms.append(-functional.log_softmax(cosine, dim=0)[0])
+    found = contrastive_loss(a, b, patient, kind="infonce", margin=0.2, temperature=0.1)
+    torch.testing.assert_close(found, torch.stack(terms).mean())
+
+
+def test_a_batch_of_one_patient_only_pulls_together(pairs) -> None:
+    a, b, _ = pairs
+    same = torch.zeros(7, dtype=torch.int64)
+    found = contrastive_loss(a, b, same, kind="cosine", margin=0.2, temperature=0.1)
+    torch.testing.assert_close(found, (1 - (a * b).sum(1)).mean())
+    assert contrastive_loss(a, b, same, kind="infonce", margin=0.2, temperature=0.1) == 0
+
+
+def test_alignment_of_equal_and_of_unrelated_embeddings() -> None:
+    equal = torch.eye(6)
+    assert alignment(equal, equal) == {
+        "patients": 6,
+        "positive_cosine": 1.0,
+        "negative_cosine": 0.0,
+        "retrieval_at_1": 1.0,
+        "chance": pytest.approx(1 / 6),
+    }
+    turned = alignment(equal, equal.roll(1, dims=0))
+    assert turned["retrieval_at_1"] == turned["positive_cosine"] == 0
+    assert turned["negative_cosine"] == pytest.approx(1 / 5)

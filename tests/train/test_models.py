@@ -1,0 +1,167 @@
+"""Networks are what they are called, take what they are given, and refuse what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from train.runs import train_small
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.errors import ModelError
+from hmstrain.models import count_parameters, make_network
+from hmstrain.models.naive_cnn import NaiveCNN
+
+
+def prepared(config: Config, count: int = 2) -> dict[str, torch.Tensor]:
+    made = {}
+    if "spec" in config.inputs:
+        made["spectrogram_BHW"] = torch.randn(count, 400, 300)
+    if "eeg" in config.inputs:
+        if config.eeg_as == "raw":
+            made["eeg_raw_BPT"] = torch.randn(count, 18, 10_000)
+        else:
+            made["eeg_image_BHW"] = torch.randn(count, 300, 309)
+    return made
+
+
+def test_the_naive_cnn_is_the_reports_layer_by_layer() -> None:
+    naive = NaiveCNN((400, 300))
+    shapes = [tuple(p.shape) for p in naive.parameters()]
+    assert shapes == [
+        *[(32, 3, 3, 3), (32,), (32,), (32,)],
+        *[(32, 32, 3, 3), (32,), (32,), (32,)],
+        *[(512, 8512), (512,)],
+    ]
+    kinds = [type(layer).__name__ for layer in (*naive.layers, *naive.fc1)]
+    convolution = ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
+    assert kinds == [*convolution * 2, "AvgPool2d", "Flatten", "Linear", "ReLU", "Dropout"]
+    assert [naive.layers[i].kernel_size for i in (3, 7, 8)] == [2, 2, 5]
+    assert naive.fc1[2].p == 0.1
+    network = make_network(Config(model="naive_cnn"))
+    assert network.head.weight.shape == (6, 512)
+    assert naive.layers.training
+
+
+@pytest.mark.parametrize("inputs", ["spec", "eeg", "spec+eeg"])
+@pytest.mark.parametrize("model", ["naive_cnn", "convnext_atto", "vit_tiny_patch16_224"])
+def test_every_kind_of_model_takes_every_input(model: str, inputs: str) -> None:
+    config = Config(model=model, inputs=inputs, image_size=64)
+    network = make_network(config)
+    logits, embeddings = network(**prepared(config))
+    assert logits.shape == (2, 6)
+    assert embeddings == ()
+    logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_the_names_of_the_report_are_known() -> None:
+    sizes = {"efficientnet_b0": 4.0, "efficientnet_v2_s": 20.2, "convnext_tiny": 27.8}
+    for model, millions in sizes.items():
+        network = make_network(Config(model=model))
+        assert count_parameters(network) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_a_one_dimensional_encoder_sees_any_length() -> None:
+    config = Config(model="convnext_atto", inputs="eeg", eeg_as="raw")
+    network = make_network(config).eval()
+    for samples in (400, 2000, 10_000):
+        assert network(eeg_raw_BPT=torch.randn(2, 18, samples))[0].shape == (2, 6)
+
+
+def test_embeddings_have_length_one() -> None:
+    config = Config(model="naive_cnn", inputs="spec+eeg", contrastive=True, image_size=32)
+    _, embeddings = make_network(config)(**prepared(config))
+    for embedding in embeddings:
+        assert embedding.shape == (2, 128)
+        torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
+
+
+def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
+    with pytest.raises(
+        ModelError, match=r"no model 'convnext_tinny'.* Did you mean .*convnext_tiny"
+    ):
+        make_network(Config(model="convnext_tinny"))
+
+
+def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_path: Path) -> None:
+    outcome = train_small(store, tmp_path / "run", model="train.nets:both", inputs="spec+eeg")
+    assert outcome["test"]["windows"] == len(store.select("test"))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("train.nets:none", r"train\.nets has no 'none'"),
+        ("no_such_module:net", "No module named 'no_such_module'"),
+        ("train.nets:wide", r"must give logits \(8, 6\); it gave \(8, 7\)"),
+    ],
+)
+def test_ones_own_network_that_does_not_fit_is_told_what_was_expected(
+    store: Store, tmp_path: Path, model: str, message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        train_small(store, tmp_path / "run", model=model, inputs="spec+eeg")
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pth"])
+def test_weights_from_a_file_are_those_that_training_starts_from(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(5)
+    source = timm.create_model("convnext_atto", num_classes=1000)
+    file = tmp_path / f"weights.{kind}"
+    if kind == "pth":
+        torch.save(source.state_dict(), file)
+    else:
+        save_file(source.state_dict(), file)
+    config = Config(model="convnext_atto", inputs="spec+eeg", weights=str(file))
+    network = make_network(config)
+    for trunk in network.trunks.values():
+        for name, value in trunk.backbone.state_dict().items():
+            assert torch.equal(value, source.state_dict()[name]), name
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    other = timm.create_model("convnext_femto", num_classes=0)
+    file = tmp_path / "weights.safetensors"
+    save_file(other.state_dict(), file)
+    with pytest.raises(ModelError, match=r"weights\.safetensors does not fit convnext_atto"):
+        make_network(Config(model="convnext_atto", weights=str(file)))
+    with pytest.raises(ModelError, match="does not fit the model"):
+        make_network(Config(model="naive_cnn", weights=str(file)))
+    with pytest.raises(ModelError, match=r"none\.pth"):
+        make_network(Config(model="convnext_atto", weights=str(tmp_path / "none.pth")))
+
+
+def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "weights.pth"
+    torch.save({"x": nn.Linear(2, 2)}, file)
+    with pytest.raises(ModelError, match=r"not a file of weights alone|no weights"):
+        make_network(Config(model="naive_cnn", weights=str(file)))
+
+
+def test_pretrained_weights_that_cannot_be_had_are_no_silent_random_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match=r"neither in timm's cache nor to be had.*--weights"):
+        make_network(Config(model="convnext_atto", pretrained=True))
+
+
+def test_a_runs_own_weights_start_another(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "first", epochs=1)
+    file = tmp_path / "first" / "best" / "model.safetensors"
+    network: Any = make_network(Config(model="naive_cnn", image_size=32, weights=str(file)))
+    from hmstrain.checkpoint import read_weights
+
+    assert torch.equal(network.head.weight, read_weights(file)["head.weight"])

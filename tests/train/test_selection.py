@@ -1,0 +1,127 @@
+"""Epochs hold the rows they should, and weights do what they promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.selection import (
+    balancing,
+    batches,
+    epoch_order,
+    plan_epochs,
+    row_weights,
+    training_rows,
+    validation_rows,
+)
+
+PLAIN = Config(batch_size=8)
+
+
+def test_the_held_out_fold_and_the_test_set_are_never_trained_on(store: Store) -> None:
+    for fold in range(store.folds):
+        rows = training_rows(PLAIN, store, fold, 1)
+        patients = set(store.windows["patient_id"][rows].tolist())
+        for others in (validation_rows(store, fold), store.select("test")):
+            assert not patients & set(store.windows["patient_id"][others].tolist())
+
+
+def test_an_epoch_of_windows_is_every_row_once(store: Store) -> None:
+    rows = training_rows(PLAIN, store, 0, 1)
+    first, second = (epoch_order(PLAIN, store, rows, n) for n in range(2))
+    assert sorted(first) == sorted(second) == rows.tolist()
+    assert first.tolist() != second.tolist()
+    assert first.tolist() == epoch_order(PLAIN, store, rows, 0).tolist()
+
+
+@pytest.mark.parametrize("sample", ["votes", "eeg"])
+def test_an_epoch_of_groups_is_one_of_each_and_another_next_time(store: Store, sample: str) -> None:
+    config = replace(PLAIN, sample=sample)
+    rows = training_rows(config, store, 0, 1)
+    table = store.windows
+
+    def keys(chosen: np.ndarray) -> list[tuple[int, ...]]:
+        votes = table["votes"][chosen] if sample == "votes" else np.zeros((len(chosen), 0), int)
+        return [(int(e), *v.tolist()) for e, v in zip(table["eeg_id"][chosen], votes, strict=True)]
+
+    seen = set()
+    for epoch in range(8):
+        order = epoch_order(config, store, rows, epoch)
+        assert sorted(keys(order)) == sorted(set(keys(rows)))
+        seen |= set(order.tolist())
+    assert len(seen) > len(order)
+
+
+def test_batches_are_whole_unless_there_is_only_a_part() -> None:
+    assert [len(b) for b in batches(PLAIN, np.arange(30))] == [8, 8, 8]
+    assert [len(b) for b in batches(PLAIN, np.arange(5))] == [5]
+
+
+def test_steps_cut_the_schedule_off_and_a_second_stage_takes_many_votes(store: Store) -> None:
+    config = replace(PLAIN, epochs=3, second_epochs=2, batch_size=2)
+    planned = plan_epochs(config, store)
+    assert [e.stage for e in planned] == [0, 0, 0, 1, 1]
+    assert [e.min_votes for e in planned] == [1, 1, 1, 10, 10]
+    assert [e.first_step for e in planned[1:]] == np.cumsum([e.steps for e in planned])[
+        :-1
+    ].tolist()
+    total = sum(e.steps for e in planned)
+    cut = plan_epochs(replace(config, steps=total - 1), store)
+    assert sum(e.steps for e in cut) == total - 1
+    rows = training_rows(config, store, 0, 10)
+    assert (store.windows["votes"][rows].sum(axis=1) >= 10).all()
+
+
+def test_a_share_of_the_patients_is_the_same_for_every_fold(store: Store) -> None:
+    config = replace(PLAIN, fraction=0.3)
+    table = store.windows["patient_id"]
+    everyone = np.unique(table[store.select("train")])
+    seen = [set(table[training_rows(config, store, f, 1)].tolist()) for f in range(store.folds)]
+    assert len(set.union(*seen)) == round(0.3 * len(everyone))
+
+
+def test_rotating_holds_out_more_than_one_fold(store: Store) -> None:
+    planned = plan_epochs(replace(PLAIN, fold="rotate", epochs=20), store)
+    assert len({epoch.fold for epoch in planned}) == store.folds
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_balancing_gives_each_class_equal_votes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    share = rng.dirichlet(np.full(6, 0.5), 300) * rng.uniform(0.3, 1, 6)
+    votes = np.stack([rng.multinomial(5, p / p.sum()) for p in share]).astype(np.float64)
+    weights = balancing(votes, votes)
+    sums = (votes * weights[:, None]).sum(axis=0)
+    assert sums == pytest.approx(sums.mean(), rel=0.1)
+
+
+def test_a_class_too_scarce_to_balance_is_not_blown_up() -> None:
+    votes = np.zeros((1000, 6))
+    votes[:, 5] = 3
+    votes[0, :2] = 1
+    weights = balancing(votes, votes)
+    assert np.isfinite(weights).all()
+    assert weights.max() / weights.min() <= 100
+
+
+def test_weights_follow_the_votes_and_average_one(store: Store) -> None:
+    rows = training_rows(PLAIN, store, 0, 1)
+    total = store.windows["votes"].sum(axis=1)
+    for word, expected in (
+        ("none", np.ones(len(total))),
+        ("log", np.log1p(total)),
+        ("linear", total),
+    ):
+        weights = row_weights(replace(PLAIN, vote_weight=word), store, rows)
+        assert weights[rows].mean() == pytest.approx(1)
+        np.testing.assert_allclose(weights / weights[0], expected / expected[0], rtol=1e-5)
+    balanced = row_weights(replace(PLAIN, balance="votes"), store, rows)
+    mass = (store.windows["votes"][rows] * balanced[rows, None]).sum(axis=0)
+    assert mass == pytest.approx(mass.mean(), rel=0.1)

@@ -1,0 +1,275 @@
+"""A run learns, is the same however often it is stopped, and says what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from train.runs import SMALL, Stopped, train_small
+
+from hmsstore import Store
+from hmstrain import metrics
+from hmstrain.errors import DataError, DivergedError, RunError
+from hmstrain.run_folder import read_metrics
+
+
+def weights(path: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return load_file(path / name / "model.safetensors")
+
+
+def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert torch.equal(value, b[name]), name
+
+
+def test_a_run_folder_holds_all_that_is_promised(store: Store, tmp_path: Path) -> None:
+    outcome = train_small(store, tmp_path / "run")
+    path = tmp_path / "run"
+    assert {p.name for p in path.iterdir()} == {
+        "best",
+        "config.json",
+        "confusion.png",
+        "curves.png",
+        "last",
+        "metrics.json",
+        "metrics.jsonl",
+        "predictions.npz",
+    }
+    described = json.loads((path / "best" / "model.json").read_text())
+    assert described["store"]["identity"] == store.identity
+    assert described["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert len(described["normalisation"]["spectrogram_mean"]) == 400
+    rows = store.select("test")
+    with np.load(path / "predictions.npz") as found:
+        assert found["identity"] == store.identity
+        assert found["row"].tolist() == rows.tolist()
+        expected = metrics.kaggle_kl(store.windows["target"][rows], found["prediction"])
+    assert outcome["test"]["kl"] == pytest.approx(expected)
+    keys = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro")
+    assert set(keys) | {"report_accuracy", "intervals", "confusion"} <= outcome["test"].keys()
+    events = [line["event"] for line in read_metrics(path / "metrics.jsonl")]
+    assert {"train", "valid", "test"} == set(events)
+    assert events.count("test") == 2
+
+
+def test_training_follows_the_training_targets(store: Store, tmp_path: Path) -> None:
+    """Forty steps on a few patients fit them better than any constant could."""
+    settings: dict[str, Any] = {"fraction": 0.1, "epochs": 40, "flip": 0, "validate_every": 1000}
+    train_small(store, tmp_path / "run", learning_rate=3e-3, **settings)
+    lines = [x for x in read_metrics(tmp_path / "run" / "metrics.jsonl") if x["event"] == "train"]
+    assert lines[-1]["kl"] < 0.3 * lines[0]["kl"]
+
+
+STAGES: dict[str, Any] = {
+    "inputs": "spec+eeg",
+    "contrastive": True,
+    "second_epochs": 1,
+    "second_min_votes": 3,
+    "ema": 0.9,
+    "mixup": 0.4,
+    "shift_s": 2.0,
+    "swap": 0.5,
+    "channel_dropout": 0.1,
+    "mask": 1,
+    "noise": 0.1,
+    "sample": "votes",
+    "clip_gradient": 1.0,
+    "batch_size": 2,
+    "epochs": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("undisturbed") / "run"
+    train_small(store, path, **STAGES)
+    return path
+
+
+def test_a_stopped_run_goes_on_to_the_very_same_weights(
+    store: Store, undisturbed: Path, tmp_path: Path
+) -> None:
+    """With everything switched on that draws random numbers; also across the two stages."""
+    steps = json.loads((undisturbed / "metrics.json").read_text())["steps"]
+    path = tmp_path / "run"
+    stops = 0
+    for step in range(4, steps + 1, 4):
+        with pytest.raises(Stopped):
+            train_small(store, path, resume=path.exists(), stop_at=step, **STAGES)
+        stops += 1
+    assert stops >= 4
+    train_small(store, path, resume=True, **STAGES)
+    for name in ("last", "best"):
+        assert_same_weights(weights(path, name), weights(undisturbed, name))
+    ours, theirs = (json.loads((p / "metrics.json").read_text()) for p in (path, undisturbed))
+    assert ours == theirs
+    with np.load(path / "predictions.npz") as a, np.load(undisturbed / "predictions.npz") as b:
+        np.testing.assert_array_equal(a["prediction"], b["prediction"])
+    logged = [
+        [(x["event"], x["step"], x.get("kl"), x.get("kl_votes")) for x in read_metrics(p)]
+        for p in (path / "metrics.jsonl", undisturbed / "metrics.jsonl")
+    ]
+    assert [x for x in logged[0] if x[0] != "train"] == [x for x in logged[1] if x[0] != "train"]
+
+
+def command(store: Store, out: Path, *extra: str, **settings: Any) -> list[str]:
+    words = [f"--set={key}={value}" for key, value in (SMALL | settings).items()]
+    run = [sys.executable, "-m", "hmstrain", "run", str(store.path), "--out", str(out)]
+    return [*run, *words, *extra]
+
+
+def test_a_killed_run_goes_on_to_the_very_same_weights(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "whole", epochs=3)
+    path = tmp_path / "run"
+    process = subprocess.Popen(
+        command(store, path, epochs=3), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    end = time.monotonic() + 120
+    while not (path / "last").exists():
+        assert time.monotonic() < end
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (path / "metrics.json").exists()
+    train_small(store, path, resume=True, epochs=3)
+    assert_same_weights(weights(path), weights(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("model", ["convnext_atto"])
+def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, model: str) -> None:
+    """Layer norm and no dropout, so that nothing depends on how a batch is shared out."""
+    settings = {"model": model, "epochs": 1, "steps": 6, "sample": "votes"}
+    train_small(store, tmp_path / "one", **settings)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*torchrun, *command(store, tmp_path / "two", **settings)[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    losses = []
+    for name in ("one", "two"):
+        lines = read_metrics(tmp_path / name / "metrics.jsonl")
+        losses.append([x["kl"] for x in lines if x["event"] == "train"])
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    for name, value in weights(tmp_path / "one").items():
+        torch.testing.assert_close(value, weights(tmp_path / "two")[name], atol=1e-4, rtol=1e-3)
+    with (
+        np.load(tmp_path / "one/predictions.npz") as a,
+        np.load(tmp_path / "two/predictions.npz") as b,
+    ):
+        np.testing.assert_allclose(a["prediction"], b["prediction"], atol=1e-3)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    rows = r"rows \[\d+, .*\], label_id \[\d+, "
+    with pytest.raises(DivergedError, match=rf"The loss of step 8 is no number.*{rows}"):
+        train_small(store, path, model="train.nets:bad")
+    assert json.loads((path / "last" / "model.json").read_text())["progress"]["step"] == 6
+    kept = weights(path)
+    assert all(torch.isfinite(value).all() for value in kept.values())
+    assert not (path / "metrics.json").exists()
+
+
+def test_every_fold_gives_out_of_fold_predictions_of_every_training_window(
+    store: Store, tmp_path: Path
+) -> None:
+    outcome = train_small(store, tmp_path / "run", fold="all", epochs=1, steps=2)
+    assert len(outcome["folds"]) == store.folds
+    with np.load(tmp_path / "run" / "out_of_fold.npz") as found:
+        assert found["row"].tolist() == store.select("train").tolist()
+        expected = metrics.scores(store.windows, found["row"], found["prediction"])
+    assert outcome["out_of_fold"]["kl"] == expected["kl"]
+    means = [fold["test"]["kl"] for fold in outcome["folds"]]
+    assert outcome["test_of_single_folds"]["kl"]["mean"] == pytest.approx(np.mean(means))
+    assert outcome["test_of_single_folds"]["kl"]["std"] == pytest.approx(np.std(means, ddof=1))
+    for fold in range(store.folds):
+        with np.load(tmp_path / "run" / f"fold{fold}" / "out_of_fold.npz") as found:
+            assert found["row"].tolist() == store.select("valid", fold=fold).tolist()
+
+
+def test_rotating_folds_is_called_leaking_and_keeps_the_last_weights(
+    store: Store, tmp_path: Path
+) -> None:
+    outcome = train_small(store, tmp_path / "run", fold="rotate", epochs=4)
+    assert outcome["leaks"] is True
+    assert outcome["best_step"] == outcome["steps"]
+    assert_same_weights(weights(tmp_path / "run"), weights(tmp_path / "run", "best"))
+
+
+def test_contrastive_training_logs_how_well_the_signals_match(undisturbed: Path) -> None:
+    valid = [x for x in read_metrics(undisturbed / "metrics.jsonl") if x["event"] == "valid"]
+    assert {"positive_cosine", "negative_cosine", "retrieval_at_1", "chance"} <= valid[0].keys()
+    outcome = json.loads((undisturbed / "metrics.json").read_text())
+    assert outcome["alignment"]["chance"] == 1 / outcome["alignment"]["patients"]
+
+
+def test_the_moving_average_is_what_is_kept(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "run", ema=0.99)
+    best, last = weights(tmp_path / "run", "best"), weights(tmp_path / "run")
+    assert not torch.equal(best["head.weight"], last["head.weight"])
+    averaged = load_file(tmp_path / "run" / "last" / "average.safetensors")
+    assert torch.isfinite(averaged["module.head.weight"]).all()
+
+
+@pytest.mark.parametrize(
+    "setting", [{"precision": "bfloat16"}, {"channels_last": True}, {"data": "device"}]
+)
+def test_ways_of_computing_give_nearly_the_same_run(
+    store: Store, undisturbed: Path, tmp_path: Path, setting: dict[str, Any]
+) -> None:
+    plain = train_small(store, tmp_path / "plain", steps=4)
+    other = train_small(store, tmp_path / "other", steps=4, **setting)
+    assert other["test"]["kl"] == pytest.approx(plain["test"]["kl"], abs=0.05)
+
+
+def test_a_finished_run_is_left_as_it_is(store: Store, undisturbed: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*")}
+    train_small(store, undisturbed, resume=True, **STAGES)
+    assert {p: p.stat().st_mtime_ns for p in undisturbed.rglob("*")} == before
+
+
+def test_a_folder_is_never_shared_by_two_runs(
+    store: Store, undisturbed: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RunError, match="holds a run already"):
+        train_small(store, undisturbed, **STAGES)
+    with pytest.raises(RunError, match="another configuration: seed was 0, now 1"):
+        train_small(store, undisturbed, resume=True, **(STAGES | {"seed": 1}))
+    (tmp_path / "x").write_text("")
+    with pytest.raises(RunError, match="holds something that is no run"):
+        train_small(store, tmp_path, resume=True)
+
+
+def test_a_run_does_not_go_on_with_another_store(
+    store: Store, undisturbed: Path, data: Path, tmp_path: Path
+) -> None:
+    from helpers import build_store
+
+    other = build_store(data, tmp_path / "other.zarr", seed=7)
+    with pytest.raises(RunError, match="was trained on another store"):
+        train_small(other, undisturbed, resume=True, **STAGES)
+
+
+def test_a_fold_or_rows_that_do_not_exist_are_named(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"There is no fold 9: .* has folds 0 to 4"):
+        train_small(store, tmp_path / "run", fold="9")
+    with pytest.raises(DataError, match=r"No training window .* at least 999 vote"):
+        train_small(store, tmp_path / "other", min_votes=999)
