@@ -11,9 +11,10 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.metrics import scores
+from hmstrain.pace import Tell
 from hmstrain.plots import draw_run
 from hmstrain.run_folder import RunFolder, versions, write_json, write_predictions
-from hmstrain.train import OUT_OF_FOLD, Tell, train
+from hmstrain.train import OUT_OF_FOLD, train
 from hmstrain.world import World
 
 SPREAD = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "report_accuracy")

@@ -16,9 +16,9 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
 from hmstrain.folds import run
+from hmstrain.pace import Tell
 from hmstrain.plots import study_bars
 from hmstrain.run_folder import RunFolder, write_json
-from hmstrain.train import Tell
 from hmstrain.world import World
 
 
