@@ -2,21 +2,33 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PREP := .venv/.prep
+TRAIN := .venv/.train
 DEV := .venv/.dev
 
 .PHONY: demo test lint types check bench clean help
 
-demo: $(PREP) demo/data/train.csv demo/hms.zarr/MANIFEST.json  ## simulate, build, verify, look
+demo: demo/cnn/metrics.json demo/convnext/metrics.json  ## simulate, build, verify, train, test
 	$(BIN)/hmsprep verify demo/hms.zarr
 	$(BIN)/hmsprep info demo/hms.zarr
 	$(BIN)/hmsprep show demo/hms.zarr 0 --out demo/window.png
+	$(BIN)/hmstrain test demo/cnn
+	$(BIN)/hmstrain test demo/convnext
+	@echo "Look at demo/window.png, demo/cnn/curves.png and demo/convnext/confusion.png."
 
 demo/data/train.csv: | $(PREP)
 	@mkdir -p demo
-	$(BIN)/hmsprep synth demo/data --windows 300 --seed 1
+	$(BIN)/hmsprep synth demo/data --windows 600 --seed 1
 
 demo/hms.zarr/MANIFEST.json: demo/data/train.csv
 	$(BIN)/hmsprep build demo/data demo/hms.zarr --force
+
+demo/cnn/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
+	$(BIN)/hmstrain run demo/hms.zarr --model naive_cnn --inputs spec+eeg --image-size 128 \
+	  --epochs 4 --out demo/cnn --resume
+
+demo/convnext/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
+	$(BIN)/hmstrain run demo/hms.zarr --model convnext_atto --inputs spec+eeg --image-size 96 \
+	  --epochs 3 --out demo/convnext --resume
 
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
@@ -50,6 +62,10 @@ $(PREP): pyproject.toml constraints.txt | .venv/bin/uv
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[prep]'
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt | $(PREP)
+$(TRAIN): pyproject.toml constraints.txt | $(PREP)
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[prep,train]'
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(TRAIN)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group dev
 	@touch $@

@@ -9,7 +9,7 @@ import numpy as np
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.errors import DataError
+from hmstrain.errors import DataError, TrainError
 from hmstrain.metrics import scores
 from hmstrain.pace import Tell
 from hmstrain.plots import draw_run
@@ -39,12 +39,17 @@ def run(
         folder.begin(config, store, resume=resume)
     world.wait()
     if not folder.finished:
-        if config.fold == "all":
-            _every_fold(config, store, folder, world, tell)
-        else:
-            train(config, store, folder, world, tell)
+        try:
+            if config.fold == "all":
+                _every_fold(config, store, folder, world, tell)
+            else:
+                train(config, store, folder, world, tell)
+                if world.main:
+                    draw_run(folder.path)
+        except TrainError:
             if world.main:
-                draw_run(folder.path)
+                folder.discard_if_empty()
+            raise
         world.wait()
     return folder.read("metrics.json")
 

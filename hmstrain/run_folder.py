@@ -83,6 +83,11 @@ class RunFolder:
             },
         )
 
+    def discard_if_empty(self) -> None:
+        """Remove what was begun if no checkpoint was ever written."""
+        if not any(self.path.rglob("model.json")):
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def _check_same(self, config: Config, store: Store) -> None:
         before = self.read("config.json")
         if before["store"]["identity"] != store.identity:
@@ -194,11 +199,6 @@ def write_predictions(
     identity = np.asarray(store.identity)
     np.savez(partial, row=rows, prediction=prediction, identity=identity, **columns)
     partial.replace(path)
-
-
-def remove(path: Path) -> None:
-    """Delete a folder and all in it, if it is there."""
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def versions() -> dict[str, str]:

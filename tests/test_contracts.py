@@ -32,6 +32,17 @@ ALLOWED = {
         "rich",
         "typer",
     },
+    "hmstrain": {
+        "hmstrain",
+        "hmsstore",
+        "numpy",
+        "torch",
+        "timm",
+        "safetensors",
+        "matplotlib",
+        "rich",
+        "typer",
+    },
 }
 
 
@@ -113,22 +124,26 @@ def commands(text: str) -> Iterator[list[str]]:
     for block in re.findall(r"```(?:bash|sh)\n(.*?)```", text, flags=re.S):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if words and words[0] == "hmsprep":
-                yield words[1:]
+            if words and words[0] in ("hmsprep", "hmstrain"):
+                yield words
 
 
 def test_every_command_in_the_documents_exists_with_its_options() -> None:
     import typer.main
 
-    from hmsprep.cli import app
+    import hmsprep.cli
+    import hmstrain.cli
 
-    group = typer.main.get_command(app)
+    groups = {
+        "hmsprep": typer.main.get_command(hmsprep.cli.app),
+        "hmstrain": typer.main.get_command(hmstrain.cli.app),
+    }
     seen = set()
     for document in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "store/FORMAT.md"):
-        for words in commands((ROOT / document).read_text()):
+        for program, *words in commands((ROOT / document).read_text()):
             if words[0].startswith("-"):
                 continue
-            command = group.commands[words[0]]
+            command = groups[program].commands[words[0]]
             command.make_context(words[0], list(words[1:]), resilient_parsing=False)
-            seen.add(words[0])
-    assert {"build", "verify", "synth"} <= seen
+            seen.add(f"{program} {words[0]}")
+    assert {"hmsprep build", "hmsprep synth", "hmstrain run", "hmstrain study"} <= seen

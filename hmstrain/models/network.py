@@ -7,6 +7,7 @@ the embeddings of both signals where a run compares them.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,8 @@ def _image_trunk(config: Config, size: tuple[int, int], start: bool) -> tuple[Im
 def _own(name: str) -> Callable[[], nn.Module]:
     """Find the function that makes a network: 'package.module:function'."""
     module, _, function = name.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module), function)
     except ImportError as error:
