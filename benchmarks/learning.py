@@ -28,8 +28,13 @@ from hmstrain.metrics import interval, kl_rows, typical_rows
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"
 IMAGE = f"--image-size 128 --set eeg_seconds=16 --set validate_every=60 {AUGMENTED}"
+SMALL = (
+    "--image-size 96 --set eeg_seconds=12 --set spectrogram_rows=120,180 --learning-rate 3e-3 "
+    f"--set validate_every=60 {AUGMENTED}"
+)
+"""Few pixels, for a network whose linear layer sees every one of them."""
 SINGLE = {
-    "naive CNN, EEG": f"--model naive_cnn --inputs eeg --epochs 30 {IMAGE}",
+    "naive CNN, spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 30 {SMALL}",
     "resnet10t, EEG": f"--model resnet10t --inputs eeg --epochs 20 {IMAGE}",
     "raw EEG, 1-D": (
         "--model resnet10t --inputs eeg --epochs 15 --set eeg_as=raw --set eeg_seconds=16 "
@@ -37,9 +42,9 @@ SINGLE = {
     ),
 }
 PAIRED = {
-    "spec": f"--model naive_cnn --inputs spec --epochs 15 {IMAGE}",
-    "spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 15 {IMAGE}",
-    "contrastive": f"--model naive_cnn --inputs spec+eeg --contrastive --epochs 15 {IMAGE}",
+    "spec": f"--model naive_cnn --inputs spec --epochs 12 {SMALL}",
+    "spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 12 {SMALL}",
+    "contrastive": f"--model naive_cnn --inputs spec+eeg --contrastive --epochs 12 {SMALL}",
 }
 SEEDS = (0, 1, 2)
 
