@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hmstrain.config import Config
@@ -40,14 +41,14 @@ class Draws:
     def to(self, device: torch.device) -> Draws:
         """On another device."""
         return Draws(
-            self.flip_B.to(device),
-            self.swap_B.to(device),
-            self.kept_BP.to(device),
-            self.stripes.to(device),
+            self.flip_B.to(device, non_blocking=True),
+            self.swap_B.to(device, non_blocking=True),
+            self.kept_BP.to(device, non_blocking=True),
+            self.stripes.to(device, non_blocking=True),
             self.noise,
             self.noise_seed,
             self.mix,
-            self.partner_B.to(device),
+            self.partner_B.to(device, non_blocking=True),
         )
 
 
@@ -75,13 +76,15 @@ def draw(config: Config, step: int, count: int, rank: int, world: int) -> Draws:
     )
 
 
-def shifts(config: Config, step: int) -> np.ndarray[tuple[int], np.dtype[np.int64]] | None:
-    """Shift of each window of a step's batch in samples, int64 (batch,); None without."""
+def shifts(
+    config: Config, step: int, count: int, rank: int, world: int
+) -> NDArray[np.int64] | None:
+    """Shift in samples of these rows of a step's batch of `count`, int64; None without any."""
     limit = round(config.shift_s * SAMPLES_PER_S)
     if not limit:
         return None
     rng = np.random.default_rng([config.seed, 3, step])
-    return rng.integers(-limit, limit + 1, config.batch_size)
+    return rng.integers(-limit, limit + 1, count)[rank::world]
 
 
 def choose(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:

@@ -60,8 +60,8 @@ def save_checkpoint(
     for file in partial.iterdir():
         with file.open("rb") as written:
             os.fsync(written.fileno())
-    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)

@@ -36,7 +36,7 @@ def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json:
     folder = RunFolder(out or default_out(config))
     with join_world(config.device) as world:
         tell = console.RunProgress(folder.path.name)
-        if world.main and not (config.pretrained or config.weights):
+        if world.main and not (config.pretrained or config.weights or folder.path.exists()):
             console.note(
                 "Starting from random weights; --pretrained or --weights start from others."
             )
@@ -67,6 +67,8 @@ def test(folder: RunFolder, store: Path | None, split: str, device: str, *, as_j
     opened = open_store(store or default_store(folder))
     with join_world(device) as world:
         found = test_run(folder, opened, split, world)
+        if not world.main:
+            return
     rows, prediction = found.pop("rows"), found.pop("prediction")
     name = f"{split}-{opened.identity[:12]}"
     write_json(folder.path / f"{name}.json", found)
@@ -105,6 +107,8 @@ def study(
         finally:
             for one in shown:
                 one.close()
+        if not world.main:
+            return
     if as_json:
         console.print_json(table)
     else:

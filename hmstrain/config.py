@@ -141,7 +141,7 @@ class Config:
                 low, high = item.metadata["bounds"]
                 if not low <= value <= high:
                     _refuse(item.name, f"from {low:g} to {high:g}", value)
-        if not self.fold.isdigit() and self.fold not in ("all", "rotate"):
+        if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
             _refuse("fold", "a fold's number, all or rotate", self.fold)
         if self.pretrained and self.weights:
             raise ConfigError("Give --pretrained or --weights, not both.")
@@ -185,7 +185,8 @@ def make_config(
         A key does not exist, or a value is not of its kind.
     """
     values: dict[str, Any] = {} if file is None else _read(file)
-    values |= {key: value for key, value in (given or {}).items() if value is not None}
+    values |= given or {}
+    values = {key: value for key, value in values.items() if value is not None}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
@@ -235,7 +236,7 @@ def _typed(key: str, kind: Any, value: Any) -> Any:
             parts = value.split(",") if isinstance(value, str) else value
             first, stop = (int(part) for part in parts)
             return first, stop
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise ConfigError(f"{key} takes {KINDS.get(kind, kind)}; found {value!r}.") from None
     return str(value)
 

@@ -162,7 +162,12 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
             f"{found['negative_cosine']:.2f} mismatched; "
             f"retrieval@1 {found['retrieval_at_1']:.0%}, chance {found['chance']:.0%}"
         )
-    if outcome["leaks"]:
+    if outcome.get("patients_trained_on"):
+        warn(
+            f"{outcome['patients_trained_on']} of {test['patients']} patients have the numbers of "
+            "patients that the run was trained on: if they are the same, these scores are too good."
+        )
+    elif outcome["leaks"]:
         warn("Patients leak between training and test: these scores are too good.")
 
 

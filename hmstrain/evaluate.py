@@ -11,6 +11,7 @@ from torch import nn
 
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
+from hmstrain.errors import DivergedError
 from hmstrain.inputs import NetworkInputs
 from hmstrain.loader import Loader, Request
 from hmstrain.losses import alignment
@@ -67,7 +68,15 @@ class Evaluator:
         parts = self.world.all_parts(
             (np.concatenate(logits), [np.concatenate(p) for p in zip(*embeddings, strict=True)])
         )
-        return softmax(_joined([part[0] for part in parts], len(rows))), [
+        joined = _joined([part[0] for part in parts], len(rows))
+        bad = np.flatnonzero(~np.isfinite(joined).all(axis=1))
+        if len(bad):
+            raise DivergedError(
+                f"The network gives no numbers for {len(bad):,} of {len(rows):,} windows, the "
+                f"first row {rows[bad[0]]}: training has diverged. A lower learning_rate, "
+                "clip_gradient=1 or precision=float32 may help. Checkpoints from before are kept."
+            )
+        return softmax(joined), [
             _joined(list(group), len(rows))
             for group in zip(*(part[1] for part in parts if len(part[0])), strict=True)
         ]

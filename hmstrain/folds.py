@@ -12,8 +12,9 @@ from hmstrain.config import Config
 from hmstrain.errors import DataError, TrainError
 from hmstrain.metrics import scores
 from hmstrain.pace import Tell
-from hmstrain.plots import draw_run
+from hmstrain.plots import confusion
 from hmstrain.run_folder import RunFolder, versions, write_json, write_predictions
+from hmstrain.scoring import constant
 from hmstrain.train import OUT_OF_FOLD, train
 from hmstrain.world import World
 
@@ -35,17 +36,13 @@ def run(
     TrainError
         The folder, the settings or the store do not fit; or training went wrong.
     """
-    if world.main:
-        folder.begin(config, store, resume=resume)
-    world.wait()
+    world.main_does(lambda: folder.begin(config, store, resume=resume))
     if not folder.finished:
         try:
             if config.fold == "all":
                 _every_fold(config, store, folder, world, tell)
             else:
                 train(config, store, folder, world, tell)
-                if world.main:
-                    draw_run(folder.path)
         except TrainError:
             if world.main:
                 folder.discard_if_empty()
@@ -67,12 +64,13 @@ def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, t
         world.wait()
         if not inner.finished:
             train(one, store, inner, world, tell, out_of_fold=True)
-            if world.main:
-                draw_run(inner.path)
         world.wait()
         found.append(inner.read("metrics.json"))
     if world.main:
-        write_json(folder.path / "metrics.json", _together(store, folder, found))
+        outcome = _together(store, folder, found)
+        figure = confusion(outcome["out_of_fold"]["confusion"])
+        figure.savefig(folder.path / "confusion.png", dpi=110)
+        write_json(folder.path / "metrics.json", outcome)
 
 
 def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> dict[str, Any]:
@@ -104,6 +102,7 @@ def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> d
         averaged = np.mean(tests, axis=0)
         write_predictions(folder.path / "predictions.npz", store, test_rows, averaged)
         outcome["test"] = scores(store.windows, test_rows, averaged)
+        outcome["constant"] = constant(store, test_rows, averaged)
         outcome["test_of_single_folds"] = {
             key: _spread([one["test"][key] for one in found]) for key in SPREAD
         }

@@ -27,6 +27,8 @@ from hmstrain.errors import DataError
 
 Batch = dict[str, Tensor]
 """float16 (B, T, features) by signal, on the device."""
+ROOM = 0.8
+"""Share of a device's free memory that a store may take; the rest is the model's."""
 AHEAD = 4
 """Batches beyond the ring that the kernel is told of."""
 
@@ -101,23 +103,28 @@ class MappedLoader:
                     coming.append(later)
                 pending.append((self.pool.submit(self._gather, request, slot), slot))
 
-        try:
+        def stage() -> tuple[Batch, _Slot] | None:
+            start = time.perf_counter()
             submit()
             staged = self._stage(*pending.popleft()) if pending else None
+            self.waited_s += time.perf_counter() - start
+            return staged
+
+        try:
+            staged = stage()
             while staged is not None:
                 batch, slot = staged
                 if self.cuda:
                     # Carry the next one over while the caller computes with this one.
+                    self._arrived(batch, slot)
                     free.append(slot)
-                    submit()
-                    staged = self._stage(*pending.popleft()) if pending else None
-                    yield self._arrived(batch)
+                    staged = stage()
+                    yield batch
                 else:
                     submit()
                     yield batch
                     free.append(slot)
-                    submit()
-                    staged = self._stage(*pending.popleft()) if pending else None
+                    staged = stage()
         finally:
             for future, _ in pending:
                 future.cancel()
@@ -140,9 +147,7 @@ class MappedLoader:
 
     def _stage(self, future: Future[int], slot: _Slot) -> tuple[Batch, _Slot]:
         """Wait for a gathered batch and start it on its way to the device."""
-        start = time.perf_counter()
         count = future.result()
-        self.waited_s += time.perf_counter() - start
         host = {name: tensor[:count] for name, tensor in slot.tensors.items()}
         if self.stream is None:
             if self.device.type == "cpu":
@@ -154,14 +159,13 @@ class MappedLoader:
             slot.copied.record(self.stream)
         return moved, slot
 
-    def _arrived(self, batch: Batch) -> Batch:
-        """Make the computing stream wait for the copy."""
+    def _arrived(self, batch: Batch, slot: _Slot) -> None:
+        """Make the computing stream wait for this batch's copy, and for no later one."""
         current = torch.cuda.current_stream(self.device)
-        assert self.stream is not None
-        current.wait_stream(self.stream)
+        assert slot.copied is not None
+        current.wait_event(slot.copied)
         for tensor in batch.values():
             tensor.record_stream(current)
-        return batch
 
 
 class ResidentLoader:
@@ -195,6 +199,8 @@ class ResidentLoader:
     def close(self) -> None:
         """Give the memory back."""
         self.shards = {}
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
 
 def make_loader(
@@ -221,7 +227,7 @@ def check_room(store: Store, signals: tuple[str, ...], device: torch.device) -> 
         With the sizes that are needed, that are free, and that would fit.
     """
     sizes = {name: sum(shard.nbytes for shard in store.shards(name)) for name in SIGNALS}
-    needed, free = sum(sizes[name] for name in signals), free_bytes(device)
+    needed, free = sum(sizes[name] for name in signals), int(ROOM * free_bytes(device))
     if needed <= free:
         return
     fitting = [
@@ -230,7 +236,7 @@ def check_room(store: Store, signals: tuple[str, ...], device: torch.device) -> 
     hint = f"Of this store {' or '.join(fitting)} would fit. " if fitting else ""
     raise DataError(
         f"{' and '.join(signals)} of {store.path} take {needed / 1e9:.1f} GB; {device} has "
-        f"{free / 1e9:.1f} GB free. {hint}A store of {free / needed:.0%} of the size would fit "
+        f"{free / 1e9:.1f} GB to spare. {hint}A store of {free / needed:.0%} of the size would fit "
         "too; data=map needs no room."
     )
 

@@ -99,6 +99,8 @@ def scores(
     rows: NDArray[np.int64],
     prediction: ArrayLike,
     *,
+    typical: Mapping[str, NDArray[np.int64]] | None = None,
+    intervals: bool = True,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every reported figure of predictions of these rows of a window table.
@@ -111,6 +113,10 @@ def scores(
         Labelled windows.
     prediction : array (N, 6)
         Probabilities.
+    typical : mapping, optional
+        What `typical_rows` gives, where these rows are only a part of those it is to look at.
+    intervals : bool
+        Whether to compute these.
     seed : int
         Of the bootstrap.
 
@@ -127,14 +133,14 @@ def scores(
     patients = windows["patient_id"][rows]
     divergence = kl_rows(p, q)
     chosen = q.argmax(axis=1)
-    typical = typical_rows(windows, rows)
+    typical = typical_rows(windows, rows) if typical is None else typical
     table = confusion(truth, chosen)
     by_class = kl_terms(p, np.clip(q, EPSILON, 1 - EPSILON)).mean(axis=0)
     parts = {"kl": np.arange(len(rows)), "kl_votes": typical["votes"], "kl_hi": typical["hi"]}
-    intervals = {
-        name: interval(divergence[part], patients[part], seed=seed) for name, part in parts.items()
-    }
-    intervals["accuracy"] = interval((chosen == truth).astype(np.float64), patients, seed=seed)
+    spans = {}
+    if intervals:
+        spans = {n: interval(divergence[i], patients[i], seed=seed) for n, i in parts.items()}
+        spans["accuracy"] = interval((chosen == truth).astype(np.float64), patients, seed=seed)
     return {
         "windows": len(rows),
         "patients": len(np.unique(patients)),
@@ -152,7 +158,7 @@ def scores(
             for word, (low, high) in VOTE_GROUPS.items()
         },
         "confusion": table.tolist(),
-        "intervals": intervals,
+        "intervals": spans,
     }
 
 

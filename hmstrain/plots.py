@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,8 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 """Of the palette of Okabe and Ito, which colour-blind people can tell apart."""
 
 
-def draw_run(folder: Path) -> None:
-    """Draw the curves and the confusion of a finished run into its folder."""
-    import json
-
-    outcome = json.loads((folder / "metrics.json").read_text())
+def draw_run(folder: Path, outcome: Mapping[str, Any]) -> None:
+    """Draw the curves and the confusion of a run into its folder."""
     lines = read_metrics(folder / "metrics.jsonl")
     baseline = outcome["constant"]["kl_votes"] if outcome.get("constant") else None
     curves(lines, outcome["best_step"], baseline).savefig(folder / "curves.png", dpi=110)

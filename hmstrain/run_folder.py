@@ -85,7 +85,8 @@ class RunFolder:
 
     def discard_if_empty(self) -> None:
         """Remove what was begun if no checkpoint was ever written."""
-        if not any(self.path.rglob("model.json")):
+        begun = (self.path / "config.json").is_file()
+        if begun and not any(self.path.rglob("model.json")):
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _check_same(self, config: Config, store: Store) -> None:

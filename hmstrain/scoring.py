@@ -19,11 +19,19 @@ Rows = NDArray[np.int64]
 
 
 def validation(
-    config: Config, store: Store, evaluator: Evaluator, network: nn.Module, rows: Rows
+    config: Config,
+    store: Store,
+    evaluator: Evaluator,
+    network: nn.Module,
+    rows: Rows,
+    typical: dict[str, Rows],
 ) -> dict[str, Any]:
-    """Figures of a validation, and how well embeddings match where they are compared."""
+    """Figures of a validation, and how well embeddings match where they are compared.
+
+    `rows` and `typical` are what `validation_rows` gives.
+    """
     prediction, embeddings = evaluator.predict(network, rows)
-    found = scores(store.windows, rows, prediction)
+    found = scores(store.windows, rows, prediction, typical=typical, intervals=False)
     values = {key: found[key] for key in ("kl_votes", "kl_hi", "accuracy", "balanced_accuracy")}
     matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
     return values | (matched or {})
@@ -34,7 +42,7 @@ def epoch_test(
 ) -> dict[str, Any]:
     """Figures of the test split after an epoch: only looked at, nothing is chosen by them."""
     prediction, _ = evaluator.predict(network, rows)
-    found = scores(store.windows, rows, prediction)
+    found = scores(store.windows, rows, prediction, intervals=False)
     keys = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro")
     return {key: found[key] for key in keys}
 

@@ -48,6 +48,8 @@ def held_out(config: Config, store: Store, epoch: int) -> int | None:
     if store.folds == 0:
         if config.fold in ("all", "rotate"):
             raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+        if config.fold != "0":
+            raise DataError(f"There is no fold {config.fold}: {store.path} has none.")
         return None
     if config.fold == "rotate":
         return int(np.random.default_rng([config.seed, 6, epoch]).integers(store.folds))
@@ -80,13 +82,22 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     return rows
 
 
-def validation_rows(store: Store, fold: int | None) -> Rows:
-    """Rows of the fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more."""
+def validation_rows(store: Store, fold: int | None) -> tuple[Rows, dict[str, Rows]]:
+    """Rows of the fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more.
+
+    Returns
+    -------
+    rows : int64 (N,)
+        Rows of either.
+    typical : dict
+        Positions within them of 'votes' and 'hi', found among all of the fold.
+    """
     if fold is None:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.int64), {}
     rows = store.select("valid", fold=fold)
     typical = typical_rows(store.windows, rows)
-    return rows[np.union1d(typical["votes"], typical["hi"])]
+    chosen = np.union1d(typical["votes"], typical["hi"])
+    return rows[chosen], {name: np.searchsorted(chosen, part) for name, part in typical.items()}
 
 
 def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
@@ -95,10 +106,7 @@ def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     shuffled = rng.permutation(rows)
     if config.sample == "window":
         return shuffled
-    columns = [store.windows["eeg_id"][shuffled]]
-    if config.sample == "votes":
-        columns += list(store.windows["votes"][shuffled].T)
-    _, first = np.unique(np.column_stack(columns), axis=0, return_index=True)
+    _, first = np.unique(_groups(config, store, shuffled), axis=0, return_index=True)
     return rng.permutation(shuffled[first])
 
 
@@ -123,14 +131,16 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
             steps = len(batches(config, epoch_order(config, store, rows, number)))
             if config.steps:
                 steps = min(steps, config.steps - first)
-            if steps:
-                planned.append(Epoch(number, stage, fold, min_votes, first, steps))
-                first += steps
+            planned.append(Epoch(number, stage, fold, min_votes, first, steps))
+            first += steps
+            if first == config.steps:
+                return planned
     return planned
 
 
 def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]:
-    """Weight of every window of the store in the loss, of mean 1 over the training rows."""
+    """Weight of every window of the store in the loss, of mean 1 over an epoch of these rows."""
+    seen = 1 / group_sizes(config, store, rows)
     votes = store.windows["votes"].astype(np.float64)
     total = votes.sum(axis=1)
     weights = np.ones(len(store))
@@ -139,9 +149,29 @@ def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]
     elif config.vote_weight == "linear":
         weights = total / MOST_VOTES
     if config.balance == "votes":
-        weights = weights * balancing(votes[rows] * weights[rows, None], votes)
-    scaled: NDArray[np.float32] = (weights / weights[rows].mean()).astype(np.float32)
+        weights = weights * balancing(votes[rows] * (weights[rows] * seen)[:, None], votes)
+    mean = np.average(weights[rows], weights=seen)
+    scaled: NDArray[np.float32] = (weights / mean).astype(np.float32)
     return scaled
+
+
+def group_sizes(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
+    """How many of the rows share their place in an epoch with each: 1 where all take part."""
+    if config.sample == "window":
+        return np.ones(len(rows), np.int64)
+    _, group, count = np.unique(
+        _groups(config, store, rows), axis=0, return_inverse=True, return_counts=True
+    )
+    sizes: NDArray[np.int64] = count[group.ravel()]
+    return sizes
+
+
+def _groups(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
+    """What an epoch has one window of each of: EEG, or EEG and votes, int64 (N, n)."""
+    columns = [store.windows["eeg_id"][rows]]
+    if config.sample == "votes":
+        columns += list(store.windows["votes"][rows].T)
+    return np.column_stack(columns).astype(np.int64)
 
 
 def balancing(mass: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:

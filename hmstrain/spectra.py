@@ -38,18 +38,23 @@ IMAGE_ROWS = len(REGIONS) * len(BINS)
 
 def bipolar(eeg_uv_BTC: Tensor) -> Tensor:
     """Differences along the chains, zero-phase 0.5 to 40 Hz: float32 (B, 18, T) microvolts."""
-    front = torch.tensor(FRONT, device=eeg_uv_BTC.device)
-    back = torch.tensor(BACK, device=eeg_uv_BTC.device)
+    front, back = pair_channels(eeg_uv_BTC.device)
     eeg_BCT = eeg_uv_BTC.transpose(1, 2)
     pairs_BPT = eeg_BCT.index_select(1, front) - eeg_BCT.index_select(1, back)
     spectrum = torch.fft.rfft(pairs_BPT)
-    response = band_pass(pairs_BPT.shape[-1]).to(spectrum.device)
+    response = band_pass(pairs_BPT.shape[-1], spectrum.device)
     filtered: Tensor = torch.fft.irfft(spectrum * response, n=pairs_BPT.shape[-1])
     return filtered
 
 
 @lru_cache(maxsize=8)
-def band_pass(samples: int) -> Tensor:
+def pair_channels(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Channels in front and back of each pair, on the device."""
+    return torch.tensor(FRONT, device=device), torch.tensor(BACK, device=device)
+
+
+@lru_cache(maxsize=8)
+def band_pass(samples: int, device: torch.device) -> Tensor:
     """Response of the band-pass at each frequency of a real transform of so many samples.
 
     The squared magnitude of a Butterworth high-pass times that of a low-pass of order 4, which is
@@ -60,7 +65,7 @@ def band_pass(samples: int) -> Tensor:
     slope = 2 * FILTER_ORDER
     above = frequency**slope / (frequency**slope + low**slope)
     below = 1 / (1 + (frequency / high) ** slope)
-    return (above * below).to(torch.float32)
+    return (above * below).to(device, torch.float32)
 
 
 def raw_input(pairs_BPT: Tensor) -> Tensor:
@@ -89,7 +94,7 @@ def eeg_image(pairs_BPT: Tensor, kept_BP: Tensor | None = None) -> Tensor:
     count = len(CHAIN_PAIRS)
     per_chain = count // len(REGIONS)
     frames = pairs_BPT[:, :count].clamp(-CLIP_UV, CLIP_UV).unfold(-1, FRAME, HOP)
-    parts = frames @ fourier_basis().to(frames)  # (B, 16, W, 2 bins)
+    parts = frames @ fourier_basis(frames.device)  # (B, 16, W, 2 bins)
     cosine, sine = parts.split(len(BINS), dim=-1)
     power = (cosine.square() + sine.square()).add(FLOOR).log()
     power = power.unflatten(1, (len(REGIONS), per_chain))  # (B, 4, 4, W, bins)
@@ -104,8 +109,8 @@ def eeg_image(pairs_BPT: Tensor, kept_BP: Tensor | None = None) -> Tensor:
     return image
 
 
-@lru_cache(maxsize=1)
-def fourier_basis() -> Tensor:
+@lru_cache(maxsize=8)
+def fourier_basis(device: torch.device) -> Tensor:
     """Windowed cosines and sines of the image's bins, float32 (128, 2 bins).
 
     The product of a frame with it squared and summed is its one-sided power spectral density,
@@ -116,4 +121,4 @@ def fourier_basis() -> Tensor:
     angle = 2 * math.pi / FFT * time[:, None] * torch.tensor(BINS, dtype=torch.float64)
     scale = math.sqrt(2 / (RATE_HZ * float(window.square().sum())))
     basis = torch.cat([angle.cos(), angle.sin()], dim=1) * window[:, None] * scale
-    return basis.to(torch.float32)
+    return basis.to(device, torch.float32)

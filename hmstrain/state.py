@@ -78,6 +78,7 @@ class TrainingState:
             self.normalisation = Normalisation.from_json(described["normalisation"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
             self.optimiser.load_state_dict(self._before["optimiser"])
+            self.scaler.load_state_dict(self._before["scaler"])
         else:
             self.normalisation = measure_normalisation(config, store, rows, device)
 
@@ -100,7 +101,6 @@ class TrainingState:
             # The new schedule has just set its first rate; put back the one it was at.
             self.optimiser.load_state_dict(self._before["optimiser"])
             self.schedule.load_state_dict(self._before["schedule"])
-            self.scaler.load_state_dict(self._before["scaler"])
 
     def advance(self, loss: Tensor) -> float:
         """Take one step down the gradient of a loss; return the learning rate of the step."""

@@ -100,13 +100,17 @@ def study(
     tell : callable
         Gives, for each system, what its run shall tell.
     """
+    if config.weights:
+        raise ConfigError(
+            "A study has several models and no one file of weights: use --pretrained."
+        )
     rows, constant = [], None
     for system in systems:
         own = replace(
             config, model=system.model, inputs=system.inputs, contrastive=system.contrastive
         )
         if system.model == "naive_cnn":
-            own = replace(own, pretrained=False, weights="")
+            own = replace(own, pretrained=False)
         folder = RunFolder(out / system.name)
         found = run(own, store, folder, world, tell(system), resume=True)
         rows.append(_row(system, found))
@@ -129,15 +133,17 @@ def study(
 
 def heading(config: Config, store: Store) -> str:
     """What a study's table stands under: where weights came from, how much was seen, who leaks."""
-    start = "timm's weights" if config.pretrained else config.weights or "from scratch"
+    start = "from scratch"
+    if config.pretrained:
+        start = "timm's weights (naive_cnn from scratch)"
     size = f"{config.image_size} px" if config.image_size else "400 x 300 px"
     parts = [start, f"{config.epochs} epochs", size]
     if config.steps:
         parts[1] = f"{config.steps} steps"
     if config.fraction < 1:
         parts.append(f"{config.fraction:.0%} of the training patients")
-    leaks = store.leaks or config.fold == "rotate"
-    parts.append("PATIENTS LEAK between training and test" if leaks else "split by patient")
+    leaks = "PATIENTS LEAK between training and test"
+    parts.append(leaks if store.leaks else "split by patient")
     return ", ".join(parts)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmstrain.checkpoint import load_checkpoint, read_description
 from hmstrain.config import make_config
-from hmstrain.errors import DataError
+from hmstrain.errors import DataError, RunError
 from hmstrain.evaluate import Evaluator, embedding_alignment, one_per_patient
 from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning, signals
 from hmstrain.loader import make_loader
@@ -41,7 +41,11 @@ def test_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[
     RunError
         The folder holds no checkpoint.
     """
-    parts = sorted(folder.path.glob("fold[0-9]*")) or [folder.path]
+    parts = [folder.path]
+    if folder.config().fold == "all":
+        parts = sorted(folder.path.glob("fold[0-9]*"))
+        if not folder.finished:
+            raise RunError(f"{folder.path} has not finished all its folds: --resume goes on.")
     rows = _rows(folder, store, split)
     predictions, alignments = [], []
     for part in parts:
@@ -49,12 +53,15 @@ def test_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[
         predictions.append(prediction)
         alignments.append(matched)
     prediction = np.mean(predictions, axis=0)
-    trained_on = folder.read("config.json")["store"]["identity"]
+    described = read_description(RunFolder(parts[0]).best)
+    patients = np.unique(store.windows["patient_id"][rows])
+    known = int(np.isin(patients, described["patients"]).sum()) if split != "valid" else 0
     return {
         "run": str(folder.path),
         "store": {"path": str(store.path), "identity": store.identity},
-        "same_store": trained_on == store.identity,
-        "leaks": store.leaks,
+        "same_store": described["store"]["identity"] == store.identity,
+        "leaks": store.leaks or described["store"]["leaks"] or known > 0,
+        "patients_trained_on": known,
         "split": split,
         "test": scores(store.windows, rows, prediction),
         "alignment": alignments[0] if len(parts) == 1 else None,

@@ -20,6 +20,7 @@ from hmsstore import Store
 from hmstrain.augment import draw, shifts
 from hmstrain.checkpoint import load_checkpoint
 from hmstrain.config import Config
+from hmstrain.errors import ConfigError
 from hmstrain.evaluate import Evaluator, autocast
 from hmstrain.inputs import NetworkInputs, signals
 from hmstrain.loader import Batch, Request, make_loader
@@ -27,6 +28,7 @@ from hmstrain.losses import contrastive_loss, kl_loss
 from hmstrain.metrics import scores
 from hmstrain.models import count_parameters
 from hmstrain.pace import Pace, Tell
+from hmstrain.plots import draw_run
 from hmstrain.run_folder import MetricsLog, RunFolder, versions, write_json, write_predictions
 from hmstrain.scoring import epoch_test, final_test, validation
 from hmstrain.selection import (
@@ -98,8 +100,10 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = store.select("test")
-        self.weights = torch.from_numpy(row_weights(config, store, self.rows))
-
+        if min(config.batch_size, len(self.rows)) < world.size:
+            raise ConfigError(
+                f"Batches of {config.batch_size} do not reach {world.size} processes."
+            )
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
         normalisation = self.state.normalisation
@@ -108,6 +112,7 @@ class Run:
             "store": {"path": str(store.path), "identity": store.identity, "leaks": store.leaks},
             "normalisation": normalisation.to_json(),
             "versions": versions(),
+            "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
         }
 
         self.prepare = NetworkInputs(config, normalisation, store, self.device)
@@ -129,7 +134,7 @@ class Run:
         figures = {
             "parameters": count_parameters(self.state.network),
             "train": len(self.rows),
-            "valid": len(validation_rows(self.store, self.epochs[0].fold)),
+            "valid": len(validation_rows(self.store, self.epochs[0].fold)[0]),
             "test": len(self.test_rows),
             "steps": last.first_step + last.steps,
             "epochs": len(self.epochs),
@@ -152,6 +157,7 @@ class Run:
         self.state.begin_stage(epoch.stage, steps)
         rows = training_rows(self.config, self.store, epoch.fold, epoch.min_votes)
         order = batches(self.config, epoch_order(self.config, self.store, rows, epoch.number))
+        self.weights = torch.from_numpy(row_weights(self.config, self.store, rows))
         every = self.config.validate_every
         while self.progress.step < stop:
             until = min(stop, (self.progress.step // every + 1) * every)
@@ -166,7 +172,7 @@ class Run:
         pace = Pace(world, self.log, self.tell, epoch, self.store, order)
         self.loader.waited_s = 0.0
         requests = (
-            Request(world.own(rows), _own_shifts(config, first + i, len(rows), world))
+            Request(world.own(rows), shifts(config, first + i, len(rows), world.rank, world.size))
             for i, rows in enumerate(share)
         )
         for rows, batch in zip(share, self.loader.load(requests), strict=True):
@@ -202,7 +208,7 @@ class Run:
             margin=config.contrastive_margin,
             temperature=config.contrastive_temperature,
         )
-        loss = kl + config.contrastive_weight * apart
+        loss = kl + config.contrastive_weight * apart * share
         return loss, torch.stack([loss, kl, apart]).detach()
 
     def _check(self, epoch: Epoch, *, last: bool) -> None:
@@ -224,11 +230,12 @@ class Run:
         Without a fold, and where the fold changes from epoch to epoch, the latest counts as best.
         """
         progress = self.progress
-        rows = validation_rows(self.store, epoch.fold)
+        rows, typical = validation_rows(self.store, epoch.fold)
         if not len(rows):
+            self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses no numbers
             progress.best_step = progress.step
             return True
-        values = validation(self.config, self.store, self.evaluator, kept, rows)
+        values = validation(self.config, self.store, self.evaluator, kept, rows, typical)
         kl: float = values["kl_votes"]
         rotating = self.config.fold == "rotate"
         improved = progress.best_kl is None or kl < progress.best_kl or rotating
@@ -253,7 +260,8 @@ class Run:
             "steps": progress.step,
             "valid_kl_votes": progress.best_kl,
             "test_per_epoch": progress.tests,
-            "leaks": store.leaks or self.config.fold == "rotate",
+            "leaks": store.leaks,
+            "validation_leaks": self.config.fold == "rotate",
             "test": None,
             "test_last": None,
         }
@@ -271,6 +279,7 @@ class Run:
             outcome["valid"] = scores(store.windows, rows, prediction)
             self._write(OUT_OF_FOLD, rows, prediction)
         if self.world.main:
+            draw_run(self.folder.path, outcome)
             write_json(self.folder.path / "metrics.json", outcome)
 
     def _write(self, name: str, rows: NDArray[np.int64], prediction: NDArray[np.float64]) -> None:
@@ -287,9 +296,3 @@ class Run:
 def _step_seed(config: Config, step: int, rank: int) -> int:
     """Seed of dropout and its like at one step."""
     return int(np.random.SeedSequence([config.seed, 9, step, rank]).generate_state(1)[0])
-
-
-def _own_shifts(config: Config, step: int, count: int, world: World) -> NDArray[np.int64] | None:
-    drawn = shifts(config, step)
-    own: NDArray[np.int64] | None = None if drawn is None else world.own(drawn[:count])
-    return own

@@ -7,15 +7,16 @@ there are. Batch norm sees each process's own part on CPU; on GPUs it is synchro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
-from hmstrain.errors import ConfigError
+from hmstrain.errors import ConfigError, RunError, TrainError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,26 @@ class World:
             distributed.all_gather_object(parts, part)
         return parts
 
+    def main_does(self, action: Callable[[], object]) -> None:
+        """Let the main process do something; what it refuses is refused in all.
+
+        Raises
+        ------
+        RunError
+            With the text of the main process's error.
+        """
+        refused: str | None = None
+        if self.main:
+            try:
+                action()
+            except TrainError as error:
+                if self.size == 1:
+                    raise
+                refused = str(error)
+        for text in self.all_parts(refused):
+            if text is not None:
+                raise RunError(text)
+
     def wait(self) -> None:
         """Wait until all processes are here."""
         if self.size > 1:
@@ -60,7 +81,7 @@ class World:
         if self.size == 1:
             return network
         if self.device.type == "cuda":
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = convert_sync_batchnorm(network)  # timm's: its norms hold activations
             return nn.parallel.DistributedDataParallel(network, device_ids=[self.device.index])
         return nn.parallel.DistributedDataParallel(network)
 

@@ -115,12 +115,19 @@ def _features(backbone: nn.Module, size: tuple[int, int]) -> int:
 
 
 def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> nn.Module:
-    """The same backbone with weights; timm fits their position embedding and first layer."""
+    """The same backbone with weights; timm fits their position embedding and first layer.
+
+    timm passes over names that it does not find. So the weights are loaded into two networks that
+    began differently: what differs afterwards was not in the file.
+    """
     overlay = None if weights is None else {"file": str(weights)}
     try:
-        backbone: nn.Module = timm.create_model(
-            name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
-        )
+        loaded: list[nn.Module] = [
+            timm.create_model(
+                name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
+            )
+            for _ in range(1 if weights is None else 2)
+        ]
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if weights is not None:
@@ -130,4 +137,9 @@ def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> n
             "network here. Give a file with --weights, or leave --pretrained out to start from "
             f"random weights. ({reason[:200]})"
         ) from None
-    return backbone
+    first, second = loaded[0].state_dict(), loaded[-1].state_dict()
+    missing = [key for key, value in first.items() if not torch.equal(value, second[key])]
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise ModelError(f"{weights} does not fit {name}: it holds no {missing[0]}{more}.")
+    return loaded[0]

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 FEATURES = 512
 DROPOUT = 0.1
+NARROWEST = 30
+"""Pixels that leave one value after all pooling."""
 
 
 class NaiveCNN(nn.Module):

@@ -7,8 +7,8 @@ the embeddings of both signals where a run compares them.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import CLASSES
+from hmstrain.checkpoint import read_weights
 from hmstrain.config import Config
 from hmstrain.errors import ModelError
 from hmstrain.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
-from hmstrain.models.backbone import make_backbone
-from hmstrain.models.naive_cnn import NaiveCNN
+from hmstrain.models.backbone import full_name, make_backbone
+from hmstrain.models.naive_cnn import NARROWEST, NaiveCNN
 from hmstrain.models.resnet1d import ResNet1D
 from hmstrain.montage import PAIRS
 
@@ -106,21 +107,42 @@ def make_network(config: Config, *, start: bool = True) -> nn.Module:
     ModelError
         The model does not exist, does not fit its inputs, or its weights do not fit it.
     """
+    file = Path(config.weights) if start and config.weights else None
+    state = {} if file is None else read_weights(file)
+    whole = any(key.startswith(("trunks.", "network.")) for key in state)
     if ":" in config.model:
         if config.contrastive:
             raise ModelError(
                 "--contrastive needs a model of two trunks, not a network of your own."
             )
-        network: nn.Module = OwnNetwork(_own(config.model)(), config.model)
-    else:
-        projection = config.projection_size if config.contrastive else 0
-        network = PatternNetwork(_trunks(config, start), config.drop_rate, projection)
-    if start and config.weights and (":" in config.model or config.model == "naive_cnn"):
-        _load_whole(network, Path(config.weights))
+        if config.pretrained:
+            raise ModelError(
+                "--pretrained is for timm's models; give your own weights a --weights."
+            )
+        network: nn.Module = OwnNetwork(_own(config), config.model)
+        if file is not None:
+            _load_whole(network if whole else network.get_submodule("network"), state, file)
+        return network
+    projection = config.projection_size if config.contrastive else 0
+    trunks = _trunks(config, start and config.pretrained, None if whole else file)
+    network = PatternNetwork(trunks, config.drop_rate, projection)
+    if whole and file is not None:
+        _load_whole(network, state, file)
     return network
 
 
-def _trunks(config: Config, start: bool) -> dict[str, tuple[nn.Module, int]]:
+def _trunks(
+    config: Config, pretrained: bool, weights: Path | None
+) -> dict[str, tuple[nn.Module, int]]:
+    timms = config.model != "naive_cnn" and (config.inputs != "eeg" or config.eeg_as == "image")
+    if config.model != "naive_cnn":
+        full_name(config.model)
+    if (pretrained or weights is not None) and not timms:
+        raise ModelError(
+            "No pretrained weights are taken here: they are for timm's image models, and this run "
+            f"is of {'naive_cnn' if config.model == 'naive_cnn' else 'raw EEG'} alone. "
+            "--weights takes a file of a run of the same network."
+        )
     trunks: dict[str, tuple[nn.Module, int]] = {}
     for name in signals(config):
         if name == "eeg" and config.eeg_as == "raw":
@@ -133,49 +155,49 @@ def _trunks(config: Config, start: bool) -> dict[str, tuple[nn.Module, int]]:
             size = (config.image_size, config.image_size)
         elif config.model == "naive_cnn" and name == "eeg":
             size = FULL_IMAGE
-        trunks[key] = _image_trunk(config, size, start)
+        if config.model == "naive_cnn":
+            if min(size) < NARROWEST:
+                raise ModelError(f"naive_cnn needs images of {NARROWEST} x {NARROWEST} or more.")
+            naive = NaiveCNN(size)
+            trunks[key] = (ImageTrunk(naive, size), naive.num_features)
+            continue
+        backbone, taken, features = make_backbone(
+            config.model, size, pretrained=pretrained, weights=weights
+        )
+        trunks[key] = (ImageTrunk(backbone, taken), features)
     return trunks
 
 
-def _image_trunk(config: Config, size: tuple[int, int], start: bool) -> tuple[ImageTrunk, int]:
-    if config.model == "naive_cnn":
-        if config.pretrained and start:
-            raise ModelError("naive_cnn has no pretrained weights: leave --pretrained out.")
-        if min(size) < 30:
-            raise ModelError(f"naive_cnn needs images of at least 30 x 30; found {size}.")
-        naive = NaiveCNN(size)
-        return ImageTrunk(naive, size), naive.num_features
-    backbone, taken, features = make_backbone(
-        config.model,
-        size,
-        pretrained=start and config.pretrained,
-        weights=Path(config.weights) if start and config.weights else None,
-    )
-    return ImageTrunk(backbone, taken), features
-
-
-def _own(name: str) -> Callable[[], nn.Module]:
-    """Find the function that makes a network: 'package.module:function'."""
-    module, _, function = name.partition(":")
+def _own(config: Config) -> nn.Module:
+    """Make the network that 'package.module:function' names."""
+    module, _, function = config.model.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found = getattr(importlib.import_module(module), function)
+        found = importlib.import_module(module)
     except ImportError as error:
         raise ModelError(
-            f"{name}: {error}. The module must be importable from the working folder or installed."
+            f"{config.model}: {error}. The module must be importable from the working folder or "
+            "installed."
         ) from None
-    except AttributeError:
-        raise ModelError(f"{name}: {module} has no {function!r}.") from None
-    maker: Callable[[], nn.Module] = found
-    return maker
+    if not hasattr(found, function):
+        raise ModelError(f"{config.model}: {module} has no {function!r}.")
+    network = getattr(found, function)()
+    names = {"spectrogram": "image_BCHW", "eeg": "eeg_BTC"}
+    given = [names[name] for name in signals(config)]
+    try:
+        inspect.signature(network.forward).bind(**dict.fromkeys(given))
+    except TypeError as error:
+        raise ModelError(
+            f"{config.model}: with --inputs {config.inputs} its forward is called with "
+            f"{' and '.join(given)}: {error}."
+        ) from None
+    own: nn.Module = network
+    return own
 
 
-def _load_whole(network: nn.Module, file: Path) -> None:
+def _load_whole(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:
     """Load weights saved from the very same network, such as a run's."""
-    from hmstrain.checkpoint import read_weights
-
-    state = read_weights(file)
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

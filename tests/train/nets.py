@@ -32,6 +32,18 @@ class Exploding(nn.Module):
         return logits * float("nan") if self.batches >= 8 else logits
 
 
+class Untestable(Exploding):
+    """Gives numbers while it is trained, and none afterwards."""
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        logits = self.layer(image_BCHW[:, 0].mean(dim=2))
+        return logits if self.training else logits * float("inf")
+
+
+def untestable() -> nn.Module:
+    return Untestable()
+
+
 def both() -> nn.Module:
     return Both()
 

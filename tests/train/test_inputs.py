@@ -147,6 +147,10 @@ def test_draws_are_the_same_however_many_processes_share_a_batch() -> None:
     for name in ("flip_B", "swap_B", "kept_BP", "stripes"):
         for rank, part in enumerate(parts):
             assert torch.equal(getattr(whole, name)[rank::2], getattr(part, name))
+    moving = replace(config, shift_s=2.0)
+    for rank in range(2):
+        own = shifts(moving, 17, 8, rank, 2)
+        assert own.tolist() == shifts(moving, 17, 8, 0, 1)[rank::2].tolist()
     assert not torch.equal(whole.flip_B, draw(config, 18, 8, 0, 1).flip_B) or not torch.equal(
         whole.kept_BP, draw(config, 18, 8, 0, 1).kept_BP
     )
@@ -164,7 +168,9 @@ def test_mixing_takes_a_share_of_each_and_shifts_stay_within_their_limit() -> No
     drawn = replace(still(4), mix=0.25, partner_B=torch.tensor([1, 0, 3, 2]))
     x = torch.arange(4.0)[:, None]
     assert mixed(x, drawn).flatten().tolist() == [0.75, 0.25, 2.75, 2.25]
-    assert shifts(Config(), 3) is None
-    drawn_shifts = np.concatenate([shifts(Config(shift_s=2.0), step) for step in range(200)])
+    assert shifts(Config(), 3, 8, 0, 1) is None
+    drawn_shifts = np.concatenate(
+        [shifts(Config(shift_s=2.0), step, 32, 0, 1) for step in range(200)]
+    )
     assert drawn_shifts.min() == -400
     assert drawn_shifts.max() == 400

@@ -132,10 +132,57 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     save_file(other.state_dict(), file)
     with pytest.raises(ModelError, match=r"weights\.safetensors does not fit convnext_atto"):
         make_network(Config(model="convnext_atto", weights=str(file)))
-    with pytest.raises(ModelError, match="does not fit the model"):
-        make_network(Config(model="naive_cnn", weights=str(file)))
+    with pytest.raises(ModelError, match=r"does not fit resnet18: it holds no .* and \d+ more"):
+        make_network(Config(model="resnet18", weights=str(file)))
     with pytest.raises(ModelError, match=r"none\.pth"):
         make_network(Config(model="convnext_atto", weights=str(tmp_path / "none.pth")))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "naive_cnn"},
+        {"model": "resnet18", "inputs": "eeg", "eeg_as": "raw"},
+        {"model": "train.nets:both", "inputs": "spec+eeg"},
+    ],
+)
+def test_weights_that_nothing_takes_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="pretrained"):
+        make_network(Config(pretrained=True, **settings))
+    file = tmp_path / "weights.safetensors"
+    save_file({"x": torch.zeros(1)}, file)
+    with pytest.raises(ModelError, match=r"weights|does not fit"):
+        make_network(Config(weights=str(file), **settings))
+
+
+def test_synchronised_batch_norm_changes_nothing_else() -> None:
+    """timm's norms hold activations, which torch's own conversion would lose."""
+    from timm.layers.norm_act import convert_sync_batchnorm
+
+    import hmstrain.world
+
+    assert hmstrain.world.convert_sync_batchnorm is convert_sync_batchnorm
+    network = make_network(Config(model="efficientnet_b0", image_size=64)).eval()
+    given = prepared(Config())
+    before = network(**given)[0]
+    converted = convert_sync_batchnorm(network).eval()
+    assert any(isinstance(m, nn.SyncBatchNorm) for m in converted.modules())
+    torch.testing.assert_close(converted(**given)[0], before)
+
+
+def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
+    from train.nets import Both
+
+    source = Both()
+    file = tmp_path / "own.safetensors"
+    save_file(source.state_dict(), file)
+    own = Config(model="train.nets:both", inputs="spec+eeg", weights=str(file))
+    network: Any = make_network(own)
+    assert torch.equal(network.network.layer.weight, source.layer.weight)
+    with pytest.raises(
+        ModelError, match="its forward is called with image_BCHW"
+    ):
+        make_network(Config(model="train.nets:both", inputs="spec"))
 
 
 def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:

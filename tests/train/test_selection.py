@@ -28,7 +28,7 @@ def test_the_held_out_fold_and_the_test_set_are_never_trained_on(store: Store) -
     for fold in range(store.folds):
         rows = training_rows(PLAIN, store, fold, 1)
         patients = set(store.windows["patient_id"][rows].tolist())
-        for others in (validation_rows(store, fold), store.select("test")):
+        for others in (validation_rows(store, fold)[0], store.select("test")):
             assert not patients & set(store.windows["patient_id"][others].tolist())
 
 
@@ -109,6 +109,22 @@ def test_a_class_too_scarce_to_balance_is_not_blown_up() -> None:
     weights = balancing(votes, votes)
     assert np.isfinite(weights).all()
     assert weights.max() / weights.min() <= 100
+
+
+@pytest.mark.parametrize("sample", ["votes", "eeg"])
+def test_balancing_counts_what_an_epoch_shows(store: Store, sample: str) -> None:
+    """Over many epochs of one window of each group the classes carry equal votes."""
+    config = replace(PLAIN, balance="votes", sample=sample)
+    rows = training_rows(config, store, 0, 1)
+    weights = row_weights(config, store, rows)
+    mass = np.zeros(6)
+    total = []
+    for epoch in range(60):
+        order = epoch_order(config, store, rows, epoch)
+        mass += (store.windows["votes"][order] * weights[order, None]).sum(axis=0)
+        total.append(weights[order].mean())
+    assert mass == pytest.approx(mass.mean(), rel=0.2)
+    assert np.mean(total) == pytest.approx(1, rel=0.05)
 
 
 def test_weights_follow_the_votes_and_average_one(store: Store) -> None:

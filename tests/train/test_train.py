@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from train.runs import SMALL, Stopped, train_small
+from train.runs import ALONE, SMALL, Stopped, train_small
 
 from hmsstore import Store
 from hmstrain import metrics
 from hmstrain.errors import DataError, DivergedError, RunError
-from hmstrain.run_folder import read_metrics
+from hmstrain.run_folder import RunFolder, read_metrics
+from hmstrain.testing import test_run as score_run
 
 
 def weights(path: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -209,7 +210,8 @@ def test_rotating_folds_is_called_leaking_and_keeps_the_last_weights(
     store: Store, tmp_path: Path
 ) -> None:
     outcome = train_small(store, tmp_path / "run", fold="rotate", epochs=4)
-    assert outcome["leaks"] is True
+    assert outcome["validation_leaks"] is True
+    assert outcome["leaks"] is False
     assert outcome["best_step"] == outcome["steps"]
     assert_same_weights(weights(tmp_path / "run"), weights(tmp_path / "run", "best"))
 
@@ -238,6 +240,36 @@ def test_ways_of_computing_give_nearly_the_same_run(
     plain = train_small(store, tmp_path / "plain", steps=4)
     other = train_small(store, tmp_path / "other", steps=4, **setting)
     assert other["test"]["kl"] == pytest.approx(plain["test"]["kl"], abs=0.05)
+
+
+def test_what_validation_says_is_what_testing_the_fold_says(store: Store, tmp_path: Path) -> None:
+    outcome = train_small(store, tmp_path / "run")
+    rows = store.select("valid", fold=0)
+    found = score_run(RunFolder(tmp_path / "run"), store, "valid", ALONE)
+    assert found["rows"].tolist() == rows.tolist()
+    assert found["test"]["kl_votes"] == pytest.approx(outcome["valid_kl_votes"], rel=1e-5)
+    assert found["leaks"] is False
+
+
+def test_patients_that_were_trained_on_are_noticed_in_another_store(
+    store: Store, data: Path, tmp_path: Path
+) -> None:
+    from helpers import build_store
+
+    train_small(store, tmp_path / "run")
+    other = build_store(data, tmp_path / "other.zarr", split_by="all")
+    found = score_run(RunFolder(tmp_path / "run"), other, "test", ALONE)
+    patients = store.windows["patient_id"]
+    assert found["patients_trained_on"] == len(np.unique(patients[store.select("train")]))
+    assert found["leaks"] is True
+
+
+def test_a_network_that_gives_no_numbers_when_tested_is_not_kept(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(DivergedError, match="gives no numbers for"):
+        train_small(store, tmp_path / "run", model="train.nets:untestable")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_finished_run_is_left_as_it_is(store: Store, undisturbed: Path) -> None:
