@@ -179,9 +179,7 @@ def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
     own = Config(model="train.nets:both", inputs="spec+eeg", weights=str(file))
     network: Any = make_network(own)
     assert torch.equal(network.network.layer.weight, source.layer.weight)
-    with pytest.raises(
-        ModelError, match="its forward is called with image_BCHW"
-    ):
+    with pytest.raises(ModelError, match="its forward is called with image_BCHW"):
         make_network(Config(model="train.nets:both", inputs="spec"))
 
 
