@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hmstrain.config import Config, make_config
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -21,7 +23,14 @@ WHAT, HOW, WHERE = "What to train", "How to train", "How to run"
 TRAIN_PACKAGES = ("torch", "timm", "safetensors", "matplotlib", "torchvision")
 
 
+DEFAULTS = Config().to_json()
+
+
 def _option(name: str, panel: str, help_: str, **more: Any) -> Any:
+    """An option; one that is a setting shows the setting's default."""
+    default = DEFAULTS.get(name.lstrip("-").replace("-", "_"))
+    if default not in (None, False, ""):
+        more.setdefault("show_default", f"{default}")
     return typer.Option(name, help=help_, rich_help_panel=panel, **more)
 
 
@@ -131,12 +140,11 @@ def run(
 ) -> None:
     """Train one model, choose its best checkpoint by validation, and test that.
 
-    Beyond the report's way of training, off unless asked, with --set: shift_s, swap,
-    channel_dropout, mask, mixup, noise, ema, vote_weight, min_votes, second_epochs, clip_gradient,
-    eeg_as=raw, eeg_seconds, and more: --dry-run prints all settings.
+    With --set, off unless asked: shift_s, swap, channel_dropout, mask,
+    mixup, noise, ema, vote_weight, min_votes, second_epochs,
+    clip_gradient, eeg_as=raw, eeg_seconds. --dry-run prints all settings.
     """
     from hmstrain import commands
-    from hmstrain.config import make_config
 
     chosen = make_config(
         config,
@@ -216,7 +224,6 @@ def study(
     Stopped, the same command goes on with the system it was at.
     """
     from hmstrain import commands
-    from hmstrain.config import make_config
 
     chosen = make_config(
         config,
