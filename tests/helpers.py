@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +84,32 @@ def train_row(**given: Any) -> dict[str, Any]:
         "other_vote": 1,
     }
     return row | given
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command line in a process of its own, without the user's HMS_ variables."""
+
+    name: str
+
+    def run(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
+        return subprocess.run(
+            [sys.executable, "-m", self.name, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean | {"COLUMNS": "100"} | environment,
+        )
+
+    def succeed(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = self.run(*arguments, **environment)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def fail(self, *arguments: object, code: int = 1) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+        return done.stderr

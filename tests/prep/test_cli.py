@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,36 +10,15 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers import train_row, write_pair
+from helpers import Program, train_row, write_pair
 
 from hmsstore import Store
 
 COMMANDS = ("build", "plan", "verify", "info", "show", "synth")
 
 
-def hmsprep(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "hmsprep", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean | {"COLUMNS": "100"} | environment,
-    )
-
-
-def succeed(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = hmsprep(*arguments, **environment)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def fail(*arguments: object, code: int = 1) -> str:
-    done = hmsprep(*arguments)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    return done.stderr
+PROGRAM = Program("hmsprep")
+succeed, fail = PROGRAM.succeed, PROGRAM.fail
 
 
 @pytest.fixture(scope="module")
@@ -218,10 +196,10 @@ def test_verify_of_a_damaged_store_lists_the_problems_and_exits_with_1(
     store = tmp_path / "hms.zarr"
     succeed("build", pair, store)
     (store / "windows" / "fold" / "c" / "0").write_bytes(b"\x00\x00")
-    done = hmsprep("verify", store)
+    done = PROGRAM.run("verify", store)
     assert done.returncode == 1
     assert "windows/fold/c/0 has checksum" in done.stdout
-    found = json.loads(hmsprep("verify", store, "--json").stdout)
+    found = json.loads(PROGRAM.run("verify", store, "--json").stdout)
     assert found["ok"] is False
     assert len(found["problems"]) == 1
 

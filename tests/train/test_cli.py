@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import build_store
+from helpers import Program, build_store
 from train.runs import SMALL, train_small
 
 from hmsstore import Store
@@ -18,29 +17,8 @@ from hmsstore import Store
 COMMANDS = ("run", "test", "study", "models")
 
 
-def hmstrain(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
-    return subprocess.run(
-        [sys.executable, "-m", "hmstrain", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean | {"COLUMNS": "100"} | environment,
-    )
-
-
-def succeed(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = hmstrain(*arguments, **environment)
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def fail(*arguments: object, code: int = 1) -> str:
-    done = hmstrain(*arguments)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-    return done.stderr
+PROGRAM = Program("hmstrain")
+succeed, fail = PROGRAM.succeed, PROGRAM.fail
 
 
 @pytest.fixture(scope="module")
