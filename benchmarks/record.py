@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("hms-eeg", "numpy", "polars", "pyarrow", "scipy", "scikit-learn", "zarr")
+PACKAGES = (
+    "hms-eeg",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "scipy",
+    "scikit-learn",
+    "zarr",
+    "torch",
+    "timm",
+)
 
 
 def machine() -> dict[str, Any]:
