@@ -2,7 +2,7 @@
 
 The ceiling is `numpy.copyto` between arrays already in memory, window by window, in the same run
 and alternating with what is measured. Training's loader runs with a step that does nothing, beside
-gathering by itself. Rows come in random order; the batch arrays are used again and again.
+gathering by itself into as many arrays as its ring has. Rows come in random order; the batch arrays are used again and again.
 """
 
 from __future__ import annotations
@@ -58,10 +58,21 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
         for _ in training.load(Request(batch) for batch in rows):
             pass
 
+    ring = [store.gather(rows[0]) for _ in training.ring]
+
+    def gather_ring() -> None:
+        for number, batch in enumerate(rows):
+            store.gather(batch, out=ring[number % len(ring)])
+
     gather()
-    seconds: dict[str, list[float]] = {"gather": [], "copy": [], "load": []}
+    seconds: dict[str, list[float]] = {"gather": [], "copy": [], "load": [], "ring": []}
     for _ in range(ROUNDS):
-        for name, work in (("gather", gather), ("copy", copy), ("load", load)):
+        for name, work in (
+            ("gather", gather),
+            ("copy", copy),
+            ("load", load),
+            ("ring", gather_ring),
+        ):
             start = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - start)
@@ -69,7 +80,7 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
         c / g for g, c in zip(seconds["gather"], seconds["copy"], strict=True)
     )
     loading = statistics.median(
-        g / t for g, t in zip(seconds["gather"], seconds["load"], strict=True)
+        r / t for r, t in zip(seconds["ring"], seconds["load"], strict=True)
     )
     best = {name: nbytes / min(taken) / 1e9 for name, taken in seconds.items()}
     return {
