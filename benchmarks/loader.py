@@ -2,7 +2,8 @@
 
 The ceiling is `numpy.copyto` between arrays already in memory, window by window, in the same run
 and alternating with what is measured. Training's loader runs with a step that does nothing, beside
-gathering by itself into as many arrays as its ring has. Rows come in random order; the batch arrays are used again and again.
+gathering by itself into as many arrays as its ring has. Rows come in random order; the batch arrays
+are used again and again.
 """
 
 from __future__ import annotations
