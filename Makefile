@@ -7,13 +7,13 @@ DEV := .venv/.dev
 
 .PHONY: demo test lint types check bench clean help
 
-demo: demo/cnn/metrics.json demo/convnext/metrics.json  ## simulate, build, verify, train, test
+demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate, build, verify, train, test
 	$(BIN)/hmsprep verify demo/hms.zarr
 	$(BIN)/hmsprep info demo/hms.zarr
 	$(BIN)/hmsprep show demo/hms.zarr 0 --out demo/window.png
 	$(BIN)/hmstrain test demo/cnn
-	$(BIN)/hmstrain test demo/convnext
-	@echo "Look at demo/window.png, demo/cnn/curves.png and demo/convnext/confusion.png."
+	$(BIN)/hmstrain test demo/resnet
+	@echo "Look at demo/window.png, demo/cnn/curves.png and demo/resnet/confusion.png."
 
 demo/data/train.csv: | $(PREP)
 	@mkdir -p demo
@@ -22,13 +22,16 @@ demo/data/train.csv: | $(PREP)
 demo/hms.zarr/MANIFEST.json: demo/data/train.csv
 	$(BIN)/hmsprep build demo/data demo/hms.zarr --force
 
-demo/cnn/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
-	$(BIN)/hmstrain run demo/hms.zarr --model naive_cnn --inputs spec+eeg --image-size 128 \
-	  --epochs 4 --out demo/cnn --resume
+LEARN := --inputs eeg --image-size 96 --epochs 8 --set eeg_seconds=12 --set swap=0.5 \
+  --set shift_s=3 --set ema=0.95
 
-demo/convnext/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
-	$(BIN)/hmstrain run demo/hms.zarr --model convnext_atto --inputs spec+eeg --image-size 96 \
-	  --epochs 3 --out demo/convnext --resume
+demo/cnn/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
+	$(BIN)/hmstrain run demo/hms.zarr --model naive_cnn $(LEARN) --learning-rate 3e-3 \
+	  --out demo/cnn --resume
+
+demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
+	$(BIN)/hmstrain run demo/hms.zarr --model resnet10t $(LEARN) --learning-rate 2e-3 \
+	  --set mixup=0.4 --out demo/resnet --resume
 
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
