@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.metrics import typical_rows
 from hmstrain.selection import (
     balancing,
     batches,
@@ -30,6 +32,24 @@ def test_the_held_out_fold_and_the_test_set_are_never_trained_on(store: Store) -
         patients = set(store.windows["patient_id"][rows].tolist())
         for others in (validation_rows(store, fold)[0], store.select("test")):
             assert not patients & set(store.windows["patient_id"][others].tolist())
+
+
+def test_validation_finds_typical_windows_among_the_whole_fold() -> None:
+    """The window typical of the EEG is not typical of its votes once most others are left out."""
+    votes = np.zeros((7, 6), np.int32)
+    votes[:3, 1], votes[3:, 2] = 12, 12
+    table = {
+        "eeg_id": np.ones(7, np.int64),
+        "eeg_offset_s": np.asarray([0.0, 2, 4, 6, 8, 10, 12]),
+        "votes": votes,
+    }
+    fold = SimpleNamespace(windows=table, select=lambda *_, **__: np.arange(7))
+    whole = typical_rows(table, np.arange(7))
+    rows, typical = validation_rows(fold, 0)
+    assert len(rows) == 3
+    for name in ("votes", "hi"):
+        assert rows[typical[name]].tolist() == whole[name].tolist()
+    assert typical_rows(table, rows)["votes"].tolist() != typical["votes"].tolist()
 
 
 def test_an_epoch_of_windows_is_every_row_once(store: Store) -> None:
