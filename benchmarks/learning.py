@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from record import write_record
+from simulated import simulated_store, train
 
 from hmsstore import CLASSES, Store
 from hmstrain.metrics import interval, kl_rows, typical_rows
@@ -47,18 +45,6 @@ PAIRED = {
     "contrastive": f"--model naive_cnn --inputs spec+eeg --contrastive --epochs 12 {SMALL}",
 }
 SEEDS = (0, 1, 2)
-
-
-def train(store: Path, out: Path, options: str, seed: int) -> dict[str, Any]:
-    """Run, or go on, or find finished; return metrics.json."""
-    command = [sys.executable, "-m", "hmstrain", "run", store, *options.split()]
-    subprocess.run(
-        [*command, "--seed", str(seed), "--out", out, "--resume"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    outcome: dict[str, Any] = json.loads((out / "metrics.json").read_text())
-    return outcome
 
 
 def truth(data: Path, store: Store, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -135,16 +121,9 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=2000)
     arguments = parser.parse_args()
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    data, path = work / "data", work / "hms.zarr"
-    hmsprep = [sys.executable, "-m", "hmsprep"]
-    if not data.exists():
-        size = ["--windows", str(arguments.windows), "--seed", "11"]
-        subprocess.run([*hmsprep, "synth", data, *size], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([*hmsprep, "build", data, path], check=True, stdout=subprocess.DEVNULL)
-    store = Store.open(path)
+    store = simulated_store(work, arguments.windows)
     rows = store.select("test")
-    divergence = kl_rows(store.windows["target"][rows], truth(data, store, rows))
+    divergence = kl_rows(store.windows["target"][rows], truth(work / "data", store, rows))
     places = typical_rows(store.windows, rows)["votes"]
     best_kl = {"kl": float(divergence.mean()), "kl_votes": float(divergence[places].mean())}
     found = [*single(work, store, best_kl), *paired(work, store)]
