@@ -34,10 +34,7 @@ SMALL = (
 SINGLE = {
     "naive CNN, spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 30 {SMALL}",
     "resnet10t, EEG": f"--model resnet10t --inputs eeg --epochs 20 {IMAGE}",
-    "raw EEG, 1-D": (
-        "--model resnet10t --inputs eeg --epochs 15 --set eeg_as=raw --set eeg_seconds=16 "
-        f"{AUGMENTED}"
-    ),
+    "raw EEG, 1-D": (f"--model resnet1d --inputs eeg --epochs 15 --set eeg_seconds=16 {AUGMENTED}"),
 }
 PAIRED = {
     "spec": f"--model naive_cnn --inputs spec --epochs 12 {SMALL}",

@@ -87,6 +87,13 @@ def shifts(
     return rng.integers(-limit, limit + 1, count)[rank::world]
 
 
+def seed_step(config: Config, step: int, rank: int) -> None:
+    """Seed what the network itself draws at a step, such as dropout."""
+    torch.manual_seed(
+        int(np.random.SeedSequence([config.seed, 9, step, rank]).generate_state(1)[0])
+    )
+
+
 def choose(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """Take `yes` for windows where the condition holds, else `no`."""
     return torch.where(condition_B.view(-1, *[1] * (no.ndim - 1)), yes, no)

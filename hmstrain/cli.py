@@ -99,7 +99,10 @@ def run(
     model: Annotated[
         str | None,
         _option(
-            "--model", WHAT, "naive_cnn, a timm name, or package.module:function.", metavar="NAME"
+            "--model",
+            WHAT,
+            "naive_cnn, resnet1d, a timm name, or package.module:function.",
+            metavar="NAME",
         ),
     ] = None,
     inputs: Inputs = None,

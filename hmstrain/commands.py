@@ -10,7 +10,7 @@ import typer
 
 from hmsstore import Store
 from hmstrain import console
-from hmstrain.config import Config
+from hmstrain.config import RESNET1D, Config
 from hmstrain.run_folder import RunFolder, write_json, write_predictions
 
 SHOWN = (
@@ -23,8 +23,9 @@ SHOWN = (
     "resnet18",
     "vit_tiny_patch16_224",
     "swin_tiny_patch4_window7_224",
+    RESNET1D,
 )
-"""Models that are listed without being asked for: the report's, small ones, transformers."""
+"""Models listed without being asked for: the report's, small ones, transformers, raw EEG's."""
 
 
 def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json: bool) -> None:
@@ -123,28 +124,32 @@ def models(word: str | None, *, as_json: bool) -> None:
     from hmstrain.models import count_parameters, make_network
     from hmstrain.models.backbone import ALIASES
     from hmstrain.models.network import ImageTrunk, PatternNetwork
+    from hmstrain.montage import PAIRS
 
     known = timm.list_models()
     names = list(SHOWN)
     if word:
-        names = [name for name in ["naive_cnn", *ALIASES, *known] if word.lower() in name]
+        names = [name for name in ["naive_cnn", RESNET1D, *ALIASES, *known] if word.lower() in name]
     rows: list[dict[str, Any]] = []
     for name in names[:60]:
         with torch.device("cpu"):
             try:
-                network = make_network(Config(model=name))
+                network = make_network(
+                    Config(model=name, inputs="eeg" if name == RESNET1D else "spec")
+                )
             except Exception as error:
                 rows.append({"model": name, "parameters": None, "takes": str(error)})
                 continue
         assert isinstance(network, PatternNetwork)
-        trunk = network.trunks["spectrogram_BHW"]
-        assert isinstance(trunk, ImageTrunk)
-        height, width = trunk.size
+        (trunk,) = network.trunks.values()
+        takes = f"raw EEG, {len(PAIRS)} bipolar channels"
+        if isinstance(trunk, ImageTrunk):
+            takes = f"images 3 x {trunk.size[0]} x {trunk.size[1]}"
         rows.append(
             {
                 "model": name,
                 "parameters": count_parameters(network),
-                "takes": f"images 3 x {height} x {width}",
+                "takes": takes,
             }
         )
     rows.append({"model": "package.module:function", "parameters": None, "takes": "see README"})

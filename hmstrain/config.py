@@ -16,6 +16,9 @@ from typing import Any
 
 from hmstrain.errors import ConfigError
 
+RESNET1D = "resnet1d"
+"""Name of the 1-D residual encoder of raw EEG, where it is the whole model."""
+
 
 def _one_of(default: str, *choices: str) -> Any:
     return field(default=default, metadata={"choices": (default, *choices)})
@@ -30,7 +33,7 @@ class Config:
     """Everything that decides a run's weights, apart from the store itself."""
 
     model: str = "convnext_tiny"
-    """naive_cnn, any timm name, or package.module:function for one's own network."""
+    """naive_cnn, any timm name, resnet1d (raw EEG), or package.module:function for one's own."""
     inputs: str = _one_of("spec", "eeg", "spec+eeg")
     """What the model sees."""
     fold: str = "0"
@@ -150,6 +153,16 @@ class Config:
                 f"--contrastive compares EEG with spectrogram, so it needs --inputs spec+eeg; "
                 f"found {self.inputs}."
             )
+        if self.model == RESNET1D and self.inputs != "eeg":
+            raise ConfigError(
+                f"{RESNET1D} takes raw EEG alone, so it needs --inputs eeg; found {self.inputs}. "
+                "Beside another model's spectrogram it is --set eeg_as=raw."
+            )
+        if self.eeg_as == "raw" and self.inputs == "eeg" and not self._takes_raw():
+            raise ConfigError(
+                f"With --inputs eeg and eeg_as=raw nothing is left for {self.model}: "
+                f"use --model {RESNET1D}."
+            )
         if self.contrastive and self.batch_size < 2:
             raise ConfigError("--contrastive needs a --batch-size of at least 2.")
         first, stop = self.spectrogram_rows
@@ -157,6 +170,14 @@ class Config:
             _refuse("spectrogram_rows", "two numbers FIRST < STOP from 0 to 300", [first, stop])
         if self.image_size and self.image_size < 16:
             _refuse("image_size", "0, or at least 16 pixels", self.image_size)
+
+    def _takes_raw(self) -> bool:
+        return self.model == RESNET1D or ":" in self.model
+
+    @property
+    def raw_eeg(self) -> bool:
+        """Whether EEG goes raw into a 1-D encoder, rather than as an image into a backbone."""
+        return self.eeg_as == "raw" or self.model == RESNET1D
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""

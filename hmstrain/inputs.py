@@ -146,7 +146,7 @@ class NetworkInputs:
             eeg_uv_BTC = self.eeg_uv(batch["eeg"], draws)
             if ":" in self.config.model:
                 prepared["eeg_uv_BTC"] = eeg_uv_BTC
-            elif self.config.eeg_as == "raw":
+            elif self.config.raw_eeg:
                 raw = raw_input(bipolar(eeg_uv_BTC))
                 if draws is not None:
                     raw = add_noise(raw * draws.kept_BP[..., None], draws, 0)
@@ -214,7 +214,7 @@ def measure_normalisation(
     known = Normalisation(
         tuple(statistics["mean"]), tuple(statistics["std"]), (), (), cleaning(store)
     )
-    if "eeg" not in signals(config) or config.eeg_as != "image" or ":" in config.model:
+    if "eeg" not in signals(config) or config.raw_eeg or ":" in config.model:
         return known
     drawn = np.random.default_rng([config.seed, 4]).permutation(rows)[:MEASURED]
     prepare = NetworkInputs(config, known, store, device)

@@ -5,6 +5,7 @@ No random state is part of it: every step draws from the run's seed and its own 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -72,6 +73,7 @@ class TrainingState:
         self.stage = -1
         self.progress = Progress()
         self._before: dict[str, Any] = {}
+        self._saved = time.monotonic()
         if resuming:
             described = read_description(folder.last)
             self.progress = Progress(**described["progress"])
@@ -119,6 +121,11 @@ class TrainingState:
         self.progress.step += 1
         return rate
 
+    @property
+    def unsaved_s(self) -> float:
+        """Seconds since the last checkpoint, or since the start."""
+        return time.monotonic() - self._saved
+
     def save(self, description: Mapping[str, Any], *, improved: bool) -> None:
         """Write the checkpoint to go on from; the best one too if this is it."""
         assert self.schedule is not None
@@ -134,3 +141,4 @@ class TrainingState:
         save_checkpoint(
             self.folder.last, self.network, described, average=self.average, training=training
         )
+        self._saved = time.monotonic()

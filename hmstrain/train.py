@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hmsstore import Store
-from hmstrain.augment import draw, shifts
+from hmstrain.augment import draw, seed_step, shifts
 from hmstrain.checkpoint import load_checkpoint
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
@@ -44,6 +44,8 @@ from hmstrain.state import TrainingState
 from hmstrain.world import World
 
 OUT_OF_FOLD = "out_of_fold.npz"
+SAVE_EVERY_S = 300.0
+"""Seconds after which a run is saved between validations: what a kill may cost."""
 
 Network = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 """What turns prepared inputs into logits and embeddings: compiled, shared or as it is."""
@@ -176,10 +178,12 @@ class Run:
             for i, rows in enumerate(share)
         )
         for rows, batch in zip(share, self.loader.load(requests), strict=True):
-            torch.manual_seed(_step_seed(config, self.progress.step, world.rank))
+            seed_step(config, self.progress.step, world.rank)
             loss, parts = self._loss(rows, batch)
             rate = self.state.advance(loss)
             pace.add(self.progress.step, parts, rate, self.loader.waited_s)
+            if world.main and not pace.losses and self.state.unsaved_s > SAVE_EVERY_S:
+                self.state.save(self.description, improved=False)  # all logged, so no NaN either
         pace.flush(self.progress.step, self.loader.waited_s)
 
     def _loss(self, rows: NDArray[np.int64], batch: Batch) -> tuple[Tensor, Tensor]:
@@ -291,8 +295,3 @@ class Run:
         if self.log is not None:
             self.log.close()
         self.loader.close()
-
-
-def _step_seed(config: Config, step: int, rank: int) -> int:
-    """Seed of dropout and its like at one step."""
-    return int(np.random.SeedSequence([config.seed, 9, step, rank]).generate_state(1)[0])

@@ -15,6 +15,7 @@ import timm
 import torch
 from torch import nn
 
+from hmstrain.config import RESNET1D
 from hmstrain.errors import ModelError
 
 ALIASES = {"efficientnet_v2_s": "tf_efficientnetv2_s"}
@@ -33,7 +34,7 @@ def full_name(name: str) -> str:
     """
     found = ALIASES.get(name, name)
     if not timm.is_model(found):
-        known = [*timm.list_models(), *ALIASES, "naive_cnn"]
+        known = [*timm.list_models(), *ALIASES, "naive_cnn", RESNET1D]
         near = get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         raise ModelError(

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from hmsstore import CLASSES
 from hmstrain.checkpoint import read_weights
-from hmstrain.config import Config
+from hmstrain.config import RESNET1D, Config
 from hmstrain.errors import ModelError
 from hmstrain.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
 from hmstrain.models.backbone import full_name, make_backbone
@@ -134,18 +134,17 @@ def make_network(config: Config, *, start: bool = True) -> nn.Module:
 def _trunks(
     config: Config, pretrained: bool, weights: Path | None
 ) -> dict[str, tuple[nn.Module, int]]:
-    timms = config.model != "naive_cnn" and (config.inputs != "eeg" or config.eeg_as == "image")
-    if config.model != "naive_cnn":
+    timms = config.model not in ("naive_cnn", RESNET1D)
+    if timms:
         full_name(config.model)
     if (pretrained or weights is not None) and not timms:
         raise ModelError(
-            "No pretrained weights are taken here: they are for timm's image models, and this run "
-            f"is of {'naive_cnn' if config.model == 'naive_cnn' else 'raw EEG'} alone. "
+            f"{config.model} takes no pretrained weights: those are timm's, of image models. "
             "--weights takes a file of a run of the same network."
         )
     trunks: dict[str, tuple[nn.Module, int]] = {}
     for name in signals(config):
-        if name == "eeg" and config.eeg_as == "raw":
+        if name == "eeg" and config.raw_eeg:
             encoder = ResNet1D(len(PAIRS))
             trunks["eeg_raw_BPT"] = (encoder, encoder.num_features)
             continue

@@ -62,6 +62,8 @@ def test_a_runs_config_json_makes_the_same_configuration(tmp_path: Path) -> None
         (["spectrogram_rows=5"], "spectrogram_rows takes two whole numbers"),
         (["spectrogram_rows=200,100"], "FIRST < STOP"),
         (["contrastive=true"], "needs --inputs spec\\+eeg; found spec"),
+        (["model=resnet1d"], "needs --inputs eeg; found spec"),
+        (["inputs=eeg", "eeg_as=raw"], "left for convnext_tiny: use --model resnet1d"),
         (["pretrained=true", "weights=x.pth"], "not both"),
         (["image_size=8"], "at least 16 pixels"),
     ],

@@ -24,7 +24,7 @@ def prepared(config: Config, count: int = 2) -> dict[str, torch.Tensor]:
     if "spec" in config.inputs:
         made["spectrogram_BHW"] = torch.randn(count, 400, 300)
     if "eeg" in config.inputs:
-        if config.eeg_as == "raw":
+        if config.raw_eeg:
             made["eeg_raw_BPT"] = torch.randn(count, 18, 10_000)
         else:
             made["eeg_image_BHW"] = torch.randn(count, 300, 309)
@@ -69,7 +69,7 @@ def test_the_names_of_the_report_are_known() -> None:
 
 
 def test_a_one_dimensional_encoder_sees_any_length() -> None:
-    config = Config(model="convnext_atto", inputs="eeg", eeg_as="raw")
+    config = Config(model="resnet1d", inputs="eeg")
     network = make_network(config).eval()
     for samples in (400, 2000, 10_000):
         assert network(eeg_raw_BPT=torch.randn(2, 18, samples))[0].shape == (2, 6)
@@ -142,7 +142,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     "settings",
     [
         {"model": "naive_cnn"},
-        {"model": "resnet18", "inputs": "eeg", "eeg_as": "raw"},
+        {"model": "resnet1d", "inputs": "eeg"},
         {"model": "train.nets:both", "inputs": "spec+eeg"},
     ],
 )

@@ -124,6 +124,27 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
     assert [x for x in logged[0] if x[0] != "train"] == [x for x in logged[1] if x[0] != "train"]
 
 
+def test_a_run_is_saved_between_validations(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"epochs": 6, "batch_size": 2, "validate_every": 10_000}
+    train_small(store, tmp_path / "whole", **settings)
+    monkeypatch.setattr("hmstrain.train.SAVE_EVERY_S", 0)
+    path = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train_small(store, path, stop_at=20, **settings)
+    kept = json.loads((path / "last" / "model.json").read_text())["progress"]
+    assert kept["step"] == 10
+    assert kept["best_kl"] is None
+    train_small(store, path, resume=True, **settings)
+    assert_same_weights(weights(path), weights(tmp_path / "whole"))
+    ours, theirs = (
+        [(x["event"], x["step"], x.get("kl")) for x in read_metrics(p / "metrics.jsonl")]
+        for p in (path, tmp_path / "whole")
+    )
+    assert ours == theirs
+
+
 def command(store: Store, out: Path, *extra: str, **settings: Any) -> list[str]:
     words = [f"--set={key}={value}" for key, value in (SMALL | settings).items()]
     run = [sys.executable, "-m", "hmstrain", "run", str(store.path), "--out", str(out)]
