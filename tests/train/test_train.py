@@ -145,6 +145,20 @@ def test_a_run_is_saved_between_validations(
     assert ours == theirs
 
 
+def test_tensorboard_shows_what_the_log_holds(store: Store, tmp_path: Path) -> None:
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    path = tmp_path / "run"
+    train_small(store, path, tensorboard=True)
+    shown = event_accumulator.EventAccumulator(str(path / "tensorboard")).Reload()
+    logged = [x for x in read_metrics(path / "metrics.jsonl") if x["event"] == "valid"]
+    points = shown.Scalars("valid/kl_votes")
+    assert [p.step for p in points] == [x["step"] for x in logged]
+    assert [p.value for p in points] == pytest.approx([x["kl_votes"] for x in logged])
+    assert {"train/loss", "test/kl_votes"} <= set(shown.Tags()["scalars"])
+
+
 def command(store: Store, out: Path, *extra: str, **settings: Any) -> list[str]:
     words = [f"--set={key}={value}" for key, value in (SMALL | settings).items()]
     run = [sys.executable, "-m", "hmstrain", "run", str(store.path), "--out", str(out)]
