@@ -19,6 +19,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -50,16 +51,24 @@ def save_checkpoint(
         folder.with_name(f"{folder.name}.old"),
     )
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _save_weights(network, partial / WEIGHTS)
-    if average is not None:
-        _save_weights(average, partial / AVERAGE)
-    if training is not None:
-        torch.save(dict(training), partial / TRAINING)
-    (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
-    for file in partial.iterdir():
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
+    try:
+        partial.mkdir(parents=True)
+        _save_weights(network, partial / WEIGHTS)
+        if average is not None:
+            _save_weights(average, partial / AVERAGE)
+        if training is not None:
+            torch.save(dict(training), partial / TRAINING)
+        (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+        for file in partial.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+    except (OSError, RuntimeError, SafetensorError) as error:  # a full disk comes as any of them
+        shutil.rmtree(partial, ignore_errors=True)
+        free = shutil.disk_usage(folder.parent).free / 1e6
+        raise RunError(
+            f"The checkpoint {folder} cannot be written, with {free:,.0f} MB free: "
+            f"{_first_line(error)}. Earlier ones are kept: make room and --resume."
+        ) from None
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
@@ -85,10 +94,14 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     found = find_checkpoint(folder)
     if found is None:
-        raise RunError(
-            f"{folder} holds no checkpoint: the run has not come to its first validation."
-        )
-    description: dict[str, Any] = json.loads((found / DESCRIPTION).read_text())
+        raise _no_checkpoint(folder)
+    try:
+        description: dict[str, Any] = json.loads((found / DESCRIPTION).read_text())
+        missing = {"config", "store", "normalisation", "progress", "patients"} - description.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(f"{found / DESCRIPTION} is damaged: {_first_line(error)}.") from None
+    if missing:
+        raise RunError(f"{found / DESCRIPTION} is damaged: it lacks {', '.join(sorted(missing))}.")
     return description
 
 
@@ -104,9 +117,7 @@ def load_checkpoint(
     """
     found = find_checkpoint(folder)
     if found is None:
-        raise RunError(
-            f"{folder} holds no checkpoint: the run has not come to its first validation."
-        )
+        raise _no_checkpoint(folder)
     try:
         network.load_state_dict(load_file(found / WEIGHTS))
         if average is not None:
@@ -115,8 +126,8 @@ def load_checkpoint(
         state: dict[str, Any] = {}
         if training.exists():
             state = torch.load(training, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise RunError(f"{found} cannot be loaded: {str(error).splitlines()[0]}") from None
+    except (SafetensorError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        raise RunError(f"{found} is damaged: {_first_line(error)}") from None
     return state
 
 
@@ -130,16 +141,40 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     """
     try:
         if file.suffix == ".safetensors":
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
-        raise ModelError(f"{file} holds no weights that can be read: {error}") from None
-    except Exception as error:  # pickle's own errors have no common class
-        raise ModelError(f"{file} is not a file of weights alone: {error}") from None
+            state: Any = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ModelError(
+            f"{file} is not a file of weights alone: what else it holds is not loaded, since that "
+            "could run any code. Save the state_dict, or as safetensors."
+        ) from None
+    except Exception as error:  # pickle's other errors have no common class
+        raise ModelError(
+            f"{file} holds no weights that can be read: {_first_line(error)}"
+        ) from None
     inner = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
-    if not isinstance(inner, dict) or not all(isinstance(v, Tensor) for v in inner.values()):
+    if not isinstance(inner, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in inner.items()
+    ):
         raise ModelError(f"{file} holds no weights by name.")
+    floating = [value for value in inner.values() if value.is_floating_point()]
+    if not floating:
+        raise ModelError(f"{file} holds no weights in floating point.")
+    if not all(bool(torch.isfinite(value).all()) for value in floating):
+        raise ModelError(f"{file} holds values that are no numbers.")
     return inner
+
+
+def _no_checkpoint(folder: Path) -> RunError:
+    if folder.exists():
+        return RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
+    return RunError(f"There is no {folder}: the run has not come to its first validation.")
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
 def _save_weights(network: nn.Module, file: Path) -> None:

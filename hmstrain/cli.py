@@ -20,6 +20,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 WHAT, HOW, WHERE = "What to train", "How to train", "How to run"
+NO_MEMORY = (
+    "The memory does not hold this step: a smaller --batch-size or --image-size, --precision "
+    "bfloat16 or a smaller model takes less."
+)
 TRAIN_PACKAGES = ("torch", "timm", "safetensors", "matplotlib", "torchvision")
 
 
@@ -224,6 +228,7 @@ def study(
 ) -> None:
     """Train the report's nine systems and print their table beside its numbers.
 
+    --system takes others too: MODEL-spec, MODEL-eeg, MODEL-spec+eeg.
     Stopped, the same command goes on with the system it was at.
     """
     from hmstrain import commands
@@ -283,6 +288,10 @@ def _user_message(error: Exception) -> str | None:
 
     if isinstance(error, TrainError | StoreError):
         return str(error)
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return NO_MEMORY
+    if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+        return NO_MEMORY
     return None

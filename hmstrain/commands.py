@@ -11,6 +11,7 @@ import typer
 from hmsstore import Store
 from hmstrain import console
 from hmstrain.config import RESNET1D, Config
+from hmstrain.errors import ModelError
 from hmstrain.run_folder import RunFolder, write_json, write_predictions
 
 SHOWN = (
@@ -37,17 +38,14 @@ def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json:
     folder = RunFolder(out or default_out(config))
     with join_world(config.device) as world:
         tell = console.RunProgress(folder.path.name)
-        if world.main and not (config.pretrained or config.weights or folder.path.exists()):
-            console.note(
-                "Starting from random weights; --pretrained or --weights start from others."
-            )
-        if world.main and config.fold == "rotate":
-            console.warn("--fold rotate trains on every fold in turn: validation leaks patients.")
         try:
             outcome = run_folds(config, opened, folder, world, tell, resume=resume)
         except KeyboardInterrupt:
             tell.close()
-            console.note(f"Stopped. --out {folder.path} --resume goes on from the last checkpoint.")
+            going_on = f"--out {folder.path} --resume goes on from the last checkpoint."
+            if not folder.path.exists():
+                going_on = "There was no checkpoint yet, so nothing is kept."
+            console.note(f"Stopped. {going_on}")
             raise typer.Exit(130) from None
         finally:
             tell.close()
@@ -62,12 +60,12 @@ def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json:
 
 def test(folder: RunFolder, store: Path | None, split: str, device: str, *, as_json: bool) -> None:
     """Test a run on a store."""
-    from hmstrain.testing import default_store, test_run
+    from hmstrain.testing import default_store, score_run
     from hmstrain.world import join_world
 
     opened = open_store(store or default_store(folder))
     with join_world(device) as world:
-        found = test_run(folder, opened, split, world)
+        found = score_run(folder, opened, split, world)
         if not world.main:
             return
     rows, prediction = found.pop("rows"), found.pop("prediction")
@@ -130,6 +128,8 @@ def models(word: str | None, *, as_json: bool) -> None:
     names = list(SHOWN)
     if word:
         names = [name for name in ["naive_cnn", RESNET1D, *ALIASES, *known] if word.lower() in name]
+        if not names:
+            raise ModelError(f"No model has {word!r} in its name.")
     rows: list[dict[str, Any]] = []
     for name in names[:60]:
         with torch.device("cpu"):

@@ -18,6 +18,7 @@ from hmstrain.errors import ConfigError
 
 RESNET1D = "resnet1d"
 """Name of the 1-D residual encoder of raw EEG, where it is the whole model."""
+INPUTS = ("spec", "eeg", "spec+eeg")
 
 
 def _one_of(default: str, *choices: str) -> Any:
@@ -34,7 +35,7 @@ class Config:
 
     model: str = "convnext_tiny"
     """naive_cnn, any timm name, resnet1d (raw EEG), or package.module:function for one's own."""
-    inputs: str = _one_of("spec", "eeg", "spec+eeg")
+    inputs: str = _one_of(*INPUTS)
     """What the model sees."""
     fold: str = "0"
     """Fold to validate on; all: one run of each; rotate: another in each epoch (leaks)."""
@@ -71,7 +72,7 @@ class Config:
     weights: str = ""
     """Start from this file (safetensors or .pth), without a network."""
     drop_rate: float = _within(0.0, 0, 0.95)
-    """Dropout before a timm model's head."""
+    """Dropout before the head."""
 
     contrastive: bool = False
     """Add a loss that pulls a window's EEG and spectrogram embeddings together."""
@@ -158,11 +159,21 @@ class Config:
                 f"{RESNET1D} takes raw EEG alone, so it needs --inputs eeg; found {self.inputs}. "
                 "Beside another model's spectrogram it is --set eeg_as=raw."
             )
-        if self.eeg_as == "raw" and self.inputs == "eeg" and not self._takes_raw():
+        own = ":" in self.model
+        if self.eeg_as == "raw" and self.inputs == "eeg" and self.model != RESNET1D and not own:
             raise ConfigError(
                 f"With --inputs eeg and eeg_as=raw nothing is left for {self.model}: "
                 f"use --model {RESNET1D}."
             )
+        if own:
+            unused = {"image_size": 0, "drop_rate": 0.0, "channel_dropout": 0.0, "eeg_as": "image"}
+            for name, default in unused.items():
+                if getattr(self, name) != default:
+                    raise ConfigError(
+                        f"{name} does nothing to a network of your own, which gets whole signals."
+                    )
+        if self.channel_dropout and self.inputs == "spec":
+            raise ConfigError("channel_dropout is of the EEG: it needs --inputs eeg or spec+eeg.")
         if self.contrastive and self.batch_size < 2:
             raise ConfigError("--contrastive needs a --batch-size of at least 2.")
         first, stop = self.spectrogram_rows
@@ -170,9 +181,6 @@ class Config:
             _refuse("spectrogram_rows", "two numbers FIRST < STOP from 0 to 300", [first, stop])
         if self.image_size and self.image_size < 16:
             _refuse("image_size", "0, or at least 16 pixels", self.image_size)
-
-    def _takes_raw(self) -> bool:
-        return self.model == RESNET1D or ":" in self.model
 
     @property
     def raw_eeg(self) -> bool:
@@ -206,8 +214,7 @@ def make_config(
         A key does not exist, or a value is not of its kind.
     """
     values: dict[str, Any] = {} if file is None else _read(file)
-    values |= given or {}
-    values = {key: value for key, value in values.items() if value is not None}
+    values |= {key: value for key, value in (given or {}).items() if value is not None}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
@@ -218,18 +225,20 @@ def make_config(
         if key not in known:
             near = get_close_matches(key, known, n=3)
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise ConfigError(f"There is no setting {key!r}.{hint}")
+            where = f" {file} and --set take those of --dry-run." if file else ""
+            raise ConfigError(f"There is no setting {key!r}.{hint}{where}")
     return Config(**{key: _typed(key, known[key].type, value) for key, value in values.items()})
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text()
+        text = file.read_text("utf-8-sig")
         values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise ConfigError(f"{file} is neither JSON nor TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if file.suffix == ".toml" else "JSON (a TOML file's name must end in .toml)"
+        raise ConfigError(f"{file} is not {kind}: {error}.") from None
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
         values = values["config"]
     if not isinstance(values, dict):
@@ -255,10 +264,13 @@ def _typed(key: str, kind: Any, value: Any) -> Any:
             return float(value)
         if kind.startswith("tuple"):
             parts = value.split(",") if isinstance(value, str) else value
-            first, stop = (int(part) for part in parts)
+            first, stop = (_typed(key, "int", part) for part in parts)
             return first, stop
-    except (ValueError, KeyError, TypeError, OverflowError):
-        raise ConfigError(f"{key} takes {KINDS.get(kind, kind)}; found {value!r}.") from None
+        if not isinstance(value, str | int):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, OverflowError, ConfigError):
+        shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:40]}..."
+        raise ConfigError(f"{key} takes {KINDS[kind]}; found {shown}.") from None
     return str(value)
 
 
@@ -266,6 +278,7 @@ KINDS = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
+    "str": "a word",
     "tuple[int, int]": "two whole numbers, such as 138,162",
 }
 

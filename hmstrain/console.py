@@ -73,6 +73,10 @@ class RunProgress:
             f"{values['test']:,} test windows; {values['epochs']} epochs, "
             f"{values['steps']:,} steps{going_on}."
         )
+        if values["random"] and not values["step"]:
+            note("Starting from random weights; --pretrained or --weights start from others.")
+        if values["rotating"]:
+            warn("--fold rotate trains on every fold in turn: validation leaks patients.")
         self.bar = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
@@ -126,11 +130,11 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("")
-    table.add_column("test", justify="right")
-    table.add_column("95% interval")
+    table.add_column("test", justify="right", no_wrap=True)
+    table.add_column("95% interval", no_wrap=True)
     constant = outcome.get("constant")
     if constant:
-        table.add_column("constant", justify="right")
+        table.add_column("constant", justify="right", no_wrap=True)
     intervals = test["intervals"]
     rows = {
         "kl": f"KL, all {test['windows']:,} windows",
@@ -149,12 +153,9 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
             cells.append(_number(constant[key]) if key in constant else "")
         table.add_row(*cells)
     Console().print(table)
-    classes = Table(box=None, pad_edge=False)
-    classes.add_column("")
-    for title in CLASS_TITLES:
-        classes.add_column(title, justify="right")
-    classes.add_row("part of KL", *(_number(value) for value in test["kl_per_class"].values()))
-    Console().print(classes)
+    by_class = zip(CLASS_TITLES, test["kl_per_class"].values(), strict=True)
+    parts = ", ".join(f"{title} {_number(value)}" for title, value in by_class)
+    Console().print(f"KL by class: {parts}", highlight=False)
     if outcome.get("alignment"):
         found = outcome["alignment"]
         print(
@@ -165,7 +166,8 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
     if outcome.get("patients_trained_on"):
         warn(
             f"{outcome['patients_trained_on']} of {test['patients']} patients have the numbers of "
-            "patients that the run was trained on: if they are the same, these scores are too good."
+            "patients that the run was trained or validated on: if they are the same, these scores "
+            "are too good."
         )
     elif outcome["leaks"]:
         warn("Patients leak between training and test: these scores are too good.")

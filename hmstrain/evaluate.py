@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
-from hmstrain.errors import DivergedError
+from hmstrain.errors import DivergedError, ModelError
 from hmstrain.inputs import NetworkInputs
 from hmstrain.loader import Loader, Request
 from hmstrain.losses import alignment
+from hmstrain.models.network import Output
 from hmstrain.world import World
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -24,6 +26,26 @@ def autocast(config: Config, device: torch.device) -> AbstractContextManager[obj
     """Where the network computes in less precision, if the run asks for it."""
     dtype = PRECISIONS[config.precision]
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def compute(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
+    """Logits and embeddings of a prepared batch, in the run's precision.
+
+    Raises
+    ------
+    ModelError
+        Batch norm is given a single window to train on.
+    """
+    try:
+        with autocast(config, next(iter(prepared.values())).device):
+            return network(**prepared)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ModelError(
+            f"{config.model} has batch norm, which cannot train on a batch of one window: give a "
+            "larger --batch-size, or more windows."
+        ) from None
 
 
 class Evaluator:
@@ -60,8 +82,7 @@ class Evaluator:
         logits, embeddings = [np.zeros((0, len(CLASSES)), np.float32)], []
         for batch in self.loader.load(requests):
             prepared = self.prepare(batch, None)
-            with autocast(self.config, self.world.device):
-                out, embedded = network(**prepared)
+            out, embedded = compute(network, prepared, self.config)
             logits.append(out.float().cpu().numpy())
             embeddings.append([part.float().cpu().numpy() for part in embedded])
         network.train(was_training)
@@ -73,8 +94,9 @@ class Evaluator:
         if len(bad):
             raise DivergedError(
                 f"The network gives no numbers for {len(bad):,} of {len(rows):,} windows, the "
-                f"first row {rows[bad[0]]}: training has diverged. A lower learning_rate, "
-                "clip_gradient=1 or precision=float32 may help. Checkpoints from before are kept."
+                f"first row {rows[bad[0]]}. If training has diverged, a lower learning_rate, "
+                "clip_gradient=1 or precision=float32 may help, and checkpoints from before are "
+                "kept; otherwise look at the store with hmsprep verify."
             )
         return softmax(joined), [
             _joined(list(group), len(rows))

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.errors import DataError, TrainError
+from hmstrain.errors import DataError
 from hmstrain.metrics import scores
 from hmstrain.pace import Tell
 from hmstrain.plots import confusion
-from hmstrain.run_folder import RunFolder, versions, write_json, write_predictions
+from hmstrain.run_folder import (
+    OUT_OF_FOLD,
+    OUTCOME,
+    RunFolder,
+    versions,
+    write_json,
+    write_predictions,
+)
 from hmstrain.scoring import constant
-from hmstrain.train import OUT_OF_FOLD, train
+from hmstrain.selection import plan_epochs
+from hmstrain.train import train
 from hmstrain.world import World
 
 SPREAD = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "report_accuracy")
@@ -36,45 +46,48 @@ def run(
     TrainError
         The folder, the settings or the store do not fit; or training went wrong.
     """
-    world.main_does(lambda: folder.begin(config, store, resume=resume))
-    if not folder.finished:
-        try:
+    with ExitStack() as held:
+        world.main_does(lambda: held.enter_context(folder.claimed()))
+        world.main_does(partial(folder.begin, config, store, processes=world.size, resume=resume))
+        if not folder.finished:
             if config.fold == "all":
                 _every_fold(config, store, folder, world, tell)
             else:
                 train(config, store, folder, world, tell)
-        except TrainError:
-            if world.main:
-                folder.discard_if_empty()
-            raise
-        world.wait()
-    return folder.read("metrics.json")
+            world.wait()
+    return folder.read(OUTCOME)
 
 
 def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, tell: Tell) -> None:
     if store.folds < 2:
         raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+    for fold in range(store.folds):
+        plan_epochs(replace(config, fold=str(fold)), store)  # refuses now what would stop later
     found = []
     for fold in range(store.folds):
         inner = RunFolder(folder.path / f"fold{fold}")
         one = replace(config, fold=str(fold))
         if world.main:
             tell("fold", {"fold": fold, "folds": store.folds})
-            inner.begin(one, store, resume=True)
-        world.wait()
+        begin = partial(inner.begin, one, store, processes=world.size, resume=True)
+        world.main_does(begin)
         if not inner.finished:
             train(one, store, inner, world, tell, out_of_fold=True)
         world.wait()
-        found.append(inner.read("metrics.json"))
+        found.append(inner.read(OUTCOME))
     if world.main:
         outcome = _together(store, folder, found)
         figure = confusion(outcome["out_of_fold"]["confusion"])
         figure.savefig(folder.path / "confusion.png", dpi=110)
-        write_json(folder.path / "metrics.json", outcome)
+        write_json(folder.path / OUTCOME, outcome)
 
 
 def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Scores of the out-of-fold and of the averaged test predictions; mean and spread of folds."""
+    """Scores of the out-of-fold and of the averaged test predictions; mean and spread of folds.
+
+    Each fold chose its checkpoint by validations on the rows that it predicts here, so scores out
+    of fold are a little too good; those of the test split are not.
+    """
     rows, predictions = [], []
     tests = []
     for fold in range(len(found)):

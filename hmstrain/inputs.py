@@ -222,7 +222,7 @@ def measure_normalisation(
     for first in range(0, len(drawn), 16):
         stored = store.gather(drawn[first : first + 16], "eeg")["eeg"]
         image = eeg_image(bipolar(prepare.eeg_uv(torch.from_numpy(stored).to(device), None)))
-        total += torch.stack([image.mean(2).sum(0), image.square().mean(2).sum(0)]).double().cpu()
+        total += torch.stack([image.mean(2).sum(0), image.square().mean(2).sum(0)]).cpu().double()
     mean, square = total / len(drawn)
     std = (square - mean.square()).clamp_min(1e-6).sqrt()
     return Normalisation(

@@ -24,7 +24,7 @@ def kl_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
 def contrastive_loss(
     spectrogram_BE: Tensor,
     eeg_BE: Tensor,
-    patient_B: Tensor,
+    patient_BK: Tensor,
     *,
     kind: str,
     margin: float,
@@ -38,15 +38,15 @@ def contrastive_loss(
     ----------
     spectrogram_BE, eeg_BE : float32 (B, E)
         Embeddings of length 1.
-    patient_B : int64 (B,)
-        Whose windows they are.
+    patient_BK : int64 (B, K)
+        Whose windows they are; of mixed windows, both patients.
     kind : str
         'cosine': mean of 1 - cosine over windows, plus mean of max(0, cosine - margin) over
         mismatched pairs (torch's cosine embedding loss). 'infonce': cross entropy of finding each
         window's partner among the others, both ways (Radford et al. 2021, CLIP).
     """
     cosine = spectrogram_BE @ eeg_BE.T
-    foreign = patient_B[:, None] != patient_B[None, :]
+    foreign = (patient_BK[:, None, :, None] != patient_BK[None, :, None, :]).all(3).all(2)
     if kind == "cosine":
         together = (1 - cosine.diagonal()).mean()
         apart = (cosine - margin).clamp_min(0) * foreign

@@ -59,7 +59,7 @@ class Pace:
         """
         if not self.losses:
             return
-        losses = self.world.mean(torch.stack(self.losses)).double().cpu().numpy()
+        losses = self.world.mean(torch.stack(self.losses)).cpu().double().numpy()
         bad = np.flatnonzero(~np.isfinite(losses).all(axis=1))
         if len(bad):
             first = step - len(losses) + int(bad[0])

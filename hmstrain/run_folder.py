@@ -12,10 +12,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,11 +27,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
+from hmstrain.checkpoint import find_checkpoint
 from hmstrain.config import Config, make_config
-from hmstrain.errors import RunError
+from hmstrain.errors import DivergedError, RunError
 
 MACHINE_ONLY = ("device", "data", "loader_threads", "tensorboard")
 """Settings that change nothing about a run's outcome beyond rounding."""
+OUT_OF_FOLD = "out_of_fold.npz"
+"""Predictions of every training window by the network that held its fold out."""
+CONFIG, LOG, OUTCOME, EVENTS = "config.json", "metrics.jsonl", "metrics.json", "tensorboard"
+KEYS = {CONFIG: {"config", "store", "versions", "processes"}, OUTCOME: {"store", "test"}}
+"""What each file must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
 
 
@@ -52,45 +60,109 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
-        return (self.path / "metrics.json").is_file()
+        return (self.path / OUTCOME).is_file()
 
-    def begin(self, config: Config, store: Store, *, resume: bool) -> None:
-        """Make the folder, or find that the run in it is the same one.
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Make the folder and keep other processes out of it meanwhile.
+
+        If what follows fails before a first checkpoint, whatever was made here goes again.
 
         Raises
         ------
         RunError
-            Something else is in the folder.
+            It cannot be made, or another process is training in it.
         """
-        file = self.path / "config.json"
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be made a run's folder: {error.strerror}. Name another --out."
+            ) from None
+        try:
+            _lock(handle, self.path)
+            before = {path.name for path in self.path.iterdir()}
+            try:
+                yield
+            except DivergedError:
+                raise
+            except BaseException:
+                self._discard(before, made)
+                raise
+        finally:
+            os.close(handle)
+
+    def begin(
+        self, config: Config, store: Store, *, processes: int = 1, resume: bool = False
+    ) -> None:
+        """Write the configuration, or find that the run in the folder is the same one.
+
+        Raises
+        ------
+        RunError
+            Something else is in the folder, or it lies within the store.
+        """
+        if self.path.resolve().is_relative_to(store.path.resolve()):
+            raise RunError(
+                f"{self.path} lies within the store, which is sealed: name another --out."
+            )
         if self.path.exists() and any(self.path.iterdir()):
-            if not file.is_file():
+            if not (self.path / CONFIG).is_file():
                 raise RunError(f"{self.path} holds something that is no run. Name another --out.")
             if not resume:
                 raise RunError(
                     f"{self.path} holds a run already. Add --resume to go on with it, or name "
                     "another --out."
                 )
-            self._check_same(config, store)
+            self._check_same(config, store, processes)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(
-            file,
+            self.path / CONFIG,
             {
                 "config": config.to_json(),
                 "store": {"path": str(store.path), "identity": store.identity},
                 "versions": versions(),
+                "processes": processes,
             },
         )
 
-    def discard_if_empty(self) -> None:
-        """Remove what was begun if no checkpoint was ever written."""
-        begun = (self.path / "config.json").is_file()
-        if begun and not any(self.path.rglob("model.json")):
-            shutil.rmtree(self.path, ignore_errors=True)
+    def can_go_on(self) -> bool:
+        """Whether there is a checkpoint to go on from.
 
-    def _check_same(self, config: Config, store: Store) -> None:
-        before = self.read("config.json")
+        Raises
+        ------
+        RunError
+            There was one, and it is damaged: nothing is trained over what is left.
+        """
+        if find_checkpoint(self.last) is not None:
+            return True
+        if self.last.exists() or self.best.exists():
+            raise RunError(
+                f"{self.last} is damaged: it holds no model.json. What is left of the run stays "
+                "as it is: name another --out."
+            )
+        return False
+
+    def _discard(self, before: set[str], made: list[Path]) -> None:
+        """Remove what a run that got nowhere added to its folder, and what was made for it."""
+        if any(self.path.rglob("model.json")):
+            return
+        for path in self.path.iterdir():
+            if path.name in before:
+                continue
+            if path.name in (CONFIG, LOG):
+                path.unlink()
+            elif path.name == EVENTS or path.match("fold[0-9]*") or path.suffix == ".partial":
+                shutil.rmtree(path)
+        for folder in made:
+            with suppress(OSError):  # something else is in there by now
+                folder.rmdir()
+
+    def _check_same(self, config: Config, store: Store, processes: int) -> None:
+        before = self.read(CONFIG)
         if before["store"]["identity"] != store.identity:
             raise RunError(
                 f"{self.path} was trained on another store ({before['store']['identity'][:12]}) "
@@ -102,6 +174,8 @@ class RunFolder:
             for key, value in ours.items()
             if key not in MACHINE_ONLY and before["config"].get(key) != value
         ]
+        if before["processes"] != processes:
+            different.append(f"processes were {before['processes']}, now {processes}")
         if different:
             raise RunError(
                 f"{self.path} is a run of another configuration: {'; '.join(different)}. Give the "
@@ -122,12 +196,14 @@ class RunFolder:
             raise RunError(f"{self.path} holds no {name}: it is no run, or not finished.") from None
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / name} cannot be read: {error}") from None
+        if not isinstance(value, dict) or not KEYS[name] <= value.keys():
+            raise RunError(f"{self.path / name} is damaged, or not of a run.")
         return value
 
     def config(self) -> Config:
         """Configuration of the run."""
-        self.read("config.json")
-        return make_config(self.path / "config.json")
+        self.read(CONFIG)
+        return make_config(self.path / CONFIG)
 
 
 class MetricsLog:
@@ -136,17 +212,16 @@ class MetricsLog:
     def __init__(self, path: Path, *, until_step: int, tensorboard: bool) -> None:
         kept = []
         if path.exists():
-            for line in path.read_text().splitlines():
+            for line in path.read_text(errors="replace").splitlines():
                 try:
-                    entry = json.loads(line)
-                except ValueError:
-                    break
-                if entry["step"] > until_step:
-                    break
+                    if json.loads(line)["step"] > until_step:
+                        break
+                except (ValueError, KeyError, TypeError):
+                    break  # cut short by whatever ended the run
                 kept.append(line)
         path.write_text("".join(f"{line}\n" for line in kept))
         self._file = path.open("a")
-        self._events = _tensorboard(path.parent / "tensorboard") if tensorboard else None
+        self._events = _tensorboard(path.parent / EVENTS) if tensorboard else None
 
     def add(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append a line."""
@@ -162,6 +237,18 @@ class MetricsLog:
         self._file.close()
         if self._events is not None:
             self._events.close()
+
+
+def _lock(handle: int, path: Path) -> None:
+    """Lock an open folder until it is closed, where its file system can."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError(
+            f"Another process is training in {path}: wait for it, or name another --out."
+        ) from None
+    except OSError:
+        return  # some network file systems lock nothing
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -12,7 +12,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.evaluate import Evaluator, embedding_alignment, one_per_patient
-from hmstrain.metrics import interval, kl_rows, scores
+from hmstrain.metrics import interval, kl_rows, mean, scores, typical_rows
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -67,7 +67,7 @@ def constant(
 ) -> dict[str, Any]:
     """Predict the mean of all training targets everywhere: what any model has to beat.
 
-    Its scores, and the paired 95% interval of the model's KL less its own.
+    Its scores, and the model's KL less its own: paired, with 95% intervals.
 
     Raises
     ------
@@ -77,12 +77,18 @@ def constant(
     training = store.select("train")
     if not len(training):
         raise DataError(f"{store.path} has no training windows to compare with.")
-    mean = store.windows["target"][training].mean(axis=0, dtype=np.float64)
-    same = np.tile(mean / mean.sum(), (len(rows), 1))
+    usual = store.windows["target"][training].mean(axis=0, dtype=np.float64)
+    same = np.tile(usual / usual.sum(), (len(rows), 1))
     target = store.windows["target"][rows]
     difference = kl_rows(target, prediction) - kl_rows(target, same)
+    patients = store.windows["patient_id"][rows]
+    typical = typical_rows(store.windows, rows)
+    parts = {"kl": np.arange(len(rows)), "kl_votes": typical["votes"], "kl_hi": typical["hi"]}
+    found = scores(store.windows, rows, same, typical=typical, intervals=False)
     return {
-        **{k: v for k, v in scores(store.windows, rows, same).items() if k.startswith("kl")},
-        "difference": float(difference.mean()),
-        "difference_interval": interval(difference, store.windows["patient_id"][rows]),
+        **{key: value for key, value in found.items() if key.startswith("kl")},
+        "difference": {key: mean(difference[part]) for key, part in parts.items()},
+        "difference_intervals": {
+            key: interval(difference[part], patients[part]) for key, part in parts.items()
+        },
     }

@@ -33,6 +33,8 @@ class Epoch:
     fold: int | None
     """Fold that is held out; None where the store has none."""
     min_votes: int
+    batch_size: int
+    """Windows per step: as configured, or all there are."""
     first_step: int
     steps: int
 
@@ -75,9 +77,12 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
         rows = rows[np.isin(store.windows["patient_id"][rows], chosen)]
     rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
     if not len(rows):
+        if not (store.windows["votes"][store.select("train")].sum(axis=1) > 0).any():
+            raise DataError(f"{store.path} has no training windows with votes: it is to test on.")
+        held = "" if fold is None else f"fold {fold} held out, "
         raise DataError(
-            f"No training window of {store.path} is left with fold {fold} held out, at least "
-            f"{min_votes} vote(s) and fraction {config.fraction:g}."
+            f"No training window of {store.path} is left with {held}at least {min_votes} vote(s) "
+            f"and fraction {config.fraction:g}."
         )
     return rows
 
@@ -110,28 +115,30 @@ def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     return rng.permutation(shuffled[first])
 
 
-def batches(config: Config, order: Rows) -> list[Rows]:
+def batches(epoch: Epoch, order: Rows) -> list[Rows]:
     """Cut an epoch's order into whole batches; what is left over waits for another epoch."""
-    size = config.batch_size
-    if len(order) < size:
-        return [order]
+    size = epoch.batch_size
     return list(order[: len(order) // size * size].reshape(-1, size))
 
 
 def plan_epochs(config: Config, store: Store) -> list[Epoch]:
     """All epochs of both stages, cut off where `steps` says."""
     planned: list[Epoch] = []
+    windows: dict[tuple[int | None, int], int] = {}
     first = 0
     stages = ((config.epochs, config.min_votes), (config.second_epochs, config.second_min_votes))
     for stage, (epochs, min_votes) in enumerate(stages):
         for _ in range(epochs):
             number = len(planned)
             fold = held_out(config, store, number)
-            rows = training_rows(config, store, fold, min_votes)
-            steps = len(batches(config, epoch_order(config, store, rows, number)))
+            if (fold, min_votes) not in windows:
+                rows = training_rows(config, store, fold, min_votes)
+                windows[fold, min_votes] = _epoch_windows(config, store, rows)
+            size = min(config.batch_size, windows[fold, min_votes])
+            steps = windows[fold, min_votes] // size
             if config.steps:
                 steps = min(steps, config.steps - first)
-            planned.append(Epoch(number, stage, fold, min_votes, first, steps))
+            planned.append(Epoch(number, stage, fold, min_votes, size, first, steps))
             first += steps
             if first == config.steps:
                 return planned
@@ -164,6 +171,13 @@ def group_sizes(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
     )
     sizes: NDArray[np.int64] = count[group.ravel()]
     return sizes
+
+
+def _epoch_windows(config: Config, store: Store, rows: Rows) -> int:
+    """How many windows an epoch of these rows has."""
+    if config.sample == "window":
+        return len(rows)
+    return len(np.unique(_groups(config, store, rows), axis=0))
 
 
 def _groups(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:

@@ -18,11 +18,21 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hmsstore import Store
-from hmstrain.checkpoint import find_checkpoint, load_checkpoint, read_description, save_checkpoint
+from hmstrain.checkpoint import (
+    DESCRIPTION,
+    TRAINING,
+    load_checkpoint,
+    read_description,
+    save_checkpoint,
+)
 from hmstrain.config import Config
+from hmstrain.errors import RunError
 from hmstrain.inputs import Normalisation, measure_normalisation
 from hmstrain.models import make_network
-from hmstrain.run_folder import RunFolder
+from hmstrain.run_folder import RunFolder, versions
+
+SAVE_EVERY_S = 300.0
+"""Seconds after which a run is saved between validations: about what a kill may cost."""
 
 
 @dataclass
@@ -56,7 +66,7 @@ class TrainingState:
         device: torch.device,
     ) -> None:
         self.config, self.folder = config, folder
-        resuming = find_checkpoint(folder.last) is not None
+        resuming = folder.can_go_on()
         torch.manual_seed(config.seed)
         self.network = make_network(config, start=not resuming).to(device)
         if config.channels_last:
@@ -76,11 +86,19 @@ class TrainingState:
         self._saved = time.monotonic()
         if resuming:
             described = read_description(folder.last)
-            self.progress = Progress(**described["progress"])
-            self.normalisation = Normalisation.from_json(described["normalisation"])
+            try:
+                self.progress = Progress(**described["progress"])
+                self.normalisation = Normalisation.from_json(described["normalisation"])
+            except (TypeError, KeyError) as error:
+                raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
+            if self.progress.best_step:
+                read_description(folder.best)  # refuses now what the end of the run would need
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
-            self.optimiser.load_state_dict(self._before["optimiser"])
-            self.scaler.load_state_dict(self._before["scaler"])
+            try:
+                self.optimiser.load_state_dict(self._before["optimiser"])
+                self.scaler.load_state_dict(self._before["scaler"])
+            except (KeyError, ValueError, TypeError) as error:
+                raise RunError(f"{folder.last / TRAINING} is damaged: {error}.") from None
         else:
             self.normalisation = measure_normalisation(config, store, rows, device)
 
@@ -91,6 +109,19 @@ class TrainingState:
             return self.network
         averaged: nn.Module = self.average.module
         return averaged
+
+    def describe(self, store: Store) -> dict[str, Any]:
+        """What a checkpoint says of itself, but for its progress.
+
+        `patients` are those of the training split: trained on, or validated on.
+        """
+        return {
+            "config": self.config.to_json(),
+            "store": {"path": str(store.path), "identity": store.identity, "leaks": store.leaks},
+            "normalisation": self.normalisation.to_json(),
+            "versions": versions(),
+            "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
+        }
 
     def begin_stage(self, stage: int, steps: int) -> None:
         """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again."""
@@ -113,18 +144,22 @@ class TrainingState:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
         rate = float(self.schedule.get_last_lr()[0])
+        scale = self.scaler.get_scale()
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        self.schedule.step()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
+        if self.scaler.get_scale() >= scale:  # else the scaler found infinities and took no step
+            self.schedule.step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
         self.progress.step += 1
         return rate
 
-    @property
-    def unsaved_s(self) -> float:
-        """Seconds since the last checkpoint, or since the start."""
-        return time.monotonic() - self._saved
+    def save_between(self, description: Mapping[str, Any]) -> None:
+        """Save between validations, if the last time is long ago and the weights are numbers."""
+        if time.monotonic() - self._saved > SAVE_EVERY_S and all(
+            bool(torch.isfinite(values).all()) for values in self.network.parameters()
+        ):
+            self.save(description, improved=False)
 
     def save(self, description: Mapping[str, Any], *, improved: bool) -> None:
         """Write the checkpoint to go on from; the best one too if this is it."""

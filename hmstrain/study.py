@@ -1,4 +1,4 @@
-"""The report's nine systems on one store -> one table beside the numbers that it published.
+"""The report's nine systems, and others, on one store -> one table beside published numbers.
 
 Each row is an ordinary run in a folder of its own, as `hmstrain run` would make it; a study that is
 stopped goes on with the row it was at.
@@ -13,30 +13,47 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
-from hmstrain.config import Config
+from hmstrain.config import INPUTS, RESNET1D, Config
 from hmstrain.errors import ConfigError
 from hmstrain.folds import run
+from hmstrain.models import make_network
 from hmstrain.pace import Tell
 from hmstrain.plots import study_bars
-from hmstrain.run_folder import RunFolder, write_json
+from hmstrain.run_folder import CONFIG, RunFolder, write_json
 from hmstrain.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One row of the report's table of results."""
+    """One row of the table; what the report published of it, if it did."""
 
     model: str
     inputs: str
     contrastive: bool
-    kl: float | None
-    accuracy: float | None
-    f1: float | None
+    kl: float | None = None
+    accuracy: float | None = None
+    f1: float | None = None
 
     @property
     def name(self) -> str:
         """Short name, also of its folder."""
-        return f"{self.model}-{self.inputs}{'-contrastive' * self.contrastive}"
+        model = self.model.replace(":", ".")
+        return f"{model}-{self.inputs}{CONTRASTIVE * self.contrastive}"
+
+    def of(self, config: Config) -> Config:
+        """A study's common configuration, made this system's."""
+        return replace(
+            config,
+            model=self.model,
+            inputs=self.inputs,
+            contrastive=self.contrastive,
+            pretrained=config.pretrained and self.model not in UNTRAINED,
+        )
+
+
+CONTRASTIVE = "-contrastive"
+UNTRAINED = ("naive_cnn", RESNET1D)
+"""Models that have no pretrained weights anywhere."""
 
 
 SYSTEMS = (
@@ -48,7 +65,7 @@ SYSTEMS = (
     System("efficientnet_b0", "spec+eeg", False, 0.754, 0.612, 0.625),
     System("efficientnet_v2_s", "spec+eeg", False, 0.712, 0.621, 0.633),
     System("convnext_tiny", "spec+eeg", False, 0.730, 0.640, 0.685),
-    System("naive_cnn", "spec+eeg", True, None, None, None),
+    System("naive_cnn", "spec+eeg", True),
 )
 """The student report's results, on a random split of windows (patients leak); its contrastive model
 was never finished. Its accuracy and F1 follow formulas of its own."""
@@ -69,18 +86,27 @@ COLUMNS = (
 
 
 def choose(names: list[str] | None) -> list[System]:
-    """Systems of these names; all of them if none are given.
+    """Systems of these names, MODEL-INPUTS or MODEL-INPUTS-contrastive; the report's if none.
 
     Raises
     ------
     ConfigError
-        There is no such system.
+        A name has another form.
     """
     known = {system.name: system for system in SYSTEMS}
-    for name in names or []:
-        if name not in known:
-            raise ConfigError(f"There is no system {name!r}: the study has {', '.join(known)}.")
-    return [known[name] for name in names] if names else list(SYSTEMS)
+    chosen = [known.get(name) or _parse(name) for name in names or ()]
+    return list(dict.fromkeys(chosen)) or list(SYSTEMS)
+
+
+def _parse(name: str) -> System:
+    model, _, inputs = name.removesuffix(CONTRASTIVE).rpartition("-")
+    if not model or inputs not in INPUTS:
+        raise ConfigError(
+            f"There is no system {name!r}: the report has "
+            f"{', '.join(system.name for system in SYSTEMS)}; others are MODEL-spec, MODEL-eeg or "
+            "MODEL-spec+eeg."
+        )
+    return System(model, inputs, name.endswith(CONTRASTIVE))
 
 
 def study(
@@ -104,31 +130,42 @@ def study(
         raise ConfigError(
             "A study has several models and no one file of weights: use --pretrained."
         )
-    rows, constant = [], None
-    for system in systems:
-        own = replace(
-            config, model=system.model, inputs=system.inputs, contrastive=system.contrastive
+    each_systems_own = ("model", "inputs", "contrastive")
+    if any(getattr(config, name) != getattr(Config(), name) for name in each_systems_own):
+        raise ConfigError(
+            "Each system of a study has its own model, inputs and contrastive: name others with "
+            "--system, such as convnext_atto-spec+eeg."
         )
-        if system.model == "naive_cnn":
-            own = replace(own, pretrained=False)
-        folder = RunFolder(out / system.name)
-        found = run(own, store, folder, world, tell(system), resume=True)
-        rows.append(_row(system, found))
-        constant = found.get("constant", {}).get("kl_votes", constant)
+    if (out / CONFIG).exists():
+        raise ConfigError(f"{out} is the folder of a run. Name another --out for the study.")
+    for system in systems:
+        make_network(system.of(config))  # refuses now what would otherwise stop a later row
     table: dict[str, Any] = {
         "title": heading(config, store),
-        "constant_kl_votes": constant,
+        "constant_kl_votes": None,
         "config": config.to_json(),
         "store": store.identity,
-        "rows": rows,
+        "rows": [],
     }
-    if world.main:
-        write_json(out / "study.json", table)
-        (out / "study.md").write_text(markdown(table))
-        with (out / "study.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
-        study_bars(rows, constant, table["title"]).savefig(out / "study.png", dpi=110)
+    for system in systems:
+        folder = RunFolder(out / system.name)
+        found = run(system.of(config), store, folder, world, tell(system), resume=True)
+        table["rows"].append(_row(system, found))
+        if found.get("constant"):
+            table["constant_kl_votes"] = found["constant"]["kl_votes"]
+        if world.main:
+            _write(table, out)
     return table
+
+
+def _write(table: dict[str, Any], out: Path) -> None:
+    rows = table["rows"]
+    write_json(out / "study.json", table)
+    (out / "study.md").write_text(markdown(table))
+    with (out / "study.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
+    figure = study_bars(rows, table["constant_kl_votes"], table["title"])
+    figure.savefig(out / "study.png", dpi=110)
 
 
 def heading(config: Config, store: Store) -> str:
@@ -142,8 +179,12 @@ def heading(config: Config, store: Store) -> str:
         parts[1] = f"{config.steps} steps"
     if config.fraction < 1:
         parts.append(f"{config.fraction:.0%} of the training patients")
+    if config.fold == "all":
+        parts.append("mean of the folds' predictions")
+    if config.fold == "rotate":
+        parts.append("PATIENTS LEAK between training and validation")
     leaks = "PATIENTS LEAK between training and test"
-    parts.append(leaks if store.leaks else "split by patient")
+    parts.append(leaks if store.leaks else "test split by patient")
     return ", ".join(parts)
 
 
@@ -161,7 +202,7 @@ def _row(system: System, found: dict[str, Any]) -> dict[str, Any]:
         "accuracy": test.get("accuracy"),
         "f1_macro": test.get("f1_macro"),
         "less_constant": constant.get("difference"),
-        "less_constant_interval": constant.get("difference_interval"),
+        "less_constant_intervals": constant.get("difference_intervals"),
         "alignment": found.get("alignment"),
         "published": {"kl": system.kl, "accuracy": system.accuracy, "f1": system.f1},
     }
@@ -170,16 +211,18 @@ def _row(system: System, found: dict[str, Any]) -> dict[str, Any]:
 def cells(row: dict[str, Any]) -> list[str]:
     """One row of the table as text."""
     published = row["published"]
+    less = (row["less_constant"] or {}).get("kl_votes")
+    less_interval = (row["less_constant_intervals"] or {}).get("kl_votes")
     return [
         row["model"],
         row["inputs"],
         number(row["kl_votes"]),
         span(row["interval"]),
-        f"{number(row['less_constant'])} {span(row['less_constant_interval'])}".strip(),
+        f"{number(less)} {span(less_interval)}".strip(),
         number(row["kl_hi"]),
         number(row["accuracy"]),
         number(row["f1_macro"]),
-        number(published["kl"]) if published["kl"] else "never finished",
+        number(published["kl"]),
         number(published["accuracy"]),
         number(published["f1"]),
     ]
@@ -195,10 +238,10 @@ def markdown(table: dict[str, Any]) -> str:
         *("| " + " | ".join(cells(row)) + " |" for row in table["rows"]),
         "",
         f"A constant prediction has kl_votes {number(table['constant_kl_votes'])}. "
-        "'less constant' is the mean of KL less that of the constant prediction over all test "
-        "windows, paired, with its 95% interval over patients. The report's numbers are from a "
-        "random split of windows, in which patients leak, on real data, with accuracy and F1 by "
-        "formulas of its own.",
+        "'less constant' is kl_votes less that of the constant prediction, paired window by "
+        "window, with its 95% interval over patients. The report's numbers are from a random split "
+        "of windows, in which patients leak, on real data, with accuracy and F1 by formulas of its "
+        "own; its contrastive model was never finished.",
     ]
     return "\n".join(lines) + "\n"
 

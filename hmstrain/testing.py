@@ -21,7 +21,7 @@ from hmstrain.run_folder import RunFolder
 from hmstrain.world import World
 
 
-def test_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[str, Any]:
+def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[str, Any]:
     """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
 
     Parameters
@@ -73,6 +73,13 @@ def test_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[
 def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
     fold = None
     if split == "valid":
+        trained = folder.read("config.json")["store"]["identity"]
+        if trained != store.identity:
+            raise DataError(
+                f"{folder.path} held its fold out of another store ({trained[:12]}) than "
+                f"{store.path} ({store.identity[:12]}), whose folds hold other patients: use "
+                "--split test."
+            )
         held_out = folder.config().fold
         if not held_out.isdigit():
             raise DataError(f"{folder.path} held out no single fold: use --split test.")
@@ -99,7 +106,12 @@ def _predict(
     network = network.to(world.device)
     prepare = NetworkInputs(config, normalisation, store, world.device)
     loader = make_loader(
-        store, signals(config), config.batch_size, world.device, resident=False, threads=2
+        store,
+        signals(config),
+        min(config.batch_size, len(rows)),
+        world.device,
+        resident=False,
+        threads=2,
     )
     try:
         prediction, embeddings = Evaluator(config, prepare, loader, world).predict(network, rows)

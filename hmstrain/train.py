@@ -7,8 +7,8 @@ the weights are then the very same.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,19 +17,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hmsstore import Store
-from hmstrain.augment import draw, seed_step, shifts
+from hmstrain.augment import draw, mixed, seed_step, shifts
 from hmstrain.checkpoint import load_checkpoint
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
-from hmstrain.evaluate import Evaluator, autocast
+from hmstrain.evaluate import Evaluator, compute
 from hmstrain.inputs import NetworkInputs, signals
 from hmstrain.loader import Batch, Request, make_loader
 from hmstrain.losses import contrastive_loss, kl_loss
 from hmstrain.metrics import scores
 from hmstrain.models import count_parameters
+from hmstrain.models.network import Output
 from hmstrain.pace import Pace, Tell
 from hmstrain.plots import draw_run
-from hmstrain.run_folder import MetricsLog, RunFolder, versions, write_json, write_predictions
+from hmstrain.run_folder import (
+    OUT_OF_FOLD,
+    MetricsLog,
+    RunFolder,
+    write_json,
+    write_predictions,
+)
 from hmstrain.scoring import epoch_test, final_test, validation
 from hmstrain.selection import (
     Epoch,
@@ -42,13 +49,6 @@ from hmstrain.selection import (
 )
 from hmstrain.state import TrainingState
 from hmstrain.world import World
-
-OUT_OF_FOLD = "out_of_fold.npz"
-SAVE_EVERY_S = 300.0
-"""Seconds after which a run is saved between validations: what a kill may cost."""
-
-Network = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
-"""What turns prepared inputs into logits and embeddings: compiled, shared or as it is."""
 
 
 def train(
@@ -102,33 +102,23 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = store.select("test")
-        if min(config.batch_size, len(self.rows)) < world.size:
-            raise ConfigError(
-                f"Batches of {config.batch_size} do not reach {world.size} processes."
-            )
+        if min(epoch.batch_size for epoch in self.epochs) < world.size:
+            raise ConfigError(f"The smallest batch does not reach {world.size} processes.")
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
-        normalisation = self.state.normalisation
-        self.description = {
-            "config": config.to_json(),
-            "store": {"path": str(store.path), "identity": store.identity, "leaks": store.leaks},
-            "normalisation": normalisation.to_json(),
-            "versions": versions(),
-            "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
-        }
-
-        self.prepare = NetworkInputs(config, normalisation, store, self.device)
+        self.description = self.state.describe(store)
+        self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
         self.loader = make_loader(
             store,
             signals(config),
-            -(-config.batch_size // world.size),
+            min(-(-config.batch_size // world.size), len(store)),
             self.device,
             resident=config.data == "device",
             threads=config.loader_threads,
         )
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
         shared = world.shared(self.state.network)
-        self.stepper: Network = torch.compile(shared) if config.compile else shared
+        self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
 
     def _begin_log(self) -> MetricsLog:
@@ -142,6 +132,8 @@ class Run:
             "epochs": len(self.epochs),
             "step": self.progress.step,
             "device": str(self.device),
+            "random": not (self.config.pretrained or self.config.weights),
+            "rotating": self.config.fold == "rotate",
         }
         self.tell("start", figures)
         return MetricsLog(
@@ -158,8 +150,8 @@ class Run:
         steps = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
         self.state.begin_stage(epoch.stage, steps)
         rows = training_rows(self.config, self.store, epoch.fold, epoch.min_votes)
-        order = batches(self.config, epoch_order(self.config, self.store, rows, epoch.number))
-        self.weights = torch.from_numpy(row_weights(self.config, self.store, rows))
+        order = batches(epoch, epoch_order(self.config, self.store, rows, epoch.number))
+        self.weights = row_weights(self.config, self.store, rows)
         every = self.config.validate_every
         while self.progress.step < stop:
             until = min(stop, (self.progress.step // every + 1) * every)
@@ -170,20 +162,20 @@ class Run:
         """Train up to this step, the loader always ahead."""
         config, world = self.config, self.world
         first = self.progress.step
-        share = order[first - epoch.first_step : until - epoch.first_step]
+        coming = order[first - epoch.first_step : until - epoch.first_step]
         pace = Pace(world, self.log, self.tell, epoch, self.store, order)
         self.loader.waited_s = 0.0
         requests = (
             Request(world.own(rows), shifts(config, first + i, len(rows), world.rank, world.size))
-            for i, rows in enumerate(share)
+            for i, rows in enumerate(coming)
         )
-        for rows, batch in zip(share, self.loader.load(requests), strict=True):
+        for rows, batch in zip(coming, self.loader.load(requests), strict=True):
             seed_step(config, self.progress.step, world.rank)
             loss, parts = self._loss(rows, batch)
             rate = self.state.advance(loss)
             pace.add(self.progress.step, parts, rate, self.loader.waited_s)
-            if world.main and not pace.losses and self.state.unsaved_s > SAVE_EVERY_S:
-                self.state.save(self.description, improved=False)  # all logged, so no NaN either
+            if world.main and not pace.losses and self.progress.step < until:
+                self.state.save_between(self.description)
         pace.flush(self.progress.step, self.loader.waited_s)
 
     def _loss(self, rows: NDArray[np.int64], batch: Batch) -> tuple[Tensor, Tensor]:
@@ -193,21 +185,26 @@ class Run:
         draws = draw(config, self.progress.step, len(rows), world.rank, world.size)
         draws = draws.to(self.device)
         prepared = self.prepare(batch, draws)
-        target = torch.from_numpy(windows["target"][own]).to(self.device)
+        target, weight_B, patient_B = (
+            torch.from_numpy(values[own]).to(self.device, non_blocking=True)
+            for values in (windows["target"], self.weights, windows["patient_id"])
+        )
+        patient_BK = patient_B[:, None]
         if draws.mix != 1:
-            target = draws.mix * target + (1 - draws.mix) * target[draws.partner_B]
-        with autocast(config, self.device):
-            logits, embeddings = self.stepper(**prepared)
+            target = mixed(target, draws)
+            weight_B = mixed(weight_B, draws)
+            patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
+        logits, embeddings = compute(self.stepper, prepared, config)
         # Mean over this part, times its share: the mean over processes is that of the whole batch.
         share = len(own) * world.size / len(rows)
-        kl = kl_loss(logits, target, self.weights[own].to(self.device)) * share
+        kl = kl_loss(logits, target, weight_B) * share
         if not embeddings:
             return kl, torch.stack([kl, kl]).detach()
         spectrogram_BE, eeg_BE = embeddings
         apart = contrastive_loss(
             spectrogram_BE,
             eeg_BE,
-            torch.from_numpy(windows["patient_id"][own]).to(self.device),
+            patient_BK,
             kind=config.contrastive_loss,
             margin=config.contrastive_margin,
             temperature=config.contrastive_temperature,
@@ -218,6 +215,7 @@ class Run:
     def _check(self, epoch: Epoch, *, last: bool) -> None:
         """Validate, test after an epoch, save."""
         kept = self.state.kept
+        self.world.align(kept)
         improved = self._validate(epoch, kept)
         if last and len(self.test_rows):
             values = epoch_test(self.store, self.evaluator, kept, self.test_rows)
@@ -255,8 +253,7 @@ class Run:
 
     def finish(self, out_of_fold: bool) -> None:
         """Test the last weights and the best, and write the outcome."""
-        progress, store = self.progress, self.store
-        kept = copy.deepcopy(self.state.kept)
+        progress, store, kept = self.progress, self.store, self.state.kept
         outcome: dict[str, Any] = {
             "store": self.description["store"],
             "versions": self.description["versions"],
@@ -269,13 +266,16 @@ class Run:
             "test": None,
             "test_last": None,
         }
+        test = partial(final_test, self.config, store, self.evaluator, kept, self.test_rows)
         if len(self.test_rows):
-            last, _ = final_test(self.config, store, self.evaluator, kept, self.test_rows)
-            outcome["test_last"] = last["test"]
-        load_checkpoint(self.folder.best, kept)
+            tested, prediction = test()
+            outcome["test_last"] = tested["test"]
+        if progress.best_step != progress.step:
+            load_checkpoint(self.folder.best, kept)
+            if len(self.test_rows):
+                tested, prediction = test()
         if len(self.test_rows):
-            best, prediction = final_test(self.config, store, self.evaluator, kept, self.test_rows)
-            outcome |= best
+            outcome |= tested
             self._write("predictions.npz", self.test_rows, prediction)
         if out_of_fold:
             rows = store.select("valid", fold=self.epochs[0].fold)

@@ -16,7 +16,9 @@ import torch
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
-from hmstrain.errors import ConfigError, RunError, TrainError
+from hmstrain.errors import ConfigError, RunError
+
+DEVICES = ("cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +65,19 @@ class World:
         if self.main:
             try:
                 action()
-            except TrainError as error:
+            except Exception as error:
                 if self.size == 1:
                     raise
-                refused = str(error)
+                refused = str(error) or type(error).__name__
         for text in self.all_parts(refused):
             if text is not None:
                 raise RunError(text)
+
+    def align(self, network: nn.Module) -> None:
+        """Give all processes the main one's running statistics, which each gathered by itself."""
+        if self.size > 1:
+            for values in network.buffers():
+                distributed.broadcast(values, 0)
 
     def wait(self) -> None:
         """Wait until all processes are here."""
@@ -90,14 +98,16 @@ class World:
 def join_world(device: str) -> Iterator[World]:
     """Join the processes that `torchrun` started, if it did."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World(0, 1, choose_device(device))
-        return
-    local = int(os.environ["LOCAL_RANK"])
+    if size > 1 and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     chosen = choose_device(device)
+    if size == 1:
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+        yield World(0, 1, chosen)
+        return
     if chosen.type == "cuda":
-        chosen = torch.device("cuda", local)
-        torch.cuda.set_device(chosen)
+        chosen = torch.device("cuda", torch.cuda.current_device())
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield World(distributed.get_rank(), size, chosen)
@@ -117,12 +127,18 @@ def choose_device(word: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", torch.cuda.current_device())
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind = word.partition(":")[0]
+    if kind not in DEVICES:
+        raise ConfigError(f"device must be auto, cpu, cuda, cuda:1 or mps; found {word}.")
     try:
         device = torch.device(word)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"There is no device {word!r} here: {reason}") from None
+    except Exception:
+        here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+        raise ConfigError(
+            f"There is no device {word} here, which has {here.get(kind, 1)} of that kind: use cpu, "
+            "or auto."
+        ) from None
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device

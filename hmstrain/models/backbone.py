@@ -75,7 +75,11 @@ def make_backbone(
         The model does not exist or takes no images, or its weights cannot be had or do not fit.
     """
     name = full_name(name)
-    native = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    try:
+        native = timm.get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError:
+        known = ", ".join(timm.list_pretrained(name.split(".")[0])) or "none"
+        raise ModelError(f"There are no weights {name!r}. Known are: {known}.") from None
     fixed = native is not None and native.fixed_input_size
     rounded = (_rounded(size[0]), _rounded(size[1]))
     tries: list[tuple[tuple[int, int], dict[str, Any]]] = [(size, {})]

@@ -6,9 +6,6 @@ the embeddings of both signals where a run compares them.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import sys
 from pathlib import Path
 
 import torch
@@ -22,6 +19,7 @@ from hmstrain.errors import ModelError
 from hmstrain.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
 from hmstrain.models.backbone import full_name, make_backbone
 from hmstrain.models.naive_cnn import NARROWEST, NaiveCNN
+from hmstrain.models.own import own_network
 from hmstrain.models.resnet1d import ResNet1D
 from hmstrain.montage import PAIRS
 
@@ -70,30 +68,6 @@ class PatternNetwork(nn.Module):
         return logits, embeddings
 
 
-class OwnNetwork(nn.Module):
-    """Somebody's own network, called with the arguments that its author expects."""
-
-    def __init__(self, network: nn.Module, name: str) -> None:
-        super().__init__()
-        self.network = network
-        self.name = name
-
-    def forward(self, **prepared: Tensor) -> Output:
-        """Logits of `eeg_BTC` (B, T, 20) in microvolts and/or `image_BCHW` (B, 3, 400, rows)."""
-        given: dict[str, Tensor] = {}
-        if "eeg_uv_BTC" in prepared:
-            given["eeg_BTC"] = prepared["eeg_uv_BTC"]
-        if "spectrogram_BHW" in prepared:
-            image = prepared["spectrogram_BHW"]
-            given["image_BCHW"] = image_BCHW(image, (image.shape[1], image.shape[2]))
-        logits = self.network(**given)
-        count = next(iter(given.values())).shape[0]
-        if not isinstance(logits, Tensor) or logits.shape != (count, len(CLASSES)):
-            found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ModelError(f"{self.name} must give logits ({count}, 6); it gave {found}.")
-        return logits, ()
-
-
 def make_network(config: Config, *, start: bool = True) -> nn.Module:
     """Make the network of a run.
 
@@ -109,7 +83,6 @@ def make_network(config: Config, *, start: bool = True) -> nn.Module:
     """
     file = Path(config.weights) if start and config.weights else None
     state = {} if file is None else read_weights(file)
-    whole = any(key.startswith(("trunks.", "network.")) for key in state)
     if ":" in config.model:
         if config.contrastive:
             raise ModelError(
@@ -119,10 +92,12 @@ def make_network(config: Config, *, start: bool = True) -> nn.Module:
             raise ModelError(
                 "--pretrained is for timm's models; give your own weights a --weights."
             )
-        network: nn.Module = OwnNetwork(_own(config), config.model)
+        network: nn.Module = own_network(config)
         if file is not None:
-            _load_whole(network if whole else network.get_submodule("network"), state, file)
+            same = state.keys() == network.state_dict().keys()  # as a run of it saves them
+            _load_whole(network if same else network.get_submodule("network"), state, file)
         return network
+    whole = any(key.startswith("trunks.") for key in state)  # as a run saves them
     projection = config.projection_size if config.contrastive else 0
     trunks = _trunks(config, start and config.pretrained, None if whole else file)
     network = PatternNetwork(trunks, config.drop_rate, projection)
@@ -165,34 +140,6 @@ def _trunks(
         )
         trunks[key] = (ImageTrunk(backbone, taken), features)
     return trunks
-
-
-def _own(config: Config) -> nn.Module:
-    """Make the network that 'package.module:function' names."""
-    module, _, function = config.model.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = importlib.import_module(module)
-    except ImportError as error:
-        raise ModelError(
-            f"{config.model}: {error}. The module must be importable from the working folder or "
-            "installed."
-        ) from None
-    if not hasattr(found, function):
-        raise ModelError(f"{config.model}: {module} has no {function!r}.")
-    network = getattr(found, function)()
-    names = {"spectrogram": "image_BCHW", "eeg": "eeg_BTC"}
-    given = [names[name] for name in signals(config)]
-    try:
-        inspect.signature(network.forward).bind(**dict.fromkeys(given))
-    except TypeError as error:
-        raise ModelError(
-            f"{config.model}: with --inputs {config.inputs} its forward is called with "
-            f"{' and '.join(given)}: {error}."
-        ) from None
-    own: nn.Module = network
-    return own
 
 
 def _load_whole(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:

@@ -40,6 +40,59 @@ class Untestable(Exploding):
         return logits if self.training else logits * float("inf")
 
 
+class Needy(Both):
+    """Wants an argument that nobody gives."""
+
+    def __init__(self, wish: int) -> None:
+        super().__init__(wish)
+
+
+class Failing(Both):
+    """Has a bug."""
+
+    def forward(self, eeg_BTC: torch.Tensor, image_BCHW: torch.Tensor) -> torch.Tensor:
+        return {"eeg": eeg_BTC, "image": image_BCHW}["x"]
+
+
+class Detached(Both):
+    """Cuts its gradient off."""
+
+    def forward(self, eeg_BTC: torch.Tensor, image_BCHW: torch.Tensor) -> torch.Tensor:
+        return super().forward(eeg_BTC, image_BCHW).detach()
+
+
+class Lazy(Both):
+    """Leaves a size open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.LazyLinear(6)  # type: ignore[assignment]
+
+
+def number() -> int:
+    return 5
+
+
+def leaves() -> nn.Module:
+    raise SystemExit(0)
+
+
+def failing() -> nn.Module:
+    return Failing()
+
+
+def detached() -> nn.Module:
+    return Detached()
+
+
+def lazy() -> nn.Module:
+    return Lazy()
+
+
+def frozen() -> nn.Module:
+    return Both().requires_grad_(False)
+
+
 def untestable() -> nn.Module:
     return Untestable()
 

@@ -39,5 +39,6 @@ def train_small(
         if stop_at is not None and values.get("step", 0) >= stop_at and event != "start":
             raise Stopped
 
-    config = Config(**(SMALL | settings))
+    own = {"image_size": 0} if ":" in settings.get("model", "") else {}
+    config = Config(**(SMALL | own | settings))
     return run(config, store, RunFolder(path), ALONE, tell, resume=resume)

@@ -47,6 +47,14 @@ def test_a_runs_config_json_makes_the_same_configuration(tmp_path: Path) -> None
     assert make_config(file) == chosen
 
 
+def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('model = "naive_cnn"\nepochs = 77\nmixup = 0.3\n')
+    given = {"model": None, "epochs": None, "seed": 4}
+    config = make_config(file, given, ["mixup=0.1"])
+    assert (config.model, config.epochs, config.seed, config.mixup) == ("naive_cnn", 77, 4, 0.1)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -64,6 +72,9 @@ def test_a_runs_config_json_makes_the_same_configuration(tmp_path: Path) -> None
         (["contrastive=true"], "needs --inputs spec\\+eeg; found spec"),
         (["model=resnet1d"], "needs --inputs eeg; found spec"),
         (["inputs=eeg", "eeg_as=raw"], "left for convnext_tiny: use --model resnet1d"),
+        (["model=m:net", "image_size=64"], "image_size does nothing to a network of your own"),
+        (["channel_dropout=0.1"], "channel_dropout is of the EEG"),
+        (["epochs=1e300"], "epochs must be from 1"),
         (["pretrained=true", "weights=x.pth"], "not both"),
         (["image_size=8"], "at least 16 pixels"),
     ],
@@ -74,7 +85,7 @@ def test_a_setting_that_makes_no_sense_is_refused(words: list[str], message: str
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("{", "neither JSON nor TOML"), ("[1]", "must hold settings")]
+    ("content", "message"), [("{", "is not JSON"), ("[1]", "must hold settings")]
 )
 def test_a_file_that_holds_no_settings_is_refused(
     tmp_path: Path, content: Any, message: str

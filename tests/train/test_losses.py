@@ -43,7 +43,7 @@ def test_the_cosine_loss_is_torchs_over_pairs_of_different_patients(pairs) -> No
     own = embedding_loss(a, b, torch.ones(7))
     i, j = torch.nonzero(patient[:, None] != patient[None, :]).T
     others = embedding_loss(a[i], b[j], -torch.ones(len(i)))
-    found = contrastive_loss(a, b, patient, kind="cosine", margin=0.2, temperature=0.1)
+    found = contrastive_loss(a, b, patient[:, None], kind="cosine", margin=0.2, temperature=0.1)
     torch.testing.assert_close(found, own + others)
 
 
@@ -55,13 +55,27 @@ def test_infonce_looks_for_each_partner_among_other_patients_both_ways(pairs) ->
             allowed = [i] + [j for j in range(7) if patient[j] != patient[i]]
             cosine = torch.stack([x[i] @ y[j] for j in allowed]) / 0.1
             terms.append(-functional.log_softmax(cosine, dim=0)[0])
-    found = contrastive_loss(a, b, patient, kind="infonce", margin=0.2, temperature=0.1)
+    found = contrastive_loss(a, b, patient[:, None], kind="infonce", margin=0.2, temperature=0.1)
     torch.testing.assert_close(found, torch.stack(terms).mean())
+
+
+def test_windows_that_share_a_patient_in_a_mix_are_no_negatives(pairs) -> None:
+    a, b, _ = pairs
+    mixed = torch.tensor([[1, 2], [2, 3], [4, 5], [5, 1], [6, 7], [8, 9], [9, 6]])
+    terms = [
+        (a[i] @ b[j] - 0.2).clamp_min(0)
+        for i in range(7)
+        for j in range(7)
+        if not set(mixed[i].tolist()) & set(mixed[j].tolist())
+    ]
+    expected = (1 - (a * b).sum(dim=1)).mean() + torch.stack(terms).mean()
+    found = contrastive_loss(a, b, mixed, kind="cosine", margin=0.2, temperature=0.1)
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_batch_of_one_patient_only_pulls_together(pairs) -> None:
     a, b, _ = pairs
-    same = torch.zeros(7, dtype=torch.int64)
+    same = torch.zeros(7, 1, dtype=torch.int64)
     found = contrastive_loss(a, b, same, kind="cosine", margin=0.2, temperature=0.1)
     torch.testing.assert_close(found, (1 - (a * b).sum(1)).mean())
     assert contrastive_loss(a, b, same, kind="infonce", margin=0.2, temperature=0.1) == 0

@@ -98,9 +98,22 @@ def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_pa
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("train.nets:none", r"train\.nets has no 'none'"),
-        ("no_such_module:net", "No module named 'no_such_module'"),
+        ("train.nets:none", r"module 'train\.nets' has no attribute 'none' \("),
+        ("no_such_module:net", "no module 'no_such_module'; it must lie in the working folder"),
+        ("train.broken:net", "no module 'no_such_package'; train.broken imports it"),
+        ("./nets.py:net", "is not package.module:function"),
+        ("train.nets:", "is not package.module:function"),
         ("train.nets:wide", r"must give logits \(8, 6\); it gave \(8, 7\)"),
+        ("train.nets:number", r"must give a torch.nn.Module; it gave int"),
+        ("train.nets:leaves", r"gives no network: SystemExit"),
+        ("train.nets:Needy", r"gives no network: TypeError: .*missing 1 required"),
+        (
+            "train.nets:failing",
+            r"fails on eeg_BTC \(8, 10000, 20\), .*KeyError: 'x' \(nets.py, line",
+        ),
+        ("train.nets:frozen", "has no parameters that are trained"),
+        ("train.nets:detached", "no gradient goes back from"),
+        ("train.nets:lazy", "has lazy layers"),
     ],
 )
 def test_ones_own_network_that_does_not_fit_is_told_what_was_expected(
@@ -108,6 +121,14 @@ def test_ones_own_network_that_does_not_fit_is_told_what_was_expected(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         train_small(store, tmp_path / "run", model=model, inputs="spec+eeg")
+    assert not (tmp_path / "run").exists()
+
+
+def test_batch_norm_and_a_batch_of_one_window_do_not_go_together(
+    store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"resnet10t has batch norm, .* larger --batch-size"):
+        train_small(store, tmp_path / "run", model="resnet10t", batch_size=1)
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth"])

@@ -14,6 +14,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.metrics import typical_rows
 from hmstrain.selection import (
+    Epoch,
     balancing,
     batches,
     epoch_order,
@@ -79,8 +80,9 @@ def test_an_epoch_of_groups_is_one_of_each_and_another_next_time(store: Store, s
 
 
 def test_batches_are_whole_unless_there_is_only_a_part() -> None:
-    assert [len(b) for b in batches(PLAIN, np.arange(30))] == [8, 8, 8]
-    assert [len(b) for b in batches(PLAIN, np.arange(5))] == [5]
+    for windows, sizes in ((30, [8, 8, 8]), (5, [5])):
+        epoch = Epoch(0, 0, None, 1, min(8, windows), 0, 0)
+        assert [len(batch) for batch in batches(epoch, np.arange(windows))] == sizes
 
 
 def test_steps_cut_the_schedule_off_and_a_second_stage_takes_many_votes(store: Store) -> None:

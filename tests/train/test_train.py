@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from hmsstore import Store
 from hmstrain import metrics
 from hmstrain.errors import DataError, DivergedError, RunError
 from hmstrain.run_folder import RunFolder, read_metrics
-from hmstrain.testing import test_run as score_run
+from hmstrain.testing import score_run
+from hmstrain.train import Run
 
 
 def weights(path: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -124,12 +127,32 @@ def test_a_stopped_run_goes_on_to_the_very_same_weights(
     assert [x for x in logged[0] if x[0] != "train"] == [x for x in logged[1] if x[0] != "train"]
 
 
+def test_a_step_that_overflows_in_half_precision_is_not_taken(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the schedule nor by the moving average; and a resumed run does the same."""
+    large = partial(torch.amp.GradScaler, init_scale=2.0**22)
+    monkeypatch.setattr(torch.amp, "GradScaler", large)
+    settings: dict[str, Any] = {"precision": "float16", "ema": 0.9, "epochs": 2}
+    train_small(store, tmp_path / "whole", **settings)
+    path = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train_small(store, path, stop_at=4, **settings)
+    train_small(store, path, resume=True, **settings)
+    for name in ("last", "best"):
+        assert_same_weights(weights(path, name), weights(tmp_path / "whole", name))
+    training = torch.load(path / "last" / "training.pt", weights_only=True)
+    steps = json.loads((path / "metrics.json").read_text())["steps"]
+    assert training["scaler"]["scale"] < 2.0**22
+    assert 0 < training["schedule"]["last_epoch"] < steps
+
+
 def test_a_run_is_saved_between_validations(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: dict[str, Any] = {"epochs": 6, "batch_size": 2, "validate_every": 10_000}
     train_small(store, tmp_path / "whole", **settings)
-    monkeypatch.setattr("hmstrain.train.SAVE_EVERY_S", 0)
+    monkeypatch.setattr("hmstrain.state.SAVE_EVERY_S", 0)
     path = tmp_path / "run"
     with pytest.raises(Stopped):
         train_small(store, path, stop_at=20, **settings)
@@ -143,6 +166,37 @@ def test_a_run_is_saved_between_validations(
         for p in (path, tmp_path / "whole")
     )
     assert ours == theirs
+
+
+@pytest.mark.parametrize("stop_at", [10, 20])
+def test_a_run_killed_in_a_validation_goes_on_with_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    """However recently it was saved: each validation is part of what chooses the best weights."""
+    settings: dict[str, Any] = {"steps": 20, "batch_size": 2, "validate_every": 10}
+    train_small(store, tmp_path / "whole", **settings)
+    monkeypatch.setattr("hmstrain.state.SAVE_EVERY_S", 0)
+    monkeypatch.setattr("hmstrain.train.Run._check", _stop(Run._check, stop_at))
+    path = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train_small(store, path, **settings)
+    monkeypatch.undo()
+    fresh = not path.exists()
+    assert fresh == (stop_at == 10)
+    train_small(store, path, resume=not fresh, **settings)
+    ours, theirs = (
+        json.loads((p / "metrics.json").read_text()) for p in (path, tmp_path / "whole")
+    )
+    assert ours == theirs
+
+
+def _stop(check: Any, at: int) -> Any:
+    def stopping(run: Run, epoch: Any, *, last: bool) -> None:
+        if run.progress.step == at:
+            raise Stopped
+        check(run, epoch, last=last)
+
+    return stopping
 
 
 def test_tensorboard_shows_what_the_log_holds(store: Store, tmp_path: Path) -> None:
@@ -183,20 +237,25 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(store: Store, tmp_path: P
     assert_same_weights(weights(path), weights(tmp_path / "whole"))
 
 
-@pytest.mark.parametrize("model", ["convnext_atto"])
-def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, model: str) -> None:
-    """Layer norm and no dropout, so that nothing depends on how a batch is shared out."""
-    settings = {"model": model, "epochs": 1, "steps": 6, "sample": "votes"}
-    train_small(store, tmp_path / "one", **settings)
+def launch(store: Store, out: Path, **settings: Any) -> None:
+    """Run in two processes."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
-        [*torchrun, *command(store, tmp_path / "two", **settings)[1:]],
+        [*torchrun, *command(store, out, **settings)[1:]],
         capture_output=True,
         text=True,
         check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("model", ["convnext_atto"])
+def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, model: str) -> None:
+    """Layer norm and no dropout, so that nothing depends on how a batch is shared out."""
+    settings = {"model": model, "epochs": 1, "steps": 6, "sample": "votes"}
+    train_small(store, tmp_path / "one", **settings)
+    launch(store, tmp_path / "two", **settings)
     losses = []
     for name in ("one", "two"):
         lines = read_metrics(tmp_path / name / "metrics.jsonl")
@@ -209,6 +268,17 @@ def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, 
         np.load(tmp_path / "two/predictions.npz") as b,
     ):
         np.testing.assert_allclose(a["prediction"], b["prediction"], atol=1e-3)
+
+
+def test_two_processes_keep_the_very_network_that_they_validated(
+    store: Store, tmp_path: Path
+) -> None:
+    """Batch norm gathers statistics in each process; what is kept is what was scored."""
+    path = tmp_path / "run"
+    launch(store, path, sample="votes", ema=0.5)
+    valid = [x["kl_votes"] for x in read_metrics(path / "metrics.jsonl") if x["event"] == "valid"]
+    found = score_run(RunFolder(path), store, "valid", ALONE)
+    assert found["test"]["kl_votes"] == pytest.approx(min(valid), rel=1e-5)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
@@ -267,7 +337,17 @@ def test_the_moving_average_is_what_is_kept(store: Store, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "setting", [{"precision": "bfloat16"}, {"channels_last": True}, {"data": "device"}]
+    "setting",
+    [
+        {"precision": "bfloat16"},
+        {"precision": "float16"},
+        {"channels_last": True},
+        {"data": "device"},
+        pytest.param(
+            {"compile": True},
+            marks=pytest.mark.skipif(shutil.which("g++") is None, reason="no compiler: g++"),
+        ),
+    ],
 )
 def test_ways_of_computing_give_nearly_the_same_run(
     store: Store, undisturbed: Path, tmp_path: Path, setting: dict[str, Any]
@@ -304,7 +384,7 @@ def test_a_network_that_gives_no_numbers_when_tested_is_not_kept(
 ) -> None:
     with pytest.raises(DivergedError, match="gives no numbers for"):
         train_small(store, tmp_path / "run", model="train.nets:untestable")
-    assert not (tmp_path / "run").exists()
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "metrics.jsonl"}
 
 
 def test_a_finished_run_is_left_as_it_is(store: Store, undisturbed: Path) -> None:
