@@ -16,13 +16,13 @@ def command(*words: object) -> None:
     subprocess.run([sys.executable, "-m", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
 
 
-def simulated_store(work: Path, windows: int) -> Store:
-    """Store of work/data, both made unless they are there."""
+def simulated_store(work: Path, windows: int, *options: str) -> Store:
+    """Store of work/data built with these options, both made unless they are there."""
     work.mkdir(parents=True, exist_ok=True)
-    data, path = work / "data", work / "hms.zarr"
+    data, path = work / "data", work / f"hms{''.join(options)}.zarr"
     if not data.exists():
         command("hmsprep", "synth", data, "--windows", windows, "--seed", 11)
-    command("hmsprep", "build", data, path)
+    command("hmsprep", "build", data, path, *options)
     return Store.open(path)
 
 
