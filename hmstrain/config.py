@@ -159,21 +159,12 @@ class Config:
                 f"{RESNET1D} takes raw EEG alone, so it needs --inputs eeg; found {self.inputs}. "
                 "Beside another model's spectrogram it is --set eeg_as=raw."
             )
-        own = ":" in self.model
-        if self.eeg_as == "raw" and self.inputs == "eeg" and self.model != RESNET1D and not own:
+        takes_raw = self.model == RESNET1D or ":" in self.model
+        if self.eeg_as == "raw" and self.inputs == "eeg" and not takes_raw:
             raise ConfigError(
                 f"With --inputs eeg and eeg_as=raw nothing is left for {self.model}: "
                 f"use --model {RESNET1D}."
             )
-        if own:
-            unused = {"image_size": 0, "drop_rate": 0.0, "channel_dropout": 0.0, "eeg_as": "image"}
-            for name, default in unused.items():
-                if getattr(self, name) != default:
-                    raise ConfigError(
-                        f"{name} does nothing to a network of your own, which gets whole signals."
-                    )
-        if self.channel_dropout and self.inputs == "spec":
-            raise ConfigError("channel_dropout is of the EEG: it needs --inputs eeg or spec+eeg.")
         if self.contrastive and self.batch_size < 2:
             raise ConfigError("--contrastive needs a --batch-size of at least 2.")
         first, stop = self.spectrogram_rows

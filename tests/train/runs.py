@@ -39,6 +39,5 @@ def train_small(
         if stop_at is not None and values.get("step", 0) >= stop_at and event != "start":
             raise Stopped
 
-    own = {"image_size": 0} if ":" in settings.get("model", "") else {}
-    config = Config(**(SMALL | own | settings))
+    config = Config(**(SMALL | settings))
     return run(config, store, RunFolder(path), ALONE, tell, resume=resume)

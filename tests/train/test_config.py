@@ -72,8 +72,6 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
         (["contrastive=true"], "needs --inputs spec\\+eeg; found spec"),
         (["model=resnet1d"], "needs --inputs eeg; found spec"),
         (["inputs=eeg", "eeg_as=raw"], "left for convnext_tiny: use --model resnet1d"),
-        (["model=m:net", "image_size=64"], "image_size does nothing to a network of your own"),
-        (["channel_dropout=0.1"], "channel_dropout is of the EEG"),
         (["epochs=1e300"], "epochs must be from 1"),
         (["pretrained=true", "weights=x.pth"], "not both"),
         (["image_size=8"], "at least 16 pixels"),
