@@ -90,8 +90,9 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
         "gather GB/s": round(best["gather"], 2),
         "copy GB/s": round(best["copy"], 2),
         "gather / copy speed": round(ratio, 2),
+        "gather into ring windows/s": round(rows.size / min(seconds["ring"])),
         "loader windows/s": round(rows.size / min(seconds["load"])),
-        "loader / gather speed": round(loading, 2),
+        "loader / gather into ring": round(loading, 2),
     }
 
 
@@ -119,7 +120,8 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     note = (
-        "The training loader runs with two threads and a step that does nothing. "
+        "The training loader runs with two threads and a step that does nothing, beside gathering "
+        "by one thread into as many arrays as the loader's ring has, one after the other. "
         "Windows gathered from a store in the page cache, one thread, random order, batches of "
         f"{BATCH} with both signals; beside copies of as many bytes between arrays in memory."
     )
