@@ -67,6 +67,8 @@ class Config:
     """Central part of the EEG window to use."""
     spectrogram_rows: tuple[int, int] = (0, 300)
     """First spectrogram row to use, and the one after the last."""
+    standardise: str = _one_of("store", "window")
+    """Images by the training data's statistics; window: then each by its own mean and deviation."""
     pretrained: bool = False
     """Start from timm's weights, from its cache or the network."""
     weights: str = ""

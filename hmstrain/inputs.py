@@ -34,6 +34,8 @@ CLEANING = ("nan", "eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass")
 """Parameters of a store that decide what its physical values mean."""
 MEASURED = 512
 """Windows that the standardisation of the EEG's image is measured on."""
+SMALLEST_DEVIATION = 1e-3
+"""What a nearly constant image is divided by when it is standardised by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class NetworkInputs:
                 kept = None if draws is None else draws.kept_BP
                 mean, std = self.image_scale
                 image = (eeg_image(bipolar(eeg_uv_BTC), kept) - mean[:, None]) / std[:, None]
-                prepared["eeg_image_BHW"] = self._blanked(image, draws, 0)
+                prepared["eeg_image_BHW"] = self._finished(image, draws, 0)
         if draws is not None:
             prepared = {name: mixed(value, draws) for name, value in prepared.items()}
         return prepared
@@ -184,9 +186,14 @@ class NetworkInputs:
                 power_BTC = choose(draws.swap_B, swapped, power_BTC)
             power_BTC = choose(draws.flip_B, power_BTC.flip(1), power_BTC)
         mean, std = self.run_scale
-        return self._blanked(((power_BTC - mean) / std).transpose(1, 2), draws, 1)
+        return self._finished(((power_BTC - mean) / std).transpose(1, 2), draws, 1)
 
-    def _blanked(self, image_BHW: Tensor, draws: Draws | None, stream: int) -> Tensor:
+    def _finished(self, image_BHW: Tensor, draws: Draws | None, stream: int) -> Tensor:
+        """Take each image's own level and contrast off if asked, blank stripes, add noise."""
+        if self.config.standardise == "window":
+            centred = image_BHW - image_BHW.mean((1, 2), keepdim=True)
+            deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
+            image_BHW = centred / deviation.clamp_min(SMALLEST_DEVIATION)
         if draws is None:
             return image_BHW
         if self.config.mask:

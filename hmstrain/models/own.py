@@ -102,8 +102,9 @@ def own_network(config: Config) -> OwnNetwork:
 
 def _told(error: BaseException) -> str:
     """What went wrong in somebody's own code, and where."""
-    text = str(error).strip()
-    kind = type(error).__name__
+    text = str(error).strip().splitlines() or ["no message"]
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}, line {frame.lineno}"
-    return f"{kind}{': ' if text else ''}{text.splitlines()[0] if text else ''} ({where})."
+    where = ""
+    if frame.filename != __file__:
+        where = f" ({Path(frame.filename).name}, line {frame.lineno})"
+    return f"{type(error).__name__}: {text[0].rstrip('.')}{where}."

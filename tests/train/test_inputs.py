@@ -100,6 +100,27 @@ def test_normalisation_survives_json(store: Store) -> None:
     assert Normalisation.from_json(measured.to_json()) == measured
 
 
+def test_an_image_standardised_by_itself_does_not_tell_how_loud_it_was(store: Store) -> None:
+    config = replace(BOTH, standardise="window")
+    rows = store.select("train")[:4]
+    quiet = tensors(store, rows)
+    prepare = inputs(config, store)
+    mean, std = prepare.spectrogram_scale
+    loud = dict(quiet)
+    loud["spectrogram"] = ((quiet["spectrogram"].float() * std + mean + 1.5) - mean) / std
+    found, louder = prepare(quiet, None), prepare(loud, None)
+    for image in found.values():
+        assert image.mean((1, 2)).abs().max() < 1e-4
+        torch.testing.assert_close(image.std((1, 2)), torch.ones(4), atol=1e-3, rtol=0)
+    usual = inputs(BOTH, store)
+    a, b = (usual(batch, None)["spectrogram_BHW"] for batch in (quiet, loud))
+    changed = (a - b).abs().mean()
+    a, b = found["spectrogram_BHW"], louder["spectrogram_BHW"]
+    assert (a - b).abs().mean() < changed / 4
+    constant = {"spectrogram": torch.zeros(1, 300, 400), "eeg": quiet["eeg"][:1]}
+    assert torch.isfinite(prepare(constant, None)["spectrogram_BHW"]).all()
+
+
 def test_a_flip_reverses_both_signals_together(store: Store) -> None:
     prepare = inputs(BOTH, store)
     batch = tensors(store, [0, 1, 2])

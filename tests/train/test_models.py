@@ -98,7 +98,7 @@ def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_pa
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("train.nets:none", r"module 'train\.nets' has no attribute 'none' \("),
+        ("train.nets:none", r"module 'train\.nets' has no attribute 'none'\.$"),
         ("no_such_module:net", "no module 'no_such_module'; it must lie in the working folder"),
         ("train.broken:net", "no module 'no_such_package'; train.broken imports it"),
         ("./nets.py:net", "is not package.module:function"),
