@@ -25,9 +25,9 @@ BUILT = ("--nan", "mean")
 others may decide a row: of what lies far outside, young networks are sure beyond all measure."""
 OPTIONS = (
     "--image-size 64 --epochs 5 --batch-size 16 --precision bfloat16 --set learning_rate=3e-4 "
-    "--set standardise=window --set channels_last=true --set sample=votes --set swap=0.5 "
-    "--set shift_s=3 --set channel_dropout=0.1 --set ema=0.95 --set eeg_seconds=12 "
-    "--set spectrogram_rows=120,180"
+    "--set norm_windows=512 --set standardise=window --set channels_last=true "
+    "--set sample=votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 "
+    "--set ema=0.95 --set eeg_seconds=12 --set spectrogram_rows=120,180"
 )
 
 

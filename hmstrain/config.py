@@ -122,6 +122,8 @@ class Config:
     """Peak of the second stage's OneCycle schedule."""
     ema: float = _within(0.0, 0, 0.999999)
     """Decay of a moving average of the weights that is validated and kept; 0: none."""
+    norm_windows: int = _within(0, 0, 10**6)
+    """Training windows to measure batch norm on before each validation; 0: as training went by."""
 
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""

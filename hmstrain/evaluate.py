@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
@@ -19,6 +20,8 @@ from hmstrain.losses import alignment
 from hmstrain.models.network import Output
 from hmstrain.world import World
 
+NORM_BATCH = 64
+"""Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -48,6 +51,12 @@ def compute(network: Callable[..., Output], prepared: dict[str, Tensor], config:
         ) from None
 
 
+def loader_batch(config: Config, store: Store, world: World) -> int:
+    """Most windows that a run asks a loader for at once."""
+    own = -(-config.batch_size // world.size)
+    return min(max(own, NORM_BATCH if config.norm_windows else 0), len(store))
+
+
 class Evaluator:
     """Predicts rows of one store, shared out over the processes of a run."""
 
@@ -55,6 +64,37 @@ class Evaluator:
         self, config: Config, prepare: NetworkInputs, loader: Loader, world: World
     ) -> None:
         self.config, self.prepare, self.loader, self.world = config, prepare, loader, world
+
+    @torch.no_grad()
+    def measure_norms(self, network: nn.Module, rows: NDArray[np.int64]) -> None:
+        """Measure a network's batch norms anew, on clean windows in large batches.
+
+        Those that training gathers lag behind the weights and are of its own small batches, in
+        which each rare window weighs on the norm that it is seen through; afterwards, seen through
+        the usual one, it can set a young network off. (Wu and Johnson 2021, Rethinking "Batch" in
+        BatchNorm, precise statistics.)
+
+        Parameters
+        ----------
+        rows : int64 (N,)
+            Training rows; none leave the statistics as they are.
+        """
+        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        if not norms or not len(rows):
+            return
+        was_training = network.training
+        network.eval()  # no dropout meanwhile
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum, norm.training = None, True  # the mean over all batches
+        size = min(NORM_BATCH, len(rows))
+        requests = [Request(part) for part in rows[: len(rows) // size * size].reshape(-1, size)]
+        for batch in self.loader.load(requests):
+            compute(network, self.prepare(batch, None), self.config)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.train(was_training)
 
     @torch.no_grad()
     def predict(

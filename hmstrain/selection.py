@@ -115,6 +115,11 @@ def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     return rng.permutation(shuffled[first])
 
 
+def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
+    """Training rows that batch norm's statistics are measured on, of an epoch's kind."""
+    return epoch_order(config, store, rows, 0)[: config.norm_windows]
+
+
 def batches(epoch: Epoch, order: Rows) -> list[Rows]:
     """Cut an epoch's order into whole batches; what is left over waits for another epoch."""
     size = epoch.batch_size

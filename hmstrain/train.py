@@ -21,7 +21,7 @@ from hmstrain.augment import draw, mixed, seed_step, shifts
 from hmstrain.checkpoint import load_checkpoint
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
-from hmstrain.evaluate import Evaluator, compute
+from hmstrain.evaluate import Evaluator, compute, loader_batch
 from hmstrain.inputs import NetworkInputs, signals
 from hmstrain.loader import Batch, Request, make_loader
 from hmstrain.losses import contrastive_loss, kl_loss
@@ -42,6 +42,7 @@ from hmstrain.selection import (
     Epoch,
     batches,
     epoch_order,
+    norm_rows,
     plan_epochs,
     row_weights,
     training_rows,
@@ -111,7 +112,7 @@ class Run:
         self.loader = make_loader(
             store,
             signals(config),
-            min(-(-config.batch_size // world.size), len(store)),
+            loader_batch(config, store, world),
             self.device,
             resident=config.data == "device",
             threads=config.loader_threads,
@@ -215,6 +216,7 @@ class Run:
     def _check(self, epoch: Epoch, *, last: bool) -> None:
         """Validate, test after an epoch, save."""
         kept = self.state.kept
+        self.evaluator.measure_norms(kept, norm_rows(self.config, self.store, self.rows))
         self.world.align(kept)
         improved = self._validate(epoch, kept)
         if last and len(self.test_rows):

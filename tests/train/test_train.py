@@ -89,6 +89,7 @@ STAGES: dict[str, Any] = {
     "noise": 0.1,
     "sample": "votes",
     "clip_gradient": 1.0,
+    "norm_windows": 16,
     "batch_size": 2,
     "epochs": 1,
 }
