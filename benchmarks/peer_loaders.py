@@ -1,0 +1,311 @@
+"""One store's windows in the forms that other loaders want, and an epoch from each.
+
+Every function takes a case and writes what its loader reads, by that loader's own means and at the
+settings that its documentation recommends; what it returns hands out one epoch in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.loader import MappedLoader, Request
+
+BATCH = 32
+SHAPE = (10_000, 20)
+WINDOW_BYTES = 400_000
+
+Epoch = Callable[[], Iterable[Any]]
+Order = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a peer is given: a store, a folder of its own, rows in the order wanted."""
+
+    store: Store
+    folder: Path
+    order: Order
+
+    def batches(self) -> Iterator[Order]:
+        """Rows of each batch."""
+        return iter(self.order.reshape(-1, BATCH))
+
+    def window(self, row: int) -> NDArray[np.float16]:
+        """One window, (10000, 20)."""
+        eeg: NDArray[np.float16] = self.store.gather([row], "eeg")["eeg"][0]
+        return eeg
+
+    def windows(self) -> Iterator[NDArray[np.float16]]:
+        """All windows, in order."""
+        return map(self.window, range(len(self.store)))
+
+    def npy(self) -> Path:
+        """All windows in one .npy file, written once for all peers."""
+        file = self.folder.parent / "windows.npy"
+        if not file.exists():
+            shape = (len(self.store), *SHAPE)
+            array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
+            for row, window in enumerate(self.windows()):
+                array[row] = window
+            array.flush()
+        return file
+
+
+class Memmap(torch.utils.data.Dataset[torch.Tensor]):
+    """Windows of one .npy file, mapped: the way that torch's documentation shows."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.array: NDArray[np.float16] | None = None
+
+    def __len__(self) -> int:
+        return len(np.load(self.file, mmap_mode="r"))
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        if self.array is None:  # once in each worker
+            self.array = np.load(self.file, mmap_mode="r")
+        return torch.from_numpy(np.array(self.array[index]))
+
+
+def gather(case: Case) -> Epoch:
+    """Our reader: one thread into one array."""
+    out = case.store.gather(case.order[:BATCH], "eeg")
+
+    def epoch() -> Iterator[Any]:
+        for rows in case.batches():
+            yield case.store.gather(rows, "eeg", out=out)["eeg"]
+
+    return epoch
+
+
+def hmstrain(case: Case) -> Epoch:
+    """Our training loader."""
+    loader = MappedLoader(case.store, ("eeg",), BATCH, torch.device("cpu"))
+    return lambda: (batch["eeg"] for batch in loader.load(map(Request, case.batches())))
+
+
+def torch_memmap(workers: int) -> Callable[[Case], Epoch]:
+    """The map-style Dataset of torch's documentation."""
+
+    def peer(case: Case) -> Epoch:
+        return lambda: torch.utils.data.DataLoader(
+            Memmap(case.npy()),
+            batch_size=BATCH,
+            sampler=case.order.tolist(),
+            num_workers=workers,
+        )
+
+    return peer
+
+
+def in_memory(case: Case) -> Epoch:
+    """All windows in memory, as unpickling gives them."""
+    array = np.load(case.npy())  # what unpickling an array gives
+    return lambda: (array[rows] for rows in case.batches())
+
+
+def npy_files(case: Case) -> Epoch:
+    """A file for each window."""
+    for row, window in enumerate(case.windows()):
+        np.save(case.folder / f"{row}.npy", window)
+    return lambda: (
+        np.stack([np.load(case.folder / f"{row}.npy") for row in rows]) for rows in case.batches()
+    )
+
+
+def zarr_python(case: Case) -> Epoch:
+    """zarr-python on the very same case.store."""
+    import zarr
+
+    array = zarr.open_array(str(case.store.path / "eeg"), mode="r")
+    starts = case.store.windows["eeg_start"]
+    return lambda: (
+        np.stack([array[s : s + SHAPE[0]] for s in starts[rows].tolist()])
+        for rows in case.batches()
+    )
+
+
+def zarrs(case: Case) -> Epoch:
+    """Its codecs in Rust."""
+    import zarr
+    import zarrs as _zarrs  # noqa: F401 - must be there for its pipeline
+
+    with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
+        array = zarr.open_array(str(case.store.path / "eeg"), mode="r")
+    starts = case.store.windows["eeg_start"]
+    return lambda: (
+        np.stack([array[s : s + SHAPE[0]] for s in starts[rows].tolist()])
+        for rows in case.batches()
+    )
+
+
+def tensorstore(case: Case) -> Epoch:
+    """All windows of a batch asked for at once."""
+    import tensorstore as ts
+
+    spec = {"driver": "zarr3", "kvstore": f"file://{case.store.path}/eeg/"}
+    array = ts.open(spec, read=True).result()
+    starts = case.store.windows["eeg_start"]
+
+    def epoch() -> Iterator[Any]:
+        for rows in case.batches():
+            asked = [array[s : s + SHAPE[0]].read() for s in starts[rows].tolist()]
+            yield np.stack([one.result() for one in asked])
+
+    return epoch
+
+
+def xbatcher(case: Case) -> Epoch:
+    """A chunk for each window, in order: it knows no other."""
+    import xarray
+    import xbatcher as xb
+
+    path = case.folder / "windows.zarr"
+    data = xarray.DataArray(
+        np.load(case.npy(), mmap_mode="r"), dims=("window", "time", "channel"), name="eeg"
+    )
+    encoding = {"eeg": {"chunks": (1, *SHAPE), "compressors": None}}
+    data.to_dataset().to_zarr(path, encoding=encoding, zarr_format=3, consolidated=False)
+    opened = xarray.open_zarr(path, chunks=None, consolidated=False)
+
+    def epoch() -> Iterator[Any]:  # in order: it knows no other
+        for batch in xb.BatchGenerator(
+            opened, {"window": BATCH, "time": SHAPE[0], "channel": SHAPE[1]}
+        ):
+            yield batch["eeg"].values
+
+    return epoch
+
+
+def lmdb(case: Case) -> Epoch:
+    """Raw bytes, without pickle."""
+    import lmdb as db
+
+    with (
+        db.open(str(case.folder), map_size=2 * len(case.store) * 400_000 + 10**7) as made,
+        made.begin(write=True) as writing,
+    ):
+        for row, window in enumerate(case.windows()):
+            writing.put(b"%d" % row, window.tobytes())
+    opened = db.open(str(case.folder), readonly=True, lock=False, readahead=False)
+
+    def epoch() -> Iterator[Any]:
+        out = np.empty((BATCH, *SHAPE), np.float16)
+        with opened.begin(buffers=True) as reading:
+            for rows in case.batches():
+                for i, row in enumerate(rows.tolist()):
+                    out[i] = np.frombuffer(reading.get(b"%d" % row), np.float16).reshape(SHAPE)
+                yield out
+
+    return epoch
+
+
+def tensordict(case: Case) -> Epoch:
+    """Rows of a memory-mapped tensor."""
+    from tensordict import MemoryMappedTensor
+
+    array = MemoryMappedTensor.from_tensor(
+        torch.from_numpy(np.load(case.npy(), mmap_mode="c")), filename=case.folder / "windows"
+    )
+    return lambda: (array[torch.from_numpy(rows)] for rows in case.batches())
+
+
+def hf_datasets(case: Case) -> Epoch:
+    """Arrow on disk, handed out as tensors of float32."""
+    from datasets import Array2D, Dataset, Features, disable_progress_bars
+
+    disable_progress_bars()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for window in case.windows():
+            yield {"eeg": window}
+
+    features = Features({"eeg": Array2D(SHAPE, "float16")})
+    made = Dataset.from_generator(
+        rows, features=features, cache_dir=str(case.folder), writer_batch_size=100
+    ).with_format("torch")
+    return lambda: (made[batch.tolist()]["eeg"] for batch in case.batches())
+
+
+def webdataset(case: Case) -> Epoch:
+    """Tar files, shuffled among the windows of a buffer."""
+    import webdataset as wds
+
+    with wds.ShardWriter(str(case.folder / "%04d.tar"), maxsize=64e6, verbose=0) as writer:
+        for row, window in enumerate(case.windows()):
+            writer.write({"__key__": f"{row:08d}", "npy": window})
+    files = sorted(str(file) for file in case.folder.glob("*.tar"))
+
+    def epoch() -> Iterable[Any]:  # shuffled among the windows of a buffer
+        data = wds.WebDataset(files, shardshuffle=len(files)).shuffle(1000).decode().to_tuple("npy")
+        return (np.stack([x for (x,) in rows]) for rows in _chunks(data))
+
+    return epoch
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
+    held = []
+    for item in items:
+        held.append(item)
+        if len(held) == BATCH:
+            yield held
+            held = []
+
+
+def mosaicml(case: Case) -> Epoch:
+    """MDS shards, shuffled by their own order."""
+    from streaming import MDSWriter, StreamingDataset
+
+    with MDSWriter(out=str(case.folder), columns={"eeg": "ndarray:float16:10000,20"}) as writer:
+        for window in case.windows():
+            writer.write({"eeg": window})
+    data = StreamingDataset(local=str(case.folder), shuffle=True, batch_size=BATCH)
+    return lambda: (
+        batch["eeg"] for batch in torch.utils.data.DataLoader(data, batch_size=BATCH, num_workers=0)
+    )
+
+
+def litdata(case: Case) -> Epoch:
+    """Chunks, shuffled by their own order."""
+    import litdata as lit
+
+    data = case.folder / "data"
+    lit.optimize(
+        fn=case.window,
+        inputs=list(range(len(case.store))),
+        output_dir=str(data),
+        chunk_bytes="64MB",
+        num_workers=1,
+        verbose=False,
+        start_method="fork",
+    )
+    made = lit.StreamingDataset(str(data), shuffle=True)
+    return lambda: lit.StreamingDataLoader(made, batch_size=BATCH, num_workers=0)
+
+
+PEERS: dict[str, Callable[[Case], Epoch]] = {
+    "Store.gather": gather,
+    "hmstrain's loader, 2 threads": hmstrain,
+    "array in memory, fancy index": in_memory,
+    "LMDB": lmdb,
+    "TensorDict MemoryMappedTensor": tensordict,
+    "torch DataLoader, memmap, no workers": torch_memmap(0),
+    "torch DataLoader, memmap, 2 workers": torch_memmap(2),
+    "one .npy file per window": npy_files,
+    "Hugging Face datasets": hf_datasets,
+    "tensorstore, the same store": tensorstore,
+    "mosaicml-streaming": mosaicml,
+    "webdataset": webdataset,
+    "zarrs, the same store": zarrs,
+    "litdata": litdata,
+    "zarr-python, the same store": zarr_python,
+    "xarray and xbatcher": xbatcher,
+}
