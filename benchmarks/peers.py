@@ -74,7 +74,7 @@ def main() -> None:
     columns = list(rows[0])[1:]
     rows += [{"what": name} | dict.fromkeys(columns, why) for name, why in missing.items()]
     note = (
-        f"{len(order):,} windows of EEG (10,000 x 20 in half precision), batches of {BATCH}, all in "
+        f"{len(order):,} windows of EEG (10,000 x 20, half precision), batches of {BATCH}, all in "
         f"the page cache, {ROUNDS} epochs of each in turn. 'times' is how much faster than that "
         "Store.gather is: median of the rounds' ratios, and their range. xbatcher goes in order, "
         "webdataset shuffles within a buffer, all others are in random order. Every epoch of every "
