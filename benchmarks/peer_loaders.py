@@ -20,7 +20,6 @@ from hmstrain.loader import MappedLoader, Request
 
 BATCH = 32
 SHAPE = (10_000, 20)
-WINDOW_BYTES = 400_000
 
 Epoch = Callable[[], Iterable[Any]]
 Order = NDArray[np.int64]
@@ -122,7 +121,7 @@ def npy_files(case: Case) -> Epoch:
 
 
 def zarr_python(case: Case) -> Epoch:
-    """zarr-python on the very same case.store."""
+    """zarr-python on the very same store."""
     import zarr
 
     array = zarr.open_array(str(case.store.path / "eeg"), mode="r")
@@ -134,17 +133,12 @@ def zarr_python(case: Case) -> Epoch:
 
 
 def zarrs(case: Case) -> Epoch:
-    """Its codecs in Rust."""
+    """zarr-python with its codecs in Rust."""
     import zarr
     import zarrs as _zarrs  # noqa: F401 - must be there for its pipeline
 
     with zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"}):
-        array = zarr.open_array(str(case.store.path / "eeg"), mode="r")
-    starts = case.store.windows["eeg_start"]
-    return lambda: (
-        np.stack([array[s : s + SHAPE[0]] for s in starts[rows].tolist()])
-        for rows in case.batches()
-    )
+        return zarr_python(case)  # the array keeps the pipeline that it was opened with
 
 
 def tensorstore(case: Case) -> Epoch:
