@@ -31,10 +31,14 @@ SMALL = (
     f"--set validate_every=60 {AUGMENTED}"
 )
 """Few pixels, for a network whose linear layer sees every one of them."""
+SURE = "--set norm_windows=512"
+"""Batch norm measured anew before each validation: a short training's running means are far off."""
 SINGLE = {
-    "naive CNN, spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 30 {SMALL}",
-    "resnet10t, EEG": f"--model resnet10t --inputs eeg --epochs 20 {IMAGE}",
-    "raw EEG, 1-D": (f"--model resnet1d --inputs eeg --epochs 15 --set eeg_seconds=16 {AUGMENTED}"),
+    "naive CNN, spec+eeg": f"--model naive_cnn --inputs spec+eeg --epochs 30 {SMALL} {SURE}",
+    "resnet10t, EEG": f"--model resnet10t --inputs eeg --epochs 20 {IMAGE} {SURE}",
+    "raw EEG, 1-D": (
+        f"--model resnet1d --inputs eeg --epochs 15 --set eeg_seconds=16 {AUGMENTED} {SURE}"
+    ),
 }
 PAIRED = {
     "spec": f"--model naive_cnn --inputs spec --epochs 12 {SMALL}",
