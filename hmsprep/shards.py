@@ -89,13 +89,3 @@ def filling(signal: Signal, rows: int) -> Iterator[NDArray[np.float16]]:
     empty = np.full((signal.window_rows, len(signal.features)), np.nan, DTYPE)
     for first in range(0, rows, signal.window_rows):
         yield empty[: rows - first]
-
-
-def to_half(cleaned: NDArray[np.float32], block_rows: int = 4096) -> NDArray[np.float16]:
-    """Turn float32 (features, rows) into float16 (rows, features), block by block."""
-    features, rows = cleaned.shape
-    half = np.empty((rows, features), DTYPE)
-    for first in range(0, rows, block_rows):
-        block = slice(first, first + block_rows)
-        half[block] = cleaned[:, block].astype(DTYPE).T
-    return half

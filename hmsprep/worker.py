@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from hmsprep.clean import clean, missing_values
 from hmsprep.errors import DataError, several
+from hmsprep.half import from_half, rows_to_half, to_half
 from hmsprep.parameters import HALF_MAX, Parameters
 from hmsprep.recording import decode
-from hmsprep.shards import ChecksummedFile, filling, shard_index, to_half
+from hmsprep.shards import ChecksummedFile, filling, shard_index
 from hmsprep.source import open_files
 from hmsprep.statistics import Moments, Statistics, moments
 from hmsstore.schema import DTYPE, SIGNALS, Signal
@@ -174,7 +175,7 @@ class _Ingesting:
             gaps = None if missing is None else missing[:, fresh]
             self.moments = self.moments.merged(moments(values, gaps))
         self.saturated += int(np.count_nonzero(np.abs(cleaned[:, span]) >= HALF_MAX))
-        return to_half(cleaned[:, span])
+        return rows_to_half(cleaned[:, span])
 
     def _count_missing(self, piece: Piece, missing: NDArray[np.bool_]) -> None:
         per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
@@ -202,7 +203,7 @@ def normalise(task: NormaliseTask) -> Normalised:
             rows = min(signal.window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
             scratch_crc = zlib.crc32(raw, scratch_crc)
-            values = np.frombuffer(raw, DTYPE).reshape(rows, width).astype(np.float32)
+            values = from_half(np.frombuffer(raw, DTYPE).reshape(rows, width))
             gaps = np.isnan(values)
             if gaps.any():
                 np.copyto(values, mean, where=gaps)
@@ -211,7 +212,7 @@ def normalise(task: NormaliseTask) -> Normalised:
                 values /= std
                 saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
                 np.clip(values, -HALF_MAX, HALF_MAX, out=values)
-            final.write(values.astype(DTYPE))
+            final.write(to_half(values))
         if scratch_crc != task.scratch_crc:
             final.close(durable=False)
             final.path.unlink()

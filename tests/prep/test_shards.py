@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsprep.shards import ChecksummedFile, filling, shard_bytes, shard_index, to_half
+from hmsprep.shards import ChecksummedFile, filling, shard_bytes, shard_index
 from hmsstore.manifest import checksum
 from hmsstore.schema import SPECTROGRAM
 
@@ -53,8 +53,3 @@ def test_a_file_that_fails_half_way_is_taken_back(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert not (tmp_path / "x").exists()
-
-
-def test_turning_to_half_precision_moves_time_first() -> None:
-    values = np.random.default_rng(0).normal(0, 100, (20, 9001)).astype(np.float32)
-    np.testing.assert_array_equal(to_half(values), values.T.astype(np.float16))
