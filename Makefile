@@ -5,7 +5,7 @@ PREP := .venv/.prep
 TRAIN := .venv/.train
 DEV := .venv/.dev
 
-.PHONY: demo test lint types check bench clean help
+.PHONY: demo test lint types check bench bench-full clean help
 
 demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate, build, verify, train, test
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -45,15 +45,33 @@ types: $(DEV)  ## mypy
 
 check: lint types test  ## what CI runs
 
-bench: $(DEV)  ## memory of a build, speed of reading; see benchmarks/README.md
-	$(BIN)/python benchmarks/memory.py
+bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
+	$(BIN)/python benchmarks/build.py
 	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/step.py --image-size 128
+	$(BIN)/python benchmarks/charts.py
+
+LIKE ?= train.csv
+BENCH ?= bench-work
+
+bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's table; 60 GB of disk
+	$(BIN)/python benchmarks/build.py --like $(LIKE)
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
+	VIRTUAL_ENV=$(BENCH)/venv $(BIN)/uv pip install --quiet -e '.[prep,train]' --group peers
+	$(BENCH)/venv/bin/python benchmarks/peers.py --work $(BENCH)/peers
+	rm -rf $(BENCH)/peers
+	$(BIN)/python benchmarks/rehearsal.py --like $(LIKE)
+	$(BIN)/python benchmarks/learning.py --work $(BENCH)/learning
+	$(BIN)/python benchmarks/study.py --work $(BENCH)/study
+	$(BIN)/python benchmarks/charts.py
 
 clean:  ## remove .venv and what the demo made
-	rm -rf .venv demo
+	rm -rf .venv demo $(BENCH)
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

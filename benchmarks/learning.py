@@ -12,13 +12,12 @@ Stopped, the same command goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import write_record
+from record import command_line, write_record
 from simulated import simulated_store, train
 
 from hmsstore import CLASSES, Store
@@ -117,7 +116,7 @@ def paired(work: Path, store: Store) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Make the data unless they are there, train, write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for data and runs; kept")
     parser.add_argument("--windows", type=int, default=2000)
     arguments = parser.parse_args()
@@ -134,7 +133,7 @@ def main() -> None:
         f"{len(store):,} simulated windows, {len(rows)} of them tested, patients apart. "
         "A negative difference means that the first is better. Runs: " + "; ".join(options) + "."
     )
-    print(write_record("learning", cells, note).read_text())
+    write_record("learning", cells, note, arguments)
 
 
 def _words(row: dict[str, Any]) -> str:

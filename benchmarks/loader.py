@@ -1,131 +1,165 @@
-"""How fast a store opens and hands out batches, beside plain copies of as many bytes.
+"""How fast a store opens and hands out batches, beside plain copies of as many bytes; and memory.
 
-The ceiling is `numpy.copyto` between arrays already in memory, window by window, in the same run
-and alternating with what is measured. Training's loader runs with a step that does nothing, beside
-gathering by itself into as many arrays as its ring has. Rows come in random order; the batch arrays
-are used again and again.
+The ceiling is `numpy.copyto` between arrays already in memory, window by window: the same random
+windows out of a copy of the store, in the same run and alternating with what is measured. The
+training loader runs with a step that does nothing, beside gathering by itself into as many arrays
+as its ring has. A process of its own then goes through an epoch: time to the first batch after the
+imports, and memory added since them.
 """
 
 from __future__ import annotations
 
-import argparse
+import json
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from record import write_record
+from conditions import module, timed
+from epoch import BATCH, epoch_command
+from record import command_line, write_record
 
 from hmsstore import SIGNALS, Store
 from hmstrain.loader import MappedLoader, Request
 
-BATCH = 32
-ROUNDS = 7
+ROUNDS = 9
+COPY_BYTES = 4e9
+"""Largest store that is copied into memory to copy windows from; of larger ones, so much."""
 
 
 def measure(path: Path, batches: int = 60) -> dict[str, Any]:
-    """Open a store and gather random batches of it; the store is in the page cache afterwards."""
+    """Open a store and gather random batches of it; those are in the page cache afterwards."""
     opening = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         store = Store.open(path)
         opening.append(time.perf_counter() - start)
     rng = np.random.default_rng(0)
-    rows = rng.permutation(np.resize(np.arange(len(store)), batches * BATCH)).reshape(-1, BATCH)
+    copied = _in_memory(store)
+    inside = np.flatnonzero(
+        np.all(
+            [store.windows[f"{n}_start"] // store.shard_rows(n) < len(copied[n]) for n in SIGNALS],
+            0,
+        )
+    )
+    rows = rng.permutation(np.resize(inside, batches * BATCH)).reshape(-1, BATCH)
     out = store.gather(rows[0])
     nbytes = sum(array.nbytes for array in out.values()) * len(rows)
-    pool = {name: np.concatenate([array] * 8) for name, array in out.items()}
-    places = rng.integers(0, 8 * BATCH, rows.shape)
+    training = MappedLoader(store, tuple(SIGNALS), BATCH, torch.device("cpu"))
+    ring = [store.gather(rows[0]) for _ in training.ring]
 
     def gather() -> None:
         for batch in rows:
             store.gather(batch, out=out)
 
     def copy() -> None:
-        for batch in places:
-            for name in SIGNALS:
-                for window, place in zip(out[name], batch, strict=True):
-                    np.copyto(window, pool[name][place])
-
-    training = MappedLoader(store, tuple(SIGNALS), BATCH, torch.device("cpu"))
+        for batch in rows:
+            for name, signal in SIGNALS.items():
+                starts = store.windows[f"{name}_start"][batch].tolist()
+                for window, start in zip(out[name], starts, strict=True):
+                    number, first = divmod(start, store.shard_rows(name))
+                    np.copyto(window, copied[name][number][first : first + signal.window_rows])
 
     def load() -> None:
         for _ in training.load(Request(batch) for batch in rows):
             pass
 
-    ring = [store.gather(rows[0]) for _ in training.ring]
-
     def gather_ring() -> None:
         for number, batch in enumerate(rows):
             store.gather(batch, out=ring[number % len(ring)])
 
-    gather()
-    seconds: dict[str, list[float]] = {"gather": [], "copy": [], "load": [], "ring": []}
+    works: dict[str, Callable[[], None]] = {
+        "gather": gather,
+        "copy": copy,
+        "load": load,
+        "ring": gather_ring,
+    }
+    for work in works.values():
+        work()
+    seconds: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(ROUNDS):
-        for name, work in (
-            ("gather", gather),
-            ("copy", copy),
-            ("load", load),
-            ("ring", gather_ring),
-        ):
+        for name, work in works.items():
             start = time.perf_counter()
             work()
             seconds[name].append(time.perf_counter() - start)
-    ratio = statistics.median(
-        c / g for g, c in zip(seconds["gather"], seconds["copy"], strict=True)
-    )
-    loading = statistics.median(
-        r / t for r, t in zip(seconds["ring"], seconds["load"], strict=True)
-    )
-    best = {name: nbytes / min(taken) / 1e9 for name, taken in seconds.items()}
+    training.close()
+    middle = {name: statistics.median(taken) for name, taken in seconds.items()}
     return {
         "open ms": round(1e3 * statistics.median(opening), 1),
-        "gather windows/s": round(rows.size / min(seconds["gather"])),
-        "gather GB/s": round(best["gather"], 2),
-        "copy GB/s": round(best["copy"], 2),
-        "gather / copy speed": round(ratio, 2),
-        "gather into ring windows/s": round(rows.size / min(seconds["ring"])),
-        "loader windows/s": round(rows.size / min(seconds["load"])),
-        "loader / gather into ring": round(loading, 2),
+        "gather windows/s": round(rows.size / middle["gather"]),
+        "gather GB/s": round(nbytes / middle["gather"] / 1e9, 2),
+        "copy GB/s": round(nbytes / middle["copy"] / 1e9, 2),
+        "gather / copy": _ratio(seconds["copy"], seconds["gather"]),
+        "gather into ring windows/s": round(rows.size / middle["ring"]),
+        "loader windows/s": round(rows.size / middle["load"]),
+        "loader / gather": _ratio(seconds["gather"], seconds["load"]),
+        "loader / gather into ring": _ratio(seconds["ring"], seconds["load"]),
+    }
+
+
+def _in_memory(store: Store) -> dict[str, list[Any]]:
+    """Copies of the first shards of every signal."""
+    share = COPY_BYTES / sum(shard.nbytes for name in SIGNALS for shard in store.shards(name))
+    return {
+        name: [np.array(shard) for shard in shards[: max(1, int(share * len(shards)))]]
+        for name, shards in ((name, store.shards(name)) for name in SIGNALS)
+    }
+
+
+def _ratio(above: list[float], below: list[float]) -> str:
+    """Median of the rounds' ratios, and their range."""
+    ratios = sorted(a / b for a, b in zip(above, below, strict=True))
+    return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
+
+
+def alone(path: Path) -> dict[str, Any]:
+    """An epoch of training's loader in a process of its own."""
+    found = json.loads(timed(epoch_command(path, "loader"))[1])
+    return {
+        "first batch s": round(found["first batch s"], 3),
+        "memory added MiB": round(found["own MiB"]),
     }
 
 
 def main() -> None:
-    """Measure a store, or one of simulated data; write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure a store, or some of simulated data; write the record."""
+    parser = command_line(__doc__)
     parser.add_argument("--store", type=Path, help="a store; made of simulated data if not given")
-    parser.add_argument("--windows", type=int, default=1000, help="windows to simulate")
+    parser.add_argument(
+        "--windows", type=int, nargs="+", default=[1000, 10_000], help="to simulate"
+    )
+    parser.add_argument("--batches", type=int, default=60, help="batches of a round")
     arguments = parser.parse_args()
+    rows = []
     folder = Path(tempfile.mkdtemp(prefix="hms-loader-"))
     try:
-        path = arguments.store
-        if path is None:
-            path = folder / "hms.zarr"
-            hmsprep = [sys.executable, "-m", "hmsprep"]
-            synth = ["synth", folder / "data", "--windows", str(arguments.windows), "--fast"]
-            for command in (synth, ["build", folder / "data", path]):
-                subprocess.run([*hmsprep, *command], check=True, stdout=subprocess.DEVNULL)
-        store = Store.open(path)
-        row = {
-            "windows": len(store),
-            "store MB": round(sum(size for size, _ in store.manifest.files.values()) / 1e6),
-            **measure(path),
-        }
+        for windows in [0] if arguments.store else arguments.windows:
+            path = arguments.store or folder / "hms.zarr"
+            if not arguments.store:
+                synth = ["synth", folder / "data", "--windows", windows, "--fast"]
+                timed(module("hmsprep", *synth))
+                timed(module("hmsprep", "build", folder / "data", path, "--force"))
+                shutil.rmtree(folder / "data")
+            store = Store.open(path)
+            size = sum(nbytes for nbytes, _ in store.manifest.files.values())
+            row = {"windows": len(store), "store MB": round(size / 1e6)}
+            rows.append(row | measure(path, arguments.batches) | alone(path))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     note = (
-        "The training loader runs with two threads and a step that does nothing, beside gathering "
-        "by one thread into as many arrays as the loader's ring has, one after the other. "
-        "Windows gathered from a store in the page cache, one thread, random order, batches of "
-        f"{BATCH} with both signals; beside copies of as many bytes between arrays in memory."
+        f"All from the page cache, random order, batches of {BATCH} with both signals, medians of "
+        f"{ROUNDS} rounds with their range. 'gather' is one thread into the same arrays again and "
+        "again, 'copy' the same windows out of arrays in memory. The training loader runs with two "
+        "threads and a step that does nothing; 'gather into ring' is one thread into as many "
+        "arrays as the loader's ring has. 'first batch' is from opening the store, 'memory added' "
+        "what an epoch of the loader adds to a process that has imported all (anonymous, shared)."
     )
-    print(write_record("loader", [row], note).read_text())
+    write_record("loader", rows, note, arguments)
 
 
 if __name__ == "__main__":

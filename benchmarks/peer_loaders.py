@@ -1,61 +1,23 @@
 """One store's windows in the forms that other loaders want, and an epoch from each.
 
-Every function takes a case and writes what its loader reads, by that loader's own means and at the
-settings that its documentation recommends; what it returns hands out one epoch in batches.
+Every function takes a case and writes what its loader reads unless it is there, by that loader's
+own means and at the settings that its documentation recommends; what it returns hands out one epoch
+in batches.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peer_case import BATCH, SHAPE, Case, Epoch
 
-from hmsstore import Store
 from hmstrain.loader import MappedLoader, Request
-
-BATCH = 32
-SHAPE = (10_000, 20)
-
-Epoch = Callable[[], Iterable[Any]]
-Order = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a peer is given: a store, a folder of its own, rows in the order wanted."""
-
-    store: Store
-    folder: Path
-    order: Order
-
-    def batches(self) -> Iterator[Order]:
-        """Rows of each batch."""
-        return iter(self.order.reshape(-1, BATCH))
-
-    def window(self, row: int) -> NDArray[np.float16]:
-        """One window, (10000, 20)."""
-        eeg: NDArray[np.float16] = self.store.gather([row], "eeg")["eeg"][0]
-        return eeg
-
-    def windows(self) -> Iterator[NDArray[np.float16]]:
-        """All windows, in order."""
-        return map(self.window, range(len(self.store)))
-
-    def npy(self) -> Path:
-        """All windows in one .npy file, written once for all peers."""
-        file = self.folder.parent / "windows.npy"
-        if not file.exists():
-            shape = (len(self.store), *SHAPE)
-            array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
-            for row, window in enumerate(self.windows()):
-                array[row] = window
-            array.flush()
-        return file
 
 
 class Memmap(torch.utils.data.Dataset[torch.Tensor]):
@@ -113,8 +75,9 @@ def in_memory(case: Case) -> Epoch:
 
 def npy_files(case: Case) -> Epoch:
     """A file for each window."""
-    for row, window in enumerate(case.windows()):
-        np.save(case.folder / f"{row}.npy", window)
+    if case.unwritten():
+        for row, window in enumerate(case.windows()):
+            np.save(case.folder / f"{row}.npy", window)
     return lambda: (
         np.stack([np.load(case.folder / f"{row}.npy") for row in rows]) for rows in case.batches()
     )
@@ -163,11 +126,12 @@ def xbatcher(case: Case) -> Epoch:
     import xbatcher as xb
 
     path = case.folder / "windows.zarr"
-    data = xarray.DataArray(
-        np.load(case.npy(), mmap_mode="r"), dims=("window", "time", "channel"), name="eeg"
-    )
-    encoding = {"eeg": {"chunks": (1, *SHAPE), "compressors": None}}
-    data.to_dataset().to_zarr(path, encoding=encoding, zarr_format=3, consolidated=False)
+    if case.unwritten():
+        data = xarray.DataArray(
+            np.load(case.npy(), mmap_mode="r"), dims=("window", "time", "channel"), name="eeg"
+        )
+        encoding = {"eeg": {"chunks": (1, *SHAPE), "compressors": None}}
+        data.to_dataset().to_zarr(path, encoding=encoding, zarr_format=3, consolidated=False)
     opened = xarray.open_zarr(path, chunks=None, consolidated=False)
 
     def epoch() -> Iterator[Any]:  # in order: it knows no other
@@ -183,12 +147,13 @@ def lmdb(case: Case) -> Epoch:
     """Raw bytes, without pickle."""
     import lmdb as db
 
-    with (
-        db.open(str(case.folder), map_size=2 * len(case.store) * 400_000 + 10**7) as made,
-        made.begin(write=True) as writing,
-    ):
-        for row, window in enumerate(case.windows()):
-            writing.put(b"%d" % row, window.tobytes())
+    if case.unwritten():
+        with (
+            db.open(str(case.folder), map_size=2 * len(case.store) * 400_000 + 10**7) as made,
+            made.begin(write=True) as writing,
+        ):
+            for row, window in enumerate(case.windows()):
+                writing.put(b"%d" % row, window.tobytes())
     opened = db.open(str(case.folder), readonly=True, lock=False, readahead=False)
 
     def epoch() -> Iterator[Any]:
@@ -206,9 +171,13 @@ def tensordict(case: Case) -> Epoch:
     """Rows of a memory-mapped tensor."""
     from tensordict import MemoryMappedTensor
 
-    array = MemoryMappedTensor.from_tensor(
-        torch.from_numpy(np.load(case.npy(), mmap_mode="c")), filename=case.folder / "windows"
-    )
+    file = case.folder / "windows"
+    if case.unwritten():
+        MemoryMappedTensor.from_tensor(
+            torch.from_numpy(np.load(case.npy(), mmap_mode="c")), filename=file
+        )
+    shape = torch.Size((len(case.store), *SHAPE))
+    array = MemoryMappedTensor.from_filename(file, dtype=torch.float16, shape=shape)
     return lambda: (array[torch.from_numpy(rows)] for rows in case.batches())
 
 
@@ -222,10 +191,14 @@ def hf_datasets(case: Case) -> Epoch:
         for window in case.windows():
             yield {"eeg": window}
 
-    features = Features({"eeg": Array2D(SHAPE, "float16")})
-    made = Dataset.from_generator(
-        rows, features=features, cache_dir=str(case.folder), writer_batch_size=100
-    ).with_format("torch")
+    if case.unwritten():
+        features = Features({"eeg": Array2D(SHAPE, "float16")})
+        cache = case.folder.with_suffix(".cache")
+        Dataset.from_generator(
+            rows, features=features, cache_dir=str(cache), writer_batch_size=100
+        ).save_to_disk(case.folder)
+        shutil.rmtree(cache)
+    made = Dataset.load_from_disk(case.folder).with_format("torch")
     return lambda: (made[batch.tolist()]["eeg"] for batch in case.batches())
 
 
@@ -233,9 +206,10 @@ def webdataset(case: Case) -> Epoch:
     """Tar files, shuffled among the windows of a buffer."""
     import webdataset as wds
 
-    with wds.ShardWriter(str(case.folder / "%04d.tar"), maxsize=64e6, verbose=0) as writer:
-        for row, window in enumerate(case.windows()):
-            writer.write({"__key__": f"{row:08d}", "npy": window})
+    if case.unwritten():
+        with wds.ShardWriter(str(case.folder / "%04d.tar"), maxsize=64e6, verbose=0) as writer:
+            for row, window in enumerate(case.windows()):
+                writer.write({"__key__": f"{row:08d}", "npy": window})
     files = sorted(str(file) for file in case.folder.glob("*.tar"))
 
     def epoch() -> Iterable[Any]:  # shuffled among the windows of a buffer
@@ -258,9 +232,11 @@ def mosaicml(case: Case) -> Epoch:
     """MDS shards, shuffled by their own order."""
     from streaming import MDSWriter, StreamingDataset
 
-    with MDSWriter(out=str(case.folder), columns={"eeg": "ndarray:float16:10000,20"}) as writer:
-        for window in case.windows():
-            writer.write({"eeg": window})
+    if case.unwritten():
+        columns = {"eeg": "ndarray:float16:10000,20"}
+        with MDSWriter(out=str(case.folder), columns=columns) as writer:
+            for window in case.windows():
+                writer.write({"eeg": window})
     data = StreamingDataset(local=str(case.folder), shuffle=True, batch_size=BATCH)
     return lambda: (
         batch["eeg"] for batch in torch.utils.data.DataLoader(data, batch_size=BATCH, num_workers=0)
@@ -272,34 +248,15 @@ def litdata(case: Case) -> Epoch:
     import litdata as lit
 
     data = case.folder / "data"
-    lit.optimize(
-        fn=case.window,
-        inputs=list(range(len(case.store))),
-        output_dir=str(data),
-        chunk_bytes="64MB",
-        num_workers=1,
-        verbose=False,
-        start_method="fork",
-    )
+    if case.unwritten():
+        lit.optimize(
+            fn=case.window,
+            inputs=list(range(len(case.store))),
+            output_dir=str(data),
+            chunk_bytes="64MB",
+            num_workers=1,
+            verbose=False,
+            start_method="fork",
+        )
     made = lit.StreamingDataset(str(data), shuffle=True)
     return lambda: lit.StreamingDataLoader(made, batch_size=BATCH, num_workers=0)
-
-
-PEERS: dict[str, Callable[[Case], Epoch]] = {
-    "Store.gather": gather,
-    "hmstrain's loader, 2 threads": hmstrain,
-    "array in memory, fancy index": in_memory,
-    "LMDB": lmdb,
-    "TensorDict MemoryMappedTensor": tensordict,
-    "torch DataLoader, memmap, no workers": torch_memmap(0),
-    "torch DataLoader, memmap, 2 workers": torch_memmap(2),
-    "one .npy file per window": npy_files,
-    "Hugging Face datasets": hf_datasets,
-    "tensorstore, the same store": tensorstore,
-    "mosaicml-streaming": mosaicml,
-    "webdataset": webdataset,
-    "zarrs, the same store": zarrs,
-    "litdata": litdata,
-    "zarr-python, the same store": zarr_python,
-    "xarray and xbatcher": xbatcher,
-}

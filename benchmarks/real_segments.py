@@ -10,13 +10,12 @@ Stopped, the same command goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import write_record
+from record import command_line, write_record
 from simulated import command, simulated_store, train
 
 from hmsstore import CLASSES, Store
@@ -71,7 +70,7 @@ def summary(name: str, run: Path, segments: Store, rows: list[dict[str, Any]]) -
 
 def main() -> None:
     """Make the data unless they are there, train, test on the segments, write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for data and runs; kept")
     parser.add_argument(
         "--segments", type=Path, required=True, help="real segments in the competition's layout"
@@ -98,7 +97,7 @@ def main() -> None:
         "A segment has one vote, so its KL is the logarithm of what its class was given. "
         f"Runs: {commands}."
     )
-    print(write_record("real-segments", rows, note).read_text())
+    write_record("real-segments", rows, note, arguments)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -23,6 +24,13 @@ PACKAGES = (
     "torch",
     "timm",
 )
+
+
+def command_line(doc: str | None) -> argparse.ArgumentParser:
+    """What every benchmark's command line has: its own documentation, and where records go."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for records")
+    return parser
 
 
 def machine() -> dict[str, Any]:
@@ -69,8 +77,11 @@ def _without_folder(word: str) -> str:
     return Path(word).name if word.startswith("/") or "../" in word else word
 
 
-def write_record(name: str, rows: list[dict[str, Any]], note: str) -> Path:
-    """Write results/NAME.json and .md; return the path of the latter."""
+def write_record(
+    name: str, rows: list[dict[str, Any]], note: str, arguments: argparse.Namespace
+) -> None:
+    """Write NAME.json and .md into the folder for records, and print the latter."""
+    folder: Path = arguments.results
     record = {
         "command": " ".join(["python", *map(_without_folder, sys.argv)]),
         "commit": commit(),
@@ -79,8 +90,8 @@ def write_record(name: str, rows: list[dict[str, Any]], note: str) -> Path:
         "note": note,
         "rows": rows,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
     columns = list(rows[0])
     lines = [
         f"# {name}",
@@ -97,6 +108,6 @@ def write_record(name: str, rows: list[dict[str, Any]], note: str) -> Path:
         "",
         ", ".join(f"{key} {value}" for key, value in record["versions"].items()) + ".",
     ]
-    path = RESULTS / f"{name}.md"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    text = "\n".join(lines) + "\n"
+    (folder / f"{name}.md").write_text(text)
+    print(text)

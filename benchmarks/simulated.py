@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from conditions import module
 
 from hmsstore import Store
 
 
 def command(*words: object) -> None:
     """Run a command of this project as a user would, without what it prints on stdout."""
-    subprocess.run([sys.executable, "-m", *map(str, words)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(module(*words), check=True, stdout=subprocess.DEVNULL)
 
 
 def simulated_store(work: Path, windows: int, *options: str) -> Store:

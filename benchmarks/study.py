@@ -9,12 +9,11 @@ Stopped, the same command goes on where it was.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import numpy as np
-from record import write_record
+from record import command_line, write_record
 from simulated import command, simulated_store
 
 from hmstrain.run_folder import read_metrics
@@ -41,7 +40,7 @@ def waiting(folder: Path) -> str:
 
 def main() -> None:
     """Make the data unless they are there, run the study, write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for data and runs; kept")
     parser.add_argument("--windows", type=int, default=8000)
     arguments = parser.parse_args()
@@ -62,7 +61,7 @@ def main() -> None:
         "The report's numbers are from real data, whose patients leaked between its random splits. "
         f"Made by `hmstrain study STORE {OPTIONS}`."
     )
-    print(write_record("study", rows, note).read_text())
+    write_record("study", rows, note, arguments)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+"""Training steps fed by the loader, beside the very same steps on a batch that is already there.
+
+A run's own steps: inputs, network, loss, optimiser, log. In turn they are fed by the loader of the
+mapped store, by the store held in the device's memory, and by one batch again and again. The share
+of the time spent waiting for data is what `hmstrain run` logs. On a GPU each model runs as it is,
+in bfloat16 with channels last, and compiled too; on a CPU as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from record import command_line, write_record
+from simulated import simulated_store
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.inputs import signals
+from hmstrain.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
+from hmstrain.run_folder import RunFolder
+from hmstrain.train import Run
+from hmstrain.world import World
+
+ROUNDS = 5
+MODELS = ("naive_cnn", "efficientnet_b0", "convnext_tiny")
+GPU_WAYS: dict[str, dict[str, Any]] = {
+    "float32": {},
+    "bfloat16, channels last": {"precision": "bfloat16", "channels_last": True},
+    "compiled too": {"precision": "bfloat16", "channels_last": True, "compile": True},
+}
+CPU_WAYS: dict[str, dict[str, Any]] = {"float32": {}}
+THERE = "batch that is there"
+
+
+class SameBatch:
+    """Hands out one batch again and again: no loader can be faster."""
+
+    def __init__(self, store: Store, config: Config, device: torch.device) -> None:
+        rows = np.arange(config.batch_size) % len(store)
+        gathered = store.gather(rows, signals(config))
+        self.batch: Batch = {n: torch.from_numpy(a).to(device) for n, a in gathered.items()}
+        self.waited_s = 0.0
+
+    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
+        """The batch, as often as it is asked for."""
+        for _ in requests:
+            yield self.batch
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def finished(device: torch.device) -> float:
+    """The time, once the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str, Any]:
+    """Steps of one run, fed in three ways in turn."""
+    world = World(0, 1, torch.device(config.device))
+    run_folder = RunFolder(folder / "run")
+    run_folder.begin(config, store)
+    waiting: list[float] = []
+
+    def tell(event: str, figures: Any) -> None:
+        if event == "train" and run.loader is loaders["loader"]:
+            waiting.append(figures["waiting"])
+
+    run = Run(config, store, run_folder, world, tell)
+    loaders: dict[str, Loader] = {
+        THERE: SameBatch(store, config, world.device),
+        "loader": MappedLoader(store, signals(config), config.batch_size, world.device),
+        "store on the device": ResidentLoader(store, signals(config), world.device),
+    }
+    run.loader.close()
+    (epoch,) = run.epochs
+    run.state.begin_stage(epoch.stage, epoch.steps)
+    rng = np.random.default_rng(0)
+    run.weights = np.ones(len(store), np.float32)
+    seconds: dict[str, list[float]] = {name: [] for name in loaders}
+    order: list[Any] = []
+    for number in range(ROUNDS + 1):
+        for name, loader in loaders.items():
+            run.loader = loader
+            order += [rng.choice(run.rows, config.batch_size) for _ in range(steps)]
+            start = finished(world.device)
+            run._take_steps(epoch, order, len(order))
+            if number:  # the first round warms up
+                seconds[name].append(finished(world.device) - start)
+    for loader in loaders.values():
+        loader.close()
+    run.close()
+    shutil.rmtree(run_folder.path)
+    windows = steps * config.batch_size
+    made: dict[str, Any] = {
+        f"{name}, windows/s": round(windows / statistics.median(taken), 1)
+        for name, taken in seconds.items()
+    }
+    for name in list(loaders)[1:]:
+        ratios = sorted(a / b for a, b in zip(seconds[THERE], seconds[name], strict=True))
+        made[f"{name} / there"] = (
+            f"{statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})"
+        )
+    return made | {"waiting": f"{statistics.median(waiting[1:]):.2%}"}
+
+
+def main() -> None:
+    """Make a store unless one is given, measure every model, write the record."""
+    parser = command_line(__doc__)
+    parser.add_argument("--store", type=Path, help="a store; made of simulated data if not given")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--models", nargs="+", default=MODELS)
+    parser.add_argument("--inputs", default="spec")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--image-size", type=int, default=0, help="0: full resolution")
+    parser.add_argument("--steps", type=int, default=4, help="steps of a round")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="hms-step-"))
+    rows = []
+    try:
+        store = Store.open(arguments.store) if arguments.store else simulated_store(folder, 500)
+        base = Config(
+            inputs=arguments.inputs,
+            batch_size=arguments.batch_size,
+            image_size=arguments.image_size,
+            device=arguments.device,
+            epochs=1,
+            steps=3 * (ROUNDS + 1) * arguments.steps,
+        )
+        for model in arguments.models:
+            for way, changed in (GPU_WAYS if arguments.device != "cpu" else CPU_WAYS).items():
+                config = dataclasses.replace(base, model=model, **changed)
+                row = {"model": model, "arithmetic": way}
+                rows.append(row | measure(config, store, folder, arguments.steps))
+                print(rows[-1], flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    size = arguments.image_size or "400 x 300"
+    note = (
+        f"Inputs {arguments.inputs}, images of {size} pixels, batches of {arguments.batch_size}, "
+        f"on {arguments.device}; {ROUNDS} rounds of {arguments.steps} steps fed in turn, medians "
+        "and ranges. 'there' is one batch that is in the device's memory already. 'waiting' is the "
+        "share of its time that the loop spent waiting for the loader, as `hmstrain run` logs it."
+    )
+    write_record(f"step-{arguments.device.partition(':')[0]}", rows, note, arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Every benchmark at toy size: they run and write a record. What they measure is not looked at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with simulated data and its store."""
+    folder = tmp_path_factory.mktemp("toy")
+    run = [sys.executable, "-m", "hmsprep"]
+    subprocess.run([*run, "synth", folder / "data", "--windows", "96", "--fast"], check=True)
+    subprocess.run([*run, "build", folder / "data", folder / "hms.zarr"], check=True)
+    return folder
+
+
+def records(script: str, folder: Path, *options: object) -> dict[str, dict[str, Any]]:
+    """What a benchmark records, by name."""
+    words = [sys.executable, BENCHMARKS / f"{script}.py", "--results", folder / "results", *options]
+    subprocess.run(list(map(str, words)), check=True, cwd=folder)
+    found = sorted((folder / "results").glob("*.json"))
+    assert {file.with_suffix(".md").exists() for file in found} == {True}
+    return {file.stem: json.loads(file.read_text()) for file in found}
+
+
+def test_build(toy: Path, tmp_path: Path) -> None:
+    like = ("--like", toy / "data" / "train.csv", "--fraction", 1 / 16)
+    found = records("build", tmp_path, *like, "--sample", 3, "--rounds", 1)
+    seconds = {row["what"]: row["seconds, median"] for row in found["build"]["rows"]}
+    assert len(seconds) == 5
+    assert min(seconds.values()) > 0
+    sizes = {row["size"]: row["windows"] for row in found["build-growth"]["rows"]}
+    assert sizes["1x"] < sizes["4x"] < sizes["16x"]
+
+
+def test_loader(toy: Path, tmp_path: Path) -> None:
+    found = records("loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
+    (row,) = found["loader"]["rows"]
+    assert row["windows"] == 96
+    assert row["loader windows/s"] > 0
+
+
+def test_peers_and_charts(tmp_path: Path) -> None:
+    options = ("--work", tmp_path / "work", "--windows", 64, "--warm-only")
+    found = records("peers", tmp_path, *options)
+    rates = {row["what"]: row["cached, windows/s"] for row in found["peers"]["rows"]}
+    assert rates["LMDB"].startswith("not measured") or rates["LMDB"].replace(",", "").isdigit()
+    assert rates["zarr-python, the same store"].replace(",", "").isdigit()
+    (tmp_path / "charts").mkdir()
+    records("charts", tmp_path, "--out", tmp_path / "charts")
+    assert (tmp_path / "charts" / "peers.png").stat().st_size > 10_000
+
+
+def test_step(toy: Path, tmp_path: Path) -> None:
+    small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
+    found = records("step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small)
+    (row,) = found["step-cpu"]["rows"]
+    assert row["waiting"].endswith("%")
+
+
+def test_rehearsal(toy: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(toy / "data", data)
+    like = ("--like", data / "train.csv", "--data", data, "--steps", 10)
+    found = records("rehearsal", tmp_path, *like)
+    values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
+    assert values["windows"] == 96
+    assert values["cold: loader GB/s"] > 0
