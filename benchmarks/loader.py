@@ -1,20 +1,23 @@
 """How fast a store opens and hands out batches, beside plain copies of as many bytes; and memory.
 
 The ceiling is `numpy.copyto` between arrays already in memory, window by window: the same random
-windows out of a copy of the store, in the same run and alternating with what is measured. The
-training loader runs with a step that does nothing, beside gathering by itself into as many arrays
-as its ring has. A process of its own then goes through an epoch: time to the first batch after the
-imports, and memory added since them.
+windows out of a copy of the store, in the same run and alternating with what is measured. NumPy
+keeps large arrays on huge pages, which files cannot be mapped by, so there is a second ceiling on
+small ones. The training loader runs with a step that does nothing, beside gathering by itself into
+as many arrays as its ring has. A process of its own then goes through an epoch: time to the first
+batch after the imports, and memory added since them.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +25,35 @@ import numpy as np
 import torch
 from conditions import module, timed
 from epoch import BATCH, epoch_command
+from numpy.typing import NDArray
 from record import command_line, write_record
 
 from hmsstore import SIGNALS, Store
 from hmstrain.loader import MappedLoader, Request
 
+Copy = dict[str, list[NDArray[np.float16]]]
+"""Shards by signal."""
+Batch = dict[str, NDArray[Any]]
+
 ROUNDS = 9
-COPY_BYTES = 4e9
+COPY_BYTES = 2e9
 """Largest store that is copied into memory to copy windows from; of larger ones, so much."""
 
 
 def measure(path: Path, batches: int = 60) -> dict[str, Any]:
     """Open a store and gather random batches of it; those are in the page cache afterwards."""
-    opening = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        store = Store.open(path)
-        opening.append(time.perf_counter() - start)
-    rng = np.random.default_rng(0)
-    copied = _in_memory(store)
-    inside = np.flatnonzero(
-        np.all(
-            [store.windows[f"{n}_start"] // store.shard_rows(n) < len(copied[n]) for n in SIGNALS],
-            0,
-        )
-    )
-    rows = rng.permutation(np.resize(inside, batches * BATCH)).reshape(-1, BATCH)
-    out = store.gather(rows[0])
-    nbytes = sum(array.nbytes for array in out.values()) * len(rows)
+    store = Store.open(path)
+    copies = {"copy": _in_memory(store, huge=True), "small": _in_memory(store, huge=False)}
+    rows = _batches(store, copies["copy"], batches)
     training = MappedLoader(store, tuple(SIGNALS), BATCH, torch.device("cpu"))
     ring = [store.gather(rows[0]) for _ in training.ring]
+    out = ring[0]
 
-    def gather() -> None:
-        for batch in rows:
-            store.gather(batch, out=out)
+    def gather(arrays: list[Batch]) -> None:
+        for number, batch in enumerate(rows):
+            store.gather(batch, out=arrays[number % len(arrays)])
 
-    def copy() -> None:
+    def copy(copied: Copy) -> None:
         for batch in rows:
             for name, signal in SIGNALS.items():
                 starts = store.windows[f"{name}_start"][batch].tolist()
@@ -66,35 +62,23 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
                     np.copyto(window, copied[name][number][first : first + signal.window_rows])
 
     def load() -> None:
-        for _ in training.load(Request(batch) for batch in rows):
+        for _ in training.load(map(Request, rows)):
             pass
 
-    def gather_ring() -> None:
-        for number, batch in enumerate(rows):
-            store.gather(batch, out=ring[number % len(ring)])
-
-    works: dict[str, Callable[[], None]] = {
-        "gather": gather,
-        "copy": copy,
-        "load": load,
-        "ring": gather_ring,
-    }
-    for work in works.values():
-        work()
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = _in_turn(
+        {"gather": partial(gather, [out]), "ring": partial(gather, ring), "load": load}
+        | {name: partial(copy, copied) for name, copied in copies.items()}
+    )
     training.close()
     middle = {name: statistics.median(taken) for name, taken in seconds.items()}
+    nbytes = sum(array.nbytes for array in out.values()) * len(rows)
     return {
-        "open ms": round(1e3 * statistics.median(opening), 1),
+        "open ms": round(1e3 * _opening_s(path), 1),
         "gather windows/s": round(rows.size / middle["gather"]),
         "gather GB/s": round(nbytes / middle["gather"] / 1e9, 2),
         "copy GB/s": round(nbytes / middle["copy"] / 1e9, 2),
         "gather / copy": _ratio(seconds["copy"], seconds["gather"]),
+        "gather / copy, small pages": _ratio(seconds["small"], seconds["gather"]),
         "gather into ring windows/s": round(rows.size / middle["ring"]),
         "loader windows/s": round(rows.size / middle["load"]),
         "loader / gather": _ratio(seconds["gather"], seconds["load"]),
@@ -102,11 +86,52 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
     }
 
 
-def _in_memory(store: Store) -> dict[str, list[Any]]:
-    """Copies of the first shards of every signal."""
+def _opening_s(path: Path) -> float:
+    """Seconds to open a store, median of some times."""
+    seconds = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        Store.open(path)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def _in_turn(works: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """Seconds of each, in turn; the first round only warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(ROUNDS + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if number:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def _batches(store: Store, copied: Copy, batches: int) -> NDArray[np.int64]:
+    """Random rows whose windows lie in the shards that were copied, (batches, 32)."""
+    shards = {name: store.windows[f"{name}_start"] // store.shard_rows(name) for name in SIGNALS}
+    inside = np.all([shards[name] < len(copied[name]) for name in SIGNALS], axis=0)
+    rows = np.resize(np.flatnonzero(inside), batches * BATCH)
+    return np.random.default_rng(0).permutation(rows).reshape(-1, BATCH)
+
+
+def _in_memory(store: Store, *, huge: bool) -> Copy:
+    """Copies of the first shards of every signal, on huge pages if the kernel gives any or not."""
+
+    def small(shard: NDArray[np.float16]) -> NDArray[np.float16]:
+        memory = mmap.mmap(-1, shard.nbytes)
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        array = np.frombuffer(memory, shard.dtype).reshape(shard.shape)
+        array[:] = shard
+        return array
+
     share = COPY_BYTES / sum(shard.nbytes for name in SIGNALS for shard in store.shards(name))
     return {
-        name: [np.array(shard) for shard in shards[: max(1, int(share * len(shards)))]]
+        name: [
+            np.array(shard) if huge else small(shard)  # NumPy asks for huge pages
+            for shard in shards[: max(1, int(share * len(shards)))]
+        ]
         for name, shards in ((name, store.shards(name)) for name in SIGNALS)
     }
 
@@ -154,10 +179,12 @@ def main() -> None:
     note = (
         f"All from the page cache, random order, batches of {BATCH} with both signals, medians of "
         f"{ROUNDS} rounds with their range. 'gather' is one thread into the same arrays again and "
-        "again, 'copy' the same windows out of arrays in memory. The training loader runs with two "
-        "threads and a step that does nothing; 'gather into ring' is one thread into as many "
-        "arrays as the loader's ring has. 'first batch' is from opening the store, 'memory added' "
-        "what an epoch of the loader adds to a process that has imported all (anonymous, shared)."
+        "again, 'copy' the same windows out of arrays in memory. NumPy keeps these on huge pages "
+        "where the kernel has any; a mapped file has small ones, as the second copy has. The "
+        "training loader runs with two threads and a step that does nothing; 'gather into ring' is "
+        "one thread into as many arrays as the loader's ring has. 'first batch' is from opening "
+        "the store, 'memory added' what an epoch of the loader adds to a process that has imported "
+        "all (anonymous and shared)."
     )
     write_record("loader", rows, note, arguments)
 
