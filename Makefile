@@ -4,6 +4,7 @@ BIN := .venv/bin
 PREP := .venv/.prep
 TRAIN := .venv/.train
 DEV := .venv/.dev
+BENCH := bench-work
 
 .PHONY: demo test lint types check bench bench-full clean help
 
@@ -46,13 +47,11 @@ types: $(DEV)  ## mypy
 check: lint types test  ## what CI runs
 
 bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
-	$(BIN)/python benchmarks/build.py
-	$(BIN)/python benchmarks/loader.py
-	$(BIN)/python benchmarks/step.py --image-size 128
-	$(BIN)/python benchmarks/charts.py
+	$(BIN)/python benchmarks/build.py --results $(BENCH)/results
+	$(BIN)/python benchmarks/loader.py --results $(BENCH)/results
+	$(BIN)/python benchmarks/step.py --image-size 128 --results $(BENCH)/results
 
 LIKE ?= train.csv
-BENCH ?= bench-work
 
 bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's table; 60 GB of disk
 	$(BIN)/python benchmarks/build.py --like $(LIKE)

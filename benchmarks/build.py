@@ -1,15 +1,15 @@
 """How long a build takes beside ceilings and beside what people do today, and how it grows.
 
-Simulates data in the fast mode, after the competition's table of windows if it is given, at three
-sizes. The largest is built, beside two ceilings and two other ways, in turn: reading and
-decoding every file on all processors and doing nothing with it; writing as many bytes as the store
-has; a pandas read per row; a .npy file per window. The other ways do a part of the windows, and
-what they take is scaled up. Then every size is built with several numbers of processes, and the
-memory of the whole process tree is sampled.
+Simulates data in the fast mode, after the competition's table of windows if it is given, at some
+sizes. The largest is built in turn with two ceilings and two other ways: reading and decoding every
+file on all processors and doing nothing with it; writing as many bytes as the store has; a .npy
+file per window; a pandas read per row, of some rows, scaled up to all. Then every size is built with
+several numbers of processes, and the memory of the whole process tree is sampled.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -25,7 +25,6 @@ from record import command_line, write_record
 
 from hmsstore import Store
 
-FACTORS = (1, 4, 16)
 WORKERS = (1, 2, 4)
 OURS = "hmsprep build"
 
@@ -36,12 +35,18 @@ def built(data: Path, store: Path, workers: int = 2) -> dict[str, Any]:
     return measured(module("hmsprep", "build", data, store, "--workers", workers))
 
 
-def scaled(way: Callable[[Path, Path, int], int], data: Path, folder: Path, asked: int) -> float:
-    """Seconds that a way takes for one window; what it wrote is deleted."""
+def build_seconds(data: Path, store: Path) -> float:
+    """Seconds of a build with as many worker processes as there are processors."""
+    shutil.rmtree(store, ignore_errors=True)
+    return timed(module("hmsprep", "build", data, store, "--workers", os.cpu_count()))[0]
+
+
+def seconds_per_window(way: Callable[..., int], data: Path, folder: Path, *options: int) -> float:
+    """Seconds that another way takes for one window; what it wrote is deleted."""
     out = folder / way.__name__
     out.mkdir()
     start = time.perf_counter()
-    windows = way(data, out, asked)
+    windows = way(data, out, *options)
     seconds = (time.perf_counter() - start) / windows
     shutil.rmtree(out)
     return seconds
@@ -50,15 +55,17 @@ def scaled(way: Callable[[Path, Path, int], int], data: Path, folder: Path, aske
 def compare(data: Path, folder: Path, sample: int, rounds: int) -> list[dict[str, Any]]:
     """Build, ceilings and other ways in turn, on the same files."""
     path = folder / "hms.zarr"
-    built(data, path)
+    build_seconds(data, path)
     windows, nbytes = len(Store.open(path)), size(path)
     files = sorted(data.rglob("*.parquet"))
     ways: dict[str, Callable[[], float]] = {
-        OURS: lambda: float(built(data, path)["seconds"]),
+        OURS: lambda: build_seconds(data, path),
         "decode every file, keep nothing": lambda: decode_seconds(files),
         "write the store's bytes": lambda: write_seconds(folder, nbytes),
-        "a .npy file per window": lambda: windows * scaled(npy_way, data, folder, 4 * sample),
-        "pandas, a read per row": lambda: windows * scaled(report_way, data, folder, sample),
+        "a .npy file per window": lambda: windows * seconds_per_window(npy_way, data, folder),
+        "pandas, a read per row": lambda: (
+            windows * seconds_per_window(report_way, data, folder, sample)
+        ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
@@ -114,13 +121,14 @@ def main() -> None:
     parser.add_argument("--fraction", type=float, default=0.01, help="its patients in the smallest")
     parser.add_argument("--windows", type=int, default=250, help="in the smallest, without --like")
     parser.add_argument("--sample", type=int, default=200, help="rows read with pandas a round")
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 4, 16], help="sizes")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     rounds: int = arguments.rounds
     folder = Path(tempfile.mkdtemp(prefix="hms-build-"))
     try:
         data = {}
-        for factor in FACTORS:
+        for factor in arguments.factors:
             data[factor] = folder / f"data{factor}"
             words = ["--windows", arguments.windows * factor]
             if arguments.like:
@@ -131,15 +139,15 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     note = (
-        f"`hmsprep build` with 2 worker processes, all else in turn with it, {rounds} rounds; "
-        "'times the build' is the median of the rounds' ratios. Ceilings use all processors. The "
-        f"other ways did {arguments.sample} rows (pandas) and about {4 * arguments.sample} windows "
-        "(.npy) a round, scaled to all windows; neither normalises, checks, deduplicates or seals."
+        f"`hmsprep build` and all else in turn, {rounds} rounds, files in the page cache as far as "
+        "they fit; 'times the build' is the median of the rounds' ratios. All but pandas use all "
+        f"processors. pandas did {arguments.sample} rows of the table a round, scaled to all of "
+        "them. The last two neither normalise, check, deduplicate nor seal."
     )
     write_record("build", compared, note, arguments)
     note = (
-        f"Builds of three sizes, best of {rounds}; memory is the most that all processes together "
-        "had (proportional set size, sampled every 50 ms; 'own' is anonymous and shared memory). "
+        f"Builds of several sizes, best of {rounds}; memory is the most that all processes "
+        "together had (proportional set size, sampled every 50 ms; 'own' is anonymous and shared). "
         "The target is under 1024 MiB."
     )
     write_record("build-growth", grown, note, arguments)

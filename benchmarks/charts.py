@@ -49,8 +49,8 @@ def peers(rows: list[dict[str, Any]]) -> Figure:
         rates = [number(row[f"{title}, windows/s"]) for row in measured]
         axis.barh(names, rates, color=colours, height=0.7)
         for place, rate in enumerate(rates):
-            said = f" {rate:,.0f}" if rate else " too little memory"
-            axis.text(max(rate, LEFT), place, said, va="center", color=GREY, fontsize=8)
+            said = f"{rate:,.0f}" if rate else measured[place][f"{title}, windows/s"]
+            axis.text(max(rate, LEFT), place, f" {said}", va="center", color=GREY, fontsize=8)
         axis.set_xscale("log")
         axis.set_xlim(LEFT, 300_000)
         axis.set_title(TITLES[title], fontsize=10)

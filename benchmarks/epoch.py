@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from conditions import BATCH, NotMeasuredError, memory_cap, read_seconds, size, timed
 from footprint import memory_kb
 from numpy.typing import NDArray
 
 from hmsstore import SIGNALS, Store
 from hmstrain.loader import MappedLoader, Request
 
-BATCH = 32
 EVERY = 50
 """Batches from one look at the memory to the next."""
 
@@ -49,11 +51,34 @@ def loaded(
 
 
 THROUGH: dict[str, Batches] = {"gather": gathered, "loader": loaded}
+FILES = "files"
+"""The EEG files from start to end, by two threads: no loader."""
 
 
-def epoch_command(path: Path, through: str, *options: object) -> list[str]:
-    """Command line that runs this script on a store."""
-    return [sys.executable, __file__, *map(str, (path, "--through", through, *options))]
+def epoch(path: Path, through: str, *options: str, cap: int = 0) -> dict[str, float]:
+    """Run this script on a store in a process of its own, with memory capped if asked.
+
+    Raises
+    ------
+    NotMeasuredError
+        Memory cannot be capped here, or the process did not end well under its cap.
+    """
+    words = [sys.executable, __file__, str(path), "--through", through, *options]
+    try:
+        with memory_cap(cap) if cap else nullcontext([]) as before:
+            found: dict[str, float] = json.loads(timed([*before, *words])[1])
+    except subprocess.CalledProcessError as error:
+        if not cap:
+            raise
+        raise NotMeasuredError(f"ended with {error.returncode} in {cap >> 20} MiB") from None
+    return found
+
+
+def read_files(path: Path) -> dict[str, float]:
+    """Read the files of /eeg, and do nothing with them."""
+    files = sorted(file for file in (path / "eeg").rglob("*") if file.is_file())
+    seconds = read_seconds(files)
+    return {"seconds": seconds, "GB/s": size(path / "eeg") / seconds / 1e9}
 
 
 def apart(store: Store) -> NDArray[np.int64]:
@@ -71,10 +96,13 @@ def main() -> None:
     """Open, go through the epoch, print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--through", choices=THROUGH, default="loader")
+    parser.add_argument("--through", choices=[*THROUGH, FILES], default="loader")
     parser.add_argument("--apart", action="store_true", help="EEG windows that share no sample")
     parser.add_argument("--batches", type=int, default=10**9, help="stop after so many")
     arguments = parser.parse_args()
+    if arguments.through == FILES:
+        print(json.dumps(read_files(arguments.store)))
+        return
     before_kb, _ = memory_kb()
     start = time.perf_counter()
     store = Store.open(arguments.store)
@@ -82,13 +110,17 @@ def main() -> None:
     rows = apart(store) if arguments.apart else np.arange(len(store))
     rows = np.random.default_rng(0).permutation(rows)
     batches = rows[: len(rows) // BATCH * BATCH].reshape(-1, BATCH)[: arguments.batches]
-    first_s = nbytes = peak_kb = 0.0
+    if not len(batches):
+        sys.exit(f"{arguments.store} has too few windows for a batch")
+    first_s = looking_s = nbytes = peak_kb = 0.0
     for number, batch in enumerate(THROUGH[arguments.through](store, batches, signals)):
         first_s = first_s or time.perf_counter() - start
         nbytes += sum(array.nbytes for array in batch.values())
         if number % EVERY == 0:
+            before_s = time.perf_counter()
             peak_kb = max(peak_kb, memory_kb()[0])
-    seconds = time.perf_counter() - start
+            looking_s += time.perf_counter() - before_s
+    seconds = time.perf_counter() - start - looking_s
     figures = {
         "windows": batches.size,
         "seconds": seconds,

@@ -44,7 +44,7 @@ def measured(command: list[str]) -> dict[str, Any]:
     """Run a command and sample the memory of its process tree 20 times a second."""
     own_peak = all_peak = processes = 0
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None:
         tree = descendants(process.pid)
         own, everything = (sum(part) for part in zip(*map(memory_kb, tree), strict=True))
@@ -52,9 +52,8 @@ def measured(command: list[str]) -> dict[str, Any]:
         processes = max(processes, len(tree))
         time.sleep(0.05)
     seconds = time.perf_counter() - start
-    assert process.stderr is not None
     if process.returncode:
-        sys.exit(process.stderr.read().decode())
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return {
         "seconds": round(seconds, 2),
         "processes": processes,

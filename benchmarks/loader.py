@@ -2,29 +2,29 @@
 
 The ceiling is `numpy.copyto` between arrays already in memory, window by window: the same random
 windows out of a copy of the store, in the same run and alternating with what is measured. NumPy
-keeps large arrays on huge pages, which files cannot be mapped by, so there is a second ceiling on
-small ones. The training loader runs with a step that does nothing, beside gathering by itself into
-as many arrays as its ring has. A process of its own then goes through an epoch: time to the first
-batch after the imports, and memory added since them.
+keeps large arrays on huge pages, and few file systems map their files by such, so there is a second
+ceiling on small ones. The training loader runs with a step that does nothing, beside gathering by
+itself into as many arrays as its ring has. A process of its own then goes through an epoch: time to
+the first batch after the imports, and memory added since them.
 """
 
 from __future__ import annotations
 
-import json
 import mmap
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from conditions import module, timed
-from epoch import BATCH, epoch_command
+from conditions import BATCH, module, timed
+from epoch import epoch
 from numpy.typing import NDArray
 from record import command_line, write_record
 
@@ -112,8 +112,8 @@ def _batches(store: Store, copied: Copy, batches: int) -> NDArray[np.int64]:
     """Random rows whose windows lie in the shards that were copied, (batches, 32)."""
     shards = {name: store.windows[f"{name}_start"] // store.shard_rows(name) for name in SIGNALS}
     inside = np.all([shards[name] < len(copied[name]) for name in SIGNALS], axis=0)
-    rows = np.resize(np.flatnonzero(inside), batches * BATCH)
-    return np.random.default_rng(0).permutation(rows).reshape(-1, BATCH)
+    order = np.random.default_rng(0).permutation(np.flatnonzero(inside))
+    return np.resize(order, (batches, BATCH))
 
 
 def _in_memory(store: Store, *, huge: bool) -> Copy:
@@ -121,7 +121,8 @@ def _in_memory(store: Store, *, huge: bool) -> Copy:
 
     def small(shard: NDArray[np.float16]) -> NDArray[np.float16]:
         memory = mmap.mmap(-1, shard.nbytes)
-        memory.madvise(mmap.MADV_NOHUGEPAGE)
+        with suppress(OSError):  # a kernel that knows no huge pages
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
         array = np.frombuffer(memory, shard.dtype).reshape(shard.shape)
         array[:] = shard
         return array
@@ -144,7 +145,7 @@ def _ratio(above: list[float], below: list[float]) -> str:
 
 def alone(path: Path) -> dict[str, Any]:
     """An epoch of training's loader in a process of its own."""
-    found = json.loads(timed(epoch_command(path, "loader"))[1])
+    found = epoch(path, "loader")
     return {
         "first batch s": round(found["first batch s"], 3),
         "memory added MiB": round(found["own MiB"]),

@@ -1,4 +1,4 @@
-"""What people do today with the competition's files, for as many windows as are asked for.
+"""What people do today with the competition's files.
 
 Both cut, fill, clip and take the logarithm as `hmsprep build` does by default; neither normalises,
 checks, deduplicates or seals. Each returns how many windows it wrote.
@@ -8,33 +8,40 @@ from __future__ import annotations
 
 import os
 import pickle
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.parameters import Parameters
+from hmsprep.processes import own_processes
 from hmsstore.schema import EEG, SPECTROGRAM
 
 DEFAULT = Parameters()
+EEG_LIMITS = np.float32(
+    [DEFAULT.ekg_clip if channel == "EKG" else DEFAULT.eeg_clip for channel in EEG.features]
+)
+
+
+def filled(window: NDArray[np.float32]) -> NDArray[np.float32]:
+    """0 in place of what is not finite."""
+    return np.where(np.isfinite(window), window, np.float32(0))
 
 
 def eeg_values(window: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill and clip EEG in microvolts."""
-    limit = np.float32(DEFAULT.eeg_clip)
-    return np.clip(np.nan_to_num(window, nan=0.0), -limit, limit)
+    """Fill and clip EEG in microvolts, (rows, 20)."""
+    return np.clip(filled(window), -EEG_LIMITS, EEG_LIMITS)
 
 
 def spectrogram_values(window: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill, clip and logarithm of a spectrogram in uV^2/Hz."""
+    """Fill, clip and logarithm of a spectrogram in uV^2/Hz, (rows, 400)."""
     assert DEFAULT.spectrogram_clip is not None
     low, high = map(np.float32, DEFAULT.spectrogram_clip)
-    return np.log(np.clip(np.nan_to_num(window, nan=0.0), low, high))
+    return np.log(np.clip(filled(window), low, high))
 
 
 def report_way(data: Path, out: Path, windows: int) -> int:
@@ -42,8 +49,6 @@ def report_way(data: Path, out: Path, windows: int) -> int:
 
     The rows come in random order, as they do once they are split by class or shuffled.
     """
-    import pandas as pd
-
     table = pd.read_csv(data / "train.csv").sample(frac=1, random_state=0).head(windows)
     eegs: dict[int, Any] = {}
     spectrograms: dict[int, Any] = {}
@@ -62,27 +67,19 @@ def report_way(data: Path, out: Path, windows: int) -> int:
     return len(table)
 
 
-def npy_way(data: Path, out: Path, windows: int) -> int:
+def npy_way(data: Path, out: Path) -> int:
     """Each recording decoded once by polars on all processors, a float16 .npy file per window."""
-    table = pl.read_csv(data / "train.csv")
-    some = table["eeg_id"].unique(maintain_order=True)
-    rows = table.filter(pl.col("eeg_id").is_in(some.head(_leading(table, windows)).implode()))
+    rows = pl.read_csv(data / "train.csv")
     jobs = []
     for name, folder in (("eeg", "train_eegs"), ("spectrogram", "train_spectrograms")):
         columns = rows.select(f"{name}_id", f"{name}_label_offset_seconds", "label_id")
         for (recording,), part in columns.group_by(f"{name}_id", maintain_order=True):
             file = data / folder / f"{recording}.parquet"
             jobs.append((name, file, part.to_numpy()[:, 1:].tolist()))
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with own_processes(os.cpu_count() or 1) as pool:
         written = sum(pool.map(partial(_cut, out), jobs, chunksize=8))
     assert written == 2 * len(rows)
     return len(rows)
-
-
-def _leading(table: pl.DataFrame, windows: int) -> int:
-    """How many of the first EEG recordings have about so many windows."""
-    counts = table.group_by("eeg_id", maintain_order=True).len()["len"].cum_sum()
-    return int((counts < windows).sum()) + 1
 
 
 def _cut(out: Path, job: tuple[str, Path, list[tuple[float, float]]]) -> int:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from conditions import BATCH
 from numpy.typing import NDArray
 
 from hmsstore import Store
+from hmsstore.schema import EEG
 
-BATCH = 32
-SHAPE = (10_000, 20)
+SHAPE = (EEG.window_rows, len(EEG.features))
+WINDOW_BYTES = SHAPE[0] * SHAPE[1] * 2
 
 Epoch = Callable[[], Iterable[Any]]
 Order = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """What a peer is given: a store, a folder of its own, rows in the order wanted."""
+    """What a peer is given: where the store is, a folder of its own, rows in the order wanted."""
 
-    store: Store
+    path: Path
     folder: Path
     order: Order
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened by those who read it."""
+        return Store.open(self.path)
 
     def batches(self) -> Iterator[Order]:
         """Rows of each batch."""
@@ -37,11 +45,11 @@ class Case:
         return eeg
 
     def windows(self) -> Iterator[NDArray[np.float16]]:
-        """All windows, in order."""
-        return map(self.window, range(len(self.store)))
+        """All windows that are asked for, in the store's order."""
+        return map(self.window, range(len(self.order)))
 
-    def unwritten(self) -> bool:
-        """Whether nothing has been written for this peer yet; makes its folder."""
+    def begin_writing(self) -> bool:
+        """Make this peer's folder; False if it was there, and all is written."""
         if self.folder.exists():
             return False
         self.folder.mkdir()
@@ -51,7 +59,7 @@ class Case:
         """All windows in one .npy file, written once for all peers."""
         file = self.folder.parent / "windows.npy"
         if not file.exists():
-            shape = (len(self.store), *SHAPE)
+            shape = (len(self.order), *SHAPE)
             array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape)
             for row, window in enumerate(self.windows()):
                 array[row] = window

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from conditions import BATCH
 from numpy.typing import NDArray
-from peer_case import BATCH, SHAPE, Case, Epoch
+from peer_case import SHAPE, WINDOW_BYTES, Case, Epoch
 
 from hmstrain.loader import MappedLoader, Request
 
@@ -47,6 +48,11 @@ def gather(case: Case) -> Epoch:
     return epoch
 
 
+def gather_new(case: Case) -> Epoch:
+    """Our reader, into new arrays for every batch."""
+    return lambda: (case.store.gather(rows, "eeg")["eeg"] for rows in case.batches())
+
+
 def hmstrain(case: Case) -> Epoch:
     """Our training loader."""
     loader = MappedLoader(case.store, ("eeg",), BATCH, torch.device("cpu"))
@@ -57,12 +63,14 @@ def torch_memmap(workers: int) -> Callable[[Case], Epoch]:
     """The map-style Dataset of torch's documentation."""
 
     def peer(case: Case) -> Epoch:
-        return lambda: torch.utils.data.DataLoader(
+        loader = torch.utils.data.DataLoader(
             Memmap(case.npy()),
             batch_size=BATCH,
             sampler=case.order.tolist(),
             num_workers=workers,
+            persistent_workers=workers > 0,
         )
+        return lambda: loader
 
     return peer
 
@@ -70,12 +78,13 @@ def torch_memmap(workers: int) -> Callable[[Case], Epoch]:
 def in_memory(case: Case) -> Epoch:
     """All windows in memory, as unpickling gives them."""
     array = np.load(case.npy())  # what unpickling an array gives
-    return lambda: (array[rows] for rows in case.batches())
+    out = np.empty((BATCH, *SHAPE), np.float16)
+    return lambda: (np.take(array, rows, 0, out, mode="clip") for rows in case.batches())
 
 
 def npy_files(case: Case) -> Epoch:
     """A file for each window."""
-    if case.unwritten():
+    if case.begin_writing():
         for row, window in enumerate(case.windows()):
             np.save(case.folder / f"{row}.npy", window)
     return lambda: (
@@ -126,7 +135,7 @@ def xbatcher(case: Case) -> Epoch:
     import xbatcher as xb
 
     path = case.folder / "windows.zarr"
-    if case.unwritten():
+    if case.begin_writing():
         data = xarray.DataArray(
             np.load(case.npy(), mmap_mode="r"), dims=("window", "time", "channel"), name="eeg"
         )
@@ -147,9 +156,9 @@ def lmdb(case: Case) -> Epoch:
     """Raw bytes, without pickle."""
     import lmdb as db
 
-    if case.unwritten():
+    if case.begin_writing():
         with (
-            db.open(str(case.folder), map_size=2 * len(case.store) * 400_000 + 10**7) as made,
+            db.open(str(case.folder), map_size=2 * len(case.order) * WINDOW_BYTES + 10**7) as made,
             made.begin(write=True) as writing,
         ):
             for row, window in enumerate(case.windows()):
@@ -172,17 +181,17 @@ def tensordict(case: Case) -> Epoch:
     from tensordict import MemoryMappedTensor
 
     file = case.folder / "windows"
-    if case.unwritten():
+    if case.begin_writing():
         MemoryMappedTensor.from_tensor(
             torch.from_numpy(np.load(case.npy(), mmap_mode="c")), filename=file
         )
-    shape = torch.Size((len(case.store), *SHAPE))
+    shape = torch.Size((len(case.order), *SHAPE))
     array = MemoryMappedTensor.from_filename(file, dtype=torch.float16, shape=shape)
     return lambda: (array[torch.from_numpy(rows)] for rows in case.batches())
 
 
 def hf_datasets(case: Case) -> Epoch:
-    """Arrow on disk, handed out as tensors of float32."""
+    """Arrow on disk, handed out as tensors."""
     from datasets import Array2D, Dataset, Features, disable_progress_bars
 
     disable_progress_bars()
@@ -191,14 +200,14 @@ def hf_datasets(case: Case) -> Epoch:
         for window in case.windows():
             yield {"eeg": window}
 
-    if case.unwritten():
+    if case.begin_writing():
         features = Features({"eeg": Array2D(SHAPE, "float16")})
         cache = case.folder.with_suffix(".cache")
         Dataset.from_generator(
             rows, features=features, cache_dir=str(cache), writer_batch_size=100
         ).save_to_disk(case.folder)
         shutil.rmtree(cache)
-    made = Dataset.load_from_disk(case.folder).with_format("torch")
+    made = Dataset.load_from_disk(case.folder).with_format("torch", dtype=torch.float16)
     return lambda: (made[batch.tolist()]["eeg"] for batch in case.batches())
 
 
@@ -206,7 +215,7 @@ def webdataset(case: Case) -> Epoch:
     """Tar files, shuffled among the windows of a buffer."""
     import webdataset as wds
 
-    if case.unwritten():
+    if case.begin_writing():
         with wds.ShardWriter(str(case.folder / "%04d.tar"), maxsize=64e6, verbose=0) as writer:
             for row, window in enumerate(case.windows()):
                 writer.write({"__key__": f"{row:08d}", "npy": window})
@@ -228,30 +237,39 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
             held = []
 
 
-def mosaicml(case: Case) -> Epoch:
+def mosaicml(workers: int) -> Callable[[Case], Epoch]:
     """MDS shards, shuffled by their own order."""
+    return lambda case: _mosaicml(case, workers)
+
+
+def _mosaicml(case: Case, workers: int) -> Epoch:
     from streaming import MDSWriter, StreamingDataset
 
-    if case.unwritten():
+    if case.begin_writing():
         columns = {"eeg": "ndarray:float16:10000,20"}
         with MDSWriter(out=str(case.folder), columns=columns) as writer:
             for window in case.windows():
                 writer.write({"eeg": window})
     data = StreamingDataset(local=str(case.folder), shuffle=True, batch_size=BATCH)
-    return lambda: (
-        batch["eeg"] for batch in torch.utils.data.DataLoader(data, batch_size=BATCH, num_workers=0)
+    loader = torch.utils.data.DataLoader(
+        data, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0
     )
+    return lambda: (batch["eeg"] for batch in loader)
 
 
-def litdata(case: Case) -> Epoch:
+def litdata(workers: int) -> Callable[[Case], Epoch]:
     """Chunks, shuffled by their own order."""
+    return lambda case: _litdata(case, workers)
+
+
+def _litdata(case: Case, workers: int) -> Epoch:
     import litdata as lit
 
     data = case.folder / "data"
-    if case.unwritten():
+    if case.begin_writing():
         lit.optimize(
             fn=case.window,
-            inputs=list(range(len(case.store))),
+            inputs=list(range(len(case.order))),
             output_dir=str(data),
             chunk_bytes="64MB",
             num_workers=1,
@@ -259,4 +277,7 @@ def litdata(case: Case) -> Epoch:
             start_method="fork",
         )
     made = lit.StreamingDataset(str(data), shuffle=True)
-    return lambda: lit.StreamingDataLoader(made, batch_size=BATCH, num_workers=0)
+    loader = lit.StreamingDataLoader(
+        made, batch_size=BATCH, num_workers=workers, persistent_workers=workers > 0
+    )
+    return lambda: loader

@@ -4,12 +4,13 @@ Each peer gets the windows in the form that it wants, written by its own means, 
 epoch in batches of 32, in random order where it can, at the settings that its documentation
 recommends. Three conditions: all in the page cache, epochs in turn, the median counts; cold,
 nothing of the data in the page cache; and cold with memory capped, page cache included. The last
-two run in a process of their own, from opening the files on. A sum over the batches proves that all
+two run in a process of their own, from opening the files on. A sum over the batches shows that all
 handed out the same windows.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import shutil
@@ -18,26 +19,32 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import peer_loaders as loaders
-from conditions import NotMeasuredError, make_cold, memory_cap
-from peer_case import BATCH, Case, Epoch
+import torch
+from conditions import BATCH, NotMeasuredError, make_cold, memory_cap, size
+from peer_case import WINDOW_BYTES, Case, Epoch
 from record import command_line, write_record
 from simulated import command
 
 from hmsstore import Store
+from hmstrain.loader import free_bytes
 
 ROUNDS = 5
-COLD_ROUNDS = 3
 CAP_MIB = 640
 """Memory of a capped process with its page cache; importing torch alone takes some 250 of it."""
 PER_S = 200
 """Every how many samples the sum takes one: one per second."""
 OURS = "Store.gather"
+ORDER = "order.npy"
+"""Rows in the order of every epoch."""
+KILLED = 137, -9
+"""How a process ends that the kernel stopped at its memory cap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class Peer:
 
 PEERS = {
     OURS: Peer(loaders.gather),
+    "Store.gather into new arrays": Peer(loaders.gather_new),
     "hmstrain's loader, 2 threads": Peer(loaders.hmstrain),
     "array in memory, fancy index": Peer(loaders.in_memory),
     "LMDB": Peer(loaders.lmdb, ("lmdb",)),
@@ -59,28 +67,29 @@ PEERS = {
     "one .npy file per window": Peer(loaders.npy_files),
     "Hugging Face datasets": Peer(loaders.hf_datasets, ("datasets",)),
     "tensorstore, the same store": Peer(loaders.tensorstore, ("tensorstore",)),
-    "mosaicml-streaming": Peer(loaders.mosaicml, ("streaming",)),
+    "mosaicml-streaming, no workers": Peer(loaders.mosaicml(0), ("streaming",)),
+    "mosaicml-streaming, 2 workers": Peer(loaders.mosaicml(2), ("streaming",)),
     "webdataset": Peer(loaders.webdataset, ("webdataset",)),
     "zarrs, the same store": Peer(loaders.zarrs, ("zarr", "zarrs")),
-    "litdata": Peer(loaders.litdata, ("litdata",)),
+    "litdata, no workers": Peer(loaders.litdata(0), ("litdata",)),
+    "litdata, 2 workers": Peer(loaders.litdata(2), ("litdata",)),
     "zarr-python, the same store": Peer(loaders.zarr_python, ("zarr",)),
-    "xarray and xbatcher": Peer(loaders.xbatcher, ("xarray", "xbatcher")),
+    "xarray and xbatcher": Peer(loaders.xbatcher, ("xarray", "xbatcher", "zarr")),
 }
 
 
 def case(work: Path, name: str) -> Case:
-    """The store of a working folder, its rows in an order that is always the same."""
-    store = Store.open(work / "hms.zarr")
-    order = np.random.default_rng(0).permutation(len(store) // BATCH * BATCH)
-    folder = "".join(letter if letter.isalnum() else "-" for letter in name)
-    return Case(store, work / folder, order)
+    """What a peer finds in the working folder."""
+    words = name.partition(" workers")[0].removesuffix(" 2").removesuffix(" no")
+    folder = "".join(letter if letter.isalnum() else "-" for letter in words)
+    return Case(work / "hms.zarr", work / folder, np.load(work / ORDER))
 
 
 def total(epoch: Iterable[Any]) -> int:
     """Sum over every 200th sample of an epoch's windows, as integers."""
     added = 0
     for batch in epoch:
-        seen = np.asarray(batch)[:, ::PER_S].astype(np.float16)  # one peer hands out float32
+        seen = np.asarray(batch)[:, ::PER_S]
         added += int(seen.view(np.uint16).sum(dtype=np.int64))
     return added
 
@@ -115,13 +124,15 @@ def cold(work: Path, name: str, expected: int, before: list[str]) -> float:
     Raises
     ------
     NotMeasuredError
-        The process failed: it had too little memory.
+        The data cannot be made cold, or the process was killed at its memory cap.
     """
     make_cold(work)
     words = [sys.executable, __file__, "--work", str(work), "--alone", name]
     done = subprocess.run([*before, *words], stdout=subprocess.PIPE, text=True)
+    if before and done.returncode in KILLED:
+        raise NotMeasuredError("too little memory")
     if done.returncode:
-        raise NotMeasuredError(f"ends with {done.returncode}: too little memory")
+        raise SystemExit(f"{name} ended with {done.returncode}")
     seconds, added = json.loads(done.stdout.splitlines()[-1])
     if added != expected:
         raise SystemExit(f"{name} handed out other windows: {added}, not {expected}")
@@ -129,20 +140,17 @@ def cold(work: Path, name: str, expected: int, before: list[str]) -> float:
 
 
 def cold_rounds(
-    work: Path, names: Iterable[str], expected: int, cap: int
+    work: Path, names: Iterable[str], expected: int, rounds: int, cap: int = 0
 ) -> dict[str, list[float] | str]:
     """Seconds of cold epochs in turn, or why there are none; memory capped if `cap` is not 0."""
     found: dict[str, Any] = {name: [] for name in names}
-    for _ in range(COLD_ROUNDS):
+    for _ in range(rounds):
         for name, seconds in found.items():
             if isinstance(seconds, str):
                 continue
             try:
-                if cap:
-                    with memory_cap(cap) as before:
-                        seconds.append(cold(work, name, expected, before))
-                else:
-                    seconds.append(cold(work, name, expected, []))
+                with memory_cap(cap) if cap else nullcontext([]) as before:
+                    seconds.append(cold(work, name, expected, before))
             except NotMeasuredError as reason:
                 found[name] = str(reason)
     return found
@@ -161,38 +169,56 @@ def cells(title: str, seconds: dict[str, Any], name: str, windows: int) -> dict[
     return {f"{title}, windows/s": rate, f"{title}, times": times}
 
 
+def write(work: Path, windows: int) -> None:
+    """Make a store and the order of its rows, in an empty folder."""
+    if work.exists() and any(work.iterdir()):
+        raise SystemExit(f"{work} is not empty: name another --work.")
+    work.mkdir(parents=True, exist_ok=True)
+    command("hmsprep", "synth", work / "data", "--windows", windows, "--fast", "--seed", 1)
+    command("hmsprep", "build", work / "data", work / "hms.zarr")
+    shutil.rmtree(work / "data")
+    count = len(Store.open(work / "hms.zarr")) // BATCH * BATCH
+    np.save(work / ORDER, np.random.default_rng(0).permutation(count))
+
+
+def begin(work: Path, names: Iterable[str]) -> tuple[dict[str, Epoch], dict[str, str]]:
+    """Let peers write what they read, and begin; what is not installed says so."""
+    epochs: dict[str, Epoch] = {}
+    missing: dict[str, str] = {}
+    for name in names:
+        try:
+            epochs[name] = PEERS[name].begin(case(work, name))
+        except ImportError as error:
+            missing[name] = f"not measured: {error.name} is not installed"
+    return epochs, missing
+
+
 def main() -> None:
     """Write what each peer wants, let them take turns, write the record."""
     parser = command_line(__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="folder for data; emptied first")
-    parser.add_argument("--windows", type=int, default=4096)
+    parser.add_argument("--work", type=Path, required=True, help="empty folder for data; kept")
+    parser.add_argument("--windows", type=int, default=3072)
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--cold-rounds", type=int, default=3)
     parser.add_argument("--alone", choices=PEERS, help="only go through one peer's epoch")
-    parser.add_argument("--warm-only", action="store_true", help="leave out cold and capped")
     arguments = parser.parse_args()
     work: Path = arguments.work
     if arguments.alone:
         alone(work, arguments.alone)
         return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    size = arguments.windows // BATCH * BATCH
-    command("hmsprep", "synth", work / "data", "--windows", size, "--fast", "--seed", 1)
-    command("hmsprep", "build", work / "data", work / "hms.zarr")
-    epochs: dict[str, Epoch] = {}
-    missing: dict[str, str] = {}
-    for name, peer in PEERS.items():
-        try:
-            epochs[name] = peer.begin(case(work, name))
-        except ImportError as error:
-            missing[name] = f"not measured: {error.name} is not installed"
+    write(work, arguments.windows)
+    windows = len(np.load(work / ORDER))
+    epochs, missing = begin(work, arguments.peers)
+    if size(work) + windows * WINDOW_BYTES > 0.9 * free_bytes(torch.device("cpu")):
+        raise SystemExit("All that does not fit in memory at once: fewer --windows.")
     conditions: dict[str, dict[str, Any]] = {}
     conditions["cached"], expected = warm(epochs)
-    epochs.clear()  # what is mapped cannot be dropped
-    names = conditions["cached"]
-    if not arguments.warm_only:
-        conditions["cold"] = cold_rounds(work, names, expected, 0)
-        conditions["capped"] = cold_rounds(work, names, expected, CAP_MIB << 20)
-    windows = len(case(work, OURS).order)
+    names = list(epochs)
+    epochs.clear()
+    gc.collect()  # what is mapped cannot be made cold
+    rounds = arguments.cold_rounds
+    conditions["cold"] = cold_rounds(work, names, expected, rounds)
+    conditions["capped"] = cold_rounds(work, names, expected, rounds, CAP_MIB << 20)
     rows: list[dict[str, Any]] = []
     for name in names:
         row: dict[str, Any] = {"what": name}
@@ -201,19 +227,25 @@ def main() -> None:
         rows.append(row)
     columns = list(rows[0])[1:]
     rows += [{"what": name} | dict.fromkeys(columns, why) for name, why in missing.items()]
+    write_record("peers", rows, noted(work, windows, rounds), arguments)
+
+
+def noted(work: Path, windows: int, rounds: int) -> str:
+    """What the table means."""
     store = Store.open(work / "hms.zarr")
     eeg_mb = sum(shard.nbytes for shard in store.shards("eeg")) / 1e6
-    note = (
-        f"{windows:,} windows of EEG (10,000 x 20, half precision: {windows * 0.4:,.0f} MB), which "
-        f"the store keeps in {eeg_mb:,.0f} MB, since windows overlap; batches of {BATCH}. 'times' "
-        f"is how much longer than {OURS} an epoch takes: median of the rounds' ratios, and their "
-        f"range. Cached: {ROUNDS} epochs of each in turn. Cold: {COLD_ROUNDS} epochs of each in "
-        "turn, nothing of the data in the page cache, from opening the files on. Capped: so too, "
-        f"process and page cache together in {CAP_MIB} MiB. xbatcher goes in order, webdataset "
-        "shuffles within a buffer, all others are in random order. Every epoch of every peer "
-        "handed out the same windows, by a sum over them."
+    return (
+        f"{windows:,} windows of EEG (10,000 x 20, half precision: "
+        f"{windows * WINDOW_BYTES / 1e6:,.0f} MB), which the store keeps in {eeg_mb:,.0f} MB, "
+        f"since windows overlap; batches of {BATCH}. 'times' is how much longer than {OURS} an "
+        "epoch takes: median of the rounds' ratios, and their range. Cached: "
+        f"{ROUNDS} epochs of each in turn. Cold: {rounds} epochs of each in turn, nothing of the "
+        "data in this machine's page cache (what its host caches cannot be told), from opening the "
+        f"files on. Capped: so too, process and page cache together in {CAP_MIB} MiB. xbatcher "
+        "goes in order, webdataset shuffles within a buffer, litdata and mosaicml-streaming "
+        "within blocks; all others are in random order. Every epoch of every peer handed out the "
+        "same windows, by a sum over every 200th sample."
     )
-    write_record("peers", rows, note, arguments)
 
 
 if __name__ == "__main__":

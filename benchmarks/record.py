@@ -8,7 +8,8 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,19 @@ PACKAGES = (
     "zarr",
     "torch",
     "timm",
+    "pandas",
+    "datasets",
+    "litdata",
+    "lmdb",
+    "mosaicml-streaming",
+    "tensordict",
+    "tensorstore",
+    "webdataset",
+    "xarray",
+    "xbatcher",
+    "zarrs",
 )
+"""Of these, a record names the versions that are installed."""
 
 
 def command_line(doc: str | None) -> argparse.ArgumentParser:
@@ -48,7 +61,10 @@ def machine() -> dict[str, Any]:
         ),
         platform.machine(),
     )
-    return {
+    card = {}
+    if "torch" in sys.modules and (cuda := sys.modules["torch"].cuda).is_available():
+        card = {"gpu": cuda.get_device_name(), "cuda": sys.modules["torch"].version.cuda}
+    return card | {
         "processor": model,
         "cores": os.cpu_count(),
         "memory_gib": round(memory_kb / 2**20, 1),
@@ -72,6 +88,14 @@ def commit() -> str:
     return head + ("+" if changed else "")
 
 
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
+
 def _without_folder(word: str) -> str:
     """A path's name: where it lay on this machine is nobody's business."""
     return Path(word).name if word.startswith("/") or "../" in word else word
@@ -86,7 +110,7 @@ def write_record(
         "command": " ".join(["python", *map(_without_folder, sys.argv)]),
         "commit": commit(),
         "machine": machine(),
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": _versions(),
         "note": note,
         "rows": rows,
     }

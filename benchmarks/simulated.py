@@ -7,9 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from conditions import module
 
 from hmsstore import Store
+from hmstrain.run_folder import read_metrics
 
 
 def command(*words: object) -> None:
@@ -25,6 +27,16 @@ def simulated_store(work: Path, windows: int, *options: str) -> Store:
         command("hmsprep", "synth", data, "--windows", windows, "--seed", 11)
     command("hmsprep", "build", data, path, *options)
     return Store.open(path)
+
+
+def pace(folder: Path) -> tuple[float, float]:
+    """Windows per second of a run's training, and what share of its time it waited for data."""
+    lines = [line for line in read_metrics(folder / "metrics.jsonl") if line["event"] == "train"]
+    steps = np.diff([0, *(line["step"] for line in lines)])
+    rates = np.array([line["windows_per_s"] for line in lines])
+    seconds = steps / rates  # in units of one batch
+    waiting = np.average([line["waiting"] for line in lines], weights=seconds)
+    return float(np.average(rates, weights=seconds)), float(waiting)
 
 
 def train(store: Path, out: Path, options: str, seed: int = 0) -> dict[str, Any]:

