@@ -3,8 +3,8 @@
 Simulates data in the fast mode, after the competition's table of windows if it is given, at some
 sizes. The largest is built in turn with two ceilings and two other ways: reading and decoding every
 file on all processors and doing nothing with it; writing as many bytes as the store has; a .npy
-file per window; a pandas read per row, of some rows, scaled up to all. Then every size is built with
-several numbers of processes, and the memory of the whole process tree is sampled.
+file per window; a pandas read per row, of some rows, scaled up to all. Then every size is built
+with several numbers of processes, and the memory of the whole process tree is sampled.
 """
 
 from __future__ import annotations

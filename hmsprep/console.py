@@ -118,6 +118,7 @@ def print_info(store: Store) -> None:
     rows["with NaN"] = (
         f"{counts['eeg_windows_with_nan']:,} EEG, "
         f"{counts['spectrogram_windows_with_nan']:,} spectrogram windows"
+        f"{', all dropped' if counts['dropped'] else ''}"
     )
     rows |= _cleaning(info["parameters"])
     constant = [name for found in info["statistics"].values() for name in found["constant"]]

@@ -12,9 +12,9 @@ from pathlib import Path
 from hmsprep.errors import BuildError
 
 
-def sync_folder(folder: Path) -> None:
-    """Force a folder's entries to disk, so that a rename in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Force a file's content to disk, or a folder's entries, so that it survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -22,7 +22,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def publish(temporary: Path, final: Path) -> None:
-    """Give a finished file its name, and make that durable; folders are made as needed."""
+    """Force a finished file to disk and give it its name there; folders are made as needed."""
+    sync(temporary)
     made = []
     folder = final.parent
     while not folder.exists():
@@ -31,17 +32,14 @@ def publish(temporary: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary.replace(final)
     for changed in [final.parent, *(new.parent for new in made)]:
-        sync_folder(changed)
+        sync(changed)
 
 
 def write_file(path: Path, content: bytes, partial: Path) -> tuple[int, int]:
     """Write a small file durably by way of a temporary one; return size and CRC-32."""
     partial.mkdir(exist_ok=True)
     temporary = partial / f"{os.getpid()}"
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    temporary.write_bytes(content)
     publish(temporary, path)
     return len(content), zlib.crc32(content)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsprep.errors import BuildError
-from hmsprep.files import sync_folder, write_file
+from hmsprep.files import sync, write_file
 from hmsprep.plan import Plan, versions
 from hmsstore import StoreError
 from hmsstore.manifest import (
@@ -171,11 +171,11 @@ class Site:
             file.unlink(missing_ok=True)
         for folder in (self.ingest, self.partial):
             shutil.rmtree(folder, ignore_errors=True)
-        sync_folder(self.building)
+        sync(self.building)
         if self.store.exists():
             self.store.rename(self.replaced)
         self.building.rename(self.store)
-        sync_folder(self.store.parent)
+        sync(self.store.parent)
         self.discard(self.replaced)
 
     def discard(self, folder: Path) -> None:

@@ -20,7 +20,7 @@ from hmsprep.half import from_half, rows_to_half, to_half
 from hmsprep.parameters import HALF_MAX, Parameters
 from hmsprep.recording import decode
 from hmsprep.shards import ChecksummedFile, filling, shard_index
-from hmsprep.source import open_files
+from hmsprep.source import open_files, read_ahead
 from hmsprep.statistics import Moments, Statistics, moments
 from hmsstore.schema import DTYPE, SIGNALS, Signal
 
@@ -118,9 +118,10 @@ def ingest(task: IngestTask) -> Ingested:
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
     with ChecksummedFile(task.partial / uuid4().hex) as scratch:
-        for piece in task.pieces:
+        contents = read_ahead(files, [piece.file for piece in task.pieces])
+        for piece, content in zip(task.pieces, contents, strict=True):
             try:
-                half = result.add(piece, files.read(piece.file))
+                half = result.add(piece, content.result())
                 scratch.write(half)
             except DataError as error:
                 problems.append(str(error))
@@ -128,7 +129,7 @@ def ingest(task: IngestTask) -> Ingested:
             raise DataError(problems[0])
         if problems:
             raise DataError(several(f"{len(problems)} recordings cannot be used:", problems))
-        size, crc = scratch.close(durable=False)
+        size, crc = scratch.close()
     return Ingested(
         scratch.path,
         task.signal,
@@ -214,12 +215,12 @@ def normalise(task: NormaliseTask) -> Normalised:
                 np.clip(values, -HALF_MAX, HALF_MAX, out=values)
             final.write(to_half(values))
         if scratch_crc != task.scratch_crc:
-            final.close(durable=False)
+            final.close()
             final.path.unlink()
             return Normalised(None, task.signal, task.shard, 0, 0, 0)
         chunked = -(-task.rows // signal.window_rows) * signal.window_rows
         for rows_of_nan in filling(signal, chunked - stored):
             final.write(rows_of_nan)
         final.write(np.frombuffer(shard_index(signal, task.rows, task.shard_rows), np.uint8))
-        size, crc = final.close(durable=True)
+        size, crc = final.close()
     return Normalised(final.path, task.signal, task.shard, size, crc, saturated)

@@ -148,8 +148,9 @@ def run(
     """Train one model, choose its best checkpoint by validation, and test that.
 
     With --set, off unless asked: shift_s, swap, channel_dropout, mask,
-    mixup, noise, ema, vote_weight, min_votes, second_epochs,
-    clip_gradient, eeg_as=raw, eeg_seconds. --dry-run prints all settings.
+    mixup, noise, ema, norm_windows, standardise=window, vote_weight,
+    min_votes, second_epochs, clip_gradient, precision, channels_last,
+    compile, eeg_as=raw, eeg_seconds. --dry-run prints all settings.
     """
     from hmstrain import commands
 

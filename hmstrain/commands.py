@@ -75,6 +75,7 @@ def test(folder: RunFolder, store: Path | None, split: str, device: str, *, as_j
     if as_json:
         console.print_json(found)
     else:
+        console.note(f"{folder.path} on {opened.path}, split {split}:")
         console.print_outcome(found)
         console.note(f"Predictions are in {folder.path / name}.npz.")
 

@@ -68,10 +68,10 @@ class RunProgress:
     def _start(self, values: Mapping[str, Any]) -> None:
         going_on = f", going on at step {values['step']:,}" if values["step"] else ""
         note(
-            f"{self.title}: {values['parameters'] / 1e6:.1f} million parameters on "
-            f"{values['device']}; {values['train']:,} training, {values['valid']:,} validation and "
-            f"{values['test']:,} test windows; {values['epochs']} epochs, "
-            f"{values['steps']:,} steps{going_on}."
+            f"{self.title}: {values['model']}, {values['parameters']:,} parameters on "
+            f"{values['device']}; {values['train']:,} training windows, {values['valid']:,} to "
+            f"validate on (one of each EEG and votes), {values['test']:,} test windows; "
+            f"{values['steps']:,} steps in {values['epochs']} epoch(s){going_on}."
         )
         if values["random"] and not values["step"]:
             note("Starting from random weights; --pretrained or --weights start from others.")
@@ -125,12 +125,13 @@ class RunProgress:
 def print_outcome(outcome: Mapping[str, Any]) -> None:
     """Print a run's scores on the test split, or on what else it was tested on."""
     test = outcome["test"]
+    _print_folds(outcome)
     if test is None:
         note("The store has no test split; the best validation is in metrics.json.")
         return
     table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    table.add_column("test", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    table.add_column(outcome.get("split", "test"), justify="right", no_wrap=True)
     table.add_column("95% interval", no_wrap=True)
     constant = outcome.get("constant")
     if constant:
@@ -173,9 +174,30 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
         warn("Patients leak between training and test: these scores are too good.")
 
 
+def _print_folds(outcome: Mapping[str, Any]) -> None:
+    """Say how the folds of a run of all of them did."""
+    if "out_of_fold" not in outcome:
+        return
+    found = outcome["out_of_fold"]
+    print(
+        f"Out of fold, {found['windows']:,} windows: KL {_number(found['kl'])}, "
+        f"{_number(found['kl_votes'])} over one of each EEG and votes; "
+        f"accuracy {_number(found['accuracy'])}."
+    )
+    alone = outcome.get("test_of_single_folds", {}).get("kl_votes")
+    if alone:
+        print(
+            f"Test, below: the mean prediction of all {len(outcome['folds'])} networks. KL of each "
+            f"alone, over one of each EEG and votes: {alone['mean']:.3f} +- {alone['std']:.3f}."
+        )
+
+
 def print_models(rows: list[tuple[str, str, str]], more: int) -> None:
     """Print models with parameters and what they take."""
-    table = Table("model", "parameters", "takes", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("parameters", justify="right", no_wrap=True)
+    table.add_column("takes", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -32,8 +32,6 @@ ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
 AHEAD = 4
 """Batches beyond the ring that the kernel is told of."""
-CACHED_BYTES_PER_S = 4e9
-"""Gathering slower than this reads from disk; only then is telling the kernel worth its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,6 @@ class MappedLoader:
     ) -> None:
         self.store, self.signals, self.device = store, signals, device
         self.waited_s = 0.0
-        self.reading_disk = True
         self.cuda = device.type == "cuda"
         self.ring = [_Slot(signals, batch_size, self.cuda) for _ in range(threads + 2)]
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="gather")
@@ -103,7 +100,7 @@ class MappedLoader:
             while free and coming:
                 request, slot = coming.popleft(), free.popleft()
                 for later in islice(queue, 1):
-                    if self.reading_disk:
+                    if self.store.reading_disk:
                         self.store.will_need(later.rows, self.signals)
                     coming.append(later)
                 pending.append((self.pool.submit(self._gather, request, slot), slot))
@@ -147,11 +144,7 @@ class MappedLoader:
             slot.copied.synchronize()
         count = len(request.rows)
         out = {name: tensor[:count].numpy() for name, tensor in slot.tensors.items()}
-        start = time.perf_counter()
         self.store.gather(request.rows, self.signals, out=out, shift=request.shift, clamp=True)
-        seconds = time.perf_counter() - start
-        nbytes = sum(array.nbytes for array in out.values())
-        self.reading_disk = nbytes < seconds * CACHED_BYTES_PER_S
         return count
 
     def _stage(self, future: Future[int], slot: _Slot) -> tuple[Batch, _Slot]:

@@ -19,6 +19,8 @@ from hmstrain.world import World
 
 LOG_EVERY = 10
 """Steps between log lines; losses are looked at then, so that a GPU need not wait in between."""
+PATIENCE_S = 10.0
+"""Seconds after which one process by itself logs earlier: steps of large networks on a CPU."""
 
 Tell = Callable[[str, Mapping[str, Any]], None]
 """Told of 'start', 'train', 'valid' and 'test' with figures to show."""
@@ -43,10 +45,11 @@ class Pace:
         self.start, self.waited = time.perf_counter(), 0.0
 
     def add(self, step: int, parts: Tensor, rate: float, waited_s: float) -> None:
-        """Note a step; log once there are enough."""
+        """Note a step; log once there are enough, or it took long."""
         self.losses.append(parts)
         self.rate = rate
-        if len(self.losses) == LOG_EVERY:
+        slow = self.world.size == 1 and time.perf_counter() - self.start > PATIENCE_S
+        if slow or len(self.losses) == LOG_EVERY:
             self.flush(step, waited_s)
 
     def flush(self, step: int, waited_s: float) -> None:

@@ -47,6 +47,7 @@ def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | Non
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
     loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
+    loss.set_xlim(0, max(lines[-1]["step"], 1) * 1.02)
     loss.set_ylabel("KL divergence")
     loss.set_ylim(bottom=0)
     loss.legend(fontsize=8, frameon=False, ncols=2)

@@ -255,7 +255,7 @@ def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise RunError("TensorBoard is not installed: pip install tensorboard.") from None
+        raise RunError("TensorBoard is missing: pip install '.[tensorboard]'.") from None
     return SummaryWriter(str(folder))
 
 

@@ -18,6 +18,7 @@ from hmstrain.loader import make_loader
 from hmstrain.metrics import scores
 from hmstrain.models import make_network
 from hmstrain.run_folder import RunFolder
+from hmstrain.scoring import constant
 from hmstrain.world import World
 
 
@@ -64,6 +65,7 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict
         "patients_trained_on": known,
         "split": split,
         "test": scores(store.windows, rows, prediction),
+        "constant": constant(store, rows, prediction) if len(store.select("train")) else None,
         "alignment": alignments[0] if len(parts) == 1 else None,
         "rows": rows,
         "prediction": prediction,

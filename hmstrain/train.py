@@ -125,6 +125,7 @@ class Run:
     def _begin_log(self) -> MetricsLog:
         last = self.epochs[-1]
         figures = {
+            "model": f"{self.config.model}, {self.config.inputs}",
             "parameters": count_parameters(self.state.network),
             "train": len(self.rows),
             "valid": len(validation_rows(self.store, self.epochs[0].fold)[0]),
@@ -136,12 +137,10 @@ class Run:
             "random": not (self.config.pretrained or self.config.weights),
             "rotating": self.config.fold == "rotate",
         }
+        path, tensorboard = self.folder.path / "metrics.jsonl", self.config.tensorboard
+        log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
         self.tell("start", figures)
-        return MetricsLog(
-            self.folder.path / "metrics.jsonl",
-            until_step=self.progress.step,
-            tensorboard=self.config.tensorboard,
-        )
+        return log
 
     def train_epoch(self, epoch: Epoch) -> None:
         """Go through one epoch, or what is left of it, from one validation to the next."""

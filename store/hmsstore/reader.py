@@ -5,8 +5,9 @@ Shapes: B windows of a batch, T rows in time, C channels or features, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from hmsstore.shift import shift_room, window_starts
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
+CACHED_BYTES_PER_S = 4e9
+"""Gathering slower than this waits for a disk; only then is telling the kernel worth its time."""
 
 
 class Store:
@@ -40,6 +43,8 @@ class Store:
         One row per window; FORMAT.md lists the columns.
     recordings : mapping of str to mapping of str to array (recordings,)
         Per signal, one row per stored span of a recording.
+    reading_disk : bool
+        Whether gathering had to wait for a disk the last time, as far as its speed tells.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -51,6 +56,7 @@ class Store:
         self.recordings = opened.recordings
         self._shards = opened.shards
         self._shard_rows = opened.shard_rows
+        self.reading_disk = True
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
@@ -144,6 +150,8 @@ class Store:
     ) -> Batch:
         """Copy windows into batch arrays, each by one contiguous copy.
 
+        While windows have to be read from a disk, the kernel is told of the whole batch first.
+
         Parameters
         ----------
         rows : integers (B,)
@@ -176,22 +184,31 @@ class Store:
         for name in [signals] if isinstance(signals, str) else signals:
             if name not in SIGNALS:
                 raise RequestError(f"signal {name!r} does not exist: use {', '.join(SIGNALS)}")
-            signal = SIGNALS[name]
-            batch[name] = _destination(signal, len(numbers), out)
-            shards, shard_rows = self._shards[name], self._shard_rows[name]
-            for window, start in zip(batch[name], starts[name].tolist(), strict=True):
+            batch[name] = _destination(SIGNALS[name], len(numbers), out)
+        begun = perf_counter()
+        if self.reading_disk:
+            self._advise(starts, batch)
+        for name, windows in batch.items():
+            rows_each, shard_rows = SIGNALS[name].window_rows, self._shard_rows[name]
+            shards = self._shards[name]
+            for window, start in zip(windows, starts[name].tolist(), strict=True):
                 number, first = divmod(start, shard_rows)
-                np.copyto(window, shards[number][first : first + signal.window_rows])
+                np.copyto(window, shards[number][first : first + rows_each])
+        nbytes = sum(windows.nbytes for windows in batch.values())
+        self.reading_disk = nbytes < CACHED_BYTES_PER_S * (perf_counter() - begun)
         return batch
 
     def will_need(self, rows: ArrayLike, signals: str | Sequence[str] = tuple(SIGNALS)) -> None:
         """Tell the kernel that these windows will be gathered soon, so that it reads ahead.
 
-        Worth its while where the store is not in the page cache; it changes nothing else. Takes the
-        same rows and signals as `gather`.
+        Worth its while some batches ahead, and while `reading_disk`; it changes nothing else. Takes
+        the same rows and signals as `gather`.
         """
         starts = window_starts(self.windows, self._checked_rows(rows), None, clamp=False)
-        for name in [signals] if isinstance(signals, str) else signals:
+        self._advise(starts, [signals] if isinstance(signals, str) else signals)
+
+    def _advise(self, starts: Mapping[str, NDArray[np.int64]], signals: Iterable[str]) -> None:
+        for name in signals:
             shards, shard_rows = self._shards[name], self._shard_rows[name]
             for start in starts[name].tolist():
                 number, first = divmod(start, shard_rows)

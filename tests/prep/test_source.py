@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from helpers import SMALL, build_store, tree_bytes, write_pair
 from hmsprep.dataset import load
 from hmsprep.errors import DataError, MissingFilesError
 from hmsprep.parameters import Parameters
-from hmsprep.source import Source
+from hmsprep.source import Folder, Source, read_ahead
 from hmsstore import Store
 
 
@@ -114,3 +115,31 @@ def test_a_folder_of_test_data_alone_builds_unlabelled_windows(data: Path, tmp_p
     assert built.windows["votes"].sum() == 0
     assert built.windows["expert_consensus"].tolist() == [-1] * 3
     assert built.folds == 0
+
+
+def test_reading_ahead_keeps_the_order_and_each_files_own_error(tmp_path: Path) -> None:
+    for name in "abd":
+        (tmp_path / name).write_text(name)
+    found = list(read_ahead(Folder(tmp_path), list("abcd")))
+    assert [found[place].result() for place in (0, 1, 3)] == [b"a", b"b", b"d"]
+    with pytest.raises(FileNotFoundError, match="c"):
+        found[2].result()
+    assert list(read_ahead(Folder(tmp_path), [])) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is cached")
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_kernel_may_forget_what_it_did_not_hold_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cached: bool
+) -> None:
+    (tmp_path / "recording").write_bytes(b"signal")
+    forgotten: list[int] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *what: forgotten.append(what[-1]))
+    if not cached:
+
+        def would_wait(*_: object) -> int:
+            raise BlockingIOError
+
+        monkeypatch.setattr(os, "preadv", would_wait)
+    assert Folder(tmp_path).read("recording") == b"signal"
+    assert forgotten == ([] if cached else [os.POSIX_FADV_DONTNEED])

@@ -19,12 +19,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsprep.verify import verify
-from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store
+from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store, reader
 from hmsstore.manifest import Manifest, checksum, parse_manifest
 
 
 def rows_of(store: Store) -> list[int]:
     return np.linspace(0, len(store) - 1, 12).astype(int).tolist()
+
+
+@pytest.mark.parametrize(("fast_enough", "told"), [(0.0, [True, False]), (1e30, [True, True])])
+def test_the_kernel_is_told_of_a_batch_while_gathering_is_slow(
+    store: Store, monkeypatch: pytest.MonkeyPatch, fast_enough: float, told: list[bool]
+) -> None:
+    store = Store.open(store.path)
+    calls: list[int] = []
+    monkeypatch.setattr(reader, "advise", lambda *_: calls.append(1))
+    monkeypatch.setattr(reader, "CACHED_BYTES_PER_S", fast_enough)
+    for expected in told:
+        calls.clear()
+        store.gather([0, 1, 2])
+        assert len(calls) == (6 if expected else 0)
 
 
 def test_gather_equals_the_windows_that_zarr_python_reads(store: Store) -> None:
