@@ -23,16 +23,17 @@ demo/data/train.csv: | $(PREP)
 demo/hms.zarr/MANIFEST.json: demo/data/train.csv
 	$(BIN)/hmsprep build demo/data demo/hms.zarr --force
 
-LEARN := --inputs eeg --image-size 96 --epochs 8 --set eeg_seconds=12 --set swap=0.5 \
-  --set shift_s=3 --set ema=0.95
+LEARN := --inputs eeg --image-size 96 --set eeg_seconds=12 --set swap=0.5 --set shift_s=3 \
+  --set ema=0.95
 
 demo/cnn/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 	$(BIN)/hmstrain run demo/hms.zarr --model naive_cnn $(LEARN) --learning-rate 3e-3 \
-	  --out demo/cnn --resume
+	  --epochs 8 --out demo/cnn --resume
 
 demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 	$(BIN)/hmstrain run demo/hms.zarr --model resnet10t $(LEARN) --learning-rate 2e-3 \
-	  --set mixup=0.4 --out demo/resnet --resume
+	  --epochs 20 --batch-size 16 --sample votes --set channel_dropout=0.1 --set mixup=0.4 \
+	  --out demo/resnet --resume
 
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
