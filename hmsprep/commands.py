@@ -96,7 +96,7 @@ def verify(store: Path, *, as_json: bool) -> None:
             print(f"  {problem}")
     if problems:
         raise typer.Exit(1)
-    opened = Store.open(store)
+    opened = _opened(store)
     if not as_json:
         print(f"{store} is whole: {len(opened.manifest.files):,} files, {len(opened):,} windows.")
 
@@ -115,7 +115,7 @@ def show(store: Path, row: int, out: Path) -> None:
     from hmsprep.errors import ParameterError
     from hmsstore.view import draw_window
 
-    figure = draw_window(Store.open(store), row)
+    figure = draw_window(_opened(store), row)
     try:
         figure.savefig(out)
     except ValueError as error:
