@@ -1,9 +1,8 @@
 """A store and the order of its windows -> batches on the device, gathered ahead of time.
 
 Threads of this process copy windows out of the mapped files into a small ring of host buffers,
-pinned where there is a GPU; a side stream carries them over while the step before is computed. The
-kernel is told of the windows to come while they have to be read from disk. No worker process,
-nothing loaded: memory is the ring.
+pinned where there is a GPU; a side stream carries them over while the step before is computed. No
+worker process, nothing loaded: memory is the ring.
 """
 
 from __future__ import annotations
@@ -30,8 +29,6 @@ Batch = dict[str, Tensor]
 """float16 (B, T, features) by signal, on the device."""
 ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
-AHEAD = 4
-"""Batches beyond the ring that the kernel is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,13 @@ class MappedLoader:
 
     def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
         """Yield the batches in order; each is valid until the next one is asked for."""
-        queue = iter(requests)
-        coming: deque[Request] = deque(islice(queue, AHEAD))
+        coming = iter(requests)
         free = deque(self.ring)
         pending: deque[tuple[Future[int], _Slot]] = deque()
 
         def submit() -> None:
-            while free and coming:
-                request, slot = coming.popleft(), free.popleft()
-                for later in islice(queue, 1):
-                    if self.store.reading_disk:
-                        self.store.will_need(later.rows, self.signals)
-                    coming.append(later)
+            for request in islice(coming, len(free)):
+                slot = free.popleft()
                 pending.append((self.pool.submit(self._gather, request, slot), slot))
 
         def stage() -> tuple[Batch, _Slot] | None:

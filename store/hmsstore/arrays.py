@@ -6,7 +6,6 @@ first byte on. Nothing here decodes; what cannot be mapped is refused.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Mapping
 from contextlib import suppress
 from math import ceil
@@ -116,18 +115,6 @@ def map_column(store: Path, path: str, column: Column, metadata: Metadata) -> ND
 def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Map the first bytes of a file as an array, as a plain ndarray (slices of it cost less)."""
     return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
-
-
-def advise(array: NDArray[Any], first_row: int, rows: int) -> None:
-    """Tell the kernel that these rows of a mapped array will be read, where it can be told."""
-    mapped: Any = array
-    while mapped is not None and not hasattr(mapped, "madvise"):
-        mapped = mapped.base
-    if mapped is None or not hasattr(mmap, "MADV_WILLNEED"):
-        return
-    row_bytes = array.strides[0]
-    start = first_row * row_bytes // mmap.PAGESIZE * mmap.PAGESIZE
-    mapped.madvise(mmap.MADV_WILLNEED, start, (first_row + rows) * row_bytes - start)
 
 
 def allow_open_files() -> None:

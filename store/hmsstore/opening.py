@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.arrays import Metadata, allow_open_files, check_layout, map_column, map_signal
+from hmsstore.disk import CAN_READ, StoreFiles
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
 from hmsstore.leakage import leaking_patients
 from hmsstore.manifest import Manifest, check_sizes, read_manifest
@@ -27,6 +28,8 @@ class Opened:
 
     path: Path
     manifest: Manifest
+    files: StoreFiles | None
+    """None on systems that can only map them."""
     info: dict[str, Any]
     """Attributes of the root group."""
     shards: dict[str, list[NDArray[np.float16]]]
@@ -57,6 +60,7 @@ def open_files(path: Path) -> Opened:
         opened = Opened(
             path,
             manifest,
+            StoreFiles(path) if CAN_READ else None,
             root["attributes"]["hms"],
             {name: map_signal(path, signal, nodes[name]) for name, signal in SIGNALS.items()},
             {

@@ -1,11 +1,11 @@
-"""A sealed store on disk -> windows as NumPy arrays, copied straight out of the mapped files.
+"""A sealed store on disk -> windows as NumPy arrays, copied straight out of its files.
 
 Shapes: B windows of a batch, T rows in time, C channels or features, K classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.arrays import advise
+from hmsstore.arrays import shard_name
+from hmsstore.disk import Wanted
 from hmsstore.errors import RequestError
 from hmsstore.opening import Opened, open_files
 from hmsstore.schema import SIGNALS, SPLITS, Signal
@@ -22,7 +23,7 @@ from hmsstore.shift import shift_room, window_starts
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
 CACHED_BYTES_PER_S = 4e9
-"""Gathering slower than this waits for a disk; only then is telling the kernel worth its time."""
+"""Gathering slower than this may be waiting for a disk, so it tries reading files the next time."""
 
 
 class Store:
@@ -44,7 +45,8 @@ class Store:
     recordings : mapping of str to mapping of str to array (recordings,)
         Per signal, one row per stored span of a recording.
     reading_disk : bool
-        Whether gathering had to wait for a disk the last time, as far as its speed tells.
+        Whether windows are read from the files, not copied out of the mapping, the next time:
+        gathering had to wait for a disk, as far as that can be told.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -56,7 +58,8 @@ class Store:
         self.recordings = opened.recordings
         self._shards = opened.shards
         self._shard_rows = opened.shard_rows
-        self.reading_disk = True
+        self._files = opened.files
+        self.reading_disk = self._files is not None
 
     @classmethod
     def open(cls, path: str | Path) -> Store:
@@ -150,7 +153,7 @@ class Store:
     ) -> Batch:
         """Copy windows into batch arrays, each by one contiguous copy.
 
-        While windows have to be read from a disk, the kernel is told of the whole batch first.
+        While windows have to come from a disk, the kernel is told of the whole batch first.
 
         Parameters
         ----------
@@ -185,34 +188,29 @@ class Store:
             if name not in SIGNALS:
                 raise RequestError(f"signal {name!r} does not exist: use {', '.join(SIGNALS)}")
             batch[name] = _destination(SIGNALS[name], len(numbers), out)
-        begun = perf_counter()
-        if self.reading_disk:
-            self._advise(starts, batch)
-        for name, windows in batch.items():
-            rows_each, shard_rows = SIGNALS[name].window_rows, self._shard_rows[name]
-            shards = self._shards[name]
-            for window, start in zip(windows, starts[name].tolist(), strict=True):
-                number, first = divmod(start, shard_rows)
-                np.copyto(window, shards[number][first : first + rows_each])
-        nbytes = sum(windows.nbytes for windows in batch.values())
-        self.reading_disk = nbytes < CACHED_BYTES_PER_S * (perf_counter() - begun)
+        self._fill(batch, starts)
         return batch
 
-    def will_need(self, rows: ArrayLike, signals: str | Sequence[str] = tuple(SIGNALS)) -> None:
-        """Tell the kernel that these windows will be gathered soon, so that it reads ahead.
+    def _fill(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> None:
+        begun = perf_counter()
+        waited = True
+        if self.reading_disk and self._files is not None:
+            waited = self._files.read(self._wanted(batch, starts)) > 0
+        else:
+            for window in self._wanted(batch, starts):
+                np.copyto(window.into, window.mapped)
+        nbytes = sum(windows.nbytes for windows in batch.values())
+        slow = nbytes < CACHED_BYTES_PER_S * (perf_counter() - begun)
+        self.reading_disk = slow and waited and self._files is not None
 
-        Worth its while some batches ahead, and while `reading_disk`; it changes nothing else. Takes
-        the same rows and signals as `gather`.
-        """
-        starts = window_starts(self.windows, self._checked_rows(rows), None, clamp=False)
-        self._advise(starts, [signals] if isinstance(signals, str) else signals)
-
-    def _advise(self, starts: Mapping[str, NDArray[np.int64]], signals: Iterable[str]) -> None:
-        for name in signals:
+    def _wanted(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> Iterator[Wanted]:
+        for name, windows in batch.items():
             shards, shard_rows = self._shards[name], self._shard_rows[name]
-            for start in starts[name].tolist():
+            rows, row_bytes = SIGNALS[name].window_rows, shards[0].strides[0]
+            for into, start in zip(windows, starts[name].tolist(), strict=True):
                 number, first = divmod(start, shard_rows)
-                advise(shards[number], first, SIGNALS[name].window_rows)
+                mapped = shards[number][first : first + rows]
+                yield Wanted(shard_name(name, number), first * row_bytes, mapped, into)
 
     def shift_room(self, rows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How far each window can move: smallest and largest shift in EEG samples, int64 (B,)."""

@@ -133,9 +133,3 @@ def test_the_plain_dataset_gives_whole_batches_to_a_torch_dataloader(
         assert batch["target"].shape[1:] == (6,)
         rows += batch["row"].tolist()
     assert rows == store.select("train").tolist()
-
-
-def test_telling_the_kernel_of_coming_windows_changes_nothing(store: Store) -> None:
-    store.will_need([0, 5, len(store) - 1])
-    store.will_need([], "eeg")
-    assert store.gather([0], "eeg")["eeg"].any()

@@ -1,0 +1,125 @@
+"""Windows that have to come from a disk -> batch arrays, by reads instead of page faults.
+
+Copying out of a mapped file is the fastest way while the file is in memory. When it is not, faults
+fetch a few pages at a time, and a kernel short of memory has trouble to take mapped pages back. So
+these windows are read: the kernel is first told of many, then asked for each.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.errors import DamagedStoreError
+
+CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
+"""Whether this system has what `StoreFiles` needs; Windows has not."""
+TOLD_AT_ONCE = 64
+"""Windows that the kernel is told of before the first is read: a batch of 32 with both signals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One window: where it lies, and the array that it goes to."""
+
+    name: str
+    """File, relative to the store."""
+    first_byte: int
+    mapped: NDArray[Any]
+    """The same bytes, mapped."""
+    into: NDArray[Any]
+
+
+class StoreFiles:
+    """The files of one store; the very same even if another has since been put in its place."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self.folder = os.open(store, os.O_RDONLY)
+        weakref.finalize(self, os.close, self.folder)
+
+    def read(self, wanted: Iterable[Wanted]) -> int:
+        """Fill the arrays of all windows; return the bytes that had to be waited for.
+
+        Raises
+        ------
+        DamagedStoreError
+            A file cannot be read, or has become shorter since the store was opened.
+        """
+        coming, waited = iter(wanted), 0
+        while group := list(islice(coming, TOLD_AT_ONCE)):
+            reads: list[_Read] = []
+            try:
+                reads.extend(_Read(self, window) for window in group)
+                waited += sum(read.missing for read in reads)
+                for read in reads:
+                    read.tell_kernel()
+                for read in reads:
+                    read.finish()
+            finally:
+                for read in reads:
+                    read.close()
+        return waited
+
+
+class _Read:
+    """One window on its way, as much of it as is in memory already there."""
+
+    def __init__(self, files: StoreFiles, window: Wanted) -> None:
+        self.files, self.window = files, window
+        into = window.into
+        self.array = into if into.flags.c_contiguous else np.empty(into.shape, into.dtype)
+        self.bytes = self.array.data.cast("B")
+        self.done = 0
+        try:
+            self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
+        except FileNotFoundError:  # deleted since, yet still mapped
+            self.file = -1
+            np.copyto(self.array, window.mapped)
+            self.done = len(self.bytes)
+            return
+        if hasattr(os, "RWF_NOWAIT"):
+            with suppress(OSError):  # nothing is there yet, or this file system cannot tell
+                self._take(os.RWF_NOWAIT)
+
+    @property
+    def missing(self) -> int:
+        return len(self.bytes) - self.done
+
+    def tell_kernel(self) -> None:
+        if self.missing and hasattr(os, "posix_fadvise"):
+            start = self.window.first_byte + self.done
+            os.posix_fadvise(self.file, start, self.missing, os.POSIX_FADV_WILLNEED)
+
+    def finish(self) -> None:
+        name = self.window.name
+        while self.missing:
+            try:
+                count = self._take(0)
+            except OSError as error:
+                problem = f"{name} cannot be read: {error.strerror}"
+                raise DamagedStoreError(self.files.store, [problem]) from error
+            if not count:
+                problem = f"{name} has become shorter since the store was opened"
+                raise DamagedStoreError(self.files.store, [problem])
+        if self.array is not self.window.into:
+            np.copyto(self.window.into, self.array)
+
+    def close(self) -> None:
+        if self.file >= 0:
+            os.close(self.file)
+
+    def _take(self, flags: int) -> int:
+        start = self.window.first_byte + self.done
+        count = os.preadv(self.file, [self.bytes[self.done :]], start, flags)
+        self.done += count
+        return count
