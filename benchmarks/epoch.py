@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import mmap
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,7 @@ from footprint import memory_kb
 from numpy.typing import NDArray
 
 from hmsstore import SIGNALS, Store
+from hmsstore.arrays import shard_name
 from hmstrain.loader import MappedLoader, Request
 
 EVERY = 50
@@ -53,6 +58,8 @@ def loaded(
 THROUGH: dict[str, Batches] = {"gather": gathered, "loader": loaded}
 FILES = "files"
 """The EEG files from start to end, by two threads: no loader."""
+PAST_CACHE = "windows past the page cache"
+"""The same windows, each by one read past the page cache, by two threads: no loader."""
 
 
 def epoch(path: Path, through: str, *options: str, cap: int = 0) -> dict[str, float]:
@@ -81,6 +88,34 @@ def read_files(path: Path) -> dict[str, float]:
     return {"seconds": seconds, "GB/s": size(path / "eeg") / seconds / 1e9}
 
 
+def read_windows(path: Path) -> dict[str, float]:
+    """Read the EEG windows that `gathered` does, past the page cache, and do nothing with them."""
+    store = Store.open(path)
+    signal, shard_rows = SIGNALS["eeg"], store.shard_rows("eeg")
+    row_bytes = 2 * len(signal.features)
+    files = [
+        os.open(path / shard_name("eeg", number), os.O_RDONLY | os.O_DIRECT)
+        for number in range(len(store.shards("eeg")))
+    ]
+    buffers = threading.local()
+
+    def read(start: int) -> int:
+        if not hasattr(buffers, "bytes"):
+            buffers.bytes = mmap.mmap(-1, signal.window_rows * row_bytes + 2 * mmap.PAGESIZE)
+        number, first = divmod(start, shard_rows)
+        begin = first * row_bytes // mmap.PAGESIZE * mmap.PAGESIZE  # both ends at whole pages
+        pages = -(-((first + signal.window_rows) * row_bytes - begin) // mmap.PAGESIZE)
+        return os.preadv(files[number], [memoryview(buffers.bytes)[: pages * mmap.PAGESIZE]], begin)
+
+    rows = np.random.default_rng(0).permutation(apart(store))
+    starts = store.windows["eeg_start"][rows].tolist()
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(2) as pool:
+        nbytes = sum(pool.map(read, starts))
+    seconds = time.perf_counter() - begun
+    return {"seconds": seconds, "GB/s": nbytes / seconds / 1e9}
+
+
 def apart(store: Store) -> NDArray[np.int64]:
     """Rows whose EEG windows share no sample, in order."""
     chosen, free_from = [], 0
@@ -92,16 +127,19 @@ def apart(store: Store) -> NDArray[np.int64]:
     return np.array(chosen)
 
 
+CEILINGS = {FILES: read_files, PAST_CACHE: read_windows}
+
+
 def main() -> None:
     """Open, go through the epoch, print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path)
-    parser.add_argument("--through", choices=[*THROUGH, FILES], default="loader")
+    parser.add_argument("--through", choices=[*THROUGH, *CEILINGS], default="loader")
     parser.add_argument("--apart", action="store_true", help="EEG windows that share no sample")
     parser.add_argument("--batches", type=int, default=10**9, help="stop after so many")
     arguments = parser.parse_args()
-    if arguments.through == FILES:
-        print(json.dumps(read_files(arguments.store)))
+    if ceiling := CEILINGS.get(arguments.through):
+        print(json.dumps(ceiling(arguments.store)))
         return
     before_kb, _ = memory_kb()
     start = time.perf_counter()

@@ -2,8 +2,9 @@
 
 The data are simulated in the fast mode, after a table of windows (the competition's train.csv or
 its metadata), at a fraction of its patients if the disk is small. Beside the build stand ceilings:
-reading and decoding every file, writing as many bytes. Beside reading the store stands reading its
-EEG files from start to end: cold, and with memory capped to a part of it.
+reading and decoding every file, writing as many bytes. Beside reading the store, cold and with
+memory capped to a part of it, stand reading its EEG files from start to end, and the same windows
+past the page cache.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from conditions import (
     timed,
     write_seconds,
 )
-from epoch import FILES, epoch
+from epoch import FILES, PAST_CACHE, THROUGH, epoch
 from footprint import measured
 from loader import alone, measure
 from record import command_line, write_record
@@ -37,10 +38,11 @@ NOTE = (
     "of windows) from simulated signals, from the command line. Decoding and build begin with cold "
     "files. Cold and capped: EEG windows that share no sample, so that each byte is read once, "
     "through the training loader and by 'gather' alone, in turn with two threads that read the "
-    "same files from start to end, in processes of their own; medians and ranges. From 'open' to "
-    "'memory added' as in `loader.py`."
+    "same files from start to end, and two that read the same windows in the same order past the "
+    "page cache (O_DIRECT: what the disk gives for such reads, without any cost of memory), in "
+    "processes of their own; medians and ranges. From 'open' to 'memory added' as in `loader.py`."
 )
-TRAINING = "--model naive_cnn --inputs spec+eeg --image-size 96 --set eeg_seconds=12"
+TRAINING = "--model naive_cnn --inputs spec+eeg --image-size 64 --set eeg_seconds=12"
 
 
 def building(data: Path, store: Path, workers: int) -> dict[str, Any]:
@@ -72,13 +74,13 @@ def reading(store: Path, rounds: int) -> dict[str, Any]:
         "epoch of gather GB/s": round(found["GB/s"], 2),
     }
     for condition, cap in (("cold", 0), (f"cold in {CAP_MIB} MiB", CAP_MIB << 20)):
-        speeds: dict[str, list[float]] = {FILES: [], "loader": [], "gather": []}
+        speeds: dict[str, list[float]] = {way: [] for way in (FILES, PAST_CACHE, *THROUGH)}
         first_s: list[float] = []
         try:
             for _ in range(rounds):
                 for through, taken in speeds.items():
                     make_cold(store)
-                    options = [] if through == FILES else ["--apart"]
+                    options = ["--apart"] if through in THROUGH else []
                     found = epoch(store, through, *options, cap=cap)
                     taken.append(found["GB/s"])
                     if through == "loader":
@@ -87,10 +89,12 @@ def reading(store: Path, rounds: int) -> dict[str, Any]:
             figures[condition] = str(reason)
             continue
         figures[f"{condition}: files from start to end GB/s"] = middle(speeds[FILES])
-        for through in ("loader", "gather"):
-            ratios = [a / b for a, b in zip(speeds[through], speeds[FILES], strict=True)]
+        figures[f"{condition}: {PAST_CACHE} GB/s"] = middle(speeds[PAST_CACHE])
+        for through in THROUGH:
             figures[f"{condition}: {through} GB/s"] = middle(speeds[through])
-            figures[f"{condition}: {through} / files"] = middle(ratios)
+            for ceiling in (FILES, PAST_CACHE):
+                ratios = [a / b for a, b in zip(speeds[through], speeds[ceiling], strict=True)]
+                figures[f"{condition}: {through} / {ceiling}"] = middle(ratios)
         figures[f"{condition}: first batch s"] = middle(first_s)
     return figures
 
