@@ -89,8 +89,8 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
     with suppress(DataError):  # it does not fit
         loaders[RESIDENT] = ResidentLoader(store, signals(config), world.device)
     run.loader.close()
-    (epoch,) = run.epochs
-    run.state.begin_stage(epoch.stage, epoch.steps)
+    epoch = run.epochs[0]
+    run.state.begin_stage(epoch.stage, len(loaders) * (ROUNDS + 1) * steps)
     number = 0
     rng = np.random.default_rng(0)
     run.weights = np.ones(len(store), np.float32)
@@ -153,7 +153,6 @@ def main() -> None:
             image_size=arguments.image_size,
             device=arguments.device,
             epochs=1,
-            steps=3 * (ROUNDS + 1) * steps,
         )
         for model in arguments.models:
             for way, changed in (GPU_WAYS if arguments.device != "cpu" else CPU_WAYS).items():
