@@ -11,10 +11,12 @@ BENCH := bench-work
 demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate, build, verify, train, test
 	$(BIN)/hmsprep verify demo/hms.zarr
 	$(BIN)/hmsprep info demo/hms.zarr
-	$(BIN)/hmsprep show demo/hms.zarr 0 --out demo/window.png
+	$(BIN)/hmsprep inspect demo/data --html demo/data.html
+	$(BIN)/hmsprep show demo/hms.zarr --out demo/windows.png
 	$(BIN)/hmstrain test demo/cnn
 	$(BIN)/hmstrain test demo/resnet
-	@echo "Look at demo/window.png, demo/cnn/curves.png and demo/resnet/confusion.png."
+	$(BIN)/hmstrain report demo/resnet
+	@echo "Look at demo/data.html, demo/windows.png and demo/resnet/report.html."
 
 demo/data/train.csv: | $(PREP)
 	@mkdir -p demo
@@ -51,13 +53,15 @@ bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
 	$(BIN)/python benchmarks/build.py --results $(BENCH)/results
 	$(BIN)/python benchmarks/loader.py --results $(BENCH)/results
 	$(BIN)/python benchmarks/step.py --image-size 128 --results $(BENCH)/results
+	$(BIN)/python benchmarks/inspecting.py --results $(BENCH)/results
 
 LIKE ?= train.csv
 
 bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's table; 60 GB of disk
 	$(BIN)/python benchmarks/build.py --like $(LIKE)
 	$(BIN)/python benchmarks/loader.py
-	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/step.py --image-size 128
+	$(BIN)/python benchmarks/inspecting.py
 	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
 	VIRTUAL_ENV=$(BENCH)/venv $(BIN)/uv pip install --quiet -e '.[prep,train]' --group peers
 	$(BENCH)/venv/bin/python benchmarks/peers.py --work $(BENCH)/peers

@@ -8,6 +8,8 @@ Fill = Literal["zero", "interpolate", "mean", "drop"]
 Normalise = Literal["zscore", "none"]
 SplitBy = Literal["patient", "window", "all"]
 Missing = Literal["error", "skip"]
+Class = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
+Montage = Literal["bipolar", "referential", "average"]
 
 EEG_CLIP_UV = 1024.0
 """Common to nearly all published pipelines: scalp EEG beyond a millivolt is artefact."""

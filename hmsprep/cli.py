@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hmsprep import cli_look
 from hmsprep.choices import (
     EEG_CLIP_UV,
     EKG_CLIP_UV,
@@ -22,6 +23,7 @@ from hmsprep.choices import (
     SplitBy,
     Windows,
 )
+from hmsprep.options import Data, Json, StoreIn, StoreOut
 from hmsprep.ranges import RangeCommand, parse_number, parse_range
 
 app = typer.Typer(
@@ -32,14 +34,6 @@ app = typer.Typer(
 )
 SELECT, CLEAN, RUN = "What to build", "How to clean", "How to run"
 PREP_PACKAGES = ("polars", "pyarrow", "scipy", "sklearn", "zarr", "numcodecs", "matplotlib")
-
-Data = Annotated[
-    Path,
-    typer.Argument(envvar="HMS_DATA", help="Folder in Kaggle's layout, or the competition's .zip."),
-]
-StoreOut = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store to make.")]
-StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
 
 
 def _version(asked: bool) -> None:
@@ -204,18 +198,9 @@ def info(store: StoreIn = Path("hms.zarr"), json: Json = False) -> None:
     commands.info(store, as_json=json)
 
 
-@app.command()
-def show(
-    store: Annotated[Path, typer.Argument(help="The store.")],
-    row: Annotated[int, typer.Argument(help="Row of the window table.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Picture to write.", show_default="window-ROW.png")
-    ] = None,
-) -> None:
-    """Draw a window as a doctor reads it: bipolar EEG, spectrograms, votes."""
-    from hmsprep import commands
-
-    commands.show(store, row, out or Path(f"window-{row}.png"))
+app.command()(cli_look.inspect)
+app.command()(cli_look.montage)
+app.command()(cli_look.show)
 
 
 @app.command()

@@ -5,8 +5,6 @@ Commands that only read a store import nothing that only a build needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +34,10 @@ def build(
     from hmsprep.site import Site, State
 
     building = Site(store.resolve()).building
-    with _stoppable("Stopped while planning; nothing was begun."), console.thinking("Planning"):
+    with (
+        console.stoppable("Stopped while planning; nothing was begun."),
+        console.thinking("Planning"),
+    ):
         dataset = load(data, parameters, missing)
     console.warn(dataset.warnings)
     if building.exists():
@@ -67,7 +68,7 @@ def plan(data: Path, parameters: Parameters, *, missing: Missing, as_json: bool)
     from hmsprep.plan import summary
     from hmsprep.source import is_table
 
-    with _stoppable("Stopped."), console.thinking("Planning"):
+    with console.stoppable("Stopped."), console.thinking("Planning"):
         if is_table(data):
             planned = load_metadata(data, parameters)
             warnings = list(planned.warnings)
@@ -86,7 +87,7 @@ def verify(store: Path, *, as_json: bool) -> None:
     """Check a store and list every problem; exit with 1 if there is any."""
     from hmsprep.verify import verify as verify_store
 
-    with _stoppable("Stopped."), console.progress({"verify": "Verifying"}) as progress:
+    with console.stoppable("Stopped."), console.progress({"verify": "Verifying"}) as progress:
         problems = verify_store(store, progress)
     if as_json:
         console.print_json({"store": str(store), "ok": not problems, "problems": problems})
@@ -96,31 +97,18 @@ def verify(store: Path, *, as_json: bool) -> None:
             print(f"  {problem}")
     if problems:
         raise typer.Exit(1)
-    opened = _opened(store)
+    there = opened(store)
     if not as_json:
-        print(f"{store} is whole: {len(opened.manifest.files):,} files, {len(opened):,} windows.")
+        print(f"{store} is whole: {len(there.manifest.files):,} files, {len(there):,} windows.")
 
 
 def info(store: Path, *, as_json: bool) -> None:
     """Describe a store."""
-    opened = _opened(store)
+    there = opened(store)
     if as_json:
-        console.print_json(opened.info)
+        console.print_json(there.info)
     else:
-        console.print_info(opened)
-
-
-def show(store: Path, row: int, out: Path) -> None:
-    """Draw one window."""
-    from hmsprep.errors import ParameterError
-    from hmsstore.view import draw_window
-
-    figure = draw_window(_opened(store), row)
-    try:
-        figure.savefig(out)
-    except ValueError as error:
-        raise ParameterError(f"--out {out}: {error}.") from None
-    console.note(f"Wrote {out}.")
+        console.print_info(there)
 
 
 def synth(
@@ -138,7 +126,7 @@ def synth(
     from hmsprep.synth.dataset import make_dataset
 
     with (
-        _stoppable("Stopped; nothing is left behind."),
+        console.stoppable("Stopped; nothing is left behind."),
         console.progress({"synth": "Simulating"}, unit="spectrograms") as progress,
     ):
         made = make_dataset(
@@ -157,18 +145,8 @@ def synth(
         console.print_synth(out, made)
 
 
-def _opened(store: Path) -> Store:
+def opened(store: Path) -> Store:
     """Open a store and repeat what it warns of: above all that patients leak."""
-    opened = Store.open(store)
-    console.warn(opened.info["warnings"])
-    return opened
-
-
-@contextmanager
-def _stoppable(message: str) -> Iterator[None]:
-    """On Ctrl-C, say this and exit as shells expect."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        console.note(message)
-        raise typer.Exit(130) from None
+    there = Store.open(store)
+    console.warn(there.info["warnings"])
+    return there

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer
+from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -86,6 +89,47 @@ def progress(
 
     with bars:
         yield show
+
+
+@contextmanager
+def stoppable(message: str) -> Iterator[None]:
+    """On Ctrl-C, say this and exit as shells expect."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(message)
+        raise typer.Exit(130) from None
+
+
+def print_section(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], note_: str = ""
+) -> None:
+    """Print one table under its title; numbers stand to the right."""
+    cells = list(rows)
+    table = Table(
+        title=title, title_style="bold", title_justify="left", box=box.SIMPLE_HEAD,
+        show_header=any(header), pad_edge=False, caption=note_ or None, caption_justify="left",
+    )  # fmt: skip
+    for number, name in enumerate(header):
+        numeric = all(row[number][:1].lstrip("-").isdigit() or not row[number] for row in cells)
+        table.add_column(
+            name,
+            justify="right" if numeric and number else "left",
+            overflow="fold",
+            no_wrap=number == 0,
+        )
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def print_list(title: str, texts: Iterable[str]) -> None:
+    """Print sentences under a title, a dash before each."""
+    out = Console()
+    out.print(Text(title, style="bold"))
+    for text in texts:
+        out.print(Padding(Text(f"- {text}"), (0, 0, 0, 1)))
+    out.print()
 
 
 def print_plan(found: Mapping[str, Any]) -> None:

@@ -92,7 +92,7 @@ def read_table(content: bytes, name: str) -> Columns:
     DataError
         Listing the problems by line.
     """
-    table = TextTable(_read_text(content, name), name)
+    table = TextTable(read_text(content, name), name)
     if table.frame.is_empty():
         raise DataError(f"{name} has no rows. Download it again.")
     label_columns = [CONSENSUS, *VOTES]
@@ -127,7 +127,7 @@ def read_table(content: bytes, name: str) -> Columns:
     return columns
 
 
-def _read_text(content: bytes, name: str) -> pl.DataFrame:
+def read_text(content: bytes, name: str) -> pl.DataFrame:
     """Read every column as text, so that what is no number can be shown as it stands."""
     try:
         if name.endswith(".parquet"):

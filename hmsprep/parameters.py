@@ -18,6 +18,8 @@ from hmsprep.choices import (
 from hmsprep.errors import ParameterError
 from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
 
+SPECTROGRAM_CLIP = exp(-4), exp(8)
+"""Range of power in uV^2/Hz that medal teams of the competition kept."""
 HALF_MAX = 65_504.0
 """Largest finite half-precision number: what cannot be clipped lower saturates here."""
 LOG_FLOOR = 0.005
@@ -46,7 +48,7 @@ class Parameters:
     """EEG is clipped to this many microvolts either way."""
     ekg_clip: float | None = EKG_CLIP_UV
     """The EKG channel is clipped to this many microvolts either way."""
-    spectrogram_clip: tuple[float, float] | None = (exp(-4), exp(8))
+    spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP
     """Range of the power, in uV^2/Hz, before its natural logarithm is taken."""
     bandpass: tuple[float, float] | None = None
     """Edges in Hz of a zero-phase band-pass over the whole EEG recording."""

@@ -7,11 +7,37 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from hmstrain.config import Config, make_config
+from hmstrain import cli_look
+from hmstrain.config import make_config
+from hmstrain.options import (
+    HOW,
+    WHAT,
+    WHERE,
+    Batch,
+    ConfigFile,
+    Data,
+    Device,
+    Epochs,
+    Fold,
+    Fraction,
+    Inputs,
+    Json,
+    Precision,
+    Pretrained,
+    RunIn,
+    RunStore,
+    Seed,
+    Set,
+    Size,
+    Steps,
+    StoreIn,
+    Weights,
+    option,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,23 +45,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-WHAT, HOW, WHERE = "What to train", "How to train", "How to run"
 NO_MEMORY = (
     "The memory does not hold this step: a smaller --batch-size or --image-size, --precision "
     "bfloat16 or a smaller model takes less."
 )
 TRAIN_PACKAGES = ("torch", "timm", "safetensors", "matplotlib", "torchvision")
-
-
-DEFAULTS = Config().to_json()
-
-
-def _option(name: str, panel: str, help_: str, **more: Any) -> Any:
-    """An option; one that is a setting shows the setting's default."""
-    default = DEFAULTS.get(name.lstrip("-").replace("-", "_"))
-    if default not in (None, False, ""):
-        more.setdefault("show_default", f"{default}")
-    return typer.Option(name, help=help_, rich_help_panel=panel, **more)
 
 
 def _version(asked: bool) -> None:
@@ -55,54 +69,12 @@ def program(
     """Train, test and compare models of EEG patterns on a sealed store."""
 
 
-StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store.")]
-Inputs = Annotated[str | None, _option("--inputs", WHAT, "spec, eeg or spec+eeg.", metavar="WHICH")]
-Epochs = Annotated[int | None, _option("--epochs", HOW, "Passes over the windows.", metavar="N")]
-Batch = Annotated[int | None, _option("--batch-size", HOW, "Windows per step.", metavar="N")]
-Steps = Annotated[int | None, _option("--steps", HOW, "Stop after so many steps.", metavar="N")]
-Fraction = Annotated[
-    float | None, _option("--fraction", HOW, "Share of the training patients.", metavar="F")
-]
-Size = Annotated[
-    int | None,
-    _option("--image-size", WHAT, "Resize images to N x N; 0: 400 x 300.", metavar="N"),
-]
-Fold = Annotated[
-    str | None,
-    _option("--fold", WHAT, "Fold to validate on; all; or rotate (leaks).", metavar="K|all|rotate"),
-]
-Seed = Annotated[int | None, _option("--seed", HOW, "Of every random choice.", metavar="S")]
-Pretrained = Annotated[bool, _option("--pretrained", WHAT, "Start from timm's weights.")]
-Weights = Annotated[
-    Path | None, _option("--weights", WHAT, "Start from this file: .safetensors or .pth.")
-]
-ConfigFile = Annotated[
-    Path | None, _option("--config", HOW, "Settings: JSON, TOML, or a run's config.json.")
-]
-Set = Annotated[
-    list[str] | None,
-    _option("--set", HOW, "Any setting, again and again: mixup=0.4.", metavar="KEY=VALUE"),
-]
-Device = Annotated[
-    str | None, _option("--device", WHERE, "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
-]
-Data = Annotated[
-    str | None,
-    _option("--data", WHERE, "map the store, or hold it on the device.", metavar="map|device"),
-]
-Precision = Annotated[
-    str | None,
-    _option("--precision", WHERE, "float32, bfloat16 or float16.", metavar="KIND"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
-
-
 @app.command()
 def run(
     store: StoreIn = Path("hms.zarr"),
     model: Annotated[
         str | None,
-        _option(
+        option(
             "--model",
             WHAT,
             "naive_cnn, resnet1d, a timm name, or package.module:function.",
@@ -111,7 +83,7 @@ def run(
     ] = None,
     inputs: Inputs = None,
     contrastive: Annotated[
-        bool, _option("--contrastive", WHAT, "Pull EEG and spectrogram embeddings together.")
+        bool, option("--contrastive", WHAT, "Pull EEG and spectrogram embeddings together.")
     ] = False,
     image_size: Size = None,
     fold: Fold = None,
@@ -122,14 +94,14 @@ def run(
     steps: Steps = None,
     fraction: Fraction = None,
     learning_rate: Annotated[
-        float | None, _option("--learning-rate", HOW, "Peak of the schedule.", metavar="LR")
+        float | None, option("--learning-rate", HOW, "Peak of the schedule.", metavar="LR")
     ] = None,
     sample: Annotated[
         str | None,
-        _option("--sample", HOW, "An epoch: window, votes or eeg.", metavar="WHICH"),
+        option("--sample", HOW, "An epoch: window, votes or eeg.", metavar="WHICH"),
     ] = None,
     balance: Annotated[
-        str | None, _option("--balance", HOW, "votes: weigh classes alike.", metavar="none|votes")
+        str | None, option("--balance", HOW, "votes: weigh classes alike.", metavar="none|votes")
     ] = None,
     seed: Seed = None,
     config: ConfigFile = None,
@@ -139,10 +111,10 @@ def run(
     precision: Precision = None,
     out: Annotated[
         Path | None,
-        _option("--out", WHERE, "Folder of the run.", show_default="runs/NAME"),
+        option("--out", WHERE, "Folder of the run.", show_default="runs/NAME"),
     ] = None,
-    resume: Annotated[bool, _option("--resume", WHERE, "Go on with the run in --out.")] = False,
-    dry_run: Annotated[bool, _option("--dry-run", WHERE, "Only print the settings.")] = False,
+    resume: Annotated[bool, option("--resume", WHERE, "Go on with the run in --out.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", WHERE, "Only print the settings.")] = False,
     json: Json = False,
 ) -> None:
     """Train one model, choose its best checkpoint by validation, and test that.
@@ -186,11 +158,8 @@ def run(
 
 @app.command()
 def test(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
-    store: Annotated[
-        Path | None,
-        typer.Option("--store", help="The store.", show_default="the one it was trained on"),
-    ] = None,
+    folder: RunIn,
+    store: RunStore = None,
     split: Annotated[
         str, typer.Option("--split", help="test, train, or valid.", metavar="WHICH")
     ] = "test",
@@ -224,7 +193,7 @@ def study(
     device: Device = None,
     data: Data = None,
     precision: Precision = None,
-    out: Annotated[Path, _option("--out", WHERE, "Folder of the study.")] = Path("study"),
+    out: Annotated[Path, option("--out", WHERE, "Folder of the study.")] = Path("study"),
     json: Json = False,
 ) -> None:
     """Train the report's nine systems and print their table beside its numbers.
@@ -252,6 +221,11 @@ def study(
         settings or (),
     )
     commands.study(store, chosen, out, systems, as_json=json)
+
+
+app.command()(cli_look.report)
+app.command()(cli_look.explain)
+app.command()(cli_look.view)
 
 
 @app.command()

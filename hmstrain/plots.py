@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.schema import CLASS_TITLES
+from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
 from hmstrain.run_folder import read_metrics
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-"""Of the palette of Okabe and Ito, which colour-blind people can tell apart."""
+RELIABILITY_BINS = 10
 
 
 def draw_run(folder: Path, outcome: Mapping[str, Any]) -> None:
@@ -81,6 +81,48 @@ def confusion(table: ArrayLike) -> Figure:
     axis.set_xlabel("predicted")
     axis.set_ylabel("expert consensus")
     figure.colorbar(picture, ax=axis, label="share of the row", shrink=0.8)
+    return figure
+
+
+def reliability(prediction: NDArray[np.float64], truth: NDArray[np.integer[Any]]) -> Figure:
+    """Accuracy of the most probable class by the probability given to it, (N, 6) and (N,)."""
+    sure = prediction.max(axis=1)
+    right = prediction.argmax(axis=1) == truth
+    place = np.minimum((sure * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    count = np.bincount(place, minlength=RELIABILITY_BINS)
+    some = count > 0
+    accuracy = np.bincount(place, right, minlength=RELIABILITY_BINS)[some] / count[some]
+    mean_sure = np.bincount(place, sure, minlength=RELIABILITY_BINS)[some] / count[some]
+    figure = Figure(figsize=(5.6, 5), layout="constrained")
+    curve, windows = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    curve.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+    curve.plot(mean_sure, accuracy, color=BLUE, marker="o", ms=5)
+    curve.set_ylim(0, 1)
+    curve.set_ylabel("share that is right")
+    middles = (np.arange(RELIABILITY_BINS) + 0.5) / RELIABILITY_BINS
+    windows.bar(middles, count, 0.9 / RELIABILITY_BINS, color=BLUE)
+    windows.set_ylabel("windows")
+    windows.set_xlim(0, 1)
+    windows.set_xlabel("probability of the most probable class")
+    for axis in (curve, windows):
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]) -> Figure:
+    """What each class adds to the KL, and the KL of windows with few and many votes."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for axis, parts, title in zip(
+        figure.subplots(1, 2), (by_class, by_votes), ("by class", "by number of votes"), strict=True
+    ):
+        known = {name: value for name, value in parts.items() if value is not None}
+        axis.barh(list(known), list(known.values()), color=BLUE)
+        for name, value in known.items():
+            axis.annotate(f" {value:.3f}", (max(value, 0), name), va="center", fontsize=8)
+        axis.invert_yaxis()
+        axis.margins(x=0.2)
+        axis.set_title(f"KL {title}", fontsize=10, loc="left")
+        axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
+from hmsstore.view.page import Page
 from hmstrain.config import INPUTS, RESNET1D, Config
 from hmstrain.errors import ConfigError
 from hmstrain.folds import run
@@ -166,6 +167,12 @@ def _write(table: dict[str, Any], out: Path) -> None:
         csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
     figure = study_bars(rows, table["constant_kl_votes"], table["title"])
     figure.savefig(out / "study.png", dpi=110)
+    page = Page("Study of the systems side by side")
+    page.text(table["title"])
+    page.figure(figure, "KL of each system with its 95% interval, beside the published numbers.")
+    page.table("", COLUMNS, [cells(row) for row in rows])
+    page.note(explanation(table))
+    page.write(out / "study.html")
 
 
 def heading(config: Config, store: Store) -> str:
@@ -237,13 +244,20 @@ def markdown(table: dict[str, Any]) -> str:
         "|" + "---|" * len(COLUMNS),
         *("| " + " | ".join(cells(row)) + " |" for row in table["rows"]),
         "",
+        explanation(table),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def explanation(table: dict[str, Any]) -> str:
+    """What one has to know to read the table."""
+    return (
         f"A constant prediction has kl_votes {number(table['constant_kl_votes'])}. "
         "'less constant' is kl_votes less that of the constant prediction, paired window by "
         "window, with its 95% interval over patients. The report's numbers are from a random split "
         "of windows, in which patients leak, on real data, with accuracy and F1 by formulas of its "
-        "own; its contrastive model was never finished.",
-    ]
-    return "\n".join(lines) + "\n"
+        "own; its contrastive model was never finished."
+    )
 
 
 def number(value: float | None) -> str:

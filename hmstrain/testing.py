@@ -9,16 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.checkpoint import load_checkpoint, read_description
-from hmstrain.config import make_config
+from hmstrain.checkpoint import read_description
 from hmstrain.errors import DataError, RunError
 from hmstrain.evaluate import Evaluator, embedding_alignment, one_per_patient
-from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning, signals
+from hmstrain.inputs import signals
 from hmstrain.loader import make_loader
 from hmstrain.metrics import scores
-from hmstrain.models import make_network
 from hmstrain.run_folder import RunFolder
 from hmstrain.scoring import constant
+from hmstrain.trained import load_trained
 from hmstrain.world import World
 
 
@@ -99,14 +98,8 @@ def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
 def _predict(
     folder: RunFolder, store: Store, rows: NDArray[np.int64], world: World
 ) -> tuple[NDArray[np.float64], dict[str, float] | None]:
-    described = read_description(folder.best)
-    config = make_config(given=described["config"])
-    normalisation = Normalisation.from_json(described["normalisation"])
-    check_cleaning(normalisation, store)
-    network = make_network(config, start=False)
-    load_checkpoint(folder.best, network)
-    network = network.to(world.device)
-    prepare = NetworkInputs(config, normalisation, store, world.device)
+    trained = load_trained(folder, world.device)
+    prepare, config = trained.inputs(store), trained.config
     loader = make_loader(
         store,
         signals(config),
@@ -116,7 +109,9 @@ def _predict(
         threads=2,
     )
     try:
-        prediction, embeddings = Evaluator(config, prepare, loader, world).predict(network, rows)
+        prediction, embeddings = Evaluator(config, prepare, loader, world).predict(
+            trained.network, rows
+        )
     finally:
         loader.close()
     return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))

@@ -43,6 +43,13 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert sizes["1x"] < sizes["4x"]
 
 
+def test_inspecting(toy: Path, tmp_path: Path) -> None:
+    found = records("inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
+    (row,) = found["inspecting"]["rows"]
+    assert row["files"] > 10
+    assert row["inspect s"] > 0
+
+
 def test_loader(toy: Path, tmp_path: Path) -> None:
     found = records("loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
     (row,) = found["loader"]["rows"]

@@ -14,7 +14,7 @@ from helpers import Program, train_row, write_pair
 
 from hmsstore import Store
 
-COMMANDS = ("build", "plan", "verify", "info", "show", "synth")
+COMMANDS = ("build", "plan", "verify", "info", "inspect", "montage", "show", "synth")
 
 
 PROGRAM = Program("hmsprep")
@@ -58,10 +58,33 @@ def test_build_verify_info_and_show_work_on_the_same_store(pair: Path, tmp_path:
     described = json.loads(succeed("info", store, "--json").stdout)
     assert described["counts"]["windows"] == 2
     assert "identity" in succeed("info", store).stdout
-    succeed("show", store, 1, "--out", tmp_path / "w.png")
+    succeed("show", store, "--row", 1, "--out", tmp_path / "w.png")
     assert (tmp_path / "w.png").read_bytes()[:4] == b"\x89PNG"
     again = succeed("build", pair, store)
     assert "is built already" in again.stderr
+
+
+def test_people_can_see_data_channels_and_windows(data: Path, store: Store, tmp_path: Path) -> None:
+    page = tmp_path / "data.html"
+    told = succeed("inspect", data, "--html", page, "--workers", 1)
+    assert "EEG channels" in told.stdout
+    assert "\x1b" not in told.stdout + told.stderr
+    assert page.read_text().startswith("<!doctype html>")
+    facts = json.loads(succeed("inspect", data, "--json", "--workers", 1).stdout)
+    assert facts["windows"] == 90
+    picture = tmp_path / "montage.png"
+    rows = json.loads(succeed("montage", "--json", "--out", picture).stdout)
+    assert [row["channel"] for row in rows][-1] == "EKG"
+    assert "double banana" in succeed("montage", "--out", picture).stdout
+    assert picture.exists()
+    for words in ((), ("--count", 2), ("--row", 1, "--montage", "average", "--seconds", 10)):
+        succeed("show", store.path, *words, "--out", tmp_path / "w.png")
+    succeed("show", store.path, "--row", 1, "--row", 2, "--out", tmp_path / "w.pdf")
+    assert (tmp_path / "w.pdf").read_bytes().startswith(b"%PDF")
+    assert "99 seconds cannot be shown" in fail("show", store.path, "--seconds", 99)
+    assert "holds no EEG 1" in fail("show", store.path, "--eeg", 1)
+    assert "row 90 does not exist" in fail("show", store.path, "--row", 90)
+    assert "w.gif cannot be written" in fail("show", store.path, "--out", tmp_path / "w.gif")
 
 
 def test_build_prints_one_json_value(pair: Path, tmp_path: Path) -> None:
@@ -172,7 +195,8 @@ def test_cleaning_options_are_spelled_as_one_would_guess(
         ("build", "--spectrogram-clip", "a", "b"),
         ("build", "--workers", "0"),
         ("plan", "--what"),
-        ("show",),
+        ("show", "--class", "heart"),
+        ("show", "--montage", "circular"),
         ("nothing",),
     ],
 )

@@ -1,36 +1,180 @@
-"""What the picture of a window shows."""
+"""What pictures of windows show, and the page that holds them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hmsstore import Store, StoreError
-from hmsstore.view import bipolar_pairs, draw_window
+from hmsstore import CHANNELS, RequestError, Store, StoreError
+from hmsstore.view import MONTAGES, Display, draw, draw_grid, draw_window, positions, shown
+from hmsstore.view.eeg import band_pass
+from hmsstore.view.page import Page
+from hmsstore.view.saving import save, save_pages
 
 
-def test_the_montage_is_the_double_banana() -> None:
-    pairs = [f"{a}-{b}" for _, a, b in bipolar_pairs()]
-    assert len(pairs) == 18
-    assert pairs[:4] == ["Fp1-F7", "F7-T3", "T3-T5", "T5-O1"]
-    assert pairs[-2:] == ["Fz-Cz", "Cz-Pz"]
+def test_the_bipolar_montage_is_the_double_banana() -> None:
+    montage = MONTAGES["bipolar"]
+    assert len(montage.labels) == 18
+    assert montage.labels[:4] == ("Fp1-F7", "F7-T3", "T3-T5", "T5-O1")
+    assert montage.labels[-2:] == ("Fz-Cz", "Cz-Pz")
+    eeg_uv = np.zeros((5, 20), np.float32)
+    eeg_uv[:, CHANNELS.index("T3")] = 7
+    traces = dict(zip(montage.labels, montage.derive(eeg_uv)[0].tolist(), strict=True))
+    assert {label: value for label, value in traces.items() if value} == {"F7-T3": -7, "T3-T5": 7}
+
+
+def test_referential_traces_are_the_channels_and_average_ones_add_up_to_nothing() -> None:
+    eeg_uv = np.random.default_rng(0).normal(0, 30, (50, 20)).astype(np.float32)
+    referential, average = MONTAGES["referential"], MONTAGES["average"]
+    order = [CHANNELS.index(label) for label in referential.labels]
+    assert sorted(order) == list(range(19))
+    np.testing.assert_allclose(referential.derive(eeg_uv), eeg_uv[:, order], rtol=1e-6)
+    traces = average.derive(eeg_uv)
+    np.testing.assert_allclose(traces.sum(axis=1), 0, atol=1e-3)
+    np.testing.assert_allclose(traces[:, 0], eeg_uv[:, 0] - eeg_uv[:, :19].mean(axis=1), atol=1e-4)
+    assert average.labels[0] == "Fp1-avg"
+
+
+def test_a_gap_in_one_electrode_is_a_gap_in_just_the_traces_that_need_it() -> None:
+    eeg_uv = np.ones((4, 20), np.float32)
+    eeg_uv[2, CHANNELS.index("Fz")] = np.nan
+    eeg_uv[3, CHANNELS.index("EKG")] = np.nan
+    montage = MONTAGES["bipolar"]
+    gaps = np.isnan(montage.derive(eeg_uv))
+    assert [montage.labels[n] for n in np.flatnonzero(gaps[2])] == ["Fz-Cz"]
+    assert gaps.sum() == 1
+
+
+def test_electrodes_lie_left_and_right_as_their_numbers_say_and_mirror_each_other() -> None:
+    at = positions()
+    assert len(at) == 19
+    for name, (x, y) in at.items():
+        assert np.hypot(x, y) < 1
+        if name.endswith("z"):
+            assert abs(x) < 1e-9
+        elif int(name[-1]) % 2:
+            assert x < 0
+            other = at[f"{name[:-1]}{int(name[-1]) + 1}"]
+            assert other == pytest.approx((-x, y))
+    assert at["Fp1"][1] > at["F3"][1] > at["C3"][1] > at["P3"][1] > at["O1"][1]
+    assert at["C3"] == pytest.approx((-0.4, 0))
+    assert at["T3"] == pytest.approx((-0.8, 0))
 
 
 def test_negative_goes_up_and_the_judged_ten_seconds_are_shaded(store: Store) -> None:
     figure = draw_window(store, 0)
     eeg, *spectrograms, votes = (a for a in figure.axes if a.get_label() != "<colorbar>")
     assert eeg.yaxis_inverted()
-    low, high = eeg.get_xlim()
-    assert (low, high) == (0, 50)
+    assert eeg.get_xlim() == (0, 50)
     shaded = eeg.patches[0].get_extents().transformed(eeg.transData.inverted())
     assert (round(shaded.x0), round(shaded.x1)) == (20, 30)
     assert [axes.get_title("left")[:2] for axes in spectrograms] == ["LL", "RL", "LP", "RP"]
-    scales = {axes.images[0].get_clim() for axes in spectrograms}
-    assert len(scales) == 1
-    widths = [bar.get_width() for bar in votes.patches]
-    np.testing.assert_array_equal(widths, store.windows["votes"][0])
+    assert len({axes.images[0].get_clim() for axes in spectrograms}) == 1
+    cast = store.windows["votes"][0]
+    np.testing.assert_allclose([bar.get_width() for bar in votes.patches], cast / cast.sum())
+
+
+def test_low_frequencies_are_at_the_bottom_of_each_spectrogram(store: Store) -> None:
+    window = shown(store, 0)
+    window.log_power[:] = np.tile(np.arange(100), 4)
+    axes = next(a for a in draw(window).axes if a.get_title("left").startswith("LL"))
+    picture = axes.images[0]
+    assert picture.origin == "upper"
+    assert picture.get_array()[0, 0] == 99
+    assert picture.get_extent()[2:] == pytest.approx([0.5859375, 19.921875])
+
+
+def test_a_shorter_page_shows_the_middle_at_the_sensitivity_asked_for(store: Store) -> None:
+    figure = draw_window(store, 0, Display("referential", 10, 70))
+    eeg = figure.axes[0]
+    assert eeg.get_xlim() == (20, 30)
+    assert any(text.get_text() == "70 uV, 1 s" for text in eeg.texts)
+    assert len(eeg.get_yticklabels()) == 20
+    line = eeg.lines[0].get_xdata()
+    assert line[0] >= 20
+    assert line[-1] <= 30
+
+
+def test_predictions_stand_beside_votes(store: Store) -> None:
+    prediction = [0.5, 0.1, 0.1, 0.1, 0.1, 0.1]
+    votes = draw_window(store, 0, prediction=prediction).axes[-2]
+    assert [bar.get_width() for bar in votes.patches][6:] == prediction
+    assert "model" in votes.get_title("left")
+
+
+def test_what_was_not_recorded_is_a_gap_in_traces_and_grey_in_spectrograms(store: Store) -> None:
+    window = shown(store, 1)
+    window.eeg_uv[2_000:3_000] = np.nan
+    window.log_power[:40] = np.nan
+    figure = draw(window)
+    trace = figure.axes[0].lines[0].get_ydata()
+    assert np.isnan(trace[2_000:3_000]).all()
+    assert np.isfinite(trace[4_000:]).all()
+    picture = figure.axes[1].images[0].get_array()
+    assert picture.mask[:, :40].all()
+    assert not picture.mask[:, 40:].any()
+    window.eeg_uv[:] = np.nan
+    window.log_power[:] = np.nan
+    draw(window).canvas.draw()
+
+
+def test_the_display_filter_keeps_ten_hertz_and_takes_drift_away() -> None:
+    seconds = np.arange(10_000)[:, None] / 200
+    alpha = 20 * np.sin(2 * np.pi * 10 * seconds).astype(np.float32)
+    filtered = band_pass(alpha + 300 + 5 * seconds.astype(np.float32), 200.0)
+    np.testing.assert_allclose(filtered[1000:-1000], alpha[1000:-1000], atol=1.0)
+
+
+@pytest.mark.parametrize("number", [2, 3, 7])
+def test_a_grid_has_a_cell_for_each_window(store: Store, number: int) -> None:
+    figure = draw_grid([shown(store, row) for row in range(number)])
+    assert len(figure.axes) == 2 * number
+    figure.canvas.draw()
+
+
+def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -> None:
+    figure = draw_grid([shown(store, 0)])
+    save(figure, tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    save_pages([figure, figure], tmp_path / "b.pdf")
+    assert (tmp_path / "b.pdf").read_bytes().count(b"/Type /Page ") == 2
+    with pytest.raises(StoreError, match="xyz"):
+        save(figure, tmp_path / "a.xyz")
+    with pytest.raises(StoreError, match="No such file"):
+        save(figure, tmp_path / "nowhere" / "a.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"montage": "circular"}, "montage 'circular' does not exist: use bipolar"),
+        ({"seconds": 51}, "use 1 to 50"),
+        ({"sensitivity_uv": 0}, "sensitivity of 0 uV"),
+    ],
+)
+def test_a_display_that_cannot_be_is_refused(wish: dict[str, object], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        Display(**wish)  # type: ignore[arg-type]
 
 
 def test_a_row_that_does_not_exist_is_refused(store: Store) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         draw_window(store, len(store))
+
+
+def test_a_page_shows_markup_as_text_and_names_no_other_host(store: Store, tmp_path: Path) -> None:
+    page = Page("<b>title</b>")
+    page.section("One & two")
+    page.table("t", ("word", "number"), [("<i>", "1,000"), ("b", "-2")])
+    page.warning("<script>")
+    page.figure(draw_grid([shown(store, 0)]), 'a "window"')
+    page.write(tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    assert "<b>title" not in html
+    assert "&lt;script&gt;" in html
+    assert html.count("class=number") == 3
+    assert "http" not in html
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

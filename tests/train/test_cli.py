@@ -14,7 +14,7 @@ from train.runs import SMALL, train_small
 
 from hmsstore import Store
 
-COMMANDS = ("run", "test", "study", "models")
+COMMANDS = ("run", "test", "study", "report", "explain", "view", "models")
 
 
 PROGRAM = Program("hmstrain")

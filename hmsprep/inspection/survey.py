@@ -1,0 +1,194 @@
+"""A data set -> all that is known of it, in one pass over its files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.inspection.signals import Look, Looked, LookTask, Seen, look
+from hmsprep.inspection.table import Facts, describe_table
+from hmsprep.kaggle_table import Columns, read_table, read_text
+from hmsprep.processes import own_processes, run_tasks
+from hmsprep.progress import Progress, untold
+from hmsprep.source import Source
+from hmsstore.schema import CHANNELS, SIGNALS
+
+FILES_AT_ONCE = 24
+"""Recordings of one task: handing it over costs nothing, and progress is told of often."""
+DEAD_EKG = 9999.0
+"""What a recorder writes where no EKG was connected; 0 is another such value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All that is known of a data set."""
+
+    source: Source
+    columns: Columns
+    missing: dict[str, NDArray[np.int64]]
+    """Per signal: missing values of each window (windows,); -1 where its file was of no use."""
+    facts: Facts
+    """Everything as numbers and words, for JSON."""
+
+
+def survey(source: Source, *, workers: int = 2, progress: Progress = untold) -> Survey:
+    """Read the table and every recording that it names, and describe them.
+
+    Parameters
+    ----------
+    source : Source
+        The data set.
+    workers : int
+        Processes that decode.
+    progress : callable
+        Told of the stage 'look' in bytes.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    DataError
+        The table is not as the competition's. Bad recordings are facts, not errors.
+    """
+    content = source.files.read(source.table_name)
+    columns = read_table(content, source.table_name)
+    facts = describe_table(columns, read_text(content, source.table_name))
+    seen: dict[str, list[Seen]] = {name: [] for name in SIGNALS}
+    problems: list[str] = []
+    tasks = list(_tasks(source, columns))
+    total = sum(source.sizes[one.file] for task in tasks for one in task.looks)
+    done = 0
+    with own_processes(workers) as pool:
+        progress("look", done, total)
+        looked: Looked
+        for looked in run_tasks(pool, look, tasks, workers + 1):
+            seen[looked.signal] += looked.seen
+            problems += looked.problems
+            done += looked.nbytes
+            progress("look", done, total)
+    missing = {name: _missing(columns, seen[name], name) for name in SIGNALS}
+    facts["signals"] = {
+        name: _describe_signal(source, columns, sorted(seen[name], key=lambda s: s.recording), name)
+        for name in SIGNALS
+    }
+    facts["windows_with_missing"] = _gaps(missing)
+    facts["problems"] = sorted(problems)
+    return Survey(source, columns, missing, facts)
+
+
+def _tasks(source: Source, columns: Columns) -> Iterator[LookTask]:
+    """Every recording that the table names and that has a file, some at a time."""
+    for name, signal in SIGNALS.items():
+        ids = columns[f"{name}_id"]
+        starts = signal.row_at(columns[f"{name}_offset_s"])
+        order = np.argsort(ids, kind="stable")
+        distinct, first = np.unique(ids[order], return_index=True)
+        there = source.recordings(name)
+        looks = [
+            Look(
+                recording,
+                source.file_name(name, recording),
+                tuple(rows.tolist()),
+                tuple(starts[rows].tolist()),
+            )
+            for recording, rows in zip(distinct.tolist(), np.split(order, first[1:]), strict=True)
+            if recording in there
+        ]
+        for begin in range(0, len(looks), FILES_AT_ONCE):
+            yield LookTask(source.path, name, tuple(looks[begin : begin + FILES_AT_ONCE]))
+
+
+def _missing(columns: Columns, seen: list[Seen], name: str) -> NDArray[np.int64]:
+    missing = np.zeros(len(columns["eeg_id"]), np.int64)
+    usable = [one.recording for one in seen]
+    missing[~np.isin(columns[f"{name}_id"], usable)] = -1
+    for one in seen:
+        for window, count in one.windows_missing.items():
+            missing[window] = count
+        missing[list(one.short_windows)] = -1
+    return missing
+
+
+def _gaps(missing: dict[str, NDArray[np.int64]]) -> Facts:
+    """Windows with missing values, and what dropping them would leave."""
+    gaps = {name: counts > 0 for name, counts in missing.items()}
+    unusable = np.any([counts < 0 for counts in missing.values()], axis=0)
+    either = np.any(list(gaps.values()), axis=0) & ~unusable
+    return {
+        **{name: int((gap & ~unusable).sum()) for name, gap in gaps.items()},
+        "either": int(either.sum()),
+        "without files": int(unusable.sum()),
+        "left": int((~either & ~unusable).sum()),
+    }
+
+
+def _describe_signal(source: Source, columns: Columns, seen: list[Seen], name: str) -> Facts:
+    signal = SIGNALS[name]
+    named = set(columns[f"{name}_id"].tolist())
+    there = source.recordings(name)
+    rows = np.asarray([one.rows for one in seen], np.int64)
+    with_missing = [one for one in seen if one.missing]
+    facts: Facts = {
+        "named": len(named),
+        "files": len(seen),
+        "without_file": len(named - there),
+        "not_named": len(there - named),
+        "bytes": sum(one.size for one in seen),
+        "hours": float(rows.sum() / signal.row_rate_hz / 3600),
+        "longest_s": float(rows.max(initial=0) / signal.row_rate_hz),
+        "missing": {
+            "recordings": len(with_missing),
+            "values": sum(one.missing for one in seen),
+            "rows_all_missing": sum(one.empty_rows for one in seen),
+        },
+        "outside": {
+            "recordings": sum(one.outside > 0 for one in seen),
+            "values": sum(one.outside for one in seen),
+        },
+        "short": sum(len(one.short_windows) for one in seen),
+        "same_content": _same(seen),
+        "constant": _constant(seen, name),
+    }
+    if seen:
+        lowest = np.fmin.reduce([one.lowest for one in seen])
+        highest = np.fmax.reduce([one.highest for one in seen])
+        facts["range"] = [_number(np.fmin.reduce(lowest)), _number(np.fmax.reduce(highest))]
+        if name == "eeg":
+            facts["channels"] = {
+                channel: [_number(low), _number(high)]
+                for channel, low, high in zip(CHANNELS, lowest, highest, strict=True)
+            }
+    return facts
+
+
+def _same(seen: list[Seen]) -> list[list[int]]:
+    """Recordings under different ids whose files are equal, by size and CRC-32."""
+    groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for one in seen:
+        groups[one.size, one.crc].append(one.recording)
+    return [ids for ids in groups.values() if len(ids) > 1]
+
+
+def _constant(seen: list[Seen], name: str) -> Facts:
+    """How many recordings hold features that never change, and with which value."""
+    if name == "spectrogram":
+        all_ = sum(len(one.constant) == len(SIGNALS[name].features) for one in seen)
+        return {"any": sum(bool(one.constant) for one in seen), "all": all_}
+    found: dict[str, Any] = {}
+    for one in seen:
+        for feature, value in one.constant.items():
+            word = "NaN" if np.isnan(value) else f"{value:g}"
+            channel = found.setdefault(CHANNELS[feature], {})
+            channel[word] = channel.get(word, 0) + 1
+    return {channel: found[channel] for channel in CHANNELS if channel in found}
+
+
+def _number(value: np.float32) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,73 @@
+"""What inspect, montage and show do once their options are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmsprep import console
+from hmsstore import Store
+from hmsstore.view.saving import save, save_pages
+
+if TYPE_CHECKING:
+    from hmsstore.view import Display
+
+
+def inspect(data: Path, html: Path | None, *, workers: int, as_json: bool) -> None:
+    """Survey a data set; print it, and write a page if asked."""
+    from hmsprep.inspection.survey import survey
+    from hmsprep.inspection.tables import findings, sections
+    from hmsprep.source import Source
+
+    with (
+        console.stoppable("Stopped."),
+        console.progress({"look": "Looking"}) as progress,
+    ):
+        found = survey(Source(data), workers=workers, progress=progress)
+    if html is not None:
+        from hmsprep.inspection.page import make_page
+
+        with console.stoppable("Stopped."), console.thinking("Drawing"):
+            make_page(found).write(html)
+        console.note(f"Wrote {html}.")
+    if as_json:
+        console.print_json(found.facts)
+        return
+    for section in sections(found.facts):
+        console.print_section(section.title, section.header, section.rows, section.note)
+    console.warn(findings(found.facts))
+
+
+def montage(out: Path, *, as_json: bool) -> None:
+    """Explain the channels, and draw them on a head."""
+    from hmsprep.montage import LOBES, READING, SOURCES, channel_rows, draw_montage
+
+    save(draw_montage(), out)
+    console.note(f"Wrote {out}.")
+    rows = channel_rows()
+    if as_json:
+        console.print_json(rows)
+        return
+    console.print_section(
+        "Columns of an EEG file", tuple(rows[0]), [tuple(row.values()) for row in rows]
+    )
+    lobes = (f"{lobe} ({letters}): {about}" for letters, (lobe, about) in LOBES.items())
+    console.print_list("What lies below the electrodes", lobes)
+    console.print_list("How to read them", READING)
+    console.print_list("Sources", SOURCES)
+
+
+def show(store: Store, rows: Sequence[int], display: Display, out: Path | None) -> None:
+    """Draw one window, several on one picture, or several on pages of a PDF."""
+    from hmsstore.view import draw, draw_grid, shown
+
+    out = out or Path(f"window-{rows[0]}.png" if len(rows) == 1 else "windows.png")
+    windows = [shown(store, row) for row in rows]
+    if len(windows) == 1:
+        save(draw(windows[0], display), out)
+    elif out.suffix == ".pdf":
+        save_pages((draw(window, display) for window in windows), out)
+    else:
+        save(draw_grid(windows, display), out)
+    console.note(f"Wrote {out}: {', '.join(window.short_title for window in windows)}.")

@@ -1,0 +1,55 @@
+"""The best checkpoint of a run -> its network, ready for windows of its own store or another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from hmsstore import Store
+from hmstrain.checkpoint import load_checkpoint, read_description
+from hmstrain.config import Config, make_config
+from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning
+from hmstrain.models import make_network
+from hmstrain.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network in evaluation mode, with what its inputs are made with."""
+
+    config: Config
+    normalisation: Normalisation
+    network: nn.Module
+    device: torch.device
+    described: dict[str, Any]
+    """The checkpoint's own description: store, patients, versions."""
+
+    def inputs(self, store: Store) -> NetworkInputs:
+        """What turns windows of a store into this network's inputs.
+
+        Raises
+        ------
+        DataError
+            The store was cleaned in another way than the one trained on.
+        """
+        check_cleaning(self.normalisation, store)
+        return NetworkInputs(self.config, self.normalisation, store, self.device)
+
+
+def load_trained(folder: RunFolder, device: torch.device) -> Trained:
+    """Load the best checkpoint of a run of one fold.
+
+    Raises
+    ------
+    RunError
+        The folder holds no checkpoint.
+    """
+    described = read_description(folder.best)
+    config = make_config(given=described["config"])
+    network = make_network(config, start=False)
+    load_checkpoint(folder.best, network)
+    normalisation = Normalisation.from_json(described["normalisation"])
+    return Trained(config, normalisation, network.to(device).eval(), device, described)

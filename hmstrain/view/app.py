@@ -1,0 +1,243 @@
+"""One reader's page: what to see, stepping through it, and the figures of the window at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.events import ButtonClick
+from bokeh.layouts import column
+from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
+
+from hmsstore import SPLITS
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view import MONTAGES, Display, Importance
+from hmsstore.view.eeg import SENSITIVITIES_UV
+from hmstrain.errors import TrainError
+from hmstrain.view.browser import ORDERS, Browser, Wish
+from hmstrain.view.figures import Spectrograms, Traces, Votes
+
+TEMPLATE = (Path(__file__).parent / "page.html").read_text()
+BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15.0)}
+NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
+WISHES = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
+STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
+ANY, WRONG = "any", "wrong"
+ANSWERS = [ANY, WRONG]
+KEYS = """
+document.addEventListener("keydown", (event) => {
+  const at = event.composedPath()[0].tagName
+  if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
+  const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e"]
+  if (!known.includes(event.key)) return
+  event.preventDefault()
+  key.value = event.key + " " + Date.now()
+})
+"""
+Explain = Callable[[int], Importance]
+
+
+class Viewer:
+    """The widgets and figures of one page, and what happens when they are used."""
+
+    def __init__(self, document: Document, browser: Browser, explain: Explain | None) -> None:
+        self.document, self.browser, self.explain = document, browser, explain
+        self.rows = browser.find(Wish())
+        self.place = 0
+        self.sensitivity_uv: float | None = None
+        self.importance: Importance | None = None
+        self.traces, self.votes = Traces(), Votes(model=browser.run is not None)
+        self.spectrograms = Spectrograms(self.traces)
+        self.about = Div(name="about", sizing_mode="stretch_width")
+        self._make_wishes()
+        self._make_steps()
+        pictures = column(
+            *self.spectrograms.figures, name="spectrograms", sizing_mode="stretch_width"
+        )
+        for name in (*WISHES, *STEPS):
+            document.add_root(self.widgets[name])
+        for root in (self.traces.figure, self.about, self.votes.figure, pictures):
+            document.add_root(root)
+        document.title = f"hms-eeg: {(browser.run or browser.store).path.name}"
+        document.template = TEMPLATE
+        document.template_variables.update(wishes=WISHES, steps=STEPS)
+        document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
+        self.show()
+
+    def _make_wishes(self) -> None:
+        windows = self.browser.store.windows
+        classes = [(ANY, ANY), *((str(n), title) for n, title in enumerate(CLASS_TITLES))]
+        splits = [SPLITS[code] for code in np.unique(windows["split"])]
+        folds = [str(f) for f in range(self.browser.store.folds)]
+        orders = list(ORDERS.items())
+        run = self.browser.run is not None
+        if not run:
+            orders = [order for order in orders if order[0] != "loss"]
+        self.widgets: dict[str, Any] = {
+            "consensus": Select(title="raters say", options=classes, value=ANY, width=110),
+            "predicted": Select(
+                title="model says", options=classes, value=ANY, width=110, visible=run
+            ),
+            "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
+            "votes_cast": NumericInput(title="votes, at least", value=0, low=0, width=100),
+            "split": Select(title="split", options=[ANY, *splits], value=ANY, width=90),
+            "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=70),
+            "patient": TextInput(title="patient or EEG", value="", width=130),
+            "order": Select(title="order", options=orders, value="row", width=180),
+        }
+        for name, widget in self.widgets.items():
+            widget.name = name
+            _on(widget, lambda _: self.search())
+
+    def _make_steps(self) -> None:
+        self.key = TextInput(name="key", value="", visible=False)
+        gains = [("auto", "fits"), *((f"{g:g}", f"{g:g} uV") for g in SENSITIVITIES_UV)]
+        steps: dict[str, Any] = {
+            "back": Button(label="\u25c0 previous", width=90),
+            "on": Button(label="next \u25b6", width=90, button_type="primary"),
+            "place": NumericInput(title="window", value=1, low=1, width=80),
+            "of": Div(width=130),
+            "montage": Select(title="montage", options=list(MONTAGES), value="bipolar", width=110),
+            "gain": Select(title="trace to trace", options=gains, value="auto", width=90),
+            "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=110),
+            "notch": Select(title="notch", options=list(NOTCHES), value="off", width=80),
+            "explain": Button(label="explain", width=90, visible=self.explain is not None),
+            "key": self.key,
+        }
+        for name, widget in steps.items():
+            widget.name = name
+        steps["back"].on_event(ButtonClick, lambda _: self.move(-1))
+        steps["on"].on_event(ButtonClick, lambda _: self.move(1))
+        _on(steps["place"], lambda new: self.go((new or 1) - 1))
+        steps["explain"].on_event(ButtonClick, lambda _: self.ask())
+        for name in ("montage", "gain", "band", "notch"):
+            _on(steps[name], lambda _: self.show_traces())
+        _on(self.key, lambda new: self.pressed(new.partition(" ")[0]))
+        self.widgets |= steps
+
+    def search(self) -> None:
+        """Find the windows that the widgets ask for, and show the first."""
+        chosen = {name: self.widgets[name].value for name in WISHES}
+
+        def code(name: str, words: tuple[str, ...] | None = None) -> int | None:
+            if chosen[name] == ANY:
+                return None
+            return int(chosen[name]) if words is None else words.index(chosen[name])
+
+        wish = Wish(
+            code("consensus"), code("predicted"), chosen["answer"] == WRONG,
+            chosen["votes_cast"] or 0, code("split", SPLITS), code("fold"), order=chosen["order"],
+        )  # fmt: skip
+        number = chosen["patient"].strip()
+        if number.isdecimal():
+            of_patient = self.browser.find(replace(wish, patient=int(number)))
+            of_eeg = self.browser.find(replace(wish, eeg=int(number)))
+            self.rows = of_patient if len(of_patient) else of_eeg
+        else:
+            self.rows = self.browser.find(wish) if not number else np.empty(0, np.int64)
+        self.place = 0
+        self.show()
+
+    def go(self, place: int) -> None:
+        """Show a window of those found, by its place."""
+        place = int(np.clip(place, 0, max(len(self.rows) - 1, 0)))
+        if place != self.place:
+            self.place = place
+            self.show()
+        elif self.widgets["place"].value != place + 1:
+            self.widgets["place"].value = place + 1
+
+    def move(self, by: int) -> None:
+        """Step on or back."""
+        self.go(self.place + by)
+
+    def pressed(self, key: str) -> None:
+        """Do what a key stands for."""
+        if key in ("ArrowRight", "ArrowLeft"):
+            self.move(1 if key == "ArrowRight" else -1)
+        elif key in ("ArrowUp", "ArrowDown"):
+            self.scale(larger=key == "ArrowUp")
+        elif key == "e" and self.explain is not None:
+            self.ask()
+
+    def scale(self, *, larger: bool) -> None:
+        """Take the next smaller or larger step from trace to trace."""
+        now = self.sensitivity_uv or SENSITIVITIES_UV[0]
+        steps = [s for s in SENSITIVITIES_UV if (s < now if larger else s > now)]
+        if steps:
+            self.widgets["gain"].value = f"{steps[-1] if larger else steps[0]:g}"
+
+    def show(self) -> None:
+        """Show the window at hand, or say that there is none."""
+        self.importance = None
+        self.widgets["place"].value = self.place + 1
+        self.widgets["of"].text = f"of {len(self.rows):,} windows"
+        if not len(self.rows):
+            self.about.text = "<p>No window fits all of that.</p>"
+            return
+        row = int(self.rows[self.place])
+        self.window = self.browser.store.denormalise(self.browser.store.gather([row]))
+        self.about.text = _table(self.browser.about(row))
+        self.votes.draw(self.browser.store.windows["votes"][row], self.browser.prediction[row])
+        self.spectrograms.draw(self.window["spectrogram"][0], None)
+        self.show_traces()
+
+    def show_traces(self) -> None:
+        """Show the EEG as the widgets say."""
+        if not len(self.rows):
+            return
+        gain = self.widgets["gain"].value
+        display = Display(
+            montage=self.widgets["montage"].value,
+            sensitivity_uv=None if gain == "auto" else float(gain),
+            band_hz=BANDS[self.widgets["band"].value],
+            notch_hz=NOTCHES[self.widgets["notch"].value],
+        )
+        self.sensitivity_uv = self.traces.draw(self.window["eeg"][0], display, self.importance)
+
+    def ask(self) -> None:
+        """Explain the window at hand, once the page has said that this goes on."""
+        if not len(self.rows):
+            return
+        self.widgets["explain"].label = "explaining ..."
+        self.widgets["explain"].disabled = True
+        self.document.add_next_tick_callback(self._explained)
+
+    def _explained(self) -> None:
+        assert self.explain is not None
+        row = int(self.rows[self.place])
+        try:
+            self.importance = self.explain(row)
+            note = self.importance.note
+        except TrainError as error:
+            note = str(error)
+        finally:
+            self.widgets["explain"].label = "explain"
+            self.widgets["explain"].disabled = False
+        self.about.text = _table(self.browser.about(row) | {"explanation": note})
+        self.spectrograms.draw(self.window["spectrogram"][0], self.importance)
+        self.show_traces()
+
+
+def _on(widget: Any, then: Callable[[Any], None]) -> None:
+    """Call with the new value when one is chosen; Bokeh insists on three names."""
+
+    def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
+        then(new)
+
+    widget.on_change("value", told)
+
+
+def _table(facts: dict[str, str]) -> str:
+    """Facts as rows of a table."""
+    cells = "".join(
+        f'<tr><td style="padding-right:.8em;opacity:.7;vertical-align:top">{escape(name)}</td>'
+        f"<td>{escape(value)}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f'<table style="font-size:14px">{cells}</table>'

@@ -1,0 +1,238 @@
+"""A window -> Bokeh figures of its traces, spectrograms and votes, updated in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import (
+    BoxAnnotation,
+    ColumnDataSource,
+    CustomJS,
+    FactorRange,
+    FixedTicker,
+    Legend,
+    LinearColorMapper,
+    Range1d,
+    Span,
+)
+from bokeh.palettes import Magma256
+from bokeh.plotting import figure
+from bokeh.transform import dodge
+from numpy.typing import NDArray
+
+from hmsstore.schema import (
+    CLASS_TITLES,
+    EEG,
+    FREQUENCIES_HZ,
+    JUDGED_S,
+    REGIONS,
+    SPECTROGRAM,
+)
+from hmsstore.view import MONTAGES, Display, Importance
+from hmsstore.view.colours import BLUE, GREEN, MISSING, ORANGE, SIDES
+from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_places
+from hmsstore.view.montage import GROUPS
+
+MINUTES = SPECTROGRAM.window_s / 120
+DARKEST = 0.7
+"""Opacity of what is most important."""
+
+
+class Traces:
+    """Stacked EEG traces, in steps of the sensitivity: negative up, as clinicians draw them."""
+
+    def __init__(self) -> None:
+        middle = EEG.window_s / 2
+        self.figure = figure(
+            name="eeg",
+            height=660,
+            sizing_mode="stretch_width",
+            x_range=Range1d(0, EEG.window_s, bounds=(0, EEG.window_s), min_interval=1),
+            y_range=Range1d(20, -2),
+            tools="xpan,xwheel_zoom,reset,save",
+            active_drag="xpan",
+            active_scroll="xwheel_zoom",
+            output_backend="canvas",
+        )
+        self.figure.xaxis.axis_label = "seconds of the window; shaded: the 10 s judged"
+        self.figure.ygrid.visible = False
+        self.figure.add_layout(
+            BoxAnnotation(
+                left=middle - JUDGED_S / 2, right=middle + JUDGED_S / 2, fill_color="gold",
+                fill_alpha=0.2, line_color=None, level="underlay",
+            )
+        )  # fmt: skip
+        self.strips = ColumnDataSource({"image": [], "y": []})
+        self.figure.image_rgba(
+            image="image", x=0, y="y", dw=EEG.window_s, dh=1, source=self.strips, level="underlay"
+        )
+        self.lines = ColumnDataSource({"xs": [], "ys": [], "colour": []})
+        self.figure.multi_line("xs", "ys", line_color="colour", line_width=0.8, source=self.lines)
+
+    def draw(
+        self, eeg_uv: NDArray[np.float32], display: Display, importance: Importance | None
+    ) -> float:
+        """Draw a window; return the sensitivity in microvolts."""
+        montage = MONTAGES[display.montage]
+        traces, ekg, seconds = shown_traces(eeg_uv, display)
+        step = display.sensitivity_uv or fitting_step(traces)
+        *places, ekg_place = trace_places(montage)
+        ys = [*(np.clip(traces / step, -CUT, CUT) + places).T, ekg_place - to_height(ekg, 0.8)]
+        self.lines.data = {
+            "xs": [seconds.astype(np.float32)] * len(ys),
+            "ys": [y.astype(np.float32) for y in ys],
+            "colour": [*(SIDES.get(group[0], "#333333") for group in montage.groups), "#666666"],
+        }
+        labels = [*montage.labels, "EKG"]
+        ticks = [round(place, 3) for place in (*places, ekg_place)]
+        axis = self.figure.yaxis[0]
+        axis.ticker = FixedTicker(ticks=ticks)
+        axis.major_label_overrides = dict(zip(ticks, labels, strict=True))
+        self.figure.y_range.start = ekg_place + 1.2
+        self._shade(montage.labels, montage.groups, places, importance)
+        low, high = display.band_hz
+        self.figure.title.text = (
+            f"{montage.name}, {step:g} uV from trace to trace, {low:g}-{high:g} Hz, negative up"
+        )
+        return step
+
+    def _shade(
+        self,
+        labels: tuple[str, ...],
+        groups: tuple[str, ...],
+        places: list[float],
+        importance: Importance | None,
+    ) -> None:
+        if importance is None or not importance.traces:
+            self.strips.data = {"image": [], "y": []}
+            return
+        darkest = max(float(strip.max()) for strip in importance.traces.values())
+        images, at = [], []
+        for label, group, place in zip(labels, groups, places, strict=True):
+            strip = importance.of_trace(label, group)
+            if strip is not None:
+                images.append(_tinted(_over_window(strip, importance) / max(darkest, 1e-9), GREEN))
+                at.append(place - 0.5)
+        self.strips.data = {"image": images, "y": at}
+
+
+class Spectrograms:
+    """The four regions below each other, on one colour scale, with a cursor."""
+
+    def __init__(self, traces: Traces) -> None:
+        self.mapper = LinearColorMapper(palette=Magma256, low=0, high=1, nan_color=MISSING)
+        self.sources, self.tints, self.figures, cursors = [], [], [], []
+        extent = {
+            "x": -MINUTES, "y": FREQUENCIES_HZ[0], "dw": 2 * MINUTES,
+            "dh": FREQUENCIES_HZ[-1] - FREQUENCIES_HZ[0],
+        }  # fmt: skip
+        x_range = Range1d(-MINUTES, MINUTES, bounds=(-MINUTES, MINUTES))
+        for region in REGIONS:
+            source, tint = (ColumnDataSource({"image": []}) for _ in range(2))
+            plot = figure(
+                height=140 if region == REGIONS[-1] else 115,
+                sizing_mode="stretch_width",
+                x_range=x_range,
+                y_range=Range1d(FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1]),
+                tools="",
+                toolbar_location=None,
+                title=f"{region}: {GROUPS[region]}",
+                min_border=0,
+            )
+            plot.image("image", source=source, color_mapper=self.mapper, **extent)
+            plot.image_rgba("image", source=tint, **extent)
+            for seconds, dash in ((EEG.window_s, "dotted"), (JUDGED_S, "solid")):
+                for edge in (-seconds / 120, seconds / 120):
+                    plot.add_layout(
+                        Span(location=edge, dimension="height", line_color="white",
+                             line_dash=dash, line_width=1)
+                    )  # fmt: skip
+            cursor = Span(location=0, dimension="height", line_color="cyan", line_width=1)
+            plot.add_layout(cursor)
+            cursors.append(cursor)
+            plot.yaxis.axis_label = "Hz"
+            plot.yaxis.ticker = FixedTicker(ticks=[5, 10, 15])
+            plot.xaxis.visible = region == REGIONS[-1]
+            self.sources.append(source)
+            self.tints.append(tint)
+            self.figures.append(plot)
+        self.figures[-1].xaxis.axis_label = "minutes from the centre; dotted: EEG, lines: judged"
+        follow = "for (const c of cursors) c.location = (cb_obj.x - middle) / 60"
+        traces.figure.js_on_event(
+            "mousemove",
+            CustomJS(args={"cursors": cursors, "middle": EEG.window_s / 2}, code=follow),
+        )
+
+    def draw(self, log_power: NDArray[np.float32], importance: Importance | None) -> None:
+        """Draw a window, (300, 400)."""
+        known = log_power[np.isfinite(log_power)]
+        low, high = np.percentile(known, (2, 99.5)) if len(known) else (0.0, 1.0)
+        self.mapper.low, self.mapper.high = float(low), max(float(high), float(low) + 1e-3)
+        regions = np.split(log_power.astype(np.float32), len(REGIONS), axis=1)
+        for source, part in zip(self.sources, regions, strict=True):
+            source.data = {"image": [np.ascontiguousarray(part.T)]}
+        if importance is None or importance.spectrogram is None:
+            for tint in self.tints:
+                tint.data = {"image": []}
+            return
+        whole = importance.whole_spectrogram()
+        whole /= max(float(whole.max()), 1e-9)
+        for tint, part in zip(self.tints, np.split(whole, len(REGIONS), axis=1), strict=True):
+            tint.data = {"image": [_tinted(part.T**2, "#00FFFF")]}
+
+
+class Votes:
+    """Share of the raters for each class, and the model's probability."""
+
+    def __init__(self, *, model: bool) -> None:
+        self.source = ColumnDataSource({"title": [], "votes": [], "model": []})
+        self.figure = figure(
+            name="votes",
+            height=200,
+            sizing_mode="stretch_width",
+            x_range=Range1d(0, 1.02),
+            y_range=FactorRange(*reversed(CLASS_TITLES)),
+            tools="",
+            toolbar_location=None,
+        )
+        bars = [("votes", 0.2, BLUE, "share of the raters"), ("model", -0.2, ORANGE, "the model")]
+        if not model:
+            bars = [("votes", 0.0, BLUE, "share of the raters")]
+        items = []
+        for column, shift, colour, word in bars:
+            bar = self.figure.hbar(
+                y=dodge("title", shift, range=self.figure.y_range), right=column,
+                height=0.76 / len(bars), source=self.source, color=colour,
+            )  # fmt: skip
+            items.append((word, [bar]))
+        legend = Legend(items=items, orientation="horizontal", border_line_color=None, margin=0)
+        self.figure.add_layout(legend, "above")
+        self.figure.xaxis.ticker = FixedTicker(ticks=[0, 0.25, 0.5, 0.75, 1])
+
+    def draw(self, votes: NDArray[np.int32], prediction: NDArray[np.float64]) -> None:
+        """Draw votes (6,) and probabilities (6,), NaN where there are none."""
+        share = votes / max(int(votes.sum()), 1)
+        self.source.data = {
+            "title": list(CLASS_TITLES),
+            "votes": share.tolist(),
+            "model": np.nan_to_num(prediction).tolist(),
+        }
+
+
+def _over_window(strip: NDArray[np.float32], importance: Importance) -> NDArray[np.float64]:
+    """Importance over the whole window, in 500 stretches, where only its middle was used."""
+    seconds = (np.arange(500) + 0.5) / 500 * EEG.window_s
+    begin = (EEG.window_s - importance.eeg_seconds) / 2
+    place = ((seconds - begin) / importance.eeg_seconds * len(strip)).astype(int)
+    inside = (seconds >= begin) & (place < len(strip))
+    return np.where(inside, strip[np.clip(place, 0, len(strip) - 1)], 0.0)
+
+
+def _tinted(share: NDArray[Any], colour: str) -> NDArray[np.uint32]:
+    """Opacity from 0 to 1 -> an image (H, W) of one colour, as Bokeh wants it."""
+    share = np.atleast_2d(share)
+    image = np.empty((*share.shape, 4), np.uint8)
+    image[..., :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    image[..., 3] = (255 * DARKEST * np.clip(share, 0, 1)).astype(np.uint8)
+    return image.view(np.uint32)[..., 0]

@@ -1,0 +1,86 @@
+"""A recording of a store -> MNE's own object, with electrode positions, units and votes.
+
+>>> from hmsstore.mne_raw import raw_recording
+>>> raw_recording(store, 1628180742).plot()  # doctest: +SKIP
+
+Needs MNE (the extra `mne`), which is imported only when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.errors import RequestError, StoreError
+from hmsstore.reader import Store
+from hmsstore.schema import CHANNELS, EEG, JUDGED_S
+from hmsstore.view.window import said
+
+if TYPE_CHECKING:
+    import mne
+
+POSITIONS = "colin27_1020", "standard_1020"
+"""What MNE calls the same 10-20 positions, from 1.12 on and before."""
+JUDGED_FROM_S = (EEG.window_s - JUDGED_S) / 2
+
+
+def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
+    """Give the stored span of an EEG recording to MNE.
+
+    Parameters
+    ----------
+    store : Store
+        An open store.
+    eeg_id : int
+        Which recording.
+
+    Returns
+    -------
+    mne.io.RawArray
+        19 EEG channels and the EKG in volts at 200 Hz, as cleaned by the build, with the
+        10-20 positions of MNE. Each window's judged 10 s is annotated with its votes ("LPD
+        5/7"). Time 0 is the start of the span, which is the first window's start.
+
+    Raises
+    ------
+    StoreError
+        The store holds no such recording, or MNE is not installed.
+    """
+    try:
+        import mne
+    except ImportError:
+        raise StoreError("MNE is not installed. Run: pip install '.[mne]'") from None
+    eeg_uv, first = _span(store, eeg_id)
+    kinds = ["ecg" if name == "EKG" else "eeg" for name in CHANNELS]
+    info = mne.create_info(list(CHANNELS), EEG.row_rate_hz, kinds)
+    raw = mne.io.RawArray(eeg_uv.T.astype(np.float64) * 1e-6, info, verbose="error")
+    raw.set_montage(next(n for n in POSITIONS if n in mne.channels.get_builtin_montages()))
+    windows = np.flatnonzero(store.windows["eeg_id"] == eeg_id)
+    onset = store.windows["eeg_offset_s"][windows] - first / EEG.row_rate_hz + JUDGED_FROM_S
+    texts = [said(votes) for votes in store.windows["votes"][windows]]
+    raw.set_annotations(mne.Annotations(onset, JUDGED_S, texts))
+    return raw
+
+
+def _span(store: Store, eeg_id: int) -> tuple[NDArray[np.float32], int]:
+    """Microvolts (T, 20) of a recording's stored span, and its first row in the source file.
+
+    A long recording lies in segments that overlap; each adds what the ones before have not.
+    """
+    table = store.recordings["eeg"]
+    segments = np.flatnonzero(table["id"] == eeg_id)
+    if not len(segments):
+        raise RequestError(f"{store.path} holds no EEG {eeg_id}.")
+    segments = segments[np.argsort(table["source_start"][segments])]
+    shards, shard_rows = store.shards("eeg"), store.shard_rows("eeg")
+    first = reached = int(table["source_start"][segments[0]])
+    parts = []
+    for segment in segments.tolist():
+        start, begin = int(table["start"][segment]), int(table["source_start"][segment])
+        number, row = divmod(start, shard_rows)
+        rows = int(table["rows"][segment])
+        parts.append(shards[number][row + max(0, reached - begin) : row + rows])
+        reached = max(reached, begin + rows)
+    return store.denormalise({"eeg": np.concatenate(parts)})["eeg"], first

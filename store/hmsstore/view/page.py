@@ -1,0 +1,126 @@
+"""Texts, tables and figures -> one HTML file that needs nothing else, for any screen."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hmsstore.view.saving import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST_BYTES = 5_000_000
+"""So that a page can be mailed."""
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8885; --soft: #8881; --warn: #b45309; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 76rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
+nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
+.wide { overflow-x: auto; display: inline-block; max-width: 100%; vertical-align: top;
+  margin: 0 2.5rem 1rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
+td.number, th.number { text-align: right; }
+thead th { border-bottom-width: 2px; vertical-align: bottom; }
+figure { margin: 1.2rem 0; }
+figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
+figcaption, .note { font-size: .9rem; opacity: .85; }
+.warning { border-left: 4px solid var(--warn); background: var(--soft); padding: .5rem .8rem; }
+code { background: var(--soft); padding: 0 .2rem; overflow-wrap: anywhere; }
+"""
+
+
+class Page:
+    """A page in the making, part by part.
+
+    All text given is shown as it stands; markup in it is not interpreted.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.parts: list[str] = []
+        self.headings: list[str] = []
+
+    def section(self, heading: str) -> None:
+        """Begin a section."""
+        self.headings.append(heading)
+        self.parts.append(f'<h2 id="s{len(self.headings)}">{escape(heading)}</h2>')
+
+    def text(self, text: str) -> None:
+        """Add a paragraph."""
+        self.parts.append(f"<p>{escape(text)}</p>")
+
+    def note(self, text: str) -> None:
+        """Add a paragraph in small type."""
+        self.parts.append(f'<p class="note">{escape(text)}</p>')
+
+    def warning(self, text: str) -> None:
+        """Add a paragraph that catches the eye."""
+        self.parts.append(f'<p class="warning">{escape(text)}</p>')
+
+    def bullets(self, texts: Iterable[str]) -> None:
+        """Add a list."""
+        self.parts.append(f"<ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>")
+
+    def table(self, caption: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Add a table; a column whose cells all begin with a digit or a sign is set as numbers."""
+        cells = [[str(cell) for cell in row] for row in rows]
+        numeric = [all(_is_number(row[n]) for row in cells) for n in range(len(header))]
+
+        def line(tag: str, row: Sequence[str]) -> str:
+            marked = (
+                f"<{tag}{' class=number' * number}>{escape(cell)}</{tag}>"
+                for cell, number in zip(row, numeric, strict=True)
+            )
+            return f"<tr>{''.join(marked)}</tr>"
+
+        head = f"<thead>{line('th', header)}</thead>" if any(header) else ""
+        body = "".join(line("td", row) for row in cells)
+        title = f"<caption>{escape(caption)}</caption>" if caption else ""
+        self.parts.append(
+            f'<div class="wide"><table>{title}{head}<tbody>{body}</tbody></table></div>'
+        )
+
+    def figure(self, figure: Figure, caption: str, *, dpi: int = 110, quality: int = 90) -> None:
+        """Add a figure as a picture within the page; the caption is its description too."""
+        picture = BytesIO()
+        figure.savefig(picture, format="webp", dpi=dpi, pil_kwargs={"quality": quality})
+        data = base64.b64encode(picture.getvalue()).decode()
+        self.parts.append(
+            f'<figure><img alt="{escape(caption)}" src="data:image/webp;base64,{data}">'
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
+        )
+
+    def to_html(self) -> str:
+        """The whole page."""
+        links = "".join(
+            f'<a href="#s{number}">{escape(heading)}</a>'
+            for number, heading in enumerate(self.headings, 1)
+        )
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{escape(self.title)}</title><style>{STYLE}</style></head><body>"
+            f"<h1>{escape(self.title)}</h1><nav>{links}</nav>{''.join(self.parts)}</body></html>\n"
+        )
+
+    def write(self, path: Path) -> None:
+        """Write the page, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            It cannot be written there.
+        """
+        write_whole(path, lambda partial: partial.write_text(self.to_html(), encoding="utf-8"))
+
+
+def _is_number(cell: str) -> bool:
+    return cell.lstrip("+-~<>= ")[:1].isdigit() or cell in ("", "-")

@@ -1,0 +1,121 @@
+"""Log power of a window -> the four regions' spectrograms on one colour scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.schema import EEG, FREQUENCIES_HZ, JUDGED_S, REGIONS, SPECTROGRAM
+from hmsstore.view.colours import MISSING, POWER_MAP
+from hmsstore.view.eeg import gap_note
+from hmsstore.view.importance import Importance, contour_levels
+from hmsstore.view.montage import GROUPS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+MINUTES = SPECTROGRAM.window_s / 120
+"""Half of a window; its centre is 0."""
+
+
+def draw_spectrograms(
+    axes: Sequence[Axes],
+    log_power: NDArray[np.float32],
+    missing: float = 0.0,
+    importance: Importance | None = None,
+) -> None:
+    """Draw the four regions below each other, with the EEG's place in them.
+
+    Parameters
+    ----------
+    axes : four matplotlib Axes
+        Where to draw.
+    log_power : float32 (300, 400)
+        ln(uV^2/Hz), region by region; NaN is drawn grey.
+    missing : float
+        Share of the values that were missing and have been filled, for the title.
+    importance : Importance, optional
+        Drawn as contours.
+    """
+    limits, heights = _limits(log_power), (FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1])
+    for axis, region, picture in zip(axes, REGIONS, _regions(log_power), strict=True):
+        image = _show(axis, picture, limits, heights)
+        mark_eeg(axis)
+        axis.set_ylabel("Hz", fontsize=8)
+        axis.tick_params(labelsize=8, labelbottom=region == REGIONS[-1])
+        title = f"{region}: {GROUPS[region]}{gap_note(missing)}"
+        axis.set_title(title, fontsize=9, loc="left", pad=2)
+    axes[-1].set_xlabel(
+        "minutes from the window's centre; dotted: the EEG window; lines: the judged 10 s",
+        fontsize=8,
+    )
+    if importance is not None and importance.spectrogram is not None:
+        _contours(axes, importance)
+    bar = axes[0].figure.colorbar(image, ax=list(axes), aspect=40, pad=0.01)
+    bar.set_label("ln(uV$^2$/Hz)", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
+
+
+def _contours(axes: Sequence[Axes], importance: Importance) -> None:
+    whole = importance.whole_spectrogram()
+    levels = contour_levels(whole)
+    minutes = np.linspace(-MINUTES, MINUTES, SPECTROGRAM.window_rows)
+    for axis, part in zip(axes, np.split(whole, len(REGIONS), axis=1), strict=True):
+        if levels and part.max() > levels[0]:
+            axis.contour(minutes, FREQUENCIES_HZ, part.T, levels, colors="cyan", linewidths=0.9)
+
+
+def draw_stacked(axis: Axes, log_power: NDArray[np.float32]) -> None:
+    """Draw the four regions in one small picture, LL on top; (300, 400) as above."""
+    _show(axis, np.concatenate(_regions(log_power)), _limits(log_power), (len(REGIONS), 0))
+    for edge in range(1, len(REGIONS)):
+        axis.axhline(edge, color="white", lw=0.6)
+    mark_eeg(axis, 0.4)
+    axis.set_xticks([])
+    axis.set_yticks(np.arange(len(REGIONS)) + 0.5, REGIONS, fontsize=6)
+    axis.tick_params(length=0, pad=1)
+
+
+def mark_eeg(axis: Axes, width: float = 0.7) -> None:
+    """Mark in a spectrogram where the EEG window lies, and its judged seconds."""
+    for seconds, style in ((EEG.window_s, ":"), (JUDGED_S, "-")):
+        for edge in (-seconds / 120, seconds / 120):
+            axis.axvline(edge, color="white", lw=width, ls=style)
+
+
+def _regions(log_power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Pictures (100, 300) of the regions, highest frequency on top."""
+    return [part.T[::-1] for part in np.split(log_power, len(REGIONS), axis=1)]
+
+
+def _show(
+    axis: Axes,
+    picture: NDArray[np.float32],
+    limits: tuple[float, float],
+    heights: tuple[float, float],
+) -> AxesImage:
+    """Show a picture whose bottom and top lie at these heights."""
+    image = axis.imshow(
+        np.ma.masked_invalid(picture),
+        aspect="auto",
+        extent=(-MINUTES, MINUTES, *heights),
+        vmin=limits[0],
+        vmax=limits[1],
+        cmap=POWER_MAP,
+        interpolation="nearest",
+    )
+    axis.set_facecolor(MISSING)
+    return image
+
+
+def _limits(log_power: NDArray[np.float32]) -> tuple[float, float]:
+    """Ends of the colour scale: all but the outermost values."""
+    known = log_power[np.isfinite(log_power)]
+    if not len(known):
+        return 0.0, 1.0
+    low, high = np.percentile(known, (2, 99.5))
+    return float(low), max(float(high), float(low) + 1e-3)

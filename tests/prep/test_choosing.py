@@ -1,0 +1,56 @@
+"""Which windows are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hmsprep.choosing import choose_rows
+from hmsprep.errors import ParameterError
+from hmsstore import CLASSES, Store
+
+
+def test_rows_are_taken_as_they_are(store: Store) -> None:
+    assert choose_rows(store, rows=[3, 1]) == [3, 1]
+
+
+def test_windows_of_an_eeg_are_spread_over_its_length(store: Store) -> None:
+    ids, counts = np.unique(store.windows["eeg_id"], return_counts=True)
+    eeg, many = int(ids[counts.argmax()]), int(counts.max())
+    found = choose_rows(store, eeg=eeg, count=many + 5)
+    assert (store.windows["eeg_id"][found] == eeg).all()
+    assert len(found) == many
+    offsets = store.windows["eeg_offset_s"][found]
+    assert (np.diff(offsets) > 0).all()
+    (middle,) = choose_rows(store, eeg=eeg)
+    assert middle == found[many // 2]
+
+
+def test_windows_of_a_class_are_drawn_from_the_seed(store: Store) -> None:
+    word = CLASSES[int(np.bincount(store.windows["expert_consensus"]).argmax())]
+    found = choose_rows(store, consensus=word, count=4)
+    assert (store.windows["expert_consensus"][found] == CLASSES.index(word)).all()
+    assert len(set(found)) == 4
+    assert choose_rows(store, consensus=word, count=4) == found
+    assert choose_rows(store, consensus=word, count=4, seed=1) != found
+
+
+def test_without_a_wish_there_is_one_of_each_class(store: Store) -> None:
+    found = store.windows["expert_consensus"][choose_rows(store)]
+    assert found.tolist() == np.unique(store.windows["expert_consensus"]).tolist()
+    assert len(choose_rows(store, count=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"eeg": 99}, "holds no EEG 99"),
+        ({"rows": [1], "eeg": 5}, "use one of them"),
+        ({"count": 61}, "61 windows are too many"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(store: Store, wish: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        choose_rows(store, **wish)

@@ -1,0 +1,209 @@
+"""The page to browse windows: which it finds, and how it works in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from helpers import Program, build_store
+from train.runs import train_small
+
+from hmsstore import CLASSES, Store
+from hmsstore.schema import CLASS_TITLES
+from hmstrain.errors import DataError
+from hmstrain.metrics import kl_rows
+from hmstrain.run_folder import RunFolder
+from hmstrain.view.browser import Browser, Wish, open_browser
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome")
+     if (found := shutil.which(name))), None,
+)  # fmt: skip
+PROGRAM = Program("hmstrain")
+
+
+@pytest.fixture(scope="module")
+def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run."""
+    path = tmp_path_factory.mktemp("run") / "one"
+    train_small(store, path, epochs=1)
+    return RunFolder(path)
+
+
+@pytest.fixture(scope="module")
+def browser(folder: RunFolder) -> Browser:
+    """That run and its store."""
+    return open_browser(folder.path)
+
+
+def test_a_wish_finds_just_the_windows_that_fit(browser: Browser) -> None:
+    table = browser.store.windows
+    assert len(browser.find(Wish())) == len(browser.store)
+    for code in range(len(CLASSES)):
+        found = browser.find(Wish(consensus=code, votes=10))
+        fits = (table["expert_consensus"] == code) & (table["votes"].sum(axis=1) >= 10)
+        np.testing.assert_array_equal(found, np.flatnonzero(fits))
+    patient, eeg = int(table["patient_id"][7]), int(table["eeg_id"][7])
+    assert (table["patient_id"][browser.find(Wish(patient=patient))] == patient).all()
+    assert 7 in browser.find(Wish(eeg=eeg))
+    assert len(browser.find(Wish(patient=-5))) == 0
+    test = browser.find(Wish(split=1))
+    np.testing.assert_array_equal(test, browser.store.select("test"))
+
+
+def test_losses_are_the_metric_and_order_the_windows(browser: Browser, folder: RunFolder) -> None:
+    with np.load(folder.path / "predictions.npz") as saved:
+        rows, prediction = saved["row"], saved["prediction"]
+    expected = kl_rows(browser.store.windows["target"][rows], prediction)
+    np.testing.assert_array_equal(browser.loss[rows], expected)
+    found = browser.find(Wish(order="loss"))
+    assert sorted(found.tolist()) == sorted(rows.tolist())
+    assert (np.diff(browser.loss[found]) <= 0).all()
+    wrong = browser.find(Wish(wrong=True))
+    answer = browser.prediction[wrong].argmax(axis=1)
+    assert (answer != browser.store.windows["expert_consensus"][wrong]).all()
+    said = browser.find(Wish(predicted=int(prediction[0].argmax())))
+    assert rows[0] in said
+
+
+def test_disagreement_comes_first_and_unlabelled_windows_last(browser: Browser) -> None:
+    target = browser.store.windows["target"]
+    found = browser.find(Wish(order="disagreement"))
+    agreed = target[found].max(axis=1)
+    assert (np.diff(agreed) >= 0).all()
+    everywhere = browser.find(Wish(order="random"))
+    assert sorted(everywhere.tolist()) == list(range(len(target)))
+    assert everywhere.tolist() != sorted(everywhere.tolist())
+
+
+def test_a_window_is_described_with_votes_and_the_model(browser: Browser) -> None:
+    row = int(browser.store.select("test")[0])
+    about = browser.about(row)
+    votes = browser.store.windows["votes"][row]
+    assert f"of {votes.sum()}" in about["votes"]
+    best = CLASS_TITLES[int(browser.prediction[row].argmax())]
+    assert about["model"].startswith(best)
+    assert about["loss"] == f"KL {browser.loss[row]:.2f}"
+    assert "model" not in browser.about(int(browser.store.select("train")[0]))
+
+
+def test_a_store_can_be_browsed_by_itself_and_another_runs_is_refused(
+    store: Store, folder: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    alone = open_browser(store.path)
+    assert not alone.predicted.any()
+    assert len(alone.find(Wish(order="loss"))) == 0
+    other = build_store(data, tmp_path / "other.zarr", nan="mean")
+    with pytest.raises(DataError, match="is of another store"):
+        open_browser(folder.path, other.path)
+    assert "Expected a store" in PROGRAM.fail("view", tmp_path / "nothing", "--no-browser")
+
+
+@contextmanager
+def served(*words: object) -> Iterator[str]:
+    """Address of the page while it is served."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "hmstrain", "view", *map(str, words), "--no-browser"],
+        stderr=subprocess.PIPE, text=True, env=clean,
+    )  # fmt: skip
+    try:
+        assert program.stderr is not None
+        for line in program.stderr:
+            if found := re.search(r"http://localhost:\d+/", line):
+                yield found[0]
+                return
+        raise AssertionError("it never said where the page is")
+    finally:
+        program.terminate()
+        program.communicate()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: on Debian, apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+def opened(chromium: Any, address: str, **how: Any) -> Any:
+    """A page on which a window is shown, and all that it asked for."""
+    page = chromium.new_page(**how)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("websocket", lambda socket: page.asked.append(socket.url))
+    page.goto(address)
+    page.wait_for_selector("table >> text=patient")
+    return page
+
+
+def about(page: Any, words: str) -> str:
+    """What the page says of the window, once these words are in it."""
+    page.wait_for_selector(f"table >> text={words}", timeout=60_000)
+    return str(page.inner_text("table"))
+
+
+def test_the_page_steps_filters_and_explains(
+    chromium: Any, folder: RunFolder, browser: Browser
+) -> None:
+    with served(folder.path) as address:
+        page = opened(chromium, address, viewport={"width": 1280, "height": 900})
+        rows = browser.find(Wish())
+        eegs = browser.store.windows["eeg_id"]
+        about(page, str(eegs[rows[0]]))
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        about(page, str(eegs[rows[2]]))
+        page.keyboard.press("ArrowLeft")
+        page.click("text=next")
+
+        wish = Wish(wrong=True)
+        page.get_by_label("answers").select_option("wrong")
+        page.wait_for_selector(f"text=of {len(browser.find(wish)):,} windows")
+        page.get_by_label("order").select_option("largest loss first")
+        worst = int(browser.find(replace(wish, order="loss"))[0])
+        assert f"KL {browser.loss[worst]:.2f}" in about(page, f"KL {browser.loss[worst]:.2f}")
+
+        page.click("button:has-text('explain')")
+        assert "deletion" in about(page, "deletion")
+        hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
+        assert hosts == {"localhost"}
+        page.close()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, store: Store) -> None:
+    with served(store.path) as address:
+        page = opened(chromium, address, viewport={"width": 390, "height": 844}, has_touch=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for name in ("eeg", "side"):
+            box = page.locator(f"#{name}").first.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        assert not page.locator("button:has-text('explain')").is_visible()
+        page.close()
+
+
+def test_only_this_machine_is_served(browser: Browser) -> None:
+    from hmstrain.view.serve import LOOPBACK, make_server
+
+    server = make_server(browser)
+    try:
+        assert {sock.getsockname()[0] for sock in server._http._sockets.values()} == {LOOPBACK}
+    finally:
+        server.stop()

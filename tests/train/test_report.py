@@ -1,0 +1,88 @@
+"""The page about a run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Program, build_store
+from train.runs import train_small
+
+from hmsstore import Store
+from hmsstore.view.page import LARGEST_BYTES
+from hmstrain.errors import DataError, RunError
+from hmstrain.metrics import kl_rows
+from hmstrain.report import Predicted, make_report, worst
+from hmstrain.run_folder import RunFolder
+
+PROGRAM = Program("hmstrain")
+
+
+@pytest.fixture(scope="module")
+def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run."""
+    path = tmp_path_factory.mktemp("run") / "one"
+    train_small(store, path)
+    return RunFolder(path)
+
+
+def test_a_report_shows_scores_settings_and_windows(folder: RunFolder, store: Store) -> None:
+    html = make_report(folder, store).to_html()
+    outcome = folder.read("metrics.json")
+    assert len(html) < LARGEST_BYTES
+    assert f"{outcome['test']['kl_votes']:.3f}" in html
+    assert f"{outcome['constant']['kl_votes']:.3f}" in html
+    assert store.identity in html
+    assert "0.966" in html  # what the report published of this system
+    assert "image_size" in html
+    assert "not a medical device" in html
+    assert html.count("<figure>") >= 5
+    assert re.findall(r"Row (\d+): EEG", html)
+
+
+def test_the_worst_windows_are_of_different_eegs(store: Store) -> None:
+    rows = np.flatnonzero(store.windows["expert_consensus"] >= 0)
+    prediction = np.full((len(rows), 6), 0.1)
+    prediction[:, 2] = 0.5
+    divergence = kl_rows(store.windows["target"][rows], prediction)
+    hardest, confident = worst(store, Predicted(rows, prediction, "windows"), divergence)
+    eegs = store.windows["eeg_id"][rows]
+    chosen = hardest + confident
+    assert len(set(eegs[chosen].tolist())) == len(chosen)
+    assert (np.diff(divergence[hardest]) <= 0).all()
+    assert (store.windows["expert_consensus"][rows[confident]] != 2).all()
+    assert (store.windows["target"][rows[confident]].max(axis=1) > 0.5).all()
+
+
+def test_a_run_of_all_folds_has_a_curve_for_each(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "all", fold="all", epochs=1)
+    html = make_report(RunFolder(tmp_path / "all"), store).to_html()
+    assert all(f"fold{fold}: " in html for fold in range(store.folds))
+
+
+def test_without_a_test_split_the_folds_held_out_are_shown(data: Path, tmp_path: Path) -> None:
+    store = build_store(data, tmp_path / "hms.zarr", split_by="patient", half=True)
+    if len(store.select("test")):
+        pytest.skip("this half has enough patients for a test split")
+    train_small(store, tmp_path / "all", fold="all", epochs=1)
+    html = make_report(RunFolder(tmp_path / "all"), store).to_html()
+    assert "each by the network that held its fold out" in html
+
+
+def test_another_store_and_an_unfinished_run_are_refused(
+    folder: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    other = build_store(data, tmp_path / "other.zarr", nan="mean")
+    with pytest.raises(DataError, match="was trained on another store"):
+        make_report(folder, other)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunError, match="it is no run, or not finished"):
+        make_report(RunFolder(tmp_path / "empty"), other)
+
+
+def test_the_command_writes_into_the_run_folder(folder: RunFolder) -> None:
+    done = PROGRAM.succeed("report", folder.path)
+    assert "report.html" in done.stderr
+    assert (folder.path / "report.html").read_text().startswith("<!doctype html>")
