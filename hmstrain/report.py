@@ -138,7 +138,11 @@ def _scores(
         less, spans = constant["difference"], constant["difference_intervals"]
         page.text(
             "Less than the constant prediction, paired: "
-            + "; ".join(f"{key} {number(less[key])} {span(spans[key])}" for key in less)
+            + "; ".join(
+                f"{key} {number(value)} {span(spans[key])}"
+                for key, value in less.items()
+                if value is not None
+            )
             + "."
         )
     if outcome.get("alignment"):
@@ -182,7 +186,7 @@ def _curves(page: Page, folder: RunFolder, outcome: Mapping[str, Any]) -> None:
             name = "" if part == folder.path else f"{part.name}: "
             page.figure(
                 plots.curves(read_metrics(part / LOG), own["best_step"], baseline),
-                f"{name}loss, validation and, where it was looked at, test over steps; learning "
+                f"{name}Loss, validation and, where it was looked at, test over steps; learning "
                 "rate below.",
             )
 

@@ -100,7 +100,7 @@ class Page:
 
     def to_html(self) -> str:
         """The whole page."""
-        links = "".join(
+        links = " ".join(
             f'<a href="#s{number}">{escape(heading)}</a>'
             for number, heading in enumerate(self.headings, 1)
         )
