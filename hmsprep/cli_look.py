@@ -93,7 +93,7 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """Draw windows as a doctor reads them: EEG, spectrograms, votes. Else one of each class."""
+    """Draw windows as a doctor reads them: EEG, spectrograms, votes; bare, one of each class."""
     from hmsprep import looking
     from hmsprep.choosing import choose_rows
     from hmsprep.commands import opened

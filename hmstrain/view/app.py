@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from bokeh.document import Document
 from bokeh.events import ButtonClick
-from bokeh.layouts import column
 from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
@@ -56,18 +55,15 @@ class Viewer:
         self.about = Div(name="about", sizing_mode="stretch_width")
         self._make_wishes()
         self._make_steps()
-        pictures = column(
-            *self.spectrograms.figures, name="spectrograms", sizing_mode="stretch_width"
-        )
-        for name in (*WISHES, *STEPS):
-            document.add_root(self.widgets[name])
-        for root in (self.traces.figure, self.about, self.votes.figure, pictures):
-            document.add_root(root)
+        self.show()
+        drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
+        with document.models.freeze():  # else all are gone through again for each
+            for root in (*(self.widgets[name] for name in (*WISHES, *STEPS)), self.about, *drawn):
+                document.add_root(root)
         document.title = f"hms-eeg: {(browser.run or browser.store).path.name}"
         document.template = TEMPLATE
         document.template_variables.update(wishes=WISHES, steps=STEPS)
         document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
-        self.show()
 
     def _make_wishes(self) -> None:
         windows = self.browser.store.windows

@@ -118,50 +118,51 @@ class Traces:
 
 
 class Spectrograms:
-    """The four regions below each other, on one colour scale, with a cursor."""
+    """The four regions below each other in one picture, on one colour scale, with a cursor."""
 
     def __init__(self, traces: Traces) -> None:
+        count = len(REGIONS)
+        self.figure = figure(
+            name="spectrograms",
+            height=470,
+            sizing_mode="stretch_width",
+            x_range=Range1d(-MINUTES, MINUTES, bounds=(-MINUTES, MINUTES)),
+            y_range=Range1d(0, count),
+            tools="",
+            toolbar_location=None,
+        )
         self.mapper = LinearColorMapper(palette=Magma256, low=0, high=1, nan_color=MISSING)
-        self.sources, self.tints, self.figures, cursors = [], [], [], []
-        extent = {
-            "x": -MINUTES, "y": FREQUENCIES_HZ[0], "dw": 2 * MINUTES,
-            "dh": FREQUENCIES_HZ[-1] - FREQUENCIES_HZ[0],
-        }  # fmt: skip
-        x_range = Range1d(-MINUTES, MINUTES, bounds=(-MINUTES, MINUTES))
-        for region in REGIONS:
-            source, tint = (ColumnDataSource({"image": []}) for _ in range(2))
-            plot = figure(
-                height=140 if region == REGIONS[-1] else 115,
-                sizing_mode="stretch_width",
-                x_range=x_range,
-                y_range=Range1d(FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1]),
-                tools="",
-                toolbar_location=None,
-                title=f"{region}: {GROUPS[region]}",
-                min_border=0,
+        self.source, self.tint = (ColumnDataSource({"image": []}) for _ in range(2))
+        extent = {"x": -MINUTES, "y": 0, "dw": 2 * MINUTES, "dh": count}
+        self.figure.image("image", source=self.source, color_mapper=self.mapper, **extent)
+        self.figure.image_rgba("image", source=self.tint, **extent)
+        self.figure.text(
+            x=[-MINUTES] * count, y=[count - n - 0.02 for n in range(count)],
+            text=[f" {region}: {GROUPS[region]}" for region in REGIONS],
+            text_baseline="top", text_color="white", text_font_size="12px",
+            text_outline_color="black",
+        )  # fmt: skip
+        lines = [(edge, "height", "dotted") for edge in _edges(EEG.window_s)]
+        lines += [(edge, "height", "solid") for edge in _edges(JUDGED_S)]
+        lines += [(float(edge), "width", "solid") for edge in range(1, count)]
+        for place, across, dash in lines:
+            self.figure.add_layout(
+                Span(location=place, dimension=across, line_color="white", line_dash=dash)
             )
-            plot.image("image", source=source, color_mapper=self.mapper, **extent)
-            plot.image_rgba("image", source=tint, **extent)
-            for seconds, dash in ((EEG.window_s, "dotted"), (JUDGED_S, "solid")):
-                for edge in (-seconds / 120, seconds / 120):
-                    plot.add_layout(
-                        Span(location=edge, dimension="height", line_color="white",
-                             line_dash=dash, line_width=1)
-                    )  # fmt: skip
-            cursor = Span(location=0, dimension="height", line_color="cyan", line_width=1)
-            plot.add_layout(cursor)
-            cursors.append(cursor)
-            plot.yaxis.axis_label = "Hz"
-            plot.yaxis.ticker = FixedTicker(ticks=[5, 10, 15])
-            plot.xaxis.visible = region == REGIONS[-1]
-            self.sources.append(source)
-            self.tints.append(tint)
-            self.figures.append(plot)
-        self.figures[-1].xaxis.axis_label = "minutes from the centre; dotted: EEG, lines: judged"
-        follow = "for (const c of cursors) c.location = (cb_obj.x - middle) / 60"
+        cursor = Span(location=0, dimension="height", line_color="cyan")
+        self.figure.add_layout(cursor)
+        ticks = {}
+        for number in range(count):
+            for frequency in (5, 10, 15):
+                share = (frequency - FREQUENCIES_HZ[0]) / (FREQUENCIES_HZ[-1] - FREQUENCIES_HZ[0])
+                ticks[round(count - 1 - number + share, 3)] = str(frequency)
+        self.figure.yaxis.ticker = FixedTicker(ticks=list(ticks))
+        self.figure.yaxis.major_label_overrides = ticks
+        self.figure.yaxis.axis_label = "Hz"
+        self.figure.xaxis.axis_label = "minutes from the centre; dotted: EEG, lines: judged"
+        follow = "cursor.location = (cb_obj.x - middle) / 60"
         traces.figure.js_on_event(
-            "mousemove",
-            CustomJS(args={"cursors": cursors, "middle": EEG.window_s / 2}, code=follow),
+            "mousemove", CustomJS(args={"cursor": cursor, "middle": EEG.window_s / 2}, code=follow)
         )
 
     def draw(self, log_power: NDArray[np.float32], importance: Importance | None) -> None:
@@ -169,17 +170,13 @@ class Spectrograms:
         known = log_power[np.isfinite(log_power)]
         low, high = np.percentile(known, (2, 99.5)) if len(known) else (0.0, 1.0)
         self.mapper.low, self.mapper.high = float(low), max(float(high), float(low) + 1e-3)
-        regions = np.split(log_power.astype(np.float32), len(REGIONS), axis=1)
-        for source, part in zip(self.sources, regions, strict=True):
-            source.data = {"image": [np.ascontiguousarray(part.T)]}
+        self.source.data = {"image": [_stacked(log_power.astype(np.float32))]}
         if importance is None or importance.spectrogram is None:
-            for tint in self.tints:
-                tint.data = {"image": []}
+            self.tint.data = {"image": []}
             return
         whole = importance.whole_spectrogram()
-        whole /= max(float(whole.max()), 1e-9)
-        for tint, part in zip(self.tints, np.split(whole, len(REGIONS), axis=1), strict=True):
-            tint.data = {"image": [_tinted(part.T**2, "#00FFFF")]}
+        share = _stacked(whole / max(float(whole.max()), 1e-9))
+        self.tint.data = {"image": [_tinted(share**2, "#00FFFF")]}
 
 
 class Votes:
@@ -218,6 +215,17 @@ class Votes:
             "votes": share.tolist(),
             "model": np.nan_to_num(prediction).tolist(),
         }
+
+
+def _edges(seconds: float) -> tuple[float, float]:
+    """Where a stretch around the centre begins and ends, in minutes."""
+    return -seconds / 120, seconds / 120
+
+
+def _stacked(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(300, 400) -> (400, 300) from the bottom up: the last region's lowest frequency first."""
+    regions = np.split(log_power.T, len(REGIONS))
+    return np.concatenate(regions[::-1])
 
 
 def _over_window(strip: NDArray[np.float32], importance: Importance) -> NDArray[np.float64]:
