@@ -117,6 +117,7 @@ def test_a_study_prints_its_table_beside_the_published_numbers_and_goes_on(
         "study.csv",
         "study.json",
         "study.md",
+        "study.html",
         "study.png",
     }
     first = tmp_path / "study" / "naive_cnn-spec" / "metrics.json"
