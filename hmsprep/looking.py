@@ -16,27 +16,30 @@ if TYPE_CHECKING:
 
 def inspect(data: Path, html: Path | None, *, workers: int, as_json: bool) -> None:
     """Survey a data set; print it, and write a page if asked."""
+    from hmsprep.errors import ParameterError
     from hmsprep.inspection.survey import survey
     from hmsprep.inspection.tables import findings, sections
     from hmsprep.source import Source
 
+    if html is not None and not html.parent.is_dir():  # better now than after minutes
+        raise ParameterError(f"--html {html}: there is no folder {html.parent}.")
     with (
         console.stoppable("Stopped."),
         console.progress({"look": "Looking"}) as progress,
     ):
         found = survey(Source(data), workers=workers, progress=progress)
+    if as_json:
+        console.print_json(found.facts)
+    else:
+        for section in sections(found.facts):
+            console.print_section(section.title, section.header, section.rows, section.note)
+        console.warn(findings(found.facts))
     if html is not None:
         from hmsprep.inspection.page import make_page
 
         with console.stoppable("Stopped."), console.thinking("Drawing"):
             make_page(found).write(html)
         console.note(f"Wrote {html}.")
-    if as_json:
-        console.print_json(found.facts)
-        return
-    for section in sections(found.facts):
-        console.print_section(section.title, section.header, section.rows, section.note)
-    console.warn(findings(found.facts))
 
 
 def montage(out: Path, *, as_json: bool) -> None:

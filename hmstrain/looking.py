@@ -65,7 +65,7 @@ def explain(
                 "method": found.method,
                 "class": CLASSES[found.target],
                 "probability": dict(zip(CLASSES, found.probability.tolist(), strict=True)),
-                "faithfulness": asdict(found.faithfulness) | {"holds": found.faithfulness.holds},
+                "faithfulness": asdict(found.faithfulness),
                 "picture": str(out),
             }
         )

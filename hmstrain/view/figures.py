@@ -140,7 +140,7 @@ class Spectrograms:
             x=[-MINUTES] * count, y=[count - n - 0.02 for n in range(count)],
             text=[f" {region}: {GROUPS[region]}" for region in REGIONS],
             text_baseline="top", text_color="white", text_font_size="12px",
-            text_outline_color="black",
+            background_fill_color="black", background_fill_alpha=0.5,
         )  # fmt: skip
         lines = [(edge, "height", "dotted") for edge in _edges(EEG.window_s)]
         lines += [(edge, "height", "solid") for edge in _edges(JUDGED_S)]

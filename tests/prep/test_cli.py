@@ -72,6 +72,7 @@ def test_people_can_see_data_channels_and_windows(data: Path, store: Store, tmp_
     assert page.read_text().startswith("<!doctype html>")
     facts = json.loads(succeed("inspect", data, "--json", "--workers", 1).stdout)
     assert facts["windows"] == 90
+    assert "there is no folder" in fail("inspect", data, "--html", tmp_path / "no" / "x.html")
     picture = tmp_path / "montage.png"
     rows = json.loads(succeed("montage", "--json", "--out", picture).stdout)
     assert [row["channel"] for row in rows][-1] == "EKG"

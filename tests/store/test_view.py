@@ -76,6 +76,17 @@ def test_negative_goes_up_and_the_judged_ten_seconds_are_shaded(store: Store) ->
     np.testing.assert_allclose([bar.get_width() for bar in votes.patches], cast / cast.sum())
 
 
+def test_a_negative_wave_of_the_first_electrode_is_drawn_upwards(store: Store) -> None:
+    window = shown(store, 0)
+    window.eeg_uv[:] = 0
+    window.eeg_uv[5_000:5_020, CHANNELS.index("Fp1")] = -100
+    for display in (Display(), Display("referential"), Display("average")):
+        eeg = draw(window, display).axes[0]
+        line = eeg.lines[0].get_ydata()
+        assert line[5_010] < line[0] - 20
+        assert eeg.get_ylim()[0] > eeg.get_ylim()[1]
+
+
 def test_low_frequencies_are_at_the_bottom_of_each_spectrogram(store: Store) -> None:
     window = shown(store, 0)
     window.log_power[:] = np.tile(np.arange(100), 4)

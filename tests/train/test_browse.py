@@ -199,6 +199,26 @@ def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, stor
         page.close()
 
 
+def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> None:
+    from hmsstore import CHANNELS
+    from hmsstore.view import Display
+    from hmstrain.view.figures import Spectrograms, Traces
+
+    eeg_uv = np.zeros((10_000, 20), np.float32)
+    eeg_uv[5_000:5_020, CHANNELS.index("Fp1")] = -100
+    traces = Traces()
+    assert traces.draw(eeg_uv, Display(sensitivity_uv=50), None) == 50
+    line = traces.lines.data["ys"][0]
+    assert line[5_010] < line[0] - 0.5
+    assert traces.figure.y_range.start > traces.figure.y_range.end
+    pictures = Spectrograms(traces)
+    log_power = np.tile(np.arange(400, dtype=np.float32), (300, 1))
+    pictures.draw(log_power, None)
+    image = pictures.source.data["image"][0]
+    assert image.shape == (400, 300)
+    assert [image[0, 0], image[99, 0], image[-1, 0]] == [300, 399, 99]
+
+
 def test_only_this_machine_is_served(browser: Browser) -> None:
     from hmstrain.view.serve import LOOPBACK, make_server
 

@@ -141,11 +141,13 @@ def test_importance_lies_over_the_traces_that_it_is_of(
 
 
 def test_a_map_that_fails_its_test_says_so() -> None:
-    bad = Faithfulness(0.6, 0.4, 0.3, 0.5)
+    bad = Faithfulness(0.6, 0.4, 0.3, 0.5, holds=False)
     found = Explanation(0, 1, "gradcam", np.full(6, 1 / 6), {}, bad)
     assert "NOT better than chance" in described(found)
     assert "NOT" not in described(
-        Explanation(0, 1, "gradcam", np.full(6, 1 / 6), {}, Faithfulness(0.1, 0.4, 0.9, 0.5))
+        Explanation(
+            0, 1, "gradcam", np.full(6, 1 / 6), {}, Faithfulness(0.1, 0.4, 0.9, 0.5, holds=True)
+        )
     )
 
 
