@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 
 from hmsstore import CHANNELS, RequestError, Store, StoreError
-from hmsstore.view import MONTAGES, Display, draw, draw_grid, draw_window, positions, shown
+from hmsstore.view import (
+    MONTAGES,
+    Display,
+    Importance,
+    draw,
+    draw_grid,
+    draw_window,
+    positions,
+    shown,
+)
 from hmsstore.view.eeg import band_pass
+from hmsstore.view.importance import contour_levels
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save, save_pages
 
@@ -129,6 +139,23 @@ def test_what_was_not_recorded_is_a_gap_in_traces_and_grey_in_spectrograms(store
     window.eeg_uv[:] = np.nan
     window.log_power[:] = np.nan
     draw(window).canvas.draw()
+
+
+def test_importance_lies_where_its_rows_were_and_contours_hold_its_shares() -> None:
+    found = np.zeros((400, 100), np.float32)
+    found[7, 3] = 6
+    found[300:310] = 0.001
+    laid = Importance("why", spectrogram=found, spectrogram_rows=(100, 200))
+    whole = laid.whole_spectrogram()
+    assert whole.shape == (300, 400)
+    assert whole[103, 7] == 6
+    assert not whole[:100].any()
+    assert not whole[200:].any()
+    spread = np.linspace(0, 1, 1000, dtype=np.float32)
+    low, high = contour_levels(spread)
+    assert spread[spread >= high].sum() == pytest.approx(0.2 * spread.sum(), rel=0.02)
+    assert spread[spread >= low].sum() == pytest.approx(0.5 * spread.sum(), rel=0.02)
+    assert contour_levels(np.zeros(9, np.float32)) == []
 
 
 def test_the_display_filter_keeps_ten_hertz_and_takes_drift_away() -> None:
