@@ -7,6 +7,8 @@ spectrogram's natural logarithm comes last.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +61,27 @@ def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """Mark the values that are NaN or infinite; None if there are none."""
     finite = np.isfinite(raw)
     return None if finite.all() else ~finite
+
+
+def missing_in_windows(
+    missing: NDArray[np.bool_], windows: Sequence[int], starts: Sequence[int], window_rows: int
+) -> dict[int, int]:
+    """Count the missing values of each window that has any.
+
+    Parameters
+    ----------
+    missing : bool (features, rows)
+        Of a whole recording, as `missing_values` marks them.
+    windows, starts : sequences of int
+        Number of each window, and its first row; what lies past the recording's end counts for 0.
+    window_rows : int
+        Rows of a window.
+    """
+    per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
+    first = np.asarray(starts, np.int64)
+    last = missing.shape[1]
+    counts = per_row[np.minimum(first + window_rows, last)] - per_row[np.minimum(first, last)]
+    return {window: count for window, count in zip(windows, counts.tolist(), strict=True) if count}
 
 
 def _clean_eeg(

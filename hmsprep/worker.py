@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.clean import clean, missing_values
+from hmsprep.clean import clean, missing_in_windows, missing_values
 from hmsprep.errors import DataError, several
 from hmsprep.half import from_half, rows_to_half, to_half
 from hmsprep.parameters import HALF_MAX, Parameters
@@ -167,7 +167,9 @@ class _Ingesting:
         self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
         missing = missing_values(raw)
         if missing is not None:
-            self._count_missing(piece, missing)
+            rows = self.signal.window_rows
+            found = missing_in_windows(missing, piece.windows, piece.window_starts, rows)
+            self.missing |= found
         cleaned = clean(raw, missing, self.signal, self.parameters)
         span = slice(piece.source_start, piece.source_start + piece.rows)
         if piece.training:
@@ -177,14 +179,6 @@ class _Ingesting:
             self.moments = self.moments.merged(moments(values, gaps))
         self.saturated += int(np.count_nonzero(np.abs(cleaned[:, span]) >= HALF_MAX))
         return rows_to_half(cleaned[:, span])
-
-    def _count_missing(self, piece: Piece, missing: NDArray[np.bool_]) -> None:
-        per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
-        first = np.asarray(piece.window_starts, np.int64)
-        counts = per_row[first + self.signal.window_rows] - per_row[first]
-        for window, count in zip(piece.windows, counts.tolist(), strict=True):
-            if count:
-                self.missing[window] = count
 
 
 def normalise(task: NormaliseTask) -> Normalised:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.choices import EEG_CLIP_UV, EKG_CLIP_UV
-from hmsprep.clean import missing_values
+from hmsprep.clean import missing_in_windows, missing_values
 from hmsprep.errors import DataError
 from hmsprep.parameters import SPECTROGRAM_CLIP
 from hmsprep.recording import decode
@@ -107,14 +107,9 @@ def see(one: Look, content: bytes, signal: Signal) -> Seen:
     short = first + signal.window_rows > rows
     windows_missing: dict[int, int] = {}
     if missing is not None:
-        per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
-        counts = per_row[np.minimum(first + signal.window_rows, rows)]
-        counts = counts - per_row[np.minimum(first, rows)]
-        windows_missing = {
-            window: count
-            for window, count in zip(one.windows, counts.tolist(), strict=True)
-            if count
-        }
+        windows_missing = missing_in_windows(
+            missing, one.windows, one.window_starts, signal.window_rows
+        )
     return Seen(
         one.recording,
         len(content),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from hmsprep.choices import Class, Montage
 from hmsprep.choosing import choose_rows
 from hmsprep.errors import ParameterError
 from hmsstore import CLASSES, Store
+from hmsstore.view import MONTAGES
+
+
+def test_the_command_lines_words_are_the_formats() -> None:
+    assert get_args(Class) == CLASSES
+    assert get_args(Montage) == tuple(MONTAGES)
 
 
 def test_rows_are_taken_as_they_are(store: Store) -> None:
