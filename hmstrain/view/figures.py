@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from bokeh.events import RangesUpdate
 from bokeh.models import (
     BoxAnnotation,
     ColumnDataSource,
@@ -37,6 +38,10 @@ from hmsstore.view.montage import GROUPS
 MINUTES = SPECTROGRAM.window_s / 120
 DARKEST = 0.7
 """Opacity of what is most important."""
+THINNED = 8
+"""Samples of which a trace shows the smallest and the largest: 0.04 s, less than a pixel of it."""
+CLOSE_S = 20.0
+"""Stretch of time below which a trace shows every sample."""
 
 
 class Traces:
@@ -68,7 +73,11 @@ class Traces:
             image="image", x=0, y="y", dw=EEG.window_s, dh=1, source=self.strips, level="underlay"
         )
         self.lines = ColumnDataSource({"xs": [], "ys": [], "colour": []})
+        self._seconds, self._ys = np.empty(0, np.float32), np.empty((0, 0), np.float32)
+        self._colours: list[str] = []
+        self._close = False
         self.figure.multi_line("xs", "ys", line_color="colour", line_width=0.8, source=self.lines)
+        self.figure.on_event(RangesUpdate, self._zoomed)
 
     def draw(
         self, eeg_uv: NDArray[np.float32], display: Display, importance: Importance | None
@@ -78,12 +87,11 @@ class Traces:
         traces, ekg, seconds = shown_traces(eeg_uv, display)
         step = display.sensitivity_uv or fitting_step(traces)
         *places, ekg_place = trace_places(montage)
-        ys = [*(np.clip(traces / step, -CUT, CUT) + places).T, ekg_place - to_height(ekg, 0.8)]
-        self.lines.data = {
-            "xs": [seconds.astype(np.float32)] * len(ys),
-            "ys": [y.astype(np.float32) for y in ys],
-            "colour": [*(SIDES.get(group[0], "#333333") for group in montage.groups), "#666666"],
-        }
+        shown = np.clip(traces / step, -CUT, CUT) + places
+        self._ys = np.vstack([shown.T, ekg_place - to_height(ekg, 0.8)]).astype(np.float32)
+        self._seconds = seconds.astype(np.float32)
+        self._colours = [*(SIDES.get(group[0], "#333333") for group in montage.groups), "#666666"]
+        self._draw_lines()
         labels = [*montage.labels, "EKG"]
         ticks = [round(place, 3) for place in (*places, ekg_place)]
         axis = self.figure.yaxis[0]
@@ -96,6 +104,19 @@ class Traces:
             f"{montage.name}, {step:g} uV from trace to trace, {low:g}-{high:g} Hz, negative up"
         )
         return step
+
+    def _zoomed(self, event: RangesUpdate) -> None:
+        close = event.x1 - event.x0 < CLOSE_S
+        if close != self._close:
+            self._close = close
+            self._draw_lines()
+
+    def _draw_lines(self) -> None:
+        """Give the page every sample, or so many that the picture of the whole window is as is."""
+        ys, seconds = self._ys, self._seconds
+        if not self._close:
+            ys, seconds = thinned(ys), seconds[: ys.shape[1] // THINNED * THINNED : THINNED // 2]
+        self.lines.data = {"xs": [seconds] * len(ys), "ys": list(ys), "colour": self._colours}
 
     def _shade(
         self,
@@ -215,6 +236,17 @@ class Votes:
             "votes": share.tolist(),
             "model": np.nan_to_num(prediction).tolist(),
         }
+
+
+def thinned(traces: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keep of every `THINNED` samples the smallest and largest, as they come: (C, T) -> (C, T/4).
+
+    So no spike is lost, as it would be by leaving samples out.
+    """
+    channels, samples = traces.shape
+    bins = traces[:, : samples // THINNED * THINNED].reshape(channels, -1, THINNED)
+    places = np.sort(np.stack([bins.argmin(axis=2), bins.argmax(axis=2)], axis=2), axis=2)
+    return np.take_along_axis(bins, places, axis=2).reshape(channels, -1)
 
 
 def _edges(seconds: float) -> tuple[float, float]:
