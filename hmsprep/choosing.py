@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hmsprep.errors import ParameterError
 from hmsprep.seeds import generator
@@ -26,6 +28,8 @@ def choose_rows(
 ) -> list[int]:
     """Choose windows: these rows; of one EEG, evenly over its length; at random of one class.
 
+    Of a class, each EEG comes once before any comes again.
+
     Without any wish: one at random of each class.
 
     Raises
@@ -38,6 +42,13 @@ def choose_rows(
     if max(count or 1, len(rows)) > MOST_WINDOWS:
         raise ParameterError(
             f"{max(count or 1, len(rows))} windows are too many: at most {MOST_WINDOWS}."
+        )
+    if rows and count is not None:
+        raise ParameterError("--row says which windows, so --count has no meaning.")
+    wrong = next((row for row in rows if row >= len(store)), None)
+    if wrong is not None:
+        raise ParameterError(
+            f"{store.path} has no row {wrong}: rows go from 0 to {len(store) - 1}."
         )
     draw = generator(seed, "show")
     if rows:
@@ -55,8 +66,20 @@ def choose_rows(
         found = np.flatnonzero(codes == CLASSES.index(consensus))
         if not len(found):
             raise ParameterError(f"{store.path} holds no window whose consensus is {consensus}.")
-        return [int(r) for r in draw.choice(found, min(count or 1, len(found)), replace=False)]
+        found = draw.permutation(found)
+        return _eegs_in_turn(store, found)[: count or 1]
     if count is not None:
         return [int(r) for r in draw.choice(len(store), min(count, len(store)), replace=False)]
     of_each = [np.flatnonzero(codes == code) for code in range(-1, len(CLASSES))]
     return [int(draw.choice(found)) for found in of_each if len(found)]
+
+
+def _eegs_in_turn(store: Store, rows: NDArray[np.int64]) -> list[int]:
+    """The first window of every EEG, then every second one, and so on, else in their order."""
+    eegs = store.windows["eeg_id"][rows].tolist()
+    seen: Counter[int] = Counter()
+    turns = []
+    for eeg in eegs:
+        turns.append(seen[eeg])
+        seen[eeg] += 1
+    return [int(rows[place]) for place in np.argsort(turns, kind="stable")]

@@ -52,18 +52,29 @@ def show(
     ] = None,
     consensus: Annotated[
         Class | None,
-        typer.Option("--class", help="Whose consensus this is.", rich_help_panel=CHOOSE),
+        typer.Option(
+            "--class",
+            help="Whose consensus this is: seizure, lpd, gpd, lrda, grda or other.",
+            metavar="CLASS",
+            rich_help_panel=CHOOSE,
+        ),
     ] = None,
     count: Annotated[
         int | None,
         typer.Option("--count", min=1, help="How many; else 1.", rich_help_panel=CHOOSE),
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", help="Seed of a random choice.", rich_help_panel=CHOOSE)
+        int,
+        typer.Option("--seed", min=0, help="Seed of a random choice.", rich_help_panel=CHOOSE),
     ] = 42,
     montage: Annotated[
         Montage,
-        typer.Option("--montage", help="Differences of electrodes.", rich_help_panel=DRAW),
+        typer.Option(
+            "--montage",
+            help="bipolar, referential or average.",
+            metavar="NAME",
+            rich_help_panel=DRAW,
+        ),
     ] = "bipolar",
     seconds: Annotated[
         float | None,
@@ -74,21 +85,29 @@ def show(
             rich_help_panel=DRAW,
         ),
     ] = None,
-    sensitivity: Annotated[
+    spacing: Annotated[
         float | None,
         typer.Option(
-            "--sensitivity",
+            "--spacing",
             help="Microvolts from trace to trace.",
             show_default="what fits",
             rich_help_panel=DRAW,
         ),
     ] = None,
+    band: Annotated[
+        tuple[float, float],
+        typer.Option("--band", help="Band of the EEG shown, Hz.", rich_help_panel=DRAW),
+    ] = (0.5, 70.0),
+    notch: Annotated[
+        float,
+        typer.Option("--notch", help="Mains to take out, Hz: 50, 60.", rich_help_panel=DRAW),
+    ] = 0.0,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             help="Picture to write: .png, .pdf (a page per window), .svg.",
-            show_default="window-ROW.png, windows.png",
+            show_default="window-ROW.png or windows.png",
             rich_help_panel=DRAW,
         ),
     ] = None,
@@ -102,5 +121,13 @@ def show(
     there = opened(store)
     rows = choose_rows(there, rows=row or (), eeg=eeg, consensus=consensus, count=count, seed=seed)
     several = len(rows) > 1 and (out is None or out.suffix != ".pdf")
-    display = Display(montage, seconds or (10.0 if several else 50.0), sensitivity)
+    display = Display(
+        montage,
+        (10.0 if several else 50.0) if seconds is None else seconds,
+        spacing,
+        band,
+        notch,
+    )
     looking.show(there, rows, display, out)
+    if eeg is not None and count is None:
+        looking.say_how_many(there, eeg)

@@ -29,6 +29,8 @@ OFFSETS = {
     "spectrogram_label_offset_seconds": "spectrogram_offset_s",
 }
 CONSENSUS = "expert_consensus"
+LONGEST_S = 1e7
+"""Seconds: no recording is longer than some months."""
 VOTES = tuple(f"{name}_vote" for name in CLASSES)
 
 
@@ -143,7 +145,10 @@ def read_text(content: bytes, name: str) -> pl.DataFrame:
 def _offsets(table: TextTable, column: str) -> NDArray[np.float64]:
     offsets = table.numbers(column, "seconds")
     known = np.isfinite(offsets)
-    table.refuse(known & (offsets < 0), column, "seconds of at least 0")
+    table.refuse(
+        known & ((offsets < 0) | (offsets > LONGEST_S)), column, f"0 to {LONGEST_S:,.0f} seconds"
+    )
+    known &= offsets <= LONGEST_S
     samples = np.where(known, offsets, 0) * EEG.row_rate_hz
     off_grid = np.abs(samples - np.rint(samples)) > 1e-6
     table.refuse(off_grid, column, "a whole number of samples (of 1/200 s)")

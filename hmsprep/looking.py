@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hmsprep import console
 from hmsstore import Store
-from hmsstore.view.saving import save, save_pages
+from hmsstore.view.page import PAGES
+from hmsstore.view.saving import check_suffix, save, save_pages
 
 if TYPE_CHECKING:
     from hmsstore.view import Display
@@ -21,15 +22,17 @@ def inspect(data: Path, html: Path | None, *, workers: int, as_json: bool) -> No
     from hmsprep.inspection.tables import findings, sections
     from hmsprep.source import Source
 
-    if html is not None and not html.parent.is_dir():  # better now than after minutes
-        raise ParameterError(f"--html {html}: there is no folder {html.parent}.")
+    if html is not None:  # better now than after minutes
+        check_suffix(html, PAGES)
+        if not html.parent.is_dir():
+            raise ParameterError(f"--html {html}: there is no folder {html.parent}.")
     with (
         console.stoppable("Stopped."),
         console.progress({"look": "Looking"}) as progress,
     ):
         found = survey(Source(data), workers=workers, progress=progress)
     if as_json:
-        console.print_json(found.facts)
+        console.print_json(found.facts | {"warnings": findings(found.facts)})
     else:
         for section in sections(found.facts):
             console.print_section(section.title, section.header, section.rows, section.note)
@@ -74,3 +77,10 @@ def show(store: Store, rows: Sequence[int], display: Display, out: Path | None) 
     else:
         save(draw_grid(windows, display), out)
     console.note(f"Wrote {out}: {', '.join(window.short_title for window in windows)}.")
+
+
+def say_how_many(store: Store, eeg: int) -> None:
+    """Say of how many windows of an EEG only the middle one was drawn."""
+    windows = int((store.windows["eeg_id"] == eeg).sum())
+    if windows > 1:
+        console.note(f"The middle one of {windows} windows: --count {windows} draws them all.")

@@ -9,8 +9,11 @@ tapers, then over the four differences of a chain.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -20,17 +23,24 @@ from hmsstore.schema import CHAINS, CHANNELS, EEG, FREQUENCIES_HZ, REGIONS
 
 WINDOW_SAMPLES = 800
 STEP_SAMPLES = 400
+EDGE_SAMPLES = (WINDOW_SAMPLES - STEP_SAMPLES) // 2
+"""How far the first and last row reach beyond a recording, when edges are asked for: 1 s."""
 TRANSFORM_POINTS = 1024
 TIME_HALF_BANDWIDTH = 2.0
 TAPERS = 3
 HIGH_PASS_HZ = 0.5
 FIRST_BIN = 3
 """Bin of 0.59 Hz, the lowest of the 100 frequencies."""
+BLOCK_ROWS = 64
+"""Windows transformed at once: few enough that they stay in a processor's cache."""
 
 
 def spectrogram(
     eeg_uv_TC: NDArray[np.floating],
     channels: Sequence[str] = CHANNELS,
+    *,
+    edges: bool = False,
+    threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Compute the competition's spectrogram of a recording.
 
@@ -40,31 +50,61 @@ def spectrogram(
         Referential EEG in microvolts at 200 Hz; missing values count as 0.
     channels : sequence of str
         Names of the columns; the electrodes of the four chains must be among them.
+    edges : bool
+        False: row i is computed from samples [400 i, 400 i + 800), of whole windows only: T // 400
+        - 1 rows, none under 800 samples. True: row r is centred on 2 r + 1 s, as the competition
+        counts a spectrogram's own time, so its samples are [400 r - 200, 400 r + 600): T // 400
+        rows, of which the first and the last (see `edge_rows`) reach up to 1 s beyond the
+        recording, which goes on there as its mirror image. What the competition put there is not
+        known.
+    threads : int, optional
+        Differences computed at once; all processors by default. The result is the same.
 
     Returns
     -------
     float32 (rows, 400)
-        Power in uV^2/Hz, features in the order of the competition's columns. Row i is computed from
-        samples [400 i, 400 i + 800); only whole windows give a row, so there are T // 400 - 1 rows,
-        and none under 800 samples.
+        Power in uV^2/Hz, features in the order of the competition's columns.
+
+    Raises
+    ------
+    ValueError
+        Another number of columns than names, or an electrode of the chains is not among them.
     """
-    rows = max(0, (len(eeg_uv_TC) - WINDOW_SAMPLES) // STEP_SAMPLES + 1)
-    bins = len(FREQUENCIES_HZ)
-    power = np.zeros((rows, len(REGIONS), bins), np.float32)
-    if not rows:
-        return power.reshape(0, len(REGIONS) * bins)
     column = {name: number for number, name in enumerate(channels)}
-    for number, region in enumerate(REGIONS):
-        chain = np.asarray([column[name] for name in CHAINS[region]])
-        electrodes = np.nan_to_num(eeg_uv_TC[:, chain].T.astype(np.float64))
-        for difference in high_passed(electrodes[:-1] - electrodes[1:]):
-            power[:, number] += window_power(difference)
-        power[:, number] /= len(chain) - 1
-    return power.reshape(rows, -1)
+    absent = sorted({name for chain in CHAINS.values() for name in chain} - set(column))
+    if absent or eeg_uv_TC.ndim != 2 or eeg_uv_TC.shape[1] != len(channels):
+        raise ValueError(
+            f"expected EEG (T, {len(channels)}) with the electrodes of the four chains, found "
+            f"{eeg_uv_TC.shape}{', without ' + ', '.join(absent) if absent else ''}"
+        )
+    needed = STEP_SAMPLES if edges else WINDOW_SAMPLES
+    if len(eeg_uv_TC) < needed:
+        return np.empty((0, len(REGIONS) * len(FREQUENCIES_HZ)), np.float32)
+
+    def pair_power(electrodes: tuple[str, str]) -> NDArray[np.float32]:
+        one, other = (
+            np.nan_to_num(eeg_uv_TC[:, column[name]].astype(np.float64)) for name in electrodes
+        )
+        signal = high_passed(one - other).astype(np.float32)
+        return window_power(np.pad(signal, EDGE_SAMPLES, "reflect") if edges else signal)
+
+    pairs = [pair for chain in CHAINS.values() for pair in pairwise(chain)]
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        power = np.stack(list(pool.map(pair_power, pairs)), axis=1)
+    regions = power.reshape(len(power), len(REGIONS), -1, power.shape[-1])
+    means: NDArray[np.float32] = regions.mean(axis=2)
+    return means.reshape(len(power), -1)
+
+
+def edge_rows(samples: int) -> list[int]:
+    """Rows of a spectrogram with edges that reach beyond a recording of so many samples."""
+    rows = samples // STEP_SAMPLES
+    reaches_past = rows * STEP_SAMPLES + EDGE_SAMPLES > samples
+    return sorted({0, rows - 1} if reaches_past else {0}) if rows else []
 
 
 def high_passed(signals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """High-pass (n, T) at 0.5 Hz, zero-phase, as the recordings were before their spectrograms."""
+    """High-pass (..., T) at 0.5 Hz, zero-phase, as recordings were before their spectrograms."""
     from scipy.signal import butter, sosfiltfilt
 
     sections = butter(4, HIGH_PASS_HZ, "highpass", fs=EEG.row_rate_hz, output="sos")
@@ -72,25 +112,28 @@ def high_passed(signals: NDArray[np.float64]) -> NDArray[np.float64]:
     return filtered
 
 
-def window_power(difference: NDArray[np.float64]) -> NDArray[np.float32]:
+def window_power(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     """Multitaper power of one bipolar signal (T,): (rows, 100) in uV^2/Hz."""
     from scipy.fft import rfft
 
     windows = sliding_window_view(difference, WINDOW_SAMPLES)[::STEP_SAMPLES]
-    ramp = np.arange(WINDOW_SAMPLES) - (WINDOW_SAMPLES - 1) / 2
-    slope = windows @ ramp / (ramp @ ramp)
-    detrended = windows - windows.mean(axis=1, keepdims=True) - slope[:, None] * ramp
-    tapered = (detrended[:, None, :] * tapers()).astype(np.float32)
-    spectrum = rfft(tapered, TRANSFORM_POINTS)[..., FIRST_BIN : FIRST_BIN + len(FREQUENCIES_HZ)]
-    power: NDArray[np.float32] = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
+    ramp = (np.arange(WINDOW_SAMPLES) - (WINDOW_SAMPLES - 1) / 2).astype(np.float32)
+    bins = slice(FIRST_BIN, FIRST_BIN + len(FREQUENCIES_HZ))
+    power = np.empty((len(windows), len(FREQUENCIES_HZ)), np.float32)
+    for first in range(0, len(windows), BLOCK_ROWS):
+        block = windows[first : first + BLOCK_ROWS]
+        slope = block @ ramp / (ramp @ ramp)
+        detrended = block - block.mean(axis=1, keepdims=True) - slope[:, None] * ramp
+        spectrum = rfft(detrended[:, None, :] * tapers(), TRANSFORM_POINTS)[..., bins]
+        power[first : first + BLOCK_ROWS] = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
     return power
 
 
 @lru_cache(maxsize=1)
-def tapers() -> NDArray[np.float64]:
+def tapers() -> NDArray[np.float32]:
     """Three tapers (3, 800), scaled so that squared transforms are in uV^2/Hz."""
     from scipy.signal.windows import dpss
 
     scale = np.sqrt(EEG.row_rate_hz) / EEG.row_rate_hz
     sequences: NDArray[np.float64] = dpss(WINDOW_SAMPLES, TIME_HALF_BANDWIDTH, TAPERS) * scale
-    return sequences
+    return sequences.astype(np.float32)

@@ -12,7 +12,8 @@ from hmsstore import Store
 from hmstrain import console
 from hmstrain.config import RESNET1D, Config
 from hmstrain.errors import ModelError
-from hmstrain.run_folder import RunFolder, write_json, write_predictions
+from hmstrain.predictions import write_predictions
+from hmstrain.run_folder import RunFolder, write_json
 
 SHOWN = (
     "naive_cnn",

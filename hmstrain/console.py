@@ -156,7 +156,7 @@ def print_outcome(outcome: Mapping[str, Any]) -> None:
     Console().print(table)
     by_class = zip(CLASS_TITLES, test["kl_per_class"].values(), strict=True)
     parts = ", ".join(f"{title} {_number(value)}" for title, value in by_class)
-    Console().print(f"KL by class: {parts}", highlight=False)
+    Console().print(f"Parts of the KL, by class: {parts}", highlight=False)
     if outcome.get("alignment"):
         found = outcome["alignment"]
         print(

@@ -2,8 +2,9 @@
 
 Grad-CAM (Selvaraju et al. 2017) weighs the last feature maps of a convolutional network by the
 gradient of a class; integrated gradients (Sundararajan et al. 2017, Axiomatic Attribution for Deep
-Networks) sum gradients on the way from an empty input to the real one. Both by captum. Each map is
-then put to the test: see `faithfulness`.
+Networks) sum gradients on the way from an empty input to the real one. Both by captum. Both count
+in logits: what a place adds to the class's, so that the parts of several inputs compare. Each map
+is then put to the test: see `faithfulness`.
 
 Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
 """
@@ -11,7 +12,7 @@ Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
 from hmstrain.errors import ModelError
 from hmstrain.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
-from hmstrain.inputs import signals
-from hmstrain.models.network import PatternNetwork
+from hmstrain.inputs import image_BCHW, signals
+from hmstrain.models.naive_cnn import NaiveCNN
+from hmstrain.models.network import ImageTrunk, PatternNetwork
 from hmstrain.montage import PAIRS
 from hmstrain.trained import Trained
 
@@ -33,8 +35,9 @@ TITLES = {"gradcam": "Grad-CAM", "gradients": "Integrated gradients"}
 """Methods, and how papers call them."""
 STEPS = 32
 """Points on the way of integrated gradients."""
-MAPPING = nn.Conv1d, nn.Conv2d, nn.modules.batchnorm._BatchNorm
-"""Modules whose output may be a feature map."""
+BLUR = 50
+"""Integrated gradients are averaged over this part of height and width: value by value, terms for
+and against a class alternate and cancel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,20 @@ class Explanation:
     probability: NDArray[np.float64]
     """(6,) of the whole answer."""
     maps: dict[str, NDArray[np.float32]]
-    """Input's name -> importance (H, W), at least 0, largest 1: 'spectrogram_BHW' (400, rows),
-    'eeg_image_BHW' (300, frames), 'eeg_raw_BPT' (18, T), 'eeg_uv_BTC' (20, T)."""
+    """Input's name -> what speaks for the class (H, W), at least 0, largest of all inputs 1:
+    'spectrogram_BHW' (400, rows), 'eeg_image_BHW' (300, frames), 'eeg_raw_BPT' (18, T),
+    'eeg_uv_BTC' (20, T)."""
     faithfulness: Faithfulness
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Signal -> its share of all importance; 0 if there is none at all."""
+        sums = {name: float(found.sum()) for name, found in self.maps.items()}
+        whole = sum(sums.values()) or 1.0
+        return {
+            "spectrogram" if name == "spectrogram_BHW" else "EEG": value / whole
+            for name, value in sums.items()
+        }
 
 
 def explain(
@@ -74,7 +88,8 @@ def explain(
     Raises
     ------
     ModelError
-        Grad-CAM of a network without feature maps, or captum is not installed.
+        Grad-CAM of a network without feature maps, an answer that is no number, or captum is not
+        installed.
     """
     batch = store.gather([row], signals(trained.config))
     stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
@@ -87,53 +102,53 @@ def explain(
 
     with torch.no_grad():
         probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
+    if not np.isfinite(probability).all():
+        raise ModelError(f"{trained.config.model} gives no numbers for row {row} (NaN).")
     chosen = int(probability.argmax()) if target is None else target
-    layers = feature_layers(trained.network, forward, prepared)
+    layers = last_maps(trained.network, prepared)
     if method is None:
         method = "gradcam" if all(layer is not None for layer in layers) else "gradients"
     if method == "gradcam":
         found = _gradcam(forward, prepared, layers, chosen, trained.config.model)
     else:
         found = _integrated(forward, prepared, chosen)
-    maps = {name: _as_map(name, tensor) for name, tensor in found.items()}
-    return Explanation(
-        row,
-        chosen,
-        method,
-        probability,
-        maps,
-        measure_faithfulness(forward, prepared, maps, chosen),
-    )
+    maps = _as_maps(found)
+    tested = measure_faithfulness(forward, prepared, maps, chosen)
+    return Explanation(row, chosen, method, probability, maps, tested)
 
 
-def feature_layers(
-    network: nn.Module, forward: Forward, prepared: Inputs
-) -> list[nn.Module | None]:
-    """The last convolution or norm of each trunk that gives a map over its input; None if none.
-
-    A convolution at the very beginning, by which transformers cut images into patches, is no such.
-    """
+def last_maps(network: nn.Module, prepared: Inputs) -> list[nn.Module | None]:
+    """The module of each trunk that gives its last feature maps, whole blocks done; None: none."""
     if not isinstance(network, PatternNetwork):
         return [None for _ in prepared]
-    return [_last_map(network.trunks[name], forward, prepared, name) for name in prepared]
+    return [_last_map(network.trunks[name], tensor) for name, tensor in prepared.items()]
 
 
-def _last_map(trunk: nn.Module, forward: Forward, prepared: Inputs, name: str) -> nn.Module | None:
-    axes = 3 if name == "eeg_raw_BPT" else 4
-    seen: list[tuple[nn.Module, bool]] = []
+def _last_map(trunk: nn.Module, tensor: Tensor) -> nn.Module | None:
+    """Timm's networks tell their features before pooling; whichever module made them is it.
 
-    def note(module: nn.Module, _: Any, output: Any) -> None:
-        is_map = isinstance(output, Tensor) and output.dim() == axes and min(output.shape[2:]) > 1
-        seen.append((module, is_map and isinstance(module, MAPPING)))
-
-    leaves = (module for module in trunk.modules() if not any(module.children()))
-    hooks = [module.register_forward_hook(note) for module in leaves]
+    Maps of one place only tell nothing of where. Tokens, and maps with channels last, are those of
+    transformers.
+    """
+    if not isinstance(trunk, ImageTrunk):
+        return cast("nn.Module", trunk.last_map)
+    backbone: Any = trunk.backbone
+    if isinstance(backbone, NaiveCNN):
+        return backbone.last_map
+    made: list[tuple[nn.Module, Any]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, output: made.append((module, output)))
+        for module in backbone.modules()
+    ]
     with torch.no_grad():
-        forward(*prepared.values())
+        features = backbone.forward_features(image_BCHW(tensor, trunk.size))
     for hook in hooks:
         hook.remove()
-    later = seen[len(seen) // 4 :]
-    return next((module for module, is_map in reversed(later) if is_map), None)
+    if features.dim() != 4 or features.shape[1] != backbone.num_features:
+        return None
+    if max(features.shape[2:]) == 1:
+        return None
+    return next((module for module, output in reversed(made) if output is features), None)
 
 
 def _captum() -> Any:
@@ -160,30 +175,44 @@ def _gradcam(
             tuple(prepared.values()), target=target, relu_attributions=True
         )
         if heat.dim() == 3:  # a map over time alone
-            heat = functional.interpolate(heat, size=tensor.shape[-1], mode="linear")
-            found[name] = heat[0].expand(tensor.shape[1], -1)
+            wide = functional.interpolate(heat, size=tensor.shape[-1], mode="linear")
+            wide = wide[0].expand(tensor.shape[1], -1)
         else:
             size = tuple(tensor.shape[1:])
-            found[name] = functional.interpolate(heat, size=size, mode="bilinear")[0, 0]
+            wide = functional.interpolate(heat, size=size, mode="bilinear")[0, 0]
+        found[name] = wide * (heat.sum() / wide.sum().clamp(min=1e-12))
     return found
 
 
 def _integrated(forward: Forward, prepared: Inputs, target: int) -> Inputs:
-    """Towards the mean input: 0 in standardised images, silence in EEG."""
+    """From the mean input: 0 in standardised images, silence in EEG."""
     found = (
         _captum()
         .IntegratedGradients(forward)
         .attribute(tuple(prepared.values()), target=target, n_steps=STEPS, internal_batch_size=4)
     )
-    return {name: tensor[0].abs() for name, tensor in zip(prepared, found, strict=True)}
+    return {
+        name: _blurred(tensor[0].T if name == "eeg_uv_BTC" else tensor[0], name.endswith("HW"))
+        for name, tensor in zip(prepared, found, strict=True)
+    }
 
 
-def _as_map(name: str, importance: Tensor) -> NDArray[np.float32]:
-    """(H, W) scaled to at most 1; EEG in microvolts has its channels as rows."""
-    found: NDArray[np.float32] = importance.detach().float().cpu().numpy()
-    if name == "eeg_uv_BTC":
-        found = found.T
-    return found / max(float(found.max()), 1e-12)
+def _blurred(terms: Tensor, image: bool) -> Tensor:
+    """Mean of signed terms (H, W) around each place, if it is for the class; traces stay apart."""
+    size = [max(1, side // BLUR) | 1 for side in terms.shape]
+    if not image:
+        size[0] = 1
+    mean = functional.avg_pool2d(
+        terms[None].float(), size, 1, [side // 2 for side in size], count_include_pad=False
+    )[0]
+    return mean.clamp(min=0)
+
+
+def _as_maps(found: Inputs) -> dict[str, NDArray[np.float32]]:
+    """Scale all maps together, so that the largest value is 1."""
+    maps = {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
+    largest = max(float(array.max()) for array in maps.values())
+    return {name: (array / max(largest, 1e-12)).astype(np.float32) for name, array in maps.items()}
 
 
 def as_importance(explanation: Explanation, trained: Trained) -> Importance:
@@ -201,30 +230,41 @@ def as_importance(explanation: Explanation, trained: Trained) -> Importance:
         else:
             channel = dict(zip(CHANNELS, found, strict=True))
             traces |= {f"{a}-{b}": np.maximum(channel[a], channel[b]) for a, b in PAIRS}
+            traces["EKG"] = channel["EKG"]
     return Importance(
         described(explanation),
         {label: smooth(strip) for label, strip in traces.items()},
         trained.config.eeg_seconds,
         spectrogram,
         trained.config.spectrogram_rows,
+        explanation.faithfulness.holds,
     )
 
 
 def described(explanation: Explanation) -> str:
-    """What was explained, and whether the map passed its test, in one line."""
+    """What was explained, where it lies, and whether the map passed its test, in one line."""
     tested = explanation.faithfulness
-    verdict = "better than chance" if tested.holds else "NOT better than chance: do not trust it"
-    return (
+    what = (
         f"{TITLES[explanation.method]} of {CLASS_TITLES[explanation.target]} "
-        f"({explanation.probability[explanation.target]:.2f}): {verdict} "
-        f"(deletion {tested.deletion:.2f}, at random {tested.random_deletion:.2f}; insertion "
-        f"{tested.insertion:.2f}, at random {tested.random_insertion:.2f})"
+        f"({explanation.probability[explanation.target]:.2f})"
+    )
+    if not any(explanation.shares.values()):
+        return f"{what}: nothing that speaks for it was found, so there is no map to trust"
+    if explanation.method == "gradcam" and "eeg_raw_BPT" in explanation.maps:
+        what += ", over time, the same for all traces"
+    if len(explanation.shares) > 1:
+        what += ", " + ", ".join(f"{name} {s:.0%}" for name, s in explanation.shares.items())
+    verdict = "better than" if tested.holds else "NOT to be trusted: better than only"
+    return (
+        f"{what}: {verdict} {tested.beaten} of {tested.compared} misplaced maps "
+        f"(deletion {tested.deletion:.2f}, misplaced {tested.misplaced_deletion:.2f}; insertion "
+        f"{tested.insertion:.2f}, misplaced {tested.misplaced_insertion:.2f})"
     )
 
 
 def smooth(strip: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean importance of each of at most 200 stretches: what the eye can tell apart."""
-    stretch = max(1, len(strip) // 200)
+    stretch = -(-len(strip) // 200)
     whole = len(strip) // stretch * stretch
     means: NDArray[np.float32] = strip[:whole].reshape(-1, stretch).mean(axis=1)
     return means

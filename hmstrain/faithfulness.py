@@ -1,8 +1,9 @@
-"""A map of importance -> whether taking away what it names moves the answer more than chance does.
+"""A map of importance -> whether it names the places that the answer rests on.
 
 Parts are taken away, or put into an empty input, most important first, and the mean probability of
-the class is compared with that of random orders (deletion and insertion, Petsiuk et al. 2018, RISE:
-Randomized Input Sampling for Explanation).
+the class is measured (deletion and insertion, Petsiuk et al. 2018, RISE: Randomized Input Sampling
+for Explanation). The same is done with the map laid over the wrong places: moved along by a random
+distance, round the edges. Such maps hang together as the real one does, as random orders would not.
 
 Legend: N inputs, H rows (frequency, bipolar pairs or channels), W columns (time).
 """
@@ -19,9 +20,10 @@ from torch import Tensor
 
 PARTS = 16, 12
 """Rows and columns of parts that an image is taken apart into; raw EEG, trace by trace."""
-MOVES = 20
+MOVES = 10
 """Steps of a deletion or insertion."""
-RANDOM_ORDERS = 8
+MISPLACED = 19
+"""A map of no worth beats as many misplaced ones one time in 20."""
 
 Inputs = dict[str, Tensor]
 """What a network takes, by name: (1, H, W), but EEG in microvolts (1, T, 20)."""
@@ -31,56 +33,95 @@ Forward = Callable[..., Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Mean probability of the class while parts go away, or come in; beside random orders."""
+    """Mean probability of the class while parts go away, or come in; beside misplaced maps."""
 
     deletion: float
     """Important parts first: low is good."""
-    random_deletion: float
+    misplaced_deletion: float
+    """Mean of the misplaced maps."""
     insertion: float
     """High is good."""
-    random_insertion: float
-    holds: bool
-    """Whether the map does better than every random order, both ways."""
+    misplaced_insertion: float
+    beaten: int
+    """Misplaced maps that the map is better than, both ways."""
+    compared: int = MISPLACED
+
+    @property
+    def holds(self) -> bool:
+        """Whether the map is better than every misplaced one."""
+        return self.beaten == self.compared
 
 
 @torch.no_grad()
 def measure_faithfulness(
     forward: Forward, prepared: Inputs, maps: dict[str, NDArray[np.float32]], target: int
 ) -> Faithfulness:
-    """Take parts away, and put them in, by importance and at random."""
+    """Take parts away, and put them in, by importance and by misplaced importance.
+
+    Parameters
+    ----------
+    forward : callable
+        Logits of the inputs.
+    prepared : dict of Tensor
+        The inputs of one window.
+    maps : dict of float32 (H, W)
+        Importance of each value, at least 0, in one unit for all inputs; rows are channels for EEG
+        in microvolts.
+    target : int
+        Class that the maps are of.
+    """
     parts = {name: _parts(name, maps[name].shape) for name in prepared}
-    weight = np.concatenate([_mean_of(parts[name], maps[name]) for name in prepared])
+    grids = {name: _sums(*parts[name], maps[name]) for name in prepared}
     rng = np.random.default_rng(0)
-    orders = [np.argsort(-weight, kind="stable")]
-    orders += [rng.permutation(len(weight)) for _ in range(RANDOM_ORDERS)]
+    placed = [grids, *(_misplaced(grids, rng) for _ in range(MISPLACED))]
+    numbers = {name: numbers for name, (numbers, _) in parts.items()}
+    shuffled = rng.permutation(sum(grid.size for grid in grids.values()))
     found = []
-    for order in orders:
+    for every in placed:
+        weight = np.concatenate([grid.ravel() for grid in every.values()])
+        order = shuffled[np.argsort(-weight[shuffled], kind="stable")]  # equal parts: at random
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         moved = np.linspace(0, len(order), MOVES + 1).astype(int)[:, None] > rank
         found.append(
-            [_probability(forward, prepared, parts, kept, target) for kept in (~moved, moved)]
+            [_probability(forward, prepared, numbers, kept, target) for kept in (~moved, moved)]
         )
     deletion, insertion = np.transpose(found)
+    better = (deletion[0] < deletion[1:]) & (insertion[0] > insertion[1:])
     return Faithfulness(
         float(deletion[0]),
         float(deletion[1:].mean()),
         float(insertion[0]),
         float(insertion[1:].mean()),
-        bool(deletion[0] < deletion[1:].min() and insertion[0] > insertion[1:].max()),
+        int(better.sum()),
     )
 
 
-def _parts(name: str, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Number of the part that each value of a map (H, W) belongs to."""
-    rows, columns = PARTS if name.endswith("HW") else (shape[0], PARTS[1])
+def _parts(name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Number of the part that each value of a map (H, W) belongs to, and the grid of parts."""
+    rows = min(PARTS[0], shape[0]) if name.endswith("HW") else shape[0]
+    columns = min(PARTS[1], shape[1])
     down = np.arange(shape[0]) * rows // shape[0]
     across = np.arange(shape[1]) * columns // shape[1]
-    return down[:, None] * columns + across
+    return down[:, None] * columns + across, (rows, columns)
 
 
-def _mean_of(parts: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.bincount(parts.ravel(), values.ravel()) / np.bincount(parts.ravel())
+def _sums(
+    numbers: NDArray[np.int64], grid: tuple[int, int], values: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Importance of each part (rows, columns)."""
+    sums = np.bincount(numbers.ravel(), values.ravel().astype(np.float64))
+    return sums.reshape(grid).astype(np.float64)
+
+
+def _misplaced(
+    grids: dict[str, NDArray[np.float64]], rng: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """The same maps, each elsewhere in time, and up or down by any distance."""
+    return {
+        name: np.roll(grid, (rng.integers(grid.shape[0]), rng.integers(1, grid.shape[1])), (0, 1))
+        for name, grid in grids.items()
+    }
 
 
 def _probability(

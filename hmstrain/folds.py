@@ -15,13 +15,12 @@ from hmstrain.errors import DataError
 from hmstrain.metrics import scores
 from hmstrain.pace import Tell
 from hmstrain.plots import confusion
+from hmstrain.predictions import OUT_OF_FOLD, TESTED, read_file, write_predictions
 from hmstrain.run_folder import (
-    OUT_OF_FOLD,
     OUTCOME,
     RunFolder,
     versions,
     write_json,
-    write_predictions,
 )
 from hmstrain.scoring import constant
 from hmstrain.selection import plan_epochs
@@ -92,13 +91,13 @@ def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> d
     tests = []
     for fold in range(len(found)):
         inner = folder.path / f"fold{fold}"
-        with np.load(inner / OUT_OF_FOLD) as held_out:
-            rows.append(held_out["row"])
-            predictions.append(held_out["prediction"])
+        held_out = read_file(inner / OUT_OF_FOLD, store)
+        rows.append(held_out.rows)
+        predictions.append(held_out.prediction)
         if found[fold]["test"] is not None:
-            with np.load(inner / "predictions.npz") as tested:
-                test_rows = tested["row"]
-                tests.append(tested["prediction"])
+            tested = read_file(inner / TESTED, store)
+            test_rows = tested.rows
+            tests.append(tested.prediction)
     order = np.argsort(np.concatenate(rows))
     all_rows = np.concatenate(rows)[order]
     prediction = np.concatenate(predictions)[order]
@@ -113,7 +112,7 @@ def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> d
     }
     if tests:
         averaged = np.mean(tests, axis=0)
-        write_predictions(folder.path / "predictions.npz", store, test_rows, averaged)
+        write_predictions(folder.path / TESTED, store, test_rows, averaged)
         outcome["test"] = scores(store.windows, test_rows, averaged)
         outcome["constant"] = constant(store, test_rows, averaged)
         outcome["test_of_single_folds"] = {

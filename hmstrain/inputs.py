@@ -24,7 +24,7 @@ from hmsstore import Store
 from hmsstore.schema import EEG, SPECTROGRAM
 from hmstrain.augment import Draws, add_noise, blank_stripes, choose, mixed
 from hmstrain.config import Config
-from hmstrain.errors import DataError
+from hmstrain.errors import DataError, RunError
 from hmstrain.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.spectra import IMAGE_ROWS, bipolar, eeg_image, image_frames, raw_input
 
@@ -61,9 +61,18 @@ class Normalisation:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Normalisation:
-        """From what `to_json` gave."""
-        lists = {key: tuple(values) for key, values in value.items() if key != "cleaning"}
-        return cls(**lists, cleaning=value["cleaning"])
+        """From what `to_json` gave.
+
+        Raises
+        ------
+        RunError
+            It is something else.
+        """
+        try:
+            lists = {key: tuple(values) for key, values in value.items() if key != "cleaning"}
+            return cls(**lists, cleaning=value["cleaning"])
+        except (KeyError, TypeError, AttributeError):
+            raise RunError("The checkpoint's normalisation is damaged.") from None
 
 
 def signals(config: Config) -> tuple[str, ...]:

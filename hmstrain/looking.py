@@ -65,7 +65,11 @@ def explain(
                 "method": found.method,
                 "class": CLASSES[found.target],
                 "probability": dict(zip(CLASSES, found.probability.tolist(), strict=True)),
-                "faithfulness": asdict(found.faithfulness),
+                "shares": found.shares,
+                "faithfulness": {
+                    **asdict(found.faithfulness),
+                    "holds": found.faithfulness.holds,
+                },
                 "picture": str(out),
             }
         )

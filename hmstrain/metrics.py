@@ -151,7 +151,7 @@ def scores(
         "balanced_accuracy": balanced_accuracy(table),
         "f1_macro": f1_macro(table),
         "report_accuracy": report_accuracy(table),
-        "calibration_error": calibration_error(q, truth),
+        "calibration_error": calibration_error(q, p),
         "kl_per_class": dict(zip(CLASSES, by_class.tolist(), strict=True)),
         "kl_per_votes": {
             word: mean(divergence[(votes >= low) & (votes <= high)])
@@ -192,13 +192,18 @@ def report_accuracy(table: NDArray[np.int64]) -> float:
     return float((1 - wrong / total).mean())
 
 
-def calibration_error(prediction: Floats, truth: NDArray[np.int64]) -> float:
-    """Expected calibration error of the most probable class: |confidence - accuracy| over bins."""
+def calibration_error(prediction: Floats, target: Floats) -> float:
+    """Expected calibration error of the most probable class: |probability - share of votes|.
+
+    Mean over bins of probability (Naeini et al. 2015), weighed by their windows; both (N, 6). Votes
+    stand where others have right and wrong: a model that gave the very shares would be right far
+    more often than it is sure.
+    """
     confidence = prediction.max(axis=1)
-    right = prediction.argmax(axis=1) == truth
+    voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
     place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    gap = np.bincount(place, confidence - right, minlength=CALIBRATION_BINS)
-    return float(np.abs(gap).sum() / len(truth))
+    gap = np.bincount(place, confidence - voted, minlength=CALIBRATION_BINS)
+    return float(np.abs(gap).sum() / len(target))
 
 
 def interval(

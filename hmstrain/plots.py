@@ -47,7 +47,7 @@ def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | Non
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
     loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
-    loss.set_xlim(0, max(lines[-1]["step"], 1) * 1.02)
+    loss.set_xlim(0, max((line["step"] for line in lines), default=1) * 1.02)
     loss.set_ylabel("KL divergence")
     loss.set_ylim(bottom=0)
     loss.legend(fontsize=8, frameon=False, ncols=2)
@@ -84,21 +84,21 @@ def confusion(table: ArrayLike) -> Figure:
     return figure
 
 
-def reliability(prediction: NDArray[np.float64], truth: NDArray[np.integer[Any]]) -> Figure:
-    """Accuracy of the most probable class by the probability given to it, (N, 6) and (N,)."""
+def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any]]) -> Figure:
+    """Votes for the most probable class by the probability given to it, both (N, 6)."""
     sure = prediction.max(axis=1)
-    right = prediction.argmax(axis=1) == truth
+    voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
     place = np.minimum((sure * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
     count = np.bincount(place, minlength=RELIABILITY_BINS)
     some = count > 0
-    accuracy = np.bincount(place, right, minlength=RELIABILITY_BINS)[some] / count[some]
+    mean_voted = np.bincount(place, voted, minlength=RELIABILITY_BINS)[some] / count[some]
     mean_sure = np.bincount(place, sure, minlength=RELIABILITY_BINS)[some] / count[some]
     figure = Figure(figsize=(5.6, 5), layout="constrained")
     curve, windows = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     curve.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
-    curve.plot(mean_sure, accuracy, color=BLUE, marker="o", ms=5)
+    curve.plot(mean_sure, mean_voted, color=BLUE, marker="o", ms=5)
     curve.set_ylim(0, 1)
-    curve.set_ylabel("share that is right")
+    curve.set_ylabel("share of the raters")
     middles = (np.arange(RELIABILITY_BINS) + 0.5) / RELIABILITY_BINS
     windows.bar(middles, count, 0.9 / RELIABILITY_BINS, color=BLUE)
     windows.set_ylabel("windows")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from hmstrain import plots
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.metrics import VOTE_GROUPS, kl_rows, typical_rows
-from hmstrain.run_folder import CONFIG, LOG, OUT_OF_FOLD, OUTCOME, RunFolder, read_metrics
+from hmstrain.predictions import Predicted, read_predictions
+from hmstrain.run_folder import CONFIG, LOG, OUTCOME, RunFolder, read_metrics
 from hmstrain.study import SYSTEMS, number, span
 
 SHOWN_WINDOWS = 4
@@ -35,16 +36,6 @@ SCORES = {
     "calibration_error": "calibration error",
 }
 RESEARCH_ONLY = "Research software: not a medical device, and not to be used for diagnosis."
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """Predictions of a run for some windows of its store."""
-
-    rows: NDArray[np.int64]
-    prediction: NDArray[np.float64]
-    what: str
-    """Which windows these are."""
 
 
 def make_report(folder: RunFolder, store: Store) -> Page:
@@ -72,7 +63,7 @@ def make_report(folder: RunFolder, store: Store) -> Page:
             f"({store.identity[:12]}). Name that store with --store."
         )
     config = folder.config()
-    predicted = read_predictions(folder)
+    predicted = next(iter(read_predictions(folder.path, store)), None)
     page = Page(f"{config.model}, {config.inputs}: {folder.path.resolve().name}")
     page.note(RESEARCH_ONLY)
     if outcome["leaks"]:
@@ -88,19 +79,6 @@ def make_report(folder: RunFolder, store: Store) -> Page:
         _windows(page, store, predicted)
     _identity(page, config, settings, outcome)
     return page
-
-
-def read_predictions(folder: RunFolder) -> Predicted | None:
-    """Predictions of the test split; without one, those out of fold; None if there are neither."""
-    for name, what in (
-        ("predictions.npz", "test windows"),
-        (OUT_OF_FOLD, "training windows, each by the network that held its fold out"),
-    ):
-        path = folder.path / name
-        if path.is_file():
-            with np.load(path) as found:
-                return Predicted(found["row"], found["prediction"], what)
-    return None
 
 
 def _scores(
@@ -161,11 +139,11 @@ def _details(page: Page, store: Store, found: Mapping[str, Any], predicted: Pred
         plots.confusion(found["confusion"]),
         "Expert consensus against the class that the model finds most probable.",
     )
-    truth = store.windows["expert_consensus"][predicted.rows]
     page.figure(
-        plots.reliability(predicted.prediction, truth),
-        "How often the most probable class is the consensus, by the probability given to it: on "
-        "the diagonal, probabilities mean what they say. Below: how many windows.",
+        plots.reliability(predicted.prediction, store.windows["target"][predicted.rows]),
+        "Share of the raters who voted for the class that the model finds most probable, by the "
+        "probability given to it: on the diagonal, probabilities mean what they say. Below: how "
+        "many windows.",
     )
     groups = {f"{name} votes": found["kl_per_votes"][name] for name in VOTE_GROUPS}
     page.figure(
@@ -198,7 +176,8 @@ def _windows(page: Page, store: Store, predicted: Predicted) -> None:
         ("Hardest windows", "Those with the largest KL divergence, one of each EEG.", hardest),
         (
             "Most confidently wrong",
-            "Most raters agree, and the model is surest of another class; one of each EEG.",
+            "Most raters agree, and the model is surest of another class; one of each EEG that is "
+            "not shown above.",
             confident,
         ),
     ):
@@ -221,22 +200,17 @@ def worst(
     truth = store.windows["expert_consensus"][predicted.rows]
     sure = predicted.prediction.max(axis=1)
     wrong = (predicted.prediction.argmax(axis=1) != truth) & (target.max(axis=1) > CLEAR)
-    taken: set[int] = set()
 
-    def first_of_eegs(order: NDArray[np.int64]) -> Iterator[int]:
-        for place in order.tolist():
-            if int(eegs[place]) not in taken:
-                taken.add(int(eegs[place]))
-                yield place
+    def first_of_eegs(order: NDArray[np.int64], but: list[int]) -> list[int]:
+        left = order[~np.isin(eegs[order], eegs[but])]
+        _, first = np.unique(eegs[left], return_index=True)
+        return [int(place) for place in left[np.sort(first)][:SHOWN_WINDOWS]]
 
     by_kl = candidates[np.argsort(-divergence[candidates], kind="stable")]
-    hardest = [place for place, _ in zip(first_of_eegs(by_kl), range(SHOWN_WINDOWS), strict=False)]
+    hardest = first_of_eegs(by_kl, [])
     mistaken = candidates[wrong[candidates]]
     by_sureness = mistaken[np.argsort(-sure[mistaken], kind="stable")]
-    confident = [
-        place for place, _ in zip(first_of_eegs(by_sureness), range(SHOWN_WINDOWS), strict=False)
-    ]
-    return hardest, confident
+    return hardest, first_of_eegs(by_sureness, hardest)
 
 
 def _identity(

@@ -20,11 +20,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmstrain.checkpoint import find_checkpoint
@@ -33,10 +31,11 @@ from hmstrain.errors import DivergedError, RunError
 
 MACHINE_ONLY = ("device", "data", "loader_threads", "tensorboard")
 """Settings that change nothing about a run's outcome beyond rounding."""
-OUT_OF_FOLD = "out_of_fold.npz"
-"""Predictions of every training window by the network that held its fold out."""
 CONFIG, LOG, OUTCOME, EVENTS = "config.json", "metrics.jsonl", "metrics.json", "tensorboard"
-KEYS = {CONFIG: {"config", "store", "versions", "processes"}, OUTCOME: {"store", "test"}}
+KEYS = {
+    CONFIG: {"config", "store", "versions", "processes"},
+    OUTCOME: {"store", "test", "versions", "leaks"},
+}
 """What each file must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
 
@@ -196,7 +195,9 @@ class RunFolder:
             raise RunError(f"{self.path} holds no {name}: it is no run, or not finished.") from None
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / name} cannot be read: {error}") from None
-        if not isinstance(value, dict) or not KEYS[name] <= value.keys():
+        store = value.get("store") if isinstance(value, dict) else None
+        described = isinstance(store, dict) and {"path", "identity"} <= store.keys()
+        if not described or not KEYS[name] <= value.keys():
             raise RunError(f"{self.path / name} is damaged, or not of a run.")
         return value
 
@@ -210,16 +211,9 @@ class MetricsLog:
     """`metrics.jsonl`: one JSON object a line, flushed as it goes."""
 
     def __init__(self, path: Path, *, until_step: int, tensorboard: bool) -> None:
-        kept = []
-        if path.exists():
-            for line in path.read_text(errors="replace").splitlines():
-                try:
-                    if json.loads(line)["step"] > until_step:
-                        break
-                except (ValueError, KeyError, TypeError):
-                    break  # cut short by whatever ended the run
-                kept.append(line)
-        path.write_text("".join(f"{line}\n" for line in kept))
+        before = read_metrics(path) if path.exists() else []
+        kept = takewhile(lambda line: line["step"] <= until_step, before)
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
         self._file = path.open("a")
         self._events = _tensorboard(path.parent / EVENTS) if tensorboard else None
 
@@ -260,8 +254,16 @@ def _tensorboard(folder: Path) -> Any:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All lines of a `metrics.jsonl`."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """All lines of a `metrics.jsonl`, up to one that was cut short by whatever ended the run."""
+    found = []
+    for text in path.read_text(errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+            line["event"], line["step"]
+        except (ValueError, KeyError, TypeError):
+            break
+        found.append(line)
+    return found
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -271,21 +273,6 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         file.write(json.dumps(value, indent=1) + "\n")
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
-
-
-def write_predictions(
-    path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
-) -> None:
-    """Write probabilities with what identifies each window, and the store's identity."""
-    table = store.windows
-    partial = path.with_name(f".{path.name}")
-    columns: dict[str, Any] = {
-        name: table[name][rows]
-        for name in ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
-    }
-    identity = np.asarray(store.identity)
-    np.savez(partial, row=rows, prediction=prediction, identity=identity, **columns)
     partial.replace(path)
 
 

@@ -30,12 +30,11 @@ from hmstrain.models import count_parameters
 from hmstrain.models.network import Output
 from hmstrain.pace import Pace, Tell
 from hmstrain.plots import draw_run
+from hmstrain.predictions import OUT_OF_FOLD, TESTED, write_predictions
 from hmstrain.run_folder import (
-    OUT_OF_FOLD,
     MetricsLog,
     RunFolder,
     write_json,
-    write_predictions,
 )
 from hmstrain.scoring import epoch_test, final_test, validation
 from hmstrain.selection import (
@@ -277,7 +276,7 @@ class Run:
                 tested, prediction = test()
         if len(self.test_rows):
             outcome |= tested
-            self._write("predictions.npz", self.test_rows, prediction)
+            self._write(TESTED, self.test_rows, prediction)
         if out_of_fold:
             rows = store.select("valid", fold=self.epochs[0].fold)
             prediction, _ = self.evaluator.predict(kept, rows)

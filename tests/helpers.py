@@ -20,6 +20,8 @@ from hmsprep.parameters import Parameters
 from hmsprep.synth.write import on_grid, write_eeg, write_spectrogram
 from hmsstore import Store
 
+LARGEST_PAGE = 5_000_000
+"""Bytes that a page may have, so that it can be mailed."""
 SMALL = {"eeg_shard_rows": 80_000, "spectrogram_shard_rows": 2_400}
 """Shards so small that a small data set fills many."""
 

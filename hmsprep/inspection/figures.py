@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from hmsprep.inspection.table import MANY_VOTES, Facts
@@ -46,6 +46,7 @@ def votes(facts: Facts) -> Figure:
         axes.set_yticks(places, CLASS_TITLES)
         axes.invert_yaxis()
         axes.margins(x=0.15)
+        axes.xaxis.set_major_locator(MultipleLocator(0.1))
         axes.xaxis.set_major_formatter("{x:.0%}")
         _tidy(axes, title)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -63,15 +64,18 @@ def raters(facts: Facts) -> Figure:
     group = facts["votes"]["all"]
     _bars(count, group["votes_per_window"]["histogram"])
     count.axvline(MANY_VOTES - 0.5, color=ORANGE, ls="--", lw=1)
+    count.margins(y=0.2)
     count.annotate(
-        f"{MANY_VOTES} or more", (MANY_VOTES - 0.3, 0.95), xycoords=("data", "axes fraction"),
+        f"{MANY_VOTES} or more", (MANY_VOTES - 0.3, 0.93), xycoords=("data", "axes fraction"),
         color=ORANGE, fontsize=8,
     )  # fmt: skip
+    count.xaxis.set_major_locator(MaxNLocator(integer=True))
     _tidy(count, "Windows by number of votes")
-    tenths = np.asarray(group["agreement"]["histogram of tenths"])
-    agreement.bar(np.arange(10) / 10 + 0.05, tenths, 0.095, color=BLUE)
-    agreement.xaxis.set_major_formatter("{x:.0%}")
-    _tidy(agreement, "Windows by share of the most frequent class")
+    tenths = group["agreement"]["largest share in tenths"][1:]
+    labels = [*(f"{10 * n}-{10 * n + 9}%" for n in range(1, 10)), "all"]
+    agreement.bar(labels, tenths, color=BLUE)
+    agreement.tick_params(axis="x", rotation=30)
+    _tidy(agreement, "Windows by the votes that their most frequent class has")
     return figure
 
 
@@ -106,10 +110,13 @@ def gaps(missing: Mapping[str, NDArray[np.int64]]) -> Figure | None:
     if not any(len(share) for share in shares.values()):
         return None
     figure = Figure(figsize=(11, 3), layout="constrained")
-    for axes, (name, share) in zip(figure.subplots(1, 2), shares.items(), strict=True):
+    shares = {name: share for name, share in shares.items() if len(share)}
+    for axes, (name, share) in zip(
+        figure.subplots(1, len(shares), squeeze=False)[0], shares.items(), strict=True
+    ):
         axes.hist(share, bins=np.linspace(0, 1, 21), color=BLUE)
         axes.xaxis.set_major_formatter("{x:.0%}")
-        _tidy(axes, f"{len(share):,} {SIGNAL_TITLES[name]} windows by their missing share")
+        _tidy(axes, f"{SIGNAL_TITLES[name]} windows with gaps, by their missing share")
     return figure
 
 

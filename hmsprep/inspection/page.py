@@ -6,6 +6,7 @@ from hmsprep.inspection import figures
 from hmsprep.inspection.samples import choose, raw_window
 from hmsprep.inspection.survey import Survey
 from hmsprep.inspection.tables import findings, sections
+from hmsprep.parameters import LOG_FLOOR
 from hmsstore.view import draw
 from hmsstore.view.page import Page
 
@@ -39,9 +40,13 @@ def make_page(survey: Survey) -> Page:
     page.section("Windows as they stand in the files")
     page.note(
         "One at random of each class, then some with missing values: grey in spectrograms, a gap "
-        "in traces. Not clipped or filled; EEG is band-passed for display."
+        "in traces. Nothing is clipped or filled; EEG is band-passed for display, and power under "
+        f"{LOG_FLOOR:g} uV^2/Hz is drawn as that."
     )
-    for row in choose(survey):
+    rows = choose(survey)
+    if not rows:
+        page.text("No window has both its EEG and its spectrogram, so there is none to draw.")
+    for row in rows:
         window = raw_window(survey, row)
         page.figure(draw(window), window.title, dpi=90, quality=75)
     return page

@@ -13,6 +13,9 @@ from hmsstore.schema import CLASSES, SIGNALS
 from hmsstore.view import Shown
 from hmsstore.view.window import said
 
+LARGEST = 1e9
+"""What is beyond is no measurement and would blind the picture: drawn as missing."""
+
 
 def choose(survey: Survey, gappy: int = 2, seed: int = 42) -> list[int]:
     """Rows to show: one at random of each class, then some with missing values."""
@@ -40,6 +43,7 @@ def raw_window(survey: Survey, row: int) -> Shown:
         raw = decode(survey.source.files.read(file), signal, file)
         first = int(signal.row_at(columns[f"{name}_offset_s"]))
         values[name] = raw[:, first : first + signal.window_rows].T
+        values[name][np.abs(values[name]) > LARGEST] = np.nan
     log_power = np.log(np.maximum(values["spectrogram"], np.float32(LOG_FLOOR)))
     eeg, offset_s = columns["eeg_id"], columns["eeg_offset_s"]
     title = (

@@ -20,8 +20,8 @@ from hmsstore.schema import CHANNELS, SIGNALS
 
 FILES_AT_ONCE = 24
 """Recordings of one task: handing it over costs nothing, and progress is told of often."""
-DEAD_EKG = 9999.0
-"""What a recorder writes where no EKG was connected; 0 is another such value."""
+WORST = 20
+"""Recordings named of those with most values beyond the clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,11 @@ def _describe_signal(source: Source, columns: Columns, seen: list[Seen], name: s
         "outside": {
             "recordings": sum(one.outside > 0 for one in seen),
             "values": sum(one.outside for one in seen),
+            "most": [
+                {"id": one.recording, "share": one.outside / (one.rows * len(signal.features))}
+                for one in sorted(seen, key=lambda one: -one.outside)[:WORST]
+                if one.outside
+            ],
         },
         "short": sum(len(one.short_windows) for one in seen),
         "same_content": _same(seen),

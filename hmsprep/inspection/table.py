@@ -65,6 +65,7 @@ def _column(text: pl.Series) -> Facts:
     missing = int((text.is_null() | (text == "")).sum())
     fact: Facts = {"name": text.name, "missing": missing, "distinct": text.n_unique()}
     numbers = text.cast(pl.Float64, strict=False).drop_nulls()
+    numbers = numbers.filter(numbers.is_finite())
     if len(numbers) and len(numbers) == len(text) - missing:
         quartiles = np.percentile(numbers.to_numpy(), (0, 25, 50, 75, 100))
         fact["range"] = [float(value) for value in quartiles]
@@ -95,25 +96,33 @@ def _eegs_per_spectrogram(columns: Columns) -> NDArray[np.int64]:
 
 
 def _votes(columns: Columns, chosen: NDArray[np.bool_]) -> Facts:
-    """Votes and agreement of some windows; agreement is the share of the class with most votes."""
+    """Votes and agreement of some windows.
+
+    Agreement is the chance that two raters of a window, drawn at random, say the same: of windows
+    with two votes or more, neighbours with the same votes counted once. The largest share would
+    not do: of few votes it is large by chance.
+    """
     votes = columns["votes"][chosen].astype(np.int64)
     total = votes.sum(axis=1)
     facts: Facts = {"windows": len(votes), "patients": _distinct(columns["patient_id"][chosen])}
     if not len(votes):
         return facts
-    share = votes.max(axis=1) / total
     ties = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1
     consensus = np.bincount(columns["expert_consensus"][chosen], minlength=len(CLASSES))
-    bins = np.histogram(share, bins=np.linspace(0, 1, 11))[0]
+    tenths = np.bincount(10 * votes.max(axis=1) // total, minlength=11)
+    distinct = np.unique(np.column_stack([columns["eeg_id"][chosen], votes]), axis=0)[:, 1:]
+    distinct = distinct[distinct.sum(axis=1) > 1]
+    raters = distinct.sum(axis=1)
+    agreed = (distinct * (distinct - 1)).sum(axis=1) / (raters * (raters - 1))
     return facts | {
         "votes_by_class": dict(zip(CLASSES, votes.sum(axis=0).tolist(), strict=True)),
         "consensus_by_class": dict(zip(CLASSES, consensus.tolist(), strict=True)),
         "votes_per_window": _spread(total),
         "agreement": {
-            "mean": float(share.mean()),
-            "unanimous": int((share == 1).sum()),
+            "two raters agree": float(agreed.mean()) if len(agreed) else None,
+            "unanimous": int(((votes.max(axis=1) == total) & (total > 1)).sum()),
             "ties": int(ties.sum()),
-            "histogram of tenths": bins.tolist(),
+            "largest share in tenths": tenths.tolist(),
         },
     }
 

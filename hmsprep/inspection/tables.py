@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hmsprep.choices import EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.inspection.table import MANY_VOTES, Facts
 from hmsstore.schema import CLASS_TITLES, CLASSES
+from hmsstore.view.eeg import share
 
 SIGNAL_TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
+CLIP = f"{EEG_CLIP_UV:,.0f} uV, {EKG_CLIP_UV:,.0f} for the EKG, e^8 uV^2/Hz"
+"""What `hmsprep build` cuts off, unless told otherwise."""
+SKIP = ", or build with --missing skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,10 @@ def findings(facts: Facts) -> list[str]:
     for name, signal in facts["signals"].items():
         title = SIGNAL_TITLES[name]
         if signal["without_file"]:
+            enough = facts["windows_with_missing"]["without files"] < facts["windows"]
             found.append(
                 f"{signal['without_file']:,} of {signal['named']:,} {title} recordings that the "
-                "table names have no file: download them, or build with --missing skip."
+                f"table names have no file: download them{SKIP if enough else ''}."
             )
         if signal["not_named"]:
             found.append(
@@ -58,7 +64,10 @@ def findings(facts: Facts) -> list[str]:
             found.append(
                 f"{len(signal['same_content']) - 5:,} more groups of {title} files are equal."
             )
+    found += _wild(facts)
     gaps = facts["windows_with_missing"]
+    if gaps["without files"] == facts["windows"]:
+        found.append("No window has both its EEG and its spectrogram: nothing can be built.")
     if gaps["either"]:
         found.append(
             f"{gaps['either']:,} windows hold missing values ({gaps['eeg']:,} EEG, "
@@ -89,6 +98,20 @@ def findings(facts: Facts) -> list[str]:
             + (" ..." if len(dead) > 4 else "")
             + "."
         )
+    return found
+
+
+def _wild(facts: Facts) -> list[str]:
+    """A sentence for each signal that goes beyond the clip."""
+    found = []
+    for name, signal in facts["signals"].items():
+        outside = signal["outside"]
+        if outside["recordings"]:
+            worst = ", ".join(f"{one['id']} ({share(one['share'])})" for one in outside["most"][:5])
+            found.append(
+                f"{outside['recordings']:,} {SIGNAL_TITLES[name]} recordings hold values beyond "
+                f"the clip ({CLIP}), the largest part in {worst}."
+            )
     return found
 
 
@@ -162,14 +185,17 @@ def _agreement(facts: Facts) -> Section:
                     f"{group['windows']:,}",
                     f"{group['patients']:,}",
                     _range(per_window),
-                    f"{agreement['mean']:.0%}",
+                    _percent(agreement["two raters agree"]),
                     f"{agreement['unanimous']:,}",
                     f"{agreement['ties']:,}",
                 )
             )
     header = ("votes", "windows", "patients", "votes each", "agreement", "unanimous",
               "ties")  # fmt: skip
-    note = "Agreement: mean share of a window's votes that its most frequent class has."
+    note = (
+        "Agreement: how often two raters of a window say the same, drawn at random; windows of an "
+        "EEG with the same votes count once. Unanimous: of two votes or more."
+    )
     return Section("Raters", header, tuple(rows), note)
 
 
@@ -191,10 +217,7 @@ def _signals(facts: Facts) -> Section:
     )
     columns = [_signal_cells(facts["signals"][name]) for name in SIGNAL_TITLES]
     rows = zip(labels, *columns, strict=True)
-    note = (
-        "EEG in uV, spectrogram in uV^2/Hz. The clip is that of `hmsprep build`: 1,024 uV, 32,000 "
-        "for the EKG, e^8 uV^2/Hz."
-    )
+    note = f"EEG in uV, spectrogram in uV^2/Hz. The clip is that of `hmsprep build`: {CLIP}."
     return Section("Recordings", ("", *SIGNAL_TITLES.values()), tuple(rows), note)
 
 
@@ -239,6 +262,10 @@ def _channels(facts: Facts) -> Section:
         rows.append((channel, _value(low), _value(high), constant or "none"))
     header = ("channel", "smallest, uV", "largest, uV", "recordings in which it never changes")
     return Section("EEG channels", header, tuple(rows))
+
+
+def _percent(part: float | None) -> str:
+    return "none" if part is None else f"{part:.0%}"
 
 
 def _value(number: float | None) -> str:

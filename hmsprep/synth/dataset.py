@@ -165,7 +165,7 @@ def _simulated(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
         first = int((start_s + before_s) * EEG.row_rate_hz)
         return eeg[:, first : first + samples]
 
-    return cut, spectrogram(eeg.T)
+    return cut, spectrogram(eeg.T, threads=1)
 
 
 def _from_clip(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
@@ -196,7 +196,7 @@ def clip(seed: int, lead: int, variant: int) -> tuple[NDArray[np.float32], NDArr
     lead_in = 10 * 400 + 200
     around = np.concatenate([eeg[:, -lead_in:], eeg, eeg[:, :lead_in]], axis=1)
     rows = int(CLIP_S * SPECTROGRAM.row_rate_hz)
-    return eeg, spectrogram(around.T)[10 : 10 + rows]
+    return eeg, spectrogram(around.T, threads=1)[10 : 10 + rows]
 
 
 def spoil_eeg(rng: np.random.Generator, eeg: NDArray[np.float32]) -> None:

@@ -40,6 +40,11 @@ class NaiveCNN(nn.Module):
         self.fc1 = nn.Sequential(nn.Linear(flat, FEATURES), nn.ReLU(), nn.Dropout(DROPOUT))
         self.num_features = FEATURES
 
+    @property
+    def last_map(self) -> nn.Module:
+        """What gives the last feature maps (B, 32, h, w)."""
+        return self.layers[-2]
+
     def forward(self, image_BCHW: Tensor) -> Tensor:
         """Features (B, 512) of images (B, 3, H, W)."""
         features: Tensor = self.fc1(self.layers(image_BCHW))

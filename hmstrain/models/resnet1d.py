@@ -52,6 +52,11 @@ class ResNet1D(nn.Module):
         self.layers = nn.Sequential(*layers, nn.BatchNorm1d(before), nn.SiLU())
         self.num_features = before
 
+    @property
+    def last_map(self) -> nn.Module:
+        """What gives the last feature maps (B, 256, t)."""
+        return self.layers
+
     def forward(self, raw_BPT: Tensor) -> Tensor:
         """Features (B, 256)."""
         features: Tensor = self.layers(raw_BPT).mean(dim=2)

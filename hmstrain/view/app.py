@@ -15,8 +15,8 @@ from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
 from hmsstore.schema import CLASS_TITLES
-from hmsstore.view import MONTAGES, Display, Importance
-from hmsstore.view.eeg import SENSITIVITIES_UV
+from hmsstore.view import MONTAGES, Display, Importance, shown
+from hmsstore.view.eeg import SPACINGS_UV
 from hmstrain.errors import TrainError
 from hmstrain.view.browser import ORDERS, Browser, Wish
 from hmstrain.view.figures import Spectrograms, Traces, Votes
@@ -26,12 +26,13 @@ BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15
 NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
 WISHES = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
 STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
-ANY, WRONG = "any", "wrong"
-ANSWERS = [ANY, WRONG]
+ANY = "any"
+ANSWERS = [ANY, "right", "wrong"]
 KEYS = """
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0].tagName
   if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
+  if (event.repeat && event.key === "e") return
   const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e"]
   if (!known.includes(event.key)) return
   event.preventDefault()
@@ -46,16 +47,15 @@ class Viewer:
 
     def __init__(self, document: Document, browser: Browser, explain: Explain | None) -> None:
         self.document, self.browser, self.explain = document, browser, explain
-        self.rows = browser.find(Wish())
         self.place = 0
-        self.sensitivity_uv: float | None = None
+        self.spacing_uv: float | None = None
         self.importance: Importance | None = None
         self.traces, self.votes = Traces(), Votes(model=browser.run is not None)
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
         self._make_wishes()
         self._make_steps()
-        self.show()
+        self.search()
         drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
         with document.models.freeze():  # else all are gone through again for each
             for root in (*(self.widgets[name] for name in (*WISHES, *STEPS)), self.about, *drawn):
@@ -72,6 +72,8 @@ class Viewer:
         folds = [str(f) for f in range(self.browser.store.folds)]
         orders = list(ORDERS.items())
         run = self.browser.run is not None
+        tested = self.browser.predicted & (windows["split"] == SPLITS.index("test"))
+        first = "test" if tested.any() else ANY  # a run's answers before what it learnt from
         if not run:
             orders = [order for order in orders if order[0] != "loss"]
         self.widgets: dict[str, Any] = {
@@ -81,7 +83,7 @@ class Viewer:
             ),
             "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
             "votes_cast": NumericInput(title="votes, at least", value=0, low=0, width=100),
-            "split": Select(title="split", options=[ANY, *splits], value=ANY, width=90),
+            "split": Select(title="split", options=[ANY, *splits], value=first, width=90),
             "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=70),
             "patient": TextInput(title="patient or EEG", value="", width=130),
             "order": Select(title="order", options=orders, value="row", width=180),
@@ -92,14 +94,14 @@ class Viewer:
 
     def _make_steps(self) -> None:
         self.key = TextInput(name="key", value="", visible=False)
-        gains = [("auto", "fits"), *((f"{g:g}", f"{g:g} uV") for g in SENSITIVITIES_UV)]
+        gains = [("auto", "fits"), *((f"{g:g}", f"{g:g} uV") for g in SPACINGS_UV)]
         steps: dict[str, Any] = {
             "back": Button(label="\u25c0 previous", width=90),
             "on": Button(label="next \u25b6", width=90, button_type="primary"),
-            "place": NumericInput(title="window", value=1, low=1, width=80),
+            "place": NumericInput(title="number", value=1, low=1, width=80),
             "of": Div(width=130),
             "montage": Select(title="montage", options=list(MONTAGES), value="bipolar", width=110),
-            "gain": Select(title="trace to trace", options=gains, value="auto", width=90),
+            "gain": Select(title="spacing", options=gains, value="auto", width=90),
             "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=110),
             "notch": Select(title="notch", options=list(NOTCHES), value="off", width=80),
             "explain": Button(label="explain", width=90, visible=self.explain is not None),
@@ -125,11 +127,12 @@ class Viewer:
                 return None
             return int(chosen[name]) if words is None else words.index(chosen[name])
 
+        answer = None if chosen["answer"] == ANY else chosen["answer"]
         wish = Wish(
-            code("consensus"), code("predicted"), chosen["answer"] == WRONG,
+            code("consensus"), code("predicted"), answer,
             chosen["votes_cast"] or 0, code("split", SPLITS), code("fold"), order=chosen["order"],
         )  # fmt: skip
-        number = chosen["patient"].strip()
+        number = chosen["patient"].strip()[:19]  # digits of an id of 64 bits
         if number.isdecimal():
             of_patient = self.browser.find(replace(wish, patient=int(number)))
             of_eeg = self.browser.find(replace(wish, eeg=int(number)))
@@ -163,8 +166,8 @@ class Viewer:
 
     def scale(self, *, larger: bool) -> None:
         """Take the next smaller or larger step from trace to trace."""
-        now = self.sensitivity_uv or SENSITIVITIES_UV[0]
-        steps = [s for s in SENSITIVITIES_UV if (s < now if larger else s > now)]
+        now = self.spacing_uv or SPACINGS_UV[0]
+        steps = [s for s in SPACINGS_UV if (s < now if larger else s > now)]
         if steps:
             self.widgets["gain"].value = f"{steps[-1] if larger else steps[0]:g}"
 
@@ -173,14 +176,16 @@ class Viewer:
         self.importance = None
         self.widgets["place"].value = self.place + 1
         self.widgets["of"].text = f"of {len(self.rows):,} windows"
+        for drawn in (self.traces, self.votes, self.spectrograms):
+            drawn.figure.visible = len(self.rows) > 0
         if not len(self.rows):
             self.about.text = "<p>No window fits all of that.</p>"
             return
         row = int(self.rows[self.place])
-        self.window = self.browser.store.denormalise(self.browser.store.gather([row]))
+        self.window = shown(self.browser.store, row)
         self.about.text = _table(self.browser.about(row))
-        self.votes.draw(self.browser.store.windows["votes"][row], self.browser.prediction[row])
-        self.spectrograms.draw(self.window["spectrogram"][0], None)
+        self.votes.draw(self.window.votes, self.browser.prediction[row])
+        self.spectrograms.draw(self.window.log_power, None)
         self.show_traces()
 
     def show_traces(self) -> None:
@@ -190,33 +195,36 @@ class Viewer:
         gain = self.widgets["gain"].value
         display = Display(
             montage=self.widgets["montage"].value,
-            sensitivity_uv=None if gain == "auto" else float(gain),
+            spacing_uv=None if gain == "auto" else float(gain),
             band_hz=BANDS[self.widgets["band"].value],
             notch_hz=NOTCHES[self.widgets["notch"].value],
         )
-        self.sensitivity_uv = self.traces.draw(self.window["eeg"][0], display, self.importance)
+        self.spacing_uv = self.traces.draw(self.window.eeg_uv, display, self.importance)
 
     def ask(self) -> None:
         """Explain the window at hand, once the page has said that this goes on."""
-        if not len(self.rows):
+        if not len(self.rows) or self.widgets["explain"].disabled:
             return
         self.widgets["explain"].label = "explaining ..."
         self.widgets["explain"].disabled = True
-        self.document.add_next_tick_callback(self._explained)
-
-    def _explained(self) -> None:
-        assert self.explain is not None
         row = int(self.rows[self.place])
+        self.document.add_next_tick_callback(lambda: self._explained(row))
+
+    def _explained(self, row: int) -> None:
+        assert self.explain is not None
         try:
             self.importance = self.explain(row)
             note = self.importance.note
-        except TrainError as error:
-            note = str(error)
+        except Exception as error:  # whatever it is, the reader should know
+            note = f"{'' if isinstance(error, TrainError) else type(error).__name__ + ': '}{error}"
         finally:
             self.widgets["explain"].label = "explain"
             self.widgets["explain"].disabled = False
+        if not len(self.rows) or row != int(self.rows[self.place]):
+            self.importance = None  # of a window that is no longer shown
+            return
         self.about.text = _table(self.browser.about(row) | {"explanation": note})
-        self.spectrograms.draw(self.window["spectrogram"][0], self.importance)
+        self.spectrograms.draw(self.window.log_power, self.importance)
         self.show_traces()
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from hmsstore import CLASSES, SPLITS, Store
 from hmsstore.schema import CLASS_TITLES
-from hmstrain.errors import DataError
+from hmsstore.view.eeg import share
 from hmstrain.metrics import kl_rows
-from hmstrain.run_folder import CONFIG, OUT_OF_FOLD, RunFolder
+from hmstrain.predictions import read_predictions
+from hmstrain.run_folder import CONFIG, RunFolder
 
-PREDICTIONS = ("predictions.npz", OUT_OF_FOLD)
 ORDERS = {
     "row": "as stored",
     "loss": "largest loss first",
@@ -34,8 +34,8 @@ class Wish:
     """Class with most votes."""
     predicted: int | None = None
     """Class that the model finds most probable."""
-    wrong: bool = False
-    """Only where these two differ."""
+    answer: str | None = None
+    """'right' or 'wrong': only where these two agree, or differ."""
     votes: int = 0
     """At least so many."""
     split: int | None = None
@@ -82,11 +82,11 @@ class Browser:
         ):
             if value is not None:
                 fits &= column == value
-        if wish.wrong or wish.predicted is not None or wish.order == "loss":
+        if wish.answer or wish.predicted is not None or wish.order == "loss":
             fits &= self.predicted
             answer = np.where(self.predicted, np.nan_to_num(self.prediction).argmax(axis=1), -1)
-            if wish.wrong:
-                fits &= (answer != consensus) & (consensus >= 0)
+            if wish.answer:
+                fits &= ((answer == consensus) == (wish.answer == "right")) & (consensus >= 0)
             if wish.predicted is not None:
                 fits &= answer == wish.predicted
         rows = np.flatnonzero(fits)
@@ -118,9 +118,11 @@ class Browser:
             facts["model"] = f"{CLASS_TITLES[best]} {self.prediction[row, best]:.2f}"
             if np.isfinite(self.loss[row]):
                 facts["loss"] = f"KL {self.loss[row]:.2f}"
+        elif self.run is not None:
+            facts["model"] = f"no stored answer: a {SPLITS[window['split']]} window"
         for name in ("eeg", "spectrogram"):
             if window[f"{name}_nan_fraction"]:
-                facts[f"{name} filled"] = f"{max(0.01, window[f'{name}_nan_fraction']):.0%}"
+                facts[f"{name} missing"] = share(float(window[f"{name}_nan_fraction"]))
         return facts
 
 
@@ -140,13 +142,6 @@ def open_browser(path: Path, store: Path | None = None) -> Browser:
     run = RunFolder(path)
     opened = Store.open(store or run.read(CONFIG)["store"]["path"])
     prediction = np.full((len(opened), len(CLASSES)), np.nan)
-    for name in PREDICTIONS:
-        file = path / name
-        if file.is_file():
-            with np.load(file) as found:
-                if str(found["identity"]) != opened.identity:
-                    raise DataError(
-                        f"{file} is of another store than {opened.path}. Name that with --store."
-                    )
-                prediction[found["row"]] = found["prediction"]
+    for found in read_predictions(path, opened):
+        prediction[found.rows] = found.prediction
     return Browser(opened, prediction, run)

@@ -8,6 +8,7 @@ import numpy as np
 from bokeh.events import RangesUpdate
 from bokeh.models import (
     BoxAnnotation,
+    ColorBar,
     ColumnDataSource,
     CustomJS,
     FactorRange,
@@ -28,14 +29,13 @@ from hmsstore.schema import (
     FREQUENCIES_HZ,
     JUDGED_S,
     REGIONS,
-    SPECTROGRAM,
 )
 from hmsstore.view import MONTAGES, Display, Importance
 from hmsstore.view.colours import BLUE, GREEN, MISSING, ORANGE, SIDES
 from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_places
 from hmsstore.view.montage import GROUPS
+from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, colour_limits
 
-MINUTES = SPECTROGRAM.window_s / 120
 DARKEST = 0.7
 """Opacity of what is most important."""
 THINNED = 8
@@ -45,7 +45,7 @@ CLOSE_S = 20.0
 
 
 class Traces:
-    """Stacked EEG traces, in steps of the sensitivity: negative up, as clinicians draw them."""
+    """Stacked EEG traces, in steps of their spacing: negative up, as clinicians draw them."""
 
     def __init__(self) -> None:
         middle = EEG.window_s / 2
@@ -82,10 +82,10 @@ class Traces:
     def draw(
         self, eeg_uv: NDArray[np.float32], display: Display, importance: Importance | None
     ) -> float:
-        """Draw a window; return the sensitivity in microvolts."""
+        """Draw a window; return the spacing in microvolts."""
         montage = MONTAGES[display.montage]
         traces, ekg, seconds = shown_traces(eeg_uv, display)
-        step = display.sensitivity_uv or fitting_step(traces)
+        step = display.spacing_uv or fitting_step(traces)
         *places, ekg_place = trace_places(montage)
         shown = np.clip(traces / step, -CUT, CUT) + places
         self._ys = np.vstack([shown.T, ekg_place - to_height(ekg, 0.8)]).astype(np.float32)
@@ -98,11 +98,8 @@ class Traces:
         axis.ticker = FixedTicker(ticks=ticks)
         axis.major_label_overrides = dict(zip(ticks, labels, strict=True))
         self.figure.y_range.start = ekg_place + 1.2
-        self._shade(montage.labels, montage.groups, places, importance)
-        low, high = display.band_hz
-        self.figure.title.text = (
-            f"{montage.name}, {step:g} uV from trace to trace, {low:g}-{high:g} Hz, negative up"
-        )
+        self._shade(labels, [*montage.groups, "EKG"], [*places, ekg_place], importance)
+        self.figure.title.text = f"{step:g} uV apart, {display.filters}, negative up"
         return step
 
     def _zoomed(self, event: RangesUpdate) -> None:
@@ -120,8 +117,8 @@ class Traces:
 
     def _shade(
         self,
-        labels: tuple[str, ...],
-        groups: tuple[str, ...],
+        labels: list[str],
+        groups: list[str],
         places: list[float],
         importance: Importance | None,
     ) -> None:
@@ -157,6 +154,8 @@ class Spectrograms:
         extent = {"x": -MINUTES, "y": 0, "dw": 2 * MINUTES, "dh": count}
         self.figure.image("image", source=self.source, color_mapper=self.mapper, **extent)
         self.figure.image_rgba("image", source=self.tint, **extent)
+        bar = ColorBar(color_mapper=self.mapper, title="ln(uV\u00b2/Hz)", height=10, width=200)
+        self.figure.add_layout(bar, "above")
         self.figure.text(
             x=[-MINUTES] * count, y=[count - n - 0.02 for n in range(count)],
             text=[f" {region}: {GROUPS[region]}" for region in REGIONS],
@@ -175,7 +174,7 @@ class Spectrograms:
         ticks = {}
         for number in range(count):
             for frequency in (5, 10, 15):
-                share = (frequency - FREQUENCIES_HZ[0]) / (FREQUENCIES_HZ[-1] - FREQUENCIES_HZ[0])
+                share = (frequency - EDGES_HZ[0]) / (BIN_HZ * len(FREQUENCIES_HZ))
                 ticks[round(count - 1 - number + share, 3)] = str(frequency)
         self.figure.yaxis.ticker = FixedTicker(ticks=list(ticks))
         self.figure.yaxis.major_label_overrides = ticks
@@ -188,9 +187,7 @@ class Spectrograms:
 
     def draw(self, log_power: NDArray[np.float32], importance: Importance | None) -> None:
         """Draw a window, (300, 400)."""
-        known = log_power[np.isfinite(log_power)]
-        low, high = np.percentile(known, (2, 99.5)) if len(known) else (0.0, 1.0)
-        self.mapper.low, self.mapper.high = float(low), max(float(high), float(low) + 1e-3)
+        self.mapper.low, self.mapper.high = colour_limits(log_power)
         self.source.data = {"image": [_stacked(log_power.astype(np.float32))]}
         if importance is None or importance.spectrogram is None:
             self.tint.data = {"image": []}

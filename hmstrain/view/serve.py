@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from bokeh.application import Application
@@ -56,7 +57,9 @@ def address(server: Server) -> str:
 def explainer(browser: Browser) -> Explain | None:
     """What explains a window by the run's network; None for a store by itself.
 
-    Of a run of all folds, the network explains that held the window's fold out, if one did.
+    It explains the class that the page shows as the most probable. Of a run of all folds, the
+    network explains that held the window's fold out, or the first if none did, and the note says
+    which: the page's probabilities of test windows are means over all folds.
     """
     run = browser.run
     if run is None:
@@ -77,7 +80,11 @@ def explainer(browser: Browser) -> Explain | None:
         if part.name not in loaded:
             loaded[part.name] = load_trained(RunFolder(part), torch.device("cpu"))
         trained = loaded[part.name]
-        return as_importance(explain_window(trained, browser.store, row), trained)
+        target = int(browser.prediction[row].argmax()) if browser.predicted[row] else None
+        found = as_importance(explain_window(trained, browser.store, row, None, target), trained)
+        if part == run.path:
+            return found
+        return replace(found, note=f"{found.note}. By the network of {part.name} alone")
 
     return explain
 

@@ -8,6 +8,7 @@ Needs MNE (the extra `mne`), which is imported only when it is called.
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,6 +53,7 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
         import mne
     except ImportError:
         raise StoreError("MNE is not installed. Run: pip install '.[mne]'") from None
+    eeg_id = operator.index(eeg_id)
     eeg_uv, first = _span(store, eeg_id)
     kinds = ["ecg" if name == "EKG" else "eeg" for name in CHANNELS]
     info = mne.create_info(list(CHANNELS), EEG.row_rate_hz, kinds)

@@ -41,6 +41,10 @@ def test_windows_of_a_class_are_drawn_from_the_seed(store: Store) -> None:
     assert (store.windows["expert_consensus"][found] == CLASSES.index(word)).all()
     assert len(set(found)) == 4
     assert choose_rows(store, consensus=word, count=4) == found
+    of_class = np.flatnonzero(store.windows["expert_consensus"] == CLASSES.index(word))
+    eegs = len(np.unique(store.windows["eeg_id"][of_class]))
+    everyone = choose_rows(store, consensus=word, count=min(60, len(of_class)))
+    assert len(set(store.windows["eeg_id"][everyone[:eegs]].tolist())) == min(eegs, len(everyone))
     assert choose_rows(store, consensus=word, count=4, seed=1) != found
 
 
@@ -55,6 +59,8 @@ def test_without_a_wish_there_is_one_of_each_class(store: Store) -> None:
     [
         ({"eeg": 99}, "holds no EEG 99"),
         ({"rows": [1], "eeg": 5}, "use one of them"),
+        ({"rows": [1], "count": 2}, "--count has no meaning"),
+        ({"rows": [10**23]}, "rows go from 0 to"),
         ({"count": 61}, "61 windows are too many"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from helpers import train_row, write_pair
+from helpers import LARGEST_PAGE, train_row, write_pair
 
 from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window
@@ -18,7 +18,6 @@ from hmsprep.inspection.survey import Survey, survey
 from hmsprep.inspection.tables import findings, sections
 from hmsprep.source import Source
 from hmsstore.schema import CLASSES
-from hmsstore.view.page import LARGEST_BYTES
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,8 @@ def test_every_planted_fault_is_found(tmp_path: Path) -> None:
     eeg = facts["signals"]["eeg"]
     assert eeg["constant"] == {"EKG": {"9999": 1}}
     assert eeg["missing"] == {"recordings": 1, "values": 100, "rows_all_missing": 0}
-    assert eeg["outside"] == {"recordings": 1, "values": 1}
+    most = [{"id": 1, "share": 1 / (20 * 12_000)}]
+    assert eeg["outside"] == {"recordings": 1, "values": 1, "most": most}
     assert eeg["same_content"] == [[5, 7]]
     assert eeg["not_named"] == 1
     assert eeg["channels"]["O1"][1] == 5000
@@ -118,9 +118,39 @@ def test_every_planted_fault_is_found(tmp_path: Path) -> None:
     }
     assert facts["votes"]["all"]["agreement"]["ties"] == 1
     text = " ".join(findings(facts))
+    assert "1 EEG recordings hold values beyond the clip (1,024 uV" in text
     for words in ("5, 7 have the very same", "EKG 1", "3 windows hold missing", "odd", "label ids"):
         assert words in text
     json.dumps(facts)
+
+
+def test_agreement_is_the_chance_that_two_raters_say_the_same(tmp_path: Path) -> None:
+    votes = [(3, 0), (3, 0), (2, 1), (6, 4), (1, 0), (7, 3)]
+    rows = [
+        {"eeg_label_offset_seconds": 2.0 * n, "spectrogram_label_offset_seconds": 2.0 * n,
+         "label_id": n, "lpd_vote": lpd, "gpd_vote": gpd, "other_vote": 0}
+        for n, (lpd, gpd) in enumerate(votes)
+    ]  # fmt: skip
+    folder = write_pair(tmp_path / "data", rows)
+    facts = survey(Source(folder), workers=1).facts["votes"]
+    found = facts["all"]["agreement"]
+    pairs = [1, 2 / 6, (30 + 12) / 90, (42 + 6) / 90]  # the second (3, 0) is the first again
+    assert found["two raters agree"] == pytest.approx(np.mean(pairs))
+    assert found["unanimous"] == 2
+    assert found["largest share in tenths"] == [0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 3]
+    many = facts["at least 10"]["agreement"]["two raters agree"]
+    assert many == pytest.approx(np.mean(pairs[2:]))
+
+
+def test_a_data_set_without_a_single_pair_is_told_so(tmp_path: Path) -> None:
+    folder = write_pair(tmp_path / "data", [{}])
+    (folder / "train_spectrograms" / "2.parquet").unlink()
+    seen = survey(Source(folder), workers=1)
+    text = " ".join(findings(seen.facts))
+    assert "nothing can be built" in text
+    assert "--missing skip" not in text
+    html = make_page(seen).to_html()
+    assert "there is none to draw" in html
 
 
 def test_bad_files_are_findings_and_the_rest_is_surveyed(tmp_path: Path) -> None:
@@ -172,7 +202,7 @@ def test_a_window_is_drawn_as_it_stands_in_the_file(tmp_path: Path) -> None:
 def test_the_page_holds_its_findings_and_stays_small(found: Survey) -> None:
     page = make_page(found)
     html = page.to_html()
-    assert len(html) < LARGEST_BYTES
+    assert len(html) < LARGEST_PAGE
     assert html.count("<figure>") >= 4 + len(np.unique(found.columns["expert_consensus"]))
     for sentence in findings(found.facts):
         assert sentence.split("`")[0][:40] in html

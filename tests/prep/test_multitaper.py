@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
-from hmsprep.multitaper import high_passed, spectrogram
+from hmsprep.multitaper import edge_rows, high_passed, spectrogram
 from hmsstore.schema import CHAINS, CHANNELS, FREQUENCIES_HZ
 
 
@@ -35,6 +36,35 @@ def test_it_agrees_with_scipys_spectrogram_per_taper() -> None:
 def test_there_is_a_row_for_each_whole_window() -> None:
     for samples, rows in ((799, 0), (800, 1), (1199, 1), (1200, 2), (10_000, 24)):
         assert spectrogram(np.ones((samples, 20))).shape == (rows, 400)
+
+
+def test_edges_are_asked_for_and_mirror_the_recording() -> None:
+    rng = np.random.default_rng(2)
+    eeg = rng.normal(0, 30, (5_000, 20))
+    whole, edged = spectrogram(eeg), spectrogram(eeg, edges=True)
+    assert (len(whole), len(edged)) == (11, 12)
+    assert edge_rows(5_000) == [0]
+    assert edge_rows(4_800) == [0, 11]
+    assert edge_rows(399) == []
+    for samples in (399, 400, 799):
+        assert len(spectrogram(eeg[:samples], edges=True)) == samples // 400
+    # rows within are of the same signal half a row on: what lies beyond the edge is not in them
+    inner = spectrogram(eeg[200:], edges=False)
+    within = slice(6, 11)  # far from where a filter begins
+    np.testing.assert_allclose(edged[within], inner[5:10], rtol=0.05)
+    steady = 50 * np.sin(2 * np.pi * 10.15625 * np.arange(4_800) / 200)
+    hum = spectrogram(np.outer(steady, np.arange(20)), edges=True)
+    peak = FREQUENCIES_HZ.index(10.15625)
+    assert 0.3 < hum[0, peak] / hum[5, peak] < 1.5  # no step, no silence at the edge
+
+
+def test_threads_change_nothing_and_wrong_columns_are_named() -> None:
+    eeg = np.random.default_rng(3).normal(size=(30_000, 20))
+    np.testing.assert_array_equal(spectrogram(eeg, threads=1), spectrogram(eeg, threads=3))
+    with pytest.raises(ValueError, match="without O1"):
+        spectrogram(eeg, [name.replace("O1", "A1") for name in CHANNELS])
+    with pytest.raises(ValueError, match=r"expected EEG \(T, 20\)"):
+        spectrogram(eeg[:, :4])
 
 
 def test_columns_may_come_in_any_order() -> None:

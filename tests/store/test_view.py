@@ -104,10 +104,10 @@ def test_low_frequencies_are_at_the_bottom_of_each_spectrogram(store: Store) -> 
     picture = axes.images[0]
     assert picture.origin == "upper"
     assert picture.get_array()[0, 0] == 99
-    assert picture.get_extent()[2:] == pytest.approx([0.5859375, 19.921875])
+    assert picture.get_extent()[2:] == pytest.approx([0.48828125, 20.01953125])
 
 
-def test_a_shorter_page_shows_the_middle_at_the_sensitivity_asked_for(store: Store) -> None:
+def test_a_shorter_page_shows_the_middle_at_the_spacing_asked_for(store: Store) -> None:
     figure = draw_window(store, 0, Display("referential", 10, 70))
     eeg = figure.axes[0]
     assert eeg.get_xlim() == (20, 30)
@@ -141,6 +141,39 @@ def test_what_was_not_recorded_is_a_gap_in_traces_and_grey_in_spectrograms(store
     draw(window).canvas.draw()
 
 
+def test_what_was_filled_is_a_gap_again(store: Store) -> None:
+    filled = store.windows["spectrogram_nan_fraction"] + store.windows["eeg_nan_fraction"]
+    for row in np.argsort(-filled)[:3].tolist():
+        window = shown(store, row)
+        for name, values in (("eeg", window.eeg_uv), ("spectrogram", window.log_power)):
+            fraction = store.windows[f"{name}_nan_fraction"][row]
+            assert np.isnan(values).mean() == pytest.approx(fraction, abs=0.01)
+            assert f"of {name} missing" in window.short_title or not fraction
+    whole = shown(store, int(filled.argmin()))
+    assert np.isfinite(whole.eeg_uv).all()
+
+
+def test_only_long_stretches_that_repeat_all_values_count_as_filled() -> None:
+    from hmsstore.view.window import _repeated
+
+    values = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    values[10:15] = 0
+    values[30:32] = values[29]
+    values[60:90, :3] = 7
+    assert np.flatnonzero(_repeated(values, 3)).tolist() == [10, 11, 12, 13, 14, 29, 30, 31]
+    assert np.flatnonzero(_repeated(values, 5)).tolist() == [10, 11, 12, 13, 14]
+    values[95:] = 1
+    assert np.flatnonzero(_repeated(values, 5)).tolist()[-5:] == [95, 96, 97, 98, 99]
+
+
+def test_ties_name_every_class(store: Store) -> None:
+    from hmsstore.view.window import said
+
+    assert said(np.asarray([0, 5, 0, 0, 2, 0])) == "LPD 5/7"
+    assert said(np.asarray([0, 3, 3, 0, 0, 1])) == "LPD = GPD 3/7"
+    assert said(np.zeros(6, int)) == "not labelled"
+
+
 def test_importance_lies_where_its_rows_were_and_contours_hold_its_shares() -> None:
     found = np.zeros((400, 100), np.float32)
     found[7, 3] = 6
@@ -163,6 +196,16 @@ def test_the_display_filter_keeps_ten_hertz_and_takes_drift_away() -> None:
     alpha = 20 * np.sin(2 * np.pi * 10 * seconds).astype(np.float32)
     filtered = band_pass(alpha + 300 + 5 * seconds.astype(np.float32), 200.0)
     np.testing.assert_allclose(filtered[1000:-1000], alpha[1000:-1000], atol=1.0)
+    gappy = (300 + 0 * alpha).astype(np.float32)
+    gappy[4_000:5_000] = np.nan
+    bridged = band_pass(gappy, 200.0)
+    assert np.isnan(bridged[4_000:5_000]).all()
+    assert np.nanmax(np.abs(bridged)) < 1
+    hum = (50 * np.sin(2 * np.pi * 50 * seconds)).astype(np.float32)
+    without = band_pass(hum + alpha, 200.0, notch_hz=50.0)
+    np.testing.assert_allclose(without[1000:-1000], alpha[1000:-1000], atol=1.0)
+    high = band_pass(alpha, 200.0, (0.5, 5.0))
+    assert np.abs(high[1000:-1000]).max() < 2
 
 
 @pytest.mark.parametrize("number", [2, 3, 7])
@@ -178,8 +221,17 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     save_pages([figure, figure], tmp_path / "b.pdf")
     assert (tmp_path / "b.pdf").read_bytes().count(b"/Type /Page ") == 2
-    with pytest.raises(StoreError, match="xyz"):
-        save(figure, tmp_path / "a.xyz")
+    for name in ("a.xyz", "config", "train.csv", ""):
+        with pytest.raises(StoreError, match="expected a name that ends in"):
+            save(figure, tmp_path / name)
+    with pytest.raises(StoreError, match="lies in a sealed store"):
+        save(figure, store.path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(StoreError, match="it is no file"):
+        save(figure, tmp_path / "folder.png")
+    (tmp_path / "folder.png").rmdir()
+    with pytest.raises(StoreError, match="name that ends in"):
+        Page("p").write(tmp_path / "train.csv")
     with pytest.raises(StoreError, match="No such file"):
         save(figure, tmp_path / "nowhere" / "a.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.pdf"]
@@ -190,7 +242,10 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     [
         ({"montage": "circular"}, "montage 'circular' does not exist: use bipolar"),
         ({"seconds": 51}, "use 1 to 50"),
-        ({"sensitivity_uv": 0}, "sensitivity of 0 uV"),
+        ({"spacing_uv": 0}, "spacing of 0 uV"),
+        ({"band_hz": (70.0, 0.5)}, "band of 70 to 0.5 Hz"),
+        ({"band_hz": (0.5, 101.0)}, "up to 100"),
+        ({"notch_hz": -3.0}, "notch at -3 Hz"),
     ],
 )
 def test_a_display_that_cannot_be_is_refused(wish: dict[str, object], message: str) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,8 @@ from train.runs import train_small
 
 from hmsstore import CLASSES, Store
 from hmsstore.schema import CLASS_TITLES
-from hmstrain.errors import DataError
+from hmsstore.view import Importance
+from hmstrain.errors import DataError, ModelError
 from hmstrain.metrics import kl_rows
 from hmstrain.run_folder import RunFolder
 from hmstrain.view.browser import Browser, Wish, open_browser
@@ -70,9 +71,11 @@ def test_losses_are_the_metric_and_order_the_windows(browser: Browser, folder: R
     found = browser.find(Wish(order="loss"))
     assert sorted(found.tolist()) == sorted(rows.tolist())
     assert (np.diff(browser.loss[found]) <= 0).all()
-    wrong = browser.find(Wish(wrong=True))
+    wrong = browser.find(Wish(answer="wrong"))
     answer = browser.prediction[wrong].argmax(axis=1)
     assert (answer != browser.store.windows["expert_consensus"][wrong]).all()
+    right = browser.find(Wish(answer="right"))
+    assert sorted([*wrong, *right]) == sorted(rows.tolist())
     said = browser.find(Wish(predicted=int(prediction[0].argmax())))
     assert rows[0] in said
 
@@ -95,7 +98,8 @@ def test_a_window_is_described_with_votes_and_the_model(browser: Browser) -> Non
     best = CLASS_TITLES[int(browser.prediction[row].argmax())]
     assert about["model"].startswith(best)
     assert about["loss"] == f"KL {browser.loss[row]:.2f}"
-    assert "model" not in browser.about(int(browser.store.select("train")[0]))
+    untested = browser.about(int(browser.store.select("train")[0]))
+    assert untested["model"] == "no stored answer: a train window"
 
 
 def test_a_store_can_be_browsed_by_itself_and_another_runs_is_refused(
@@ -164,16 +168,15 @@ def test_the_page_steps_filters_and_explains(
 ) -> None:
     with served(folder.path) as address:
         page = opened(chromium, address, viewport={"width": 1280, "height": 900})
-        rows = browser.find(Wish())
-        eegs = browser.store.windows["eeg_id"]
-        about(page, str(eegs[rows[0]]))
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
-        about(page, str(eegs[rows[2]]))
-        page.keyboard.press("ArrowLeft")
-        page.click("text=next")
+        rows = browser.find(Wish(split=1))
+        for press, at in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+            page.keyboard.press(press)
+            where = browser.about(int(rows[at]))
+            assert where["EEG"] in about(page, where["EEG"])
+        page.click("button:has-text('next')")
+        about(page, browser.about(int(rows[2]))["EEG"])
 
-        wish = Wish(wrong=True)
+        wish = Wish(answer="wrong", split=1)
         page.get_by_label("answers").select_option("wrong")
         page.wait_for_selector(f"text=of {len(browser.find(wish)):,} windows")
         page.get_by_label("order").select_option("largest loss first")
@@ -199,6 +202,121 @@ def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, stor
         page.close()
 
 
+@dataclass
+class Driven:
+    """A page without a browser: its widgets are set as one would by hand."""
+
+    viewer: Any
+    document: Any
+
+    def set(self, **values: Any) -> None:
+        for name, value in values.items():
+            self.viewer.widgets[name].value = value
+
+    @property
+    def text(self) -> str:
+        return str(self.viewer.about.text)
+
+    def tick(self) -> None:
+        for callback in list(self.document.session_callbacks):
+            self.document.remove_next_tick_callback(callback)
+            callback.callback()
+
+
+@pytest.fixture
+def driven(browser: Browser) -> Driven:
+    from bokeh.document import Document
+
+    from hmstrain.view.app import Viewer
+
+    def explain(row: int) -> Importance:
+        if row == browser.find(Wish(split=1))[1]:
+            raise ModelError("it cannot be explained")
+        return Importance(f"why {row}", {"LL": np.ones(9, np.float32)})
+
+    document = Document()
+    return Driven(Viewer(document, browser, explain), document)
+
+
+def test_a_run_is_shown_from_its_test_windows_on(driven: Driven, browser: Browser) -> None:
+    rows = browser.find(Wish(split=1))
+    assert driven.viewer.rows.tolist() == rows.tolist()
+    driven.set(split="any")
+    assert len(driven.viewer.rows) == len(browser.store)
+    driven.set(patient=str(browser.store.windows["eeg_id"][rows[0]]))
+    assert (
+        browser.store.windows["eeg_id"][driven.viewer.rows]
+        == browser.store.windows["eeg_id"][rows[0]]
+    ).all()
+    driven.set(patient=str(browser.store.windows["patient_id"][rows[0]]))
+    assert set(browser.store.windows["patient_id"][driven.viewer.rows]) == {
+        browser.store.windows["patient_id"][rows[0]]
+    }
+
+
+def test_where_nothing_fits_nothing_is_drawn_and_no_key_does_harm(driven: Driven) -> None:
+    driven.set(patient="nobody")
+    assert "No window fits" in driven.text
+    assert not driven.viewer.traces.figure.visible
+    for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "x"):
+        driven.viewer.pressed(key)
+    driven.set(montage="average", place=7, notch="50 Hz", band="1-15 Hz", gain="100")
+    driven.tick()
+    driven.set(patient="")
+    assert driven.viewer.traces.figure.visible
+    assert "EEG" in driven.text
+    assert driven.viewer.traces.figure.title.text.startswith("100 uV apart, 1-15 Hz, without 50 Hz")
+    assert "Fp1-avg" in driven.viewer.traces.figure.yaxis[0].major_label_overrides.values()
+
+
+def test_larger_and_smaller_traces_by_key(driven: Driven) -> None:
+    driven.set(gain="100")
+    for key, step in (("ArrowUp", 70), ("ArrowDown", 100), ("ArrowDown", 150)):
+        driven.viewer.pressed(key)
+        assert driven.viewer.spacing_uv == step
+    driven.set(gain="10")
+    driven.viewer.pressed("ArrowUp")
+    assert driven.viewer.spacing_uv == 10
+
+
+def test_an_explanation_is_of_the_window_shown_and_its_failure_is_told(driven: Driven) -> None:
+    viewer, rows = driven.viewer, driven.viewer.rows
+    viewer.pressed("e")
+    assert viewer.widgets["explain"].disabled
+    viewer.pressed("e")  # one is under way
+    driven.tick()
+    assert f"why {rows[0]}" in driven.text
+    assert len(viewer.traces.strips.data["image"]) > 0
+    assert not viewer.widgets["explain"].disabled
+    viewer.pressed("ArrowRight")
+    assert viewer.traces.strips.data["image"] == []
+    viewer.pressed("e")
+    driven.tick()
+    assert "it cannot be explained" in driven.text
+    viewer.pressed("ArrowRight")
+    viewer.pressed("e")
+    viewer.pressed("ArrowRight")  # away before it is done
+    driven.tick()
+    assert "why" not in driven.text
+    assert viewer.importance is None
+
+
+def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
+    store: Store, tmp_path: Path
+) -> None:
+    from hmstrain.view.serve import explainer
+
+    train_small(store, tmp_path / "all", fold="all", epochs=1, steps=1)
+    opened = open_browser(tmp_path / "all")
+    explain = explainer(opened)
+    assert explain is not None
+    row = int(store.select("valid", fold=1)[0])
+    shown_class = CLASS_TITLES[int(opened.prediction[row].argmax())]
+    note = explain(row).note
+    assert f"of {shown_class} (" in note
+    assert note.endswith("By the network of fold1 alone")
+
+
 def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> None:
     from hmsstore import CHANNELS
     from hmsstore.view import Display
@@ -207,7 +325,7 @@ def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> 
     eeg_uv = np.zeros((10_000, 20), np.float32)
     eeg_uv[5_000:5_020, CHANNELS.index("Fp1")] = -100
     traces = Traces()
-    assert traces.draw(eeg_uv, Display(sensitivity_uv=50), None) == 50
+    assert traces.draw(eeg_uv, Display(spacing_uv=50), None) == 50
     line, seconds = traces.lines.data["ys"][0], traces.lines.data["xs"][0]
     assert line[np.searchsorted(seconds, 25.05)] < line[0] - 0.5
     assert traces.figure.y_range.start > traces.figure.y_range.end

@@ -14,14 +14,21 @@ from torch import Tensor
 from train.runs import train_small
 
 from hmsstore import CLASSES, REGIONS, Store
+from hmstrain.config import Config
 from hmstrain.errors import ModelError
 from hmstrain.explain import (
     Explanation,
+    _gradcam,
+    _integrated,
     as_importance,
     described,
     explain,
+    last_maps,
+    smooth,
 )
 from hmstrain.faithfulness import Faithfulness, measure_faithfulness
+from hmstrain.models import make_network
+from hmstrain.montage import PAIRS
 from hmstrain.run_folder import RunFolder
 from hmstrain.trained import Trained, load_trained
 
@@ -68,9 +75,9 @@ def test_every_kind_of_network_can_be_explained(
 ) -> None:
     found = explain(loaded(runs, kind), store, 3, method, target=2)
     assert {name: importance.shape for name, importance in found.maps.items()} == shapes
-    for importance in found.maps.values():
-        assert importance.min() >= 0
-        assert importance.max() <= 1
+    assert min(importance.min() for importance in found.maps.values()) >= 0
+    assert max(importance.max() for importance in found.maps.values()) in (0, 1)
+    assert sum(found.shares.values()) in (0, pytest.approx(1))
     assert found.target == 2
     assert found.probability.sum() == pytest.approx(1)
     again = explain(loaded(runs, kind), store, 3, method, target=2)
@@ -104,14 +111,15 @@ def test_a_map_of_what_decides_passes_and_others_fail() -> None:
     right[:10, :20] = 1
     found = planted(right)
     assert found.holds
-    assert found.deletion < found.random_deletion - 0.05
-    assert found.insertion > found.random_insertion + 0.05
+    assert found.beaten == found.compared
+    assert found.deletion < found.misplaced_deletion - 0.05
+    assert found.insertion > found.misplaced_insertion + 0.05
     assert not planted(1 - right).holds
+    assert planted(np.zeros((80, 120), np.float32)).beaten == 0
+    assert planted(np.ones((80, 120), np.float32)).beaten == 0
 
 
-def test_integrated_gradients_of_a_linear_network_are_its_terms(store: Store) -> None:
-    from hmstrain.explain import _integrated
-
+def test_integrated_gradients_of_a_linear_network_are_its_terms_for_the_class() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, image = torch.randn(2, 7, 9, generator=generator)
 
@@ -119,8 +127,72 @@ def test_integrated_gradients_of_a_linear_network_are_its_terms(store: Store) ->
         first = (image_BHW * weight).sum((1, 2))
         return torch.stack([first, -first], dim=1)
 
-    found = _integrated(forward, {"spectrogram_BHW": image[None]}, 0)["spectrogram_BHW"]
-    torch.testing.assert_close(found, (weight * image).abs())
+    for target, sign in ((0, 1), (1, -1)):
+        found = _integrated(forward, {"spectrogram_BHW": image[None]}, target)["spectrogram_BHW"]
+        torch.testing.assert_close(found, (sign * weight * image).clamp(min=0))
+
+
+def test_terms_for_and_against_cancel_nearby_but_traces_stay_apart() -> None:
+    from hmstrain.explain import _blurred
+
+    terms = torch.zeros(100, 300)
+    terms[40, 150], terms[41, 151], terms[80, 20] = 1, -1, 2
+    found = _blurred(terms, image=True)
+    assert found[40, 150] == 0
+    assert found[80, 20] > 0
+    assert found[30:50, 140:160].sum() < 0.5
+    assert found[70:90, 10:30].sum() == pytest.approx(2, rel=1e-5)
+    traces = torch.zeros(18, 2000)
+    traces[3, 1000] = 1
+    found = _blurred(traces, image=False)
+    assert found[3].sum() == pytest.approx(1, rel=1e-5)
+    assert found.sum() == found[3].sum()
+
+
+@pytest.mark.parametrize(
+    ("model", "has_map"),
+    [
+        ("resnet18", True), ("convnext_atto", True), ("efficientnet_b0", True), ("naive_cnn", True),
+        ("tf_efficientnetv2_s", True), ("vit_tiny_patch16_224", False),
+        ("swin_tiny_patch4_window7_224", False),
+    ],
+)  # fmt: skip
+def test_gradcam_takes_the_map_after_the_last_whole_block(model: str, has_map: bool) -> None:
+    config = Config(model=model, inputs="spec", image_size=64)
+    network = make_network(config).eval()
+    trunk = network.trunks["spectrogram_BHW"]
+    image = torch.randn(1, 400, 300)
+    (layer,) = last_maps(network, {"spectrogram_BHW": image})
+    assert (layer is not None) == has_map
+    if layer is None or model == "naive_cnn":
+        return
+    made = []
+    layer.register_forward_hook(lambda *called: made.append(called[-1]))
+    with torch.no_grad():
+        features = trunk(image)
+        pooled = trunk.backbone.forward_head(made[0])
+    torch.testing.assert_close(pooled, features)
+
+
+def test_inputs_compare_in_one_unit() -> None:
+    """Of two inputs, one of which hardly counts, that one's map is small by either method."""
+    from hmstrain.models.network import PatternNetwork
+    from hmstrain.models.resnet1d import ResNet1D
+
+    torch.manual_seed(0)
+    names = "eeg_raw_BPT", "spectrogram_BHW"
+    network = PatternNetwork({name: (ResNet1D(18), 256) for name in names}, 0.0, 0).eval()
+    with torch.no_grad():
+        network.head.weight[:, :256] *= 1e-3
+    inputs = {name: torch.randn(1, 18, 600) for name in names}
+
+    def forward(*given: Tensor) -> Tensor:
+        return network(**dict(zip(names, given, strict=True)))[0]
+
+    layers = [network.trunks[name].last_map for name in names]
+    for found in (_gradcam(forward, inputs, layers, 0, "two"), _integrated(forward, inputs, 0)):
+        small, large = (found[name].sum() for name in names)
+        assert 0 < small < 0.02 * large
 
 
 def test_importance_lies_over_the_traces_that_it_is_of(
@@ -134,21 +206,32 @@ def test_importance_lies_over_the_traces_that_it_is_of(
     whole = laid.whole_spectrogram()
     np.testing.assert_array_equal(whole[7, 100:200], found.maps["spectrogram_BHW"][100:200, 7])
     raw = loaded(runs, "raw")
-    laid = as_importance(explain(raw, store, 0), raw)
+    found = explain(raw, store, 0, "gradients")
+    laid = as_importance(found, raw)
     assert laid.eeg_seconds == 10
     assert len(laid.traces) == 18
-    assert laid.of_trace("F7-T3", "LL") is not None
+    for number, (first, second) in enumerate(PAIRS):
+        strip = laid.of_trace(f"{first}-{second}", "")
+        np.testing.assert_allclose(strip, smooth(found.maps["eeg_raw_BPT"][number]))
+    over_electrode = laid.of_trace("F7", "")
+    both = [laid.traces["Fp1-F7"], laid.traces["F7-T3"]]
+    np.testing.assert_array_equal(over_electrode, np.max(both, axis=0))
+    assert laid.of_trace("Fz-avg", "") is not None
+    assert laid.of_trace("EKG", "EKG") is None
 
 
 def test_a_map_that_fails_its_test_says_so() -> None:
-    bad = Faithfulness(0.6, 0.4, 0.3, 0.5, holds=False)
-    found = Explanation(0, 1, "gradcam", np.full(6, 1 / 6), {}, bad)
-    assert "NOT better than chance" in described(found)
-    assert "NOT" not in described(
-        Explanation(
-            0, 1, "gradcam", np.full(6, 1 / 6), {}, Faithfulness(0.1, 0.4, 0.9, 0.5, holds=True)
-        )
-    )
+    one = {"spectrogram_BHW": np.ones((400, 300), np.float32)}
+
+    def told(beaten: int, maps: dict[str, np.ndarray[Any, Any]]) -> str:
+        tested = Faithfulness(0.6, 0.4, 0.3, 0.5, beaten)
+        return described(Explanation(0, 1, "gradcam", np.full(6, 1 / 6), maps, tested))
+
+    assert "NOT to be trusted: better than only 18 of 19 misplaced maps" in told(18, one)
+    assert "NOT" not in told(19, one)
+    assert "no map to trust" in told(19, {"spectrogram_BHW": np.zeros((400, 300), np.float32)})
+    several = one | {"eeg_raw_BPT": np.full((18, 2000), 3, np.float32)}
+    assert "over time, the same for all traces, spectrogram 53%, EEG 47%" in told(19, several)
 
 
 def test_gradcam_without_feature_maps_is_refused(store: Store, tmp_path: Path) -> None:
@@ -169,7 +252,8 @@ def test_the_command_draws_and_tells(runs: dict[str, RunFolder], tmp_path: Path)
     told = json.loads(done.stdout)
     assert told["class"] == "lpd"
     assert set(told["probability"]) == set(CLASSES)
-    assert told["faithfulness"].keys() >= {"deletion", "random_insertion", "holds"}
+    assert told["faithfulness"].keys() >= {"deletion", "misplaced_insertion", "holds"}
+    assert told["shares"].keys() == {"spectrogram", "EEG"}
     assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
     assert "--method swap does not exist" in PROGRAM.fail("explain", folder, 5, "--method", "swap")
     assert "--class heart does not exist" in PROGRAM.fail("explain", folder, 5, "--class", "heart")

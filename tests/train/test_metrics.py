@@ -83,13 +83,15 @@ def test_classification_scores_agree_with_scikit_learn(rows: int, seed: int) -> 
     assert metrics.report_accuracy(table) == pytest.approx(one_vs_rest)
 
 
-def test_calibration_error_is_the_mean_gap_between_confidence_and_accuracy() -> None:
+def test_calibration_error_is_the_mean_gap_between_probability_and_share_of_votes() -> None:
     sure = np.tile([0.9, 0.1, 0, 0, 0, 0], (10, 1))
-    truth = np.asarray([0] * 6 + [1] * 4)
-    assert metrics.calibration_error(sure, truth) == pytest.approx(0.3)
+    target = np.eye(6)[[0] * 6 + [1] * 4]
+    assert metrics.calibration_error(sure, target) == pytest.approx(0.3)
     half = np.tile([0.5, 0.3, 0.2, 0, 0, 0], (10, 1))
-    both = metrics.calibration_error(np.concatenate([sure, half]), np.concatenate([truth, truth]))
+    both = metrics.calibration_error(np.concatenate([sure, half]), np.concatenate([target] * 2))
     assert both == pytest.approx((0.3 + 0.1) / 2)
+    shares = np.random.default_rng(0).dirichlet(np.ones(6), 100)
+    assert metrics.calibration_error(shares, shares) == pytest.approx(0)
 
 
 def test_an_interval_covers_the_mean_of_new_patients_about_95_times_in_100() -> None:

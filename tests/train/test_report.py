@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Program, build_store
+from helpers import LARGEST_PAGE, Program, build_store
 from train.runs import train_small
 
 from hmsstore import Store
-from hmsstore.view.page import LARGEST_BYTES
 from hmstrain.errors import DataError, RunError
-from hmstrain.metrics import kl_rows
-from hmstrain.report import Predicted, make_report, worst
+from hmstrain.metrics import kl_rows, typical_rows
+from hmstrain.predictions import TESTED, Predicted, read_predictions, write_predictions
+from hmstrain.report import make_report, worst
 from hmstrain.run_folder import RunFolder
 
 PROGRAM = Program("hmstrain")
@@ -31,7 +31,7 @@ def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def test_a_report_shows_scores_settings_and_windows(folder: RunFolder, store: Store) -> None:
     html = make_report(folder, store).to_html()
     outcome = folder.read("metrics.json")
-    assert len(html) < LARGEST_BYTES
+    assert len(html) < LARGEST_PAGE
     assert f"{outcome['test']['kl_votes']:.3f}" in html
     assert f"{outcome['constant']['kl_votes']:.3f}" in html
     assert store.identity in html
@@ -39,7 +39,7 @@ def test_a_report_shows_scores_settings_and_windows(folder: RunFolder, store: St
     assert "image_size" in html
     assert "not a medical device" in html
     assert html.count("<figure>") >= 5
-    assert re.findall(r"Row (\d+): EEG", html)
+    assert re.findall(r"Row (\d+) \(test\), ", html)
 
 
 def test_the_worst_windows_are_of_different_eegs(store: Store) -> None:
@@ -51,9 +51,29 @@ def test_the_worst_windows_are_of_different_eegs(store: Store) -> None:
     eegs = store.windows["eeg_id"][rows]
     chosen = hardest + confident
     assert len(set(eegs[chosen].tolist())) == len(chosen)
+    typical = typical_rows(store.windows, rows)["votes"]
+    of_eeg = [divergence[typical][eegs[typical] == eeg].max() for eeg in set(eegs[typical])]
+    best = sorted(of_eeg)
+    np.testing.assert_array_equal(divergence[hardest], best[::-1][: len(hardest)])
+    assert len(hardest) == 4
+    assert len(confident) == 4
     assert (np.diff(divergence[hardest]) <= 0).all()
     assert (store.windows["expert_consensus"][rows[confident]] != 2).all()
     assert (store.windows["target"][rows[confident]].max(axis=1) > 0.5).all()
+
+
+def test_predictions_that_are_damaged_or_of_another_store_are_refused(
+    folder: RunFolder, store: Store, tmp_path: Path
+) -> None:
+    (found,) = read_predictions(folder.path, store)
+    np.testing.assert_array_equal(found.rows, store.select("test"))
+    write_predictions(tmp_path / TESTED, store, found.rows, found.prediction[:, :5])
+    with pytest.raises(RunError, match="do not fit the store"):
+        read_predictions(tmp_path, store)
+    (tmp_path / TESTED).write_bytes((folder.path / TESTED).read_bytes()[:500])
+    with pytest.raises(RunError, match="is damaged"):
+        read_predictions(tmp_path, store)
+    assert read_predictions(store.path, store) == []
 
 
 def test_a_run_of_all_folds_has_a_curve_for_each(store: Store, tmp_path: Path) -> None:

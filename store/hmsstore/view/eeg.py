@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BAND_HZ = (0.5, 70.0)
 """Band shown, as on a clinical screen."""
-SENSITIVITIES_UV = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
+SPACINGS_UV = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 """Steps of microvolts between neighbouring traces."""
 CUT = 3.0
 """Traces end this many steps from their line, so that an artefact does not cover the others."""
@@ -39,8 +39,9 @@ class Display:
     """One of `MONTAGES`."""
     seconds: float = EEG.window_s
     """Length shown, around the centre of the window."""
-    sensitivity_uv: float | None = None
-    """Microvolts from trace to trace; None: chosen so that traces fill their room."""
+    spacing_uv: float | None = None
+    """Microvolts from trace to trace, whatever the picture's size (a clinician's sensitivity is
+    in microvolts per millimetre of paper); None: chosen so that traces fill their room."""
     band_hz: tuple[float, float] = BAND_HZ
     """Band shown."""
     notch_hz: float = 0.0
@@ -55,10 +56,28 @@ class Display:
             raise RequestError(
                 f"{self.seconds:g} seconds cannot be shown: use 1 to {EEG.window_s:g}"
             )
-        if self.sensitivity_uv is not None and not 1 <= self.sensitivity_uv <= 1e5:
+        if self.spacing_uv is not None and not 1 <= self.spacing_uv <= 1e5:
             raise RequestError(
-                f"a sensitivity of {self.sensitivity_uv:g} uV makes no picture: use 1 to 100,000"
+                f"a spacing of {self.spacing_uv:g} uV makes no picture: use 1 to 100,000"
             )
+        low, high = self.band_hz
+        if not 0 < low < high <= EEG.row_rate_hz / 2:
+            raise RequestError(
+                f"a band of {low:g} to {high:g} Hz cannot be shown: use two numbers over 0 and up "
+                f"to {EEG.row_rate_hz / 2:g}, the lower first"
+            )
+        if self.notch_hz and not 1 <= self.notch_hz <= EEG.row_rate_hz / 2:
+            raise RequestError(
+                f"a notch at {self.notch_hz:g} Hz makes no sense: use 1 to "
+                f"{EEG.row_rate_hz / 2:g}, such as 50 or 60, or 0 for none"
+            )
+
+    @property
+    def filters(self) -> str:
+        """What is taken out, in words: '0.5-70 Hz, without 50 Hz'."""
+        low, high = self.band_hz
+        notch = f", without {self.notch_hz:g} Hz" if self.notch_hz else ""
+        return f"{low:g}-{high:g} Hz{notch}"
 
 
 def draw_eeg(
@@ -81,7 +100,7 @@ def draw_eeg(
     eeg_uv : float32 (10000, 20)
         Referential microvolts; NaN leaves a gap.
     display : Display, optional
-        Montage, length and sensitivity.
+        Montage, length, spacing and filters.
     missing : float
         Share of the values that were missing and have been filled, for the title.
     importance : Importance, optional
@@ -92,7 +111,7 @@ def draw_eeg(
     display = display or Display()
     montage = MONTAGES[display.montage]
     traces, ekg, seconds = shown_traces(eeg_uv, display)
-    step = display.sensitivity_uv or fitting_step(traces)
+    step = display.spacing_uv or fitting_step(traces)
     width = 0.4 if small else 0.6
 
     strips = {} if importance is None else importance.traces
@@ -105,8 +124,10 @@ def draw_eeg(
         if importance is not None:
             strip = importance.of_trace(montage.labels[number], group)
             if strip is not None:
-                shade_trace(axes, strip, importance.eeg_seconds, place, step, darkest)
+                shade_trace(axes, strip, importance, place, step, darkest)
     axes.plot(seconds, ekg_place - to_height(ekg, 0.8 * step), lw=width, color="0.4")
+    if importance is not None and "EKG" in strips:
+        shade_trace(axes, strips["EKG"], importance, ekg_place, step, darkest)
 
     middle = EEG.window_s / 2
     if display.seconds > JUDGED_S:
@@ -119,13 +140,15 @@ def draw_eeg(
         axes.set_yticks([])
         return
     axes.set_yticks([*places, ekg_place], [*montage.labels, "EKG"], fontsize=8)
-    low, high = display.band_hz
-    title = f"{montage.title}, {low:g}-{high:g} Hz, negative up{gap_note(missing)}"
+    cut_off = (
+        f"; cut off {CUT:g} steps from their line" if (np.abs(traces) > CUT * step).any() else ""
+    )
+    title = f"{montage.title}, {display.filters}, negative up{cut_off}{gap_note(missing)}"
     axes.set_title(title, fontsize=10, loc="left")
-    _draw_seconds(axes, display.seconds)
+    _draw_seconds(axes, display.seconds, "; green: what the answer rests on" if strips else "")
 
 
-def _draw_seconds(axes: Axes, seconds: float) -> None:
+def _draw_seconds(axes: Axes, seconds: float, also: str) -> None:
     """A grid of seconds, and what was judged in them."""
     grid, begin = (5 if seconds > 20 else 1), (EEG.window_s - seconds) / 2
     axes.set_xticks(np.arange(int(np.ceil(begin / grid)) * grid, begin + seconds + 1e-6, grid))
@@ -133,12 +156,19 @@ def _draw_seconds(axes: Axes, seconds: float) -> None:
     judged = "shaded: the 10 s that the raters judged"
     if seconds <= JUDGED_S:
         judged = "the raters judged the 10 s from 20 to 30"
-    axes.set_xlabel(f"seconds of the window; {judged}")
+    axes.set_xlabel(f"seconds of the window; {judged}{also}")
 
 
 def gap_note(missing: float) -> str:
     """What to say of missing values, which the store has filled."""
-    return f"; {max(missing, 0.01):.0%} was missing and filled" if missing else ""
+    if not missing:
+        return ""
+    return f"; {share(missing)} was missing"
+
+
+def share(part: float) -> str:
+    """A share as people say it: 'under 1%', '12%'."""
+    return "under 1%" if 0 < part < 0.01 else f"{part:.0%}"
 
 
 def trace_places(montage: Montage) -> list[float]:
@@ -171,11 +201,16 @@ def band_pass(
 ) -> NDArray[np.float64]:
     """Band-pass for display, zero-phase: Butterworth gains of order 4 on a mirrored spectrum.
 
-    A notch takes out what lies within about 1 Hz of it. Gaps of (T, traces) stay gaps.
+    A notch takes out what lies within about 1 Hz of it. Gaps of (T, traces) stay gaps; straight
+    lines bridge them while filtering, as steps to 0 and back would look like slow waves.
     """
     low, high = band_hz
     gaps = np.isnan(signal)
-    filled = np.where(gaps, 0.0, signal)
+    filled = signal.astype(np.float64)
+    for column, gap in zip(filled.T, gaps.T, strict=True):
+        if gap.any():
+            known = np.flatnonzero(~gap)
+            column[gap] = np.interp(np.flatnonzero(gap), known, column[known]) if len(known) else 0
     mirrored = np.concatenate([filled, filled[::-1]])
     frequency = np.maximum(np.fft.rfftfreq(len(mirrored), 1 / rate_hz)[:, None], 1e-9)
     gain = 1 / np.sqrt((1 + (low / frequency) ** 8) * (1 + (frequency / high) ** 8))
@@ -189,11 +224,11 @@ def band_pass(
 
 
 def fitting_step(traces: NDArray[np.float64]) -> float:
-    """The sensitivity at which traces just touch their neighbours."""
+    """The spacing at which traces just touch their neighbours, in microvolts."""
     known = [column[np.isfinite(column)] for column in traces.T]
     sizes = [float(np.percentile(np.abs(column), 98)) for column in known if len(column)]
     wanted = 2 * float(np.median(sizes)) if sizes else 0.0
-    return next((step for step in SENSITIVITIES_UV if step >= wanted), SENSITIVITIES_UV[-1])
+    return next((step for step in SPACINGS_UV if step >= wanted), SPACINGS_UV[-1])
 
 
 def to_height(trace: NDArray[np.float64], height: float) -> NDArray[np.float64]:

@@ -33,11 +33,17 @@ class Importance:
     """(400, rows), region by region, low frequencies first."""
     spectrogram_rows: tuple[int, int] = (0, SPECTROGRAM.window_rows)
     """First row used, and the one after the last."""
+    trusted: bool = True
+    """Whether it passed its test; if not, it is drawn faintly."""
 
     def of_trace(self, label: str, group: str) -> NDArray[np.float32] | None:
-        """Importance over time behind one trace."""
-        found = self.traces.get(label)
-        return self.traces.get(group) if found is None else found
+        """Importance over time behind one trace; behind an electrode, the most of its pairs."""
+        for name in (label, group):
+            if name in self.traces:
+                return self.traces[name]
+        electrode = label.split("-")[0]
+        pairs = [strip for name, strip in self.traces.items() if electrode in name.split("-")]
+        return np.max(pairs, axis=0) if pairs else None
 
     def whole_spectrogram(self) -> NDArray[np.float32]:
         """(300, 400) as spectrograms are stored; 0 where none was used."""
@@ -49,14 +55,20 @@ class Importance:
 
 
 def shade_trace(
-    axes: Axes, strip: NDArray[np.float32], seconds: float, place: float, step: float, top: float
+    axes: Axes,
+    strip: NDArray[np.float32],
+    importance: Importance,
+    place: float,
+    step: float,
+    top: float,
 ) -> None:
     """Shade the ground behind a trace, the darker the more important; `top` is full darkness."""
-    middle = EEG.window_s / 2
+    middle, seconds = EEG.window_s / 2, importance.eeg_seconds
     colour = [int(GREEN[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     picture = np.empty((1, len(strip), 4))
     picture[..., :3] = colour
-    picture[0, :, 3] = 0.75 * np.clip(strip / max(top, 1e-12), 0, 1)
+    strength = 0.75 if importance.trusted else 0.25
+    picture[0, :, 3] = strength * np.clip(strip / max(top, 1e-12), 0, 1)
     extent = (middle - seconds / 2, middle + seconds / 2, place + step / 2, place - step / 2)
     axes.imshow(picture, extent=extent, aspect="auto", interpolation="bilinear", zorder=0)
 

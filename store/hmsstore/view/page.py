@@ -9,14 +9,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmsstore.view.saving import write_whole
+from hmsstore.view.saving import check_suffix, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LARGEST_BYTES = 5_000_000
-"""So that a page can be mailed."""
-
+PAGES = "html", "htm"
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; --warn: #b45309; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 76rem; }
@@ -24,6 +22,10 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top:
 nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
 .wide { overflow-x: auto; display: inline-block; max-width: 100%; vertical-align: top;
   margin: 0 2.5rem 1rem 0; }
+@media (max-width: 40rem) {
+  .wide { display: block; margin-right: 0; }
+  nav a { white-space: normal; }
+}
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -64,10 +66,6 @@ class Page:
     def warning(self, text: str) -> None:
         """Add a paragraph that catches the eye."""
         self.parts.append(f'<p class="warning">{escape(text)}</p>')
-
-    def bullets(self, texts: Iterable[str]) -> None:
-        """Add a list."""
-        self.parts.append(f"<ul>{''.join(f'<li>{escape(t)}</li>' for t in texts)}</ul>")
 
     def table(self, caption: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Add a table; a column whose cells all begin with a digit or a sign is set as numbers."""
@@ -117,8 +115,9 @@ class Page:
         Raises
         ------
         StoreError
-            It cannot be written there.
+            It cannot be written there, or is no page's name.
         """
+        check_suffix(path, PAGES)
         write_whole(path, lambda partial: partial.write_text(self.to_html(), encoding="utf-8"))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hmsstore.schema import EEG, FREQUENCIES_HZ, JUDGED_S, REGIONS, SPECTROGRAM
 from hmsstore.view.colours import MISSING, POWER_MAP
 from hmsstore.view.eeg import gap_note
-from hmsstore.view.importance import Importance, contour_levels
+from hmsstore.view.importance import SHARES, Importance, contour_levels
 from hmsstore.view.montage import GROUPS
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 MINUTES = SPECTROGRAM.window_s / 120
 """Half of a window; its centre is 0."""
+BIN_HZ = FREQUENCIES_HZ[1] - FREQUENCIES_HZ[0]
+EDGES_HZ = FREQUENCIES_HZ[0] - BIN_HZ / 2, FREQUENCIES_HZ[-1] + BIN_HZ / 2
+"""Where the lowest bin begins and the highest ends."""
 
 
 def draw_spectrograms(
@@ -41,20 +44,20 @@ def draw_spectrograms(
     importance : Importance, optional
         Drawn as contours.
     """
-    limits, heights = _limits(log_power), (FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1])
+    limits = colour_limits(log_power)
     for axis, region, picture in zip(axes, REGIONS, _regions(log_power), strict=True):
-        image = _show(axis, picture, limits, heights)
+        image = _show(axis, picture, limits, EDGES_HZ)
         mark_eeg(axis)
         axis.set_ylabel("Hz", fontsize=8)
         axis.tick_params(labelsize=8, labelbottom=region == REGIONS[-1])
         title = f"{region}: {GROUPS[region]}{gap_note(missing)}"
         axis.set_title(title, fontsize=9, loc="left", pad=2)
-    axes[-1].set_xlabel(
-        "minutes from the window's centre; dotted: the EEG window; lines: the judged 10 s",
-        fontsize=8,
-    )
+    label = "minutes from the window's centre; dotted: the EEG window; lines: the judged 10 s"
     if importance is not None and importance.spectrogram is not None:
         _contours(axes, importance)
+        shares = " and ".join(f"{part:.0%}" for part in sorted(SHARES))
+        label += f"\ncyan: the places that carry {shares} of what the answer rests on"
+    axes[-1].set_xlabel(label, fontsize=8)
     bar = axes[0].figure.colorbar(image, ax=list(axes), aspect=40, pad=0.01)
     bar.set_label("ln(uV$^2$/Hz)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
@@ -63,15 +66,20 @@ def draw_spectrograms(
 def _contours(axes: Sequence[Axes], importance: Importance) -> None:
     whole = importance.whole_spectrogram()
     levels = contour_levels(whole)
-    minutes = np.linspace(-MINUTES, MINUTES, SPECTROGRAM.window_rows)
+    rows = SPECTROGRAM.window_rows
+    minutes = ((np.arange(rows) + 0.5) / rows * 2 - 1) * MINUTES
+    style = "solid" if importance.trusted else "dotted"
     for axis, part in zip(axes, np.split(whole, len(REGIONS), axis=1), strict=True):
         if levels and part.max() > levels[0]:
-            axis.contour(minutes, FREQUENCIES_HZ, part.T, levels, colors="cyan", linewidths=0.9)
+            axis.contour(
+                minutes, FREQUENCIES_HZ, part.T, levels,
+                colors="cyan", linewidths=0.9, linestyles=style,
+            )  # fmt: skip
 
 
 def draw_stacked(axis: Axes, log_power: NDArray[np.float32]) -> None:
     """Draw the four regions in one small picture, LL on top; (300, 400) as above."""
-    _show(axis, np.concatenate(_regions(log_power)), _limits(log_power), (len(REGIONS), 0))
+    _show(axis, np.concatenate(_regions(log_power)), colour_limits(log_power), (len(REGIONS), 0))
     for edge in range(1, len(REGIONS)):
         axis.axhline(edge, color="white", lw=0.6)
     mark_eeg(axis, 0.4)
@@ -112,7 +120,7 @@ def _show(
     return image
 
 
-def _limits(log_power: NDArray[np.float32]) -> tuple[float, float]:
+def colour_limits(log_power: NDArray[np.float32]) -> tuple[float, float]:
     """Ends of the colour scale: all but the outermost values."""
     known = log_power[np.isfinite(log_power)]
     if not len(known):

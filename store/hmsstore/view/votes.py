@@ -34,14 +34,15 @@ def draw_votes(axes: Axes, votes: NDArray[np.int32], prediction: ArrayLike | Non
     share = votes / max(total, 1)
     axes.barh(places - shift, share, height, color=BLUE)
     for place, part, count in zip(places, share.tolist(), votes.tolist(), strict=True):
-        axes.annotate(f" {count}", (part, place - shift), va="center", fontsize=8)
+        cast = f" {count} of {total}" if count else " 0"
+        axes.annotate(cast, (part, place - shift), va="center", fontsize=8)
     if predicted is not None:
         axes.barh(places + shift, predicted, height, color=ORANGE)
         for place, part in zip(places, predicted.tolist(), strict=True):
             axes.annotate(f" {part:.2f}", (part, place + shift), va="center", fontsize=8)
     axes.set_yticks(places, CLASS_TITLES, fontsize=8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.1)
+    axes.set_xlim(0, 1.25)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"], fontsize=8)
     axes.set_title(_title(total, predicted is not None), fontsize=9, loc="left", pad=2)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Windows -> figures as a doctor reads them. The only drawing of windows there is.
+"""Windows -> figures as a doctor reads them.
 
 Needs matplotlib, which is imported only when something is drawn.
 """
@@ -15,14 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import StoreError
 from hmsstore.reader import Store
-from hmsstore.schema import CLASS_TITLES, JUDGED_S
-from hmsstore.view.eeg import Display, draw_eeg
+from hmsstore.schema import CLASS_TITLES, JUDGED_S, REGIONS, SIGNALS, SPLITS
+from hmsstore.view.eeg import Display, draw_eeg, share
 from hmsstore.view.importance import Importance
+from hmsstore.view.montage import MONTAGES
 from hmsstore.view.spectrogram import draw_spectrograms, draw_stacked
 from hmsstore.view.votes import draw_votes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
+
+
+SHORTEST_GAP = {"eeg": 40, "spectrogram": 2}
+"""Rows that must be equal to be taken for filled ones: 0.2 s of EEG, 4 s of spectrogram."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Shown:
     short_title: str
     """The same in a few words."""
     eeg_filled: float = 0.0
-    """Share of the EEG's values that were missing and have been filled."""
+    """Share of the EEG's values that were missing."""
     spectrogram_filled: float = 0.0
     prediction: ArrayLike | None = None
     """Probabilities (6,) of a model."""
@@ -49,7 +54,7 @@ class Shown:
 
 
 def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
-    """Read from a store what is drawn of one window.
+    """Read from a store what is drawn of one window; what was filled becomes a gap again.
 
     Raises
     ------
@@ -59,24 +64,40 @@ def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
     values = store.denormalise(store.gather([row]))
     window = {name: column[row] for name, column in store.windows.items()}
     eeg, offset_s = window["eeg_id"], window["eeg_offset_s"]
+    gone = {name: float(window[f"{name}_nan_fraction"]) for name in SIGNALS}
+    for name, fraction in gone.items():
+        if fraction:
+            values[name][0][_repeated(values[name][0], SHORTEST_GAP[name])] = np.nan
+    filled = "".join(f"; {share(part)} of {name} missing" for name, part in gone.items() if part)
     return Shown(
         values["eeg"][0],
         values["spectrogram"][0],
         window["votes"],
-        f"Row {row}: EEG {eeg} at {offset_s:g} s, spectrogram {window['spectrogram_id']} at "
+        f"Row {row} ({SPLITS[window['split']]}), {said(window['votes'])}: EEG {eeg} at "
+        f"{offset_s:g} s, spectrogram {window['spectrogram_id']} at "
         f"{window['spectrogram_offset_s']:g} s, patient {window['patient_id']}",
-        f"row {row}, {eeg} at {offset_s:g} s, {said(window['votes'])}",
-        float(window["eeg_nan_fraction"]),
-        float(window["spectrogram_nan_fraction"]),
+        f"row {row}, {eeg} at {offset_s:g} s, {said(window['votes'])}{filled}",
+        gone["eeg"],
+        gone["spectrogram"],
         prediction,
     )
 
 
+def _repeated(values: NDArray[np.float32], shortest: int) -> NDArray[np.bool_]:
+    """Rows (T,) that repeat all values of their neighbour, so many at once: only filling does."""
+    same = np.concatenate([[False], (values[1:] == values[:-1]).all(axis=1), [False]])
+    begins, ends = np.flatnonzero(same[1:] > same[:-1]), np.flatnonzero(same[1:] < same[:-1])
+    found = np.zeros(len(values), bool)
+    for begin, end in zip(begins, ends, strict=True):
+        found[begin : end + 1] = end + 1 - begin >= shortest
+    return found
+
+
 def said(votes: NDArray[np.int32]) -> str:
-    """The class with most votes, and how many of all it has: 'LPD 5/7'."""
+    """The class with most votes, and how many of all it has: 'LPD 5/7'; a tie: 'LPD = GPD 3/7'."""
     total = int(votes.sum())
-    best = int(votes.argmax())
-    return f"{CLASS_TITLES[best]} {votes[best]}/{total}" if total else "not labelled"
+    best = [title for title, n in zip(CLASS_TITLES, votes, strict=True) if n == votes.max()]
+    return f"{' = '.join(best)} {votes.max()}/{total}" if total else "not labelled"
 
 
 def draw_window(
@@ -94,7 +115,7 @@ def draw_window(
     row : int
         Row of its window table.
     display : Display, optional
-        Montage, length and sensitivity of the EEG.
+        Montage, length, spacing and filters of the EEG.
     prediction : float (6,), optional
         A model's probabilities, drawn beside the votes.
 
@@ -133,6 +154,11 @@ def draw_grid(windows: Sequence[Shown], display: Display | None = None) -> Figur
     cells = figure.subfigures(rows, columns, squeeze=False).ravel()
     for cell, window in zip(cells, windows, strict=False):
         _draw_small(cell, window, display)
+    figure.suptitle(
+        f"{MONTAGES[display.montage].title}, {display.filters}, negative up; the middle "
+        f"{display.seconds:g} s. Beside: ten minutes of {', '.join(REGIONS)}, to 20 Hz",
+        fontsize=9,
+    )
     return figure
 
 

@@ -1,0 +1,81 @@
+"""Probabilities of windows <-> `.npz` files in a run's folder, tied to the store they are of."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import CLASSES, Store
+from hmstrain.errors import DataError, RunError
+
+TESTED = "predictions.npz"
+"""Predictions of the test windows; of a run of all folds, their networks' mean."""
+OUT_OF_FOLD = "out_of_fold.npz"
+"""Predictions of every training window by the network that held its fold out."""
+WORDS = {
+    TESTED: "test windows",
+    OUT_OF_FOLD: "training windows, each by the network that held its fold out",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Predictions for some windows of a store."""
+
+    rows: NDArray[np.int64]
+    prediction: NDArray[np.float64]
+    """(rows, 6)"""
+    what: str
+    """Which windows these are, in words."""
+
+
+def write_predictions(
+    path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
+) -> None:
+    """Write probabilities with what identifies each window, and the store's identity."""
+    table = store.windows
+    partial = path.with_name(f".{path.name}")
+    columns: dict[str, Any] = {
+        name: table[name][rows]
+        for name in ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
+    }
+    identity = np.asarray(store.identity)
+    np.savez(partial, row=rows, prediction=prediction, identity=identity, **columns)
+    partial.replace(path)
+
+
+def read_predictions(folder: Path, store: Store) -> list[Predicted]:
+    """All predictions in a run's folder, those of the test windows first.
+
+    Raises
+    ------
+    DataError
+        They are of another store.
+    RunError
+        A file is damaged.
+    """
+    return [read_file(folder / name, store) for name in WORDS if (folder / name).is_file()]
+
+
+def read_file(path: Path, store: Store) -> Predicted:
+    """One file of predictions."""
+    try:
+        with path.open("rb") as file, np.load(file) as found:
+            identity, rows, prediction = (found[name] for name in ("identity", "row", "prediction"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
+    if str(identity) != store.identity:
+        raise DataError(
+            f"{path} is of another store ({str(identity)[:12]}) than {store.path} "
+            f"({store.identity[:12]}). Name that store with --store."
+        )
+    if prediction.shape != (len(rows), len(CLASSES)) or (rows >= len(store)).any():
+        raise RunError(f"{path} is damaged: its rows and probabilities do not fit the store.")
+    if not np.isfinite(prediction).all():
+        raise RunError(f"{path} holds probabilities that are no numbers.")
+    return Predicted(rows, prediction, WORDS[path.name])
