@@ -36,8 +36,8 @@ from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_
 from hmsstore.view.montage import GROUPS
 from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, colour_limits
 
-DARKEST = 0.7
-"""Opacity of what is most important."""
+DARKEST, FAINT = 0.7, 0.2
+"""Opacity of what is most important; by a map that is not to be trusted."""
 THINNED = 8
 """Samples of which a trace shows the smallest and the largest: 0.04 s, less than a pixel of it."""
 CLOSE_S = 20.0
@@ -130,7 +130,8 @@ class Traces:
         for label, group, place in zip(labels, groups, places, strict=True):
             strip = importance.of_trace(label, group)
             if strip is not None:
-                images.append(_tinted(_over_window(strip, importance) / max(darkest, 1e-9), GREEN))
+                share = _over_window(strip, importance) / max(darkest, 1e-9)
+                images.append(_tinted(share, GREEN, importance))
                 at.append(place - 0.5)
         self.strips.data = {"image": images, "y": at}
 
@@ -194,7 +195,7 @@ class Spectrograms:
             return
         whole = importance.whole_spectrogram()
         share = _stacked(whole / max(float(whole.max()), 1e-9))
-        self.tint.data = {"image": [_tinted(share**2, "#00FFFF")]}
+        self.tint.data = {"image": [_tinted(share**2, "#00FFFF", importance)]}
 
 
 class Votes:
@@ -266,10 +267,11 @@ def _over_window(strip: NDArray[np.float32], importance: Importance) -> NDArray[
     return np.where(inside, strip[np.clip(place, 0, len(strip) - 1)], 0.0)
 
 
-def _tinted(share: NDArray[Any], colour: str) -> NDArray[np.uint32]:
+def _tinted(share: NDArray[Any], colour: str, importance: Importance) -> NDArray[np.uint32]:
     """Opacity from 0 to 1 -> an image (H, W) of one colour, as Bokeh wants it."""
     share = np.atleast_2d(share)
     image = np.empty((*share.shape, 4), np.uint8)
     image[..., :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    image[..., 3] = (255 * DARKEST * np.clip(share, 0, 1)).astype(np.uint8)
+    opacity = DARKEST if importance.trusted else FAINT
+    image[..., 3] = (255 * opacity * np.clip(share, 0, 1)).astype(np.uint8)
     return image.view(np.uint32)[..., 0]

@@ -32,14 +32,15 @@ def draw_votes(axes: Axes, votes: NDArray[np.int32], prediction: ArrayLike | Non
     height = 0.8 if predicted is None else 0.4
     shift = 0.0 if predicted is None else height / 2
     share = votes / max(total, 1)
+    size = 8 if predicted is None else 6.5
     axes.barh(places - shift, share, height, color=BLUE)
     for place, part, count in zip(places, share.tolist(), votes.tolist(), strict=True):
         cast = f" {count} of {total}" if count else " 0"
-        axes.annotate(cast, (part, place - shift), va="center", fontsize=8)
+        axes.annotate(cast, (part, place - shift), va="center", fontsize=size)
     if predicted is not None:
         axes.barh(places + shift, predicted, height, color=ORANGE)
         for place, part in zip(places, predicted.tolist(), strict=True):
-            axes.annotate(f" {part:.2f}", (part, place + shift), va="center", fontsize=8)
+            axes.annotate(f" {part:.2f}", (part, place + shift), va="center", fontsize=size)
     axes.set_yticks(places, CLASS_TITLES, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25)
