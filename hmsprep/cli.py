@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hmsprep import cli_look
+from hmsprep import cli_eeg, cli_look
 from hmsprep.choices import (
     EEG_CLIP_UV,
     EKG_CLIP_UV,
@@ -201,6 +201,7 @@ def info(store: StoreIn = Path("hms.zarr"), json: Json = False) -> None:
 app.command()(cli_look.inspect)
 app.command()(cli_look.montage)
 app.command()(cli_look.show)
+app.command()(cli_eeg.spectrogram)
 
 
 @app.command()

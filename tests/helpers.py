@@ -17,7 +17,7 @@ import pyarrow as pa
 from hmsprep.build import build
 from hmsprep.dataset import Dataset, load
 from hmsprep.parameters import Parameters
-from hmsprep.synth.write import on_grid, write_eeg, write_spectrogram
+from hmsprep.writing import on_grid, write_eeg, write_spectrogram
 from hmsstore import Store
 
 LARGEST_PAGE = 5_000_000

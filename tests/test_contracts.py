@@ -51,6 +51,7 @@ ALSO = {
     "store/hmsstore/mne_raw.py": {"mne"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/montage.py": {"matplotlib"},
+    "hmsprep/agreement.py": {"matplotlib"},
     "hmstrain/explain.py": {"captum"},
     "hmstrain/view/": {"bokeh"},
 }

@@ -28,7 +28,7 @@ from hmsprep.source import PARTS, recordings_folder
 from hmsprep.synth.layout import Recording, labelled_recordings, unlabelled_recordings
 from hmsprep.synth.scene import Period, draw_patient, simulate
 from hmsprep.synth.structure import copied_structure, random_structure
-from hmsprep.synth.write import (
+from hmsprep.writing import (
     on_grid,
     write_eeg,
     write_spectrogram,

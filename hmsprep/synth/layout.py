@@ -14,7 +14,7 @@ from hmsprep.seeds import generator
 from hmsprep.selection import take
 from hmsprep.synth.scene import Period
 from hmsprep.synth.structure import eeg_start_s, periods
-from hmsprep.synth.write import write_csv
+from hmsprep.writing import write_csv
 from hmsstore.schema import CLASSES, EEG, JUDGED_S, SPECTROGRAM
 
 TEST_WINDOWS = 3

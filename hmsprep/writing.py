@@ -1,4 +1,4 @@
-"""Simulated recordings -> parquet and CSV files just as the competition's are."""
+"""Recordings and tables -> parquet and CSV files just as the competition's are."""
 
 from __future__ import annotations
 

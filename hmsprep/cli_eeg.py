@@ -1,0 +1,45 @@
+"""The commands for EEG from elsewhere: spectrogram, import. `cli` adds them to the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hmsprep.options import Json
+
+
+def spectrogram(
+    eeg: Annotated[Path | None, typer.Argument(help="EEG, parquet in Kaggle's layout.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="Spectrogram to write, likewise.")] = None,
+    edges: Annotated[
+        bool,
+        typer.Option(
+            "--edges",
+            help="Rows from the EEG's first second to its last, not 275 s around it; the outermost "
+            "mirror 1 s beyond its ends.",
+        ),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", metavar="DATA", help="Compare with the spectrograms of this data."),
+    ] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="EEGs to compare, at random.")] = 100,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Picture of the comparison to write.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Compute the competition's spectrogram from EEG, or compare it with those given."""
+    from hmsprep import other_eeg
+
+    if (check is None) != (eeg is not None and out is not None):
+        raise typer.BadParameter("give EEG and OUT, or --check DATA")
+    if check is not None:
+        other_eeg.check_spectrograms(check, count, figure, as_json=json)
+    else:
+        assert eeg is not None
+        assert out is not None
+        other_eeg.spectrogram(eeg, out, edges=edges, force=force, as_json=json)

@@ -1,0 +1,67 @@
+"""What spectrogram and import do once their options are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hmsprep import console
+
+
+def spectrogram(eeg: Path, out: Path, *, edges: bool, force: bool, as_json: bool) -> None:
+    """Write one spectrogram file."""
+    from hmsprep.spectrograms import FIRST_ROW, convert
+
+    rows = convert(eeg, out, edges=edges, force=force)
+    if as_json:
+        console.print_json({"out": str(out), "rows": rows, "first_row": 0 if edges else FIRST_ROW})
+        return
+    where = "its first and last row reach 1 s beyond the EEG, mirrored"
+    if not edges:
+        where = (
+            f"EEG second 0 is its second 275, row {FIRST_ROW} the first; nothing is known around"
+        )
+    console.note(f"Wrote {out}: {rows:,} rows of 2 s; {where}.")
+
+
+def check_spectrograms(data: Path, count: int, figure: Path | None, *, as_json: bool) -> None:
+    """Compare with a data set's own spectrograms; print it, and draw it if asked."""
+    from hmsprep.agreement import draw_agreement
+    from hmsprep.source import Source
+    from hmsprep.spectrograms import SMALLEST, check
+    from hmsstore.view.saving import PICTURES, check_suffix, save
+
+    if figure is not None:
+        check_suffix(figure, PICTURES)
+    with console.stoppable("Stopped."), console.progress({"compare": "Comparing"}) as progress:
+        found = check(Source(data), count, progress=progress)
+    regions = found.by_region()
+    if as_json:
+        console.print_json(
+            {
+                "eegs": found.eegs,
+                "left out": found.left_out,
+                "regions": regions,
+                "frequencies": found.by_frequency(),
+            }
+        )
+    else:
+        rows = [
+            (
+                name,
+                f"{line['values']:,}",
+                f"{line['correlation']:.5f}",
+                f"{line['median ratio']:.4f}",
+                f"{line['median error']:.4f}",
+            )
+            for name, line in regions.items()
+        ]
+        header = ("region", "values", "correlation", "ratio", "error")
+        note = (
+            f"EEGs: {found.eegs:,}, and {found.left_out:,} that have no files or lie between two "
+            "rows. Correlation of log power; median of computed over given; median distance of "
+            f"natural logarithms. Of values of {SMALLEST:g} uV^2/Hz or more."
+        )
+        console.print_section("Spectrograms, computed beside given", header, rows, note)
+    if figure is not None:
+        save(draw_agreement(found), figure)
+        console.note(f"Wrote {figure}.")
