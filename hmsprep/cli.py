@@ -33,7 +33,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 SELECT, CLEAN, RUN = "What to build", "How to clean", "How to run"
-PREP_PACKAGES = ("polars", "pyarrow", "scipy", "sklearn", "zarr", "numcodecs", "matplotlib")
+PREP_PACKAGES = (
+    "polars", "pyarrow", "scipy", "sklearn", "zarr", "numcodecs", "matplotlib", "edfio",
+)  # fmt: skip
 
 
 def _version(asked: bool) -> None:
@@ -202,6 +204,7 @@ app.command()(cli_look.inspect)
 app.command()(cli_look.montage)
 app.command()(cli_look.show)
 app.command()(cli_eeg.spectrogram)
+app.command("import")(cli_eeg.import_)
 
 
 @app.command()

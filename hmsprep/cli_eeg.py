@@ -43,3 +43,38 @@ def spectrogram(
         assert eeg is not None
         assert out is not None
         other_eeg.spectrogram(eeg, out, edges=edges, force=force, as_json=json)
+
+
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Recordings: EDF, EDF+, BDF.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    stride: Annotated[
+        float, typer.Option("--stride", help="Seconds from window to window.")
+    ] = 10.0,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rename",
+            metavar="LABEL=NAME",
+            help="Read a signal's label as another, such as EEG1=Fp1; may be repeated.",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        bool, typer.Option("--unlabelled", help="Do not read the intervals beside the files.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Turn recordings of any length into a data set that build takes, spectrograms computed."""
+    from hmsprep import other_eeg
+
+    renamed = {}
+    for word in rename or ():
+        label, _, name = word.partition("=")
+        if not label or not name:
+            raise typer.BadParameter(f"--rename takes LABEL=NAME, such as EEG1=Fp1, not {word!r}")
+        renamed[label] = name
+    other_eeg.import_recordings(
+        files, out, stride_s=stride, renamed=renamed, unlabelled=unlabelled, as_json=json
+    )

@@ -29,8 +29,8 @@ OFFSETS = {
     "spectrogram_label_offset_seconds": "spectrogram_offset_s",
 }
 CONSENSUS = "expert_consensus"
-LONGEST_S = 1e7
-"""Seconds: no recording is longer than some months."""
+LONGEST_S = 1e9
+"""Seconds: no recording is longer than thirty years."""
 VOTES = tuple(f"{name}_vote" for name in CLASSES)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from hmsprep import console
@@ -65,3 +67,51 @@ def check_spectrograms(data: Path, count: int, figure: Path | None, *, as_json: 
     if figure is not None:
         save(draw_agreement(found), figure)
         console.note(f"Wrote {figure}.")
+
+
+def import_recordings(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    stride_s: float,
+    renamed: Mapping[str, str],
+    unlabelled: bool,
+    as_json: bool,
+) -> None:
+    """Import recordings; say what came of them and what they lack."""
+    from hmsprep.importing.dataset import import_recordings as import_them
+
+    with (
+        console.stoppable("Stopped; nothing was written."),
+        console.progress({"import": "Importing"}) as progress,
+    ):
+        made = import_them(
+            files,
+            out,
+            stride_s=stride_s,
+            renamed=renamed,
+            unlabelled=unlabelled,
+            progress=progress,
+        )
+    warnings = []
+    for one in made.recordings:
+        if one["filled"]:
+            warnings.append(f"{one['file']} has no {', '.join(one['filled'])}: filled with 0.")
+        if len(one["references"]) > 1:
+            warnings.append(
+                f"{one['file']} has electrodes against several references "
+                f"({', '.join(one['references'])}): differences between those mean little."
+            )
+    console.warn(warnings)
+    if as_json:
+        console.print_json({"out": str(out), **asdict(made), "warnings": warnings})
+        return
+    pieces = sum(len(one["pieces"]) for one in made.recordings)
+    console.note(
+        f"Wrote {out}: {made.windows:,} windows of {made.hours:,.1f} hours, {pieces:,} EEG files "
+        f"of {len(made.recordings):,} recordings and {made.patients:,} patients."
+    )
+    if made.labelled:
+        counts = ", ".join(f"{name} {n:,}" for name, n in made.by_class.items() if n)
+        console.note(f"Labels: {counts}; {made.left_out:,} windows without are left out.")
+    console.note(f"Next: hmsprep build {out} STORE")

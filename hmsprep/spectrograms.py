@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle_table import read_table
-from hmsprep.multitaper import spectrogram
+from hmsprep.multitaper import STEP_SAMPLES, spectrogram
 from hmsprep.progress import Progress, untold
 from hmsprep.recording import decode
 from hmsprep.seeds import generator
@@ -26,24 +26,37 @@ FIRST_ROW = 138
 """Row of the spectrogram whose 4 s are the first of the EEG: centred 277 s after its start."""
 
 
-def beside(eeg_uv_TC: NDArray[np.floating]) -> NDArray[np.float32]:
+def beside(
+    eeg_uv_TC: NDArray[np.floating],
+    before: int = 0,
+    after: int = 0,
+    *,
+    threads: int | None = None,
+) -> NDArray[np.float32]:
     """Compute the spectrogram file that belongs beside an EEG file, with the same offsets.
 
     Parameters
     ----------
     eeg_uv_TC : float (T, 20)
         Microvolts at 200 Hz.
+    before, after : int
+        So many samples at its ends are not of the file, but of what was recorded around it;
+        `before` a multiple of 400.
+    threads : int, optional
+        As `spectrogram` takes them.
 
     Returns
     -------
     float32 (rows, 400)
         uV^2/Hz; it begins 275 s before the EEG and ends 275 s after it, and holds NaN wherever its
-        4 s are not wholly within the EEG.
+        4 s are not wholly within what was given.
     """
-    rows = int((len(eeg_uv_TC) / EEG.row_rate_hz + 2 * AROUND_S) * SPECTROGRAM.row_rate_hz)
+    seconds = (len(eeg_uv_TC) - before - after) / EEG.row_rate_hz
+    rows = int((seconds + 2 * AROUND_S) * SPECTROGRAM.row_rate_hz)
     whole = np.full((rows, len(FEATURES)), np.nan, np.float32)
-    known = spectrogram(eeg_uv_TC)
-    whole[FIRST_ROW : FIRST_ROW + len(known)] = known
+    known = spectrogram(eeg_uv_TC, threads=threads)
+    first = FIRST_ROW - before // STEP_SAMPLES
+    whole[first : first + len(known)] = known
     return whole
 
 

@@ -52,6 +52,7 @@ ALSO = {
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/montage.py": {"matplotlib"},
     "hmsprep/agreement.py": {"matplotlib"},
+    "hmsprep/importing/edf.py": {"edfio"},
     "hmstrain/explain.py": {"captum"},
     "hmstrain/view/": {"bokeh"},
 }

@@ -84,7 +84,7 @@ def test_people_can_see_data_channels_and_windows(data: Path, store: Store, tmp_
     assert (tmp_path / "w.pdf").read_bytes().startswith(b"%PDF")
     assert "99 seconds cannot be shown" in fail("show", store.path, "--seconds", 99)
     assert "holds no EEG 1" in fail("show", store.path, "--eeg", 1)
-    assert "row 90 does not exist" in fail("show", store.path, "--row", 90)
+    assert "has no row 90" in fail("show", store.path, "--row", 90)
     assert "w.xyz cannot be written" in fail("show", store.path, "--out", tmp_path / "w.xyz")
 
 

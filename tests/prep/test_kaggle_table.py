@@ -71,7 +71,10 @@ def test_a_table_without_votes_is_unlabelled() -> None:
         ([{}, {}], r"line 3: the window of EEG 1 at 0 s stands there twice"),
         ([{"eeg_id": "x"}], r"eeg_id: expected an id \(a whole number\), found 'x'"),
         ([{"patient_id": None}], r"patient_id: expected an id .*found nothing"),
-        ([{"eeg_label_offset_seconds": -2}], r"eeg_label_offset_seconds: expected seconds of at"),
+        (
+            [{"eeg_label_offset_seconds": -2}],
+            r"eeg_label_offset_seconds: expected 0 to",
+        ),
         ([{"eeg_label_offset_seconds": "inf"}], r"expected seconds, found 'inf'"),
         ([{"eeg_label_offset_seconds": 0.001}], r"whole number of samples .*found '0\.001'"),
         (

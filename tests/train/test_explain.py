@@ -113,7 +113,7 @@ def test_a_map_of_what_decides_passes_and_others_fail() -> None:
     assert found.holds
     assert found.beaten == found.compared
     assert found.deletion < found.misplaced_deletion - 0.05
-    assert found.insertion > found.misplaced_insertion + 0.05
+    assert found.insertion > found.misplaced_insertion + 0.02
     assert not planted(1 - right).holds
     assert planted(np.zeros((80, 120), np.float32)).beaten == 0
     assert planted(np.ones((80, 120), np.float32)).beaten == 0
