@@ -8,6 +8,7 @@ Fill = Literal["zero", "interpolate", "mean", "drop"]
 Normalise = Literal["zscore", "none"]
 SplitBy = Literal["patient", "window", "all"]
 Missing = Literal["error", "skip"]
+Part = Literal["train", "test"]
 Class = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
 Montage = Literal["bipolar", "referential", "average"]
 

@@ -23,7 +23,7 @@ from hmsprep.choices import (
     SplitBy,
     Windows,
 )
-from hmsprep.options import Data, Json, StoreIn, StoreOut
+from hmsprep.options import Data, Json, PartChoice, StoreIn, StoreOut
 from hmsprep.ranges import RangeCommand, parse_number, parse_range
 
 app = typer.Typer(
@@ -90,6 +90,7 @@ def build(
     balance: BalanceChoice = "none",
     split_by: SplitChoice = "patient",
     missing: MissingChoice = "error",
+    part: PartChoice = None,
     nan: Annotated[
         Fill,
         _option("--nan", CLEAN, "Missing values: 0, interpolated, the mean; or drop the windows."),
@@ -147,7 +148,7 @@ def build(
         seed=seed,
     )
     if dry_run:
-        commands.plan(data, parameters, missing=missing, as_json=json)
+        commands.plan(data, parameters, missing=missing, part=part, as_json=json)
     else:
         processors = os.cpu_count() or 1
         commands.build(
@@ -155,6 +156,7 @@ def build(
             store,
             parameters,
             missing=missing,
+            part=part,
             workers=workers or min(4, processors),
             force=force,
             as_json=json,
@@ -181,7 +183,7 @@ def plan(
     parameters = Parameters(
         windows=windows, balance=balance, half=half, split_by=split_by, seed=seed
     )
-    commands.plan(data, parameters, missing=missing, as_json=json)
+    commands.plan(data, parameters, missing=missing, part=None, as_json=json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hmsprep.options import Json
+from hmsprep.options import Json, PartChoice
 
 
 def spectrogram(
@@ -27,6 +27,7 @@ def spectrogram(
         typer.Option("--check", metavar="DATA", help="Compare with the spectrograms of this data."),
     ] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="EEGs to compare, at random.")] = 100,
+    part: PartChoice = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Picture of the comparison to write.")
     ] = None,
@@ -38,7 +39,7 @@ def spectrogram(
     if (check is None) != (eeg is not None and out is not None):
         raise typer.BadParameter("give EEG and OUT, or --check DATA")
     if check is not None:
-        other_eeg.check_spectrograms(check, count, figure, as_json=json)
+        other_eeg.check_spectrograms(check, part, count, figure, as_json=json)
     else:
         assert eeg is not None
         assert out is not None

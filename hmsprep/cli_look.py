@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hmsprep.choices import Class, Montage
-from hmsprep.options import Data, Json, StoreIn
+from hmsprep.options import Data, Json, PartChoice, StoreIn
 
 CHOOSE, DRAW = "Which windows", "How to draw them"
 
@@ -19,6 +19,7 @@ def inspect(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page with figures and windows.")
     ] = None,
+    part: PartChoice = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes; one per processor.")
     ] = None,
@@ -27,7 +28,7 @@ def inspect(
     """Look through a data set once: counts, votes, missing and wild values, dead channels."""
     from hmsprep import looking
 
-    looking.inspect(data, html, workers=workers or os.cpu_count() or 1, as_json=json)
+    looking.inspect(data, part, html, workers=workers or os.cpu_count() or 1, as_json=json)
 
 
 def montage(

@@ -24,6 +24,7 @@ def build(
     parameters: Parameters,
     *,
     missing: Missing,
+    part: str | None,
     workers: int,
     force: bool,
     as_json: bool,
@@ -38,7 +39,7 @@ def build(
         console.stoppable("Stopped while planning; nothing was begun."),
         console.thinking("Planning"),
     ):
-        dataset = load(data, parameters, missing)
+        dataset = load(data, parameters, missing, part)
     console.warn(dataset.warnings)
     if building.exists():
         console.note(f"Going on with {building}.")
@@ -62,7 +63,9 @@ def build(
         console.print_info(opened)
 
 
-def plan(data: Path, parameters: Parameters, *, missing: Missing, as_json: bool) -> None:
+def plan(
+    data: Path, parameters: Parameters, *, missing: Missing, part: str | None, as_json: bool
+) -> None:
     """Print what a build would make."""
     from hmsprep.dataset import load, load_metadata
     from hmsprep.plan import summary
@@ -73,7 +76,7 @@ def plan(data: Path, parameters: Parameters, *, missing: Missing, as_json: bool)
             planned = load_metadata(data, parameters)
             warnings = list(planned.warnings)
         else:
-            dataset = load(data, parameters, missing)
+            dataset = load(data, parameters, missing, part)
             planned, warnings = dataset.plan, dataset.warnings
         found = summary(planned) | {"warnings": warnings}
     if as_json:

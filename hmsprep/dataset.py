@@ -53,8 +53,10 @@ class Dataset:
         return messages
 
 
-def load(data: Path, parameters: Parameters, missing: Missing = "error") -> Dataset:
-    """Read the table of a data set, look for the files it names, and plan.
+def load(
+    data: Path, parameters: Parameters, missing: Missing = "error", part: str | None = None
+) -> Dataset:
+    """Read the table of a data set (of its part 'train' or 'test'), look for its files, and plan.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def load(data: Path, parameters: Parameters, missing: Missing = "error") -> Data
     DataError
         The table is not as the competition's.
     """
-    source = Source(data)
+    source = Source(data, part)
     table = read_table(source.files.read(source.table_name), source.table_name)
     absent: dict[str, list[int]] = {}
     unnamed: dict[str, int] = {}

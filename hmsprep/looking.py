@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from hmsstore.view import Display
 
 
-def inspect(data: Path, html: Path | None, *, workers: int, as_json: bool) -> None:
+def inspect(
+    data: Path, part: str | None, html: Path | None, *, workers: int, as_json: bool
+) -> None:
     """Survey a data set; print it, and write a page if asked."""
     from hmsprep.errors import ParameterError
     from hmsprep.inspection.survey import survey
@@ -30,7 +32,7 @@ def inspect(data: Path, html: Path | None, *, workers: int, as_json: bool) -> No
         console.stoppable("Stopped."),
         console.progress({"look": "Looking"}) as progress,
     ):
-        found = survey(Source(data), workers=workers, progress=progress)
+        found = survey(Source(data, part), workers=workers, progress=progress)
     if as_json:
         console.print_json(found.facts | {"warnings": findings(found.facts)})
     else:

@@ -25,7 +25,9 @@ def spectrogram(eeg: Path, out: Path, *, edges: bool, force: bool, as_json: bool
     console.note(f"Wrote {out}: {rows:,} rows of 2 s; {where}.")
 
 
-def check_spectrograms(data: Path, count: int, figure: Path | None, *, as_json: bool) -> None:
+def check_spectrograms(
+    data: Path, part: str | None, count: int, figure: Path | None, *, as_json: bool
+) -> None:
     """Compare with a data set's own spectrograms; print it, and draw it if asked."""
     from hmsprep.agreement import draw_agreement
     from hmsprep.source import Source
@@ -35,7 +37,7 @@ def check_spectrograms(data: Path, count: int, figure: Path | None, *, as_json: 
     if figure is not None:
         check_suffix(figure, PICTURES)
     with console.stoppable("Stopped."), console.progress({"compare": "Comparing"}) as progress:
-        found = check(Source(data), count, progress=progress)
+        found = check(Source(data, part), count, progress=progress)
     regions = found.by_region()
     if as_json:
         console.print_json(

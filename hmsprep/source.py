@@ -138,19 +138,20 @@ class Source:
     path : Path
         The folder or zip archive.
     part : str
-        'train' if train.csv is there, else 'test'.
+        'train' if train.csv is there and nothing else was asked for, else 'test'.
     sizes : dict of str to int
         Size of every file by its name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, part: str | None = None) -> None:
         self.path = path
         self.files = open_files(path)
         self.sizes = self.files.sizes()
-        for part in PARTS:
-            if f"{part}.csv" in self.sizes:
-                self.part = part
+        for self.part in PARTS if part is None else (part,):
+            if self.table_name in self.sizes:
                 return
+        if part is not None:
+            raise DataError(f"{path} holds no {part}.csv, which --part {part} asks for.")
         zips = [name for name in self.sizes if name.endswith(".zip")]
         hint = f" It holds {zips[0]}: name that file itself." if zips else ""
         raise DataError(

@@ -119,13 +119,20 @@ def physical_scale(store: Store, name: str) -> tuple[NDArray[np.float32], NDArra
 
 
 class NetworkInputs:
-    """Turns stored batches of one store into a run's inputs."""
+    """Turns stored batches of one store into a run's inputs; `mirror`: left and right exchanged."""
 
     def __init__(
-        self, config: Config, normalisation: Normalisation, store: Store, device: torch.device
+        self,
+        config: Config,
+        normalisation: Normalisation,
+        store: Store,
+        device: torch.device,
+        *,
+        mirror: bool = False,
     ) -> None:
         self.config = config
         self.device = device
+        self.mirror = mirror
         self.eeg_scale = self._scale(*physical_scale(store, "eeg"))
         self.spectrogram_scale = self._scale(*physical_scale(store, "spectrogram"))
         self.run_scale = self._scale(normalisation.spectrogram_mean, normalisation.spectrogram_std)
@@ -177,6 +184,8 @@ class NetworkInputs:
         first = (stored_BTC.shape[1] - used) // 2
         mean, std = self.eeg_scale
         eeg_uv_BTC = stored_BTC[:, first : first + used].float() * std + mean
+        if self.mirror:
+            eeg_uv_BTC = eeg_uv_BTC.index_select(2, self.swapped_channels)
         if draws is None:
             return eeg_uv_BTC
         if self.config.swap:
@@ -189,6 +198,8 @@ class NetworkInputs:
         first, stop = self.config.spectrogram_rows
         mean, std = self.spectrogram_scale
         power_BTC = stored_BTC[:, first:stop].float() * std + mean
+        if self.mirror:
+            power_BTC = power_BTC.index_select(2, self.swapped_features)
         if draws is not None:
             if self.config.swap:
                 swapped = power_BTC.index_select(2, self.swapped_features)

@@ -27,8 +27,8 @@ class Trained:
     described: dict[str, Any]
     """The checkpoint's own description: store, patients, versions."""
 
-    def inputs(self, store: Store) -> NetworkInputs:
-        """What turns windows of a store into this network's inputs.
+    def inputs(self, store: Store, *, mirror: bool = False) -> NetworkInputs:
+        """What turns windows of a store, or their mirror images, into this network's inputs.
 
         Raises
         ------
@@ -36,7 +36,7 @@ class Trained:
             The store was cleaned in another way than the one trained on.
         """
         check_cleaning(self.normalisation, store)
-        return NetworkInputs(self.config, self.normalisation, store, self.device)
+        return NetworkInputs(self.config, self.normalisation, store, self.device, mirror=mirror)
 
 
 def load_trained(folder: RunFolder, device: torch.device) -> Trained:
