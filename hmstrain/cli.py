@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hmstrain import cli_look
+from hmstrain import cli_look, cli_predict
 from hmstrain.config import make_config
 from hmstrain.options import (
     HOW,
@@ -226,6 +226,8 @@ def study(
 app.command()(cli_look.report)
 app.command()(cli_look.explain)
 app.command()(cli_look.view)
+app.command()(cli_predict.predict)
+app.command()(cli_predict.submission)
 
 
 @app.command()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -40,6 +43,22 @@ def warn(message: str) -> None:
 def print_json(value: Any) -> None:
     """Print a value for another program, on one line."""
     print(json.dumps(value))
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal while something is counted; it is told (done, total)."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class RunProgress:
@@ -207,3 +226,18 @@ def print_models(rows: list[tuple[str, str, str]], more: int) -> None:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:
+    """Print how often each class is the most probable, over all windows or each recording."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for title in CLASS_TITLES:
+        table.add_column(title, justify="right")
+    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(CLASS_TITLES))
+    rows = {f"{found['windows']:,} windows": chosen / max(chosen.sum(), 1)}
+    rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
+    for name, shares in rows.items():
+        table.add_row(Text(name), *(f"{share:.0%}" for share in shares))
+    Console().print("Most probable class, share of windows and of time:", highlight=False)
+    Console().print(table)

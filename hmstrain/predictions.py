@@ -17,6 +17,9 @@ TESTED = "predictions.npz"
 """Predictions of the test windows; of a run of all folds, their networks' mean."""
 OUT_OF_FOLD = "out_of_fold.npz"
 """Predictions of every training window by the network that held its fold out."""
+ARRAYS = ("identity", "row", "prediction")
+COLUMNS = ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
+"""What else identifies a window in a file."""
 WORDS = {
     TESTED: "test windows",
     OUT_OF_FOLD: "training windows, each by the network that held its fold out",
@@ -40,10 +43,7 @@ def write_predictions(
     """Write probabilities with what identifies each window, and the store's identity."""
     table = store.windows
     partial = path.with_name(f".{path.name}")
-    columns: dict[str, Any] = {
-        name: table[name][rows]
-        for name in ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
-    }
+    columns: dict[str, Any] = {name: table[name][rows] for name in COLUMNS}
     identity = np.asarray(store.identity)
     np.savez(partial, row=rows, prediction=prediction, identity=identity, **columns)
     partial.replace(path)
@@ -63,19 +63,34 @@ def read_predictions(folder: Path, store: Store) -> list[Predicted]:
 
 
 def read_file(path: Path, store: Store) -> Predicted:
-    """One file of predictions."""
-    try:
-        with path.open("rb") as file, np.load(file) as found:
-            identity, rows, prediction = (found[name] for name in ("identity", "row", "prediction"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
+    """One file of predictions of this store."""
+    found = read_arrays(path)
+    identity, rows, prediction = (found[name] for name in ("identity", "row", "prediction"))
     if str(identity) != store.identity:
         raise DataError(
             f"{path} is of another store ({str(identity)[:12]}) than {store.path} "
             f"({store.identity[:12]}). Name that store with --store."
         )
-    if prediction.shape != (len(rows), len(CLASSES)) or (rows >= len(store)).any():
-        raise RunError(f"{path} is damaged: its rows and probabilities do not fit the store.")
-    if not np.isfinite(prediction).all():
-        raise RunError(f"{path} holds probabilities that are no numbers.")
+    if (rows >= len(store)).any():
+        raise RunError(f"{path} is damaged: its rows do not fit the store.")
     return Predicted(rows, prediction, WORDS[path.name])
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a file that `write_predictions` wrote.
+
+    Raises
+    ------
+    RunError
+        It is damaged, or something else.
+    """
+    try:
+        with path.open("rb") as file, np.load(file) as opened:
+            found = {name: opened[name] for name in (*ARRAYS, *COLUMNS)}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
+    if found["prediction"].shape != (len(found["row"]), len(CLASSES)):
+        raise RunError(f"{path} is damaged: its rows and probabilities do not fit.")
+    if not np.isfinite(found["prediction"]).all():
+        raise RunError(f"{path} holds probabilities that are no numbers.")
+    return found

@@ -17,6 +17,7 @@ from hmstrain import plots
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.metrics import VOTE_GROUPS, kl_rows, typical_rows
+from hmstrain.notice import RESEARCH_ONLY
 from hmstrain.predictions import Predicted, read_predictions
 from hmstrain.run_folder import CONFIG, LOG, OUTCOME, RunFolder, read_metrics
 from hmstrain.study import SYSTEMS, number, span
@@ -35,7 +36,6 @@ SCORES = {
     "report_accuracy": "one-vs-rest accuracy",
     "calibration_error": "calibration error",
 }
-RESEARCH_ONLY = "Research software: not a medical device, and not to be used for diagnosis."
 
 
 def make_report(folder: RunFolder, store: Store) -> Page:

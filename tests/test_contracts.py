@@ -55,6 +55,7 @@ ALSO = {
     "hmsprep/importing/edf.py": {"edfio"},
     "hmstrain/explain.py": {"captum"},
     "hmstrain/view/": {"bokeh"},
+    "hmstrain/predict/recording.py": {"edfio"},
 }
 """What some files import besides: pictures, and extras."""
 

@@ -6,6 +6,7 @@ first byte on. Nothing here decodes; what cannot be mapped is refused.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from contextlib import suppress
 from math import ceil
@@ -115,6 +116,16 @@ def map_column(store: Path, path: str, column: Column, metadata: Metadata) -> ND
 def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Map the first bytes of a file as an array, as a plain ndarray (slices of it cost less)."""
     return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
+
+
+def release(array: NDArray[Any]) -> None:
+    """Let go of the pages of a mapped file that were read: they no longer count as this process's.
+
+    They stay in the page cache, and are mapped again when they are wanted.
+    """
+    mapping = getattr(array.base, "base", None)
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def allow_open_files() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.arrays import shard_name
+from hmsstore.arrays import release, shard_name
 from hmsstore.disk import Wanted
 from hmsstore.errors import RequestError
 from hmsstore.opening import Opened, open_files
@@ -101,6 +101,15 @@ class Store:
     def shards(self, signal: str) -> Sequence[NDArray[np.float16]]:
         """The mapped shards of a signal, float16 (rows, features) each, in order."""
         return tuple(self._shards[signal])
+
+    def release(self) -> None:
+        """Let go of all that was read so far, for work that goes through a large store once.
+
+        What is mapped counts as this process's memory until then; it stays in the page cache.
+        """
+        for shards in self._shards.values():
+            for shard in shards:
+                release(shard)
 
     def shard_rows(self, signal: str) -> int:
         """Rows of the array of a signal that each shard holds (the last may hold fewer)."""

@@ -68,7 +68,7 @@ def test_predictions_that_are_damaged_or_of_another_store_are_refused(
     (found,) = read_predictions(folder.path, store)
     np.testing.assert_array_equal(found.rows, store.select("test"))
     write_predictions(tmp_path / TESTED, store, found.rows, found.prediction[:, :5])
-    with pytest.raises(RunError, match="do not fit the store"):
+    with pytest.raises(RunError, match="do not fit"):
         read_predictions(tmp_path, store)
     (tmp_path / TESTED).write_bytes((folder.path / TESTED).read_bytes()[:500])
     with pytest.raises(RunError, match="is damaged"):

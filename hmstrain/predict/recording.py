@@ -1,0 +1,145 @@
+"""Probabilities of sliding windows -> a recording's timeline, its episodes, EDF+ annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import CLASSES
+from hmsstore.schema import CLASS_TITLES, EEG, JUDGED_S
+from hmstrain.errors import RunError
+from hmstrain.notice import RESEARCH_ONLY
+
+OTHER = CLASSES.index("other")
+JUDGED_FROM_S = (EEG.window_s - JUDGED_S) / 2
+"""From the start of a window to the ten seconds that its probabilities are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch in which one pattern is the most probable."""
+
+    start_s: float
+    stop_s: float
+    code: int
+    """Class."""
+    mean: float
+    """Mean probability of the class, and the largest."""
+    largest: float
+
+    @property
+    def title(self) -> str:
+        """As it is shown: 'LPD 0.83'."""
+        return f"{CLASS_TITLES[self.code]} {self.mean:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Probabilities over a recording."""
+
+    file: str
+    seconds: float
+    """Length of the recording."""
+    centre_s: NDArray[np.float64]
+    """(N,) middle of each window's judged ten seconds, ascending."""
+    prediction: NDArray[np.float64]
+    """(N, 6)"""
+    missing: NDArray[np.float64]
+    """(N,) share of each window's ten-minute spectrogram that is not of the recording."""
+
+    @property
+    def edges_s(self) -> NDArray[np.float64]:
+        """(N + 1,) where each window's stretch begins and the last one's ends.
+
+        Half-way between centres; at the ends of the recording at most five seconds from one.
+        """
+        if len(self.centre_s) == 1:
+            return self.centre_s[0] + np.asarray([-JUDGED_S / 2, JUDGED_S / 2])
+        middle = (self.centre_s[1:] + self.centre_s[:-1]) / 2
+        step = self.centre_s[1] - self.centre_s[0]
+        reach = min(step, JUDGED_S) / 2
+        return np.concatenate([[self.centre_s[0] - reach], middle, [self.centre_s[-1] + reach]])
+
+    def episodes(self) -> list[Episode]:
+        """Stretches where a pattern other than 'other' is the most probable, in order."""
+        codes = self.prediction.argmax(axis=1)
+        edges = self.edges_s
+        changes = np.flatnonzero(np.diff(codes)) + 1
+        found = []
+        for part in np.split(np.arange(len(codes)), changes):
+            code = int(codes[part[0]])
+            if code != OTHER:
+                values = self.prediction[part, code]
+                found.append(
+                    Episode(
+                        float(edges[part[0]]),
+                        float(edges[part[-1] + 1]),
+                        code,
+                        float(values.mean()),
+                        float(values.max()),
+                    )
+                )
+        return found
+
+    def burden(self) -> dict[str, float]:
+        """Share of the time for which each class is the most probable."""
+        lengths = np.diff(self.edges_s)
+        codes = self.prediction.argmax(axis=1)
+        share = np.bincount(codes, lengths, minlength=len(CLASSES)) / lengths.sum()
+        return dict(zip(CLASSES, share.tolist(), strict=True))
+
+
+def make_timeline(
+    described: Mapping[str, Any],
+    windows: Mapping[str, NDArray[Any]],
+    prediction: NDArray[np.float64],
+) -> Timeline:
+    """Put the windows of a recording's pieces in order.
+
+    Parameters
+    ----------
+    described : mapping
+        The recording, as `hmsprep import` describes it.
+    windows : mapping of arrays
+        The store's table of windows.
+    prediction : float64 (windows, 6)
+    """
+    starts = {piece["eeg_id"]: piece["start_s"] for piece in described["pieces"]}
+    ids = windows["eeg_id"]
+    rows = np.flatnonzero(np.isin(ids, list(starts)))
+    begins = np.asarray([starts[eeg] for eeg in ids[rows].tolist()]) + windows["eeg_offset_s"][rows]
+    order = np.argsort(begins, kind="stable")
+    centre_s = begins[order] + JUDGED_FROM_S + JUDGED_S / 2
+    missing = windows["spectrogram_nan_fraction"][rows][order].astype(np.float64)
+    return Timeline(
+        described["file"], described["seconds"], centre_s, prediction[rows][order], missing
+    )
+
+
+def write_annotations(timeline: Timeline, path: Path) -> None:
+    """Write the episodes as an EDF+ file of annotations alone, which viewers show over the EEG.
+
+    The first annotation says what they are.
+
+    Raises
+    ------
+    RunError
+        edfio is not installed.
+    """
+    try:
+        import edfio
+    except ImportError:
+        raise RunError("edfio is not installed. Run: pip install edfio") from None
+    annotations = [edfio.EdfAnnotation(0, None, f"hms-eeg: {RESEARCH_ONLY}")]
+    annotations += [
+        edfio.EdfAnnotation(one.start_s, round(one.stop_s - one.start_s, 3), one.title)
+        for one in timeline.episodes()
+    ]
+    partial = path.with_name(f".{path.name}.partial")
+    edfio.Edf([], annotations=annotations).write(partial)
+    partial.replace(path)

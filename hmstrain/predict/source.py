@@ -1,0 +1,133 @@
+"""A store, a folder in Kaggle's layout, or recordings -> a store to predict.
+
+Files go through `hmsprep` itself, in a process of its own, with the cleaning that the runs were
+trained with: so their windows are made by the very code that made the training windows.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hmsstore import Store
+from hmsstore.manifest import MANIFEST_NAME
+from hmstrain.errors import DataError, RunError
+
+RECORDING_SUFFIXES = (".edf", ".bdf")
+RECORDINGS = "recordings.json"
+"""What `hmsprep import` writes of the recordings that it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Windows to predict."""
+
+    store: Store
+    recordings: tuple[dict[str, Any], ...] = ()
+    """If they are of recordings: file, seconds, pieces (eeg_id, start_s) ... of each."""
+
+
+@contextmanager
+def opened(
+    path: Path, cleaning: Mapping[str, Any], *, stride_s: float = 10.0, part: str | None = None
+) -> Iterator[Source]:
+    """Open what is to be predicted; what is built for it is removed afterwards.
+
+    Parameters
+    ----------
+    path : Path
+        A store; a folder in Kaggle's layout or its zip; an EDF or BDF file, or a folder of such.
+    cleaning : mapping
+        How to clean the signals of files, as a run keeps it.
+    stride_s : float
+        Seconds from window to window of a recording.
+    part : str, optional
+        Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    DataError
+        There is nothing of these kinds, or hmsprep refused it: its own sentence.
+    RunError
+        What building takes is not installed.
+    """
+    if (path / MANIFEST_NAME).is_file():
+        yield Source(Store.open(path))
+        return
+    files = recording_files(path)
+    if not files and not _is_kaggle(path):
+        found = "nothing" if not path.exists() else "something else"
+        raise DataError(
+            f"Expected a store, a folder with test.csv or train.csv (or its zip), or EDF or BDF "
+            f"recordings at {path}, found {found}."
+        )
+    if find_spec("polars") is None or find_spec("hmsprep") is None:
+        raise RunError(
+            f"{path} has to be turned into a store first, which takes more packages: "
+            "pip install '.[prep]' in a clone of hms-eeg."
+        )
+    with tempfile.TemporaryDirectory(prefix="hms-predict-") as name:
+        work = Path(name)
+        recordings: tuple[dict[str, Any], ...] = ()
+        data = path
+        if files:
+            data, part = work / "data", "test"
+            _hmsprep("import", *files, data, "--stride", repr(stride_s), "--unlabelled", "--json")
+            recordings = tuple(json.loads((data / RECORDINGS).read_text())["recordings"])
+        elif path.is_dir() and part is None and (path / "test.csv").is_file():
+            part = "test"
+        options = [] if part is None else ["--part", part]
+        _hmsprep("build", data, work / "hms.zarr", *options, *_flags(cleaning), "--json")
+        yield Source(Store.open(work / "hms.zarr"), recordings)
+
+
+def recording_files(path: Path) -> list[Path]:
+    """The recordings at a path: itself, or those in the folder."""
+    if path.is_dir():
+        return sorted(one for one in path.iterdir() if one.suffix.lower() in RECORDING_SUFFIXES)
+    return [path] if path.is_file() and path.suffix.lower() in RECORDING_SUFFIXES else []
+
+
+def _is_kaggle(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix == ".zip"
+    return any((path / f"{part}.csv").is_file() for part in ("train", "test"))
+
+
+def _flags(cleaning: Mapping[str, Any]) -> list[str]:
+    """Options of `hmsprep build` that clean as a run's training store was cleaned."""
+    flags = ["--split-by", "all", "--nan", cleaning["nan"]]
+    clip = cleaning["eeg_clip"]
+    flags += ["--eeg-clip", "none" if clip is None else repr(clip)]
+    for name in ("spectrogram_clip", "bandpass"):
+        pair = cleaning[name]
+        words = ["none"] if pair is None else [repr(float(value)) for value in pair]
+        flags += [f"--{name.replace('_', '-')}", *words]
+    return flags
+
+
+def _hmsprep(*words: object) -> None:
+    """Run hmsprep; its progress is shown on a terminal, its errors become ours."""
+    shown = sys.stderr.isatty()
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "hmsprep", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=None if shown else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        if shown:
+            raise DataError("hmsprep could not take it; it says above why.")
+        said = done.stderr.strip()
+        raise DataError(said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {done.returncode}.")

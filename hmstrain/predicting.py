@@ -1,0 +1,206 @@
+"""What predict, submission and bundle do once their options are read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import CLASSES, Store
+from hmstrain import console
+from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.run_folder import RunFolder, write_json
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How several networks make one answer, and where they run."""
+
+    average: str = "arithmetic"
+    swap: bool = False
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        from hmstrain.predict.ensemble import AVERAGES
+
+        if self.average not in AVERAGES:
+            raise ConfigError(
+                f"--average {self.average} does not exist: use {', '.join(AVERAGES)}."
+            )
+
+
+def predict(
+    runs: Sequence[Path], path: Path, out: Path, how: How, *, stride_s: float, as_json: bool
+) -> None:
+    """Predict a store, a folder in Kaggle's layout or recordings; write tables and pictures."""
+    from hmstrain.predict.source import opened
+    from hmstrain.predict.tables import write_windows
+
+    folders = [RunFolder(run) for run in runs]
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is no folder: name another --out.")
+    begun = time.perf_counter()
+    cleaning = _cleaning(folders)
+    with opened(path, cleaning, stride_s=stride_s) as source:
+        store = source.store
+        for message in _warnings(store):
+            console.warn(message)
+        rows = np.flatnonzero(store.windows["split"] != 3)
+        prepared = time.perf_counter()
+        prediction, told = _predicted(folders, store, rows, how)
+        predicted = time.perf_counter()
+        out.mkdir(parents=True, exist_ok=True)
+        write_windows(out / "predictions.csv", store, rows, prediction)
+        recordings = [
+            _write_recording(out, described, store, prediction, told)
+            for described in source.recordings
+        ]
+        found = {
+            "input": str(path),
+            "windows": len(rows),
+            "store": store.identity,
+            **told,
+            "notice": RESEARCH_ONLY,
+            "recordings": recordings,
+            "seconds": {
+                "preparing": round(prepared - begun, 2),
+                "predicting": round(predicted - prepared, 2),
+                "writing": round(time.perf_counter() - predicted, 2),
+            },
+        }
+    write_json(out / "predictions.json", found)
+    if as_json:
+        console.print_json(found)
+    else:
+        console.print_predicted(found, prediction)
+        console.note(f"{RESEARCH_ONLY} All of it is in {out}.")
+
+
+def submission(runs: Sequence[Path], data: Path, out: Path, how: How, *, as_json: bool) -> None:
+    """Write the competition's submission."""
+    from hmstrain.predict.source import opened
+    from hmstrain.predict.tables import read_order, write_submission
+
+    if out.suffix != ".csv":
+        raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
+    if not out.resolve().parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {out.parent}.")
+    folders = [RunFolder(run) for run in runs]
+    with opened(data, _cleaning(folders), part="test") as source:
+        order = read_order(data / "sample_submission.csv") if data.is_dir() else None
+        rows = np.arange(len(source.store))
+        prediction, told = _predicted(folders, source.store, rows, how)
+        count = write_submission(out, source.store, prediction, order)
+    if as_json:
+        console.print_json({"out": str(out), "rows": count, **told})
+    else:
+        console.note(f"Wrote {out}: {count:,} rows. {RESEARCH_ONLY}")
+
+
+def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
+    """How the first run's signals were cleaned; the others must agree, which is checked later."""
+    from hmstrain.checkpoint import read_description
+    from hmstrain.inputs import Normalisation
+
+    folder = folders[0]
+    part = folder.path / "fold0" if folder.config().fold == "all" else folder.path
+    described = read_description(RunFolder(part).best)
+    return Normalisation.from_json(described["normalisation"]).cleaning
+
+
+def _warnings(store: Store) -> list[str]:
+    """A store's warnings but those about training, which nobody does here."""
+    about_training = ("No labels", "No training windows", "patient", "fold", "test set")
+    return [
+        message
+        for message in store.info.get("warnings", [])
+        if not any(word in message for word in about_training)
+    ]
+
+
+def _predicted(
+    folders: Sequence[RunFolder], store: Store, rows: NDArray[np.int64], how: How
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """Averaged probabilities, and what they come from."""
+    from hmstrain.predict.ensemble import average, fit_weights, load_members, predict_rows
+    from hmstrain.world import join_world
+
+    if not len(rows):
+        raise DataError(f"{store.path} holds no windows.")
+    weights = fit_weights(folders) if how.average == "fitted" else None
+    with join_world(how.device) as world:
+        members = load_members(folders, world)
+        with console.counting("Predicting") as tell:
+            found = predict_rows(members, store, rows, world, swap=how.swap, tell=tell)
+        device = str(world.device)
+    told = {
+        "runs": [
+            {
+                "path": str(member.folder.path),
+                "networks": len(member.networks),
+                "trained_on": member.networks[0].described["store"]["identity"],
+                "weight": None if weights is None else round(float(weights[number]), 6),
+            }
+            for number, member in enumerate(members)
+        ],
+        "average": how.average,
+        "swap": how.swap,
+        "device": device,
+    }
+    return average(found, how.average, weights), told
+
+
+def _write_recording(
+    out: Path,
+    described: dict[str, Any],
+    store: Store,
+    prediction: NDArray[np.float64],
+    told: dict[str, Any],
+) -> dict[str, Any]:
+    """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page."""
+    from hmsstore.view.saving import save
+    from hmstrain.predict.pages import draw_timeline, make_page
+    from hmstrain.predict.recording import make_timeline, write_annotations
+    from hmstrain.predict.tables import write_timeline
+
+    timeline = make_timeline(described, store.windows, prediction)
+    name = Path(described["file"]).stem
+    write_timeline(out / f"{name}.csv", timeline)
+    write_annotations(timeline, out / f"{name}.annotations.edf")
+    save(draw_timeline(timeline), out / f"{name}.png")
+    about = {
+        "recording": described["file"],
+        "length": f"{timeline.seconds:,.0f} s",
+        "windows": f"{len(timeline.centre_s):,}",
+        "runs": ", ".join(run["path"] for run in told["runs"]),
+        "average": told["average"] + (", and of left and right exchanged" * told["swap"]),
+        "channels filled with 0": ", ".join(described["filled"]) or "none",
+    }
+    make_page(timeline, about).write(out / f"{name}.html")
+    episodes = timeline.episodes()
+    found = {
+        "file": described["file"],
+        "seconds": timeline.seconds,
+        "filled": described["filled"],
+        "share_of_time": timeline.burden(),
+        "episodes": [
+            {
+                "start_s": one.start_s,
+                "stop_s": one.stop_s,
+                "class": CLASSES[one.code],
+                "mean": round(one.mean, 4),
+                "largest": round(one.largest, 4),
+            }
+            for one in episodes
+        ],
+    }
+    write_json(out / f"{name}.json", found)
+    return {key: found[key] for key in ("file", "seconds", "filled", "share_of_time")} | {
+        "episodes": len(episodes)
+    }

@@ -1,0 +1,433 @@
+"""Predictions of stores, folders and recordings, by one network or many."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import edfio
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from helpers import Program, build_store
+from prep.recorder import CONVENTIONS, noise, write_edf
+from train.runs import train_small
+
+from hmsprep.choices import EEG_CLIP_UV
+from hmsprep.writing import write_eeg, write_spectrogram
+from hmsstore import CLASSES, Store
+from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.evaluate import softmax
+from hmstrain.metrics import kl_rows
+from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.predict.ensemble import (
+    average,
+    fit_weights,
+    load_members,
+    mixture_weights,
+    predict_rows,
+)
+from hmstrain.predict.recording import Timeline, make_timeline, write_annotations
+from hmstrain.predict.source import opened
+from hmstrain.predict.tables import read_order, write_submission, write_timeline
+from hmstrain.predictions import OUT_OF_FOLD, TESTED, read_file
+from hmstrain.run_folder import RunFolder
+from hmstrain.trained import load_trained
+from hmstrain.world import World
+
+CPU = World(0, 1, torch.device("cpu"))
+PROGRAM = Program("hmstrain")
+
+
+@pytest.fixture(scope="module")
+def runs(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Small finished runs: of one fold, of raw EEG, and of all folds by two seeds."""
+    folder = tmp_path_factory.mktemp("runs")
+    settings: dict[str, dict[str, Any]] = {
+        "one": {"inputs": "spec+eeg"},
+        "raw": {"model": "resnet1d", "inputs": "eeg", "eeg_seconds": 10},
+        "all": {"fold": "all", "epochs": 1},
+        "again": {"fold": "all", "epochs": 1, "seed": 7},
+    }
+    for name, chosen in settings.items():
+        train_small(store, folder / name, **{"epochs": 1, "steps": 4} | chosen)
+    return {name: folder / name for name in settings}
+
+
+def predicted(paths: list[Path], store: Store, rows: Any, **how: Any) -> list[Any]:
+    members = load_members([RunFolder(path) for path in paths], CPU)
+    return predict_rows(members, store, np.asarray(rows), CPU, **how)
+
+
+def test_a_runs_own_test_predictions_come_back(runs: dict[str, Path], store: Store) -> None:
+    for name in ("one", "raw", "all"):
+        saved = read_file(runs[name] / TESTED, store)
+        (found,) = predicted([runs[name]], store, saved.rows)
+        np.testing.assert_allclose(found, saved.prediction, atol=1e-5)
+
+
+def test_swapped_windows_are_the_mirror_image(runs: dict[str, Path], store: Store) -> None:
+    """Left and right change places in microvolts and power, whatever each one's statistics."""
+    from hmsstore import CHANNELS
+    from hmsstore.schema import FEATURES
+
+    trained = load_trained(RunFolder(runs["one"]), CPU.device)
+    plain, mirrored = (trained.inputs(store, mirror=mirror) for mirror in (False, True))
+    batch = {name: torch.from_numpy(array) for name, array in store.gather([3]).items()}
+    left, right = CHANNELS.index("T3"), CHANNELS.index("T4")
+    before, after = plain.eeg_uv(batch["eeg"], None), mirrored.eeg_uv(batch["eeg"], None)
+    torch.testing.assert_close(after[..., left], before[..., right])
+    torch.testing.assert_close(after[..., CHANNELS.index("Cz")], before[..., CHANNELS.index("Cz")])
+    ours, theirs = FEATURES.index("LL_0.59"), FEATURES.index("RL_0.59")
+    scale = torch.tensor(trained.normalisation.spectrogram_std)
+    mean = torch.tensor(trained.normalisation.spectrogram_mean)
+    one, other = (
+        prepare.spectrogram(batch["spectrogram"], None).transpose(1, 2) * scale + mean
+        for prepare in (plain, mirrored)
+    )
+    torch.testing.assert_close(other[..., ours], one[..., theirs], atol=1e-4, rtol=1e-4)
+
+    rows = [0, 1, 2]
+    (single,), (both,) = (
+        predicted([runs["one"]], store, rows, swap=swap) for swap in (False, True)
+    )
+    stored = {name: torch.from_numpy(array) for name, array in store.gather(rows).items()}
+    with torch.no_grad():
+        logits = trained.network(**mirrored(stored, None))[0]
+    expected = (single + softmax(logits.numpy())) / 2
+    np.testing.assert_allclose(both, expected, atol=1e-5)
+
+
+def test_averages_are_means_of_probabilities_or_of_their_logarithms() -> None:
+    one = np.asarray([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
+    other = np.asarray([[0.1, 0.5, 0.1, 0.1, 0.1, 0.1]])
+    np.testing.assert_allclose(average([one, other], "arithmetic")[0, :2], 0.3)
+    geometric = average([one, other], "geometric")
+    assert geometric.sum() == pytest.approx(1)
+    assert geometric[0, 0] / geometric[0, 2] == pytest.approx(np.sqrt(5))
+    weighed = average([one, other], "fitted", np.asarray([0.75, 0.25]))
+    assert weighed[0, 0] == pytest.approx(0.4)
+    zero = average([np.eye(6)[:1], other], "geometric")
+    assert np.isfinite(zero).all()
+
+
+def test_fitted_weights_are_the_best_there_are() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.dirichlet(np.ones(6), 400)
+    good = 0.7 * target + 0.3 * rng.dirichlet(np.ones(6), 400)
+    bad = rng.dirichlet(np.ones(6), 400)
+    weights = mixture_weights(np.stack([good, bad]), target)
+    shares = np.linspace(0, 1, 1001)
+    divergence = [kl_rows(target, w * good + (1 - w) * bad).mean() for w in shares]
+    assert weights[0] == pytest.approx(shares[np.argmin(divergence)], abs=2e-3)
+    assert weights.sum() == pytest.approx(1)
+    assert mixture_weights(np.stack([good, target]), target)[1] > 0.99
+
+
+def test_weights_are_fitted_out_of_fold_and_refused_for_other_folds(
+    runs: dict[str, Path], store: Store, data: Path, tmp_path: Path
+) -> None:
+    folders = [RunFolder(runs[name]) for name in ("all", "again")]
+    weights = fit_weights(folders)
+    saved = [read_file(folder.path / OUT_OF_FOLD, store) for folder in folders]
+    table = store.windows
+    groups = np.column_stack([table["eeg_id"], table["votes"]])[saved[0].rows]
+    _, once = np.unique(groups, axis=0, return_index=True)
+    target = table["target"][saved[0].rows[once]].astype(np.float64)
+
+    def divergence(weight: float) -> float:
+        mixed = weight * saved[0].prediction + (1 - weight) * saved[1].prediction
+        return float(kl_rows(target, mixed[once]).mean())
+
+    best = min(np.linspace(0, 1, 201), key=divergence)
+    assert divergence(weights[0]) <= divergence(best) + 1e-6
+    with pytest.raises(RunError, match="no predictions out of fold"):
+        fit_weights([folders[0], RunFolder(runs["one"])])
+    other = build_store(data, tmp_path / "other.zarr", seed=5)
+    train_small(other, tmp_path / "foreign", fold="all", epochs=1, steps=2)
+    with pytest.raises(RunError, match="their folds differ"):
+        fit_weights([folders[0], RunFolder(tmp_path / "foreign")])
+
+
+def test_runs_of_other_cleanings_do_not_mix(
+    runs: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    other = build_store(data, tmp_path / "other.zarr", nan="mean")
+    train_small(other, tmp_path / "foreign", epochs=1, steps=2)
+    with pytest.raises(ConfigError, match=r"cleaned in other ways \(nan\)"):
+        load_members([RunFolder(runs["one"]), RunFolder(tmp_path / "foreign")], CPU)
+    with pytest.raises(DataError, match="cleaned in another way"):
+        predicted([runs["one"]], other, [0])
+
+
+def as_test_pair(data: Path, out: Path, rows: list[int]) -> Path:
+    """Write training windows as the competition writes test data: a file for each."""
+    table = pl.read_csv(data / "train.csv")
+    ids = []
+    for signal in ("eeg", "spectrogram"):
+        (out / f"test_{signal}s").mkdir(parents=True)
+    for number, row in enumerate(rows):
+        chosen = table.row(row, named=True)
+        eeg = pl.read_parquet(data / "train_eegs" / f"{chosen['eeg_id']}.parquet").to_numpy()
+        first = int(chosen["eeg_label_offset_seconds"] * 200)
+        write_eeg(out / "test_eegs" / f"{number + 1}.parquet", eeg[first : first + 10_000].T)
+        power = pl.read_parquet(
+            data / "train_spectrograms" / f"{chosen['spectrogram_id']}.parquet"
+        ).drop("time").to_numpy()  # fmt: skip
+        first = int(chosen["spectrogram_label_offset_seconds"] // 2)
+        import pyarrow as pa
+
+        path = out / "test_spectrograms" / f"{number + 1}.parquet"
+        write_spectrogram(path, power[first : first + 300], pa.int16())
+        ids.append({"spectrogram_id": number + 1, "eeg_id": number + 1, "patient_id": 9})
+    pl.DataFrame(ids).write_csv(out / "test.csv")
+    return out
+
+
+def test_a_training_window_written_as_a_test_pair_gets_the_same_prediction(
+    runs: dict[str, Path], store: Store, data: Path, tmp_path: Path
+) -> None:
+    rows = [0, 17, 40]
+    folder = as_test_pair(data, tmp_path / "test", rows)
+    ids = pl.read_csv(data / "train.csv")["label_id"].to_numpy()[rows]
+    places = [int(np.flatnonzero(store.windows["label_id"] == one)[0]) for one in ids]
+    for name in ("one", "raw", "all"):
+        (expected,) = predicted([runs[name]], store, places)
+        out = tmp_path / f"{name}.csv"
+        PROGRAM.succeed("submission", runs[name], folder, "--out", out)
+        found = pl.read_csv(out)
+        assert found["eeg_id"].to_list() == [1, 2, 3]
+        np.testing.assert_allclose(found.drop("eeg_id").to_numpy(), expected, atol=2e-3)
+
+
+def test_a_submission_is_as_the_sample_has_it(
+    runs: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    folder = as_test_pair(data, tmp_path / "test", [1, 2])
+    header = "eeg_id," + ",".join(f"{name}_vote" for name in CLASSES)
+    sample = folder / "sample_submission.csv"
+    sample.write_text(f"{header}\n2{',0.1' * 6}\n1{',0.1' * 6}\n")
+    out = tmp_path / "submission.csv"
+    told = json.loads(
+        PROGRAM.succeed(
+            "submission", runs["one"], runs["raw"], folder, "--out", out,
+            "--average", "geometric", "--swap", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert told["rows"] == 2
+    assert [run["networks"] for run in told["runs"]] == [1, 1]
+    lines = out.read_text().splitlines()
+    assert lines[0] == header
+    assert [line.split(",")[0] for line in lines[1:]] == ["2", "1"]
+    values = np.asarray([line.split(",")[1:] for line in lines[1:]], float)
+    np.testing.assert_allclose(values.sum(axis=1), 1)
+    sample.write_text(f"{header}\n2{',0.1' * 6}\n7{',0.1' * 6}\n")
+    assert "the first that differs is 1" in PROGRAM.fail(
+        "submission", runs["one"], folder, "--out", tmp_path / "no.csv"
+    )
+    sample.write_text("id,x\n1,2\n")
+    assert "expected the columns eeg_id" in PROGRAM.fail(
+        "submission", runs["one"], folder, "--out", tmp_path / "no.csv"
+    )
+    assert not (tmp_path / "no.csv").exists()
+    assert "ends in .csv" in PROGRAM.fail(
+        "submission", runs["one"], folder, "--out", tmp_path / "no"
+    )
+
+
+def test_several_windows_of_an_eeg_are_no_submission(store: Store, tmp_path: Path) -> None:
+    flat = np.full((len(store), 6), 1 / 6)
+    with pytest.raises(DataError, match="one row for each"):
+        write_submission(tmp_path / "s.csv", store, flat)
+    assert read_order(tmp_path / "none.csv") is None
+
+
+def test_the_real_test_pair_makes_a_valid_submission(
+    runs: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "submission.csv"
+    PROGRAM.succeed("submission", runs["one"], real_data / "kaggle", "--out", out)
+    found, sample = (
+        pl.read_csv(path) for path in (out, real_data / "kaggle" / "sample_submission.csv")
+    )
+    assert found.columns == sample.columns
+    assert found["eeg_id"].to_list() == sample["eeg_id"].to_list() == [3911565283]
+    assert found.drop("eeg_id").sum_horizontal()[0] == pytest.approx(1)
+
+
+def test_a_store_or_a_folder_is_predicted_window_by_window(
+    runs: dict[str, Path], store: Store, data: Path, tmp_path: Path
+) -> None:
+    told = json.loads(
+        PROGRAM.succeed(
+            "predict", runs["all"], runs["again"], store.path, "--out", tmp_path / "a",
+            "--average", "fitted", "--json",
+        ).stdout
+    )  # fmt: skip
+    assert told["windows"] == len(store)
+    assert told["store"] == store.identity
+    assert told["notice"] == RESEARCH_ONLY
+    assert sum(run["weight"] for run in told["runs"]) == pytest.approx(1, abs=1e-5)
+    found = pl.read_csv(tmp_path / "a" / "predictions.csv")
+    assert found["eeg_id"].to_list() == store.windows["eeg_id"].tolist()
+    assert found["eeg_offset_s"].to_list() == store.windows["eeg_offset_s"].tolist()
+    np.testing.assert_allclose(found.select(CLASSES).sum_horizontal().to_numpy(), 1, atol=1e-5)
+    labelled = tmp_path / "data"
+    labelled.mkdir()
+    for path in data.glob("train*"):
+        (labelled / path.name).symlink_to(path)
+    done = PROGRAM.succeed("predict", runs["one"], labelled, "--out", tmp_path / "b")
+    assert RESEARCH_ONLY in done.stderr
+    (direct,) = predicted([runs["one"]], store, np.arange(len(store)))
+    again = pl.read_csv(tmp_path / "b" / "predictions.csv").select(CLASSES).to_numpy()
+    np.testing.assert_allclose(again, direct, atol=2e-3)
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve minutes at 256 Hz with two annotations of its own."""
+    folder = tmp_path_factory.mktemp("recording")
+    return write_edf(
+        folder / "night.edf", noise(720, 256.0), 256.0, CONVENTIONS["tuh"],
+        annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")],
+    )  # fmt: skip
+
+
+def test_a_recording_gets_a_timeline(
+    runs: dict[str, Path], recording: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    told = json.loads(
+        PROGRAM.succeed(
+            "predict", runs["one"], recording, "--out", out, "--stride", 20, "--json"
+        ).stdout
+    )
+    assert told["windows"] == (720 - 50) // 20 + 1
+    (one,) = told["recordings"]
+    assert one["seconds"] == 720
+    assert sum(one["share_of_time"].values()) == pytest.approx(1)
+    with (out / "night.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert float(lines[0]["start_s"]) == 20
+    assert float(lines[-1]["stop_s"]) == 20 + 20 * (len(lines) - 1) + 10
+    for before, after in pairwise(lines):
+        assert before["stop_s"] == after["start_s"]
+    assert float(lines[0]["spectrogram_missing"]) > 0.4
+    windows = pl.read_csv(out / "predictions.csv")
+    np.testing.assert_allclose(
+        [[float(line[name]) for name in CLASSES] for line in lines],
+        windows.select(CLASSES).to_numpy(), atol=1e-6,
+    )  # fmt: skip
+    notes = edfio.read_edf(out / "night.annotations.edf").annotations
+    assert RESEARCH_ONLY in notes[0].text
+    assert len(notes) == one["episodes"] + 1
+    assert (out / "night.png").read_bytes().startswith(b"\x89PNG")
+    html = (out / "night.html").read_text()
+    assert html.count(RESEARCH_ONLY) == 1
+    assert "http" not in html
+    assert json.loads((out / "night.json").read_text())["file"] == "night.edf"
+
+
+def test_what_was_built_for_it_is_gone_afterwards(
+    runs: dict[str, Path], recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
+    assert cleaning["eeg_clip"] == EEG_CLIP_UV
+    with opened(recording, cleaning, stride_s=60) as source:
+        assert len(source.store) == 12
+        assert any(tmp_path.iterdir())
+    assert not any(tmp_path.iterdir())
+    shutil.copy(recording, tmp_path / "bad.edf")
+    with (tmp_path / "bad.edf").open("r+b") as file:
+        file.truncate(50_000)
+    with pytest.raises(DataError, match="is cut short"), opened(tmp_path / "bad.edf", cleaning):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.edf"]
+
+
+def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
+    for number, settings in enumerate(
+        [
+            {"nan": "mean", "eeg_clip": None, "ekg_clip": None, "spectrogram_clip": None},
+            {"nan": "interpolate", "eeg_clip": 200.5, "bandpass": (0.5, 40.0),
+             "spectrogram_clip": (0.1, 100.0)},
+        ]
+    ):  # fmt: skip
+        store = build_store(data, tmp_path / f"{number}.zarr", **settings)
+        train_small(store, tmp_path / f"run{number}", epochs=1, steps=1)
+        done = PROGRAM.succeed(
+            "predict", tmp_path / f"run{number}", data, "--out", tmp_path / f"out{number}"
+        )
+        assert "windows" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{one}", "{tmp}/nothing"], "Expected a store.*found nothing"),
+        (["{one}", "{tmp}"], "found something else"),
+        (["{tmp}/none", "{store}"], "holds no config.json"),
+        (["{one}", "{store}", "--average", "median"], "--average median does not exist"),
+        (["{one}", "{raw}", "{store}", "--average", "fitted"], "no predictions out of fold"),
+    ],
+)
+def test_what_cannot_be_predicted_is_told(
+    runs: dict[str, Path], store: Store, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    import re
+
+    words = [word.format(tmp=tmp_path, store=store.path, **runs) for word in arguments]
+    told = PROGRAM.fail("predict", *words, "--out", tmp_path / "out")
+    assert re.search(message, told), told
+    assert not (tmp_path / "out").exists()
+
+
+def timeline(codes: list[int], step: float = 10.0) -> Timeline:
+    """One window each `step` seconds, its class sure."""
+    centre = 25 + step * np.arange(len(codes))
+    prediction = 0.5 * np.eye(6)[codes] + 0.5 / 6
+    return Timeline("x.edf", centre[-1] + 25, centre, prediction, np.zeros(len(codes)))
+
+
+def test_episodes_are_stretches_of_one_pattern() -> None:
+    found = timeline([5, 0, 0, 5, 1, 2, 2, 2]).episodes()
+    assert [(one.start_s, one.stop_s, one.code) for one in found] == [
+        (30, 50, 0), (60, 70, 1), (70, 100, 2),
+    ]  # fmt: skip
+    assert timeline([5, 5]).episodes() == []
+    lone = timeline([3])
+    assert lone.edges_s.tolist() == [20, 30]
+    assert timeline([0, 1], step=2.0).edges_s.tolist() == [24, 26, 28]
+    share = timeline([0, 0, 5, 1]).burden()
+    assert share["seizure"] == pytest.approx(0.5)
+    assert sum(share.values()) == pytest.approx(1)
+
+
+def test_windows_of_pieces_come_in_the_recordings_order() -> None:
+    described = {
+        "file": "x", "seconds": 4000.0,
+        "pieces": [{"eeg_id": 7, "start_s": 0.0}, {"eeg_id": 3, "start_s": 3000.0}],
+    }  # fmt: skip
+    windows = {
+        "eeg_id": np.asarray([3, 7, 7, 9]), "eeg_offset_s": np.asarray([275.0, 10.0, 0.0, 5.0]),
+        "spectrogram_nan_fraction": np.asarray([0, 0.5, 0.25, 0], np.float32),
+    }  # fmt: skip
+    prediction = np.eye(6)[[0, 1, 2, 3]]
+    found = make_timeline(described, windows, prediction)
+    assert found.centre_s.tolist() == [25, 35, 3300]
+    assert found.prediction.argmax(axis=1).tolist() == [2, 1, 0]
+    assert found.missing.tolist() == [0.25, 0.5, 0]
+
+
+def test_annotations_and_tables_hold_when_there_is_nothing(tmp_path: Path) -> None:
+    nothing = timeline([5])
+    write_annotations(nothing, tmp_path / "a.edf")
+    assert len(edfio.read_edf(tmp_path / "a.edf").annotations) == 1
+    write_timeline(tmp_path / "a.csv", nothing)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
