@@ -207,6 +207,7 @@ app.command()(cli_look.montage)
 app.command()(cli_look.show)
 app.command()(cli_eeg.spectrogram)
 app.command("import")(cli_eeg.import_)
+app.command()(cli_eeg.publish)
 
 
 @app.command()

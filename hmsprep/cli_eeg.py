@@ -1,4 +1,4 @@
-"""The commands for EEG from elsewhere: spectrogram, import. `cli` adds them to the program."""
+"""Commands for EEG from and to elsewhere: spectrogram, import, publish. `cli` adds them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hmsprep.options import Json, PartChoice
+from hmsprep.options import Json, PartChoice, StoreIn
 
 
 def spectrogram(
@@ -79,3 +79,21 @@ def import_(
     other_eeg.import_recordings(
         files, out, stride_s=stride, renamed=renamed, unlabelled=unlabelled, as_json=json
     )
+
+
+def publish(
+    store: StoreIn,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make and upload.")],
+    name: Annotated[
+        str, typer.Option("--id", metavar="USER/NAME", help="What Kaggle is to call it.")
+    ],
+    title: Annotated[str, typer.Option("--title", help="6 to 50 characters.")] = "HMS EEG store",
+    licence: Annotated[
+        str, typer.Option("--licence", help="Kaggle's name of a licence.")
+    ] = "other",
+    json: Json = False,
+) -> None:
+    """Make a folder of a store that Kaggle's client uploads, for every session to map."""
+    from hmsprep import other_eeg
+
+    other_eeg.publish(store, out, name, title, licence, as_json=json)

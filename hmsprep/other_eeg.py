@@ -1,4 +1,4 @@
-"""What spectrogram and import do once their options are read."""
+"""What spectrogram, import and publish do once their options are read."""
 
 from __future__ import annotations
 
@@ -117,3 +117,18 @@ def import_recordings(
         counts = ", ".join(f"{name} {n:,}" for name, n in made.by_class.items() if n)
         console.note(f"Labels: {counts}; {made.left_out:,} windows without are left out.")
     console.note(f"Next: hmsprep build {out} STORE")
+
+
+def publish(store: Path, out: Path, name: str, title: str, licence: str, *, as_json: bool) -> None:
+    """Make the folder; say how it is uploaded."""
+    from hmsprep.publish import publish as make_folder
+
+    nbytes = make_folder(store, out, name, title, licence)
+    command = f"kaggle datasets create -p {out} --dir-mode tar"
+    if as_json:
+        console.print_json({"out": str(out), "bytes": nbytes, "upload": command})
+        return
+    console.note(
+        f"Made {out}, {nbytes / 1e9:,.1f} GB. Upload it (private, unless you say --public):"
+    )
+    print(command)

@@ -228,6 +228,7 @@ app.command()(cli_look.explain)
 app.command()(cli_look.view)
 app.command()(cli_predict.predict)
 app.command()(cli_predict.submission)
+app.command()(cli_predict.bundle)
 
 
 @app.command()

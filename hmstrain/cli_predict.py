@@ -1,4 +1,4 @@
-"""The commands that predict: predict, submission. `cli` adds them to the program."""
+"""The commands that predict: predict, submission, bundle. `cli` adds them to the program."""
 
 from __future__ import annotations
 
@@ -64,3 +64,32 @@ def submission(
 
     how = predicting.How(average, swap, device)
     predicting.submission(runs, data, out, how, as_json=json)
+
+
+def bundle(
+    runs: Runs,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    python: Annotated[
+        str | None,
+        typer.Option(
+            "--python",
+            metavar="VERSION",
+            help="Python of the machine without internet.",
+            show_default="this one's",
+        ),
+    ] = None,
+    have: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--have",
+            metavar="PACKAGE",
+            help="A package that it has; may be repeated.",
+            show_default="what Kaggle and Colab have",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a folder from which a machine without internet predicts: weights, wheels, a cell."""
+    from hmstrain import predicting
+
+    predicting.bundle(runs, out, python, have, as_json=json)

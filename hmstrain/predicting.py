@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,29 @@ def _write_recording(
     return {key: found[key] for key in ("file", "seconds", "filled", "share_of_time")} | {
         "episodes": len(episodes)
     }
+
+
+def bundle(
+    runs: Sequence[Path],
+    out: Path,
+    python: str | None,
+    have: Sequence[str] | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Make a bundle and say what is in it."""
+    from hmstrain.bundle import KAGGLE
+    from hmstrain.bundle import bundle as make_bundle
+
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    made = make_bundle(
+        [RunFolder(run) for run in runs], out, python=python or here, have=have or KAGGLE
+    )
+    if as_json:
+        console.print_json({"out": str(out), **asdict(made)})
+        return
+    print("\n".join(made.wheels))
+    console.note(
+        f"Made {out}: {len(made.runs)} run(s), {len(made.wheels)} wheels, "
+        f"{made.nbytes / 1e6:,.1f} MB. {out / 'cell.py'} is for the notebook."
+    )

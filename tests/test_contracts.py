@@ -56,6 +56,7 @@ ALSO = {
     "hmstrain/explain.py": {"captum"},
     "hmstrain/view/": {"bokeh"},
     "hmstrain/predict/recording.py": {"edfio"},
+    "hmstrain/bundle.py": {"packaging"},
 }
 """What some files import besides: pictures, and extras."""
 

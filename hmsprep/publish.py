@@ -1,0 +1,107 @@
+"""A sealed store -> a folder that Kaggle's own client uploads as a dataset, once for every session.
+
+The client (`kaggle datasets create -p FOLDER --dir-mode tar`) reads dataset-metadata.json; Kaggle
+unpacks the archives that it makes of folders, and maps what it unpacked into every notebook.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+from hmsprep.errors import ParameterError
+from hmsstore import Store
+
+METADATA = "dataset-metadata.json"
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+TITLE_LENGTH, SLUG_LENGTH = (6, 50), (3, 50)
+"""What Kaggle accepts."""
+
+
+def publish(store: Path, out: Path, name: str, title: str, licence: str = "other") -> int:
+    """Make the folder to upload.
+
+    Files are hard links where the file system allows it, so nothing is copied.
+
+    Parameters
+    ----------
+    store : Path
+        A sealed store; it is opened, so a damaged one is refused.
+    out : Path
+        Folder to make: the metadata beside the store's folder.
+    name : str
+        'user/slug' on Kaggle.
+    title : str
+        6 to 50 characters.
+    licence : str
+        Kaggle's name of a licence; 'other' for derivatives of the competition's data, which its
+        rules cover.
+
+    Returns
+    -------
+    int
+        Bytes to upload.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    ParameterError
+        Kaggle would refuse name or title, or the folder is there already.
+    """
+    user, slash, slug = name.partition("/")
+    short, long = SLUG_LENGTH
+    if not user or not slash or not SLUG.fullmatch(slug) or not short <= len(slug) <= long:
+        raise ParameterError(
+            f"--id {name}: expected USER/NAME, the name of {short} to {long} small letters, digits "
+            "and single hyphens."
+        )
+    if not TITLE_LENGTH[0] <= len(title) <= TITLE_LENGTH[1]:
+        raise ParameterError(
+            f"--title {title!r} has {len(title)} characters, expected {TITLE_LENGTH[0]} to "
+            f"{TITLE_LENGTH[1]}."
+        )
+    if out.exists():
+        raise ParameterError(f"{out} exists: name a folder that does not.")
+    opened = Store.open(store)
+    if not out.resolve().parent.is_dir():
+        raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
+    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    try:
+        unfinished.mkdir()
+        shutil.copytree(store.resolve(), unfinished / store.resolve().name, copy_function=_link)
+        about = {
+            "id": name,
+            "title": title,
+            "subtitle": f"{len(opened):,} windows of EEG and spectrogram, one sealed Zarr store",
+            "description": _description(opened, slug),
+            "licenses": [{"name": licence}],
+            "keywords": ["health", "signal processing"],
+        }
+        (unfinished / METADATA).write_text(json.dumps(about, indent=1) + "\n")
+        unfinished.replace(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without links
+        shutil.copy2(source, target)
+    return target
+
+
+def _description(store: Store, slug: str) -> str:
+    counts = store.info["counts"]
+    return (
+        f"A store of hms-eeg: {counts['windows']:,} windows of {counts['patients']:,} patients, "
+        f"identity `{store.identity}`. Every session maps it as it is:\n\n"
+        "```python\nimport hmsstore\n"
+        f'store = hmsstore.Store.open("/kaggle/input/{slug}/{store.path.name}")\n```\n'
+    )

@@ -1,0 +1,59 @@
+"""The folder that Kaggle's client uploads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from helpers import Program, tree_bytes
+
+from hmsprep.errors import ParameterError
+from hmsprep.publish import publish
+from hmsstore import Store, StoreError
+
+PROGRAM = Program("hmsprep")
+
+
+def test_the_folder_holds_the_very_store_and_what_kaggle_wants(
+    store: Store, tmp_path: Path
+) -> None:
+    nbytes = publish(store.path, tmp_path / "out", "me/hms-store-1", "A store")
+    inside = tmp_path / "out" / store.path.name
+    assert tree_bytes(inside) == tree_bytes(store.path)
+    assert Store.open(inside).identity == store.identity
+    about = json.loads((tmp_path / "out" / "dataset-metadata.json").read_text())
+    assert about["id"] == "me/hms-store-1"
+    assert about["licenses"] == [{"name": "other"}]
+    assert f"/kaggle/input/hms-store-1/{store.path.name}" in about["description"]
+    assert 20 <= len(about["subtitle"]) <= 80
+    assert nbytes == sum(p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert "is whole" in PROGRAM.succeed("verify", inside).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "message"),
+    [
+        ("me", "A store", "expected USER/NAME"),
+        ("me/Big", "A store", "small letters"),
+        ("me/a--b", "A store", "single hyphens"),
+        ("me/ab", "A store", "3 to 50"),
+        ("me/good", "Short", "has 5 characters, expected 6 to 50"),
+    ],
+)
+def test_what_kaggle_would_refuse_is_refused_here(
+    store: Store, tmp_path: Path, name: str, title: str, message: str
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        publish(store.path, tmp_path / "out", name, title)
+    assert not any(tmp_path.iterdir())
+
+
+def test_nothing_is_replaced_and_only_a_store_is_taken(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ParameterError, match="exists"):
+        publish(store.path, tmp_path / "there", "me/store", "A store")
+    with pytest.raises(StoreError):
+        publish(tmp_path, tmp_path / "out", "me/store", "A store")
+    told = PROGRAM.succeed("publish", store.path, tmp_path / "new", "--id", "me/store")
+    assert f"kaggle datasets create -p {tmp_path / 'new'} --dir-mode tar" in told.stdout

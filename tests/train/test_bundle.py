@@ -1,0 +1,132 @@
+"""A bundle predicts on a machine that has no internet and nothing of ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from helpers import Program
+from train.runs import train_small
+
+from hmsstore import CLASSES, Store
+from hmstrain.bundle import KAGGLE, bundle, missing_packages, write_own_wheel
+from hmstrain.errors import ConfigError, RunError
+from hmstrain.run_folder import RunFolder
+
+PROGRAM = Program("hmstrain")
+
+
+@pytest.fixture(scope="module")
+def run(store: Store, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run of both signals and of all folds."""
+    path = tmp_path_factory.mktemp("run") / "all"
+    train_small(store, path, inputs="spec+eeg", fold="all", epochs=1, steps=2)
+    return RunFolder(path)
+
+
+@pytest.fixture(scope="module")
+def made(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of it for a machine with Kaggle's packages."""
+    pytest.importorskip("pip", reason="no pip here to download wheels with")
+    out = tmp_path_factory.mktemp("bundle") / "offline"
+    try:
+        bundle([run], out, python=f"{sys.version_info.major}.{sys.version_info.minor}")
+    except RunError as error:
+        if "cannot be downloaded" not in str(error):
+            raise
+        pytest.skip("no package index can be reached from here")
+    return out
+
+
+def fresh_machine(folder: Path, without: set[str]) -> Path:
+    """An environment with this one's packages, less some, and without any index; its Python."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    there = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True, text=True, check=True,
+    ).stdout.strip()  # fmt: skip
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        name = path.name.lower().replace("-", "_")
+        ours = any(name == word or name.startswith((f"{word}.", f"{word}_")) for word in without)
+        dist = any(name.startswith(f"{word}_") and "_info" in name for word in without)
+        target = Path(there) / path.name
+        if path.suffix != ".pth" and not ours and not dist and not target.exists():
+            target.symlink_to(path)
+    return python
+
+
+def test_the_cell_predicts_offline(made: Path, tmp_path: Path, real_data: Path) -> None:
+    without = {"hms_eeg", "zarr", "numcodecs", "donfig", "google_crc32c", "edfio"}
+    python = fresh_machine(tmp_path / "machine", without)
+    for name in ("zarr", "numcodecs", "hmstrain", "hmsstore", "edfio"):
+        found = subprocess.run(
+            [python, "-c", f"import {name}"], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert found.returncode == 1, name
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HMS_", "PYTHON", "PIP_"))}
+    offline = {"PIP_NO_INDEX": "1", "HMS_BUNDLE": str(made), "HMS_DATA": str(real_data / "kaggle")}
+    work = tmp_path / "work"
+    work.mkdir()
+    done = subprocess.run(
+        [python, made / "cell.py"], env=clean | offline, cwd=work, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = pl.read_csv(work / "submission.csv")
+    assert found["eeg_id"].to_list() == [3911565283]
+    assert found.columns == ["eeg_id", *(f"{name}_vote" for name in CLASSES)]
+    assert found.drop("eeg_id").sum_horizontal()[0] == pytest.approx(1)
+
+
+def test_a_bundle_holds_weights_and_just_the_wheels_that_are_missing(made: Path) -> None:
+    names = {path.name.split("-")[0].lower() for path in (made / "wheels").iterdir()}
+    assert {"hms_eeg", "zarr", "numcodecs", "edfio"} <= names
+    assert not names & {"torch", "numpy", "polars", "timm"}
+    for fold in made.glob("runs/all/fold*"):
+        files = {path.name for path in (fold / "best").iterdir()}
+        assert files == {"model.json", "model.safetensors"}
+    assert len(list(made.glob("runs/all/fold*"))) > 1
+    assert not list(made.rglob("training.pt"))
+    cell = (made / "cell.py").read_text()
+    assert len(cell.splitlines()) <= 12
+    compile(cell, "cell.py", "exec")
+
+
+def test_what_is_missing_follows_from_what_is_there() -> None:
+    few = missing_packages(KAGGLE)
+    assert "zarr" in few
+    assert "torch" not in few
+    more = missing_packages([name for name in KAGGLE if name != "timm"])
+    assert set(more) - set(few) >= {"timm"}
+    assert set(few) <= set(more)
+
+
+def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
+    path = write_own_wheel(tmp_path)
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+        record = next(name for name in names if name.endswith("RECORD"))
+        listed = [line.split(",")[0] for line in wheel.read(record).decode().splitlines()]
+        assert sorted(listed) == sorted(names)
+        entry = next(name for name in names if name.endswith("entry_points.txt"))
+        assert "hmstrain = hmstrain.cli:main" in wheel.read(entry).decode()
+    assert {"hmsprep/cli.py", "hmsstore/reader.py", "hmstrain/view/page.html"} <= set(names)
+
+
+def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"expected a version such as 3\.11"):
+        bundle([run], tmp_path / "out", python="three")
+    (tmp_path / "there").mkdir()
+    with pytest.raises(RunError, match="exists"):
+        bundle([run], tmp_path / "there", python="3.11")
+    with pytest.raises(RunError, match="is not finished"):
+        bundle([RunFolder(tmp_path)], tmp_path / "out", python="3.11")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+    assert "exists" in PROGRAM.fail("bundle", run.path, tmp_path / "there")
