@@ -54,6 +54,7 @@ bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
 	$(BIN)/python benchmarks/loader.py --results $(BENCH)/results
 	$(BIN)/python benchmarks/step.py --image-size 128 --results $(BENCH)/results
 	$(BIN)/python benchmarks/inspecting.py --results $(BENCH)/results
+	$(BIN)/python benchmarks/recording.py --results $(BENCH)/results
 
 LIKE ?= train.csv
 
@@ -62,6 +63,7 @@ bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's t
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/step.py --image-size 128
 	$(BIN)/python benchmarks/inspecting.py
+	$(BIN)/python benchmarks/recording.py --minutes 1440
 	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
 	VIRTUAL_ENV=$(BENCH)/venv $(BIN)/uv pip install --quiet -e '.[prep,train]' --group peers
 	$(BENCH)/venv/bin/python benchmarks/peers.py --work $(BENCH)/peers

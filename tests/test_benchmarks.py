@@ -50,6 +50,14 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     assert row["inspect s"] > 0
 
 
+def test_recording(tmp_path: Path) -> None:
+    small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
+    found = records("recording", tmp_path, *small)
+    (row,) = found["recording"]["rows"]
+    assert row["windows"] == 56
+    assert row["predict / network alone"] > 0
+
+
 def test_loader(toy: Path, tmp_path: Path) -> None:
     found = records("loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
     (row,) = found["loader"]["rows"]

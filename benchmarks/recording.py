@@ -1,0 +1,164 @@
+"""From a long recording to its timeline: spectrogram, import and prediction, and their memory.
+
+A spectrogram of ten minutes of EEG; how near it is to given ones, if data are named that hold some; a
+simulated recording imported by `hmsprep import`; and `hmstrain predict` of it from the command line,
+beside the network alone on inputs that lie ready in memory.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import edfio
+import numpy as np
+import torch
+from conditions import module, timed
+from footprint import measured
+from record import command_line, write_record
+
+from hmsprep.multitaper import spectrogram
+from hmsprep.source import Source
+from hmsprep.spectrograms import check
+from hmsstore import CHANNELS, Store
+from hmstrain.run_folder import RunFolder
+from hmstrain.trained import load_trained
+
+RATE_HZ = 256
+BATCH = 32
+NOTE = (
+    "Spectrogram: ten minutes of 20 channels, all processors, medians and range. Agreement: "
+    "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
+    "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a window "
+    "every 10 s; the network alone: forward passes of batches of 32 that lie prepared in memory. "
+    "Memory is of the whole process tree: own, and with mapped files."
+)
+
+
+def spectrogram_seconds(rounds: int) -> dict[str, Any]:
+    """Ten minutes of EEG."""
+    eeg_uv = np.random.default_rng(0).normal(0, 30, (120_000, 20)).astype(np.float32)
+    spectrogram(eeg_uv[:4_000])
+    found = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        spectrogram(eeg_uv)
+        found.append(time.perf_counter() - begun)
+    return {
+        "spectrogram of 10 min, s": f"{statistics.median(found):.3f} "
+        f"({min(found):.3f}-{max(found):.3f})"
+    }
+
+
+def agreement(data: Path | None, part: str | None) -> dict[str, Any]:
+    """With given spectrograms, if there are any."""
+    if data is None:
+        return {}
+    found = check(Source(data, part), 100)
+    numbers = found.by_region()["all"]
+    return {
+        "pairs": found.eegs,
+        "values": numbers["values"],
+        "correlation": round(numbers["correlation"], 5),
+        "median ratio": round(numbers["median ratio"], 4),
+    }
+
+
+def write_recording(path: Path, minutes: int) -> None:
+    """Ten minutes of noise, again and again."""
+    rng = np.random.default_rng(0)
+    signals = [
+        edfio.EdfSignal(
+            rng.normal(0, 30, 600 * RATE_HZ), RATE_HZ, label=f"EEG {name.upper()}-REF",
+            physical_dimension="uV", physical_range=(-3_250, 3_250),
+        )
+        for name in CHANNELS
+    ]  # fmt: skip
+    edfio.Edf(signals).write(path)
+    content = path.read_bytes()
+    head, records = int(content[184:192]), int(content[236:244])
+    times = max(1, minutes // 10)
+    count = str(records * times).ljust(8).encode()
+    with path.open("wb") as file:
+        file.write(content[:236] + count + content[244:head])
+        for _ in range(times):
+            file.write(content[head:])
+
+
+def network_rate(run: Path, store: Path, rounds: int) -> float:
+    """Windows a second of the network alone."""
+    trained = load_trained(RunFolder(run), torch.device("cpu"))
+    opened = Store.open(store)
+    rows = np.arange(BATCH) % len(opened)
+    batch = {name: torch.from_numpy(array) for name, array in opened.gather(rows).items()}
+    prepared = trained.inputs(opened)(batch, None)
+    seconds = []
+    with torch.no_grad():
+        trained.network(**prepared)
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            trained.network(**prepared)
+            seconds.append(time.perf_counter() - begun)
+    return BATCH / statistics.median(seconds)
+
+
+def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int) -> dict[str, Any]:
+    """Import and prediction of a recording, beside the network alone."""
+    data, store, run = folder / "data", folder / "hms.zarr", folder / "run"
+    timed(module("hmsprep", "synth", data, "--windows", 96))
+    timed(module("hmsprep", "build", data, store))
+    timed(
+        module(
+            "hmstrain", "run", store, "--out", run, "--model", model, "--inputs", "spec+eeg",
+            "--image-size", image_size, "--epochs", 1, "--steps", 2, "--batch-size", 8,
+        )
+    )  # fmt: skip
+    recording = folder / "night.edf"
+    write_recording(recording, minutes)
+    imported = measured(module("hmsprep", "import", recording, folder / "imported"))
+    before = network_rate(run, store, rounds)
+    predicted = measured(module("hmstrain", "predict", run, recording, "--out", folder / "out"))
+    after = network_rate(run, store, rounds)
+    windows = (minutes // 10 * 600 - 50) // 10 + 1
+    alone = (before + after) / 2
+    return {
+        "minutes": minutes // 10 * 10,
+        "windows": windows,
+        "import s": round(imported["seconds"], 1),
+        "import own MiB": imported["peak own MiB"],
+        "model": f"{model}, {image_size} px",
+        "network alone windows/s": round(alone, 1),
+        "predict s": round(predicted["seconds"], 1),
+        "predict / network alone": round(windows / predicted["seconds"] / alone, 2),
+        "predict own MiB": predicted["peak own MiB"],
+        "predict with files MiB": predicted["peak with files MiB"],
+    }
+
+
+def main() -> None:
+    """Measure, and write the record."""
+    parser = command_line(__doc__)
+    parser.add_argument("--pairs", type=Path, help="data with real spectrograms to compare with")
+    parser.add_argument("--part", choices=("train", "test"), help="of those data")
+    parser.add_argument("--minutes", type=int, default=120, help="length of the recording")
+    parser.add_argument("--model", default="efficientnet_b0")
+    parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=9)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="hms-recording-"))
+    try:
+        row = spectrogram_seconds(arguments.rounds) | agreement(arguments.pairs, arguments.part)
+        row |= compare(
+            folder, arguments.minutes, arguments.model, arguments.image_size, arguments.rounds
+        )
+        write_record("recording", [row], NOTE, arguments)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
