@@ -1,8 +1,8 @@
 """From a long recording to its timeline: spectrogram, import and prediction, and their memory.
 
-A spectrogram of ten minutes of EEG; how near it is to given ones, if data are named that hold some; a
-simulated recording imported by `hmsprep import`; and `hmstrain predict` of it from the command line,
-beside the network alone on inputs that lie ready in memory.
+A spectrogram of ten minutes of EEG; how near it is to given ones, if data are named that hold
+some; a simulated recording imported by `hmsprep import`; and `hmstrain predict` of it from the
+command line, beside the model alone on windows that lie in memory.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ BATCH = 32
 NOTE = (
     "Spectrogram: ten minutes of 20 channels, all processors, medians and range. Agreement: "
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
-    "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a window "
-    "every 10 s; the network alone: forward passes of batches of 32 that lie prepared in memory. "
+    "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
+    "window every 10 s; resident: input preparation and network, in batches of 32 stored windows that "
+    "lie in memory. "
     "Memory is of the whole process tree: own, and with mapped files."
 )
 
@@ -89,25 +90,25 @@ def write_recording(path: Path, minutes: int) -> None:
             file.write(content[head:])
 
 
-def network_rate(run: Path, store: Path, rounds: int) -> float:
-    """Windows a second of the network alone."""
+def resident_rate(run: Path, store: Path, rounds: int) -> float:
+    """Windows a second of the model on windows that lie in memory."""
     trained = load_trained(RunFolder(run), torch.device("cpu"))
     opened = Store.open(store)
     rows = np.arange(BATCH) % len(opened)
     batch = {name: torch.from_numpy(array) for name, array in opened.gather(rows).items()}
-    prepared = trained.inputs(opened)(batch, None)
+    prepare = trained.inputs(opened)
     seconds = []
     with torch.no_grad():
-        trained.network(**prepared)
+        trained.network(**prepare(batch, None))
         for _ in range(rounds):
             begun = time.perf_counter()
-            trained.network(**prepared)
+            trained.network(**prepare(batch, None))
             seconds.append(time.perf_counter() - begun)
     return BATCH / statistics.median(seconds)
 
 
 def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int) -> dict[str, Any]:
-    """Import and prediction of a recording, beside the network alone."""
+    """Import and prediction of a recording, beside the model alone."""
     data, store, run = folder / "data", folder / "hms.zarr", folder / "run"
     timed(module("hmsprep", "synth", data, "--windows", 96))
     timed(module("hmsprep", "build", data, store))
@@ -120,9 +121,9 @@ def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int
     recording = folder / "night.edf"
     write_recording(recording, minutes)
     imported = measured(module("hmsprep", "import", recording, folder / "imported"))
-    before = network_rate(run, store, rounds)
+    before = resident_rate(run, store, rounds)
     predicted = measured(module("hmstrain", "predict", run, recording, "--out", folder / "out"))
-    after = network_rate(run, store, rounds)
+    after = resident_rate(run, store, rounds)
     windows = (minutes // 10 * 600 - 50) // 10 + 1
     alone = (before + after) / 2
     return {
@@ -131,9 +132,9 @@ def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int
         "import s": round(imported["seconds"], 1),
         "import own MiB": imported["peak own MiB"],
         "model": f"{model}, {image_size} px",
-        "network alone windows/s": round(alone, 1),
+        "resident windows/s": round(alone, 1),
         "predict s": round(predicted["seconds"], 1),
-        "predict / network alone": round(windows / predicted["seconds"] / alone, 2),
+        "predict / resident": round(windows / predicted["seconds"] / alone, 2),
         "predict own MiB": predicted["peak own MiB"],
         "predict with files MiB": predicted["peak with files MiB"],
     }

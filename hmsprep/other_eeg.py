@@ -45,7 +45,8 @@ def check_spectrograms(
                 "eegs": found.eegs,
                 "left out": found.left_out,
                 "regions": regions,
-                "frequencies": found.by_frequency(),
+                "bands": found.by_band(),
+                "features": found.by_feature(),
             }
         )
     else:
@@ -57,9 +58,9 @@ def check_spectrograms(
                 f"{line['median ratio']:.4f}",
                 f"{line['median error']:.4f}",
             )
-            for name, line in regions.items()
+            for name, line in (regions | found.by_band()).items()
         ]
-        header = ("region", "values", "correlation", "ratio", "error")
+        header = ("region or band", "values", "correlation", "ratio", "error")
         note = (
             f"EEGs: {found.eegs:,}, and {found.left_out:,} that have no files or lie between two "
             "rows. Correlation of log power; median of computed over given; median distance of "
@@ -111,7 +112,7 @@ def import_recordings(
     pieces = sum(len(one["pieces"]) for one in made.recordings)
     console.note(
         f"Wrote {out}: {made.windows:,} windows of {made.hours:,.1f} hours, {pieces:,} EEG files "
-        f"of {len(made.recordings):,} recordings and {made.patients:,} patients."
+        f"of {_many(len(made.recordings), 'recording')} and {_many(made.patients, 'patient')}."
     )
     if made.labelled:
         counts = ", ".join(f"{name} {n:,}" for name, n in made.by_class.items() if n)
@@ -132,3 +133,7 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str, *, as_j
         f"Made {out}, {nbytes / 1e9:,.1f} GB. Upload it (private, unless you say --public):"
     )
     print(command)
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -110,6 +112,15 @@ SMALLEST = 0.05
 """The competition's files are rounded to 0.01: what is smaller has no logarithm to compare."""
 
 
+BANDS_HZ = {
+    "delta, to 4 Hz": (0.0, 4.0),
+    "theta, 4-8 Hz": (4.0, 8.0),
+    "alpha, 8-13 Hz": (8.0, 13.0),
+    "beta, 13-20 Hz": (13.0, 20.1),
+}
+"""Clinical bands, as far as the spectrograms reach."""
+
+
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Spectrograms computed here beside those given, row by row."""
@@ -152,6 +163,21 @@ class Agreement:
             for n, region in enumerate(REGIONS)
         }
         return regions | {"all": self.numbers(slice(None))}
+
+    def by_feature(self) -> list[dict[str, Any]]:
+        """Agreement of each of the 400 features: region and frequency."""
+        return [
+            {"region": region, "Hz": frequency} | self.numbers(slice(number, number + 1))
+            for number, (region, frequency) in enumerate(product(REGIONS, FREQUENCIES_HZ))
+        ]
+
+    def by_band(self) -> dict[str, dict[str, float]]:
+        """Agreement in each of the clinical bands, all regions together."""
+        of_feature = np.tile(FREQUENCIES_HZ, len(REGIONS))
+        return {
+            name: self.numbers((of_feature >= low) & (of_feature < high))
+            for name, (low, high) in BANDS_HZ.items()
+        }
 
     def by_frequency(self) -> list[dict[str, float]]:
         """Agreement at each of the 100 frequencies, all regions together."""

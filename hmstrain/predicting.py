@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, Store
+from hmsstore import CLASSES, SPLITS, Store
 from hmstrain import console
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.notice import RESEARCH_ONLY
@@ -50,16 +50,18 @@ def predict(
     cleaning = _cleaning(folders)
     with opened(path, cleaning, stride_s=stride_s) as source:
         store = source.store
-        for message in _warnings(store):
-            console.warn(message)
-        rows = np.flatnonzero(store.windows["split"] != 3)
+        if source.given:  # else its warnings are of a training that nobody does
+            for message in store.info["warnings"]:
+                console.warn(message)
+        rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
         prediction, told = _predicted(folders, store, rows, how)
         predicted = time.perf_counter()
+        windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
         recordings = [
-            _write_recording(out, described, store, prediction, told)
+            _write_recording(out, described, windows, prediction, told)
             for described in source.recordings
         ]
         found = {
@@ -115,16 +117,6 @@ def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
     return Normalisation.from_json(described["normalisation"]).cleaning
 
 
-def _warnings(store: Store) -> list[str]:
-    """A store's warnings but those about training, which nobody does here."""
-    about_training = ("No labels", "No training windows", "patient", "fold", "test set")
-    return [
-        message
-        for message in store.info.get("warnings", [])
-        if not any(word in message for word in about_training)
-    ]
-
-
 def _predicted(
     folders: Sequence[RunFolder], store: Store, rows: NDArray[np.int64], how: How
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
@@ -160,7 +152,7 @@ def _predicted(
 def _write_recording(
     out: Path,
     described: dict[str, Any],
-    store: Store,
+    windows: dict[str, NDArray[Any]],
     prediction: NDArray[np.float64],
     told: dict[str, Any],
 ) -> dict[str, Any]:
@@ -170,7 +162,7 @@ def _write_recording(
     from hmstrain.predict.recording import make_timeline, write_annotations
     from hmstrain.predict.tables import write_timeline
 
-    timeline = make_timeline(described, store.windows, prediction)
+    timeline = make_timeline(described, windows, prediction)
     name = Path(described["file"]).stem
     write_timeline(out / f"{name}.csv", timeline)
     write_annotations(timeline, out / f"{name}.annotations.edf")

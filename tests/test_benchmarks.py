@@ -55,7 +55,7 @@ def test_recording(tmp_path: Path) -> None:
     found = records("recording", tmp_path, *small)
     (row,) = found["recording"]["rows"]
     assert row["windows"] == 56
-    assert row["predict / network alone"] > 0
+    assert row["predict / resident"] > 0
 
 
 def test_loader(toy: Path, tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
 RECORDINGS, ANNOTATIONS = "recordings.json", "annotations.csv"
 CONTEXT = 8 * STEP_SAMPLES
 """Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
-AT_ONCE = 2
-"""Pieces worked on at once: each takes some 250 MB."""
+AT_ONCE = 4
+"""Pieces worked on at once, at most one per processor: each takes some 200 MB."""
 MOST_PIECES = 10_000
 """Of a recording; its pieces are numbered from its own number times this on."""
 TUH_NAME = re.compile(r"([a-z]{8})_s\d+_t\d+")

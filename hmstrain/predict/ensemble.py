@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from hmstrain.trained import Trained, load_trained
 from hmstrain.world import World
 
 AVERAGES = ("arithmetic", "geometric", "fitted")
+BATCH = 32
+"""Windows at once, at least: without gradients there is room."""
 AT_ONCE = 1_024
 """Windows between two words of progress."""
 CONVERGED = 1e-9
@@ -112,7 +114,7 @@ def predict_rows(
     for member in members:
         seen: list[Floats] = []
         for trained in member.networks:
-            config = trained.config
+            config = replace(trained.config, batch_size=max(BATCH, trained.config.batch_size))
             loader = make_loader(
                 store,
                 signals(config),

@@ -106,7 +106,7 @@ def make_timeline(
     described : mapping
         The recording, as `hmsprep import` describes it.
     windows : mapping of arrays
-        The store's table of windows.
+        Columns of the store's table, of the windows that were predicted.
     prediction : float64 (windows, 6)
     """
     starts = {piece["eeg_id"]: piece["start_s"] for piece in described["pieces"]}

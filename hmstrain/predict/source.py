@@ -31,6 +31,8 @@ class Source:
     """Windows to predict."""
 
     store: Store
+    given: bool
+    """Whether it is the user's own store, not one that was built for this."""
     recordings: tuple[dict[str, Any], ...] = ()
     """If they are of recordings: file, seconds, pieces (eeg_id, start_s) ... of each."""
 
@@ -62,7 +64,7 @@ def opened(
         What building takes is not installed.
     """
     if (path / MANIFEST_NAME).is_file():
-        yield Source(Store.open(path))
+        yield Source(Store.open(path), given=True)
         return
     files = recording_files(path)
     if not files and not _is_kaggle(path):
@@ -88,7 +90,7 @@ def opened(
             part = "test"
         options = [] if part is None else ["--part", part]
         _hmsprep("build", data, work / "hms.zarr", *options, *_flags(cleaning), "--json")
-        yield Source(Store.open(work / "hms.zarr"), recordings)
+        yield Source(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
 
 
 def recording_files(path: Path) -> list[Path]:

@@ -145,7 +145,11 @@ def test_the_command_writes_and_compares(eeg: Path, tmp_path: Path) -> None:
     )
     found = json.loads(done.stdout)
     assert set(found["regions"]) == {"LL", "RL", "LP", "RP", "all"}
-    assert len(found["frequencies"]) == 100
+    assert len(found["features"]) == 400
+    assert [found["features"][n]["region"] for n in (0, 100, 399)] == ["LL", "RL", "RP"]
+    assert (
+        sum(one["values"] for one in found["bands"].values()) == found["regions"]["all"]["values"]
+    )
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "correlation" in PROGRAM.succeed("spectrogram", "--check", folder).stdout
     assert PROGRAM.run("spectrogram", eeg).returncode == 2

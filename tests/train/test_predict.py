@@ -351,6 +351,15 @@ def test_what_was_built_for_it_is_gone_afterwards(
     assert [path.name for path in tmp_path.iterdir()] == ["bad.edf"]
 
 
+def test_without_what_building_takes_one_sentence_says_so(
+    runs: dict[str, Path], recording: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hmstrain.predict.source.find_spec", lambda _: None)
+    cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
+    with pytest.raises(RunError, match=r"pip install '\.\[prep\]'"), opened(recording, cleaning):
+        pass
+
+
 def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
     for number, settings in enumerate(
         [
