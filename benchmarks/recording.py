@@ -34,9 +34,8 @@ NOTE = (
     "Spectrogram: ten minutes of 20 channels, all processors, medians and range. Agreement: "
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
-    "window every 10 s; resident: input preparation and network, in batches of 32 stored windows that "
-    "lie in memory. "
-    "Memory is of the whole process tree: own, and with mapped files."
+    "window every 10 s; resident: input preparation and network, in batches of 32 stored windows "
+    "that lie in memory. Memory is of the whole process tree: own, and with mapped files."
 )
 
 
