@@ -148,7 +148,7 @@ def study_bars(rows: list[dict[str, Any]], constant_kl: float | None, title: str
         "D",
         color=ORANGE,
         ms=5,
-        label="report (patients leak)",
+        label="report (real data, patients leak)",
     )
     if constant_kl is not None:
         axis.axvline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction")
