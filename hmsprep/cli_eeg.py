@@ -36,8 +36,9 @@ def spectrogram(
     """Compute the competition's spectrogram from EEG, or compare it with those given."""
     from hmsprep import other_eeg
 
-    if (check is None) != (eeg is not None and out is not None):
-        raise typer.BadParameter("give EEG and OUT, or --check DATA")
+    both, any_ = eeg is not None and out is not None, eeg is not None or out is not None or edges
+    if not both if check is None else any_:
+        raise typer.BadParameter("give EEG and OUT, or --check DATA by itself")
     if check is not None:
         other_eeg.check_spectrograms(check, part, count, figure, as_json=json)
     else:

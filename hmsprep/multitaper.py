@@ -63,7 +63,8 @@ def spectrogram(
     Returns
     -------
     float32 (rows, 400)
-        Power in uV^2/Hz, features in the order of the competition's columns.
+        Power in uV^2/Hz, features in the order of the competition's columns. As theirs, it is
+        two-sided: half of what folding negative frequencies in would give.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
     Parameters
     ----------
     store : Path
-        A sealed store; it is opened, so a damaged one is refused.
+        A sealed store; its seal and the sizes of its files are checked.
     out : Path
         Folder to make: the metadata beside the store's folder.
     name : str
@@ -68,6 +68,8 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
     if out.exists():
         raise ParameterError(f"{out} exists: name a folder that does not.")
     opened = Store.open(store)
+    if store.resolve() in out.resolve().parents:
+        raise ParameterError(f"{out} cannot be made: it would lie in the store.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
@@ -103,5 +105,5 @@ def _description(store: Store, slug: str) -> str:
         f"A store of hms-eeg: {counts['windows']:,} windows of {counts['patients']:,} patients, "
         f"identity `{store.identity}`. Every session maps it as it is:\n\n"
         "```python\nimport hmsstore\n"
-        f'store = hmsstore.Store.open("/kaggle/input/{slug}/{store.path.name}")\n```\n'
+        f'store = hmsstore.Store.open("/kaggle/input/{slug}/{store.path.resolve().name}")\n```\n'
     )

@@ -26,6 +26,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.predictions import OUT_OF_FOLD
 from hmstrain.run_folder import CONFIG, OUTCOME, RunFolder
 
 OURS = "hms-eeg"
@@ -95,7 +96,7 @@ def bundle(
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
-        _download(missing_packages(have), python, wheels)
+        _download(missing_packages(have, python), python, wheels)
         (unfinished / "cell.py").write_text(CELL.format(name=out.name))
         unfinished.replace(out)
     finally:
@@ -122,16 +123,21 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
     for part in dict.fromkeys([folder.path, *networks]):
         target = runs / name / part.relative_to(folder.path)
         target.mkdir(parents=True, exist_ok=True)
-        for file in (CONFIG, OUTCOME):
-            shutil.copyfile(part / file, target / file)
+        for file in (CONFIG, OUTCOME, OUT_OF_FOLD):
+            if file != OUT_OF_FOLD or (part / file).is_file():
+                shutil.copyfile(part / file, target / file)
         if part in networks:
             best = RunFolder(part).best
             shutil.copytree(best, target / best.name, ignore=shutil.ignore_patterns("training*"))
     return name
 
 
-def missing_packages(have: Sequence[str]) -> dict[str, str]:
-    """Packages that predicting takes, less those of the other machine: name -> version here."""
+def missing_packages(have: Sequence[str], python: str) -> dict[str, str]:
+    """Packages that predicting takes on Linux, less those there: name -> version here."""
+    machine = {
+        "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux",
+        "platform_system": "Linux", "platform_machine": "x86_64",
+    }  # fmt: skip
     known = {canonicalize_name(name) for name in have}
     found: dict[str, str] = {}
     waiting = [Requirement(f"{OURS}[{','.join(EXTRAS)}]")]
@@ -154,7 +160,8 @@ def missing_packages(have: Sequence[str]) -> dict[str, str]:
         for text in installed.requires or ():
             needed = Requirement(text)
             wanted = needed.marker is None or any(
-                needed.marker.evaluate({"extra": extra}) for extra in (*requirement.extras, "")
+                needed.marker.evaluate(machine | {"extra": extra})
+                for extra in (*requirement.extras, "")
             )
             if wanted:
                 waiting.append(needed)

@@ -44,8 +44,10 @@ def predict(
     from hmstrain.predict.tables import write_windows
 
     folders = [RunFolder(run) for run in runs]
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is no folder: name another --out.")
+    if out.exists() and not (out.is_dir() and (_earlier(out) or not any(out.iterdir()))):
+        raise RunError(
+            f"--out {out} holds something else than predictions: name another folder, or a new one."
+        )
     begun = time.perf_counter()
     cleaning = _cleaning(folders)
     with opened(path, cleaning, stride_s=stride_s) as source:
@@ -57,6 +59,11 @@ def predict(
         prepared = time.perf_counter()
         prediction, told = _predicted(folders, store, rows, how)
         predicted = time.perf_counter()
+        if any(run["trained_on"] == store.identity for run in told["runs"]):
+            console.warn(
+                "A run was trained on this very store: what it says of windows in the split "
+                "'train' it has seen the answers to."
+            )
         windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
@@ -88,15 +95,17 @@ def predict(
 def submission(runs: Sequence[Path], data: Path, out: Path, how: How, *, as_json: bool) -> None:
     """Write the competition's submission."""
     from hmstrain.predict.source import opened
-    from hmstrain.predict.tables import read_order, write_submission
+    from hmstrain.predict.tables import is_submission, read_order, write_submission
 
     if out.suffix != ".csv":
         raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
     if not out.resolve().parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {out.parent}.")
+    if out.exists() and not is_submission(out):
+        raise RunError(f"--out {out} is there already, and no submission: name another file.")
     folders = [RunFolder(run) for run in runs]
     with opened(data, _cleaning(folders), part="test") as source:
-        order = read_order(data / "sample_submission.csv") if data.is_dir() else None
+        order = read_order(data)
         rows = np.arange(len(source.store))
         prediction, told = _predicted(folders, source.store, rows, how)
         count = write_submission(out, source.store, prediction, order)
@@ -104,6 +113,11 @@ def submission(runs: Sequence[Path], data: Path, out: Path, how: How, *, as_json
         console.print_json({"out": str(out), "rows": count, **told})
     else:
         console.note(f"Wrote {out}: {count:,} rows. {RESEARCH_ONLY}")
+
+
+def _earlier(out: Path) -> bool:
+    """Whether a folder holds what an earlier prediction left, and may be replaced."""
+    return (out / "predictions.json").is_file()
 
 
 def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
@@ -173,6 +187,7 @@ def _write_recording(
         "windows": f"{len(timeline.centre_s):,}",
         "runs": ", ".join(run["path"] for run in told["runs"]),
         "average": told["average"] + (", and of left and right exchanged" * told["swap"]),
+        "references": ", ".join(described["references"]) or "not named",
         "channels filled with 0": ", ".join(described["filled"]) or "none",
     }
     make_page(timeline, about).write(out / f"{name}.html")
@@ -181,6 +196,7 @@ def _write_recording(
         "file": described["file"],
         "seconds": timeline.seconds,
         "filled": described["filled"],
+        "references": described["references"],
         "share_of_time": timeline.burden(),
         "episodes": [
             {
@@ -194,9 +210,9 @@ def _write_recording(
         ],
     }
     write_json(out / f"{name}.json", found)
-    return {key: found[key] for key in ("file", "seconds", "filled", "share_of_time")} | {
-        "episodes": len(episodes)
-    }
+    return {
+        key: found[key] for key in ("file", "seconds", "filled", "references", "share_of_time")
+    } | {"episodes": len(episodes)}
 
 
 def bundle(

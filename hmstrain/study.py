@@ -253,10 +253,10 @@ def explanation(table: dict[str, Any]) -> str:
     """What one has to know to read the table."""
     return (
         f"A constant prediction has kl_votes {number(table['constant_kl_votes'])}. "
-        "'less constant' is kl_votes less that of the constant prediction (below 0: better), paired "
-        "window by window, with its 95% interval over patients. The report's numbers are from a "
-        "random split of windows, in which patients leak, on real data, with accuracy and F1 by formulas of its "
-        "own; its contrastive model was never finished."
+        "'less constant' is kl_votes less that of the constant prediction (below 0: better), "
+        "paired window by window, with its 95% interval over patients. The report's numbers are "
+        "from a random split of windows, in which patients leak, on real data, with accuracy and "
+        "F1 by formulas of its own; its contrastive model was never finished."
     )
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,7 @@ from hmsprep.progress import Progress, untold
 from hmsprep.source import recordings_folder
 from hmsprep.spectrograms import beside
 from hmsprep.writing import write_csv, write_eeg, write_spectrogram
+from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
 
 RECORDINGS, ANNOTATIONS = "recordings.json", "annotations.csv"
@@ -106,7 +108,7 @@ def import_recordings(
     ParameterError
         The folder is there already, or the stride makes no sense.
     """
-    stride = round(stride_s * RATE)
+    stride = round(stride_s * RATE) if isfinite(stride_s) else 0
     if stride < 1 or abs(stride - stride_s * RATE) > 1e-6:
         raise ParameterError(
             f"--stride {stride_s:g}: expected seconds of whole samples (of 1/200 s), above 0."
@@ -115,6 +117,14 @@ def import_recordings(
         raise ParameterError(f"{out} exists: name a folder that does not.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
+    if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
+        raise ParameterError(f"{out} cannot be made: it would lie in a sealed store.")
+    names = [path.name for path in files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ParameterError(
+            f"{twice} stands there twice: files are told apart by their names, so rename one."
+        )
     recordings = _open_all(files, renamed or {})
     intervals = _intervals(recordings, unlabelled)
     unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")

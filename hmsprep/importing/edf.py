@@ -29,10 +29,13 @@ SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
 MARGIN_S = 2
 """Read beyond a part, so that its ends are resampled as its middle is."""
+LARGEST_UV = 1e7
+"""Ten volts: no amplifier of EEG has such a range."""
 LARGEST_BDF = 300_000_000
 """Bytes of a BDF file, which unlike EDF is not mapped but read whole."""
-LARGEST_TERM = 1_000_000
-"""Largest term of the ratio of two rates that is kept as it is."""
+LARGEST_TERM = 20_000
+"""Largest term of the ratio of two rates; beyond, the nearest such ratio is taken: the filter is as
+long, and a day drifts by less than a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
     content = _open(path)
     chosen = choose_signals([signal.label for signal in content.signals], renamed, str(path))
     signals = {name: content.signals[number] for name, number in chosen.signals.items()}
+    for name, signal in signals.items():
+        _check_range(signal, name, path)
     units = {name: _unit(signal, name, path) for name, signal in signals.items()}
     for name, signal in signals.items():
         rate = float(_rate(signal, content))
@@ -150,7 +155,9 @@ def _open(path: Path) -> Any:
         stated = int(head[236:244])
         content = _content(path)
         labels = [signal.label for signal in content.signals]
-    except (ValueError, IndexError, OSError, EOFError) as error:
+        if not _record_s(content) > 0:
+            raise ValueError(f"its records last {content.data_record_duration} s")
+    except Exception as error:  # edfio has none of its own for what files can hold
         raise DataError(
             f"{path} is no EDF or BDF file that can be read: {size:,} bytes that begin with "
             f"{head[:8]!r} ({str(error)[:80]}). Export it again."
@@ -159,6 +166,11 @@ def _open(path: Path) -> Any:
         raise DataError(
             f"{path} is discontinuous ({content.reserved[:5]}): it has gaps that this format does "
             "not show. Export it as a continuous file, or each part by itself."
+        )
+    if content.bytes_in_header_record != 256 * (1 + int(head[252:256])):
+        raise DataError(
+            f"{path} is damaged: its header has {content.bytes_in_header_record:,} bytes, expected "
+            f"{256 * (1 + int(head[252:256])):,}. Copy it again."
         )
     if stated > content.num_data_records:
         raise DataError(
@@ -185,9 +197,11 @@ def low_pass(up: int, down: int) -> NDArray[np.float64]:
 
 
 def _patient(content: Any) -> str:
-    """EDF+ writes X for what is left out."""
+    """EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything."""
     words = content.local_patient_identification.split()
-    return " ".join(words) if any(word.upper() != "X" for word in words) else ""
+    if len(words) > 3 and words[1] in ("F", "M", "X"):
+        words = [words[0], words[3]]
+    return " ".join(word for word in words if word.upper() != "X")
 
 
 def _content(path: Path) -> Any:
@@ -213,8 +227,27 @@ def _rate(signal: Any, content: Any) -> Fraction:
     rate = Fraction(signal.samples_per_data_record) / _record_s(content)
     ratio = rate / RATE
     if max(ratio.numerator, ratio.denominator) > LARGEST_TERM:
-        return ratio.limit_denominator(LARGEST_TERM // 10) * RATE
+        return ratio.limit_denominator(LARGEST_TERM // max(1, ceil(ratio))) * RATE
     return rate
+
+
+def _check_range(signal: Any, name: str, path: Path) -> None:
+    """Refuse a signal whose header does not say what its numbers mean."""
+    try:
+        ends = [*signal.physical_range, *signal.digital_range]
+    except ValueError:
+        ends = [float("nan")]
+    if not np.isfinite(ends).all() or ends[0] == ends[1] or ends[2] == ends[3]:
+        raise DataError(
+            f"{path}: the ranges of {name} make no sense, expected two pairs of different numbers "
+            f"(physical, digital), found {ends}. Export it again."
+        )
+    largest = max(abs(ends[0]), abs(ends[1])) * _unit(signal, name, path)
+    if largest > LARGEST_UV:
+        raise DataError(
+            f"{path}: {name} may reach {largest:g} uV by its header, expected at most "
+            f"{LARGEST_UV:g}. Is its unit right?"
+        )
 
 
 def _unit(signal: Any, name: str, path: Path) -> float:

@@ -55,7 +55,10 @@ class Intervals:
                 filled[code] += np.maximum(inside, 0)
         patterns = filled[:-1]
         found = np.where(patterns.max(axis=0) >= LEAST_S, patterns.argmax(axis=0), len(CLASSES) - 1)
-        return np.where(np.minimum(filled.sum(axis=0), JUDGED_S) >= LEAST_S, found, -1)
+        known = np.zeros(len(begins_s))
+        for start, stop in _merged(self.start_s, self.stop_s):
+            known += np.maximum(np.minimum(stop, middle + JUDGED_S) - np.maximum(start, middle), 0)
+        return np.where(known >= LEAST_S, found, -1)
 
 
 def find_intervals(recording: Path) -> Path | None:
@@ -97,7 +100,7 @@ def read_intervals(path: Path) -> Intervals:
             f"{path}: expected an interval in seconds, found start_time {row['start_time']!r} and "
             f"stop_time {row['stop_time']!r}."
         )
-    words = frame["label"].str.strip_chars().str.to_lowercase().to_list()
+    words = frame["label"].fill_null("").str.strip_chars().str.to_lowercase().to_list()
     unknown = next((word for word in words if word not in LABELS), None)
     if unknown is not None:
         raise DataError(

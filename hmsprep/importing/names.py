@@ -15,6 +15,8 @@ EKG = re.compile(r"(EKG|ECG)\s*[0-9LRI]*")
 """Labels of an electrocardiogram: 'EKG', 'ECG1', 'ECGL', 'ECG II'."""
 PREFIX = re.compile(r"^(EEG|POL|ECG(?=\s+E)|EKG(?=\s+E))\s+")
 """What stands before the name itself: EDF's type of signal, or a recorder's word."""
+SCALP = re.compile(r"(FP|AF|F|FT|FC|C|T|TP|CP|P|PO|O|N|I)(Z|\d{1,2})")
+"""Electrodes on the scalp, of the 10-10 system too; ears and mastoids (A1, M2) are none."""
 NEEDED = tuple(sorted({name for chain in CHAINS.values() for name in chain}, key=CHANNELS.index))
 """Electrodes without which there is no bipolar montage."""
 _SCALP = {name.upper(): name for name in CHANNELS if name != "EKG"} | NEWER
@@ -53,7 +55,7 @@ def read_label(label: str) -> tuple[str, str] | None:
     electrode, _, reference = (part.strip() for part in text.partition("-"))
     if EKG.fullmatch(electrode):
         return "EKG", reference
-    if electrode not in _SCALP or reference in _SCALP:
+    if electrode not in _SCALP or SCALP.fullmatch(reference):
         return None
     return _SCALP[electrode], reference
 
@@ -110,4 +112,4 @@ def choose_signals(labels: Sequence[str], renamed: Mapping[str, str], where: str
 
 def _is_difference(label: str) -> bool:
     one, dash, other = PREFIX.sub("", label.strip().upper()).partition("-")
-    return bool(dash) and one.strip() in _SCALP and other.strip() in _SCALP
+    return bool(dash) and all(SCALP.fullmatch(part.strip()) for part in (one, other))

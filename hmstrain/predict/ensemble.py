@@ -58,9 +58,9 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
     members = []
     for folder in folders:
         parts = [folder.path]
+        if not folder.finished:
+            raise RunError(f"{folder.path} is not finished: hmstrain run --resume goes on.")
         if folder.config().fold == "all":
-            if not folder.finished:
-                raise RunError(f"{folder.path} has not finished all its folds: --resume goes on.")
             parts = sorted(folder.path.glob("fold[0-9]*"))
         networks = tuple(load_trained(RunFolder(part), world.device) for part in parts)
         members.append(Member(folder, networks))

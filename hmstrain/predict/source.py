@@ -67,6 +67,12 @@ def opened(
         yield Source(Store.open(path), given=True)
         return
     files = recording_files(path)
+    names = [one.stem for one in files]
+    twice = next((name for name in names if names.count(name) > 1 or name == "predictions"), None)
+    if twice is not None:
+        raise DataError(
+            f"{path} holds recordings whose results would have one name, {twice}: rename one."
+        )
     if not files and not _is_kaggle(path):
         found = "nothing" if not path.exists() else "something else"
         raise DataError(

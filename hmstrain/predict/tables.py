@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import zipfile
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, Store
+from hmsstore import CLASSES, SPLITS, Store
 from hmstrain.errors import DataError
 from hmstrain.metrics import checked
 from hmstrain.predict.recording import Timeline
 
+SAMPLE = "sample_submission.csv"
 SUBMISSION = ("eeg_id", *(f"{name}_vote" for name in CLASSES))
 """Columns of sample_submission.csv."""
 
@@ -22,8 +25,12 @@ def write_windows(
     path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
 ) -> None:
     """Write what identifies each window, its six probabilities and the most probable class."""
-    names = ("eeg_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s", "patient_id")
+    names = (
+        "label_id", "eeg_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s",
+        "patient_id",
+    )  # fmt: skip
     columns = [store.windows[name][rows].tolist() for name in names]
+    columns.append([SPLITS[code] for code in store.windows["split"][rows]])
     answers = [CLASSES[code] for code in prediction.argmax(axis=1)]
     lines = (
         (*identity, *map(_number, probability), answer)
@@ -31,7 +38,7 @@ def write_windows(
             rows.tolist(), *columns, prediction.tolist(), answers, strict=True
         )
     )
-    write_csv(path, ("row", *names, *CLASSES, "predicted"), lines)
+    write_csv(path, ("row", *names, "split", *CLASSES, "predicted"), lines)
 
 
 def write_timeline(path: Path, timeline: Timeline) -> None:
@@ -101,27 +108,42 @@ def write_submission(
     return len(wanted)
 
 
-def read_order(path: Path) -> list[int] | None:
-    """EEGs in the order of sample_submission.csv; None where there is none.
+def read_order(data: Path) -> list[int] | None:
+    """EEGs in the order of a folder's or zip's sample_submission.csv; None where there is none.
 
     Raises
     ------
     DataError
         It has other columns than the competition's.
     """
-    if not path.is_file():
+    text = _sample(data)
+    if text is None:
         return None
-    with path.open(newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        if tuple(header) != SUBMISSION:
-            raise DataError(
-                f"{path}: expected the columns {', '.join(SUBMISSION)}, found {', '.join(header)}."
-            )
-        try:
-            return [int(line[0]) for line in reader if line]
-        except ValueError as error:
-            raise DataError(f"{path}: expected ids of EEGs ({error}).") from None
+    reader = csv.reader(StringIO(text))
+    header = next(reader, [])
+    if tuple(header) != SUBMISSION:
+        raise DataError(
+            f"{SAMPLE} in {data}: expected the columns {', '.join(SUBMISSION)}, found "
+            f"{', '.join(header)}."
+        )
+    try:
+        return [int(line[0]) for line in reader if line]
+    except ValueError as error:
+        raise DataError(f"{SAMPLE} in {data}: expected ids of EEGs ({error}).") from None
+
+
+def is_submission(path: Path) -> bool:
+    """Whether a file is a submission, so that a new one may replace it."""
+    return path.is_file() and path.read_bytes().startswith(",".join(SUBMISSION).encode())
+
+
+def _sample(data: Path) -> str | None:
+    if data.is_dir():
+        path = data / SAMPLE
+        return path.read_text(errors="replace") if path.is_file() else None
+    with zipfile.ZipFile(data) as archive:
+        names = [name for name in archive.namelist() if Path(name).name == SAMPLE]
+        return archive.read(min(names, key=len)).decode(errors="replace") if names else None
 
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:

@@ -92,6 +92,7 @@ def test_a_real_recording_comes_back_at_other_rates(real_data: Path, tmp_path: P
         ("POL P8", ("T6", "")), ("EEG Fz", ("Fz", "")), ("C3-A2", ("C3", "A2")),
         ("ECG EKG", ("EKG", "")), ("EKG1-REF", ("EKG", "REF")), ("ECG II", ("EKG", "")),
         ("ECG", ("EKG", "")), ("EEG EKG1-REF", ("EKG", "REF")),
+        ("Fp1-AF7", None), ("F7-FT9", None), ("T3-T1", None), ("T3-M1", ("T3", "M1")),
         ("Fp1-F7", None), ("EEG FP1-F7", None), ("A1", None), ("EMG", None), ("PHOTIC", None),
         ("Fp10", None), ("", None),
     ],
@@ -137,6 +138,12 @@ def damaged(path: Path, change: Any) -> Path:
         (lambda b: b[:192] + b"EDF+D" + b[197:], r"is discontinuous \(EDF\+D\)"),
         (lambda b: b.replace(b"Fp1 ", b"Fpx "), "lacks Fp1 of the 16 electrodes.*--rename"),
         (lambda b: b.replace(b"Fp1 ", b"F3  "), "two signals for F3"),
+        (lambda b: b[:184] + b"512     " + b[192:], "its header has 512 bytes"),
+        (lambda b: b[:244] + b"0       " + b[252:], "no EDF or BDF file that can be read"),
+        (lambda b: b[:244] + b"nan     " + b[252:], "no EDF or BDF file that can be read"),
+        (lambda b: b.replace(b"-3250   ", b"nan     "), "ranges of Fp1 make no sense"),
+        (lambda b: b.replace(b"-3250   ", b"3250    "), "ranges of Fp1 make no sense"),
+        (lambda b: b.replace(b"-3250   ", b"-1e99   "), "may reach 1e.99 uV"),
         (lambda b: b.replace(b"Fp1   ", b"Fp1-F7"), "holds differences such as 'Fp1-F7'"),
     ],
 )
@@ -266,15 +273,16 @@ def test_nothing_personal_is_copied_and_annotations_are(tmp_path: Path) -> None:
 
 
 def test_recordings_of_one_patient_stay_together(tmp_path: Path) -> None:
-    names = ["aaaaaaaa_s001_t000", "aaaaaaaa_s002_t000", "bbbbbbbb_s001_t000", "x", "y", "z"]
+    names = ["aaaaaaaa_s001_t000", "aaaaaaaa_s002_t000", "bbbbbbbb_s001_t000"]
+    names += ["x", "y", "z", "w"]
     files = []
     for name in names:
         code = {"x": "77", "y": "77"}.get(name, "X")
-        patient = edfio.Patient(code=code)
+        patient = edfio.Patient(code=code, sex="F")  # which names nobody
         files.append(write_edf(tmp_path / f"{name}.edf", noise(50), patient=patient))
     import_recordings(files, tmp_path / "out")
     table = pl.read_csv(tmp_path / "out" / "test.csv")
-    assert table["patient_id"].to_list() == [1, 1, 2, 3, 3, 4]
+    assert table["patient_id"].to_list() == [1, 1, 2, 3, 3, 4, 5]
 
 
 HEADER = """# version = tse_v2.0.0
@@ -313,6 +321,8 @@ def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
     )
     found = read_intervals(table)
     assert found.consensus(np.asarray([0.0])).tolist() == [CLASSES.index("seizure")]
+    both = Intervals(np.asarray([20.0, 20.0]), np.asarray([23.0, 23.0]), np.asarray([0, 1]))
+    assert both.consensus(np.asarray([0.0])).tolist() == [-1]
     lone = Intervals(np.asarray([20.0, 20.0]), np.asarray([22.0, 22.0]), np.asarray([0, 0]))
     assert lone.consensus(np.asarray([0.0, 500.0])).tolist() == [-1, -1]
 
@@ -324,6 +334,7 @@ def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
         (HEADER + "TERM,0.0,x,seiz,1.0\n", "found start_time '0.0' and stop_time 'x'"),
         (HEADER + "TERM,9.0,3.0,seiz,1.0\n", "found start_time '9.0'"),
         (HEADER + "TERM,0.0,3.0,spindle,1.0\n", "no label 'spindle'"),
+        (HEADER + "TERM,0.0,3.0\n", "no label ''"),
     ],
 )
 def test_bad_intervals_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -340,11 +351,13 @@ def test_what_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
         import_recordings([short], tmp_path / "out")
     with pytest.raises(DataError, match="2 files cannot be imported"):
         import_recordings([good, short, tmp_path / "none.edf"], tmp_path / "out")
-    for stride in (0, -1, 0.001):
+    for stride in (0, -1, 0.001, float("nan"), float("inf")):
         with pytest.raises(ParameterError, match="whole samples"):
             import_recordings([good], tmp_path / "out", stride_s=stride)
     with pytest.raises(ParameterError, match="exists"):
         import_recordings([good], tmp_path)
+    with pytest.raises(ParameterError, match="stands there twice"):
+        import_recordings([good, good], tmp_path / "out")
     with pytest.raises(ParameterError, match="no folder"):
         import_recordings([good], tmp_path / "a" / "b")
     other = write_edf(tmp_path / "other.edf", noise(60))

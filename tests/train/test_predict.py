@@ -202,7 +202,8 @@ def test_a_training_window_written_as_a_test_pair_gets_the_same_prediction(
         PROGRAM.succeed("submission", runs[name], folder, "--out", out)
         found = pl.read_csv(out)
         assert found["eeg_id"].to_list() == [1, 2, 3]
-        np.testing.assert_allclose(found.drop("eeg_id").to_numpy(), expected, atol=2e-3)
+        np.testing.assert_allclose(found.drop("eeg_id").to_numpy(), expected, atol=5e-4)
+        assert np.ptp(expected, axis=0).max() > 2.5e-3  # so that another window would be noticed
 
 
 def test_a_submission_is_as_the_sample_has_it(
@@ -226,6 +227,9 @@ def test_a_submission_is_as_the_sample_has_it(
     assert [line.split(",")[0] for line in lines[1:]] == ["2", "1"]
     values = np.asarray([line.split(",")[1:] for line in lines[1:]], float)
     np.testing.assert_allclose(values.sum(axis=1), 1)
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", folder)
+    PROGRAM.succeed("submission", runs["one"], tmp_path / "zipped.zip", "--out", out)
+    assert [line.split(",")[0] for line in out.read_text().splitlines()[1:]] == ["2", "1"]
     sample.write_text(f"{header}\n2{',0.1' * 6}\n7{',0.1' * 6}\n")
     assert "the first that differs is 1" in PROGRAM.fail(
         "submission", runs["one"], folder, "--out", tmp_path / "no.csv"
@@ -244,7 +248,7 @@ def test_several_windows_of_an_eeg_are_no_submission(store: Store, tmp_path: Pat
     flat = np.full((len(store), 6), 1 / 6)
     with pytest.raises(DataError, match="one row for each"):
         write_submission(tmp_path / "s.csv", store, flat)
-    assert read_order(tmp_path / "none.csv") is None
+    assert read_order(tmp_path) is None
 
 
 def test_the_real_test_pair_makes_a_valid_submission(
@@ -395,6 +399,32 @@ def test_what_cannot_be_predicted_is_told(
     told = PROGRAM.fail("predict", *words, "--out", tmp_path / "out")
     assert re.search(message, told), told
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_else_than_earlier_predictions_is_replaced(
+    runs: dict[str, Path], store: Store, recording: Path, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    shutil.copy(recording, work / "night.edf")
+    (work / "night.csv").write_text("start_time,stop_time,label\n")
+    told = PROGRAM.fail("predict", runs["one"], work, "--out", work)
+    assert "holds something else than predictions" in told
+    assert (work / "night.csv").read_text() == "start_time,stop_time,label\n"
+    shutil.copy(recording, work / "night.EDF")
+    told = PROGRAM.fail("predict", runs["one"], work, "--out", tmp_path / "out")
+    assert "would have one name, night" in told
+    out = tmp_path / "twice"
+    for _ in range(2):
+        PROGRAM.succeed("predict", runs["one"], store.path, "--out", out)
+    (tmp_path / "mine.csv").write_text("precious\n")
+    told = PROGRAM.fail("submission", runs["one"], store.path, "--out", tmp_path / "mine.csv")
+    assert "no submission" in told
+    unfinished = tmp_path / "unfinished"
+    shutil.copytree(runs["one"], unfinished)
+    (unfinished / "metrics.json").unlink()
+    told = PROGRAM.fail("predict", unfinished, store.path, "--out", tmp_path / "no")
+    assert "is not finished" in told
 
 
 def timeline(codes: list[int], step: float = 10.0) -> Timeline:
