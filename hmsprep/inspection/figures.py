@@ -130,5 +130,5 @@ def _tidy(axes: Axes, title: str) -> None:
     axes.tick_params(colors="black", labelsize=8)
     axes.grid(axis="both", lw=0.2, color=GREY)
     axes.set_axisbelow(True)
-    if axes.get_ylim()[1] < 10:
+    if axes.get_ylim()[1] < 40:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
