@@ -43,10 +43,14 @@ Explain = Callable[[int], Importance]
 
 
 class Viewer:
-    """The widgets and figures of one page, and what happens when they are used."""
+    """The widgets and figures of one page, and what happens when they are used.
 
-    def __init__(self, document: Document, browser: Browser, explain: Explain | None) -> None:
-        self.document, self.browser, self.explain = document, browser, explain
+    Made before anybody asks for the page, which then only has to be given to its document.
+    """
+
+    def __init__(self, browser: Browser, explain: Explain | None) -> None:
+        self.browser, self.explain = browser, explain
+        self.document: Document | None = None
         self.place = 0
         self.spacing_uv: float | None = None
         self.importance: Importance | None = None
@@ -56,11 +60,15 @@ class Viewer:
         self._make_wishes()
         self._make_steps()
         self.search()
+
+    def give_to(self, document: Document) -> None:
+        """Become the page of a document."""
+        self.document = document
         drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
         with document.models.freeze():  # else all are gone through again for each
             for root in (*(self.widgets[name] for name in (*WISHES, *STEPS)), self.about, *drawn):
                 document.add_root(root)
-        document.title = f"hms-eeg: {(browser.run or browser.store).path.name}"
+        document.title = f"hms-eeg: {(self.browser.run or self.browser.store).path.name}"
         document.template = TEMPLATE
         document.template_variables.update(wishes=WISHES, steps=STEPS)
         document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
@@ -203,7 +211,7 @@ class Viewer:
 
     def ask(self) -> None:
         """Explain the window at hand, once the page has said that this goes on."""
-        if not len(self.rows) or self.widgets["explain"].disabled:
+        if self.document is None or not len(self.rows) or self.widgets["explain"].disabled:
             return
         self.widgets["explain"].label = "explaining ..."
         self.widgets["explain"].disabled = True

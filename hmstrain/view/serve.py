@@ -18,6 +18,8 @@ from hmstrain.view.app import Explain, Viewer
 from hmstrain.view.browser import Browser
 
 LOOPBACK = "127.0.0.1"
+MEANWHILE_S = 2.0
+"""After a page was asked for, the next one is made ready."""
 
 
 def make_server(browser: Browser, port: int = 0) -> Server:
@@ -29,9 +31,15 @@ def make_server(browser: Browser, port: int = 0) -> Server:
         The port is taken.
     """
     explain = explainer(browser)
+    spare = [Viewer(browser, explain)]
 
     def page(document: Document) -> None:
-        Viewer(document, browser, explain)
+        (spare.pop() if spare else Viewer(browser, explain)).give_to(document)
+        server.io_loop.call_later(MEANWHILE_S, make_ready)
+
+    def make_ready() -> None:
+        if not spare:
+            spare.append(Viewer(browser, explain))
 
     try:
         server = Server(

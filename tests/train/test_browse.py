@@ -235,7 +235,9 @@ def driven(browser: Browser) -> Driven:
         return Importance(f"why {row}", {"LL": np.ones(9, np.float32)})
 
     document = Document()
-    return Driven(Viewer(document, browser, explain), document)
+    viewer = Viewer(browser, explain)
+    viewer.give_to(document)
+    return Driven(viewer, document)
 
 
 def test_a_run_is_shown_from_its_test_windows_on(driven: Driven, browser: Browser) -> None:
