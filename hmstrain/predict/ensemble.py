@@ -20,8 +20,8 @@ from hmstrain.trained import Trained, load_trained
 from hmstrain.world import World
 
 AVERAGES = ("arithmetic", "geometric", "fitted")
-BATCH = 32
-"""Windows at once, at least: without gradients there is room."""
+BATCH = 16
+"""Windows at once, at least: without gradients there is room, at full resolution for no more."""
 AT_ONCE = 1_024
 """Windows between two words of progress."""
 CONVERGED = 1e-9
