@@ -119,6 +119,19 @@ def test_a_map_of_what_decides_passes_and_others_fail() -> None:
     assert planted(np.ones((80, 120), np.float32)).beaten == 0
 
 
+def test_a_map_of_half_of_what_decides_passes_deletion_but_not_insertion() -> None:
+    def forward(image: Tensor) -> Tensor:
+        both = torch.minimum(image[:, :5, :10].mean((1, 2)), image[:, 40:45, 60:70].mean((1, 2)))
+        return torch.stack([4 * both, -4 * both], dim=1)
+
+    half = np.zeros((80, 120), np.float32)
+    half[:5, :10] = 1
+    inputs = {"spectrogram_BHW": torch.ones(1, 80, 120)}
+    found = measure_faithfulness(forward, inputs, {"spectrogram_BHW": half}, 0)
+    assert found.deletion < found.misplaced_deletion
+    assert not found.holds
+
+
 def test_integrated_gradients_of_a_linear_network_are_its_terms_for_the_class() -> None:
     generator = torch.Generator().manual_seed(0)
     weight, image = torch.randn(2, 7, 9, generator=generator)
