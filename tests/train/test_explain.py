@@ -121,11 +121,13 @@ def test_a_map_of_what_decides_passes_and_others_fail() -> None:
 
 def test_a_map_of_half_of_what_decides_passes_deletion_but_not_insertion() -> None:
     def forward(image: Tensor) -> Tensor:
-        both = torch.minimum(image[:, :5, :10].mean((1, 2)), image[:, 40:45, 60:70].mean((1, 2)))
+        both = torch.minimum(
+            image[:, 10:15, 20:30].mean((1, 2)), image[:, 70:75, 10:20].mean((1, 2))
+        )
         return torch.stack([4 * both, -4 * both], dim=1)
 
     half = np.zeros((80, 120), np.float32)
-    half[:5, :10] = 1
+    half[10:15, 20:30] = 1
     inputs = {"spectrogram_BHW": torch.ones(1, 80, 120)}
     found = measure_faithfulness(forward, inputs, {"spectrogram_BHW": half}, 0)
     assert found.deletion < found.misplaced_deletion
