@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmstrain.checkpoint import read_description
 from hmstrain.errors import DataError, RunError
-from hmstrain.evaluate import Evaluator, embedding_alignment, one_per_patient
-from hmstrain.inputs import signals
-from hmstrain.loader import make_loader
+from hmstrain.evaluate import embedding_alignment, one_per_patient
 from hmstrain.metrics import scores
 from hmstrain.run_folder import RunFolder
 from hmstrain.scoring import constant
@@ -99,22 +97,10 @@ def _predict(
     folder: RunFolder, store: Store, rows: NDArray[np.int64], world: World
 ) -> tuple[NDArray[np.float64], dict[str, float] | None]:
     trained = load_trained(folder, world.device)
-    prepare, config = trained.inputs(store), trained.config
-    loader = make_loader(
-        store,
-        signals(config),
-        min(config.batch_size, len(rows)),
-        world.device,
-        resident=False,
-        threads=2,
-    )
-    try:
-        prediction, embeddings = Evaluator(config, prepare, loader, world).predict(
-            trained.network, rows
-        )
-    finally:
-        loader.close()
-    return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
+    with trained.evaluator(store, world) as evaluator:
+        prediction, embeddings = evaluator.predict(trained.network, rows)
+    seed = trained.config.seed
+    return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, seed))
 
 
 def default_store(folder: RunFolder) -> Path:

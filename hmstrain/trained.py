@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -11,9 +13,14 @@ from torch import nn
 from hmsstore import Store
 from hmstrain.checkpoint import load_checkpoint, read_description
 from hmstrain.config import Config, make_config
-from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning
+from hmstrain.evaluate import Evaluator
+from hmstrain.inputs import NetworkInputs, Normalisation, check_cleaning, signals
+from hmstrain.loader import make_loader
 from hmstrain.models import make_network
 from hmstrain.run_folder import RunFolder
+from hmstrain.world import World
+
+LOADER_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,28 @@ class Trained:
         """
         check_cleaning(self.normalisation, store)
         return NetworkInputs(self.config, self.normalisation, store, self.device, mirror=mirror)
+
+    @contextmanager
+    def evaluator(
+        self, store: Store, world: World, *, mirror: bool = False, batch_size: int = 1
+    ) -> Iterator[Evaluator]:
+        """What predicts windows of a store, in batches of the run's size or this, if larger.
+
+        Raises
+        ------
+        DataError
+            The store was cleaned in another way than the one trained on.
+        """
+        config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
+        prepare = self.inputs(store, mirror=mirror)
+        largest = min(config.batch_size, len(store))
+        loader = make_loader(
+            store, signals(config), largest, self.device, resident=False, threads=LOADER_THREADS
+        )
+        try:
+            yield Evaluator(config, prepare, loader, world)
+        finally:
+            loader.close()
 
 
 def load_trained(folder: RunFolder, device: torch.device) -> Trained:

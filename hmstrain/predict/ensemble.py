@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmstrain.errors import ConfigError, RunError
-from hmstrain.evaluate import Evaluator
-from hmstrain.inputs import check_cleaning, signals
-from hmstrain.loader import make_loader
+from hmstrain.inputs import check_cleaning
 from hmstrain.metrics import EPSILON
 from hmstrain.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.run_folder import RunFolder
@@ -114,19 +112,8 @@ def predict_rows(
     for member in members:
         seen: list[Floats] = []
         for trained in member.networks:
-            config = replace(trained.config, batch_size=max(BATCH, trained.config.batch_size))
-            loader = make_loader(
-                store,
-                signals(config),
-                min(config.batch_size, len(rows)),
-                world.device,
-                resident=False,
-                threads=2,
-            )
-            try:
-                for mirror in views:
-                    prepare = trained.inputs(store, mirror=mirror)
-                    evaluator = Evaluator(config, prepare, loader, world)
+            for mirror in views:
+                with trained.evaluator(store, world, mirror=mirror, batch_size=BATCH) as evaluator:
                     parts = []
                     for first in range(0, len(rows), AT_ONCE):
                         part, _ = evaluator.predict(trained.network, rows[first : first + AT_ONCE])
@@ -134,9 +121,7 @@ def predict_rows(
                         done += len(part)
                         store.release()
                         tell(done, total)
-                    seen.append(np.concatenate(parts))
-            finally:
-                loader.close()
+                seen.append(np.concatenate(parts))
         found.append(np.mean(seen, axis=0))
     return found
 
