@@ -17,7 +17,7 @@ import pandas as pd
 import polars as pl
 from numpy.typing import NDArray
 
-from hmsprep.parameters import Parameters
+from hmsprep.planning.parameters import Parameters
 from hmsprep.processes import own_processes
 from hmsstore.schema import EEG, SPECTROGRAM
 

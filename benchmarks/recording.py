@@ -21,9 +21,9 @@ from conditions import module, timed
 from footprint import measured
 from record import command_line, write_record
 
-from hmsprep.multitaper import spectrogram
-from hmsprep.source import Source
-from hmsprep.spectrograms import check
+from hmsprep.kaggle.files import Source
+from hmsprep.spectrograms.files import check
+from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
 from hmstrain.run_folder import RunFolder
 from hmstrain.trained import load_trained

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from helpers import build_store
 
-from hmsprep.synth.dataset import make_dataset
+from hmsprep.simulator.make import make_dataset
 from hmsstore import Store
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from hmsprep.build import build
-from hmsprep.dataset import Dataset, load
-from hmsprep.parameters import Parameters
-from hmsprep.writing import on_grid, write_eeg, write_spectrogram
+from hmsprep.building.build import build
+from hmsprep.kaggle.write import on_grid, write_eeg, write_spectrogram
+from hmsprep.planning.load import Dataset, load
+from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 
 LARGEST_PAGE = 5_000_000

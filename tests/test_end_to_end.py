@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 from helpers import build_dataset, build_store
 
-from hmsprep.dataset import load
 from hmsprep.errors import MissingFilesError
-from hmsprep.parameters import Parameters
-from hmsprep.verify import verify
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
+from hmsprep.verification import verify
 from hmsstore import CLASSES, SIGNALS, Store
 
 

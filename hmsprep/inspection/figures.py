@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from hmsprep.inspection.sections import SIGNAL_TITLES
 from hmsprep.inspection.table import MANY_VOTES, Facts
-from hmsprep.inspection.tables import SIGNAL_TITLES
 from hmsstore.schema import CLASS_TITLES, CLASSES, SIGNALS
 from hmsstore.view.colours import BLUE, GREY, ORANGE
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hmsprep.inspection import figures
 from hmsprep.inspection.samples import choose, raw_window
+from hmsprep.inspection.sections import findings, sections
 from hmsprep.inspection.survey import Survey
-from hmsprep.inspection.tables import findings, sections
-from hmsprep.parameters import LOG_FLOOR
+from hmsprep.planning.parameters import LOG_FLOOR
 from hmsstore.view import draw
 from hmsstore.view.page import Page
 

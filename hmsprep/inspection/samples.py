@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.inspection.survey import Survey
-from hmsprep.parameters import LOG_FLOOR
-from hmsprep.recording import decode
+from hmsprep.kaggle.recording import decode
+from hmsprep.planning.parameters import LOG_FLOOR
 from hmsprep.seeds import generator
 from hmsstore.schema import CLASSES, SIGNALS
 from hmsstore.view import Shown

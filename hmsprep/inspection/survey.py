@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.inspection.signals import Look, Looked, LookTask, Seen, look
+from hmsprep.inspection.recording import Look, Looked, LookTask, Seen, look
 from hmsprep.inspection.table import Facts, describe_table
-from hmsprep.kaggle_table import Columns, read_table, read_text
+from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.table import Columns, read_table, read_text
 from hmsprep.processes import own_processes, run_tasks
 from hmsprep.progress import Progress, untold
-from hmsprep.source import Source
 from hmsstore.schema import CHANNELS, SIGNALS
 
 FILES_AT_ONCE = 24

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hmsprep.kaggle_table import Columns
+from hmsprep.kaggle.table import Columns
 from hmsstore.schema import CLASSES, SPECTROGRAM
 
 MANY_VOTES = 10

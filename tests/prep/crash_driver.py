@@ -29,9 +29,9 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import sklearn.model_selection
 import zarr
 
-from hmsprep.build import build
-from hmsprep.dataset import load
-from hmsprep.parameters import Parameters
+from hmsprep.building.build import build
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
 
 SHARDS: dict[str, Any] = {"eeg_shard_rows": 20_000, "spectrogram_shard_rows": 600}
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}

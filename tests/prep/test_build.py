@@ -13,15 +13,15 @@ import polars as pl
 import pytest
 from helpers import SMALL, build_dataset, build_store, tree_bytes, write_pair
 
-from hmsprep.build import build
-from hmsprep.clean import clean, missing_values
-from hmsprep.dataset import load
+from hmsprep.building.build import build
+from hmsprep.building.site import State
+from hmsprep.building.values.clean import clean, missing_values
+from hmsprep.building.values.statistics import Statistics
+from hmsprep.building.worker import NormaliseTask, normalise
 from hmsprep.errors import BuildError, DataError
-from hmsprep.parameters import Parameters
-from hmsprep.site import State
-from hmsprep.statistics import Statistics
-from hmsprep.verify import verify
-from hmsprep.worker import NormaliseTask, normalise
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
+from hmsprep.verification import verify
 from hmsstore import SIGNALS, Store
 from hmsstore.schema import SPLITS
 

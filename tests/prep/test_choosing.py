@@ -7,9 +7,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from hmsprep.choices import Class, Montage
-from hmsprep.choosing import choose_rows
+from hmsprep.cli.choosing import choose_rows
 from hmsprep.errors import ParameterError
+from hmsprep.planning.choices import Class, Montage
 from hmsstore import CLASSES, Store
 from hmsstore.view import MONTAGES
 

@@ -7,8 +7,8 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from hmsprep.clean import clean, missing_values
-from hmsprep.parameters import HALF_MAX, Parameters
+from hmsprep.building.values.clean import clean, missing_values
+from hmsprep.planning.parameters import HALF_MAX, Parameters
 from hmsstore.schema import EEG, SPECTROGRAM
 
 NAN = np.nan

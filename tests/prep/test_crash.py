@@ -16,11 +16,11 @@ import polars as pl
 import pytest
 from helpers import SMALL, build_store, train_row, tree_bytes, write_pair
 
-from hmsprep.build import build
-from hmsprep.dataset import load
+from hmsprep.building.build import build
+from hmsprep.building.durable import locked
 from hmsprep.errors import BuildError
-from hmsprep.files import locked
-from hmsprep.parameters import Parameters
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 from hmsstore.schema import EEG
 
@@ -51,9 +51,9 @@ def test_killed_before_any_change_to_the_file_system_it_goes_on_to_the_same_byte
 BUILD = """
 import sys
 from pathlib import Path
-from hmsprep.build import build
-from hmsprep.dataset import load
-from hmsprep.parameters import Parameters
+from hmsprep.building.build import build
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
 
 if __name__ == "__main__":
     parameters = Parameters(eeg_shard_rows=80_000, spectrogram_shard_rows=2_400)
@@ -222,7 +222,7 @@ def test_two_builds_at_the_same_time_are_refused(tmp_path: Path) -> None:
 def test_another_plan_does_not_resume(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", [{}])
     dataset = load(data, Parameters(**SMALL))
-    from hmsprep.site import Site
+    from hmsprep.building.site import Site
 
     Site(tmp_path / "hms.zarr").prepare(dataset.plan, force=False)
     with pytest.raises(BuildError, match="of another plan: there nan is zero, here mean"):
@@ -233,8 +233,8 @@ def test_another_plan_does_not_resume(tmp_path: Path) -> None:
 
 
 def test_a_torn_last_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
-    from hmsprep.journal import Journal
-    from hmsprep.worker import Normalised
+    from hmsprep.building.journal import Journal
+    from hmsprep.building.worker import Normalised
 
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmsprep.folds import assign
-from hmsprep.parameters import Parameters
+from hmsprep.planning.folds import assign
+from hmsprep.planning.parameters import Parameters
 from hmsstore.leakage import leaking_patients
 from hmsstore.schema import SPLITS
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsprep.half import BLOCK_VALUES, from_half, rows_to_half, to_half
+from hmsprep.building.values.float16 import BLOCK_VALUES, from_half, rows_to_half, to_half
 
 EVERY_HALF = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 FINITE = np.sort(EVERY_HALF[np.isfinite(EVERY_HALF)]).astype(np.float32)

@@ -15,13 +15,13 @@ from helpers import Program, build_store
 from prep.recorder import CONVENTIONS, QUANTUM_UV, noise, write_edf
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.importing.dataset import import_recordings
-from hmsprep.importing.edf import low_pass, open_recording
+from hmsprep.importing.channels import read_label
+from hmsprep.importing.convert import import_recordings
+from hmsprep.importing.formats.edf import low_pass, open_recording
 from hmsprep.importing.intervals import Intervals, read_intervals
-from hmsprep.importing.names import read_label
 from hmsprep.importing.pieces import cut
-from hmsprep.multitaper import spectrogram
-from hmsprep.source import Source
+from hmsprep.kaggle.files import Source
+from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES
 
 PROGRAM = Program("hmsprep")

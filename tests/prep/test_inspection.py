@@ -14,9 +14,9 @@ from helpers import LARGEST_PAGE, train_row, write_pair
 
 from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window
+from hmsprep.inspection.sections import findings, sections
 from hmsprep.inspection.survey import Survey, survey
-from hmsprep.inspection.tables import findings, sections
-from hmsprep.source import Source
+from hmsprep.kaggle.files import Source
 from hmsstore.schema import CLASSES
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers import train_row
 
 from hmsprep.errors import DataError
-from hmsprep.kaggle_table import read_table
+from hmsprep.kaggle.table import read_table
 
 
 def csv(*rows: dict[str, Any], drop: tuple[str, ...] = ()) -> bytes:

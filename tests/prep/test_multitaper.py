@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hmsprep.multitaper import edge_rows, high_passed, spectrogram
+from hmsprep.spectrograms.multitaper import edge_rows, high_passed, spectrogram
 from hmsstore.schema import CHAINS, CHANNELS, FREQUENCIES_HZ
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmsprep.dataset import load_metadata
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.parameters import Parameters
-from hmsprep.plan import Plan, first_fit, make_plan, summary
-from hmsprep.selection import take
+from hmsprep.planning.load import load_metadata
+from hmsprep.planning.parameters import Parameters
+from hmsprep.planning.plan import Plan, first_fit, make_plan, summary
+from hmsprep.planning.windows import take
 from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
 
 

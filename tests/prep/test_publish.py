@@ -9,7 +9,7 @@ import pytest
 from helpers import Program, tree_bytes
 
 from hmsprep.errors import ParameterError
-from hmsprep.publish import publish
+from hmsprep.kaggle.publish import publish
 from hmsstore import Store, StoreError
 
 PROGRAM = Program("hmsprep")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from hmsprep.errors import DataError
-from hmsprep.recording import decode
+from hmsprep.kaggle.recording import decode
 from hmsstore.schema import CHANNELS, EEG, FEATURES, SPECTROGRAM
 
 

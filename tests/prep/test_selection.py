@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsprep.errors import ParameterError
-from hmsprep.parameters import Parameters
+from hmsprep.planning.parameters import Parameters
+from hmsprep.planning.windows import balanced, half, one_per_eeg, select, take
 from hmsprep.seeds import generator
-from hmsprep.selection import balanced, half, one_per_eeg, select, take
 
 
 def columns(

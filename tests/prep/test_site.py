@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from helpers import SMALL, build_dataset, tree_bytes, write_pair
 
-from hmsprep.build import build
-from hmsprep.dataset import Dataset, load
+from hmsprep.building.build import build
+from hmsprep.building.site import State
 from hmsprep.errors import BuildError
-from hmsprep.parameters import Parameters
-from hmsprep.site import State
+from hmsprep.planning.load import Dataset, load
+from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from helpers import SMALL, build_store, tree_bytes, write_pair
 
-from hmsprep.dataset import load
 from hmsprep.errors import DataError, MissingFilesError
-from hmsprep.parameters import Parameters
-from hmsprep.source import Folder, Source, read_ahead
+from hmsprep.kaggle.files import Folder, Source, read_ahead
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 
 

@@ -12,11 +12,11 @@ import pytest
 from helpers import Program, write_pair
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.multitaper import spectrogram
-from hmsprep.recording import decode
-from hmsprep.source import Source
-from hmsprep.spectrograms import Agreement, beside, check, convert
-from hmsprep.writing import write_eeg
+from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.recording import decode
+from hmsprep.kaggle.write import write_eeg
+from hmsprep.spectrograms.files import Agreement, beside, check, convert
+from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import FEATURES, SPECTROGRAM
 
 PROGRAM = Program("hmsprep")

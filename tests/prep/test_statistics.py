@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmsprep.statistics import Moments, finish, merge, moments
+from hmsprep.building.values.statistics import Moments, finish, merge, moments
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.integers(0, 99))

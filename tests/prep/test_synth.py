@@ -13,12 +13,12 @@ import pytest
 from helpers import tree_bytes
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.multitaper import spectrogram
 from hmsprep.seeds import generator
-from hmsprep.synth import patterns
-from hmsprep.synth.dataset import best_possible, make_dataset
-from hmsprep.synth.head import PLACES, general_field, lateral_field
-from hmsprep.synth.structure import random_structure
+from hmsprep.simulator import patterns
+from hmsprep.simulator.head import PLACES, general_field, lateral_field
+from hmsprep.simulator.make import best_possible, make_dataset
+from hmsprep.simulator.structure import random_structure
+from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES, FEATURES
 
 VOTES = [f"{name}_vote" for name in CLASSES]

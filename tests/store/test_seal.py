@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsprep.verify import verify
+from hmsprep.verification import verify
 from hmsstore import (
     DamagedStoreError,
     LeakingStoreError,

@@ -18,8 +18,8 @@ from helpers import Program, build_store
 from prep.recorder import CONVENTIONS, noise, write_edf
 from train.runs import train_small
 
-from hmsprep.choices import EEG_CLIP_UV
-from hmsprep.writing import write_eeg, write_spectrogram
+from hmsprep.kaggle.write import write_eeg, write_spectrogram
+from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.evaluate import softmax

@@ -1,0 +1,175 @@
+"""Data and plan -> a sealed store: read every recording once, normalise, seal. Top to bottom.
+
+Everything happens in NAME.zarr.building beside the store. Whatever kills a build, running it again
+keeps every finished shard and gives the same bytes; only the last rename makes the store appear.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from hmsprep.building.description import final_windows, store_info
+from hmsprep.building.durable import locked
+from hmsprep.building.journal import Journal
+from hmsprep.building.passes import Passes
+from hmsprep.building.seal import seal
+from hmsprep.building.site import Site, State
+from hmsprep.errors import BuildError, DataError
+from hmsprep.planning.load import Dataset
+from hmsprep.planning.plan import Plan
+from hmsprep.processes import own_processes
+from hmsprep.progress import Progress, untold
+from hmsstore import Store, StoreError
+from hmsstore.arrays import shard_name
+from hmsstore.schema import SIGNALS
+
+WORTH_KEEPING = 8
+"""Finished shards (of some 64 MB) that stay when the build stops at bad data."""
+
+
+def build(
+    dataset: Dataset,
+    store: Path,
+    *,
+    workers: int = 2,
+    executor: Executor | None = None,
+    force: bool = False,
+    progress: Progress = untold,
+) -> State:
+    """Build a store, or go on with a build that was cut off.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data and the plan, as `hmsprep.planning.load.load` gives them.
+    store : Path
+        Where the sealed store shall stand. A link is followed.
+    workers : int
+        Shards worked on at a time.
+    executor : Executor, optional
+        What runs the work: `workers` processes on this machine if not given. Any executor whose
+        workers see the same files will do, such as that of a Dask client.
+    force : bool
+        Replace a store that stands there, once the new one is sealed; discard another plan's
+        unfinished build.
+    progress : callable
+        Told of the stages 'ingest' and 'normalise' in bytes.
+
+    Returns
+    -------
+    State
+        What was found: BUILT if the very store stood there already.
+
+    Raises
+    ------
+    PrepError
+        The data are not as expected, or the store cannot be written. Finished shards stay, to go on
+        with; if there are none, or hardly any and the data are bad, nothing stays.
+    KeyboardInterrupt
+        Once the shards in hand are finished.
+    """
+    site = Site(store.resolve())
+    with _explained(site):
+        site.check_target()
+        with locked(site.lock):
+            state = site.prepare(dataset.plan, force=force)
+            if state is State.BUILT:
+                _check_sources(dataset, site)
+                return state
+            if state is not State.SEALED:
+                with _kept_if_useful(site):
+                    _check_space(dataset.plan, site, workers)
+                    _fill(site, dataset, workers, executor, progress)
+            site.finish(force=force)
+    return state
+
+
+def _fill(
+    site: Site, dataset: Dataset, workers: int, executor: Executor | None, progress: Progress
+) -> None:
+    """Take the folder of the store in the making to its seal."""
+    plan = dataset.plan
+    journal = Journal(site.journal)
+    try:
+        with own_processes(workers) if executor is None else nullcontext(executor) as pool:
+            # One task more than workers, so that none waits for this process.
+            passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
+            statistics = passes.run()
+        windows = final_windows(plan, journal)
+        info = store_info(plan, journal, statistics, windows)
+        shards = {shard_name(*key): (d.size, d.crc) for key, d in sorted(journal.written.items())}
+        seal(site.building, site.partial, plan, windows, shards, info)
+    finally:
+        journal.close()
+
+
+def _check_sources(dataset: Dataset, site: Site) -> None:
+    """Refuse to call a store built if the recordings' files have other sizes than they had."""
+    source = dataset.source
+    files = {
+        source.file_name(name, int(recording))
+        for name in SIGNALS
+        for recording in dataset.plan.segments[name].recording
+    }
+    found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
+    if found != Store.open(site.store).info["sources"]:
+        raise BuildError(
+            f"{site.store} was built of the same table, but the recordings' files have changed "
+            "since. Use --force to build it anew."
+        )
+
+
+@contextmanager
+def _kept_if_useful(site: Site) -> Iterator[None]:
+    """Remove what a failed build made, unless finished shards are worth going on with.
+
+    After bad data that takes more of them than after anything else: the data may never be mended.
+    """
+    try:
+        yield
+    except BaseException as error:
+        done = site.journal.read_bytes().count(b"\n") if site.journal.exists() else 0
+        if done < (WORTH_KEEPING if isinstance(error, DataError) else 1):
+            site.discard(site.building)
+        raise
+
+
+@contextmanager
+def _explained(site: Site) -> Iterator[None]:
+    """Turn what the machine refuses into one sentence for the user."""
+    try:
+        yield
+    except StoreError as error:
+        raise BuildError(str(error)) from None
+    except BrokenProcessPool:
+        raise BuildError(
+            "A worker process was killed, perhaps for want of memory. "
+            f"{_go_on(site)} If it happens again, use --workers 1."
+        ) from None
+    except OSError as error:
+        where = error.filename or site.building
+        raise BuildError(f"{where}: {error.strerror or error}. {_go_on(site)}") from error
+
+
+def _go_on(site: Site) -> str:
+    if site.building.exists():
+        return "Run the same command again to go on with what is finished."
+    return "Nothing was left behind."
+
+
+def _check_space(plan: Plan, site: Site, workers: int) -> None:
+    """Refuse to start what the disk cannot hold: the store, and the shards in hand."""
+    there = sum(f.stat().st_size for f in site.building.rglob("*") if f.is_file())
+    largest = max(plan.nbytes // max(1, sum(map(plan.shards, plan.segments))), 1)
+    needed = max(0, plan.nbytes - there) + 2 * workers * largest
+    free = shutil.disk_usage(site.building).free
+    if free < needed:
+        raise BuildError(
+            f"{site.store.parent} has {free / 1e6:,.0f} MB free; the build needs "
+            f"{needed / 1e6:,.0f} MB. Make room, name another place, or use --half."
+        )

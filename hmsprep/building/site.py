@@ -1,0 +1,258 @@
+"""Where a store is built: the folders beside its name, what they hold now, and the final rename.
+
+::
+
+    NAME.zarr              the sealed store
+    NAME.zarr.building/    the store in the making: shards under their final names, and
+        plan.json            what is being built
+        journal.jsonl        what is done
+        ingest/              scratch shards of physical values
+        partial/             files not yet under their names
+    NAME.zarr.lock         held by the one process that builds
+    NAME.zarr.replaced/    the old store, while --force puts the new one in its place
+    NAME.zarr.discarded/   what is being deleted
+
+Folders are deleted by renaming them to the last name first, so that a killed deletion leaves
+nothing that could be mistaken for a build or a store.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from hmsprep.building.durable import sync, write_file
+from hmsprep.errors import BuildError
+from hmsprep.planning.plan import Plan, versions
+from hmsstore import StoreError
+from hmsstore.manifest import (
+    BUILDING_SUFFIX,
+    MANIFEST_NAME,
+    Manifest,
+    check_sizes,
+    parse_manifest,
+)
+
+
+class State(Enum):
+    """What is left to do at a site."""
+
+    BUILT = "a store of this very plan stands there"
+    SEALED = "a finished build only needs its name"
+    RESUMED = "a build goes on"
+    NEW = "a build begins"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The paths around one store."""
+
+    store: Path
+
+    def _beside(self, suffix: str) -> Path:
+        return self.store.with_name(self.store.name + suffix)
+
+    @property
+    def building(self) -> Path:
+        """The store in the making."""
+        return self._beside(BUILDING_SUFFIX)
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self._beside(".lock")
+
+    @property
+    def replaced(self) -> Path:
+        """The old store during a swap."""
+        return self._beside(".replaced")
+
+    @property
+    def discarded(self) -> Path:
+        """What is being deleted."""
+        return self._beside(".discarded")
+
+    @property
+    def partial(self) -> Path:
+        """Files not yet under their names."""
+        return self.building / "partial"
+
+    @property
+    def ingest(self) -> Path:
+        """Scratch shards."""
+        return self.building / "ingest"
+
+    @property
+    def plan(self) -> Path:
+        """Description of what is being built."""
+        return self.building / "plan.json"
+
+    @property
+    def journal(self) -> Path:
+        """Record of what is done."""
+        return self.building / "journal.jsonl"
+
+    def scratch(self, signal: str, shard: int) -> Path:
+        """Scratch file of a shard."""
+        return self.ingest / f"{signal}-{shard}"
+
+    def check_target(self) -> None:
+        """Refuse a name under which no store can stand.
+
+        Raises
+        ------
+        BuildError
+            Its folder does not exist, or it or a name beside it is a file.
+        """
+        if not self.store.name or self.store.name.endswith(BUILDING_SUFFIX):
+            raise BuildError(f"{self.store} cannot be a store's name. Name another place for it.")
+        for path in (self.store, self.building, self.replaced, self.discarded):
+            if path.exists() and not path.is_dir():
+                raise BuildError(f"{path} is a file. Name another place for the store.")
+        if self.lock.is_dir():
+            raise BuildError(f"{self.lock} is a folder. Name another place for the store.")
+        if not self.store.parent.is_dir():
+            raise BuildError(
+                f"There is no folder {self.store.parent} to put the store in. "
+                "Make it, or name another place for the store."
+            )
+
+    def prepare(self, plan: Plan, *, force: bool) -> State:
+        """Find out what is left to do, clearing away what a killed process left behind.
+
+        Raises
+        ------
+        BuildError
+            Another store, another build or something else stands in the way.
+        """
+        self._recover()
+        if self.store.exists():
+            manifest = self._own_store()
+            if not force:
+                if manifest is not None and manifest.plan == plan.hash:
+                    return State.BUILT
+                found = "a damaged store" if manifest is None else "a store of another plan"
+                raise BuildError(
+                    f"{self.store} holds {found}. Name another place, or use --force to replace it "
+                    "once the new one is sealed."
+                )
+        state = self._unfinished(plan, force=force)
+        if state is State.SEALED:
+            return state
+        shutil.rmtree(self.partial, ignore_errors=True)
+        self.building.mkdir(exist_ok=True)
+        if state is State.NEW:
+            text = json.dumps(_description(plan), indent=1) + "\n"
+            write_file(self.plan, text.encode(), self.partial)
+        for folder in (self.partial, self.ingest):
+            folder.mkdir(exist_ok=True)
+        return state
+
+    def finish(self, *, force: bool) -> None:
+        """Clear away plan, journal and scratch, and give the sealed store its name.
+
+        Raises
+        ------
+        BuildError
+            Something has come to stand there meanwhile that may not be replaced.
+        """
+        if self.store.exists():
+            if not force:
+                raise BuildError(
+                    f"Something stands at {self.store} that did not before. The finished build "
+                    f"waits in {self.building}: move that thing away and run the command again."
+                )
+            self._own_store()
+        for file in (self.plan, self.journal):
+            file.unlink(missing_ok=True)
+        for folder in (self.ingest, self.partial):
+            shutil.rmtree(folder, ignore_errors=True)
+        sync(self.building)
+        if self.store.exists():
+            self.store.rename(self.replaced)
+        self.building.rename(self.store)
+        sync(self.store.parent)
+        self.discard(self.replaced)
+
+    def discard(self, folder: Path) -> None:
+        """Delete a folder of ours, if it is there."""
+        if folder.exists():
+            shutil.rmtree(self.discarded, ignore_errors=True)
+            folder.rename(self.discarded)
+        shutil.rmtree(self.discarded, ignore_errors=True)
+
+    def _recover(self) -> None:
+        """Undo a swap that was cut short; finish deletions that were."""
+        if self.replaced.exists() and not self.store.exists():
+            self.replaced.rename(self.store)
+        self.discard(self.replaced)
+
+    def _own_store(self) -> Manifest | None:
+        """Seal of the store that stands there; None if it is damaged; refuse what is no store."""
+        if not (self.store / MANIFEST_NAME).is_file():
+            raise BuildError(f"{self.store} is a folder, but no store. Name another place.")
+        try:
+            manifest = parse_manifest(self.store)
+        except StoreError:
+            return None
+        return None if check_sizes(self.store, manifest) else manifest
+
+    def _unfinished(self, plan: Plan, *, force: bool) -> State:
+        """Look at what stands in the building folder; discard what cannot be gone on with."""
+        if (self.building / MANIFEST_NAME).is_file():
+            try:
+                manifest = parse_manifest(self.building)
+            except StoreError:
+                manifest = None
+            if manifest is not None and not check_sizes(self.building, manifest):
+                if manifest.plan == plan.hash:
+                    return State.SEALED
+                self._discard_other(force, "it is sealed, and of another plan")
+            else:
+                self.discard(self.building)
+        elif self.plan.is_file():
+            reason = self._difference(plan)
+            if not reason:
+                return State.RESUMED
+            self._discard_other(force, reason)
+        elif self.building.exists():
+            if {entry.name for entry in self.building.iterdir()} - {self.partial.name}:
+                raise BuildError(f"{self.building} is not a build of this program. Move it away.")
+            self.discard(self.building)
+        return State.NEW
+
+    def _difference(self, plan: Plan) -> str:
+        """Say how the unfinished build differs from the plan; empty if it does not."""
+        ours = _description(plan)
+        try:
+            theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
+            if theirs["plan"] == ours["plan"]:
+                return ""
+            for part in ("parameters", "versions"):
+                for key, value in ours[part].items():
+                    if theirs[part].get(key) != value:
+                        return f"there {key} is {theirs[part].get(key)}, here {value}"
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return f"its {self.plan.name} cannot be read"
+        return "the table of windows, or the files that are there, are others"
+
+    def _discard_other(self, force: bool, reason: str) -> None:
+        if not force:
+            raise BuildError(
+                f"{self.building} holds an unfinished build of another plan: {reason}. Give the "
+                "same data and options to go on with it, or --force to discard it and start anew."
+            )
+        self.discard(self.building)
+
+
+def _description(plan: Plan) -> dict[str, Any]:
+    """Describe a plan so that a difference can be named."""
+    return {
+        "plan": plan.hash,
+        "parameters": plan.parameters.to_json(),
+        "versions": versions(),
+    }

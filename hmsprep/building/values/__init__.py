@@ -1,0 +1,1 @@
+"""A recording as it was read -> the values that are stored."""

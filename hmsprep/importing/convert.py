@@ -1,0 +1,296 @@
+"""Recordings -> a data set in the competition's layout, with sliding windows and spectrograms.
+
+::
+
+    train.csv or test.csv   windows; test.csv if nothing is annotated
+    train_eegs/ ...         one EEG file per piece of at most an hour
+    train_spectrograms/ ... its spectrogram
+    recordings.json         which piece is of which file, from which second on; channels filled
+    annotations.csv         what the files' own annotations say
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from math import isfinite
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+
+from hmsprep.errors import DataError, ParameterError, several
+from hmsprep.importing.formats.edf import Recording, open_recording
+from hmsprep.importing.intervals import Intervals, find_intervals, read_intervals
+from hmsprep.importing.pieces import RATE, Piece, cut
+from hmsprep.kaggle.files import recordings_folder
+from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
+from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
+from hmsprep.progress import Progress, untold
+from hmsprep.spectrograms.files import beside
+from hmsprep.spectrograms.multitaper import STEP_SAMPLES
+from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
+
+RECORDINGS, ANNOTATIONS = "recordings.json", "annotations.csv"
+CONTEXT = 8 * STEP_SAMPLES
+"""Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
+AT_ONCE = 4
+"""Pieces worked on at once, at most one per processor: each takes some 200 MB."""
+MOST_PIECES = 10_000
+"""Of a recording; its pieces are numbered from its own number times this on."""
+TUH_NAME = re.compile(r"([a-z]{8})_s\d+_t\d+")
+"""Names of Temple University's files: patient, session, part."""
+
+
+@dataclass
+class Imported:
+    """What was imported."""
+
+    labelled: bool
+    hours: float = 0.0
+    windows: int = 0
+    left_out: int = 0
+    """Windows that no annotation covers, of labelled recordings."""
+    patients: int = 0
+    by_class: dict[str, int] = field(default_factory=dict)
+    recordings: list[dict[str, Any]] = field(default_factory=list)
+    """File, seconds, channels filled, references, pieces: as in `recordings.json`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A piece to write."""
+
+    recording: Recording
+    piece: Piece
+    eeg_id: int
+
+
+def import_recordings(
+    files: Sequence[Path],
+    out: Path,
+    *,
+    stride_s: float = 10.0,
+    renamed: Mapping[str, str] | None = None,
+    unlabelled: bool = False,
+    progress: Progress = untold,
+) -> Imported:
+    """Turn recordings into a data set that `hmsprep build` takes.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        EDF or BDF files; tables of intervals beside them (see `intervals`) become votes.
+    out : Path
+        Folder to make.
+    stride_s : float
+        Seconds from window to window, of whole samples at 200 Hz.
+    renamed : mapping, optional
+        Label of a signal -> what to read it as.
+    unlabelled : bool
+        Do not look for tables of intervals.
+    progress : callable
+        Told of the stage 'import' in samples at 200 Hz.
+
+    Raises
+    ------
+    DataError
+        Files cannot be read, or only some have intervals. Every bad file is named.
+    ParameterError
+        The folder is there already, or the stride makes no sense.
+    """
+    stride = round(stride_s * RATE) if isfinite(stride_s) else 0
+    if stride < 1 or abs(stride - stride_s * RATE) > 1e-6:
+        raise ParameterError(
+            f"--stride {stride_s:g}: expected seconds of whole samples (of 1/200 s), above 0."
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ParameterError(f"{out} exists: name a folder that does not.")
+    if not out.resolve().parent.is_dir():
+        raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
+    if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
+        raise ParameterError(f"{out} cannot be made: it would lie in a sealed store.")
+    names = [path.name for path in files]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ParameterError(
+            f"{twice} stands there twice: files are told apart by their names, so rename one."
+        )
+    recordings = _open_all(files, renamed or {})
+    intervals = _intervals(recordings, unlabelled)
+    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    try:
+        made = _write(recordings, intervals, unfinished, stride, progress)
+        if out.is_dir():
+            out.rmdir()
+        unfinished.replace(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return made
+
+
+def _open_all(files: Sequence[Path], renamed: Mapping[str, str]) -> list[Recording]:
+    opened, problems = [], []
+    for path in files:
+        try:
+            recording = open_recording(path, renamed)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        if recording.samples < EEG.window_rows:
+            problems.append(
+                f"{path} is {recording.duration_s:g} s long, expected a window's "
+                f"{EEG.window_s:g} s or more."
+            )
+        opened.append(recording)
+    if len(problems) == 1:
+        raise DataError(problems[0])
+    if problems:
+        raise DataError(several(f"{len(problems)} files cannot be imported:", problems))
+    return opened
+
+
+def _intervals(recordings: Sequence[Recording], unlabelled: bool) -> list[Intervals | None]:
+    """Intervals of every recording, or of none."""
+    found = [None if unlabelled else find_intervals(one.path) for one in recordings]
+    without = [one.path for one, table in zip(recordings, found, strict=True) if table is None]
+    if without and len(without) < len(recordings):
+        raise DataError(
+            f"{without[0]} has no table of intervals beside it (.csv_bi or .csv), others have: "
+            "import them apart, or all without labels by --unlabelled."
+        )
+    return [None if table is None else read_intervals(table) for table in found]
+
+
+def _write(
+    recordings: Sequence[Recording],
+    intervals: Sequence[Intervals | None],
+    folder: Path,
+    stride: int,
+    progress: Progress,
+) -> Imported:
+    part = "test" if intervals[0] is None else "train"
+    for signal in ("eeg", "spectrogram"):
+        (folder / recordings_folder(part, signal)).mkdir(parents=True)
+    patients = _patients(recordings)
+    made = Imported(part == "train", patients=len(set(patients)))
+    rows: list[dict[str, Any]] = []
+    work: list[Task] = []
+    for number, (recording, known) in enumerate(zip(recordings, intervals, strict=True)):
+        pieces = []
+        for place, piece in enumerate(cut(recording.samples, stride)):
+            eeg_id = (number + 1) * MOST_PIECES + place
+            windows = list(_windows(piece, known))
+            made.left_out += len(piece.offsets_s) - len(windows)
+            if windows:
+                work.append(Task(recording, piece, eeg_id))
+                pieces.append({"eeg_id": eeg_id, "start_s": piece.start_s})
+                rows += [row | _ids(eeg_id, patients[number]) for row in windows]
+        made.hours += recording.duration_s / 3600
+        made.recordings.append(_described(recording, patients[number], pieces))
+    if not rows:
+        raise DataError("No window of these recordings is annotated, so there is none to import.")
+    made.windows = len(rows)
+    total, done = sum(task.piece.stop - task.piece.first for task in work), 0
+    progress("import", done, total)
+    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+        for samples in pool.map(partial(_write_piece, folder, part), work):
+            done += samples
+            progress("import", done, total)
+    _write_tables(folder, part, rows, recordings, made, stride)
+    return made
+
+
+def _ids(eeg_id: int, patient: int) -> dict[str, int]:
+    return {"eeg_id": eeg_id, "spectrogram_id": eeg_id, "patient_id": patient}
+
+
+def _windows(piece: Piece, known: Intervals | None) -> Iterator[dict[str, Any]]:
+    """Rows of the table: all windows, or those that are annotated, with one vote each."""
+    offsets = piece.offsets_s
+    codes = None if known is None else known.consensus(offsets + piece.start_s).tolist()
+    for place, offset in enumerate(offsets.tolist()):
+        row = dict.fromkeys(OFFSETS, offset) | {"eeg_sub_id": place, "spectrogram_sub_id": place}
+        if codes is None:
+            yield row
+        elif codes[place] >= 0:
+            votes = dict.fromkeys(VOTES, 0) | {VOTES[codes[place]]: 1}
+            yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes
+
+
+def _write_piece(folder: Path, part: str, task: Task) -> int:
+    """Write EEG and spectrogram; return how many samples that were."""
+    recording, piece, eeg_id = task.recording, task.piece, task.eeg_id
+    before = min(piece.first, CONTEXT)
+    after = min(recording.samples - piece.stop, CONTEXT)
+    around = recording.read(piece.first - before, piece.stop + after)
+    power = beside(around.T, before, after, threads=1)
+    eeg_uv = around[:, before : around.shape[1] - after]
+    write_eeg(folder / recordings_folder(part, "eeg") / f"{eeg_id}.parquet", eeg_uv)
+    path = folder / recordings_folder(part, "spectrogram") / f"{eeg_id}.parquet"
+    write_spectrogram(path, power, pa.int64())
+    return piece.stop - piece.first
+
+
+def _patients(recordings: Sequence[Recording]) -> list[int]:
+    """Number of each recording's patient, by the archive's file name or the file's own header.
+
+    The header is compared and forgotten. Where it names nobody, each file counts as a patient.
+    """
+    keys: dict[object, int] = {}
+    numbers = []
+    for place, recording in enumerate(recordings):
+        named = TUH_NAME.fullmatch(recording.path.stem)
+        code = recording.patient
+        key: object = ("name", named[1]) if named else ("header", code) if code else place
+        numbers.append(keys.setdefault(key, len(keys) + 1))
+    return numbers
+
+
+def _described(recording: Recording, patient: int, pieces: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "file": recording.path.name,
+        "seconds": recording.duration_s,
+        "patient_id": patient,
+        "rates_hz": sorted(set(recording.rates_hz.values())),
+        "filled": list(recording.chosen.filled),
+        "references": list(recording.chosen.references),
+        "pieces": pieces,
+    }
+
+
+def _write_tables(
+    folder: Path,
+    part: str,
+    rows: list[dict[str, Any]],
+    recordings: Sequence[Recording],
+    made: Imported,
+    stride: int,
+) -> None:
+    columns = {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
+    if part == "train":
+        columns["label_id"] = np.arange(len(rows))
+        counts = [int(columns[name].sum()) for name in VOTES]
+        made.by_class = dict(zip(CLASSES, counts, strict=True))
+    write_csv(folder / f"{part}.csv", columns)
+    about = {"stride_s": stride / RATE, "recordings": made.recordings}
+    (folder / RECORDINGS).write_text(json.dumps(about, indent=1) + "\n")
+    notes = [
+        (recording.path.name, onset, duration, text)
+        for recording in recordings
+        for onset, duration, text in recording.annotations
+    ]
+    names = ("file", "onset_s", "duration_s", "text")
+    write_csv(
+        folder / ANNOTATIONS,
+        {name: [note[n] for note in notes] for n, name in enumerate(names)},
+    )

@@ -1,0 +1,1 @@
+"""A recorder's file -> a recording: one file per format."""

@@ -1,0 +1,263 @@
+"""EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations.
+
+Nothing of who was recorded or when is read into anything: only signals and annotations.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError
+from hmsprep.importing.channels import NEEDED, Chosen, choose_signals
+from hmsstore.schema import CHANNELS, EEG
+
+SUFFIXES = (".edf", ".bdf")
+RATE = int(EEG.row_rate_hz)
+MICROVOLTS = {"NV": 1e-3, "UV": 1.0, "MICROV": 1.0, "MV": 1e3, "V": 1e6}
+"""Unit in capitals -> microvolts."""
+SLOWEST_HZ = 50
+"""Slower signals do not hold the 20 Hz that spectrograms reach to."""
+MARGIN_S = 2
+"""Read beyond a part, so that its ends are resampled as its middle is."""
+LARGEST_UV = 1e7
+"""Ten volts: no amplifier of EEG has such a range."""
+LARGEST_BDF = 300_000_000
+"""Bytes of a BDF file, which unlike EDF is not mapped but read whole."""
+LARGEST_TERM = 20_000
+"""Largest term of the ratio of two rates; beyond, the nearest such ratio is taken: the filter is as
+long, and a day drifts by less than a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An EDF or BDF file that was looked through; each part is read from it by itself."""
+
+    path: Path
+    samples: int
+    """Length at 200 Hz."""
+    chosen: Chosen
+    rates_hz: Mapping[str, float]
+    """Channel -> its rate in the file."""
+    units: Mapping[str, float]
+    """Channel -> microvolts in the file's unit."""
+    annotations: tuple[tuple[float, float | None, str], ...]
+    """Onset and duration in seconds, text."""
+    patient: str
+    """What the header says of who was recorded, only to be compared; '' if nobody is named."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.samples / RATE
+
+    def read(self, first: int, stop: int) -> NDArray[np.float32]:
+        """Read samples [first, stop) at 200 Hz.
+
+        Returns
+        -------
+        float32 (20, stop - first)
+            Microvolts; 0 where the file has no such channel.
+        """
+        content = _content(self.path)  # anew, or all that was ever read of it would stay in memory
+        eeg_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
+        for channel, number in self.chosen.signals.items():
+            values = _resampled(content, content.signals[number], first, stop)
+            eeg_uv[CHANNELS.index(channel)] = values * self.units[channel]
+        return eeg_uv
+
+
+def _resampled(content: Any, signal: Any, first: int, stop: int) -> NDArray[np.float64]:
+    """Samples [first, stop) at 200 Hz: polyphase resampling on a grid common to both rates."""
+    from scipy.signal import resample_poly
+
+    rate = _rate(signal, content)
+    up, down = (RATE / rate).as_integer_ratio()
+    # `up` samples at 200 Hz last as long as `down` of the file
+    begin = max(0, floor((first - MARGIN_S * RATE) / up))
+    end = ceil((stop + MARGIN_S * RATE) / up)
+    last = min(end * down, signal.samples_per_data_record * content.num_data_records)
+    values = signal.get_data_slice(float(begin * down / rate), float(last / rate))
+    if up != down:
+        values = resample_poly(values, up, down, window=low_pass(up, down), padtype="line")
+    skipped = first - begin * up
+    part: NDArray[np.float64] = values[skipped : skipped + stop - first]
+    return part
+
+
+def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
+    """Open a file and find its channels; no signal is read.
+
+    Parameters
+    ----------
+    path : Path
+        A file that ends in .edf or .bdf.
+    renamed : mapping
+        Label of a signal -> what to read it as.
+
+    Raises
+    ------
+    DataError
+        No such file, no EDF or BDF, cut short, with gaps, without the electrodes of the montage,
+        or of a unit that is no voltage.
+    """
+    content = _open(path)
+    chosen = choose_signals([signal.label for signal in content.signals], renamed, str(path))
+    signals = {name: content.signals[number] for name, number in chosen.signals.items()}
+    for name, signal in signals.items():
+        _check_range(signal, name, path)
+    units = {name: _unit(signal, name, path) for name, signal in signals.items()}
+    for name, signal in signals.items():
+        rate = float(_rate(signal, content))
+        if rate < SLOWEST_HZ and name in NEEDED:
+            raise DataError(
+                f"{path}: {name} has {rate:g} samples a second, expected at least {SLOWEST_HZ}."
+            )
+    seconds = Fraction(content.num_data_records) * _record_s(content)
+    annotations = tuple(
+        (float(a.onset), None if a.duration is None else float(a.duration), a.text)
+        for a in content.annotations
+    )
+    rates = {name: float(_rate(signal, content)) for name, signal in signals.items()}
+    return Recording(
+        path,
+        floor(seconds * RATE),
+        chosen,
+        rates,
+        units,
+        annotations,
+        _patient(content),
+    )
+
+
+def _open(path: Path) -> Any:
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+        found = "a folder" if path.is_dir() else "another kind of file" if path.exists() else "none"
+        raise DataError(f"{path}: expected a file that ends in .edf or .bdf, found {found}.")
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(256)
+    if head[:1] == b"\xff" and size > LARGEST_BDF:
+        raise DataError(
+            f"{path} is a BDF file of {size:,} bytes; those are read whole, so at most "
+            f"{LARGEST_BDF:,} are taken. Export it as EDF, or in parts."
+        )
+    try:
+        stated = int(head[236:244])
+        content = _content(path)
+        labels = [signal.label for signal in content.signals]
+        if not _record_s(content) > 0:
+            raise ValueError(f"its records last {content.data_record_duration} s")
+    except Exception as error:  # edfio has none of its own for what files can hold
+        raise DataError(
+            f"{path} is no EDF or BDF file that can be read: {size:,} bytes that begin with "
+            f"{head[:8]!r} ({str(error)[:80]}). Export it again."
+        ) from None
+    if content.reserved.startswith(("EDF+D", "BDF+D")):
+        raise DataError(
+            f"{path} is discontinuous ({content.reserved[:5]}): it has gaps that this format does "
+            "not show. Export it as a continuous file, or each part by itself."
+        )
+    if content.bytes_in_header_record != 256 * (1 + int(head[252:256])):
+        raise DataError(
+            f"{path} is damaged: its header has {content.bytes_in_header_record:,} bytes, expected "
+            f"{256 * (1 + int(head[252:256])):,}. Copy it again."
+        )
+    if stated > content.num_data_records:
+        raise DataError(
+            f"{path} is cut short: its header tells of {stated:,} records, and it holds "
+            f"{content.num_data_records:,}. Copy it again."
+        )
+    if not labels or not content.num_data_records:
+        raise DataError(f"{path} holds no signals.")
+    return content
+
+
+@lru_cache(maxsize=8)
+def low_pass(up: int, down: int) -> NDArray[np.float64]:
+    """Filter for resampling by up / down: flat to 93% of the lower Nyquist frequency, -70 dB above.
+
+    A Kaiser window of scipy's `firwin`, three times as long as the one that `resample_poly` takes
+    by itself, which lets through 84%.
+    """
+    from scipy.signal import firwin
+
+    larger = max(up, down)
+    taps: NDArray[np.float64] = firwin(2 * 32 * larger + 1, 1 / larger, window=("kaiser", 7.0))
+    return taps
+
+
+def _patient(content: Any) -> str:
+    """EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything."""
+    words = content.local_patient_identification.split()
+    if len(words) > 3 and words[1] in ("F", "M", "X"):
+        words = [words[0], words[3]]
+    return " ".join(word for word in words if word.upper() != "X")
+
+
+def _content(path: Path) -> Any:
+    """Read the header; EDF's signals are mapped into memory, BDF's read."""
+    import edfio
+
+    with path.open("rb") as file:
+        is_bdf = file.read(1) == b"\xff"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of lengths, which are checked
+        if is_bdf:
+            return edfio.read_bdf(path, header_encoding="latin-1")
+        return edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
+
+
+def _record_s(content: Any) -> Fraction:
+    """Length of a record in seconds: eight characters in the file, so a decimal number."""
+    return Fraction(content.data_record_duration).limit_denominator(10**8)
+
+
+def _rate(signal: Any, content: Any) -> Fraction:
+    """Samples a second; a ratio to 200 Hz of monstrous terms is rounded to a near one."""
+    rate = Fraction(signal.samples_per_data_record) / _record_s(content)
+    ratio = rate / RATE
+    if max(ratio.numerator, ratio.denominator) > LARGEST_TERM:
+        return ratio.limit_denominator(LARGEST_TERM // max(1, ceil(ratio))) * RATE
+    return rate
+
+
+def _check_range(signal: Any, name: str, path: Path) -> None:
+    """Refuse a signal whose header does not say what its numbers mean."""
+    try:
+        ends = [*signal.physical_range, *signal.digital_range]
+    except ValueError:
+        ends = [float("nan")]
+    if not np.isfinite(ends).all() or ends[0] == ends[1] or ends[2] == ends[3]:
+        raise DataError(
+            f"{path}: the ranges of {name} make no sense, expected two pairs of different numbers "
+            f"(physical, digital), found {ends}. Export it again."
+        )
+    largest = max(abs(ends[0]), abs(ends[1])) * _unit(signal, name, path)
+    if largest > LARGEST_UV:
+        raise DataError(
+            f"{path}: {name} may reach {largest:g} uV by its header, expected at most "
+            f"{LARGEST_UV:g}. Is its unit right?"
+        )
+
+
+def _unit(signal: Any, name: str, path: Path) -> float:
+    """Microvolts in the signal's unit; where none is named it is taken for microvolts."""
+    unit = signal.physical_dimension.strip().upper().replace("\u00c2", "")
+    unit = unit.replace("\u00b5", "U").replace("\u03bc", "U").replace("\u039c", "U")
+    if not unit:
+        return 1.0
+    if unit not in MICROVOLTS:
+        raise DataError(
+            f"{path}: {name} is in {signal.physical_dimension!r}, expected a voltage (uV, mV, V)."
+        )
+    return MICROVOLTS[unit]

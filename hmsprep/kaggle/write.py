@@ -1,0 +1,78 @@
+"""Recordings and tables -> parquet and CSV files just as the competition's are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from hmsprep.kaggle.recording import TIME
+from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES, Columns
+from hmsstore.schema import CHANNELS, CLASS_TITLES, CLASSES, FEATURES
+
+GRID = 100
+"""All values of the competition's files are multiples of 1/100."""
+
+
+def on_grid(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Round to the competition's grid of 0.01."""
+    return (np.rint(np.asarray(values, np.float64) * GRID) / GRID).astype(np.float32)
+
+
+def write_eeg(path: Path, eeg_uv: NDArray[np.float32]) -> None:
+    """Write EEG (20, samples) in microvolts."""
+    columns = {name: _column(values) for name, values in zip(CHANNELS, eeg_uv, strict=True)}
+    _write(path, pa.table(columns))
+
+
+def write_spectrogram(path: Path, power: NDArray[np.float32], time_type: pa.DataType) -> None:
+    """Write power (rows, 400) in uV^2/Hz with its column of times, 1, 3, 5 ... s."""
+    columns = {TIME: pa.array(2 * np.arange(len(power)) + 1, time_type)}
+    columns |= {name: _column(values) for name, values in zip(FEATURES, power.T, strict=True)}
+    _write(path, pa.table(columns))
+
+
+def _column(values: NDArray[np.float32]) -> pa.Array:
+    """Nothing where the value is NaN, as pandas writes it."""
+    return pa.array(np.ascontiguousarray(values), from_pandas=True)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """One row group, snappy; indented metadata are left out."""
+    pq.write_table(table, path, compression="snappy", row_group_size=max(1, table.num_rows))
+
+
+def write_train_table(path: Path, table: Columns) -> None:
+    """Write train.csv."""
+    columns: dict[str, Any] = {
+        "eeg_id": table["eeg_id"],
+        "eeg_sub_id": table["eeg_sub_id"],
+        "eeg_label_offset_seconds": table[OFFSETS["eeg_label_offset_seconds"]],
+        "spectrogram_id": table["spectrogram_id"],
+        "spectrogram_sub_id": table["spectrogram_sub_id"],
+        "spectrogram_label_offset_seconds": table[OFFSETS["spectrogram_label_offset_seconds"]],
+        "label_id": table["label_id"],
+        "patient_id": table["patient_id"],
+        CONSENSUS: [CLASS_TITLES[code] for code in table[CONSENSUS].tolist()],
+    }
+    columns |= {name: table["votes"][:, number] for number, name in enumerate(VOTES)}
+    write_csv(path, columns)
+
+
+def write_truth(path: Path, table: Columns, truth: NDArray[np.float64]) -> None:
+    """Write the distribution that each window's votes were drawn from."""
+    columns: dict[str, Any] = {name: table[name] for name in ("label_id", "eeg_id", "eeg_sub_id")}
+    columns |= {name: truth[:, number].round(6) for number, name in enumerate(CLASSES)}
+    write_csv(path, columns)
+
+
+def write_csv(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write columns of equal length as CSV with a header."""
+    import polars as pl
+
+    pl.DataFrame(dict(columns)).write_csv(path)

@@ -1,0 +1,1 @@
+"""A table of windows and parameters -> which windows, which folds, what lies where."""

@@ -1,0 +1,123 @@
+"""A path and parameters -> source and plan, after comparing the table with the files that exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hmsprep.errors import DataError, MissingFilesError
+from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.table import Columns, read_table
+from hmsprep.planning.choices import Missing
+from hmsprep.planning.parameters import Parameters
+from hmsprep.planning.plan import Plan, make_plan
+from hmsprep.planning.windows import take
+from hmsstore.schema import SIGNALS
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Data that are ready to be built.
+
+    Attributes
+    ----------
+    source : Source
+        Where the files are.
+    plan : Plan
+        What to build of them.
+    unnamed : dict of str to int
+        Files per signal that the table does not name; they are never read.
+    """
+
+    source: Source
+    plan: Plan
+    unnamed: dict[str, int]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know before building."""
+        messages = list(self.plan.warnings)
+        if skipped := self.plan.skipped:
+            messages.append(
+                f"{skipped['windows']:,} windows are left out: {len(skipped['eeg']):,} "
+                f"EEGs and {len(skipped['spectrogram']):,} spectrograms have no file."
+            )
+        for name, count in self.unnamed.items():
+            if count:
+                messages.append(
+                    f"{count:,} {name} files are not named in {self.source.table_name}: not read."
+                )
+        return messages
+
+
+def load(
+    data: Path, parameters: Parameters, missing: Missing = "error", part: str | None = None
+) -> Dataset:
+    """Read the table of a data set (of its part 'train' or 'test'), look for its files, and plan.
+
+    Raises
+    ------
+    MissingFilesError
+        Recordings are missing and `missing` is 'error', or nothing is left without them.
+    DataError
+        The table is not as the competition's.
+    """
+    source = Source(data, part)
+    table = read_table(source.files.read(source.table_name), source.table_name)
+    absent: dict[str, list[int]] = {}
+    unnamed: dict[str, int] = {}
+    for name in SIGNALS:
+        there, named = source.recordings(name), set(table[f"{name}_id"].tolist())
+        absent[name] = sorted(named - there)
+        unnamed[name] = len(there - named)
+    skipped: dict[str, Any] = {}
+    chosen = table
+    if any(absent.values()):
+        without = np.zeros(len(table["eeg_id"]), bool)
+        for name, ids in absent.items():
+            without |= np.isin(table[f"{name}_id"], ids)
+        chosen = take(table, np.flatnonzero(~without))
+        skipped = {"windows": int(without.sum()), **absent}
+        if missing == "error" or without.all():
+            raise MissingFilesError(_missing_message(source, table, absent, int(without.sum())))
+    return Dataset(source, make_plan(table, parameters, chosen, skipped), unnamed)
+
+
+def load_metadata(path: Path, parameters: Parameters) -> Plan:
+    """Plan from a CSV or parquet file of metadata alone, without any recording.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or it is no table of windows.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    table = read_table(content, path.name)
+    return make_plan(table, parameters)
+
+
+def _missing_message(
+    source: Source, table: Columns, absent: dict[str, list[int]], windows: int
+) -> str:
+    lines = [f"{source.table_name} names recordings that have no file in {source.path}:"]
+    for name, ids in absent.items():
+        if ids:
+            total = len(np.unique(table[f"{name}_id"]))
+            shown = ", ".join(source.file_name(name, recording) for recording in ids[:3])
+            more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
+            lines.append(f"  {len(ids):,} of {total:,} {name}s: {shown}{more}")
+    left = len(table["eeg_id"]) - windows
+    if left:
+        lines.append(
+            f"Download them, or use --missing skip to build the {left:,} of "
+            f"{len(table['eeg_id']):,} windows whose two recordings are there."
+        )
+    else:
+        lines.append("No window has both its recordings, so --missing skip would leave nothing.")
+    return "\n".join(lines)

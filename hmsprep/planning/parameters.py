@@ -1,0 +1,115 @@
+"""What the user chose -> one checked, frozen value that every stage of the build reads."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import exp
+from typing import Any, get_args
+
+from hmsprep.errors import ParameterError
+from hmsprep.planning.choices import (
+    EEG_CLIP_UV,
+    EKG_CLIP_UV,
+    Balance,
+    Fill,
+    Normalise,
+    SplitBy,
+    Windows,
+)
+from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
+
+SPECTROGRAM_CLIP = exp(-4), exp(8)
+"""Range of power in uV^2/Hz that medal teams of the competition kept."""
+HALF_MAX = 65_504.0
+"""Largest finite half-precision number: what cannot be clipped lower saturates here."""
+LOG_FLOOR = 0.005
+"""Power below which the logarithm is not taken where no clip is set: half the files' 0.01 grid."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameters:
+    """Everything that decides the content of a store besides the data themselves.
+
+    Raises
+    ------
+    ParameterError
+        A value is outside its range; the message names the option.
+    """
+
+    windows: Windows = "all"
+    """Every labelled window, the most typical one per (EEG, votes), or the middle one per EEG."""
+    balance: Balance = "none"
+    """'votes' thins the windows until the six classes carry equal vote mass."""
+    half: bool = False
+    """Keep exactly half of the windows, whole recordings as far as possible."""
+    nan: Fill = "zero"
+    """What stands in for missing values."""
+    eeg_clip: float | None = EEG_CLIP_UV
+    """EEG is clipped to this many microvolts either way."""
+    ekg_clip: float | None = EKG_CLIP_UV
+    """The EKG channel is clipped to this many microvolts either way."""
+    spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP
+    """Range of the power, in uV^2/Hz, before its natural logarithm is taken."""
+    bandpass: tuple[float, float] | None = None
+    """Edges in Hz of a zero-phase band-pass over the whole EEG recording."""
+    normalise: Normalise = "zscore"
+    """'zscore' by the training recordings' mean and deviation per feature."""
+    split_by: SplitBy = "patient"
+    """Whole patients to test, single windows at random (leaks), or all windows to test."""
+    seed: int = 42
+    """Seed of every random choice."""
+    eeg_shard_rows: int = EEG.shard_rows
+    """Rows of one file of /eeg."""
+    spectrogram_shard_rows: int = SPECTROGRAM.shard_rows
+    """Rows of one file of /spectrogram."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("windows", Windows),
+            ("balance", Balance),
+            ("nan", Fill),
+            ("normalise", Normalise),
+            ("split_by", SplitBy),
+        ):
+            if getattr(self, name) not in get_args(allowed):
+                found = getattr(self, name)
+                _refuse(name, f"one of {', '.join(get_args(allowed))}", found)
+        for name in ("eeg_clip", "ekg_clip"):
+            limit = getattr(self, name)
+            if limit is not None and not 0 < limit <= HALF_MAX:
+                _refuse(name, f"none, or microvolts above 0 and up to {HALF_MAX:,.0f}", limit)
+        if self.spectrogram_clip is not None:
+            low, high = self.spectrogram_clip
+            if not 1e-30 <= low < high <= 1e30:
+                _refuse(
+                    "spectrogram_clip",
+                    "none, or two powers LOW < HIGH (1e-30 to 1e30)",
+                    (low, high),
+                )
+        if self.bandpass is not None:
+            low, high = self.bandpass
+            if not 0 < low < high < EEG.row_rate_hz / 2:
+                nyquist = f"{EEG.row_rate_hz / 2:g}"
+                _refuse("bandpass", f"none, or Hz with 0 < LOW < HIGH < {nyquist}", (low, high))
+        for signal in SIGNALS.values():
+            rows, window = self.shard_rows(signal.name), signal.window_rows
+            if rows % window or rows < 2 * window:
+                _refuse(
+                    f"{signal.name}_shard_rows", f"a multiple of {window}, at least two times", rows
+                )
+        if not 0 <= self.seed < 2**32:
+            _refuse("seed", "a whole number from 0 to 2^32 - 1", self.seed)
+
+    def shard_rows(self, signal: str) -> int:
+        """Rows of one shard of a signal."""
+        return self.eeg_shard_rows if signal == "eeg" else self.spectrogram_shard_rows
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value, for the plan's hash and the store's attributes."""
+        values = asdict(self)
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+
+def _refuse(option: str, expected: str, found: object) -> None:
+    name = option.replace("_", "-")
+    raise ParameterError(f"--{name} must be {expected}; found {found}.")

@@ -1,0 +1,221 @@
+"""A number and a seed -> a whole data set in Kaggle's layout, simulated. Top to bottom.
+
+Each spectrogram's recording is simulated whole; its EEG files are slices of it and its spectrogram
+is computed from it, so both agree everywhere. Every draw comes from a generator of its own, seeded
+by what it is for, so the number of processes changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hmsprep.errors import ParameterError
+from hmsprep.kaggle.files import PARTS, recordings_folder
+from hmsprep.kaggle.table import Columns
+from hmsprep.kaggle.write import (
+    on_grid,
+    write_eeg,
+    write_spectrogram,
+    write_train_table,
+    write_truth,
+)
+from hmsprep.processes import own_processes, run_tasks
+from hmsprep.progress import Progress, untold
+from hmsprep.seeds import generator
+from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_recordings
+from hmsprep.simulator.scene import Period, draw_patient, simulate
+from hmsprep.simulator.structure import copied_structure, random_structure
+from hmsprep.spectrograms.multitaper import spectrogram
+from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
+
+CLIPS_PER_CLASS = 3
+CLIP_S = 640.0
+"""Fast mode cuts everything from so many simulated recordings of this length."""
+Cut = Callable[[float, int], NDArray[np.float32]]
+"""First second and number of samples -> EEG (20, samples)."""
+
+
+def make_dataset(
+    out: Path,
+    *,
+    windows: int | None,
+    seed: int,
+    like: Path | None,
+    fraction: float,
+    fast: bool,
+    workers: int,
+    progress: Progress = untold,
+) -> dict[str, Any]:
+    """Simulate a data set.
+
+    Parameters
+    ----------
+    out : Path
+        Folder to make; it must not exist.
+    windows : int, optional
+        How many labelled windows; with `like` the most, else 600 if not given.
+    seed : int
+        Seed of everything.
+    like : Path, optional
+        Table of windows to copy structure and votes from.
+    fraction : float
+        Share of its patients.
+    fast : bool
+        Cut every recording from a few simulated ones: quick and as large as one likes. Its signals
+        follow only the class that leads its first window, so there is no truth.csv.
+    workers : int
+        Processes.
+    progress : callable
+        Told of the stage 'synth': recordings done, recordings in all.
+
+    Returns
+    -------
+    dict
+        How much of what was made, and the KL divergence of the votes from the truth and their mean.
+    """
+    if out.exists():
+        raise ParameterError(f"{out} exists already. Name a folder that does not.")
+    if not out.absolute().parent.is_dir():
+        raise ParameterError(f"There is no folder {out.absolute().parent} to put {out.name} in.")
+    rng = generator(seed, "structure")
+    if like is None:
+        table, truth = random_structure(windows or 600, rng)
+    else:
+        table, truth = copied_structure(like, fraction, windows, rng)
+    work = out.with_name(f"{out.name}.partial-{os.getpid()}")
+    work.mkdir()
+    try:
+        for part in PARTS:
+            for signal in SIGNALS:
+                (work / recordings_folder(part, signal)).mkdir()
+        tasks = labelled_recordings(work, table, truth, seed, fast)
+        tasks += unlabelled_recordings(work, table, seed, fast)
+        _run(tasks, workers, progress)
+        write_train_table(work / "train.csv", table)
+        if not fast:
+            write_truth(work / "truth.csv", table, truth)
+        work.rename(out)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    counts = {
+        "windows": len(table["eeg_id"]),
+        "eegs": len(np.unique(table["eeg_id"])),
+        "spectrograms": len(np.unique(table["spectrogram_id"])),
+        "patients": len(np.unique(table["patient_id"])),
+    }
+    return counts if fast else counts | best_possible(table, truth)
+
+
+def best_possible(table: Columns, truth: NDArray[np.float64]) -> dict[str, float]:
+    """KL divergence of the votes from the truth itself, and from their own mean."""
+    votes = table["votes"] / table["votes"].sum(axis=1, keepdims=True)
+
+    def kl(prediction: NDArray[np.float64]) -> float:
+        ratio = np.divide(votes, prediction, out=np.ones_like(votes), where=votes > 0)
+        return float((votes * np.log(ratio)).sum(axis=1).mean())
+
+    return {"kl_of_truth": kl(truth), "kl_of_mean": kl(np.broadcast_to(votes.mean(0), votes.shape))}
+
+
+def _run(tasks: list[Recording], workers: int, progress: Progress) -> None:
+    progress("synth", 0, len(tasks))
+    longest_first = sorted(tasks, key=lambda task: -task.rows)
+    with own_processes(workers) as pool:
+        for done, _ in enumerate(run_tasks(pool, record, longest_first, workers + 1), start=1):
+            progress("synth", done, len(tasks))
+
+
+def record(task: Recording) -> None:
+    """Simulate one recording and write its files."""
+    cut, power = _from_clip(task) if task.fast else _simulated(task)
+    rng = generator(task.seed, "quirks", task.spectrogram_id)
+    folders = {name: task.out / recordings_folder(task.part, name) for name in SIGNALS}
+    for eeg_id, start_s, samples in task.eegs:
+        eeg = on_grid(cut(start_s, samples))
+        if task.part == "train":
+            spoil_eeg(rng, eeg)
+        write_eeg(folders["eeg"] / f"{eeg_id}.parquet", eeg)
+    power = on_grid(power)
+    if task.part == "train":
+        spoil_spectrogram(rng, power)
+    time_type = pa.int64() if task.part == "train" else pa.int16()
+    path = folders["spectrogram"] / f"{task.spectrogram_id}.parquet"
+    write_spectrogram(path, power, time_type)
+
+
+def _simulated(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
+    """Simulate from 1 s before the spectrogram's first row to 1 s after its last."""
+    before_s = 1.0
+    patient = draw_patient(generator(task.seed, "patient", task.patient_id))
+    rng = generator(task.seed, "recording", task.spectrogram_id)
+    seconds = task.rows / SPECTROGRAM.row_rate_hz + 2 * before_s
+    shifted = [Period(p.start_s + before_s, p.stop_s + before_s, p.truth) for p in task.periods]
+    eeg = simulate(rng, patient, shifted, int(seconds * EEG.row_rate_hz))
+
+    def cut(start_s: float, samples: int) -> NDArray[np.float32]:
+        first = int((start_s + before_s) * EEG.row_rate_hz)
+        return eeg[:, first : first + samples]
+
+    return cut, spectrogram(eeg.T, threads=1)
+
+
+def _from_clip(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
+    """Cut from a simulated clip of the period's leading class, as if the clip had no end."""
+    rng = generator(task.seed, "recording", task.spectrogram_id)
+    lead = int(np.argmax(task.periods[0].truth))
+    eeg, power = clip(task.seed, lead, int(rng.integers(CLIPS_PER_CLASS)))
+    gain = float(rng.lognormal(0, 0.3))
+    first_row = int(rng.integers(len(power)))
+    rows = (first_row + np.arange(task.rows)) % len(power)
+
+    def cut(start_s: float, samples: int) -> NDArray[np.float32]:
+        second = start_s + first_row / SPECTROGRAM.row_rate_hz
+        index = (int(second * EEG.row_rate_hz) + np.arange(samples)) % eeg.shape[1]
+        return eeg[:, index] * np.float32(gain)
+
+    return cut, power[rows] * np.float32(gain**2)
+
+
+@lru_cache(maxsize=CLIPS_PER_CLASS * len(CLASSES))
+def clip(seed: int, lead: int, variant: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Simulate a recording (20, samples) that closes upon itself, and its spectrogram."""
+    rng = generator(seed, "clip", lead, variant)
+    samples = int(CLIP_S * EEG.row_rate_hz)
+    truth = 0.85 * np.eye(len(CLASSES))[lead] + 0.15 / len(CLASSES)
+    eeg = simulate(rng, draw_patient(rng), [Period(-10.0, CLIP_S + 10, truth)], samples)
+    # Row 0 starts 200 samples before sample 0; ten more rows keep the filter's edges out.
+    lead_in = 10 * 400 + 200
+    around = np.concatenate([eeg[:, -lead_in:], eeg, eeg[:, :lead_in]], axis=1)
+    rows = int(CLIP_S * SPECTROGRAM.row_rate_hz)
+    return eeg, spectrogram(around.T, threads=1)[10 : 10 + rows]
+
+
+def spoil_eeg(rng: np.random.Generator, eeg: NDArray[np.float32]) -> None:
+    """Lose samples, and the EKG, as often as the competition's files do (in place)."""
+    samples = eeg.shape[1]
+    fate = rng.random()
+    if fate < 0.03:
+        eeg[CHANNELS.index("EKG")] = 9999.0 if fate < 0.02 else 0.0
+    fate = rng.random()
+    if fate < 0.025:
+        eeg[:, rng.integers(0, samples, rng.integers(1, 4))] = np.nan
+    elif fate < 0.05:
+        length = int(rng.uniform(0.02, 0.5) * EEG.window_rows)
+        eeg[:, slice(0, length) if rng.random() < 0.5 else slice(samples - length, None)] = np.nan
+
+
+def spoil_spectrogram(rng: np.random.Generator, power: NDArray[np.float32]) -> None:
+    """Lose whole rows, as one spectrogram in eleven of the competition does (in place)."""
+    if rng.random() < 0.087:
+        length = int(rng.beta(0.6, 2) * len(power)) + 1
+        first = int(rng.integers(0, len(power) - length + 1))
+        power[first : first + length] = np.nan

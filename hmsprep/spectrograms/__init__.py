@@ -1,0 +1,1 @@
+"""EEG -> the competition's spectrogram."""
