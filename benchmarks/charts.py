@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from record import command_line
 
-from hmstrain.plots import BLUE, GREY, ORANGE
+from hmstrain.runs.plots import BLUE, GREY, ORANGE
 
 DOCS = Path(__file__).parent.parent / "docs"
 OURS = ("Store.gather", "hmstrain's loader")

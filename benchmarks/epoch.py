@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SIGNALS, Store
 from hmsstore.arrays import shard_name
-from hmstrain.loader import MappedLoader, Request
+from hmstrain.data.loader import MappedLoader, Request
 
 EVERY = 50
 """Batches from one look at the memory to the next."""

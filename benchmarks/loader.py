@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from record import command_line, write_record
 
 from hmsstore import SIGNALS, Store
-from hmstrain.loader import MappedLoader, Request
+from hmstrain.data.loader import MappedLoader, Request
 
 Copy = dict[str, list[NDArray[np.float16]]]
 """Shards by signal."""

@@ -18,7 +18,7 @@ from conditions import BATCH
 from numpy.typing import NDArray
 from peer_case import SHAPE, WINDOW_BYTES, Case, Epoch
 
-from hmstrain.loader import MappedLoader, Request
+from hmstrain.data.loader import MappedLoader, Request
 
 
 class Memmap(torch.utils.data.Dataset[torch.Tensor]):

@@ -34,7 +34,7 @@ from record import command_line, write_record
 from simulated import command
 
 from hmsstore import Store
-from hmstrain.loader import free_bytes
+from hmstrain.data.loader import free_bytes
 
 ROUNDS = 5
 CAP_MIB = 640

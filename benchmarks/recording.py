@@ -25,8 +25,8 @@ from hmsprep.kaggle.files import Source
 from hmsprep.spectrograms.files import check
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
-from hmstrain.run_folder import RunFolder
-from hmstrain.trained import load_trained
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.trained import load_trained
 
 RATE_HZ = 256
 BATCH = 32

@@ -11,7 +11,7 @@ import numpy as np
 from conditions import module
 
 from hmsstore import Store
-from hmstrain.run_folder import read_metrics
+from hmstrain.runs.folder import read_metrics
 
 
 def command(*words: object) -> None:

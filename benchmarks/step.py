@@ -26,12 +26,12 @@ from simulated import simulated_store
 
 from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.data.inputs import signals
+from hmstrain.data.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
+from hmstrain.distributed import World
 from hmstrain.errors import DataError
-from hmstrain.inputs import signals
-from hmstrain.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
-from hmstrain.run_folder import RunFolder
-from hmstrain.train import Run
-from hmstrain.world import World
+from hmstrain.runs.folder import RunFolder
+from hmstrain.training.train import Run
 
 ROUNDS = 5
 MODELS = ("naive_cnn", "efficientnet_b0", "convnext_tiny")

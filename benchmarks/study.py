@@ -15,7 +15,7 @@ from pathlib import Path
 from record import command_line, write_record
 from simulated import command, pace, simulated_store
 
-from hmstrain.study import COLUMNS, cells
+from hmstrain.reporting.study import COLUMNS, cells
 
 BUILT = ("--nan", "mean")
 """Neither missing spectrogram, by default seven deviations off, nor one recording louder than all

@@ -50,13 +50,13 @@ ALSO = {
     "store/hmsstore/view/": {"matplotlib"},
     "store/hmsstore/mne_raw.py": {"mne"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
-    "hmsprep/montage.py": {"matplotlib"},
-    "hmsprep/agreement.py": {"matplotlib"},
-    "hmsprep/importing/edf.py": {"edfio"},
-    "hmstrain/explain.py": {"captum"},
-    "hmstrain/view/": {"bokeh"},
-    "hmstrain/predict/recording.py": {"edfio"},
-    "hmstrain/bundle.py": {"packaging"},
+    "hmsprep/inspection/channels.py": {"matplotlib"},
+    "hmsprep/spectrograms/figure.py": {"matplotlib"},
+    "hmsprep/importing/formats/edf.py": {"edfio"},
+    "hmstrain/reporting/attribution.py": {"captum"},
+    "hmstrain/reporting/browse/": {"bokeh"},
+    "hmstrain/prediction/timeline.py": {"edfio"},
+    "hmstrain/prediction/bundle.py": {"packaging"},
 }
 """What some files import besides: pictures, and extras."""
 

@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import CLASSES
-from hmstrain.checkpoint import read_weights
 from hmstrain.config import RESNET1D, Config
+from hmstrain.data.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
+from hmstrain.data.montage import PAIRS
 from hmstrain.errors import ModelError
-from hmstrain.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
-from hmstrain.models.backbone import full_name, make_backbone
+from hmstrain.models.custom import own_network
 from hmstrain.models.naive_cnn import NARROWEST, NaiveCNN
-from hmstrain.models.own import own_network
 from hmstrain.models.resnet1d import ResNet1D
-from hmstrain.montage import PAIRS
+from hmstrain.models.timm_backbone import full_name, make_backbone
+from hmstrain.runs.checkpoint import read_weights
 
 Output = tuple[Tensor, tuple[Tensor, ...]]
 """Logits (B, 6); embeddings of spectrogram and EEG, (B, size) of length 1, or none."""

@@ -10,9 +10,9 @@ import torch
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.folds import run
-from hmstrain.run_folder import RunFolder
-from hmstrain.world import World
+from hmstrain.distributed import World
+from hmstrain.runs.folder import RunFolder
+from hmstrain.training.run import run
 
 ALONE = World(0, 1, torch.device("cpu"))
 SMALL: dict[str, Any] = {

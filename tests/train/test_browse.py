@@ -23,9 +23,9 @@ from hmsstore import CLASSES, Store
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
 from hmstrain.errors import DataError, ModelError
-from hmstrain.metrics import kl_rows
-from hmstrain.run_folder import RunFolder
-from hmstrain.view.browser import Browser, Wish, open_browser
+from hmstrain.reporting.browse.browser import Browser, Wish, open_browser
+from hmstrain.runs.folder import RunFolder
+from hmstrain.scoring.metrics import kl_rows
 
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome")
@@ -227,7 +227,7 @@ class Driven:
 def driven(browser: Browser) -> Driven:
     from bokeh.document import Document
 
-    from hmstrain.view.app import Viewer
+    from hmstrain.reporting.browse.app import Viewer
 
     def explain(row: int) -> Importance:
         if row == browser.find(Wish(split=1))[1]:
@@ -306,7 +306,7 @@ def test_an_explanation_is_of_the_window_shown_and_its_failure_is_told(driven: D
 def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
     store: Store, tmp_path: Path
 ) -> None:
-    from hmstrain.view.serve import explainer
+    from hmstrain.reporting.browse.serve import explainer
 
     train_small(store, tmp_path / "all", fold="all", epochs=1, steps=1)
     opened = open_browser(tmp_path / "all")
@@ -322,7 +322,7 @@ def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
 def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> None:
     from hmsstore import CHANNELS
     from hmsstore.view import Display
-    from hmstrain.view.figures import Spectrograms, Traces
+    from hmstrain.reporting.browse.figures import Spectrograms, Traces
 
     eeg_uv = np.zeros((10_000, 20), np.float32)
     eeg_uv[5_000:5_020, CHANNELS.index("Fp1")] = -100
@@ -343,7 +343,7 @@ def test_thinned_traces_keep_every_extreme_in_its_place_and_zooming_in_shows_all
     from bokeh.events import RangesUpdate
 
     from hmsstore.view import Display
-    from hmstrain.view.figures import THINNED, Traces, thinned
+    from hmstrain.reporting.browse.figures import THINNED, Traces, thinned
 
     noise = np.random.default_rng(0).normal(size=(3, 805)).astype(np.float32)
     kept = thinned(noise).reshape(3, -1, 2)
@@ -364,7 +364,7 @@ def test_thinned_traces_keep_every_extreme_in_its_place_and_zooming_in_shows_all
 
 
 def test_only_this_machine_is_served(browser: Browser) -> None:
-    from hmstrain.view.serve import LOOPBACK, make_server
+    from hmstrain.reporting.browse.serve import LOOPBACK, make_server
 
     server = make_server(browser)
     try:

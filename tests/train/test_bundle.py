@@ -15,9 +15,9 @@ from helpers import Program
 from train.runs import train_small
 
 from hmsstore import CLASSES, Store
-from hmstrain.bundle import KAGGLE, bundle, missing_packages, write_own_wheel
 from hmstrain.errors import ConfigError, RunError
-from hmstrain.run_folder import RunFolder
+from hmstrain.prediction.bundle import KAGGLE, bundle, missing_packages, write_own_wheel
+from hmstrain.runs.folder import RunFolder
 
 PROGRAM = Program("hmstrain")
 
@@ -117,7 +117,7 @@ def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
         assert sorted(listed) == sorted(names)
         entry = next(name for name in names if name.endswith("entry_points.txt"))
         assert "hmstrain = hmstrain.cli:main" in wheel.read(entry).decode()
-    assert {"hmsprep/cli.py", "hmsstore/reader.py", "hmstrain/view/page.html"} <= set(names)
+    assert {"hmsprep/cli/__init__.py", "hmsstore/reader.py", "hmstrain/reporting/browse/page.html"} <= set(names)
 
 
 def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:

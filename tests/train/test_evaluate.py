@@ -9,11 +9,11 @@ from train.runs import ALONE, SMALL
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.evaluate import Evaluator, loader_batch
-from hmstrain.inputs import NetworkInputs, measure_normalisation
-from hmstrain.loader import make_loader
+from hmstrain.data.inputs import NetworkInputs, measure_normalisation
+from hmstrain.data.loader import make_loader
+from hmstrain.data.rows import norm_rows, training_rows
 from hmstrain.models import make_network
-from hmstrain.selection import norm_rows, training_rows
+from hmstrain.models.evaluate import Evaluator, loader_batch
 
 CPU = torch.device("cpu")
 

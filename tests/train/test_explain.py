@@ -15,8 +15,10 @@ from train.runs import train_small
 
 from hmsstore import CLASSES, REGIONS, Store
 from hmstrain.config import Config
+from hmstrain.data.montage import PAIRS
 from hmstrain.errors import ModelError
-from hmstrain.explain import (
+from hmstrain.models import make_network
+from hmstrain.reporting.attribution import (
     Explanation,
     _gradcam,
     _integrated,
@@ -26,11 +28,9 @@ from hmstrain.explain import (
     last_maps,
     smooth,
 )
-from hmstrain.faithfulness import Faithfulness, measure_faithfulness
-from hmstrain.models import make_network
-from hmstrain.montage import PAIRS
-from hmstrain.run_folder import RunFolder
-from hmstrain.trained import Trained, load_trained
+from hmstrain.reporting.faithfulness import Faithfulness, measure_faithfulness
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
 PROGRAM = Program("hmstrain")
@@ -148,7 +148,7 @@ def test_integrated_gradients_of_a_linear_network_are_its_terms_for_the_class() 
 
 
 def test_terms_for_and_against_cancel_nearby_but_traces_stay_apart() -> None:
-    from hmstrain.explain import _blurred
+    from hmstrain.reporting.attribution import _blurred
 
     terms = torch.zeros(100, 300)
     terms[40, 150], terms[41, 151], terms[80, 20] = 1, -1, 2

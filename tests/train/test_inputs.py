@@ -12,10 +12,9 @@ import torch
 from helpers import build_store
 
 from hmsstore import FEATURES, Store
-from hmstrain.augment import Draws, blank_stripes, draw, mixed, shifts
 from hmstrain.config import Config
-from hmstrain.errors import DataError
-from hmstrain.inputs import (
+from hmstrain.data.augment import Draws, blank_stripes, draw, mixed, shifts
+from hmstrain.data.inputs import (
     NetworkInputs,
     Normalisation,
     check_cleaning,
@@ -23,7 +22,8 @@ from hmstrain.inputs import (
     image_shape,
     measure_normalisation,
 )
-from hmstrain.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
+from hmstrain.data.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
+from hmstrain.errors import DataError
 
 CPU = torch.device("cpu")
 BOTH = Config(inputs="spec+eeg")

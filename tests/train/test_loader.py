@@ -12,10 +12,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from hmsstore import Store
-from hmstrain import loader
-from hmstrain.dataset import WindowDataset
+from hmstrain.data import loader
+from hmstrain.data.dataset import WindowDataset
+from hmstrain.data.loader import MappedLoader, Request, ResidentLoader
 from hmstrain.errors import DataError
-from hmstrain.loader import MappedLoader, Request, ResidentLoader
 
 CPU = torch.device("cpu")
 BOTH = ("eeg", "spectrogram")
@@ -82,7 +82,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import numpy as np, torch, timm
-import hmstrain.loader as loader
+import hmstrain.data.loader as loader
 from hmsstore import Store
 
 def own_kb():

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsstore import Store
-from hmstrain import metrics
+from hmstrain.scoring import metrics
 
 
 @pytest.mark.parametrize(

@@ -180,9 +180,9 @@ def test_synchronised_batch_norm_changes_nothing_else() -> None:
     """timm's norms hold activations, which torch's own conversion would lose."""
     from timm.layers.norm_act import convert_sync_batchnorm
 
-    import hmstrain.world
+    import hmstrain.distributed
 
-    assert hmstrain.world.convert_sync_batchnorm is convert_sync_batchnorm
+    assert hmstrain.distributed.convert_sync_batchnorm is convert_sync_batchnorm
     network = make_network(Config(model="efficientnet_b0", image_size=64)).eval()
     given = prepared(Config())
     before = network(**given)[0]
@@ -228,6 +228,6 @@ def test_a_runs_own_weights_start_another(store: Store, tmp_path: Path) -> None:
     train_small(store, tmp_path / "first", epochs=1)
     file = tmp_path / "first" / "best" / "model.safetensors"
     network: Any = make_network(Config(model="naive_cnn", image_size=32, weights=str(file)))
-    from hmstrain.checkpoint import read_weights
+    from hmstrain.runs.checkpoint import read_weights
 
     assert torch.equal(network.head.weight, read_weights(file)["head.weight"])

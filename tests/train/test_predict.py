@@ -21,24 +21,24 @@ from train.runs import train_small
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CLASSES, Store
+from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, DataError, RunError
-from hmstrain.evaluate import softmax
-from hmstrain.metrics import kl_rows
+from hmstrain.models.evaluate import softmax
 from hmstrain.notice import RESEARCH_ONLY
-from hmstrain.predict.ensemble import (
+from hmstrain.prediction.ensemble import (
     average,
     fit_weights,
     load_members,
     mixture_weights,
     predict_rows,
 )
-from hmstrain.predict.recording import Timeline, make_timeline, write_annotations
-from hmstrain.predict.source import opened
-from hmstrain.predict.tables import read_order, write_submission, write_timeline
-from hmstrain.predictions import OUT_OF_FOLD, TESTED, read_file
-from hmstrain.run_folder import RunFolder
-from hmstrain.trained import load_trained
-from hmstrain.world import World
+from hmstrain.prediction.source import opened
+from hmstrain.prediction.tables import read_order, write_submission, write_timeline
+from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
+from hmstrain.runs.trained import load_trained
+from hmstrain.scoring.metrics import kl_rows
 
 CPU = World(0, 1, torch.device("cpu"))
 PROGRAM = Program("hmstrain")
@@ -358,7 +358,7 @@ def test_what_was_built_for_it_is_gone_afterwards(
 def test_without_what_building_takes_one_sentence_says_so(
     runs: dict[str, Path], recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hmstrain.predict.source.find_spec", lambda _: None)
+    monkeypatch.setattr("hmstrain.prediction.source.find_spec", lambda _: None)
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
     with pytest.raises(RunError, match=r"pip install '\.\[prep\]'"), opened(recording, cleaning):
         pass

@@ -12,10 +12,10 @@ from train.runs import train_small
 
 from hmsstore import Store
 from hmstrain.errors import DataError, RunError
-from hmstrain.metrics import kl_rows, typical_rows
-from hmstrain.predictions import TESTED, Predicted, read_predictions, write_predictions
-from hmstrain.report import make_report, worst
-from hmstrain.run_folder import RunFolder
+from hmstrain.reporting.report import make_report, worst
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.predictions import TESTED, Predicted, read_predictions, write_predictions
+from hmstrain.scoring.metrics import kl_rows, typical_rows
 
 PROGRAM = Program("hmstrain")
 

@@ -13,10 +13,10 @@ import torch
 from train.runs import Stopped, train_small
 
 from hmsstore import Store
-from hmstrain import checkpoint
 from hmstrain.errors import DataError, RunError
-from hmstrain.run_folder import RunFolder
-from hmstrain.testing import score_run
+from hmstrain.runs import checkpoint
+from hmstrain.runs.folder import RunFolder
+from hmstrain.scoring.score_run import score_run
 
 STOPPED_AT = 6
 

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.metrics import typical_rows
-from hmstrain.selection import (
+from hmstrain.data.rows import (
     Epoch,
     balancing,
     batches,
@@ -23,6 +22,7 @@ from hmstrain.selection import (
     training_rows,
     validation_rows,
 )
+from hmstrain.scoring.metrics import typical_rows
 
 PLAIN = Config(batch_size=8)
 

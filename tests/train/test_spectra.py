@@ -8,7 +8,8 @@ import scipy.signal
 import torch
 
 from hmsstore import CHAINS, CHANNELS, FEATURES
-from hmstrain import montage, spectra
+from hmstrain.data import eeg as spectra
+from hmstrain.data import montage
 
 
 @pytest.fixture

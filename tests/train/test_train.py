@@ -20,11 +20,11 @@ from safetensors.torch import load_file
 from train.runs import ALONE, SMALL, Stopped, train_small
 
 from hmsstore import Store
-from hmstrain import metrics
 from hmstrain.errors import DataError, DivergedError, RunError
-from hmstrain.run_folder import RunFolder, read_metrics
-from hmstrain.testing import score_run
-from hmstrain.train import Run
+from hmstrain.runs.folder import RunFolder, read_metrics
+from hmstrain.scoring import metrics
+from hmstrain.scoring.score_run import score_run
+from hmstrain.training.train import Run
 
 
 def weights(path: Path, name: str = "last") -> dict[str, torch.Tensor]:
@@ -153,7 +153,7 @@ def test_a_run_is_saved_between_validations(
 ) -> None:
     settings: dict[str, Any] = {"epochs": 6, "batch_size": 2, "validate_every": 10_000}
     train_small(store, tmp_path / "whole", **settings)
-    monkeypatch.setattr("hmstrain.state.SAVE_EVERY_S", 0)
+    monkeypatch.setattr("hmstrain.training.state.SAVE_EVERY_S", 0)
     path = tmp_path / "run"
     with pytest.raises(Stopped):
         train_small(store, path, stop_at=20, **settings)
@@ -176,8 +176,8 @@ def test_a_run_killed_in_a_validation_goes_on_with_it(
     """However recently it was saved: each validation is part of what chooses the best weights."""
     settings: dict[str, Any] = {"steps": 20, "batch_size": 2, "validate_every": 10}
     train_small(store, tmp_path / "whole", **settings)
-    monkeypatch.setattr("hmstrain.state.SAVE_EVERY_S", 0)
-    monkeypatch.setattr("hmstrain.train.Run._check", _stop(Run._check, stop_at))
+    monkeypatch.setattr("hmstrain.training.state.SAVE_EVERY_S", 0)
+    monkeypatch.setattr("hmstrain.training.train.Run._check", _stop(Run._check, stop_at))
     path = tmp_path / "run"
     with pytest.raises(Stopped):
         train_small(store, path, **settings)

@@ -1,0 +1,1 @@
+"""A store -> rows of an epoch -> batches -> what a network sees."""

@@ -1,0 +1,212 @@
+"""Configuration and window table -> the rows of each epoch, their order and their weights.
+
+Everything is drawn from the run's seed and the epoch's number, so that any epoch can be had again
+without the ones before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.errors import DataError
+from hmstrain.scoring.metrics import typical_rows
+
+Rows = NDArray[np.int64]
+MOST_VOTES = 28
+"""Largest number of votes in the competition's data."""
+BALANCING_ROUNDS = 200
+LARGEST_FACTOR = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One pass over the training rows."""
+
+    number: int
+    """From 0, over both stages."""
+    stage: int
+    fold: int | None
+    """Fold that is held out; None where the store has none."""
+    min_votes: int
+    batch_size: int
+    """Windows per step: as configured, or all there are."""
+    first_step: int
+    steps: int
+
+
+def held_out(config: Config, store: Store, epoch: int) -> int | None:
+    """Fold that an epoch does not train on.
+
+    Raises
+    ------
+    DataError
+        The store has no such fold.
+    """
+    if store.folds == 0:
+        if config.fold in ("all", "rotate"):
+            raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+        if config.fold != "0":
+            raise DataError(f"There is no fold {config.fold}: {store.path} has none.")
+        return None
+    if config.fold == "rotate":
+        return int(np.random.default_rng([config.seed, 6, epoch]).integers(store.folds))
+    fold = int(config.fold)
+    if fold >= store.folds:
+        raise DataError(f"There is no fold {fold}: {store.path} has folds 0 to {store.folds - 1}.")
+    return fold
+
+
+def training_rows(config: Config, store: Store, fold: int | None, min_votes: int) -> Rows:
+    """Rows to train on: without the fold, with enough votes, of the chosen share of patients.
+
+    Raises
+    ------
+    DataError
+        Nothing is left.
+    """
+    rows = store.select("train", fold=fold)
+    if config.fraction < 1:
+        patients = np.unique(store.windows["patient_id"][store.select("train")])
+        order = np.random.default_rng([config.seed, 7]).permutation(patients)
+        chosen = order[: max(1, round(config.fraction * len(order)))]
+        rows = rows[np.isin(store.windows["patient_id"][rows], chosen)]
+    rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
+    if not len(rows):
+        if not (store.windows["votes"][store.select("train")].sum(axis=1) > 0).any():
+            raise DataError(f"{store.path} has no training windows with votes: it is to test on.")
+        held = "" if fold is None else f"fold {fold} held out, "
+        raise DataError(
+            f"No training window of {store.path} is left with {held}at least {min_votes} vote(s) "
+            f"and fraction {config.fraction:g}."
+        )
+    return rows
+
+
+def validation_rows(store: Store, fold: int | None) -> tuple[Rows, dict[str, Rows]]:
+    """Rows of the fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more.
+
+    Returns
+    -------
+    rows : int64 (N,)
+        Rows of either.
+    typical : dict
+        Positions within them of 'votes' and 'hi', found among all of the fold.
+    """
+    if fold is None:
+        return np.empty(0, np.int64), {}
+    rows = store.select("valid", fold=fold)
+    typical = typical_rows(store.windows, rows)
+    chosen = np.union1d(typical["votes"], typical["hi"])
+    return rows[chosen], {name: np.searchsorted(chosen, part) for name, part in typical.items()}
+
+
+def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
+    """Rows of one epoch in their order: all, or one at random of each group, shuffled."""
+    rng = np.random.default_rng([config.seed, 5, epoch])
+    shuffled = rng.permutation(rows)
+    if config.sample == "window":
+        return shuffled
+    _, first = np.unique(_groups(config, store, shuffled), axis=0, return_index=True)
+    return rng.permutation(shuffled[first])
+
+
+def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
+    """Training rows that batch norm's statistics are measured on, of an epoch's kind."""
+    return epoch_order(config, store, rows, 0)[: config.norm_windows]
+
+
+def batches(epoch: Epoch, order: Rows) -> list[Rows]:
+    """Cut an epoch's order into whole batches; what is left over waits for another epoch."""
+    size = epoch.batch_size
+    return list(order[: len(order) // size * size].reshape(-1, size))
+
+
+def plan_epochs(config: Config, store: Store) -> list[Epoch]:
+    """All epochs of both stages, cut off where `steps` says."""
+    planned: list[Epoch] = []
+    windows: dict[tuple[int | None, int], int] = {}
+    first = 0
+    stages = ((config.epochs, config.min_votes), (config.second_epochs, config.second_min_votes))
+    for stage, (epochs, min_votes) in enumerate(stages):
+        for _ in range(epochs):
+            number = len(planned)
+            fold = held_out(config, store, number)
+            if (fold, min_votes) not in windows:
+                rows = training_rows(config, store, fold, min_votes)
+                windows[fold, min_votes] = _epoch_windows(config, store, rows)
+            size = min(config.batch_size, windows[fold, min_votes])
+            steps = windows[fold, min_votes] // size
+            if config.steps:
+                steps = min(steps, config.steps - first)
+            planned.append(Epoch(number, stage, fold, min_votes, size, first, steps))
+            first += steps
+            if first == config.steps:
+                return planned
+    return planned
+
+
+def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]:
+    """Weight of every window of the store in the loss, of mean 1 over an epoch of these rows."""
+    seen = 1 / group_sizes(config, store, rows)
+    votes = store.windows["votes"].astype(np.float64)
+    total = votes.sum(axis=1)
+    weights = np.ones(len(store))
+    if config.vote_weight == "log":
+        weights = np.log1p(total)
+    elif config.vote_weight == "linear":
+        weights = total / MOST_VOTES
+    if config.balance == "votes":
+        weights = weights * balancing(votes[rows] * (weights[rows] * seen)[:, None], votes)
+    mean = np.average(weights[rows], weights=seen)
+    scaled: NDArray[np.float32] = (weights / mean).astype(np.float32)
+    return scaled
+
+
+def group_sizes(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
+    """How many of the rows share their place in an epoch with each: 1 where all take part."""
+    if config.sample == "window":
+        return np.ones(len(rows), np.int64)
+    _, group, count = np.unique(
+        _groups(config, store, rows), axis=0, return_inverse=True, return_counts=True
+    )
+    sizes: NDArray[np.int64] = count[group.ravel()]
+    return sizes
+
+
+def _epoch_windows(config: Config, store: Store, rows: Rows) -> int:
+    """How many windows an epoch of these rows has."""
+    if config.sample == "window":
+        return len(rows)
+    return len(np.unique(_groups(config, store, rows), axis=0))
+
+
+def _groups(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
+    """What an epoch has one window of each of: EEG, or EEG and votes, int64 (N, n)."""
+    columns = [store.windows["eeg_id"][rows]]
+    if config.sample == "votes":
+        columns += list(store.windows["votes"][rows].T)
+    return np.column_stack(columns).astype(np.int64)
+
+
+def balancing(mass: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Factor of each window of `votes` that gives the classes of `mass` (rows, 6) equal sums.
+
+    A window's factor is the mean, by its votes, of one factor per class; those are found by
+    iterative proportional fitting, within `LARGEST_FACTOR` of their geometric mean: a class that is
+    scarcer still stays lighter, lest a few windows be learned by heart.
+    """
+    present = mass.sum(axis=0) > 0
+    per_class = np.where(present, 1.0, 0.0)
+    shares = mass / np.maximum(mass.sum(axis=1, keepdims=True), 1e-12)
+    for _ in range(BALANCING_ROUNDS):
+        sums = (mass * (shares @ per_class)[:, None]).sum(axis=0)
+        per_class[present] *= np.sqrt(sums[present].mean() / sums[present])
+        per_class[present] /= np.exp(np.log(per_class[present]).mean())
+        per_class[present] = per_class[present].clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
+    factors: NDArray[np.float64] = votes @ per_class / np.maximum(votes.sum(axis=1), 1)
+    return factors

@@ -1,0 +1,176 @@
+"""A network and rows of a store -> probabilities of the six classes, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from hmsstore import CLASSES, Store
+from hmstrain.config import Config
+from hmstrain.data.inputs import NetworkInputs
+from hmstrain.data.loader import Loader, Request
+from hmstrain.distributed import World
+from hmstrain.errors import DivergedError, ModelError
+from hmstrain.models.network import Output
+from hmstrain.training.losses import alignment
+
+NORM_BATCH = 64
+"""Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def autocast(config: Config, device: torch.device) -> AbstractContextManager[object]:
+    """Where the network computes in less precision, if the run asks for it."""
+    dtype = PRECISIONS[config.precision]
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def compute(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
+    """Logits and embeddings of a prepared batch, in the run's precision.
+
+    Raises
+    ------
+    ModelError
+        Batch norm is given a single window to train on.
+    """
+    try:
+        with autocast(config, next(iter(prepared.values())).device):
+            return network(**prepared)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ModelError(
+            f"{config.model} has batch norm, which cannot train on a batch of one window: give a "
+            "larger --batch-size, or more windows."
+        ) from None
+
+
+def loader_batch(config: Config, store: Store, world: World) -> int:
+    """Most windows that a run asks a loader for at once."""
+    own = -(-config.batch_size // world.size)
+    return min(max(own, NORM_BATCH if config.norm_windows else 0), len(store))
+
+
+class Evaluator:
+    """Predicts rows of one store, shared out over the processes of a run."""
+
+    def __init__(
+        self, config: Config, prepare: NetworkInputs, loader: Loader, world: World
+    ) -> None:
+        self.config, self.prepare, self.loader, self.world = config, prepare, loader, world
+
+    @torch.no_grad()
+    def measure_norms(self, network: nn.Module, rows: NDArray[np.int64]) -> None:
+        """Measure a network's batch norms anew, on clean windows in large batches.
+
+        Those that training gathers lag behind the weights and are of its own small batches, in
+        which each rare window weighs on the norm that it is seen through; afterwards, seen through
+        the usual one, it can set a young network off. (Wu and Johnson 2021, Rethinking "Batch" in
+        BatchNorm, precise statistics.)
+
+        Parameters
+        ----------
+        rows : int64 (N,)
+            Training rows; none leave the statistics as they are.
+        """
+        norms = [m for m in network.modules() if isinstance(m, _BatchNorm)]
+        if not norms or not len(rows):
+            return
+        was_training = network.training
+        network.eval()  # no dropout meanwhile
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum, norm.training = None, True  # the mean over all batches
+        size = min(NORM_BATCH, len(rows))
+        requests = [Request(part) for part in rows[: len(rows) // size * size].reshape(-1, size)]
+        for batch in self.loader.load(requests):
+            compute(network, self.prepare(batch, None), self.config)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.train(was_training)
+
+    @torch.no_grad()
+    def predict(
+        self, network: nn.Module, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
+        """Probabilities, and embeddings where the run compares them.
+
+        Parameters
+        ----------
+        rows : int64 (N,)
+            Any windows of the store, labelled or not.
+
+        Returns
+        -------
+        probabilities : float64 (N, 6)
+            Softmax in float64; rows sum to 1.
+        embeddings : list of float32 (N, size)
+            Of spectrogram and EEG, or nothing.
+        """
+        was_training = network.training
+        network.eval()
+        own = np.arange(len(rows))[self.world.rank :: self.world.size]
+        size = max(1, self.config.batch_size // self.world.size)
+        requests = [Request(rows[own[i : i + size]]) for i in range(0, len(own), size)]
+        logits, embeddings = [np.zeros((0, len(CLASSES)), np.float32)], []
+        for batch in self.loader.load(requests):
+            prepared = self.prepare(batch, None)
+            out, embedded = compute(network, prepared, self.config)
+            logits.append(out.float().cpu().numpy())
+            embeddings.append([part.float().cpu().numpy() for part in embedded])
+        network.train(was_training)
+        parts = self.world.all_parts(
+            (np.concatenate(logits), [np.concatenate(p) for p in zip(*embeddings, strict=True)])
+        )
+        joined = _joined([part[0] for part in parts], len(rows))
+        bad = np.flatnonzero(~np.isfinite(joined).all(axis=1))
+        if len(bad):
+            raise DivergedError(
+                f"The network gives no numbers for {len(bad):,} of {len(rows):,} windows, the "
+                f"first row {rows[bad[0]]}. If training has diverged, a lower learning_rate, "
+                "clip_gradient=1 or precision=float32 may help, and checkpoints from before are "
+                "kept; otherwise look at the store with hmsprep verify."
+            )
+        return softmax(joined), [
+            _joined(list(group), len(rows))
+            for group in zip(*(part[1] for part in parts if len(part[0])), strict=True)
+        ]
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities of logits (N, K), in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True, initial=-np.inf)
+    powers = np.exp(shifted)
+    probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def one_per_patient(store: Store, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Positions within rows of one window of each patient, drawn by the seed."""
+    order = np.random.default_rng([seed, 8]).permutation(len(rows))
+    _, first = np.unique(store.windows["patient_id"][rows[order]], return_index=True)
+    return np.sort(order[first])
+
+
+def embedding_alignment(
+    embeddings: list[NDArray[np.float32]], places: NDArray[np.int64]
+) -> dict[str, float] | None:
+    """How well the two signals' embeddings match at these places; None without embeddings."""
+    if len(embeddings) != 2 or not len(places):
+        return None
+    return alignment(*(torch.from_numpy(part[places]) for part in embeddings))
+
+
+def _joined(parts: list[NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """Undo the sharing out: process r holds rows r, r + world, ..."""
+    whole = np.empty((count, *parts[0].shape[1:]), np.float32)
+    for rank, part in enumerate(parts):
+        whole[rank :: len(parts)] = part
+    return whole

@@ -1,0 +1,225 @@
+"""Runs -> one folder from which a machine without internet predicts: weights, wheels, a cell.
+
+::
+
+    runs/NAME/      what predicting takes of a run: configuration, best weights of each network
+    wheels/         hms-eeg, and the packages that the other machine is not said to have
+    cell.py         ten lines for a notebook
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from hmstrain.errors import ConfigError, RunError
+from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
+from hmstrain.runs.predictions import OUT_OF_FOLD
+
+OURS = "hms-eeg"
+EXTRAS = ("prep", "train")
+PACKAGES = ("hmsprep", "hmstrain", "hmsstore")
+KAGGLE = (
+    "matplotlib", "numpy", "packaging", "polars", "pyarrow", "rich", "safetensors", "scikit-learn",
+    "scipy", "timm", "torch", "torchvision", "typer",
+)  # fmt: skip
+"""What Kaggle's and Colab's images have; their own dependencies come with them."""
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+CELL = '''"""Predict the competition's test data without internet: a notebook's cell."""
+import glob, os, subprocess, sys
+
+BUNDLE = os.environ.get("HMS_BUNDLE", "/kaggle/input/{name}")
+DATA = os.environ.get("HMS_DATA", "/kaggle/input/hms-harmful-brain-activity-classification")
+pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index"]
+wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
+subprocess.run([*pip, "--no-deps", *wheels], check=True)
+runs = sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
+subprocess.run([sys.executable, "-m", "hmstrain", "submission", *runs, DATA], check=True)
+'''
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """What a bundle holds."""
+
+    runs: tuple[str, ...]
+    wheels: tuple[str, ...]
+    nbytes: int
+
+
+def bundle(
+    folders: Sequence[RunFolder], out: Path, *, python: str, have: Sequence[str] = KAGGLE
+) -> Bundled:
+    """Make the folder.
+
+    Parameters
+    ----------
+    folders : sequence of RunFolder
+        Finished runs.
+    out : Path
+        Folder to make.
+    python : str
+        Version of the other machine's Python: '3.11'.
+    have : sequence of str
+        Packages that it has.
+
+    Raises
+    ------
+    RunError
+        A run is not finished, packages cannot be downloaded, or the folder is there already.
+    ConfigError
+        That is no version of Python.
+    """
+    parts = python.split(".")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"--python {python}: expected a version such as 3.11.")
+    if out.exists():
+        raise RunError(f"{out} exists: name a folder that does not.")
+    if not out.resolve().parent.is_dir():
+        raise RunError(f"{out} cannot be made: there is no folder {out.parent}.")
+    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    try:
+        names = [_copy_run(folder, unfinished / "runs") for folder in folders]
+        wheels = unfinished / "wheels"
+        wheels.mkdir()
+        write_own_wheel(wheels)
+        _download(missing_packages(have, python), python, wheels)
+        (unfinished / "cell.py").write_text(CELL.format(name=out.name))
+        unfinished.replace(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    files = [path for path in out.rglob("*") if path.is_file()]
+    return Bundled(
+        tuple(names),
+        tuple(sorted(path.name for path in (out / "wheels").iterdir())),
+        sum(path.stat().st_size for path in files),
+    )
+
+
+def _copy_run(folder: RunFolder, runs: Path) -> str:
+    """Copy what predicting takes; a second run of the same name gets a number."""
+    if not folder.finished:
+        raise RunError(f"{folder.path} is not finished: --resume goes on.")
+    name = folder.path.resolve().name
+    number = 2
+    while (runs / name).exists():
+        name, number = f"{folder.path.resolve().name}-{number}", number + 1
+    networks = [folder.path]
+    if folder.config().fold == "all":
+        networks = sorted(folder.path.glob("fold[0-9]*"))
+    for part in dict.fromkeys([folder.path, *networks]):
+        target = runs / name / part.relative_to(folder.path)
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (CONFIG, OUTCOME, OUT_OF_FOLD):
+            if file != OUT_OF_FOLD or (part / file).is_file():
+                shutil.copyfile(part / file, target / file)
+        if part in networks:
+            best = RunFolder(part).best
+            shutil.copytree(best, target / best.name, ignore=shutil.ignore_patterns("training*"))
+    return name
+
+
+def missing_packages(have: Sequence[str], python: str) -> dict[str, str]:
+    """Packages that predicting takes on Linux, less those there: name -> version here."""
+    machine = {
+        "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux",
+        "platform_system": "Linux", "platform_machine": "x86_64",
+    }  # fmt: skip
+    known = {canonicalize_name(name) for name in have}
+    found: dict[str, str] = {}
+    waiting = [Requirement(f"{OURS}[{','.join(EXTRAS)}]")]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in known or (name, frozenset(requirement.extras)) in seen:
+            continue
+        seen.add((name, frozenset(requirement.extras)))
+        try:
+            installed = distribution(name)
+        except PackageNotFoundError:
+            raise RunError(
+                f"{name} is not installed here, so its version is not known: "
+                "pip install '.[prep,train]' in a clone of hms-eeg."
+            ) from None
+        if name != OURS:
+            found[name] = installed.version
+        for text in installed.requires or ():
+            needed = Requirement(text)
+            wanted = needed.marker is None or any(
+                needed.marker.evaluate(machine | {"extra": extra})
+                for extra in (*requirement.extras, "")
+            )
+            if wanted:
+                waiting.append(needed)
+    return found
+
+
+def _download(packages: dict[str, str], python: str, wheels: Path) -> None:
+    """Download wheels for the other machine's Python and Linux, by pip."""
+    if not packages:
+        return
+    if find_spec("pip") is None:
+        raise RunError("pip is not installed. Run: python -m ensurepip")
+    platforms = [word for one in PLATFORMS for word in ("--platform", one)]
+    wanted = [f"{name}=={version}" for name, version in sorted(packages.items())]
+    done = subprocess.run(  # noqa: S603
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+            "--no-deps", "--only-binary", ":all:", "--python-version", python, *platforms,
+            "--dest", str(wheels), *wanted,
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        reason = lines[-1] if lines else done.stderr.strip()[-200:]
+        raise RunError(f"Wheels cannot be downloaded for Python {python}: {reason}")
+
+
+def write_own_wheel(folder: Path) -> Path:
+    """Pack the installed hms-eeg, from a clone or not, into a wheel (the format of PEP 427)."""
+    installed = distribution(OURS)
+    stem = f"{OURS.replace('-', '_')}-{installed.version}"
+    info = f"{stem}.dist-info"
+    path = folder / f"{stem}-py3-none-any.whl"
+    records = []
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, content in [*_sources(), *_metadata(installed, info)]:
+            wheel.writestr(name, content)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=")
+            records.append(f"{name},sha256={digest.decode()},{len(content)}")
+        records.append(f"{info}/RECORD,,")
+        wheel.writestr(f"{info}/RECORD", "\n".join(records) + "\n")
+    return path
+
+
+def _sources() -> Iterator[tuple[str, bytes]]:
+    for package in PACKAGES:
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise RunError(f"{package} is not installed, so it cannot be bundled.")
+        top = Path(spec.origin).parent
+        for file in sorted(top.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                yield f"{package}/{file.relative_to(top).as_posix()}", file.read_bytes()
+
+
+def _metadata(installed: Distribution, info: str) -> Iterator[tuple[str, bytes]]:
+    wheel = f"Wheel-Version: 1.0\nGenerator: {OURS}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    yield f"{info}/WHEEL", wheel.encode()
+    for name in ("METADATA", "entry_points.txt"):
+        yield f"{info}/{name}", (installed.read_text(name) or "").encode()

@@ -1,0 +1,202 @@
+"""Networks of one or several runs and a store -> probabilities of its windows, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.data.inputs import check_cleaning
+from hmstrain.distributed import World
+from hmstrain.errors import ConfigError, RunError
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
+from hmstrain.runs.trained import Trained, load_trained
+from hmstrain.scoring.metrics import EPSILON
+
+AVERAGES = ("arithmetic", "geometric", "fitted")
+BATCH = 16
+"""Windows at once, at least: without gradients there is room, at full resolution for no more."""
+AT_ONCE = 1_024
+"""Windows between two words of progress."""
+CONVERGED = 1e-9
+MOST_ROUNDS = 10_000
+
+Floats = NDArray[np.float64]
+Tell = Callable[[int, int], object]
+"""Told how many windows are predicted, of how many; each network's, and each mirror image, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run with its networks: one, or one of each fold."""
+
+    folder: RunFolder
+    networks: tuple[Trained, ...]
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return self.folder.path.resolve().name
+
+
+def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
+    """Load the best checkpoints of finished runs.
+
+    Raises
+    ------
+    RunError
+        A folder is no finished run.
+    ConfigError
+        Runs take EEG that was cleaned differently.
+    """
+    members = []
+    for folder in folders:
+        parts = [folder.path]
+        if not folder.finished:
+            raise RunError(f"{folder.path} is not finished: hmstrain run --resume goes on.")
+        if folder.config().fold == "all":
+            parts = sorted(folder.path.glob("fold[0-9]*"))
+        networks = tuple(load_trained(RunFolder(part), world.device) for part in parts)
+        members.append(Member(folder, networks))
+    first = members[0].networks[0].normalisation.cleaning
+    for member in members[1:]:
+        other = member.networks[0].normalisation.cleaning
+        different = [name for name in first if other.get(name) != first[name]]
+        if different:
+            raise ConfigError(
+                f"{members[0].name} and {member.name} were trained on signals cleaned in other "
+                f"ways ({', '.join(different)}), so they cannot see the same windows."
+            )
+    return members
+
+
+def predict_rows(
+    members: Sequence[Member],
+    store: Store,
+    rows: NDArray[np.int64],
+    world: World,
+    *,
+    swap: bool = False,
+    tell: Tell = lambda _done, _total: None,
+) -> list[Floats]:
+    """Probabilities by each member.
+
+    Parameters
+    ----------
+    rows : int64 (N,)
+        Windows of the store.
+    swap : bool
+        Also show each network the windows with left and right exchanged, and take the mean.
+
+    Returns
+    -------
+    list of float64 (N, 6)
+        Mean over a member's networks, for each member.
+
+    Raises
+    ------
+    DataError
+        The store was cleaned in another way than what a run was trained on.
+    """
+    for member in members:
+        for trained in member.networks:
+            check_cleaning(trained.normalisation, store)
+    views = (False, True) if swap else (False,)
+    total = len(rows) * len(views) * sum(len(member.networks) for member in members)
+    done = 0
+    found = []
+    for member in members:
+        seen: list[Floats] = []
+        for trained in member.networks:
+            for mirror in views:
+                with trained.evaluator(store, world, mirror=mirror, batch_size=BATCH) as evaluator:
+                    parts = []
+                    for first in range(0, len(rows), AT_ONCE):
+                        part, _ = evaluator.predict(trained.network, rows[first : first + AT_ONCE])
+                        parts.append(part)
+                        done += len(part)
+                        store.release()
+                        tell(done, total)
+                seen.append(np.concatenate(parts))
+        found.append(np.mean(seen, axis=0))
+    return found
+
+
+def average(predictions: Sequence[Floats], how: str, weights: Floats | None = None) -> Floats:
+    """Average the members' probabilities.
+
+    Parameters
+    ----------
+    predictions : sequence of float64 (N, 6)
+    how : str
+        'arithmetic'; 'geometric': of their logarithms, scaled to sum to 1; 'fitted': arithmetic
+        with the given weights.
+    weights : float64 (members,), optional
+        At least 0, summing to 1.
+
+    Returns
+    -------
+    float64 (N, 6)
+    """
+    stacked = np.stack(predictions)
+    if how == "geometric":
+        logs = np.log(np.clip(stacked, EPSILON, None)).mean(axis=0)
+        powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+    weights = np.full(len(stacked), 1 / len(stacked)) if weights is None else weights
+    return np.asarray(np.tensordot(weights, stacked, axes=1), np.float64)
+
+
+def fit_weights(folders: Sequence[RunFolder]) -> Floats:
+    """Weights of runs that make the KL divergence of their average least, out of fold.
+
+    Measured on one window of each EEG and votes, each predicted by networks that never saw its
+    patient, so weights may be fitted there. The fit is the one of a mixture's proportions: each
+    round gives a run the share of the votes that it explains (expectation maximisation, Dempster et
+    al. 1977), which never makes the divergence larger, to the one minimum there is.
+
+    Raises
+    ------
+    RunError
+        A run has no predictions out of fold, or of other windows or another store than the rest.
+    """
+    found = []
+    for folder in folders:
+        path = folder.path / OUT_OF_FOLD
+        if folder.config().fold != "all" or not path.is_file():
+            raise RunError(
+                f"{folder.path} has no predictions out of fold, which weights are fitted to: train "
+                "it with --fold all, or use --average arithmetic."
+            )
+        found.append(read_arrays(path))
+    first = found[0]
+    for folder, one in zip(folders, found, strict=True):
+        if str(one["identity"]) != str(first["identity"]) or not np.array_equal(
+            one["row"], first["row"]
+        ):
+            raise RunError(
+                f"{folders[0].path} and {folder.path} held out other windows: their folds differ, "
+                "so one may have trained on what the other is measured on."
+            )
+    groups = np.column_stack([first["eeg_id"], first["votes"]])
+    _, once = np.unique(groups, axis=0, return_index=True)
+    predictions = np.stack([one["prediction"][once] for one in found])
+    return mixture_weights(predictions, first["target"][once].astype(np.float64))
+
+
+def mixture_weights(predictions: Floats, target: Floats) -> Floats:
+    """Weights (M,) that minimise the KL of the mean of predictions (M, N, 6) to target (N, 6)."""
+    clipped = np.clip(predictions, EPSILON, None)
+    weights = np.full(len(clipped), 1 / len(clipped))
+    for _ in range(MOST_ROUNDS):
+        parts = weights[:, None, None] * clipped
+        updated = (target * parts / parts.sum(axis=0)).sum(axis=2).mean(axis=1)
+        moved = np.abs(updated - weights).max()
+        weights = updated / updated.sum()
+        if moved < CONVERGED:
+            break
+    return np.asarray(weights, np.float64)

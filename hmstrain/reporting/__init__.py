@@ -1,0 +1,1 @@
+"""A run -> pages: its report, a study, attribution, a page to browse."""

@@ -1,0 +1,270 @@
+"""A network and a window -> what in its inputs the answer rests on, and how far to trust that.
+
+Grad-CAM (Selvaraju et al. 2017) weighs the last feature maps of a convolutional network by the
+gradient of a class; integrated gradients (Sundararajan et al. 2017, Axiomatic Attribution for Deep
+Networks) sum gradients on the way from an empty input to the real one. Both by captum. Both count
+in logits: what a place adds to the class's, so that the parts of several inputs compare. Each map
+is then put to the test: see `faithfulness`.
+
+Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hmsstore import CHANNELS, REGIONS, Store
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view import Importance
+from hmstrain.data.inputs import image_BCHW, signals
+from hmstrain.data.montage import PAIRS
+from hmstrain.errors import ModelError
+from hmstrain.models.naive_cnn import NaiveCNN
+from hmstrain.models.network import ImageTrunk, PatternNetwork
+from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
+from hmstrain.runs.trained import Trained
+
+TITLES = {"gradcam": "Grad-CAM", "gradients": "Integrated gradients"}
+"""Methods, and how papers call them."""
+STEPS = 32
+"""Points on the way of integrated gradients."""
+BLUR = 50
+"""Integrated gradients are averaged over this part of height and width: value by value, terms for
+and against a class alternate and cancel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a network gives a class its probability."""
+
+    row: int
+    target: int
+    """Class explained, its index."""
+    method: str
+    probability: NDArray[np.float64]
+    """(6,) of the whole answer."""
+    maps: dict[str, NDArray[np.float32]]
+    """Input's name -> what speaks for the class (H, W), at least 0, largest of all inputs 1:
+    'spectrogram_BHW' (400, rows), 'eeg_image_BHW' (300, frames), 'eeg_raw_BPT' (18, T),
+    'eeg_uv_BTC' (20, T)."""
+    faithfulness: Faithfulness
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Signal -> its share of all importance; 0 if there is none at all."""
+        sums = {name: float(found.sum()) for name, found in self.maps.items()}
+        whole = sum(sums.values()) or 1.0
+        return {
+            "spectrogram" if name == "spectrogram_BHW" else "EEG": value / whole
+            for name, value in sums.items()
+        }
+
+
+def explain(
+    trained: Trained, store: Store, row: int, method: str | None = None, target: int | None = None
+) -> Explanation:
+    """Explain one answer.
+
+    Parameters
+    ----------
+    trained : Trained
+        A network.
+    store : Store
+        Where the window is.
+    row : int
+        Of its window table.
+    method : str, optional
+        'gradcam' or 'gradients'; the first where the network has feature maps.
+    target : int, optional
+        Class to explain; the most probable one if not given.
+
+    Raises
+    ------
+    ModelError
+        Grad-CAM of a network without feature maps, an answer that is no number, or captum is not
+        installed.
+    """
+    batch = store.gather([row], signals(trained.config))
+    stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
+    prepared = trained.inputs(store)(stored, None)
+    names = tuple(prepared)
+
+    def forward(*inputs: Tensor) -> Tensor:
+        logits: Tensor = trained.network(**dict(zip(names, inputs, strict=True)))[0]
+        return logits
+
+    with torch.no_grad():
+        probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
+    if not np.isfinite(probability).all():
+        raise ModelError(f"{trained.config.model} gives no numbers for row {row} (NaN).")
+    chosen = int(probability.argmax()) if target is None else target
+    layers = last_maps(trained.network, prepared)
+    if method is None:
+        method = "gradcam" if all(layer is not None for layer in layers) else "gradients"
+    if method == "gradcam":
+        found = _gradcam(forward, prepared, layers, chosen, trained.config.model)
+    else:
+        found = _integrated(forward, prepared, chosen)
+    maps = _as_maps(found)
+    tested = measure_faithfulness(forward, prepared, maps, chosen)
+    return Explanation(row, chosen, method, probability, maps, tested)
+
+
+def last_maps(network: nn.Module, prepared: Inputs) -> list[nn.Module | None]:
+    """The module of each trunk that gives its last feature maps, whole blocks done; None: none."""
+    if not isinstance(network, PatternNetwork):
+        return [None for _ in prepared]
+    return [_last_map(network.trunks[name], tensor) for name, tensor in prepared.items()]
+
+
+def _last_map(trunk: nn.Module, tensor: Tensor) -> nn.Module | None:
+    """Timm's networks tell their features before pooling; whichever module made them is it.
+
+    Maps of one place only tell nothing of where. Tokens, and maps with channels last, are those of
+    transformers.
+    """
+    if not isinstance(trunk, ImageTrunk):
+        return cast("nn.Module", trunk.last_map)
+    backbone: Any = trunk.backbone
+    if isinstance(backbone, NaiveCNN):
+        return backbone.last_map
+    made: list[tuple[nn.Module, Any]] = []
+    hooks = [
+        module.register_forward_hook(lambda module, _, output: made.append((module, output)))
+        for module in backbone.modules()
+    ]
+    with torch.no_grad():
+        features = backbone.forward_features(image_BCHW(tensor, trunk.size))
+    for hook in hooks:
+        hook.remove()
+    if features.dim() != 4 or features.shape[1] != backbone.num_features:
+        return None
+    if max(features.shape[2:]) == 1:
+        return None
+    return next((module for module, output in reversed(made) if output is features), None)
+
+
+def _captum() -> Any:
+    try:
+        import captum.attr
+    except ImportError:
+        raise ModelError("captum is not installed. Run: pip install '.[explain]'") from None
+    return captum.attr
+
+
+def _gradcam(
+    forward: Forward,
+    prepared: Inputs,
+    layers: list[nn.Module | None],
+    target: int,
+    model: str,
+) -> Inputs:
+    attr = _captum()
+    found = {}
+    for (name, tensor), layer in zip(prepared.items(), layers, strict=True):
+        if layer is None:
+            raise ModelError(f"{model} has no feature maps for Grad-CAM: use --method gradients.")
+        heat = attr.LayerGradCam(forward, layer).attribute(
+            tuple(prepared.values()), target=target, relu_attributions=True
+        )
+        if heat.dim() == 3:  # a map over time alone
+            wide = functional.interpolate(heat, size=tensor.shape[-1], mode="linear")
+            wide = wide[0].expand(tensor.shape[1], -1)
+        else:
+            size = tuple(tensor.shape[1:])
+            wide = functional.interpolate(heat, size=size, mode="bilinear")[0, 0]
+        found[name] = wide * (heat.sum() / wide.sum().clamp(min=1e-12))
+    return found
+
+
+def _integrated(forward: Forward, prepared: Inputs, target: int) -> Inputs:
+    """From the mean input: 0 in standardised images, silence in EEG."""
+    found = (
+        _captum()
+        .IntegratedGradients(forward)
+        .attribute(tuple(prepared.values()), target=target, n_steps=STEPS, internal_batch_size=4)
+    )
+    return {
+        name: _blurred(tensor[0].T if name == "eeg_uv_BTC" else tensor[0], name.endswith("HW"))
+        for name, tensor in zip(prepared, found, strict=True)
+    }
+
+
+def _blurred(terms: Tensor, image: bool) -> Tensor:
+    """Mean of signed terms (H, W) around each place, if it is for the class; traces stay apart."""
+    size = [max(1, side // BLUR) | 1 for side in terms.shape]
+    if not image:
+        size[0] = 1
+    mean = functional.avg_pool2d(
+        terms[None].float(), size, 1, [side // 2 for side in size], count_include_pad=False
+    )[0]
+    return mean.clamp(min=0)
+
+
+def _as_maps(found: Inputs) -> dict[str, NDArray[np.float32]]:
+    """Scale all maps together, so that the largest value is 1."""
+    maps = {name: tensor.detach().float().cpu().numpy() for name, tensor in found.items()}
+    largest = max(float(array.max()) for array in maps.values())
+    return {name: (array / max(largest, 1e-12)).astype(np.float32) for name, array in maps.items()}
+
+
+def as_importance(explanation: Explanation, trained: Trained) -> Importance:
+    """Lay an explanation out as it is drawn over a window."""
+    traces: dict[str, NDArray[np.float32]] = {}
+    spectrogram = None
+    for name, found in explanation.maps.items():
+        if name == "spectrogram_BHW":
+            spectrogram = found
+        elif name == "eeg_image_BHW":
+            chains = found.reshape(len(REGIONS), -1, found.shape[1]).mean(axis=1)
+            traces |= dict(zip(REGIONS, chains, strict=True))
+        elif name == "eeg_raw_BPT":
+            traces |= {f"{a}-{b}": row for (a, b), row in zip(PAIRS, found, strict=True)}
+        else:
+            channel = dict(zip(CHANNELS, found, strict=True))
+            traces |= {f"{a}-{b}": np.maximum(channel[a], channel[b]) for a, b in PAIRS}
+            traces["EKG"] = channel["EKG"]
+    return Importance(
+        described(explanation),
+        {label: smooth(strip) for label, strip in traces.items()},
+        trained.config.eeg_seconds,
+        spectrogram,
+        trained.config.spectrogram_rows,
+        explanation.faithfulness.holds,
+    )
+
+
+def described(explanation: Explanation) -> str:
+    """What was explained, where it lies, and whether the map passed its test, in one line."""
+    tested = explanation.faithfulness
+    what = (
+        f"{TITLES[explanation.method]} of {CLASS_TITLES[explanation.target]} "
+        f"({explanation.probability[explanation.target]:.2f})"
+    )
+    if not any(explanation.shares.values()):
+        return f"{what}: nothing that speaks for it was found, so there is no map to trust"
+    if explanation.method == "gradcam" and "eeg_raw_BPT" in explanation.maps:
+        what += ", over time, the same for all traces"
+    if len(explanation.shares) > 1:
+        what += ", " + ", ".join(f"{name} {s:.0%}" for name, s in explanation.shares.items())
+    verdict = "better than" if tested.holds else "NOT to be trusted: better than only"
+    return (
+        f"{what}: {verdict} {tested.beaten} of {tested.compared} misplaced maps "
+        f"(deletion {tested.deletion:.2f}, misplaced {tested.misplaced_deletion:.2f}; insertion "
+        f"{tested.insertion:.2f}, misplaced {tested.misplaced_insertion:.2f})"
+    )
+
+
+def smooth(strip: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean importance of each of at most 200 stretches: what the eye can tell apart."""
+    stretch = -(-len(strip) // 200)
+    whole = len(strip) // stretch * stretch
+    means: NDArray[np.float32] = strip[:whole].reshape(-1, stretch).mean(axis=1)
+    return means

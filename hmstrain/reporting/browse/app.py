@@ -1,0 +1,255 @@
+"""One reader's page: what to see, stepping through it, and the figures of the window at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.events import ButtonClick
+from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
+
+from hmsstore import SPLITS
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view import MONTAGES, Display, Importance, shown
+from hmsstore.view.eeg import SPACINGS_UV
+from hmstrain.errors import TrainError
+from hmstrain.reporting.browse.browser import ORDERS, Browser, Wish
+from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
+
+TEMPLATE = (Path(__file__).parent / "page.html").read_text()
+BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15.0)}
+NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
+WISHES = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
+STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
+ANY = "any"
+ANSWERS = [ANY, "right", "wrong"]
+KEYS = """
+document.addEventListener("keydown", (event) => {
+  const at = event.composedPath()[0].tagName
+  if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
+  if (event.repeat && event.key === "e") return
+  const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e"]
+  if (!known.includes(event.key)) return
+  event.preventDefault()
+  key.value = event.key + " " + Date.now()
+})
+"""
+Explain = Callable[[int], Importance]
+
+
+class Viewer:
+    """The widgets and figures of one page, and what happens when they are used.
+
+    Made before anybody asks for the page, which then only has to be given to its document.
+    """
+
+    def __init__(self, browser: Browser, explain: Explain | None) -> None:
+        self.browser, self.explain = browser, explain
+        self.document: Document | None = None
+        self.place = 0
+        self.spacing_uv: float | None = None
+        self.importance: Importance | None = None
+        self.traces, self.votes = Traces(), Votes(model=browser.run is not None)
+        self.spectrograms = Spectrograms(self.traces)
+        self.about = Div(name="about", sizing_mode="stretch_width")
+        self._make_wishes()
+        self._make_steps()
+        self.search()
+
+    def give_to(self, document: Document) -> None:
+        """Become the page of a document."""
+        self.document = document
+        drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
+        with document.models.freeze():  # else all are gone through again for each
+            for root in (*(self.widgets[name] for name in (*WISHES, *STEPS)), self.about, *drawn):
+                document.add_root(root)
+        document.title = f"hms-eeg: {(self.browser.run or self.browser.store).path.name}"
+        document.template = TEMPLATE
+        document.template_variables.update(wishes=WISHES, steps=STEPS)
+        document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
+
+    def _make_wishes(self) -> None:
+        windows = self.browser.store.windows
+        classes = [(ANY, ANY), *((str(n), title) for n, title in enumerate(CLASS_TITLES))]
+        splits = [SPLITS[code] for code in np.unique(windows["split"])]
+        folds = [str(f) for f in range(self.browser.store.folds)]
+        orders = list(ORDERS.items())
+        run = self.browser.run is not None
+        tested = self.browser.predicted & (windows["split"] == SPLITS.index("test"))
+        first = "test" if tested.any() else ANY  # a run's answers before what it learnt from
+        if not run:
+            orders = [order for order in orders if order[0] != "loss"]
+        self.widgets: dict[str, Any] = {
+            "consensus": Select(title="raters say", options=classes, value=ANY, width=110),
+            "predicted": Select(
+                title="model says", options=classes, value=ANY, width=110, visible=run
+            ),
+            "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
+            "votes_cast": NumericInput(title="votes, at least", value=0, low=0, width=100),
+            "split": Select(title="split", options=[ANY, *splits], value=first, width=90),
+            "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=70),
+            "patient": TextInput(title="patient or EEG", value="", width=130),
+            "order": Select(title="order", options=orders, value="row", width=180),
+        }
+        for name, widget in self.widgets.items():
+            widget.name = name
+            _on(widget, lambda _: self.search())
+
+    def _make_steps(self) -> None:
+        self.key = TextInput(name="key", value="", visible=False)
+        gains = [("auto", "fits"), *((f"{g:g}", f"{g:g} uV") for g in SPACINGS_UV)]
+        steps: dict[str, Any] = {
+            "back": Button(label="\u25c0 previous", width=90),
+            "on": Button(label="next \u25b6", width=90, button_type="primary"),
+            "place": NumericInput(title="number", value=1, low=1, width=80),
+            "of": Div(width=130),
+            "montage": Select(title="montage", options=list(MONTAGES), value="bipolar", width=110),
+            "gain": Select(title="spacing", options=gains, value="auto", width=90),
+            "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=110),
+            "notch": Select(title="notch", options=list(NOTCHES), value="off", width=80),
+            "explain": Button(label="explain", width=90, visible=self.explain is not None),
+            "key": self.key,
+        }
+        for name, widget in steps.items():
+            widget.name = name
+        steps["back"].on_event(ButtonClick, lambda _: self.move(-1))
+        steps["on"].on_event(ButtonClick, lambda _: self.move(1))
+        _on(steps["place"], lambda new: self.go((new or 1) - 1))
+        steps["explain"].on_event(ButtonClick, lambda _: self.ask())
+        for name in ("montage", "gain", "band", "notch"):
+            _on(steps[name], lambda _: self.show_traces())
+        _on(self.key, lambda new: self.pressed(new.partition(" ")[0]))
+        self.widgets |= steps
+
+    def search(self) -> None:
+        """Find the windows that the widgets ask for, and show the first."""
+        chosen = {name: self.widgets[name].value for name in WISHES}
+
+        def code(name: str, words: tuple[str, ...] | None = None) -> int | None:
+            if chosen[name] == ANY:
+                return None
+            return int(chosen[name]) if words is None else words.index(chosen[name])
+
+        answer = None if chosen["answer"] == ANY else chosen["answer"]
+        wish = Wish(
+            code("consensus"), code("predicted"), answer,
+            chosen["votes_cast"] or 0, code("split", SPLITS), code("fold"), order=chosen["order"],
+        )  # fmt: skip
+        number = chosen["patient"].strip()[:19]  # digits of an id of 64 bits
+        if number.isdecimal():
+            of_patient = self.browser.find(replace(wish, patient=int(number)))
+            of_eeg = self.browser.find(replace(wish, eeg=int(number)))
+            self.rows = of_patient if len(of_patient) else of_eeg
+        else:
+            self.rows = self.browser.find(wish) if not number else np.empty(0, np.int64)
+        self.place = 0
+        self.show()
+
+    def go(self, place: int) -> None:
+        """Show a window of those found, by its place."""
+        place = int(np.clip(place, 0, max(len(self.rows) - 1, 0)))
+        if place != self.place:
+            self.place = place
+            self.show()
+        elif self.widgets["place"].value != place + 1:
+            self.widgets["place"].value = place + 1
+
+    def move(self, by: int) -> None:
+        """Step on or back."""
+        self.go(self.place + by)
+
+    def pressed(self, key: str) -> None:
+        """Do what a key stands for."""
+        if key in ("ArrowRight", "ArrowLeft"):
+            self.move(1 if key == "ArrowRight" else -1)
+        elif key in ("ArrowUp", "ArrowDown"):
+            self.scale(larger=key == "ArrowUp")
+        elif key == "e" and self.explain is not None:
+            self.ask()
+
+    def scale(self, *, larger: bool) -> None:
+        """Take the next smaller or larger step from trace to trace."""
+        now = self.spacing_uv or SPACINGS_UV[0]
+        steps = [s for s in SPACINGS_UV if (s < now if larger else s > now)]
+        if steps:
+            self.widgets["gain"].value = f"{steps[-1] if larger else steps[0]:g}"
+
+    def show(self) -> None:
+        """Show the window at hand, or say that there is none."""
+        self.importance = None
+        self.widgets["place"].value = self.place + 1
+        self.widgets["of"].text = f"of {len(self.rows):,} windows"
+        for drawn in (self.traces, self.votes, self.spectrograms):
+            drawn.figure.visible = len(self.rows) > 0
+        if not len(self.rows):
+            self.about.text = "<p>No window fits all of that.</p>"
+            return
+        row = int(self.rows[self.place])
+        self.window = shown(self.browser.store, row)
+        self.about.text = _table(self.browser.about(row))
+        self.votes.draw(self.window.votes, self.browser.prediction[row])
+        self.spectrograms.draw(self.window.log_power, None)
+        self.show_traces()
+
+    def show_traces(self) -> None:
+        """Show the EEG as the widgets say."""
+        if not len(self.rows):
+            return
+        gain = self.widgets["gain"].value
+        display = Display(
+            montage=self.widgets["montage"].value,
+            spacing_uv=None if gain == "auto" else float(gain),
+            band_hz=BANDS[self.widgets["band"].value],
+            notch_hz=NOTCHES[self.widgets["notch"].value],
+        )
+        self.spacing_uv = self.traces.draw(self.window.eeg_uv, display, self.importance)
+
+    def ask(self) -> None:
+        """Explain the window at hand, once the page has said that this goes on."""
+        if self.document is None or not len(self.rows) or self.widgets["explain"].disabled:
+            return
+        self.widgets["explain"].label = "explaining ..."
+        self.widgets["explain"].disabled = True
+        row = int(self.rows[self.place])
+        self.document.add_next_tick_callback(lambda: self._explained(row))
+
+    def _explained(self, row: int) -> None:
+        assert self.explain is not None
+        try:
+            self.importance = self.explain(row)
+            note = self.importance.note
+        except Exception as error:  # whatever it is, the reader should know
+            note = f"{'' if isinstance(error, TrainError) else type(error).__name__ + ': '}{error}"
+        finally:
+            self.widgets["explain"].label = "explain"
+            self.widgets["explain"].disabled = False
+        if not len(self.rows) or row != int(self.rows[self.place]):
+            self.importance = None  # of a window that is no longer shown
+            return
+        self.about.text = _table(self.browser.about(row) | {"explanation": note})
+        self.spectrograms.draw(self.window.log_power, self.importance)
+        self.show_traces()
+
+
+def _on(widget: Any, then: Callable[[Any], None]) -> None:
+    """Call with the new value when one is chosen; Bokeh insists on three names."""
+
+    def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
+        then(new)
+
+    widget.on_change("value", told)
+
+
+def _table(facts: dict[str, str]) -> str:
+    """Facts as rows of a table."""
+    cells = "".join(
+        f'<tr><td style="padding-right:.8em;opacity:.7;vertical-align:top">{escape(name)}</td>'
+        f"<td>{escape(value)}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f'<table style="font-size:14px">{cells}</table>'

@@ -1,0 +1,147 @@
+"""A store and a run's predictions -> the windows that a reader asks for, in the order asked for.
+
+Knows nothing of web pages; loads no signal until a window is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import CLASSES, SPLITS, Store
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view.eeg import share
+from hmstrain.runs.folder import CONFIG, RunFolder
+from hmstrain.runs.predictions import read_predictions
+from hmstrain.scoring.metrics import kl_rows
+
+ORDERS = {
+    "row": "as stored",
+    "loss": "largest loss first",
+    "disagreement": "raters disagree most",
+    "random": "at random",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Which windows a reader wants to see; None: whichever."""
+
+    consensus: int | None = None
+    """Class with most votes."""
+    predicted: int | None = None
+    """Class that the model finds most probable."""
+    answer: str | None = None
+    """'right' or 'wrong': only where these two agree, or differ."""
+    votes: int = 0
+    """At least so many."""
+    split: int | None = None
+    fold: int | None = None
+    patient: int | None = None
+    eeg: int | None = None
+    order: str = "row"
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A store, and where a run predicted its windows, what."""
+
+    store: Store
+    prediction: NDArray[np.float64]
+    """(windows, 6); NaN where there is none."""
+    run: RunFolder | None = None
+    loss: NDArray[np.float64] = field(init=False)
+    """KL divergence (windows,); NaN where there is none."""
+
+    def __post_init__(self) -> None:
+        loss = np.full(len(self.store), np.nan)
+        known = np.isfinite(self.prediction[:, 0]) & (self.store.windows["expert_consensus"] >= 0)
+        loss[known] = kl_rows(self.store.windows["target"][known], self.prediction[known])
+        object.__setattr__(self, "loss", loss)
+
+    @property
+    def predicted(self) -> NDArray[np.bool_]:
+        """Which windows have a prediction."""
+        known: NDArray[np.bool_] = np.isfinite(self.prediction[:, 0])
+        return known
+
+    def find(self, wish: Wish) -> NDArray[np.int64]:
+        """Rows that fit a wish, in its order."""
+        table = self.store.windows
+        consensus = table["expert_consensus"]
+        fits = table["votes"].sum(axis=1) >= wish.votes
+        for column, value in (
+            (consensus, wish.consensus),
+            (table["split"], wish.split),
+            (table["fold"], wish.fold),
+            (table["patient_id"], wish.patient),
+            (table["eeg_id"], wish.eeg),
+        ):
+            if value is not None:
+                fits &= column == value
+        if wish.answer or wish.predicted is not None or wish.order == "loss":
+            fits &= self.predicted
+            answer = np.where(self.predicted, np.nan_to_num(self.prediction).argmax(axis=1), -1)
+            if wish.answer:
+                fits &= ((answer == consensus) == (wish.answer == "right")) & (consensus >= 0)
+            if wish.predicted is not None:
+                fits &= answer == wish.predicted
+        rows = np.flatnonzero(fits)
+        if wish.order == "loss":
+            return rows[np.argsort(-np.nan_to_num(self.loss[rows], nan=-1), kind="stable")]
+        if wish.order == "disagreement":
+            agreed = np.nan_to_num(table["target"][rows].max(axis=1), nan=2.0)
+            return rows[np.argsort(agreed, kind="stable")]
+        if wish.order == "random":
+            return np.random.default_rng(0).permutation(rows)
+        return rows
+
+    def about(self, row: int) -> dict[str, str]:
+        """What is known of a window besides its signals, ready to be read."""
+        window = {name: column[row] for name, column in self.store.windows.items()}
+        votes, total = window["votes"], int(window["votes"].sum())
+        said = [f"{CLASS_TITLES[i]} {n}" for i, n in enumerate(votes.tolist()) if n]
+        facts = {
+            "row": str(row),
+            "EEG": f"{window['eeg_id']} at {window['eeg_offset_s']:g} s",
+            "spectrogram": f"{window['spectrogram_id']} at {window['spectrogram_offset_s']:g} s",
+            "patient": str(window["patient_id"]),
+            "votes": f"{', '.join(said)} (of {total})" if total else "not labelled",
+            "split": SPLITS[window["split"]]
+            + (f", fold {window['fold']}" if window["fold"] >= 0 else ""),
+        }
+        if self.predicted[row]:
+            best = int(self.prediction[row].argmax())
+            facts["model"] = f"{CLASS_TITLES[best]} {self.prediction[row, best]:.2f}"
+            if np.isfinite(self.loss[row]):
+                facts["loss"] = f"KL {self.loss[row]:.2f}"
+        elif self.run is not None:
+            facts["model"] = f"no stored answer: a {SPLITS[window['split']]} window"
+        for name in ("eeg", "spectrogram"):
+            if window[f"{name}_nan_fraction"]:
+                facts[f"{name} missing"] = share(float(window[f"{name}_nan_fraction"]))
+        return facts
+
+
+def open_browser(path: Path, store: Path | None = None) -> Browser:
+    """Open a run with the store that it was trained on, or a store by itself.
+
+    Raises
+    ------
+    StoreError
+        There is no store.
+    DataError
+        The run's predictions are of another store.
+    """
+    if not (path / CONFIG).is_file():
+        opened = Store.open(path)
+        return Browser(opened, np.full((len(opened), len(CLASSES)), np.nan))
+    run = RunFolder(path)
+    opened = Store.open(store or run.read(CONFIG)["store"]["path"])
+    prediction = np.full((len(opened), len(CLASSES)), np.nan)
+    for found in read_predictions(path, opened):
+        prediction[found.rows] = found.prediction
+    return Browser(opened, prediction, run)

@@ -1,0 +1,109 @@
+"""A browser of windows -> a page on this machine's loopback address."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bokeh.application import Application
+from bokeh.application.handlers import FunctionHandler
+from bokeh.document import Document
+from bokeh.server.server import Server
+
+from hmsstore.view import Importance
+from hmstrain.errors import RunError
+from hmstrain.reporting.browse.app import Explain, Viewer
+from hmstrain.reporting.browse.browser import Browser
+
+LOOPBACK = "127.0.0.1"
+MEANWHILE_S = 2.0
+"""After a page was asked for, the next one is made ready."""
+
+
+def make_server(browser: Browser, port: int = 0) -> Server:
+    """Make a server, reachable from this machine alone; port 0 takes any that is free.
+
+    Raises
+    ------
+    RunError
+        The port is taken.
+    """
+    explain = explainer(browser)
+    spare = [Viewer(browser, explain)]
+
+    def page(document: Document) -> None:
+        (spare.pop() if spare else Viewer(browser, explain)).give_to(document)
+        server.io_loop.call_later(MEANWHILE_S, make_ready)
+
+    def make_ready() -> None:
+        if not spare:
+            spare.append(Viewer(browser, explain))
+
+    try:
+        server = Server(
+            {"/": Application(FunctionHandler(page))},
+            address=LOOPBACK,
+            port=port,
+            allow_websocket_origin=None
+            if port == 0
+            else [f"{LOOPBACK}:{port}", f"localhost:{port}"],
+        )
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise RunError(f"Port {port} is taken: name another --port, or leave it out.") from None
+    return server
+
+
+def address(server: Server) -> str:
+    """Where the page is."""
+    return f"http://localhost:{server.port}/"
+
+
+def explainer(browser: Browser) -> Explain | None:
+    """What explains a window by the run's network; None for a store by itself.
+
+    It explains the class that the page shows as the most probable. Of a run of all folds, the
+    network explains that held the window's fold out, or the first if none did, and the note says
+    which: the page's probabilities of test windows are means over all folds.
+    """
+    run = browser.run
+    if run is None:
+        return None
+    loaded: dict[str, Any] = {}
+
+    def explain(row: int) -> Importance:
+        import torch
+
+        from hmstrain.reporting.attribution import as_importance
+        from hmstrain.reporting.attribution import explain as explain_window
+        from hmstrain.runs.folder import RunFolder
+        from hmstrain.runs.trained import load_trained
+
+        part = run.path
+        if run.config().fold == "all":
+            part /= f"fold{max(0, int(browser.store.windows['fold'][row]))}"
+        if part.name not in loaded:
+            loaded[part.name] = load_trained(RunFolder(part), torch.device("cpu"))
+        trained = loaded[part.name]
+        target = int(browser.prediction[row].argmax()) if browser.predicted[row] else None
+        found = as_importance(explain_window(trained, browser.store, row, None, target), trained)
+        if part == run.path:
+            return found
+        return replace(found, note=f"{found.note}. By the network of {part.name} alone")
+
+    return explain
+
+
+def run_until_stopped(server: Server, started: Callable[[], None]) -> None:
+    """Serve until Ctrl-C."""
+    server.start()
+    server.io_loop.add_callback(started)
+    try:
+        server.io_loop.start()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.stop()

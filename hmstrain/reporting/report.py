@@ -1,0 +1,230 @@
+"""A finished run -> one HTML page: scores, curves, and the windows it got most wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view import draw, shown
+from hmsstore.view.page import Page
+from hmstrain.config import Config
+from hmstrain.errors import DataError
+from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.reporting.study import SYSTEMS, number, span
+from hmstrain.runs import plots
+from hmstrain.runs.folder import CONFIG, LOG, OUTCOME, RunFolder, read_metrics
+from hmstrain.runs.predictions import Predicted, read_predictions
+from hmstrain.scoring.metrics import VOTE_GROUPS, kl_rows, typical_rows
+
+SHOWN_WINDOWS = 4
+"""Of the hardest, and of the most confidently wrong."""
+CLEAR = 0.5
+"""Share of the votes from which a consensus counts as one that a model can be wrong about."""
+SCORES = {
+    "kl": "KL, all windows",
+    "kl_votes": "KL, one of each EEG and votes",
+    "kl_hi": "KL, 10 or more votes",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "F1, macro",
+    "report_accuracy": "one-vs-rest accuracy",
+    "calibration_error": "calibration error",
+}
+
+
+def make_report(folder: RunFolder, store: Store) -> Page:
+    """Put a finished run on a page.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        A run, or one of all folds.
+    store : Store
+        The store that it was trained on: its windows are drawn.
+
+    Raises
+    ------
+    RunError
+        The run is not finished.
+    DataError
+        It was trained on another store.
+    """
+    outcome, settings = folder.read(OUTCOME), folder.read(CONFIG)
+    trained_on = settings["store"]["identity"]
+    if trained_on != store.identity:
+        raise DataError(
+            f"{folder.path} was trained on another store ({trained_on[:12]}) than {store.path} "
+            f"({store.identity[:12]}). Name that store with --store."
+        )
+    config = folder.config()
+    predicted = next(iter(read_predictions(folder.path, store)), None)
+    page = Page(f"{config.model}, {config.inputs}: {folder.path.resolve().name}")
+    page.note(RESEARCH_ONLY)
+    if outcome["leaks"]:
+        page.warning("Patients leak between training and test: these scores are too good.")
+    for message in store.info["warnings"]:
+        page.warning(message)
+    found = outcome["test"] or outcome.get("out_of_fold")
+    if found is not None and predicted is not None:
+        _scores(page, config, outcome, found, predicted.what)
+        _details(page, store, found, predicted)
+    _curves(page, folder, outcome)
+    if predicted is not None:
+        _windows(page, store, predicted)
+    _identity(page, config, settings, outcome)
+    return page
+
+
+def _scores(
+    page: Page, config: Config, outcome: Mapping[str, Any], found: Mapping[str, Any], what: str
+) -> None:
+    page.section("Scores")
+    published = next(
+        (
+            {"kl_votes": s.kl, "accuracy": s.accuracy, "f1_macro": s.f1}
+            for s in SYSTEMS
+            if (s.model, s.inputs, s.contrastive)
+            == (config.model, config.inputs, config.contrastive)
+        ),
+        {},
+    )
+    constant = outcome.get("constant") or {}
+    rows = [
+        (
+            words,
+            number(found[key]),
+            span(found["intervals"].get(key)),
+            number(constant.get(key)),
+            number(published.get(key)),
+        )
+        for key, words in SCORES.items()
+    ]
+    header = ("", "this run", "95% interval", "constant prediction", "the report")
+    page.table(f"{found['windows']:,} {what}, {found['patients']:,} patients", header, rows)
+    page.note(
+        "Intervals resample patients. The constant prediction is the mean of the training targets. "
+        "The report's numbers, where it has this system, are from a random split of real windows "
+        "in which patients leak, with accuracy and F1 by formulas of its own."
+    )
+    if constant.get("difference"):
+        less, spans = constant["difference"], constant["difference_intervals"]
+        page.text(
+            "Less than the constant prediction, paired: "
+            + "; ".join(
+                f"{key} {number(value)} {span(spans[key])}"
+                for key, value in less.items()
+                if value is not None
+            )
+            + "."
+        )
+    if outcome.get("alignment"):
+        matched = outcome["alignment"]
+        page.text(
+            f"Embeddings of EEG and spectrogram: cosine {matched['positive_cosine']:.2f} if they "
+            f"belong together, {matched['negative_cosine']:.2f} if not; a patient's EEG is found "
+            f"by its spectrogram {matched['retrieval_at_1']:.0%} of the time, by chance "
+            f"{matched['chance']:.0%}."
+        )
+
+
+def _details(page: Page, store: Store, found: Mapping[str, Any], predicted: Predicted) -> None:
+    page.section("Where it is right and wrong")
+    page.figure(
+        plots.confusion(found["confusion"]),
+        "Expert consensus against the class that the model finds most probable.",
+    )
+    page.figure(
+        plots.reliability(predicted.prediction, store.windows["target"][predicted.rows]),
+        "Share of the raters who voted for the class that the model finds most probable, by the "
+        "probability given to it: on the diagonal, probabilities mean what they say. Below: how "
+        "many windows.",
+    )
+    groups = {f"{name} votes": found["kl_per_votes"][name] for name in VOTE_GROUPS}
+    page.figure(
+        plots.kl_parts(
+            dict(zip(CLASS_TITLES, found["kl_per_class"].values(), strict=True)), groups
+        ),
+        "KL divergence: what each class adds to the mean over all windows (the parts sum to it), "
+        "and the mean of windows with few and many votes.",
+    )
+
+
+def _curves(page: Page, folder: RunFolder, outcome: Mapping[str, Any]) -> None:
+    page.section("Training")
+    baseline = (outcome.get("constant") or {}).get("kl_votes")
+    for part in [folder.path, *sorted(folder.path.glob("fold[0-9]*"))]:
+        if (part / LOG).is_file():
+            own = RunFolder(part).read(OUTCOME)
+            name = "" if part == folder.path else f"{part.name}: "
+            page.figure(
+                plots.curves(read_metrics(part / LOG), own["best_step"], baseline),
+                f"{name}Loss, validation and, where it was looked at, test over steps; learning "
+                "rate below.",
+            )
+
+
+def _windows(page: Page, store: Store, predicted: Predicted) -> None:
+    divergence = kl_rows(store.windows["target"][predicted.rows], predicted.prediction)
+    hardest, confident = worst(store, predicted, divergence)
+    for heading, note, chosen in (
+        ("Hardest windows", "Those with the largest KL divergence, one of each EEG.", hardest),
+        (
+            "Most confidently wrong",
+            "Most raters agree, and the model is surest of another class; one of each EEG that is "
+            "not shown above.",
+            confident,
+        ),
+    ):
+        page.section(heading)
+        page.note(note if chosen else "There are none.")
+        for place in chosen:
+            row = int(predicted.rows[place])
+            window = shown(store, row, predicted.prediction[place])
+            caption = f"{window.title}. KL {divergence[place]:.2f}."
+            page.figure(draw(window), caption, dpi=90, quality=75)
+
+
+def worst(
+    store: Store, predicted: Predicted, divergence: NDArray[np.float64]
+) -> tuple[list[int], list[int]]:
+    """Positions of the hardest windows and of the most confidently wrong, each EEG once."""
+    candidates = typical_rows(store.windows, predicted.rows)["votes"]
+    eegs = store.windows["eeg_id"][predicted.rows]
+    target = store.windows["target"][predicted.rows]
+    truth = store.windows["expert_consensus"][predicted.rows]
+    sure = predicted.prediction.max(axis=1)
+    wrong = (predicted.prediction.argmax(axis=1) != truth) & (target.max(axis=1) > CLEAR)
+
+    def first_of_eegs(order: NDArray[np.int64], but: list[int]) -> list[int]:
+        left = order[~np.isin(eegs[order], eegs[but])]
+        _, first = np.unique(eegs[left], return_index=True)
+        return [int(place) for place in left[np.sort(first)][:SHOWN_WINDOWS]]
+
+    by_kl = candidates[np.argsort(-divergence[candidates], kind="stable")]
+    hardest = first_of_eegs(by_kl, [])
+    mistaken = candidates[wrong[candidates]]
+    by_sureness = mistaken[np.argsort(-sure[mistaken], kind="stable")]
+    return hardest, first_of_eegs(by_sureness, hardest)
+
+
+def _identity(
+    page: Page, config: Config, settings: Mapping[str, Any], outcome: Mapping[str, Any]
+) -> None:
+    page.section("What this is of")
+    usual = Config()
+    rows = [
+        (field.name, str(getattr(config, field.name)), str(getattr(usual, field.name)))
+        for field in fields(config)
+        if getattr(config, field.name) != getattr(usual, field.name)
+    ]
+    page.table("Settings other than usual", ("setting", "here", "usually"), rows)
+    made = {"store": settings["store"]["path"], "its identity": settings["store"]["identity"]}
+    made |= outcome.get("versions", settings["versions"])
+    made["processes"] = settings["processes"]
+    page.table("Store and versions", ("", ""), [(key, str(value)) for key, value in made.items()])

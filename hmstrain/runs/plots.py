@@ -1,0 +1,161 @@
+"""A run's figures -> pictures. Functions return a matplotlib Figure; `draw_run` saves them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from hmsstore.schema import CLASS_TITLES
+from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
+from hmstrain.runs.folder import read_metrics
+
+RELIABILITY_BINS = 10
+
+
+def draw_run(folder: Path, outcome: Mapping[str, Any]) -> None:
+    """Draw the curves and the confusion of a run into its folder."""
+    lines = read_metrics(folder / "metrics.jsonl")
+    baseline = outcome["constant"]["kl_votes"] if outcome.get("constant") else None
+    curves(lines, outcome["best_step"], baseline).savefig(folder / "curves.png", dpi=110)
+    if outcome["test"] is not None:
+        confusion(outcome["test"]["confusion"]).savefig(folder / "confusion.png", dpi=110)
+
+
+def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | None) -> Figure:
+    """Loss, validation and test KL over steps, with the schedule below."""
+    figure = Figure(figsize=(8, 5.4), layout="constrained")
+    loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    train = [line for line in lines if line["event"] == "train"]
+    steps = [line["step"] for line in train]
+    loss.plot(steps, [line["kl"] for line in train], color=GREY, lw=1, alpha=0.6, label="training")
+    for event, colour, word in (("valid", BLUE, "validation"), ("test", ORANGE, "test")):
+        found = [line for line in lines if line["event"] == event]
+        if found:
+            loss.plot(
+                [line["step"] for line in found],
+                [line["kl_votes"] for line in found],
+                color=colour,
+                marker="o",
+                ms=4,
+                label=f"{word} (kl_votes)",
+            )
+    if constant_kl is not None:
+        loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
+    loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
+    loss.set_xlim(0, max((line["step"] for line in lines), default=1) * 1.02)
+    loss.set_ylabel("KL divergence")
+    loss.set_ylim(bottom=0)
+    loss.legend(fontsize=8, frameon=False, ncols=2)
+    rate.plot(steps, [line["learning_rate"] for line in train], color=GREY, lw=1)
+    rate.set_ylabel("learning rate")
+    rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    rate.set_xlabel("step")
+    for axis in (loss, rate):
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def confusion(table: ArrayLike) -> Figure:
+    """Confusion of expert consensus (rows) and prediction (columns): counts, shaded by recall."""
+    counts = np.asarray(table)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(5.6, 5), layout="constrained")
+    axis = figure.subplots()
+    picture = axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for row, column in np.ndindex(*counts.shape):
+        axis.text(
+            column,
+            row,
+            f"{counts[row, column]:,}",
+            ha="center",
+            va="center",
+            color="white" if share[row, column] > 0.6 else "black",
+        )
+    axis.set_xticks(range(len(CLASS_TITLES)), CLASS_TITLES, rotation=30, ha="right")
+    axis.set_yticks(range(len(CLASS_TITLES)), CLASS_TITLES)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("expert consensus")
+    figure.colorbar(picture, ax=axis, label="share of the row", shrink=0.8)
+    return figure
+
+
+def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any]]) -> Figure:
+    """Votes for the most probable class by the probability given to it, both (N, 6)."""
+    sure = prediction.max(axis=1)
+    voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
+    place = np.minimum((sure * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    count = np.bincount(place, minlength=RELIABILITY_BINS)
+    some = count > 0
+    mean_voted = np.bincount(place, voted, minlength=RELIABILITY_BINS)[some] / count[some]
+    mean_sure = np.bincount(place, sure, minlength=RELIABILITY_BINS)[some] / count[some]
+    figure = Figure(figsize=(5.6, 5), layout="constrained")
+    curve, windows = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    curve.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
+    curve.plot(mean_sure, mean_voted, color=BLUE, marker="o", ms=5)
+    curve.set_ylim(0, 1)
+    curve.set_ylabel("share of the raters")
+    middles = (np.arange(RELIABILITY_BINS) + 0.5) / RELIABILITY_BINS
+    windows.bar(middles, count, 0.9 / RELIABILITY_BINS, color=BLUE)
+    windows.set_ylabel("windows")
+    windows.set_xlim(0, 1)
+    windows.set_xlabel("probability of the most probable class")
+    for axis in (curve, windows):
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]) -> Figure:
+    """What each class adds to the KL, and the KL of windows with few and many votes."""
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    for axis, parts, title in zip(
+        figure.subplots(1, 2), (by_class, by_votes), ("by class", "by number of votes"), strict=True
+    ):
+        known = {name: value for name, value in parts.items() if value is not None}
+        axis.barh(list(known), list(known.values()), color=BLUE)
+        for name, value in known.items():
+            axis.annotate(f" {value:.3f}", (max(value, 0), name), va="center", fontsize=8)
+        axis.invert_yaxis()
+        axis.margins(x=0.2)
+        axis.set_title(f"KL {title}", fontsize=10, loc="left")
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def study_bars(rows: list[dict[str, Any]], constant_kl: float | None, title: str) -> Figure:
+    """KL of each row of a study with its interval, beside the published numbers."""
+    figure = Figure(figsize=(8, 0.55 * len(rows) + 1.6), layout="constrained")
+    axis = figure.subplots()
+    place = np.arange(len(rows))[::-1]
+    found = [row for row in rows if row["kl_votes"] is not None]
+    at = [place[rows.index(row)] for row in found]
+    axis.barh(at, [row["kl_votes"] for row in found], 0.5, color=BLUE, label="here, kl_votes")
+    for height, row in zip(at, found, strict=True):
+        if row["interval"]:
+            axis.plot(row["interval"], [height, height], color="black", lw=1.2)
+    published = [
+        (p, row["published"]["kl"])
+        for p, row in zip(place, rows, strict=True)
+        if row["published"]["kl"] is not None
+    ]
+    axis.plot(
+        [kl for _, kl in published],
+        [height for height, _ in published],
+        "D",
+        color=ORANGE,
+        ms=5,
+        label="report (real data, patients leak)",
+    )
+    if constant_kl is not None:
+        axis.axvline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction")
+    axis.set_yticks(place, [row["name"] for row in rows])
+    axis.set_xlabel("KL divergence (lower is better)")
+    axis.set_xlim(left=0)
+    axis.set_title(title, fontsize=10)
+    axis.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=3)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,1 @@
+"""Predictions -> figures; a run on another store."""

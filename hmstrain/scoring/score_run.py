@@ -1,0 +1,108 @@
+"""A finished run and a store, its own or another -> its scores there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmstrain.distributed import World
+from hmstrain.errors import DataError, RunError
+from hmstrain.models.evaluate import embedding_alignment, one_per_patient
+from hmstrain.runs.checkpoint import read_description
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.trained import load_trained
+from hmstrain.scoring.metrics import scores
+from hmstrain.scoring.scores import constant
+
+
+def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[str, Any]:
+    """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
+
+    Parameters
+    ----------
+    split : str
+        'test', 'train', or 'valid': the fold that the run held out, on its own store.
+
+    Returns
+    -------
+    dict
+        `test` holds the scores, `rows` and `prediction` what they are of.
+
+    Raises
+    ------
+    DataError
+        The store was cleaned in another way, or holds no such windows.
+    RunError
+        The folder holds no checkpoint.
+    """
+    parts = [folder.path]
+    if folder.config().fold == "all":
+        parts = sorted(folder.path.glob("fold[0-9]*"))
+        if not folder.finished:
+            raise RunError(f"{folder.path} has not finished all its folds: --resume goes on.")
+    rows = _rows(folder, store, split)
+    predictions, alignments = [], []
+    for part in parts:
+        prediction, matched = _predict(RunFolder(part), store, rows, world)
+        predictions.append(prediction)
+        alignments.append(matched)
+    prediction = np.mean(predictions, axis=0)
+    described = read_description(RunFolder(parts[0]).best)
+    patients = np.unique(store.windows["patient_id"][rows])
+    known = int(np.isin(patients, described["patients"]).sum()) if split != "valid" else 0
+    return {
+        "run": str(folder.path),
+        "store": {"path": str(store.path), "identity": store.identity},
+        "same_store": described["store"]["identity"] == store.identity,
+        "leaks": store.leaks or described["store"]["leaks"] or known > 0,
+        "patients_trained_on": known,
+        "split": split,
+        "test": scores(store.windows, rows, prediction),
+        "constant": constant(store, rows, prediction) if len(store.select("train")) else None,
+        "alignment": alignments[0] if len(parts) == 1 else None,
+        "rows": rows,
+        "prediction": prediction,
+    }
+
+
+def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
+    fold = None
+    if split == "valid":
+        trained = folder.read("config.json")["store"]["identity"]
+        if trained != store.identity:
+            raise DataError(
+                f"{folder.path} held its fold out of another store ({trained[:12]}) than "
+                f"{store.path} ({store.identity[:12]}), whose folds hold other patients: use "
+                "--split test."
+            )
+        held_out = folder.config().fold
+        if not held_out.isdigit():
+            raise DataError(f"{folder.path} held out no single fold: use --split test.")
+        fold = int(held_out)
+    rows = store.select(split, fold=fold)
+    rows = rows[store.windows["votes"][rows].sum(axis=1) > 0]
+    if not len(rows):
+        raise DataError(
+            f"{store.path} has no labelled windows in the split {split!r}. To test on all windows "
+            "of foreign data, build their store with --split-by all."
+        )
+    return rows
+
+
+def _predict(
+    folder: RunFolder, store: Store, rows: NDArray[np.int64], world: World
+) -> tuple[NDArray[np.float64], dict[str, float] | None]:
+    trained = load_trained(folder, world.device)
+    with trained.evaluator(store, world) as evaluator:
+        prediction, embeddings = evaluator.predict(trained.network, rows)
+    seed = trained.config.seed
+    return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, seed))
+
+
+def default_store(folder: RunFolder) -> Path:
+    """The store that a run was trained on."""
+    return Path(folder.read("config.json")["store"]["path"])

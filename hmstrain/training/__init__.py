@@ -1,0 +1,1 @@
+"""A configuration and a store -> a trained network in its run."""

@@ -1,0 +1,179 @@
+"""A network and all that its next step depends on: begun from a configuration or a checkpoint.
+
+No random state is part of it: every step draws from the run's seed and its own number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.data.inputs import Normalisation, measure_normalisation
+from hmstrain.errors import RunError
+from hmstrain.models import make_network
+from hmstrain.runs.checkpoint import (
+    DESCRIPTION,
+    TRAINING,
+    load_checkpoint,
+    read_description,
+    save_checkpoint,
+)
+from hmstrain.runs.folder import RunFolder, versions
+
+SAVE_EVERY_S = 300.0
+"""Seconds after which a run is saved between validations: about what a kill may cost."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands."""
+
+    step: int = 0
+    best_kl: float | None = None
+    best_step: int = 0
+    tests: list[dict[str, Any]] = field(default_factory=list)
+    """Test figures after each epoch."""
+
+
+class TrainingState:
+    """Network, moving average, optimiser, schedule and progress of a run.
+
+    Parameters
+    ----------
+    rows : int64 (N,)
+        Training rows, on which a new run measures its normalisation.
+    folder : RunFolder
+        If it holds a checkpoint, the state is that one's.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        rows: NDArray[np.int64],
+        folder: RunFolder,
+        device: torch.device,
+    ) -> None:
+        self.config, self.folder = config, folder
+        resuming = folder.can_go_on()
+        torch.manual_seed(config.seed)
+        self.network = make_network(config, start=not resuming).to(device)
+        if config.channels_last:
+            self.network = self.network.to(memory_format=torch.channels_last)
+        self.average: AveragedModel | None = None
+        if config.ema:
+            decay = get_ema_multi_avg_fn(config.ema)
+            self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
+        self.schedule: OneCycleLR | None = None
+        self.stage = -1
+        self.progress = Progress()
+        self._before: dict[str, Any] = {}
+        self._saved = time.monotonic()
+        if resuming:
+            described = read_description(folder.last)
+            try:
+                self.progress = Progress(**described["progress"])
+                self.normalisation = Normalisation.from_json(described["normalisation"])
+            except (TypeError, KeyError) as error:
+                raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
+            if self.progress.best_step:
+                read_description(folder.best)  # refuses now what the end of the run would need
+            self._before = load_checkpoint(folder.last, self.network, average=self.average)
+            try:
+                self.optimiser.load_state_dict(self._before["optimiser"])
+                self.scaler.load_state_dict(self._before["scaler"])
+            except (KeyError, ValueError, TypeError) as error:
+                raise RunError(f"{folder.last / TRAINING} is damaged: {error}.") from None
+        else:
+            self.normalisation = measure_normalisation(config, store, rows, device)
+
+    @property
+    def kept(self) -> nn.Module:
+        """What is validated and kept: the moving average if there is one, else the network."""
+        if self.average is None:
+            return self.network
+        averaged: nn.Module = self.average.module
+        return averaged
+
+    def describe(self, store: Store) -> dict[str, Any]:
+        """What a checkpoint says of itself, but for its progress.
+
+        `patients` are those of the training split: trained on, or validated on.
+        """
+        return {
+            "config": self.config.to_json(),
+            "store": {"path": str(store.path), "identity": store.identity, "leaks": store.leaks},
+            "normalisation": self.normalisation.to_json(),
+            "versions": versions(),
+            "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
+        }
+
+    def begin_stage(self, stage: int, steps: int) -> None:
+        """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again."""
+        if stage == self.stage:
+            return
+        peak = self.config.second_learning_rate if stage else self.config.learning_rate
+        self.schedule = OneCycleLR(self.optimiser, max_lr=peak, total_steps=steps + 1)
+        self.stage = stage
+        if self._before.get("stage") == stage:
+            # The new schedule has just set its first rate; put back the one it was at.
+            self.optimiser.load_state_dict(self._before["optimiser"])
+            self.schedule.load_state_dict(self._before["schedule"])
+
+    def advance(self, loss: Tensor) -> float:
+        """Take one step down the gradient of a loss; return the learning rate of the step."""
+        assert self.schedule is not None
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.config.clip_gradient:
+            self.scaler.unscale_(self.optimiser)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
+        rate = float(self.schedule.get_last_lr()[0])
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        if self.scaler.get_scale() >= scale:  # else the scaler found infinities and took no step
+            self.schedule.step()
+            if self.average is not None:
+                self.average.update_parameters(self.network)
+        self.progress.step += 1
+        return rate
+
+    def save_between(self, description: Mapping[str, Any]) -> None:
+        """Save between validations, if the last time is long ago and the weights are numbers."""
+        if time.monotonic() - self._saved > SAVE_EVERY_S and all(
+            bool(torch.isfinite(values).all()) for values in self.network.parameters()
+        ):
+            self.save(description, improved=False)
+
+    def save(self, description: Mapping[str, Any], *, improved: bool) -> None:
+        """Write the checkpoint to go on from; the best one too if this is it."""
+        assert self.schedule is not None
+        described = dict(description) | {"progress": asdict(self.progress)}
+        if improved:
+            save_checkpoint(self.folder.best, self.kept, described)
+        training = {
+            "stage": self.stage,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        save_checkpoint(
+            self.folder.last, self.network, described, average=self.average, training=training
+        )
+        self._saved = time.monotonic()

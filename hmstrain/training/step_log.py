@@ -1,0 +1,91 @@
+"""Losses and times of some steps -> lines of the log; stops a run whose loss is no number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmsstore import Store
+from hmstrain.data.rows import Epoch
+from hmstrain.distributed import World
+from hmstrain.errors import DivergedError
+from hmstrain.runs.folder import MetricsLog
+
+LOG_EVERY = 10
+"""Steps between log lines; losses are looked at then, so that a GPU need not wait in between."""
+PATIENCE_S = 10.0
+"""Seconds after which one process by itself logs earlier: steps of large networks on a CPU."""
+
+Tell = Callable[[str, Mapping[str, Any]], None]
+"""Told of 'start', 'train', 'valid' and 'test' with figures to show."""
+
+
+class Pace:
+    """Collects losses and times over some steps, and logs them together."""
+
+    def __init__(
+        self,
+        world: World,
+        log: MetricsLog | None,
+        tell: Tell,
+        epoch: Epoch,
+        store: Store,
+        order: list[NDArray[np.int64]],
+    ) -> None:
+        self.world, self.log, self.tell, self.epoch = world, log, tell, epoch
+        self.store, self.order = store, order
+        self.losses: list[Tensor] = []
+        self.rate = 0.0
+        self.start, self.waited = time.perf_counter(), 0.0
+
+    def add(self, step: int, parts: Tensor, rate: float, waited_s: float) -> None:
+        """Note a step; log once there are enough, or it took long."""
+        self.losses.append(parts)
+        self.rate = rate
+        slow = self.world.size == 1 and time.perf_counter() - self.start > PATIENCE_S
+        if slow or len(self.losses) == LOG_EVERY:
+            self.flush(step, waited_s)
+
+    def flush(self, step: int, waited_s: float) -> None:
+        """Log what was collected.
+
+        Raises
+        ------
+        DivergedError
+            A loss is no number.
+        """
+        if not self.losses:
+            return
+        losses = self.world.mean(torch.stack(self.losses)).cpu().double().numpy()
+        bad = np.flatnonzero(~np.isfinite(losses).all(axis=1))
+        if len(bad):
+            first = step - len(losses) + int(bad[0])
+            rows = self.order[first - self.epoch.first_step]
+            labels = self.store.windows["label_id"][rows].tolist()
+            raise DivergedError(
+                f"The loss of step {first + 1} is no number. Checkpoints from before are kept. "
+                f"Its batch: rows {rows.tolist()}, label_id {labels}. A lower learning_rate, "
+                "clip_gradient=1 or precision=float32 may help."
+            )
+        seconds = time.perf_counter() - self.start
+        windows = sum(
+            len(self.order[step - 1 - i - self.epoch.first_step]) for i in range(len(losses))
+        )
+        names = ("loss", "kl", "contrastive")[: losses.shape[1]]
+        values = {
+            "epoch": self.epoch.number,
+            **dict(zip(names, losses.mean(axis=0).tolist(), strict=True)),
+            "learning_rate": self.rate,
+            "windows_per_s": windows / seconds,
+            "waiting": (waited_s - self.waited) / seconds,
+        }
+        if self.log is not None:
+            self.log.add("train", step, values)
+            self.tell("train", {"step": step, **values})
+        self.losses, self.start, self.waited = [], time.perf_counter(), waited_s

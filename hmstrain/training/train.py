@@ -1,0 +1,297 @@
+"""A configuration and a store -> a trained, tested network in its run folder. Top to bottom.
+
+Whatever stops a run, it goes on from its last checkpoint with the same windows, draws and rates: no
+random state is carried along, since every step draws from the run's seed and its own number. On CPU
+the weights are then the very same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.data.augment import draw, mixed, seed_step, shifts
+from hmstrain.data.inputs import NetworkInputs, signals
+from hmstrain.data.loader import Batch, Request, make_loader
+from hmstrain.data.rows import (
+    Epoch,
+    batches,
+    epoch_order,
+    norm_rows,
+    plan_epochs,
+    row_weights,
+    training_rows,
+    validation_rows,
+)
+from hmstrain.distributed import World
+from hmstrain.errors import ConfigError
+from hmstrain.models import count_parameters
+from hmstrain.models.evaluate import Evaluator, compute, loader_batch
+from hmstrain.models.network import Output
+from hmstrain.runs.checkpoint import load_checkpoint
+from hmstrain.runs.folder import (
+    MetricsLog,
+    RunFolder,
+    write_json,
+)
+from hmstrain.runs.plots import draw_run
+from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
+from hmstrain.scoring.metrics import scores
+from hmstrain.scoring.scores import epoch_test, final_test, validation
+from hmstrain.training.losses import contrastive_loss, kl_loss
+from hmstrain.training.state import TrainingState
+from hmstrain.training.step_log import Pace, Tell
+
+
+def train(
+    config: Config,
+    store: Store,
+    folder: RunFolder,
+    world: World,
+    tell: Tell,
+    *,
+    out_of_fold: bool = False,
+) -> None:
+    """Train, validate and test one network, from the start or from the last checkpoint.
+
+    Parameters
+    ----------
+    config : Config
+        With one fold, or 'rotate'.
+    store : Store
+        What to train on.
+    folder : RunFolder
+        Begun with `RunFolder.begin`. Afterwards it holds all that its module lists.
+    world : World
+        The processes that share the work.
+    tell : callable
+        Told how it goes; in the main process.
+    out_of_fold : bool
+        Write predictions of every window of the fold that is held out, too.
+
+    Raises
+    ------
+    TrainError
+        Bad settings or rows, or the loss became no number: the last good checkpoint stays.
+    """
+    run = Run(config, store, folder, world, tell)
+    try:
+        for epoch in run.epochs:
+            run.train_epoch(epoch)
+        run.finish(out_of_fold)
+    finally:
+        run.close()
+
+
+class Run:
+    """One network in training, with all that its steps need. Methods stand in order of use."""
+
+    def __init__(
+        self, config: Config, store: Store, folder: RunFolder, world: World, tell: Tell
+    ) -> None:
+        self.config, self.store, self.folder = config, store, folder
+        self.world, self.tell, self.device = world, tell, world.device
+        self.epochs = plan_epochs(config, store)
+        self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
+        self.test_rows = store.select("test")
+        if min(epoch.batch_size for epoch in self.epochs) < world.size:
+            raise ConfigError(f"The smallest batch does not reach {world.size} processes.")
+        self.state = TrainingState(config, store, self.rows, folder, self.device)
+        self.progress = self.state.progress
+        self.description = self.state.describe(store)
+        self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
+        self.loader = make_loader(
+            store,
+            signals(config),
+            loader_batch(config, store, world),
+            self.device,
+            resident=config.data == "device",
+            threads=config.loader_threads,
+        )
+        self.evaluator = Evaluator(config, self.prepare, self.loader, world)
+        shared = world.shared(self.state.network)
+        self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
+        self.log = self._begin_log() if world.main else None
+
+    def _begin_log(self) -> MetricsLog:
+        last = self.epochs[-1]
+        figures = {
+            "model": f"{self.config.model}, {self.config.inputs}",
+            "parameters": count_parameters(self.state.network),
+            "train": len(self.rows),
+            "valid": len(validation_rows(self.store, self.epochs[0].fold)[0]),
+            "test": len(self.test_rows),
+            "steps": last.first_step + last.steps,
+            "epochs": len(self.epochs),
+            "step": self.progress.step,
+            "device": str(self.device),
+            "random": not (self.config.pretrained or self.config.weights),
+            "rotating": self.config.fold == "rotate",
+        }
+        path, tensorboard = self.folder.path / "metrics.jsonl", self.config.tensorboard
+        log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
+        self.tell("start", figures)
+        return log
+
+    def train_epoch(self, epoch: Epoch) -> None:
+        """Go through one epoch, or what is left of it, from one validation to the next."""
+        stop = epoch.first_step + epoch.steps
+        if self.progress.step >= stop:
+            return
+        steps = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
+        self.state.begin_stage(epoch.stage, steps)
+        rows = training_rows(self.config, self.store, epoch.fold, epoch.min_votes)
+        order = batches(epoch, epoch_order(self.config, self.store, rows, epoch.number))
+        self.weights = row_weights(self.config, self.store, rows)
+        every = self.config.validate_every
+        while self.progress.step < stop:
+            until = min(stop, (self.progress.step // every + 1) * every)
+            self._take_steps(epoch, order, until)
+            self._check(epoch, last=until == stop)
+
+    def _take_steps(self, epoch: Epoch, order: list[NDArray[np.int64]], until: int) -> None:
+        """Train up to this step, the loader always ahead."""
+        config, world = self.config, self.world
+        first = self.progress.step
+        coming = order[first - epoch.first_step : until - epoch.first_step]
+        pace = Pace(world, self.log, self.tell, epoch, self.store, order)
+        self.loader.waited_s = 0.0
+        requests = (
+            Request(world.own(rows), shifts(config, first + i, len(rows), world.rank, world.size))
+            for i, rows in enumerate(coming)
+        )
+        for rows, batch in zip(coming, self.loader.load(requests), strict=True):
+            seed_step(config, self.progress.step, world.rank)
+            loss, parts = self._loss(rows, batch)
+            rate = self.state.advance(loss)
+            pace.add(self.progress.step, parts, rate, self.loader.waited_s)
+            if world.main and not pace.losses and self.progress.step < until:
+                self.state.save_between(self.description)
+        pace.flush(self.progress.step, self.loader.waited_s)
+
+    def _loss(self, rows: NDArray[np.int64], batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss of this process's part of a batch; its parts (sum, KL, contrastive) to be logged."""
+        config, world, windows = self.config, self.world, self.store.windows
+        own = world.own(rows)
+        draws = draw(config, self.progress.step, len(rows), world.rank, world.size)
+        draws = draws.to(self.device)
+        prepared = self.prepare(batch, draws)
+        target, weight_B, patient_B = (
+            torch.from_numpy(values[own]).to(self.device, non_blocking=True)
+            for values in (windows["target"], self.weights, windows["patient_id"])
+        )
+        patient_BK = patient_B[:, None]
+        if draws.mix != 1:
+            target = mixed(target, draws)
+            weight_B = mixed(weight_B, draws)
+            patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
+        logits, embeddings = compute(self.stepper, prepared, config)
+        # Mean over this part, times its share: the mean over processes is that of the whole batch.
+        share = len(own) * world.size / len(rows)
+        kl = kl_loss(logits, target, weight_B) * share
+        if not embeddings:
+            return kl, torch.stack([kl, kl]).detach()
+        spectrogram_BE, eeg_BE = embeddings
+        apart = contrastive_loss(
+            spectrogram_BE,
+            eeg_BE,
+            patient_BK,
+            kind=config.contrastive_loss,
+            margin=config.contrastive_margin,
+            temperature=config.contrastive_temperature,
+        )
+        loss = kl + config.contrastive_weight * apart * share
+        return loss, torch.stack([loss, kl, apart]).detach()
+
+    def _check(self, epoch: Epoch, *, last: bool) -> None:
+        """Validate, test after an epoch, save."""
+        kept = self.state.kept
+        self.evaluator.measure_norms(kept, norm_rows(self.config, self.store, self.rows))
+        self.world.align(kept)
+        improved = self._validate(epoch, kept)
+        if last and len(self.test_rows):
+            values = epoch_test(self.store, self.evaluator, kept, self.test_rows)
+            values = {"epoch": epoch.number, **values}
+            self.progress.tests.append({"step": self.progress.step, **values})
+            self._report("test", values)
+        if self.world.main:
+            self.state.save(self.description, improved=improved)
+        self.world.wait()
+
+    def _validate(self, epoch: Epoch, kept: nn.Module) -> bool:
+        """Score the fold that is held out; tell whether this is the best so far.
+
+        Without a fold, and where the fold changes from epoch to epoch, the latest counts as best.
+        """
+        progress = self.progress
+        rows, typical = validation_rows(self.store, epoch.fold)
+        if not len(rows):
+            self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses no numbers
+            progress.best_step = progress.step
+            return True
+        values = validation(self.config, self.store, self.evaluator, kept, rows, typical)
+        kl: float = values["kl_votes"]
+        rotating = self.config.fold == "rotate"
+        improved = progress.best_kl is None or kl < progress.best_kl or rotating
+        if improved:
+            progress.best_kl, progress.best_step = kl, progress.step
+        self._report("valid", {"epoch": epoch.number, **values, "best": improved})
+        return improved
+
+    def _report(self, event: str, values: dict[str, Any]) -> None:
+        if self.log is not None:
+            self.log.add(event, self.progress.step, values)
+            self.tell(event, {"step": self.progress.step, **values})
+
+    def finish(self, out_of_fold: bool) -> None:
+        """Test the last weights and the best, and write the outcome."""
+        progress, store, kept = self.progress, self.store, self.state.kept
+        outcome: dict[str, Any] = {
+            "store": self.description["store"],
+            "versions": self.description["versions"],
+            "best_step": progress.best_step,
+            "steps": progress.step,
+            "valid_kl_votes": progress.best_kl,
+            "test_per_epoch": progress.tests,
+            "leaks": store.leaks,
+            "validation_leaks": self.config.fold == "rotate",
+            "test": None,
+            "test_last": None,
+        }
+        test = partial(final_test, self.config, store, self.evaluator, kept, self.test_rows)
+        if len(self.test_rows):
+            tested, prediction = test()
+            outcome["test_last"] = tested["test"]
+        if progress.best_step != progress.step:
+            load_checkpoint(self.folder.best, kept)
+            if len(self.test_rows):
+                tested, prediction = test()
+        if len(self.test_rows):
+            outcome |= tested
+            self._write(TESTED, self.test_rows, prediction)
+        if out_of_fold:
+            rows = store.select("valid", fold=self.epochs[0].fold)
+            prediction, _ = self.evaluator.predict(kept, rows)
+            outcome["valid"] = scores(store.windows, rows, prediction)
+            self._write(OUT_OF_FOLD, rows, prediction)
+        if self.world.main:
+            draw_run(self.folder.path, outcome)
+            write_json(self.folder.path / "metrics.json", outcome)
+
+    def _write(self, name: str, rows: NDArray[np.int64], prediction: NDArray[np.float64]) -> None:
+        if self.world.main:
+            write_predictions(self.folder.path / name, self.store, rows, prediction)
+
+    def close(self) -> None:
+        """Close the log and let go of the loader."""
+        if self.log is not None:
+            self.log.close()
+        self.loader.close()
