@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers import build_store
+from support.helpers import build_store
 
 from hmsprep.simulator.make import make_dataset
 from hmsstore import Store

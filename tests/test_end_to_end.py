@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from helpers import build_dataset, build_store
+from support.helpers import build_dataset, build_store
 
 from hmsprep.errors import MissingFilesError
 from hmsprep.planning.load import load

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from prep.recorder import noise, write_edf
+from support.recorder import noise, write_edf
 
 from hmsstore import Store
 

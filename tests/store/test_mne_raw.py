@@ -7,7 +7,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from helpers import build_store, write_pair
+from support.helpers import build_store, write_pair
 
 from hmsstore import CHANNELS, RequestError, Store
 from hmsstore.mne_raw import POSITIONS, raw_recording

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from helpers import build_store, write_pair
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.helpers import build_store, write_pair
 
 from hmsprep.verification import verify
 from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store

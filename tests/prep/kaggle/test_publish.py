@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers import Program, tree_bytes
+from support.helpers import Program, tree_bytes
 
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.publish import publish

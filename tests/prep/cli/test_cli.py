@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers import Program, train_row, write_pair
+from support.helpers import Program, train_row, write_pair
 
 from hmsstore import Store
 

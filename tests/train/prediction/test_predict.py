@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from helpers import Program, build_store
-from prep.recorder import CONVENTIONS, noise, write_edf
-from train.runs import train_small
+from support.helpers import Program, build_store
+from support.recorder import CONVENTIONS, noise, write_edf
+from support.runs import train_small
 
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV

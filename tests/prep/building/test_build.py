@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from helpers import SMALL, build_dataset, build_store, tree_bytes, write_pair
+from support.helpers import SMALL, build_dataset, build_store, tree_bytes, write_pair
 
 from hmsprep.building.build import build
 from hmsprep.building.site import State

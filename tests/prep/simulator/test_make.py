@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from helpers import tree_bytes
+from support.helpers import tree_bytes
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.seeds import generator

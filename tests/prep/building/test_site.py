@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import SMALL, build_dataset, tree_bytes, write_pair
+from support.helpers import SMALL, build_dataset, tree_bytes, write_pair
 
 from hmsprep.building.build import build
 from hmsprep.building.site import State

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from train.runs import Stopped, train_small
+from support.runs import Stopped, train_small
 
 from hmsstore import Store
 from hmstrain.errors import DataError, RunError
@@ -143,8 +143,8 @@ def test_a_damaged_log_is_cut_where_it_breaks(store: Store, stopped: Path, tmp_p
 def test_the_fold_that_was_held_out_is_that_of_the_runs_own_store(
     store: Store, stopped: Path, data: Path, tmp_path: Path
 ) -> None:
-    from helpers import build_store
-    from train.runs import ALONE
+    from support.helpers import build_store
+    from support.runs import ALONE
 
     other = build_store(data, tmp_path / "other.zarr", seed=7)
     with pytest.raises(DataError, match="held its fold out of another store"):

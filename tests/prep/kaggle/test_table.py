@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from helpers import train_row
+from support.helpers import train_row
 
 from hmsprep.errors import DataError
 from hmsprep.kaggle.table import read_table

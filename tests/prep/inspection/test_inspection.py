@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from helpers import LARGEST_PAGE, train_row, write_pair
+from support.helpers import LARGEST_PAGE, train_row, write_pair
 
 from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from train.runs import ALONE, SMALL, Stopped, train_small
+from support.runs import ALONE, SMALL, Stopped, train_small
 
 from hmsstore import Store
 from hmstrain.errors import DataError, DivergedError, RunError
@@ -288,7 +288,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoi
     path = tmp_path / "run"
     rows = r"rows \[\d+, .*\], label_id \[\d+, "
     with pytest.raises(DivergedError, match=rf"The loss of step 8 is no number.*{rows}"):
-        train_small(store, path, model="train.nets:bad")
+        train_small(store, path, model="support.nets:bad")
     assert json.loads((path / "last" / "model.json").read_text())["progress"]["step"] == 6
     kept = weights(path)
     assert all(torch.isfinite(value).all() for value in kept.values())
@@ -370,7 +370,7 @@ def test_what_validation_says_is_what_testing_the_fold_says(store: Store, tmp_pa
 def test_patients_that_were_trained_on_are_noticed_in_another_store(
     store: Store, data: Path, tmp_path: Path
 ) -> None:
-    from helpers import build_store
+    from support.helpers import build_store
 
     train_small(store, tmp_path / "run")
     other = build_store(data, tmp_path / "other.zarr", split_by="all")
@@ -384,7 +384,7 @@ def test_a_network_that_gives_no_numbers_when_tested_is_not_kept(
     store: Store, tmp_path: Path
 ) -> None:
     with pytest.raises(DivergedError, match="gives no numbers for"):
-        train_small(store, tmp_path / "run", model="train.nets:untestable")
+        train_small(store, tmp_path / "run", model="support.nets:untestable")
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "metrics.jsonl"}
 
 
@@ -409,7 +409,7 @@ def test_a_folder_is_never_shared_by_two_runs(
 def test_a_run_does_not_go_on_with_another_store(
     store: Store, undisturbed: Path, data: Path, tmp_path: Path
 ) -> None:
-    from helpers import build_store
+    from support.helpers import build_store
 
     other = build_store(data, tmp_path / "other.zarr", seed=7)
     with pytest.raises(RunError, match="was trained on another store"):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers import Program
-from train.runs import train_small
+from support.helpers import Program
+from support.runs import train_small
 
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, RunError
@@ -117,7 +117,11 @@ def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
         assert sorted(listed) == sorted(names)
         entry = next(name for name in names if name.endswith("entry_points.txt"))
         assert "hmstrain = hmstrain.cli:main" in wheel.read(entry).decode()
-    assert {"hmsprep/cli/__init__.py", "hmsstore/reader.py", "hmstrain/reporting/browse/page.html"} <= set(names)
+    assert {
+        "hmsprep/cli/__init__.py",
+        "hmsstore/reader.py",
+        "hmstrain/reporting/browse/page.html",
+    } <= set(names)
 
 
 def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import LARGEST_PAGE, Program, build_store
-from train.runs import train_small
+from support.helpers import LARGEST_PAGE, Program, build_store
+from support.runs import train_small
 
 from hmsstore import Store
 from hmstrain.errors import DataError, RunError

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from helpers import Program, build_store
-from train.runs import train_small
+from support.helpers import Program, build_store
+from support.runs import train_small
 
 from hmsstore import CLASSES, Store
 from hmsstore.schema import CLASS_TITLES

@@ -11,8 +11,8 @@ import edfio
 import numpy as np
 import polars as pl
 import pytest
-from helpers import Program, build_store
-from prep.recorder import CONVENTIONS, QUANTUM_UV, noise, write_edf
+from support.helpers import Program, build_store
+from support.recorder import CONVENTIONS, QUANTUM_UV, noise, write_edf
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import read_label

@@ -9,8 +9,8 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from support.runs import train_small
 from torch import nn
-from train.runs import train_small
 
 from hmsstore import Store
 from hmstrain.config import Config
@@ -91,29 +91,29 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
 
 
 def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_path: Path) -> None:
-    outcome = train_small(store, tmp_path / "run", model="train.nets:both", inputs="spec+eeg")
+    outcome = train_small(store, tmp_path / "run", model="support.nets:both", inputs="spec+eeg")
     assert outcome["test"]["windows"] == len(store.select("test"))
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("train.nets:none", r"module 'train\.nets' has no attribute 'none'\.$"),
+        ("support.nets:none", r"module 'support\.nets' has no attribute 'none'\.$"),
         ("no_such_module:net", "no module 'no_such_module'; it must lie in the working folder"),
-        ("train.broken:net", "no module 'no_such_package'; train.broken imports it"),
+        ("support.broken:net", "no module 'no_such_package'; support.broken imports it"),
         ("./nets.py:net", "is not package.module:function"),
-        ("train.nets:", "is not package.module:function"),
-        ("train.nets:wide", r"must give logits \(8, 6\); it gave \(8, 7\)"),
-        ("train.nets:number", r"must give a torch.nn.Module; it gave int"),
-        ("train.nets:leaves", r"gives no network: SystemExit"),
-        ("train.nets:Needy", r"gives no network: TypeError: .*missing 1 required"),
+        ("support.nets:", "is not package.module:function"),
+        ("support.nets:wide", r"must give logits \(8, 6\); it gave \(8, 7\)"),
+        ("support.nets:number", r"must give a torch.nn.Module; it gave int"),
+        ("support.nets:leaves", r"gives no network: SystemExit"),
+        ("support.nets:Needy", r"gives no network: TypeError: .*missing 1 required"),
         (
-            "train.nets:failing",
+            "support.nets:failing",
             r"fails on eeg_BTC \(8, 10000, 20\), .*KeyError: 'x' \(nets.py, line",
         ),
-        ("train.nets:frozen", "has no parameters that are trained"),
-        ("train.nets:detached", "no gradient goes back from"),
-        ("train.nets:lazy", "has lazy layers"),
+        ("support.nets:frozen", "has no parameters that are trained"),
+        ("support.nets:detached", "no gradient goes back from"),
+        ("support.nets:lazy", "has lazy layers"),
     ],
 )
 def test_ones_own_network_that_does_not_fit_is_told_what_was_expected(
@@ -164,7 +164,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     [
         {"model": "naive_cnn"},
         {"model": "resnet1d", "inputs": "eeg"},
-        {"model": "train.nets:both", "inputs": "spec+eeg"},
+        {"model": "support.nets:both", "inputs": "spec+eeg"},
     ],
 )
 def test_weights_that_nothing_takes_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -192,16 +192,16 @@ def test_synchronised_batch_norm_changes_nothing_else() -> None:
 
 
 def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
-    from train.nets import Both
+    from support.nets import Both
 
     source = Both()
     file = tmp_path / "own.safetensors"
     save_file(source.state_dict(), file)
-    own = Config(model="train.nets:both", inputs="spec+eeg", weights=str(file))
+    own = Config(model="support.nets:both", inputs="spec+eeg", weights=str(file))
     network: Any = make_network(own)
     assert torch.equal(network.network.layer.weight, source.layer.weight)
     with pytest.raises(ModelError, match="its forward is called with image_BCHW"):
-        make_network(Config(model="train.nets:both", inputs="spec"))
+        make_network(Config(model="support.nets:both", inputs="spec"))
 
 
 def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:

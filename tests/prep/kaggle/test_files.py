@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from helpers import SMALL, build_store, tree_bytes, write_pair
+from support.helpers import SMALL, build_store, tree_bytes, write_pair
 
 from hmsprep.errors import DataError, MissingFilesError
 from hmsprep.kaggle.files import Folder, Source, read_ahead
@@ -79,7 +79,7 @@ def test_skipping_builds_the_rest_and_records_what_was_skipped(tmp_path: Path) -
     (data / "train_eegs" / "2.parquet").unlink()
     dataset = load(data, Parameters(**SMALL), missing="skip")
     assert any("1 windows are left out" in warning for warning in dataset.warnings)
-    from helpers import build_dataset
+    from support.helpers import build_dataset
 
     built = build_dataset(dataset, tmp_path / "hms.zarr")
     assert built.windows["eeg_id"].tolist() == [1]
@@ -99,7 +99,7 @@ def test_files_that_the_table_does_not_name_are_counted_and_never_read(tmp_path:
     (data / "train_eegs" / "99.parquet").write_text("not parquet")
     dataset = load(data, Parameters(**SMALL))
     assert dataset.unnamed == {"eeg": 1, "spectrogram": 0}
-    from helpers import build_dataset
+    from support.helpers import build_dataset
 
     assert len(build_dataset(dataset, tmp_path / "hms.zarr")) == 1
 

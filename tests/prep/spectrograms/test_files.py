@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from helpers import Program, write_pair
+from support.helpers import Program, write_pair
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle.files import Source

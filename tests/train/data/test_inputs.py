@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import build_store
+from support.helpers import build_store
 
 from hmsstore import FEATURES, Store
 from hmstrain.config import Config

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers import SMALL, build_store, train_row, tree_bytes, write_pair
+from support.helpers import SMALL, build_store, train_row, tree_bytes, write_pair
 
 from hmsprep.building.build import build
 from hmsprep.building.durable import locked
@@ -24,7 +24,7 @@ from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 from hmsstore.schema import EEG
 
-DRIVER = Path(__file__).with_name("crash_driver.py")
+DRIVER = Path(__file__).parents[2] / "support" / "crash_driver.py"
 STRIDE = int(os.environ.get("HMS_CRASH_STRIDE", "29"))
 """Only every so many-th change to the file system is tried; 1 tries them all, in ten minutes."""
 

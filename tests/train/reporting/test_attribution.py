@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import Program
+from support.helpers import Program
+from support.runs import train_small
 from torch import Tensor
-from train.runs import train_small
 
 from hmsstore import CLASSES, REGIONS, Store
 from hmstrain.config import Config
@@ -251,7 +251,7 @@ def test_a_map_that_fails_its_test_says_so() -> None:
 
 def test_gradcam_without_feature_maps_is_refused(store: Store, tmp_path: Path) -> None:
     train_small(
-        store, tmp_path / "own", epochs=1, steps=2, model="train.nets:both", inputs="spec+eeg"
+        store, tmp_path / "own", epochs=1, steps=2, model="support.nets:both", inputs="spec+eeg"
     )
     trained = load_trained(RunFolder(tmp_path / "own"), CPU)
     with pytest.raises(ModelError, match="use --method gradients"):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Program, build_store
-from train.runs import SMALL, train_small
+from support.helpers import Program, build_store
+from support.runs import SMALL, train_small
 
 from hmsstore import Store
 

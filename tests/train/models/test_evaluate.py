@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from support.runs import ALONE, SMALL
 from torch import nn
-from train.runs import ALONE, SMALL
 
 from hmsstore import Store
 from hmstrain.config import Config
