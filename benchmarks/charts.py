@@ -1,4 +1,4 @@
-"""Records -> the README's charts, on no background: readable on a light page and on a dark one."""
+"""Records -> the documents' charts, without background: readable on a light and a dark page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from record import command_line
 
 from hmstrain.runs.plots import BLUE, GREY, ORANGE
 
-DOCS = Path(__file__).parent.parent / "docs"
+FIGURES = Path(__file__).parent.parent / "docs" / "figures"
 OURS = ("Store.gather", "hmstrain's loader")
 LEFT = 10
 """Windows per second where the axis begins."""
@@ -86,7 +86,7 @@ def growth(rows: list[dict[str, Any]]) -> Figure:
 def main() -> None:
     """Draw what there are records of."""
     parser = command_line(__doc__)
-    parser.add_argument("--out", type=Path, default=DOCS, help="folder for the charts")
+    parser.add_argument("--out", type=Path, default=FIGURES, help="folder for the charts")
     arguments = parser.parse_args()
     for record, draw in (("peers", peers), ("build-growth", growth)):
         source = arguments.results / f"{record}.json"
