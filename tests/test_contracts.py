@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -134,32 +132,3 @@ def test_format_md_states_the_arrays_that_the_code_has() -> None:
         numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]+\d", " ".join(row[2:4]))]
         width = len(signal.features)
         assert numbers == [signal.window_rows, width, signal.shard_rows, width]
-
-
-def commands(text: str) -> Iterator[list[str]]:
-    for block in re.findall(r"```(?:bash|sh)\n(.*?)```", text, flags=re.S):
-        for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words and words[0] in ("hmsprep", "hmstrain"):
-                yield words
-
-
-def test_every_command_in_the_documents_exists_with_its_options() -> None:
-    import typer.main
-
-    import hmsprep.cli
-    import hmstrain.cli
-
-    groups = {
-        "hmsprep": typer.main.get_command(hmsprep.cli.app),
-        "hmstrain": typer.main.get_command(hmstrain.cli.app),
-    }
-    seen = set()
-    for document in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "store/FORMAT.md"):
-        for program, *words in commands((ROOT / document).read_text()):
-            if words[0].startswith("-"):
-                continue
-            command = groups[program].commands[words[0]]
-            command.make_context(words[0], list(words[1:]), resilient_parsing=False)
-            seen.add(f"{program} {words[0]}")
-    assert {"hmsprep build", "hmsprep synth", "hmstrain run", "hmstrain study"} <= seen

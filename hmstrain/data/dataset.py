@@ -19,6 +19,9 @@ class WindowDataset(Dataset[dict[str, Any]]):
     `torch.utils.data.DataLoader(dataset, batch_size=32)` finds `__getitems__` and asks for whole
     batches; give it `collate_fn=WindowDataset.collate`, which passes them on as they are.
 
+    Each item is a dict: float16 'eeg' (10000, 20), float16 'spectrogram' (300, 400), as stored;
+    float32 'target' (6,); int64 'row' and 'patient_id'.
+
     Parameters
     ----------
     store : Store
@@ -27,9 +30,6 @@ class WindowDataset(Dataset[dict[str, Any]]):
         Such as `store.select("train", fold=0)`.
     signals : sequence of str
         'eeg', 'spectrogram' or both.
-
-    Each item is a dict: float16 'eeg' (10000, 20), float16 'spectrogram' (300, 400), as stored;
-    float32 'target' (6,); int64 'row' and 'patient_id'.
     """
 
     def __init__(
