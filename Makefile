@@ -1,14 +1,17 @@
-# Each target does all its own set-up, in .venv. PYTHON names another interpreter (3.11 or newer).
+# Each target sets up its own environment, in .venv; `make` lists them. PYTHON names another
+# interpreter (3.11 or newer).
+.DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 PREP := .venv/.prep
 TRAIN := .venv/.train
 DEV := .venv/.dev
+DOCS := .venv/.docs
 BENCH := bench-work
 
-.PHONY: demo test lint types check bench bench-full clean help
+.PHONY: demo test lint types docs check dist resolve bench bench-full clean help
 
-demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate, build, verify, train, test
+demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
 	$(BIN)/hmsprep info demo/hms.zarr
 	$(BIN)/hmsprep inspect demo/data --html demo/data.html
@@ -40,16 +43,31 @@ demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
 
-lint: $(DEV)  ## ruff
+lint: $(DEV)  ## style and format, by ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(DEV)  ## mypy
+types: $(DEV)  ## types, by mypy
 	$(BIN)/mypy
 
-check: lint types test  ## what CI runs
+docs: $(DOCS)  ## documentation site in site/; warnings are errors
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=.:store $(BIN)/mkdocs build --quiet --clean
+	$(BIN)/python docs/generate/check.py site
+	@echo "Open site/index.html."
 
-bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
+check: lint types docs test  ## everything that CI checks, except the demo
+
+dist: .venv/bin/uv  ## wheel and source archive in dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet
+
+resolve: .venv/bin/uv  ## check that Python 3.11 to 3.14 have wheels of all that is needed
+	@for version in 3.11 3.12 3.13 3.14; do for pins in /dev/null constraints.txt; do \
+	  $(BIN)/uv pip compile --quiet --python-version $$version --only-binary :all: \
+	    --all-extras -c $$pins --output-file /dev/null pyproject.toml || exit 1; \
+	done; echo "Python $$version: wheels of the newest and of the pinned versions"; done
+
+bench: $(DEV)  ## benchmarks at a small size, in minutes
 	$(BIN)/python benchmarks/build.py --results $(BENCH)/results
 	$(BIN)/python benchmarks/loader.py --results $(BENCH)/results
 	$(BIN)/python benchmarks/step.py --image-size 128 --results $(BENCH)/results
@@ -58,7 +76,7 @@ bench: $(DEV)  ## speed and memory of build, reading and steps, in minutes
 
 LIKE ?= train.csv
 
-bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's table; 60 GB of disk
+bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.csv
 	$(BIN)/python benchmarks/build.py --like $(LIKE)
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/step.py --image-size 128
@@ -73,11 +91,12 @@ bench-full: $(DEV)  ## everything, in hours; LIKE=train.csv: the competition's t
 	$(BIN)/python benchmarks/study.py --work $(BENCH)/study
 	$(BIN)/python benchmarks/charts.py
 
-clean:  ## remove .venv and what the demo made
-	rm -rf .venv demo $(BENCH)
+clean:  ## remove .venv, the site, archives and what the demo made
+	rm -rf .venv demo dist site $(BENCH)
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@echo "make TARGET:"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 .venv/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -95,4 +114,8 @@ $(TRAIN): pyproject.toml constraints.txt | $(PREP)
 
 $(DEV): pyproject.toml constraints.txt | $(TRAIN)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group dev
+	@touch $@
+
+$(DOCS): pyproject.toml constraints.txt | $(DEV)
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group docs
 	@touch $@
