@@ -129,7 +129,7 @@ def test_the_readme_is_short_and_fits_a_phone() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150
     wide = [line for b in blocks("\n".join(lines), "bash", "python") for line in b.splitlines()]
-    assert max(map(len, wide)) <= 60
+    assert max(map(len, wide)) <= 48
     assert all(line.count("|") <= 3 for line in lines if line.startswith("|"))
 
 

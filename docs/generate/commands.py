@@ -44,7 +44,7 @@ def _command(name: str, command: Any) -> Iterator[str]:
     yield from _parameters("Arguments", arguments)
     options = [param for param in shown if not _is_argument(param)]
     panels = dict.fromkeys(param.rich_help_panel or "Options" for param in options)
-    for panel in panels:
+    for panel in sorted(panels, key=lambda panel: panel == "Options"):  # the rest comes last
         inside = [param for param in options if (param.rich_help_panel or "Options") == panel]
         yield from _parameters(panel, inside)
 

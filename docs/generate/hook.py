@@ -80,6 +80,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     return LINK.sub(lambda found: found[1] + _target(found[2], source, here) + found[3], markdown)
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark code of a word or two, which a browser should not break after its hyphens."""
+    return re.sub(r"<code>([^<\n]{1,32})</code>", r'<code class="short">\1</code>', html)
+
+
 def _target(link: str, source: str, here: str) -> str:
     """Where a link of a document leads on the site."""
     if re.match(r"[a-z]+:|#", link):
