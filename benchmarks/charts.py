@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from record import command_line
 
+from benchmarks.tools.record import command_line
 from hmstrain.runs.plots import BLUE, GREY, ORANGE
 
 FIGURES = Path(__file__).parent.parent / "docs" / "figures"

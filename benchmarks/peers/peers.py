@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import peer_loaders as loaders
 import torch
-from conditions import BATCH, NotMeasuredError, make_cold, memory_cap, size
-from peer_case import WINDOW_BYTES, Case, Epoch
-from record import command_line, write_record
-from simulated import command
 
+from benchmarks.peers import peer_loaders as loaders
+from benchmarks.peers.peer_case import WINDOW_BYTES, Case, Epoch
+from benchmarks.tools.conditions import BATCH, NotMeasuredError, make_cold, memory_cap, size
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import command
 from hmsstore import Store
 from hmstrain.data.loader import free_bytes
 

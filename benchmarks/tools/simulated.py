@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import module
 
+from benchmarks.tools.conditions import module
 from hmsstore import Store
 from hmstrain.runs.folder import read_metrics
 

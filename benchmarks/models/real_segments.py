@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import command_line, write_record
-from simulated import command, simulated_store, train
 
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import command, simulated_store, train
 from hmsstore import CLASSES, Store
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from conditions import BATCH
 from numpy.typing import NDArray
-from peer_case import SHAPE, WINDOW_BYTES, Case, Epoch
 
+from benchmarks.peers.peer_case import SHAPE, WINDOW_BYTES, Case, Epoch
+from benchmarks.tools.conditions import BATCH
 from hmstrain.data.loader import MappedLoader, Request
 
 

@@ -22,10 +22,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from conditions import BATCH, NotMeasuredError, memory_cap, read_seconds, size, timed
-from footprint import memory_kb
 from numpy.typing import NDArray
 
+from benchmarks.tools.conditions import (
+    BATCH,
+    NotMeasuredError,
+    memory_cap,
+    read_seconds,
+    size,
+    timed,
+)
+from benchmarks.tools.footprint import memory_kb
 from hmsstore import SIGNALS, Store
 from hmsstore.arrays import shard_name
 from hmstrain.data.loader import MappedLoader, Request

@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conditions import decode_seconds, module, size, timed
-from footprint import measured
-from record import command_line, write_record
+from benchmarks.tools.conditions import decode_seconds, module, size, timed
+from benchmarks.tools.footprint import measured
+from benchmarks.tools.record import command_line, write_record
 
 NOTE = (
     "`hmsprep inspect DATA --json` and decoding every file with as many processes, in turn, files "

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from record import command_line, write_record
-from simulated import simulated_store
 
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import simulated_store
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs import signals

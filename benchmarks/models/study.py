@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from record import command_line, write_record
-from simulated import command, pace, simulated_store
-
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import command, pace, simulated_store
 from hmstrain.reporting.study import COLUMNS, cells
 
 BUILT = ("--nan", "mean")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conditions import BATCH
 from numpy.typing import NDArray
 
+from benchmarks.tools.conditions import BATCH
 from hmsstore import Store
 from hmsstore.schema import EEG
 

@@ -16,7 +16,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from conditions import (
+from benchmarks.speed.epoch import FILES, PAST_CACHE, THROUGH, epoch
+from benchmarks.speed.loader import alone, measure
+from benchmarks.tools.conditions import (
     NotMeasuredError,
     decode_seconds,
     make_cold,
@@ -25,11 +27,9 @@ from conditions import (
     timed,
     write_seconds,
 )
-from epoch import FILES, PAST_CACHE, THROUGH, epoch
-from footprint import measured
-from loader import alone, measure
-from record import command_line, write_record
-from simulated import pace
+from benchmarks.tools.footprint import measured
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import pace
 
 CAP_MIB = 2048
 """Memory of a capped process with its page cache: a seventh of the whole store."""

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from conditions import BATCH, module, timed
-from epoch import epoch
 from numpy.typing import NDArray
-from record import command_line, write_record
 
+from benchmarks.speed.epoch import epoch
+from benchmarks.tools.conditions import BATCH, module, timed
+from benchmarks.tools.record import command_line, write_record
 from hmsstore import SIGNALS, Store
 from hmstrain.data.loader import MappedLoader, Request
 

@@ -17,10 +17,10 @@ from typing import Any
 import edfio
 import numpy as np
 import torch
-from conditions import module, timed
-from footprint import measured
-from record import command_line, write_record
 
+from benchmarks.tools.conditions import module, timed
+from benchmarks.tools.footprint import measured
+from benchmarks.tools.record import command_line, write_record
 from hmsprep.kaggle.files import Source
 from hmsprep.spectrograms.files import check
 from hmsprep.spectrograms.multitaper import spectrogram

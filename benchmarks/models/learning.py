@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from record import command_line, write_record
-from simulated import simulated_store, train
 
+from benchmarks.tools.record import command_line, write_record
+from benchmarks.tools.simulated import simulated_store, train
 from hmsstore import CLASSES, Store
 from hmstrain.scoring.metrics import interval, kl_rows, typical_rows
 

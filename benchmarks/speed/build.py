@@ -18,11 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conditions import decode_seconds, module, size, timed, write_seconds
-from footprint import measured
-from other_builds import npy_way, report_way
-from record import command_line, write_record
-
+from benchmarks.peers.other_builds import npy_way, report_way
+from benchmarks.tools.conditions import decode_seconds, module, size, timed, write_seconds
+from benchmarks.tools.footprint import measured
+from benchmarks.tools.record import command_line, write_record
 from hmsstore import Store
 
 WORKERS = (1, 2, 4)
