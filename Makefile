@@ -68,28 +68,28 @@ resolve: .venv/bin/uv  ## check that Python 3.11 to 3.14 have wheels of all that
 	done; echo "Python $$version: wheels of the newest and of the pinned versions"; done
 
 bench: $(DEV)  ## benchmarks at a small size, in minutes
-	$(BIN)/python benchmarks/build.py --results $(BENCH)/results
-	$(BIN)/python benchmarks/loader.py --results $(BENCH)/results
-	$(BIN)/python benchmarks/step.py --image-size 128 --results $(BENCH)/results
-	$(BIN)/python benchmarks/inspecting.py --results $(BENCH)/results
-	$(BIN)/python benchmarks/recording.py --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.build --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.loader --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.step --image-size 128 --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.inspecting --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.recording --results $(BENCH)/results
 
 LIKE ?= train.csv
 
 bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.csv
-	$(BIN)/python benchmarks/build.py --like $(LIKE)
-	$(BIN)/python benchmarks/loader.py
-	$(BIN)/python benchmarks/step.py --image-size 128
-	$(BIN)/python benchmarks/inspecting.py
-	$(BIN)/python benchmarks/recording.py --minutes 1440
+	$(BIN)/python -m benchmarks.speed.build --like $(LIKE)
+	$(BIN)/python -m benchmarks.speed.loader
+	$(BIN)/python -m benchmarks.speed.step --image-size 128
+	$(BIN)/python -m benchmarks.speed.inspecting
+	$(BIN)/python -m benchmarks.speed.recording --minutes 1440
 	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
 	VIRTUAL_ENV=$(BENCH)/venv $(BIN)/uv pip install --quiet -e '.[prep,train]' --group peers
-	$(BENCH)/venv/bin/python benchmarks/peers.py --work $(BENCH)/peers
+	$(BENCH)/venv/bin/python -m benchmarks.peers.peers --work $(BENCH)/peers
 	rm -rf $(BENCH)/peers
-	$(BIN)/python benchmarks/rehearsal.py --like $(LIKE)
-	$(BIN)/python benchmarks/learning.py --work $(BENCH)/learning
-	$(BIN)/python benchmarks/study.py --work $(BENCH)/study
-	$(BIN)/python benchmarks/charts.py
+	$(BIN)/python -m benchmarks.speed.rehearsal --like $(LIKE)
+	$(BIN)/python -m benchmarks.models.learning --work $(BENCH)/learning
+	$(BIN)/python -m benchmarks.models.study --work $(BENCH)/study
+	$(BIN)/python -m benchmarks.charts
 
 clean:  ## remove .venv, the site, archives and what the demo made
 	rm -rf .venv demo dist site $(BENCH)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,11 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def records(script: str, folder: Path, *options: object) -> dict[str, dict[str, Any]]:
     """What a benchmark records, by name."""
-    words = [sys.executable, BENCHMARKS / f"{script}.py", "--results", folder / "results", *options]
-    subprocess.run(list(map(str, words)), check=True, cwd=folder)
+    module = f"benchmarks.{script}"
+    words = [sys.executable, "-m", module, "--results", folder / "results", *options]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path}
+    subprocess.run(list(map(str, words)), check=True, cwd=folder, env=environment)
     found = sorted((folder / "results").glob("*.json"))
     assert {file.with_suffix(".md").exists() for file in found} == {True}
     return {file.stem: json.loads(file.read_text()) for file in found}
@@ -35,7 +39,7 @@ def records(script: str, folder: Path, *options: object) -> dict[str, dict[str, 
 
 def test_build(toy: Path, tmp_path: Path) -> None:
     like = ("--like", toy / "data" / "train.csv", "--fraction", 1 / 4)
-    found = records("build", tmp_path, *like, "--sample", 3, "--rounds", 1, "--factors", 1, 4)
+    found = records("speed.build", tmp_path, *like, "--sample", 3, "--rounds", 1, "--factors", 1, 4)
     seconds = {row["what"]: row["seconds, median"] for row in found["build"]["rows"]}
     assert len(seconds) == 5
     assert min(seconds.values()) > 0
@@ -44,7 +48,7 @@ def test_build(toy: Path, tmp_path: Path) -> None:
 
 
 def test_inspecting(toy: Path, tmp_path: Path) -> None:
-    found = records("inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
+    found = records("speed.inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
     (row,) = found["inspecting"]["rows"]
     assert row["files"] > 10
     assert row["inspect s"] > 0
@@ -52,14 +56,14 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
 
 def test_recording(tmp_path: Path) -> None:
     small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
-    found = records("recording", tmp_path, *small)
+    found = records("speed.recording", tmp_path, *small)
     (row,) = found["recording"]["rows"]
     assert row["windows"] == 56
     assert row["predict / resident"] > 0
 
 
 def test_loader(toy: Path, tmp_path: Path) -> None:
-    found = records("loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
+    found = records("speed.loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
     (row,) = found["loader"]["rows"]
     assert row["windows"] == 96
     assert row["loader windows/s"] > 0
@@ -68,7 +72,7 @@ def test_loader(toy: Path, tmp_path: Path) -> None:
 def test_peers_and_charts(tmp_path: Path) -> None:
     chosen = ("Store.gather", "one .npy file per window", "LMDB")
     options = ("--work", tmp_path / "work", "--windows", 64, "--cold-rounds", 1)
-    found = records("peers", tmp_path, *options, "--peers", *chosen)
+    found = records("peers.peers", tmp_path, *options, "--peers", *chosen)
     rows = {row["what"]: row for row in found["peers"]["rows"]}
     lmdb = rows["LMDB"]["cached, windows/s"]
     assert lmdb.startswith("not measured") or lmdb.replace(",", "").isdigit()
@@ -81,7 +85,7 @@ def test_peers_and_charts(tmp_path: Path) -> None:
 
 def test_step(toy: Path, tmp_path: Path) -> None:
     small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
-    found = records("step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small)
+    found = records("speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small)
     (row,) = found["step-cpu"]["rows"]
     assert row["waiting"].endswith("%")
 
@@ -90,7 +94,7 @@ def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(toy / "data", data)
     like = ("--like", data / "train.csv", "--data", data, "--steps", 10, "--rounds", 1)
-    found = records("rehearsal", tmp_path, *like)
+    found = records("speed.rehearsal", tmp_path, *like)
     values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
     assert values["windows"] == 96
     assert float(values["cold: loader GB/s"].split()[0]) > 0

@@ -137,7 +137,7 @@ def cold(work: Path, name: str, expected: int, before: list[str]) -> float:
         The data cannot be made cold, or the process was killed at its memory cap.
     """
     make_cold(work)
-    words = [sys.executable, __file__, "--work", str(work), "--alone", name]
+    words = [sys.executable, "-m", "benchmarks.peers.peers", "--work", str(work), "--alone", name]
     done = subprocess.run([*before, *words], stdout=subprocess.PIPE, text=True)
     if before and done.returncode in KILLED:
         raise NotMeasuredError("too little memory")

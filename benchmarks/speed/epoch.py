@@ -77,7 +77,15 @@ def epoch(path: Path, through: str, *options: str, cap: int = 0) -> dict[str, fl
     NotMeasuredError
         Memory cannot be capped here, or the process did not end well under its cap.
     """
-    words = [sys.executable, __file__, str(path), "--through", through, *options]
+    words = [
+        sys.executable,
+        "-m",
+        "benchmarks.speed.epoch",
+        str(path),
+        "--through",
+        through,
+        *options,
+    ]
     try:
         with memory_cap(cap) if cap else nullcontext([]) as before:
             found: dict[str, float] = json.loads(timed([*before, *words])[1])

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 PACKAGES = (
     "hms-eeg",
     "numpy",
@@ -99,6 +99,12 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _module() -> str:
+    """Dotted name of the benchmark that runs."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else Path(sys.argv[0]).stem
+
+
 def _without_folder(word: str) -> str:
     """A path's name: where it lay on this machine is nobody's business."""
     return Path(word).name if word.startswith("/") or "../" in word else word
@@ -110,7 +116,7 @@ def write_record(
     """Write NAME.json and .md into the folder for records, and print the latter."""
     folder: Path = arguments.results
     record = {
-        "command": " ".join(["python", *map(_without_folder, sys.argv)]),
+        "command": " ".join(["python", "-m", _module(), *map(_without_folder, sys.argv[1:])]),
         "commit": commit(),
         "machine": machine(),
         "versions": _versions(),
