@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from hmsprep.kaggle_table import VOTES
 from hmsprep.writing import on_grid
+from numpy.typing import NDArray
+
 from hmsstore.schema import CLASS_TITLES
 
 OFFSETS_S = (0.0, 2.0, 6.0, 11.0)

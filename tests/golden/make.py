@@ -28,22 +28,22 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import torch
+from hmsprep.build import build
+from hmsprep.dataset import load
+from hmsprep.parameters import Parameters
+from hmsprep.writing import write_eeg, write_spectrogram
+from hmstrain.folds import run
+from hmstrain.run_folder import RunFolder
+from hmstrain.world import World
 from made_up import eeg_uv, power, training_table
 from observe import log_lines, pack, program_options, store_facts
 from safetensors.torch import save_file
 
 import hmsprep.cli
 import hmstrain.cli
-from hmsprep.build import build
-from hmsprep.dataset import load
-from hmsprep.parameters import Parameters
-from hmsprep.writing import write_eeg, write_spectrogram
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.folds import run
 from hmstrain.models import make_network
-from hmstrain.run_folder import RunFolder
-from hmstrain.world import World
 
 STORE, TEST_STORE = "store-v1.zarr", "store-v1-test.zarr"
 SHARDS = {"eeg_shard_rows": 40_000, "spectrogram_shard_rows": 1_200}

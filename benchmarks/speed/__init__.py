@@ -1,0 +1,1 @@
+"""Speed and memory of building, reading, training steps, importing and predicting."""

@@ -1,0 +1,1 @@
+"""What benchmarks share: conditions to run under, memory, records, simulated stores."""
