@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from golden.observe import log_lines, program_options, store_facts, unpack
-from helpers import Program
+from support.helpers import Program
 
 import hmsprep.cli
 import hmstrain.cli
