@@ -6,7 +6,6 @@ BIN := .venv/bin
 PREP := .venv/.prep
 TRAIN := .venv/.train
 DEV := .venv/.dev
-DOCS := .venv/.docs
 BENCH := bench-work
 
 .PHONY: demo test lint types docs check dist resolve bench bench-full clean help
@@ -50,7 +49,7 @@ lint: $(DEV)  ## style and format, by ruff
 types: $(DEV)  ## types, by mypy
 	$(BIN)/mypy
 
-docs: $(DOCS)  ## documentation site in site/; warnings are errors
+docs: $(DEV)  ## documentation site in site/; warnings are errors
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=.:store $(BIN)/mkdocs build --quiet --clean
 	$(BIN)/python docs/generate/check.py site
 	@echo "Open site/index.html."
@@ -114,8 +113,4 @@ $(TRAIN): pyproject.toml constraints.txt | $(PREP)
 
 $(DEV): pyproject.toml constraints.txt | $(TRAIN)
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group dev
-	@touch $@
-
-$(DOCS): pyproject.toml constraints.txt | $(DEV)
-	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt --group docs
 	@touch $@
