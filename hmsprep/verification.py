@@ -58,7 +58,7 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
                 problems.append(f"{name} has checksum {found:08x}, sealed with {crc:08x}")
         done += size
         progress("verify", done, total)
-    problems += _strangers(path, set(manifest.files))
+    problems += unknown_files(path, set(manifest.files))
     if problems:
         return problems
     try:
@@ -75,7 +75,7 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
     return problems + _check_labels(store)
 
 
-def _strangers(path: Path, known: set[str]) -> list[str]:
+def unknown_files(path: Path, known: set[str]) -> list[str]:
     """Files that the manifest does not name; hidden ones are the operating system's."""
     found = (
         str(file.relative_to(path))

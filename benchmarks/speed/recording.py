@@ -21,7 +21,7 @@ import torch
 from benchmarks.tools.conditions import module, timed
 from benchmarks.tools.footprint import measured
 from benchmarks.tools.record import command_line, write_record
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.spectrograms.files import check
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
@@ -58,7 +58,7 @@ def agreement(data: Path | None, part: str | None) -> dict[str, Any]:
     """With given spectrograms, if there are any."""
     if data is None:
         return {}
-    found = check(Source(data, part), 100)
+    found = check(KaggleData(data, part), 100)
     numbers = found.by_region()["all"]
     return {
         "pairs": found.eegs,

@@ -20,7 +20,7 @@ from hmsprep.building.passes import Passes
 from hmsprep.building.seal import seal
 from hmsprep.building.site import Site, State
 from hmsprep.errors import BuildError, DataError
-from hmsprep.planning.load import Dataset
+from hmsprep.planning.load import Planned
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import own_processes
 from hmsprep.progress import Progress, untold
@@ -33,7 +33,7 @@ WORTH_KEEPING = 8
 
 
 def build(
-    dataset: Dataset,
+    dataset: Planned,
     store: Path,
     *,
     workers: int = 2,
@@ -45,7 +45,7 @@ def build(
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Planned
         The data and the plan, as `hmsprep.planning.load.load` gives them.
     store : Path
         Where the sealed store shall stand. A link is followed.
@@ -90,7 +90,7 @@ def build(
 
 
 def _fill(
-    site: Site, dataset: Dataset, workers: int, executor: Executor | None, progress: Progress
+    site: Site, dataset: Planned, workers: int, executor: Executor | None, progress: Progress
 ) -> None:
     """Take the folder of the store in the making to its seal."""
     plan = dataset.plan
@@ -108,7 +108,7 @@ def _fill(
         journal.close()
 
 
-def _check_sources(dataset: Dataset, site: Site) -> None:
+def _check_sources(dataset: Planned, site: Site) -> None:
     """Refuse to call a store built if the recordings' files have other sizes than they had."""
     source = dataset.source
     files = {

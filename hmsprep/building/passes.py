@@ -12,13 +12,13 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from hmsprep.building.durable import publish
+from hmsprep.building.durable import put_in_place
 from hmsprep.building.journal import Journal, Key
 from hmsprep.building.site import Site
 from hmsprep.building.values.statistics import Statistics, finish, merge
 from hmsprep.building.worker import IngestTask, NormaliseTask, Piece, ingest, normalise
 from hmsprep.errors import BuildError
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import run_tasks
 from hmsprep.progress import Progress
@@ -32,7 +32,7 @@ class Passes:
 
     def __init__(
         self,
-        source: Source,
+        source: KaggleData,
         plan: Plan,
         site: Site,
         journal: Journal,
@@ -128,7 +128,7 @@ class Passes:
         for result in run_tasks(self.pool, normalise, tasks, self.at_once):
             key = (result.signal, result.shard)
             if result.file is not None:
-                publish(result.file, self.site.building / shard_name(*key))
+                put_in_place(result.file, self.site.building / shard_name(*key))
                 made_with = digest(statistics[key[0]].to_json())
                 self.journal.add_written(result, self.journal.read[key].crc, made_with)
                 left.discard(key)
@@ -154,7 +154,7 @@ class Passes:
         self.progress(stage, total - nbytes(left), total)
 
 
-def shard_pieces(plan: Plan, source: Source) -> dict[Key, tuple[Piece, ...]]:
+def shard_pieces(plan: Plan, source: KaggleData) -> dict[Key, tuple[Piece, ...]]:
     """Say what each shard holds, piece by piece in plan order."""
     pieces: dict[Key, list[Piece]] = defaultdict(list)
     for name, signal in SIGNALS.items():

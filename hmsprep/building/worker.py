@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
 from hmsprep.building.values.clean import clean, missing_in_windows, missing_values
-from hmsprep.building.values.float16 import from_half, rows_to_half, to_half
+from hmsprep.building.values.float16 import from_float16, rows_to_float16, to_float16
 from hmsprep.building.values.statistics import Moments, Statistics, moments
 from hmsprep.errors import DataError, several
 from hmsprep.kaggle.files import open_files, read_ahead
@@ -70,7 +70,7 @@ class Ingested:
     missing: dict[int, int]
     """Row of the window table -> missing values in the window, where there are any."""
     fingerprints: dict[str, tuple[int, int]]
-    """Source file -> size and CRC-32."""
+    """KaggleData file -> size and CRC-32."""
     saturated: int
     """Stored values that no clip limited and half precision cannot hold."""
 
@@ -178,7 +178,7 @@ class _Ingesting:
             gaps = None if missing is None else missing[:, fresh]
             self.moments = self.moments.merged(moments(values, gaps))
         self.saturated += int(np.count_nonzero(np.abs(cleaned[:, span]) >= HALF_MAX))
-        return rows_to_half(cleaned[:, span])
+        return rows_to_float16(cleaned[:, span])
 
 
 def normalise(task: NormaliseTask) -> Normalised:
@@ -198,7 +198,7 @@ def normalise(task: NormaliseTask) -> Normalised:
             rows = min(signal.window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
             scratch_crc = zlib.crc32(raw, scratch_crc)
-            values = from_half(np.frombuffer(raw, DTYPE).reshape(rows, width))
+            values = from_float16(np.frombuffer(raw, DTYPE).reshape(rows, width))
             gaps = np.isnan(values)
             if gaps.any():
                 np.copyto(values, mean, where=gaps)
@@ -207,7 +207,7 @@ def normalise(task: NormaliseTask) -> Normalised:
                 values /= std
                 saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
                 np.clip(values, -HALF_MAX, HALF_MAX, out=values)
-            final.write(to_half(values))
+            final.write(to_float16(values))
         if scratch_crc != task.scratch_crc:
             final.close()
             final.path.unlink()

@@ -22,7 +22,7 @@ def inspect(
     from hmsprep.errors import ParameterError
     from hmsprep.inspection.sections import findings, sections
     from hmsprep.inspection.survey import survey
-    from hmsprep.kaggle.files import Source
+    from hmsprep.kaggle.files import KaggleData
 
     if html is not None:  # better now than after minutes
         check_suffix(html, PAGES)
@@ -32,7 +32,7 @@ def inspect(
         console.stoppable("Stopped."),
         console.progress({"look": "Looking"}) as progress,
     ):
-        found = survey(Source(data, part), workers=workers, progress=progress)
+        found = survey(KaggleData(data, part), workers=workers, progress=progress)
     if as_json:
         console.print_json(found.facts | {"warnings": findings(found.facts)})
     else:

@@ -29,7 +29,7 @@ def check_spectrograms(
     data: Path, part: str | None, count: int, figure: Path | None, *, as_json: bool
 ) -> None:
     """Compare with a data set's own spectrograms; print it, and draw it if asked."""
-    from hmsprep.kaggle.files import Source
+    from hmsprep.kaggle.files import KaggleData
     from hmsprep.spectrograms.figure import draw_agreement
     from hmsprep.spectrograms.files import SMALLEST, check
     from hmsstore.view.saving import PICTURES, check_suffix, save
@@ -37,7 +37,7 @@ def check_spectrograms(
     if figure is not None:
         check_suffix(figure, PICTURES)
     with console.stoppable("Stopped."), console.progress({"compare": "Comparing"}) as progress:
-        found = check(Source(data, part), count, progress=progress)
+        found = check(KaggleData(data, part), count, progress=progress)
     regions = found.by_region()
     if as_json:
         console.print_json(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hmsprep.inspection.recording import Look, Looked, LookTask, Seen, look
 from hmsprep.inspection.table import Facts, describe_table
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table, read_text
 from hmsprep.processes import own_processes, run_tasks
 from hmsprep.progress import Progress, untold
@@ -28,7 +28,7 @@ WORST = 20
 class Survey:
     """All that is known of a data set."""
 
-    source: Source
+    source: KaggleData
     columns: Columns
     missing: dict[str, NDArray[np.int64]]
     """Per signal: missing values of each window (windows,); -1 where its file was of no use."""
@@ -36,12 +36,12 @@ class Survey:
     """Everything as numbers and words, for JSON."""
 
 
-def survey(source: Source, *, workers: int = 2, progress: Progress = untold) -> Survey:
+def survey(source: KaggleData, *, workers: int = 2, progress: Progress = untold) -> Survey:
     """Read the table and every recording that it names, and describe them.
 
     Parameters
     ----------
-    source : Source
+    source : KaggleData
         The data set.
     workers : int
         Processes that decode.
@@ -83,7 +83,7 @@ def survey(source: Source, *, workers: int = 2, progress: Progress = untold) -> 
     return Survey(source, columns, missing, facts)
 
 
-def _tasks(source: Source, columns: Columns) -> Iterator[LookTask]:
+def _tasks(source: KaggleData, columns: Columns) -> Iterator[LookTask]:
     """Every recording that the table names and that has a file, some at a time."""
     for name, signal in SIGNALS.items():
         ids = columns[f"{name}_id"]
@@ -129,7 +129,7 @@ def _gaps(missing: dict[str, NDArray[np.int64]]) -> Facts:
     }
 
 
-def _describe_signal(source: Source, columns: Columns, seen: list[Seen], name: str) -> Facts:
+def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], name: str) -> Facts:
     signal = SIGNALS[name]
     named = set(columns[f"{name}_id"].tolist())
     there = source.recordings(name)

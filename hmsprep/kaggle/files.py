@@ -130,7 +130,7 @@ class Archive:
             ) from None
 
 
-class Source:
+class KaggleData:
     """A data set in Kaggle's layout.
 
     Attributes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hmsprep.errors import DataError, MissingFilesError
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
@@ -19,12 +19,12 @@ from hmsstore.schema import SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class Planned:
     """Data that are ready to be built.
 
     Attributes
     ----------
-    source : Source
+    source : KaggleData
         Where the files are.
     plan : Plan
         What to build of them.
@@ -32,7 +32,7 @@ class Dataset:
         Files per signal that the table does not name; they are never read.
     """
 
-    source: Source
+    source: KaggleData
     plan: Plan
     unnamed: dict[str, int]
 
@@ -55,7 +55,7 @@ class Dataset:
 
 def load(
     data: Path, parameters: Parameters, missing: Missing = "error", part: str | None = None
-) -> Dataset:
+) -> Planned:
     """Read the table of a data set (of its part 'train' or 'test'), look for its files, and plan.
 
     Raises
@@ -65,7 +65,7 @@ def load(
     DataError
         The table is not as the competition's.
     """
-    source = Source(data, part)
+    source = KaggleData(data, part)
     table = read_table(source.files.read(source.table_name), source.table_name)
     absent: dict[str, list[int]] = {}
     unnamed: dict[str, int] = {}
@@ -83,7 +83,7 @@ def load(
         skipped = {"windows": int(without.sum()), **absent}
         if missing == "error" or without.all():
             raise MissingFilesError(_missing_message(source, table, absent, int(without.sum())))
-    return Dataset(source, make_plan(table, parameters, chosen, skipped), unnamed)
+    return Planned(source, make_plan(table, parameters, chosen, skipped), unnamed)
 
 
 def load_metadata(path: Path, parameters: Parameters) -> Plan:
@@ -103,7 +103,7 @@ def load_metadata(path: Path, parameters: Parameters) -> Plan:
 
 
 def _missing_message(
-    source: Source, table: Columns, absent: dict[str, list[int]], windows: int
+    source: KaggleData, table: Columns, absent: dict[str, list[int]], windows: int
 ) -> str:
     lines = [f"{source.table_name} names recordings that have no file in {source.path}:"]
     for name, ids in absent.items():

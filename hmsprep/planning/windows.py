@@ -60,7 +60,7 @@ def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str
             shares = ", ".join(f"{t} {n:,}" for t, n in zip(CLASS_TITLES, mass, strict=True))
             warnings = (f"--balance votes: these windows cannot be balanced better than {shares}.",)
     if parameters.half:
-        columns = take(columns, half(columns, generator(parameters.seed, "half")))
+        columns = take(columns, half_of(columns, generator(parameters.seed, "half")))
     return columns, warnings
 
 
@@ -115,7 +115,7 @@ def balanced(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(np.concatenate(kept))
 
 
-def half(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
+def half_of(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
     """Choose exactly n // 2 windows: patients at random, their recordings whole.
 
     Only the last recording may be cut. Recordings of a patient go by spectrogram, then EEG, as the

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.table import read_table
 from hmsprep.kaggle.write import write_spectrogram
@@ -188,12 +188,14 @@ class Agreement:
         ]
 
 
-def check(source: Source, count: int, *, seed: int = 42, progress: Progress = untold) -> Agreement:
+def check(
+    source: KaggleData, count: int, *, seed: int = 42, progress: Progress = untold
+) -> Agreement:
     """Compare the spectrograms of a data set's EEGs with those it gives.
 
     Parameters
     ----------
-    source : Source
+    source : KaggleData
         A data set with EEG and spectrogram files.
     count : int
         EEGs to compare, drawn at random.

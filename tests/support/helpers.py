@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from hmsprep.building.build import build
 from hmsprep.kaggle.write import on_grid, write_eeg, write_spectrogram
-from hmsprep.planning.load import Dataset, load
+from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 
@@ -32,7 +32,7 @@ def build_store(data: Path, store: Path, **parameters: Any) -> Store:
     return build_dataset(dataset, store)
 
 
-def build_dataset(dataset: Dataset, store: Path) -> Store:
+def build_dataset(dataset: Planned, store: Path) -> Store:
     with ThreadPoolExecutor(2) as pool:
         build(dataset, store, executor=pool)
     return Store.open(store)

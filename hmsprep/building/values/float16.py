@@ -29,7 +29,7 @@ TOO_LARGE = np.float32(65_536.0)
 """2^16: no finite half is as large; infinity and NaN seem to be, read by exponent alone."""
 
 
-def to_half(values: NDArray[np.float32]) -> NDArray[np.float16]:
+def to_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
     """Round to half precision, ties to even: `values.astype(float16)`."""
     bits = values.view(np.int32)
     exponent = bits & EXPONENT
@@ -49,7 +49,7 @@ def to_half(values: NDArray[np.float32]) -> NDArray[np.float16]:
     return half.astype(np.uint16).view(DTYPE)
 
 
-def from_half(values: NDArray[np.float16]) -> NDArray[np.float32]:
+def from_float16(values: NDArray[np.float16]) -> NDArray[np.float32]:
     """Turn half into single precision: `values.astype(float32)`."""
     bits = values.view(np.int16).astype(np.int32)
     bits <<= FRACTION_BITS_MORE
@@ -61,12 +61,12 @@ def from_half(values: NDArray[np.float16]) -> NDArray[np.float32]:
     return single
 
 
-def rows_to_half(cleaned: NDArray[np.float32]) -> NDArray[np.float16]:
+def rows_to_float16(cleaned: NDArray[np.float32]) -> NDArray[np.float16]:
     """Turn float32 (features, rows) into float16 (rows, features), block by block."""
     features, rows = cleaned.shape
     half = np.empty((rows, features), DTYPE)
     block_rows = max(1, BLOCK_VALUES // features)
     for first in range(0, rows, block_rows):
         block = slice(first, first + block_rows)
-        half[block] = to_half(np.ascontiguousarray(cleaned[:, block].T))
+        half[block] = to_float16(np.ascontiguousarray(cleaned[:, block].T))
     return half

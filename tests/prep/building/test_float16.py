@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsprep.building.values.float16 import BLOCK_VALUES, from_half, rows_to_half, to_half
+from hmsprep.building.values.float16 import BLOCK_VALUES, from_float16, rows_to_float16, to_float16
 
 EVERY_HALF = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 FINITE = np.sort(EVERY_HALF[np.isfinite(EVERY_HALF)]).astype(np.float32)
@@ -31,10 +31,10 @@ def same_bits(found: NDArray[np.generic], expected: NDArray[np.generic]) -> None
         pytest.param(np.float32([]), id="nothing"),
     ],
 )
-def test_to_half_is_numpys_cast(values: NDArray[np.float32]) -> None:
+def test_to_float16_is_numpys_cast(values: NDArray[np.float32]) -> None:
     with np.errstate(over="ignore"):
         expected = values.astype(np.float16)
-    same_bits(to_half(values), expected)
+    same_bits(to_float16(values), expected)
 
 
 @pytest.mark.parametrize("odd", [np.nan, -np.nan, np.inf, -np.inf, 1e30, -65_536.0])
@@ -42,19 +42,19 @@ def test_what_half_cannot_hold_spoils_nothing_beside_it(odd: float) -> None:
     values = np.linspace(-5, 5, 101, dtype=np.float32)
     values[50] = odd
     with np.errstate(over="ignore"):
-        same_bits(to_half(values), values.astype(np.float16))
+        same_bits(to_float16(values), values.astype(np.float16))
 
 
-def test_from_half_is_numpys_cast() -> None:
+def test_from_float16_is_numpys_cast() -> None:
     finite = EVERY_HALF[np.isfinite(EVERY_HALF)]
-    same_bits(from_half(finite), finite.astype(np.float32))
-    same_bits(from_half(finite[::3]), finite[::3].astype(np.float32))
+    same_bits(from_float16(finite), finite.astype(np.float32))
+    same_bits(from_float16(finite[::3]), finite[::3].astype(np.float32))
     odd = np.append(finite, np.float16([np.nan, np.inf]))
-    same_bits(from_half(odd), odd.astype(np.float32))
+    same_bits(from_float16(odd), odd.astype(np.float32))
 
 
-def test_rows_to_half_moves_time_first() -> None:
+def test_rows_to_float16_moves_time_first() -> None:
     rows = BLOCK_VALUES // 20 * 2 + 7
     values = np.random.default_rng(0).normal(0, 100, (20, rows + 5)).astype(np.float32)
     part = values[:, 3 : rows + 3]
-    np.testing.assert_array_equal(rows_to_half(part), part.T.astype(np.float16))
+    np.testing.assert_array_equal(rows_to_float16(part), part.T.astype(np.float16))

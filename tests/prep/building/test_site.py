@@ -14,13 +14,13 @@ from support.helpers import SMALL, build_dataset, tree_bytes, write_pair
 from hmsprep.building.build import build
 from hmsprep.building.site import State
 from hmsprep.errors import BuildError
-from hmsprep.planning.load import Dataset, load
+from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
+def dataset(tmp_path: Path) -> Planned:
     return load(write_pair(tmp_path / "data", [{}]), Parameters(**SMALL))
 
 
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "hms.zarr"
 
 
-def run(dataset: Dataset, path: Path, **options: Any) -> State:
+def run(dataset: Planned, path: Path, **options: Any) -> State:
     with ThreadPoolExecutor(1) as pool:
         return build(dataset, path, executor=pool, **options)
 
@@ -38,7 +38,7 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
-def test_what_appeared_during_the_build_is_not_replaced(dataset: Dataset, path: Path) -> None:
+def test_what_appeared_during_the_build_is_not_replaced(dataset: Planned, path: Path) -> None:
     def appear(stage: str, done: int, total: int) -> None:
         path.mkdir(exist_ok=True)
         (path / "precious").write_text("x")
@@ -51,7 +51,7 @@ def test_what_appeared_during_the_build_is_not_replaced(dataset: Dataset, path: 
     Store.open(path)
 
 
-def test_force_replaces_stores_only(dataset: Dataset, path: Path) -> None:
+def test_force_replaces_stores_only(dataset: Planned, path: Path) -> None:
     path.mkdir()
     (path / "precious").write_text("x")
     with pytest.raises(BuildError, match="is a folder, but no store"):
@@ -59,14 +59,14 @@ def test_force_replaces_stores_only(dataset: Dataset, path: Path) -> None:
     assert (path / "precious").exists()
 
 
-def test_a_swap_that_was_cut_short_is_undone(dataset: Dataset, path: Path) -> None:
+def test_a_swap_that_was_cut_short_is_undone(dataset: Planned, path: Path) -> None:
     build_dataset(dataset, path)
     path.rename(beside(path, ".replaced"))
     assert run(dataset, path) is State.BUILT
     assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
 
 
-def test_what_a_killed_deletion_left_is_cleared_away(dataset: Dataset, path: Path) -> None:
+def test_what_a_killed_deletion_left_is_cleared_away(dataset: Planned, path: Path) -> None:
     build_dataset(dataset, path)
     for suffix in (".replaced", ".discarded"):
         shutil.copytree(path, beside(path, suffix))
@@ -75,7 +75,7 @@ def test_what_a_killed_deletion_left_is_cleared_away(dataset: Dataset, path: Pat
     assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
 
 
-def test_a_damaged_store_is_no_finished_one(dataset: Dataset, path: Path) -> None:
+def test_a_damaged_store_is_no_finished_one(dataset: Planned, path: Path) -> None:
     sealed = tree_bytes(build_dataset(dataset, path).path)
     (path / "eeg/c/0/0").unlink()
     with pytest.raises(BuildError, match="holds a damaged store"):
@@ -84,7 +84,7 @@ def test_a_damaged_store_is_no_finished_one(dataset: Dataset, path: Path) -> Non
     assert tree_bytes(path) == sealed
 
 
-def test_a_sealed_build_that_was_damaged_is_built_anew(dataset: Dataset, path: Path) -> None:
+def test_a_sealed_build_that_was_damaged_is_built_anew(dataset: Planned, path: Path) -> None:
     sealed = tree_bytes(build_dataset(dataset, path).path)
     path.rename(beside(path, ".building"))
     (beside(path, ".building") / "eeg/c/0/0").write_text("x")
@@ -93,7 +93,7 @@ def test_a_sealed_build_that_was_damaged_is_built_anew(dataset: Dataset, path: P
 
 
 def test_a_sealed_build_of_another_plan_is_discarded_only_by_force(
-    dataset: Dataset, path: Path
+    dataset: Planned, path: Path
 ) -> None:
     build_dataset(dataset, path)
     path.rename(beside(path, ".building"))
@@ -104,7 +104,7 @@ def test_a_sealed_build_of_another_plan_is_discarded_only_by_force(
     assert Store.open(path).info["parameters"]["nan"] == "mean"
 
 
-def test_a_link_is_followed_and_stays_a_link(dataset: Dataset, path: Path) -> None:
+def test_a_link_is_followed_and_stays_a_link(dataset: Planned, path: Path) -> None:
     (path.parent / "big disk").mkdir()
     path.symlink_to(path.parent / "big disk" / "store.zarr")
     run(dataset, path)
@@ -116,7 +116,7 @@ def test_a_link_is_followed_and_stays_a_link(dataset: Dataset, path: Path) -> No
 
 
 def test_sources_that_changed_after_the_build_are_not_called_built(
-    dataset: Dataset, path: Path
+    dataset: Planned, path: Path
 ) -> None:
     build_dataset(dataset, path)
     file = dataset.source.path / "train_eegs" / "1.parquet"
@@ -127,7 +127,7 @@ def test_sources_that_changed_after_the_build_are_not_called_built(
 
 
 def test_every_file_is_on_the_disk_before_it_has_its_name_and_the_manifest_comes_last(
-    dataset: Dataset, path: Path, monkeypatch: pytest.MonkeyPatch
+    dataset: Planned, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Record what is forced to disk and what is renamed, in the order in which it happens."""
     log: list[tuple[str, str]] = []

@@ -20,7 +20,7 @@ from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats.edf import low_pass, open_recording
 from hmsprep.importing.intervals import Intervals, read_intervals
 from hmsprep.importing.pieces import cut
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES
 
@@ -309,7 +309,7 @@ def test_intervals_beside_a_file_become_votes(tmp_path: Path) -> None:
     assert made.left_out == 15 - len(expected)
     store = build_store(out, tmp_path / "s.zarr", split_by="all")
     assert (store.windows["votes"].sum(axis=1) == 1).all()
-    assert Source(out).part == "train"
+    assert KaggleData(out).part == "train"
     unlabelled = import_recordings([path], tmp_path / "plain", stride_s=5, unlabelled=True)
     assert unlabelled.windows == 15
 

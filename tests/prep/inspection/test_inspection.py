@@ -16,14 +16,14 @@ from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window
 from hmsprep.inspection.sections import findings, sections
 from hmsprep.inspection.survey import Survey, survey
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsstore.schema import CLASSES
 
 
 @pytest.fixture(scope="module")
 def found(data: Path) -> Survey:
     """The survey of the simulated set."""
-    return survey(Source(data), workers=1)
+    return survey(KaggleData(data), workers=1)
 
 
 def planted(folder: Path) -> Path:
@@ -93,12 +93,12 @@ def test_extremes_and_gaps_are_those_of_the_files(found: Survey, data: Path) -> 
 
 
 def test_the_number_of_workers_changes_nothing(found: Survey, data: Path) -> None:
-    assert survey(Source(data), workers=2).facts == found.facts
+    assert survey(KaggleData(data), workers=2).facts == found.facts
 
 
 def test_every_planted_fault_is_found(tmp_path: Path) -> None:
     folder = planted(tmp_path / "data")
-    facts = survey(Source(folder), workers=1).facts
+    facts = survey(KaggleData(folder), workers=1).facts
     eeg = facts["signals"]["eeg"]
     assert eeg["constant"] == {"EKG": {"9999": 1}}
     assert eeg["missing"] == {"recordings": 1, "values": 100, "rows_all_missing": 0}
@@ -132,7 +132,7 @@ def test_agreement_is_the_chance_that_two_raters_say_the_same(tmp_path: Path) ->
         for n, (lpd, gpd) in enumerate(votes)
     ]  # fmt: skip
     folder = write_pair(tmp_path / "data", rows)
-    facts = survey(Source(folder), workers=1).facts["votes"]
+    facts = survey(KaggleData(folder), workers=1).facts["votes"]
     found = facts["all"]["agreement"]
     pairs = [1, 2 / 6, (30 + 12) / 90, (42 + 6) / 90]  # the second (3, 0) is the first again
     assert found["two raters agree"] == pytest.approx(np.mean(pairs))
@@ -145,7 +145,7 @@ def test_agreement_is_the_chance_that_two_raters_say_the_same(tmp_path: Path) ->
 def test_a_data_set_without_a_single_pair_is_told_so(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "data", [{}])
     (folder / "train_spectrograms" / "2.parquet").unlink()
-    seen = survey(Source(folder), workers=1)
+    seen = survey(KaggleData(folder), workers=1)
     text = " ".join(findings(seen.facts))
     assert "nothing can be built" in text
     assert "--missing skip" not in text
@@ -158,7 +158,7 @@ def test_bad_files_are_findings_and_the_rest_is_surveyed(tmp_path: Path) -> None
     folder = write_pair(tmp_path / "data", rows)
     (folder / "train_eegs" / "7.parquet").write_text("a,b\n1,2\n")
     (folder / "train_spectrograms" / "8.parquet").unlink()
-    seen = survey(Source(folder), workers=1)
+    seen = survey(KaggleData(folder), workers=1)
     assert len(seen.facts["problems"]) == 1
     assert "7.parquet is not a whole parquet file" in seen.facts["problems"][0]
     assert seen.facts["signals"]["spectrogram"]["without_file"] == 1
@@ -173,7 +173,7 @@ def test_bad_files_are_findings_and_the_rest_is_surveyed(tmp_path: Path) -> None
 def test_a_file_cut_short_is_a_finding(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "data", [{}, {"eeg_label_offset_seconds": 10.0}])
     change(folder / "train_eegs" / "1.parquet", lambda f: f.head(11_000))
-    seen = survey(Source(folder), workers=1)
+    seen = survey(KaggleData(folder), workers=1)
     assert seen.facts["signals"]["eeg"]["short"] == 1
     assert seen.missing["eeg"].tolist() == [0, -1]
     assert "1 windows reach past" in " ".join(findings(seen.facts))
@@ -183,7 +183,7 @@ def test_unlabelled_data_can_be_surveyed(tmp_path: Path) -> None:
     folder = write_pair(tmp_path / "data", [{}])
     table = pl.DataFrame([train_row()])
     table.select("eeg_id", "spectrogram_id", "patient_id").write_csv(folder / "train.csv")
-    seen = survey(Source(folder), workers=1)
+    seen = survey(KaggleData(folder), workers=1)
     assert seen.facts["labelled"] == 0
     assert "votes" not in seen.facts
     assert "Raters" not in [section.title for section in sections(seen.facts)]
@@ -191,7 +191,7 @@ def test_unlabelled_data_can_be_surveyed(tmp_path: Path) -> None:
 
 
 def test_a_window_is_drawn_as_it_stands_in_the_file(tmp_path: Path) -> None:
-    seen = survey(Source(planted(tmp_path / "data")), workers=1)
+    seen = survey(KaggleData(planted(tmp_path / "data")), workers=1)
     window = raw_window(seen, 0)
     expected = pl.read_parquet(tmp_path / "data" / "train_eegs" / "1.parquet").to_numpy()[:10_000]
     np.testing.assert_array_equal(window.eeg_uv, expected)

@@ -11,7 +11,7 @@ import pytest
 from support.helpers import SMALL, build_store, tree_bytes, write_pair
 
 from hmsprep.errors import DataError, MissingFilesError
-from hmsprep.kaggle.files import Folder, Source, read_ahead
+from hmsprep.kaggle.files import Folder, KaggleData, read_ahead
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
@@ -45,17 +45,17 @@ def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
         build_store(archive, tmp_path / "hms.zarr")
     archive.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match="found another kind of file"):
-        Source(archive)
+        KaggleData(archive)
 
 
 def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"neither train\.csv nor test\.csv"):
-        Source(tmp_path)
+        KaggleData(tmp_path)
     (tmp_path / "hms.zip").write_text("x")
     with pytest.raises(DataError, match=r"It holds hms\.zip: name that file itself"):
-        Source(tmp_path)
+        KaggleData(tmp_path)
     with pytest.raises(DataError, match="found nothing"):
-        Source(tmp_path / "none")
+        KaggleData(tmp_path / "none")
 
 
 def test_missing_recordings_are_counted_and_named(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hmsprep.errors import ParameterError
 from hmsprep.planning.parameters import Parameters
-from hmsprep.planning.windows import balanced, half, one_per_eeg, select, take
+from hmsprep.planning.windows import balanced, half_of, one_per_eeg, select, take
 from hmsprep.seeds import generator
 
 
@@ -38,7 +38,7 @@ sizes = st.lists(st.integers(1, 9), min_size=2, max_size=30)
 @given(sizes, st.integers(0, 99))
 def test_half_is_exactly_half_and_cuts_one_recording_at_most(sizes: list[int], seed: int) -> None:
     table = columns(sizes)
-    rows = half(table, generator(seed, "half"))
+    rows = half_of(table, generator(seed, "half"))
     assert len(rows) == len(table["eeg_id"]) // 2
     assert len(set(rows.tolist())) == len(rows)
     whole, kept = (
@@ -54,9 +54,9 @@ def test_half_is_exactly_half_and_cuts_one_recording_at_most(sizes: list[int], s
 
 def test_half_depends_on_the_seed_alone() -> None:
     table = columns([3] * 40)
-    first = half(table, generator(1, "half"))
-    assert first.tolist() == half(table, generator(1, "half")).tolist()
-    assert first.tolist() != half(table, generator(2, "half")).tolist()
+    first = half_of(table, generator(1, "half"))
+    assert first.tolist() == half_of(table, generator(1, "half")).tolist()
+    assert first.tolist() != half_of(table, generator(2, "half")).tolist()
 
 
 @given(sizes)
@@ -134,4 +134,4 @@ def test_unlabelled_windows_cannot_be_chosen_by_votes() -> None:
 
 def test_half_of_one_window_is_refused() -> None:
     with pytest.raises(ParameterError, match="at least two windows"):
-        half(take(columns([3]), np.asarray([0])), generator(0, "half"))
+        half_of(take(columns([3]), np.asarray([0])), generator(0, "half"))

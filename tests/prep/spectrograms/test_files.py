@@ -12,7 +12,7 @@ import pytest
 from support.helpers import Program, write_pair
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.kaggle.files import Source
+from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.write import write_eeg
 from hmsprep.spectrograms.files import Agreement, beside, check, convert
@@ -115,20 +115,20 @@ def test_a_data_set_with_computed_spectrograms_agrees_wholly(tmp_path: Path) -> 
         values[138 + later : 138 + later + len(computed)] = computed
         frame = pl.DataFrame(values, schema=list(FEATURES))
         frame.insert_column(0, given["time"]).write_parquet(path)
-    found = check(Source(folder), 10)
+    found = check(KaggleData(folder), 10)
     assert (found.eegs, found.left_out) == (2, 1)
     np.testing.assert_array_equal(found.ours, found.theirs)
-    assert check(Source(folder), 1).eegs == 1
+    assert check(KaggleData(folder), 1).eegs == 1
     shutil.rmtree(folder / "train_spectrograms")
     with pytest.raises(DataError, match="no EEG has a spectrogram"):
-        check(Source(folder), 10)
+        check(KaggleData(folder), 10)
 
 
 def test_both_real_pairs_agree(real_data: Path, tmp_path: Path) -> None:
     tests = tmp_path / "test"
     shutil.copytree(real_data / "kaggle", tests, ignore=shutil.ignore_patterns("train*"))
     for folder in (real_data / "kaggle", tests):
-        found = check(Source(folder), 10).by_region()["all"]
+        found = check(KaggleData(folder), 10).by_region()["all"]
         assert found["correlation"] >= 0.9995
         assert abs(found["median ratio"] - 1) <= 0.01
 
