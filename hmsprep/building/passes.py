@@ -163,13 +163,10 @@ def shard_pieces(plan: Plan, source: KaggleData) -> dict[Key, tuple[Piece, ...]]
         ids, recording = np.unique(segments.recording, return_inverse=True)
         needed = np.zeros(len(ids), np.int64)
         np.maximum.at(needed, recording, segments.source_start + segments.rows)
-        order = np.argsort(segments.start)
-        span = plan.columns[f"{name}_span_start"]
-        segment_of = order[np.searchsorted(segments.start[order], span)]
-        by_segment = np.argsort(segment_of, kind="stable")
-        edges = np.searchsorted(segment_of[by_segment], np.arange(len(order) + 1))
+        by_segment = np.argsort(segments.of_window, kind="stable")
+        edges = np.searchsorted(segments.of_window[by_segment], np.arange(len(segments.start) + 1))
         starts = signal.row_at(plan.columns[f"{name}_offset_s"])
-        for index in order.tolist():
+        for index in np.argsort(segments.start).tolist():
             windows = by_segment[edges[index] : edges[index + 1]]
             pieces[name, int(segments.shard[index])].append(
                 Piece(

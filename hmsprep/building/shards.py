@@ -20,10 +20,6 @@ from hmsstore.schema import DTYPE, Signal
 
 ABSENT = np.uint64(2**64 - 1)
 """Offset and length of an inner chunk that is not in the file."""
-SHARD_INDEX_ENTRY = 16
-"""Bytes of index per inner chunk: offset and length, both uint64."""
-SHARD_INDEX_CHECKSUM = 4
-"""Bytes of CRC-32C behind the index."""
 
 
 class ChecksummedFile:
@@ -55,17 +51,6 @@ class ChecksummedFile:
         self._file.close()
         if failure[0] is not None:
             self.path.unlink(missing_ok=True)
-
-
-def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
-    """Size of the file of a shard that holds this many rows of a signal.
-
-    Data come first, in whole inner chunks (one window each; the last one filled up with NaN), then
-    the index of all inner chunks that a full shard would have, then the checksum of the index.
-    """
-    chunk_bytes = signal.window_rows * len(signal.features) * DTYPE.itemsize
-    data = ceil(rows / signal.window_rows) * chunk_bytes
-    return data + shard_rows // signal.window_rows * SHARD_INDEX_ENTRY + SHARD_INDEX_CHECKSUM
 
 
 def shard_index(signal: Signal, rows: int, shard_rows: int) -> bytes:

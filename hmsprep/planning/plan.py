@@ -1,16 +1,11 @@
-"""The table of windows and the parameters -> what the store will hold and where, before any signal.
-
-A recording's span is what its windows in the whole table cover, whichever of them are selected.
-Spans are packed into shards first-fit, whole; a longer one is cut into segments that overlap by a
-window, so that every window lies within one shard.
-"""
+"""The table of windows and the parameters -> what the store will hold; no signal is read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any
@@ -18,42 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.building.shards import shard_bytes
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.folds import Split, assign
 from hmsprep.planning.parameters import Parameters
-from hmsprep.planning.windows import first_seen, select
+from hmsprep.planning.segments import Segments, plan_segments, window_places
+from hmsprep.planning.windows import select
 from hmsstore import __version__
+from hmsstore.arrays import shard_bytes
 from hmsstore.manifest import digest
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS, Signal
+from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS
 
 DECIDING_PACKAGES = ("numpy", "polars", "scikit-learn", "scipy", "zarr")
 """Packages whose version may change a byte of the store."""
-OPEN_SHARDS = 64
-"""Shards among which a recording looks for room: at the true sizes this loses 0.2%."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segments:
-    """The stored pieces of one signal's recordings, as int64 arrays (segments,), in plan order.
-
-    A segment is a whole recording's span, unless that is longer than a shard.
-    """
-
-    recording: NDArray[np.int64]
-    """Id of the recording."""
-    patient: NDArray[np.int64]
-    """Whose it is."""
-    source_start: NDArray[np.int64]
-    """First row in the source file."""
-    rows: NDArray[np.int64]
-    """How many rows."""
-    shared: NDArray[np.int64]
-    """How many of its first rows stand in the segment before it as well."""
-    shard: NDArray[np.int64]
-    """Number of the shard that holds it."""
-    start: NDArray[np.int64]
-    """First row in the store's array."""
+HASHED_SEGMENTS = ("recording", "patient", "source_start", "rows", "shared", "shard", "start")
+"""What the plan's hash covers of the segments; the rest follows from the table of windows."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +72,7 @@ class Plan:
             hasher.update(f"{name} {values.dtype.str} {values.shape}".encode())
             hasher.update(np.ascontiguousarray(values).data)
         for signal, segments in sorted(self.segments.items()):
-            for name in (field.name for field in fields(Segments)):
+            for name in HASHED_SEGMENTS:
                 hasher.update(f"{signal} {name}".encode())
                 hasher.update(np.ascontiguousarray(getattr(segments, name)).data)
         return hasher.hexdigest()
@@ -177,87 +150,10 @@ def make_plan(
     segments = {}
     for name, signal in SIGNALS.items():
         segments[name] = plan_segments(table, columns, signal, parameters.shard_rows(name))
-        columns |= _place_windows(columns, signal, segments[name], parameters.shard_rows(name))
+        columns |= window_places(columns, signal, segments[name])
     dtypes = {column.name: column.dtype for column in WINDOW_COLUMNS}
     columns = {name: values.astype(dtypes[name]) for name, values in columns.items()}
     return Plan(parameters, columns, segments, split, skipped or {}, warnings)
-
-
-def plan_segments(table: Columns, columns: Columns, signal: Signal, shard_rows: int) -> Segments:
-    """Decide which rows of which recordings are stored, and in which shard each goes."""
-    ids = table[f"{signal.name}_id"]
-    first_row = signal.row_at(table[f"{signal.name}_offset_s"])
-    number = first_seen(ids)
-    low = np.full(number.max() + 1, np.iinfo(np.int64).max)
-    high = np.zeros(len(low), np.int64)
-    np.minimum.at(low, number, first_row)
-    np.maximum.at(high, number, first_row + signal.window_rows)
-    _, example = np.unique(number, return_index=True)
-    stored = np.unique(number[np.isin(ids, columns[f"{signal.name}_id"])])
-
-    pieces = []
-    stride = shard_rows - signal.window_rows
-    for recording in stored.tolist():
-        span = int(high[recording] - low[recording])
-        count = 1 if span <= shard_rows else -(-(span - signal.window_rows) // stride)
-        for piece in range(count):
-            begin = piece * stride
-            rows = min(shard_rows, span - begin)
-            shared = signal.window_rows if piece else 0
-            pieces.append((recording, int(low[recording]) + begin, rows, shared))
-    index, source_start, rows_, shared_ = np.asarray(pieces, np.int64).T
-    shard, start = first_fit(rows_, shard_rows)
-    return Segments(
-        recording=ids[example[index]],
-        patient=table["patient_id"][example[index]],
-        source_start=source_start,
-        rows=rows_,
-        shared=shared_,
-        shard=shard,
-        start=start,
-    )
-
-
-def first_fit(
-    rows: NDArray[np.int64], shard_rows: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pack pieces into shards: shard and array row of each piece.
-
-    A piece goes into the first of the last `OPEN_SHARDS` shards that has room, else into a new one.
-    """
-    free = np.full(len(rows) + 1, shard_rows)
-    shard = np.empty(len(rows), np.int64)
-    start = np.empty(len(rows), np.int64)
-    used = 1
-    for piece, length in enumerate(rows.tolist()):
-        oldest = max(0, used - OPEN_SHARDS)
-        number = oldest + int(np.argmax(free[oldest : used + 1] >= length))
-        shard[piece] = number
-        start[piece] = (number + 1) * shard_rows - free[number]
-        free[number] -= length
-        used = max(used, number + 1)
-    return shard, start
-
-
-def _place_windows(
-    columns: Columns, signal: Signal, segments: Segments, shard_rows: int
-) -> Columns:
-    """Find the segment of each window, and its rows in the array."""
-    row = signal.row_at(columns[f"{signal.name}_offset_s"])
-    order = np.lexsort((segments.source_start, segments.recording))
-    ids, first, count = np.unique(segments.recording[order], return_index=True, return_counts=True)
-    recording = np.searchsorted(ids, columns[f"{signal.name}_id"])
-    first, count = first[recording], count[recording]
-    # Segments of one recording start every shard less a window: see plan_segments.
-    into = row - segments.source_start[order[first]]
-    piece = np.minimum(into // (shard_rows - signal.window_rows), count - 1)
-    segment = order[first + piece]
-    start = segments.start[segment]
-    return {
-        f"{signal.name}_start": start + row - segments.source_start[segment],
-        f"{signal.name}_span_start": start,
-        f"{signal.name}_span_stop": start + segments.rows[segment],
-    }
 
 
 def summary(plan: Plan) -> dict[str, Any]:

@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column, Signal
+from hmsstore.schema import DTYPE, RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column, Signal
 
 Metadata = Mapping[str, Any]
 """The content of one array's zarr.json."""
 
 MAPPED_FILES = 65_536
 """Open files that a process may want: Linux maps no more than this by default."""
+SHARD_INDEX_ENTRY = 16
+"""Bytes of index per inner chunk: offset and length, both uint64."""
+SHARD_INDEX_CHECKSUM = 4
+"""Bytes of CRC-32C behind the index."""
 BYTES_CODEC = {"name": "bytes", "configuration": {"endian": "little"}}
 
 
@@ -34,6 +38,17 @@ def zarr_dtype(dtype: str | np.dtype[Any]) -> str:
 def shard_name(signal: str, number: int) -> str:
     """Path within the store of a shard's file."""
     return f"{signal}/c/{number}/0"
+
+
+def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
+    """Size of the file of a shard that holds this many rows of a signal.
+
+    Data come first, in whole inner chunks (one window each; the last one filled up with NaN), then
+    the index of all inner chunks that a full shard would have, then the checksum of the index.
+    """
+    chunk_bytes = signal.window_rows * len(signal.features) * DTYPE.itemsize
+    data = ceil(rows / signal.window_rows) * chunk_bytes
+    return data + shard_rows // signal.window_rows * SHARD_INDEX_ENTRY + SHARD_INDEX_CHECKSUM
 
 
 def check_layout(root: Mapping[str, Any]) -> list[str]:

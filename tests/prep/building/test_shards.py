@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsprep.building.shards import ChecksummedFile, filling, shard_bytes, shard_index
+from hmsprep.building.shards import ChecksummedFile, filling, shard_index
+from hmsstore.arrays import shard_bytes
 from hmsstore.manifest import checksum
 from hmsstore.schema import SPECTROGRAM
 

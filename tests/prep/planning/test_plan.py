@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.planning.load import load_metadata
 from hmsprep.planning.parameters import Parameters
-from hmsprep.planning.plan import Plan, first_fit, make_plan, summary
+from hmsprep.planning.plan import Plan, make_plan, summary
+from hmsprep.planning.segments import first_fit
 from hmsprep.planning.windows import take
 from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
 
