@@ -12,6 +12,7 @@ from hmsstore.errors import (
     RequestError,
     StoreError,
     UnsealedStoreError,
+    ViewError,
 )
 from hmsstore.overlap import most_overlapping
 from hmsstore.reader import Store
@@ -46,5 +47,6 @@ __all__ = [
     "Store",
     "StoreError",
     "UnsealedStoreError",
+    "ViewError",
     "most_overlapping",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsstore import CHANNELS, RequestError, Store, StoreError
+from hmsstore import CHANNELS, RequestError, Store, StoreError, ViewError
 from hmsstore.view import (
     MONTAGES,
     Display,
@@ -222,17 +222,17 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     save_pages([figure, figure], tmp_path / "b.pdf")
     assert (tmp_path / "b.pdf").read_bytes().count(b"/Type /Page ") == 2
     for name in ("a.xyz", "config", "train.csv", ""):
-        with pytest.raises(StoreError, match="expected a name that ends in"):
+        with pytest.raises(ViewError, match="expected a name that ends in"):
             save(figure, tmp_path / name)
-    with pytest.raises(StoreError, match="lies in a sealed store"):
+    with pytest.raises(ViewError, match="lies in a sealed store"):
         save(figure, store.path / "a.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(StoreError, match="it is no file"):
+    with pytest.raises(ViewError, match="it is not a regular file"):
         save(figure, tmp_path / "folder.png")
     (tmp_path / "folder.png").rmdir()
-    with pytest.raises(StoreError, match="name that ends in"):
+    with pytest.raises(ViewError, match="name that ends in"):
         Page("p").write(tmp_path / "train.csv")
-    with pytest.raises(StoreError, match="No such file"):
+    with pytest.raises(ViewError, match="No such file"):
         save(figure, tmp_path / "nowhere" / "a.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.pdf"]
 
@@ -249,8 +249,13 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     ],
 )
 def test_a_display_that_cannot_be_is_refused(wish: dict[str, object], message: str) -> None:
-    with pytest.raises(RequestError, match=message):
+    with pytest.raises(ViewError, match=message):
         Display(**wish)  # type: ignore[arg-type]
+
+
+def test_whoever_catches_a_refused_request_catches_a_refused_picture_too() -> None:
+    assert issubclass(ViewError, RequestError)
+    assert issubclass(ViewError, StoreError)
 
 
 def test_a_row_that_does_not_exist_is_refused(store: Store) -> None:
