@@ -10,18 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hmsprep.errors import BuildError
+from hmsstore.atomic import sync
 
 
-def sync(path: Path) -> None:
-    """Force a file's content to disk, or a folder's entries, so that it survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def publish(temporary: Path, final: Path) -> None:
+def put_in_place(temporary: Path, final: Path) -> None:
     """Force a finished file to disk and give it its name there; folders are made as needed."""
     sync(temporary)
     made = []
@@ -40,7 +32,7 @@ def write_file(path: Path, content: bytes, partial: Path) -> tuple[int, int]:
     partial.mkdir(exist_ok=True)
     temporary = partial / f"{os.getpid()}"
     temporary.write_bytes(content)
-    publish(temporary, path)
+    put_in_place(temporary, path)
     return len(content), zlib.crc32(content)
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from hmsprep.building.durable import publish
+from hmsprep.building.durable import put_in_place
 from hmsprep.building.journal import Journal, Key
 from hmsprep.building.site import Site
 from hmsprep.building.values.statistics import Statistics, finish, merge
@@ -128,7 +128,7 @@ class Passes:
         for result in run_tasks(self.pool, normalise, tasks, self.at_once):
             key = (result.signal, result.shard)
             if result.file is not None:
-                publish(result.file, self.site.building / shard_name(*key))
+                put_in_place(result.file, self.site.building / shard_name(*key))
                 made_with = digest(statistics[key[0]].to_json())
                 self.journal.add_written(result, self.journal.read[key].crc, made_with)
                 left.discard(key)
