@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hmsstore.montage import PAIRS
 from hmstrain.config import Config
-from hmstrain.data.montage import PAIRS
 
 SAMPLES_PER_S = 200
 

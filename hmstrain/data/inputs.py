@@ -21,11 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from hmsstore import Store
+from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.schema import EEG, SPECTROGRAM
 from hmstrain.config import Config
 from hmstrain.data.augment import Draws, add_noise, blank_stripes, choose, mixed
 from hmstrain.data.eeg import IMAGE_ROWS, bipolar, eeg_image, image_frames, raw_input
-from hmstrain.data.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.errors import DataError, RunError
 
 FULL_IMAGE = (len(SPECTROGRAM.features), SPECTROGRAM.window_rows)

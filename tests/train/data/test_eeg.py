@@ -7,9 +7,8 @@ import pytest
 import scipy.signal
 import torch
 
-from hmsstore import CHAINS, CHANNELS, FEATURES
+from hmsstore import CHAINS, CHANNELS, FEATURES, montage
 from hmstrain.data import eeg as spectra
-from hmstrain.data import montage
 
 
 @pytest.fixture
