@@ -15,7 +15,6 @@ from hmsstore.view import (
     draw,
     draw_grid,
     draw_window,
-    positions,
     shown,
 )
 from hmsstore.view.eeg import band_pass
@@ -55,22 +54,6 @@ def test_a_gap_in_one_electrode_is_a_gap_in_just_the_traces_that_need_it() -> No
     gaps = np.isnan(montage.derive(eeg_uv))
     assert [montage.labels[n] for n in np.flatnonzero(gaps[2])] == ["Fz-Cz"]
     assert gaps.sum() == 1
-
-
-def test_electrodes_lie_left_and_right_as_their_numbers_say_and_mirror_each_other() -> None:
-    at = positions()
-    assert len(at) == 19
-    for name, (x, y) in at.items():
-        assert np.hypot(x, y) < 1
-        if name.endswith("z"):
-            assert abs(x) < 1e-9
-        elif int(name[-1]) % 2:
-            assert x < 0
-            other = at[f"{name[:-1]}{int(name[-1]) + 1}"]
-            assert other == pytest.approx((-x, y))
-    assert at["Fp1"][1] > at["F3"][1] > at["C3"][1] > at["P3"][1] > at["O1"][1]
-    assert at["C3"] == pytest.approx((-0.4, 0))
-    assert at["T3"] == pytest.approx((-0.8, 0))
 
 
 def test_negative_goes_up_and_the_judged_ten_seconds_are_shaded(store: Store) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hmsstore.errors import ViewError
 from hmsstore.schema import CHANNELS, EEG, JUDGED_S
-from hmsstore.view.colours import side
+from hmsstore.view.colours import side_colour
 from hmsstore.view.importance import Importance, shade_trace
 from hmsstore.view.montage import MONTAGES, Montage
 
@@ -116,7 +116,7 @@ def draw_eeg(
     # The axis grows downwards, so a negative voltage goes up.
     cut = np.clip(traces, -CUT * step, CUT * step)
     for number, (group, place) in enumerate(zip(montage.groups, places, strict=True)):
-        axes.plot(seconds, place + cut[:, number], lw=width, color=side(group))
+        axes.plot(seconds, place + cut[:, number], lw=width, color=side_colour(group))
         if importance is not None:
             strip = importance.of_trace(montage.labels[number], group)
             if strip is not None:
