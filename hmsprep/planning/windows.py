@@ -12,7 +12,7 @@ from hmsprep.errors import ParameterError
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
-from hmsstore.overlap import most_overlapping
+from hmsstore.windows import most_overlapping
 from hmsstore.schema import CLASS_TITLES
 
 BALANCED = 1.1

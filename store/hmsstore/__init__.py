@@ -14,7 +14,7 @@ from hmsstore.errors import (
     UnsealedStoreError,
     ViewError,
 )
-from hmsstore.overlap import most_overlapping
+from hmsstore.windows import most_overlapping
 from hmsstore.reader import Store
 from hmsstore.schema import (
     CHAINS,
