@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
+from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
-from hmstrain.scoring.metrics import typical_rows
 
 Rows = NDArray[np.int64]
 MOST_VOTES = 28

@@ -14,7 +14,6 @@ from hmsstore.errors import (
     UnsealedStoreError,
     ViewError,
 )
-from hmsstore.windows import most_overlapping
 from hmsstore.reader import Store
 from hmsstore.schema import (
     CHAINS,
@@ -27,6 +26,7 @@ from hmsstore.schema import (
     SIGNALS,
     SPLITS,
 )
+from hmsstore.windows import most_overlapping
 
 __version__ = "0.1.0"
 
