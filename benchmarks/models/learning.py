@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import simulated_store, train
 from hmsstore import CLASSES, Store
-from hmstrain.scoring.metrics import interval, kl_rows, typical_rows
+from hmsstore.windows import typical_rows
+from hmstrain.scoring.metrics import interval, kl_rows
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"
 IMAGE = f"--image-size 128 --set eeg_seconds=16 --set validate_every=60 {AUGMENTED}"

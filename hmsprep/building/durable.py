@@ -10,15 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hmsprep.errors import BuildError
-
-
-def sync(path: Path) -> None:
-    """Force a file's content to disk, or a folder's entries, so that it survives a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+from hmsstore.atomic import sync
 
 
 def put_in_place(temporary: Path, final: Path) -> None:

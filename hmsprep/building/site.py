@@ -25,10 +25,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from hmsprep.building.durable import sync, write_file
+from hmsprep.building.durable import write_file
 from hmsprep.errors import BuildError
 from hmsprep.planning.plan import Plan, versions
 from hmsstore import StoreError
+from hmsstore.atomic import sync
 from hmsstore.manifest import (
     BUILDING_SUFFIX,
     MANIFEST_NAME,

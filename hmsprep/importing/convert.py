@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,7 +21,6 @@ from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +35,7 @@ from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
 from hmsprep.progress import Progress, untold
 from hmsprep.spectrograms.files import beside
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
+from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
 
@@ -123,19 +122,12 @@ def import_recordings(
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ParameterError(
-            f"{twice} stands there twice: files are told apart by their names, so rename one."
+            f"{twice} is given twice; recordings are identified by file name, so rename one."
         )
     recordings = _open_all(files, renamed or {})
     intervals = _intervals(recordings, unlabelled)
-    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
-        made = _write(recordings, intervals, unfinished, stride, progress)
-        if out.is_dir():
-            out.rmdir()
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return made
+    with whole_folder(out) as unfinished:
+        return _write(recordings, intervals, unfinished, stride, progress)
 
 
 def _open_all(files: Sequence[Path], renamed: Mapping[str, str]) -> list[Recording]:

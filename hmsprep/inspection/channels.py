@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hmsstore.schema import CHAINS, CHANNELS, MIDLINE
-from hmsstore.view.colours import GREY, side
-from hmsstore.view.montage import ELECTRODES, GROUPS, positions
+from hmsstore.montage import (
+    ALL_CHAINS,
+    CHAIN_TITLES,
+    ELECTRODES,
+    neighbours,
+    positions,
+    side,
+)
+from hmsstore.schema import CHAINS, CHANNELS
+from hmsstore.view.colours import GREY, side_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,13 +55,12 @@ def channel_rows() -> list[dict[str, str]]:
     """One row per column of an EEG file: electrode, side, lobe, regions of the spectrogram."""
     rows = []
     for number, name in enumerate(ELECTRODES, 1):
-        side_ = "midline" if name.endswith("z") else "left" if int(name[-1]) % 2 else "right"
         regions = [region for region, chain in CHAINS.items() if name in chain]
         rows.append(
             {
                 "column": str(number),
                 "channel": name,
-                "side": side_,
+                "side": side(name),
                 "lobe": LOBES[name.rstrip("z0123456789")][0],
                 "regions": ", ".join(regions) or "none",
             }
@@ -88,14 +93,16 @@ def _draw_head(axes: Axes) -> None:
             lw=1.5,
         )
     at = positions()
-    for group, chain in {**CHAINS, "midline": MIDLINE}.items():
-        for first, second in pairwise(chain):
+    for group, chain in ALL_CHAINS.items():
+        for first, second in neighbours({group: chain}):
             axes.annotate(
                 "",
                 xy=at[second],
                 xytext=at[first],
-                arrowprops={"arrowstyle": "-|>", "color": side(group), "lw": 2, "shrinkA": 15,
-                            "shrinkB": 15},
+                arrowprops={
+                    "arrowstyle": "-|>", "color": side_colour(group), "lw": 2,
+                    "shrinkA": 15, "shrinkB": 15,
+                },
             )  # fmt: skip
     for name, (x, y) in at.items():
         axes.scatter(x, y, s=620, color="white", edgecolor="black", zorder=3)
@@ -111,11 +118,10 @@ def _draw_head(axes: Axes) -> None:
 
 def _draw_order(axes: Axes) -> None:
     lines = []
-    chains = {**CHAINS, "midline": MIDLINE}
-    for group, title in GROUPS.items():
+    for group, title in CHAIN_TITLES.items():
         code = "" if group == "midline" else f"{group}: "
-        lines.append((f"{code}{title}", side(group), True))
-        pairs = "   ".join(f"{a}-{b}" for a, b in pairwise(chains[group]))
+        lines.append((f"{code}{title}", side_colour(group), True))
+        pairs = "   ".join(f"{a}-{b}" for a, b in neighbours({group: ALL_CHAINS[group]}))
         lines.append((pairs, "black", False))
     lines.append(("EKG: the heart", "0.3", True))
     for number, (text, colour, bold) in enumerate(lines):

@@ -12,9 +12,10 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
 from hmsprep.inspection.sections import SIGNAL_TITLES
-from hmsprep.inspection.table import MANY_VOTES, Facts
+from hmsprep.inspection.table import Facts
 from hmsstore.schema import CLASS_TITLES, CLASSES, SIGNALS
 from hmsstore.view.colours import BLUE, GREY, ORANGE
+from hmsstore.windows import MANY_VOTES
 
 
 def votes(facts: Facts) -> Figure:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hmsprep.inspection.table import MANY_VOTES, Facts
+from hmsprep.inspection.table import Facts
 from hmsprep.planning.choices import EEG_CLIP_UV, EKG_CLIP_UV
 from hmsstore.schema import CLASS_TITLES, CLASSES
 from hmsstore.view.eeg import share
+from hmsstore.windows import MANY_VOTES
 
 SIGNAL_TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
 CLIP = f"{EEG_CLIP_UV:,.0f} uV, {EKG_CLIP_UV:,.0f} for the EKG, e^8 uV^2/Hz"

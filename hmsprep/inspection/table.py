@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from hmsprep.kaggle.table import Columns
 from hmsstore.schema import CLASSES, SPECTROGRAM
-
-MANY_VOTES = 10
-"""Windows with at least so many votes are a population of their own: the competition's test set."""
+from hmsstore.windows import MANY_VOTES
 
 Facts = dict[str, Any]
 """Numbers for people and programs alike: what JSON can hold."""

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 from hmsprep.errors import ParameterError
 from hmsstore import Store
+from hmsstore.atomic import whole_folder
 
 METADATA = "dataset-metadata.json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -72,9 +72,7 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
         raise ParameterError(f"{out} cannot be made: it would lie in the store.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
-    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
-        unfinished.mkdir()
+    with whole_folder(out) as unfinished:
         shutil.copytree(store.resolve(), unfinished / store.resolve().name, copy_function=_link)
         about = {
             "id": name,
@@ -85,9 +83,6 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
             "keywords": ["health", "signal processing"],
         }
         (unfinished / METADATA).write_text(json.dumps(about, indent=1) + "\n")
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 

@@ -12,8 +12,8 @@ from hmsprep.errors import ParameterError
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
-from hmsstore.overlap import most_overlapping
 from hmsstore.schema import CLASS_TITLES
+from hmsstore.windows import most_overlapping
 
 BALANCED = 1.1
 """Largest ratio of two classes' votes that counts as balanced."""

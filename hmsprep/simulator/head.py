@@ -8,31 +8,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import CHANNELS
+from hmsstore.montage import ELECTRODES, simulated_positions
 
-ELECTRODES = CHANNELS[:-1]
-
-_LEFT = {
-    "Fp1": (-0.31, 0.95),
-    "F7": (-0.81, 0.59),
-    "F3": (-0.41, 0.50),
-    "T3": (-1.00, 0.00),
-    "C3": (-0.50, 0.00),
-    "T5": (-0.81, -0.59),
-    "P3": (-0.41, -0.50),
-    "O1": (-0.31, -0.95),
-}
-_OPPOSITE = dict(
-    zip(
-        ("Fp1", "F7", "F3", "T3", "C3", "T5", "P3", "O1"),
-        ("Fp2", "F8", "F4", "T4", "C4", "T6", "P4", "O2"),
-        strict=True,
-    )
-)
-_MIDDLE = {"Fz": (0.0, 0.5), "Cz": (0.0, 0.0), "Pz": (0.0, -0.5)}
-_PLACES = _LEFT | {_OPPOSITE[name]: (-x, y) for name, (x, y) in _LEFT.items()} | _MIDDLE
-
-PLACES = np.asarray([_PLACES[name] for name in ELECTRODES])
+PLACES = np.asarray(list(simulated_positions().values()))
 """Electrodes (19, 2) of the 10-20 system seen from above: x to the right ear, y to the nose; the
 ears at distance 1."""
 

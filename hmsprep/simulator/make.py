@@ -7,8 +7,6 @@ by what it is for, so the number of processes changes nothing.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +33,7 @@ from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_
 from hmsprep.simulator.scene import Period, draw_patient, simulate
 from hmsprep.simulator.structure import copied_structure, random_structure
 from hmsprep.spectrograms.multitaper import spectrogram
+from hmsstore.atomic import whole_folder
 from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
 
 CLIPS_PER_CLASS = 3
@@ -91,9 +90,7 @@ def make_dataset(
         table, truth = random_structure(windows or 600, rng)
     else:
         table, truth = copied_structure(like, fraction, windows, rng)
-    work = out.with_name(f"{out.name}.partial-{os.getpid()}")
-    work.mkdir()
-    try:
+    with whole_folder(out) as work:
         for part in PARTS:
             for signal in SIGNALS:
                 (work / recordings_folder(part, signal)).mkdir()
@@ -103,9 +100,6 @@ def make_dataset(
         write_train_table(work / "train.csv", table)
         if not fast:
             write_truth(work / "truth.csv", table, truth)
-        work.rename(out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     counts = {
         "windows": len(table["eeg_id"]),
         "eegs": len(np.unique(table["eeg_id"])),

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from hmsprep.simulator import patterns
 from hmsprep.simulator.head import (
-    ELECTRODES,
     PLACES,
     electrodes,
     field,
@@ -17,7 +16,8 @@ from hmsprep.simulator.head import (
     lateral_field,
 )
 from hmsprep.simulator.noise import RATE_HZ, band, shaped, slow_wander
-from hmsstore.schema import CHAINS, CLASSES
+from hmsstore.montage import CHAIN_PAIRS, ELECTRODES
+from hmsstore.schema import CLASSES
 
 OTHER = CLASSES.index("other")
 RAMP_S = 3.0
@@ -116,9 +116,8 @@ def _background(rng: np.random.Generator, patient: Patient, samples: int) -> NDA
 
 def _chain_differences(eeg: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sixteen bipolar signals (16, n) of nineteen electrodes (19, n), or of a field (19,)."""
-    return np.concatenate(
-        [eeg[electrodes(*names[:-1])] - eeg[electrodes(*names[1:])] for names in CHAINS.values()]
-    )
+    front, back = zip(*CHAIN_PAIRS, strict=True)
+    return eeg[electrodes(*front)] - eeg[electrodes(*back)]
 
 
 def _add_patterns(

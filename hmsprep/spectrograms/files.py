@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from hmsprep.kaggle.write import write_spectrogram
 from hmsprep.progress import Progress, untold
 from hmsprep.seeds import generator
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES, spectrogram
+from hmsstore.atomic import whole_file
 from hmsstore.schema import EEG, FEATURES, FREQUENCIES_HZ, REGIONS, SPECTROGRAM
 
 AROUND_S = (SPECTROGRAM.window_s - EEG.window_s) / 2
@@ -99,12 +99,8 @@ def convert(eeg: Path, out: Path, *, edges: bool = False, force: bool = False) -
     power = spectrogram(eeg_uv, edges=True) if edges else beside(eeg_uv)
     if not len(power):
         raise DataError(f"{eeg} is too short: {len(eeg_uv)} samples, expected 400 or more.")
-    partial = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
+    with whole_file(out, replace=force) as partial:
         write_spectrogram(partial, power, pa.int64())
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
     return len(power)
 
 

@@ -13,13 +13,13 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from hmsstore.schema import CHAINS, CHANNELS, EEG, FREQUENCIES_HZ, REGIONS
+from hmsstore.montage import CHAIN_PAIRS
+from hmsstore.schema import CHANNELS, EEG, FREQUENCIES_HZ, REGIONS
 
 WINDOW_SAMPLES = 800
 STEP_SAMPLES = 400
@@ -72,7 +72,7 @@ def spectrogram(
         Another number of columns than names, or an electrode of the chains is not among them.
     """
     column = {name: number for number, name in enumerate(channels)}
-    absent = sorted({name for chain in CHAINS.values() for name in chain} - set(column))
+    absent = sorted({name for pair in CHAIN_PAIRS for name in pair} - set(column))
     if absent or eeg_uv_TC.ndim != 2 or eeg_uv_TC.shape[1] != len(channels):
         raise ValueError(
             f"expected EEG (T, {len(channels)}) with the electrodes of the four chains, found "
@@ -89,9 +89,8 @@ def spectrogram(
         signal = high_passed(one - other).astype(np.float32)
         return window_power(np.pad(signal, EDGE_SAMPLES, "reflect") if edges else signal)
 
-    pairs = [pair for chain in CHAINS.values() for pair in pairwise(chain)]
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        power = np.stack(list(pool.map(pair_power, pairs)), axis=1)
+        power = np.stack(list(pool.map(pair_power, CHAIN_PAIRS)), axis=1)
     regions = power.reshape(len(power), len(REGIONS), -1, power.shape[-1])
     means: NDArray[np.float32] = regions.mean(axis=2)
     return means.reshape(len(power), -1)

@@ -121,7 +121,7 @@ def models(word: str | None, *, as_json: bool) -> None:
     import timm
     import torch
 
-    from hmstrain.data.montage import PAIRS
+    from hmsstore.montage import PAIRS
     from hmstrain.models import count_parameters, make_network
     from hmstrain.models.network import ImageTrunk, PatternNetwork
     from hmstrain.models.timm_backbone import ALIASES

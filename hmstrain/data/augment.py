@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hmsstore.montage import PAIRS
+from hmsstore.schema import EEG
 from hmstrain.config import Config
-from hmstrain.data.montage import PAIRS
-
-SAMPLES_PER_S = 200
+from hmstrain.seeds import Stream, generator, sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Draws:
 
 def draw(config: Config, step: int, count: int, rank: int, world: int) -> Draws:
     """Draw for the rows `rank`, `rank + world`, ... of this step's batch of `count`."""
-    rng = np.random.default_rng([config.seed, 1, step])
+    rng = generator(config.seed, Stream.AUGMENTATION, step)
     flip = rng.random(count) < config.flip
     swap = rng.random(count) < config.swap
     kept = rng.random((count, len(PAIRS))) >= config.channel_dropout
@@ -63,7 +63,7 @@ def draw(config: Config, step: int, count: int, rank: int, world: int) -> Draws:
     stripes[..., 0] *= 1 - stripes[..., 1]
     mix = float(rng.beta(config.mixup, config.mixup)) if config.mixup else 1.0
     own = slice(rank, None, world)
-    partner = np.random.default_rng([config.seed, 2, step, rank]).permutation(len(flip[own]))
+    partner = generator(config.seed, Stream.PARTNERS, step, rank).permutation(len(flip[own]))
     return Draws(
         flip_B=torch.from_numpy(flip[own].copy()),
         swap_B=torch.from_numpy(swap[own].copy()),
@@ -80,18 +80,16 @@ def shifts(
     config: Config, step: int, count: int, rank: int, world: int
 ) -> NDArray[np.int64] | None:
     """Shift in samples of these rows of a step's batch of `count`, int64; None without any."""
-    limit = round(config.shift_s * SAMPLES_PER_S)
+    limit = round(config.shift_s * EEG.row_rate_hz)
     if not limit:
         return None
-    rng = np.random.default_rng([config.seed, 3, step])
+    rng = generator(config.seed, Stream.SHIFTS, step)
     return rng.integers(-limit, limit + 1, count)[rank::world]
 
 
 def seed_step(config: Config, step: int, rank: int) -> None:
     """Seed what the network itself draws at a step, such as dropout."""
-    torch.manual_seed(
-        int(np.random.SeedSequence([config.seed, 9, step, rank]).generate_state(1)[0])
-    )
+    torch.manual_seed(int(sequence(config.seed, Stream.NETWORK, step, rank).generate_state(1)[0]))
 
 
 def choose(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:
@@ -115,10 +113,8 @@ def add_noise(x: Tensor, draws: Draws, stream: int) -> Tensor:
     """Add white noise; `stream` tells the two signals apart."""
     if not draws.noise:
         return x
-    generator = torch.Generator(x.device).manual_seed(draws.noise_seed * 2 + stream)
-    return x + draws.noise * torch.randn(
-        x.shape, generator=generator, device=x.device, dtype=x.dtype
-    )
+    source = torch.Generator(x.device).manual_seed(draws.noise_seed * 2 + stream)
+    return x + draws.noise * torch.randn(x.shape, generator=source, device=x.device, dtype=x.dtype)
 
 
 def mixed(x: Tensor, draws: Draws) -> Tensor:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from hmsstore import REGIONS
+from hmsstore.montage import BACK, CHAIN_PAIRS, FRONT
 from hmsstore.schema import EEG
-from hmstrain.data.montage import BACK, CHAIN_PAIRS, FRONT
 
 RATE_HZ = EEG.row_rate_hz
 BAND_HZ = (0.5, 40.0)

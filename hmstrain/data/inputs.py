@@ -21,12 +21,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from hmsstore import Store
+from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.schema import EEG, SPECTROGRAM
 from hmstrain.config import Config
 from hmstrain.data.augment import Draws, add_noise, blank_stripes, choose, mixed
 from hmstrain.data.eeg import IMAGE_ROWS, bipolar, eeg_image, image_frames, raw_input
-from hmstrain.data.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.errors import DataError, RunError
+from hmstrain.seeds import Stream, generator
 
 FULL_IMAGE = (len(SPECTROGRAM.features), SPECTROGRAM.window_rows)
 """Height and width of a whole spectrogram as an image: 400 frequencies, 300 rows in time."""
@@ -243,7 +244,7 @@ def measure_normalisation(
     )
     if "eeg" not in signals(config) or config.raw_eeg or ":" in config.model:
         return known
-    drawn = np.random.default_rng([config.seed, 4]).permutation(rows)[:MEASURED]
+    drawn = generator(config.seed, Stream.NORMALISATION).permutation(rows)[:MEASURED]
     prepare = NetworkInputs(config, known, store, device)
     total = torch.zeros(2, IMAGE_ROWS, dtype=torch.float64)
     for first in range(0, len(drawn), 16):

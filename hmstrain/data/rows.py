@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
+from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
-from hmstrain.scoring.metrics import typical_rows
+from hmstrain.seeds import Stream, generator
 
 Rows = NDArray[np.int64]
 MOST_VOTES = 28
@@ -54,7 +55,7 @@ def held_out(config: Config, store: Store, epoch: int) -> int | None:
             raise DataError(f"There is no fold {config.fold}: {store.path} has none.")
         return None
     if config.fold == "rotate":
-        return int(np.random.default_rng([config.seed, 6, epoch]).integers(store.folds))
+        return int(generator(config.seed, Stream.HELD_OUT_FOLD, epoch).integers(store.folds))
     fold = int(config.fold)
     if fold >= store.folds:
         raise DataError(f"There is no fold {fold}: {store.path} has folds 0 to {store.folds - 1}.")
@@ -72,7 +73,7 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     rows = store.select("train", fold=fold)
     if config.fraction < 1:
         patients = np.unique(store.windows["patient_id"][store.select("train")])
-        order = np.random.default_rng([config.seed, 7]).permutation(patients)
+        order = generator(config.seed, Stream.PATIENTS).permutation(patients)
         chosen = order[: max(1, round(config.fraction * len(order)))]
         rows = rows[np.isin(store.windows["patient_id"][rows], chosen)]
     rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
@@ -107,7 +108,7 @@ def validation_rows(store: Store, fold: int | None) -> tuple[Rows, dict[str, Row
 
 def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     """Rows of one epoch in their order: all, or one at random of each group, shuffled."""
-    rng = np.random.default_rng([config.seed, 5, epoch])
+    rng = generator(config.seed, Stream.ORDER, epoch)
     shuffled = rng.permutation(rows)
     if config.sample == "window":
         return shuffled

@@ -18,6 +18,7 @@ from hmstrain.data.loader import Loader, Request
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError, ModelError
 from hmstrain.models.network import Output
+from hmstrain.seeds import Stream, generator
 from hmstrain.training.losses import alignment
 
 NORM_BATCH = 64
@@ -154,7 +155,7 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def one_per_patient(store: Store, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Positions within rows of one window of each patient, drawn by the seed."""
-    order = np.random.default_rng([seed, 8]).permutation(len(rows))
+    order = generator(seed, Stream.ONE_PER_PATIENT).permutation(len(rows))
     _, first = np.unique(store.windows["patient_id"][rows[order]], return_index=True)
     return np.sort(order[first])
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
-from uuid import uuid4
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD
@@ -90,17 +90,13 @@ def bundle(
         raise RunError(f"{out} exists: name a folder that does not.")
     if not out.resolve().parent.is_dir():
         raise RunError(f"{out} cannot be made: there is no folder {out.parent}.")
-    unfinished = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
-    try:
+    with whole_folder(out) as unfinished:
         names = [_copy_run(folder, unfinished / "runs") for folder in folders]
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
         _download(missing_packages(have, python), python, wheels)
         (unfinished / "cell.py").write_text(CELL.format(name=out.name))
-        unfinished.replace(out)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     files = [path for path in out.rglob("*") if path.is_file()]
     return Bundled(
         tuple(names),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES, SPLITS, Store
+from hmsstore.atomic import whole_file
 from hmstrain.errors import DataError
 from hmstrain.prediction.timeline import Timeline
 from hmstrain.scoring.metrics import checked
@@ -148,15 +149,10 @@ def _sample(data: Path) -> str | None:
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """Write a table whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows(lines)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)
 
 
 def _number(value: float) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES
+from hmsstore.atomic import whole_file
 from hmsstore.schema import CLASS_TITLES, EEG, JUDGED_S
 from hmstrain.errors import RunError
 from hmstrain.notice import RESEARCH_ONLY
@@ -140,6 +141,5 @@ def write_annotations(timeline: Timeline, path: Path) -> None:
         edfio.EdfAnnotation(one.start_s, round(one.stop_s - one.start_s, 3), one.title)
         for one in timeline.episodes()
     ]
-    partial = path.with_name(f".{path.name}.partial")
-    edfio.Edf([], annotations=annotations).write(partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        edfio.Edf([], annotations=annotations).write(partial)

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import CHANNELS, REGIONS, Store
+from hmsstore.montage import PAIRS
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
 from hmstrain.data.inputs import image_BCHW, signals
-from hmstrain.data.montage import PAIRS
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
 from hmstrain.models.network import ImageTrunk, PatternNetwork

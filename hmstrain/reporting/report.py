@@ -13,6 +13,7 @@ from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import draw, shown
 from hmsstore.view.page import Page
+from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.notice import RESEARCH_ONLY
@@ -20,7 +21,7 @@ from hmstrain.reporting.study import SYSTEMS, number, span
 from hmstrain.runs import plots
 from hmstrain.runs.folder import CONFIG, LOG, OUTCOME, RunFolder, read_metrics
 from hmstrain.runs.predictions import Predicted, read_predictions
-from hmstrain.scoring.metrics import VOTE_GROUPS, kl_rows, typical_rows
+from hmstrain.scoring.metrics import VOTE_GROUPS, kl_rows
 
 SHOWN_WINDOWS = 4
 """Of the hardest, and of the most confidently wrong."""

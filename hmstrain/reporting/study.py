@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
+from hmsstore.atomic import whole_file
 from hmsstore.view.page import Page
+from hmsstore.view.saving import save
 from hmstrain.config import INPUTS, RESNET1D, Config
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
@@ -162,11 +164,12 @@ def study(
 def _write(table: dict[str, Any], out: Path) -> None:
     rows = table["rows"]
     write_json(out / "study.json", table)
-    (out / "study.md").write_text(markdown(table))
-    with (out / "study.csv").open("w", newline="") as file:
+    with whole_file(out / "study.md") as partial:
+        partial.write_text(markdown(table))
+    with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
         csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
     figure = study_bars(rows, table["constant_kl_votes"], table["title"])
-    figure.savefig(out / "study.png", dpi=110)
+    save(figure, out / "study.png", dpi=110)
     page = Page("Study of the systems side by side")
     page.text(table["title"])
     page.figure(figure, "KL of each system with its 95% interval, beside the published numbers.")

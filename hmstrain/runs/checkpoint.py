@@ -4,7 +4,7 @@
 
     best/  model.safetensors   weights of the best validation so far
            model.json          configuration, store, normalisation, versions, step
-    last/  model.safetensors   weights to go on from
+    last/  model.safetensors   weights to resume from
            model.json
            average.safetensors the moving average, if there is one
            training.pt         optimiser and schedule
@@ -15,7 +15,6 @@ A folder is written under another name and renamed when it is whole, so one of t
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from hmsstore.atomic import previous, whole_file, whole_folder
 from hmstrain.errors import ModelError, RunError
 
 WEIGHTS, DESCRIPTION, AVERAGE, TRAINING = (
@@ -45,40 +45,32 @@ def save_checkpoint(
     average: nn.Module | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint; what stood there before is replaced once the new one is whole."""
-    partial, old = (
-        folder.with_name(f"{folder.name}.partial"),
-        folder.with_name(f"{folder.name}.old"),
-    )
-    shutil.rmtree(partial, ignore_errors=True)
+    """Write a checkpoint; the one before is replaced once the new one is whole.
+
+    Raises
+    ------
+    RunError
+        It cannot be written. The one before is kept.
+    """
     try:
-        partial.mkdir(parents=True)
-        _save_weights(network, partial / WEIGHTS)
-        if average is not None:
-            _save_weights(average, partial / AVERAGE)
-        if training is not None:
-            torch.save(dict(training), partial / TRAINING)
-        (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
-        for file in partial.iterdir():
-            with file.open("rb") as written:
-                os.fsync(written.fileno())
+        with whole_folder(folder, replace=True) as partial:
+            _save_weights(network, partial / WEIGHTS)
+            if average is not None:
+                _save_weights(average, partial / AVERAGE)
+            if training is not None:
+                torch.save(dict(training), partial / TRAINING)
+            (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     except (OSError, RuntimeError, SafetensorError) as error:  # a full disk comes as any of them
-        shutil.rmtree(partial, ignore_errors=True)
         free = shutil.disk_usage(folder.parent).free / 1e6
         raise RunError(
             f"The checkpoint {folder} cannot be written, with {free:,.0f} MB free: "
             f"{_first_line(error)}. Earlier ones are kept: make room and --resume."
         ) from None
-    if folder.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def find_checkpoint(folder: Path) -> Path | None:
     """The whole checkpoint of this name: the folder, or what a killed replacement left of it."""
-    for found in (folder, folder.with_name(f"{folder.name}.old")):
+    for found in (folder, previous(folder)):
         if (found / DESCRIPTION).is_file():
             return found
     return None
@@ -182,4 +174,5 @@ def _save_weights(network: nn.Module, file: Path) -> None:
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in network.state_dict().items()
     }
-    save_file(state, file)
+    with whole_file(file) as partial:  # safetensors alone makes it readable to its owner alone
+        save_file(state, partial)

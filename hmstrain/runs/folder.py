@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
+from hmsstore.atomic import remove_leftovers, whole_file
 from hmstrain.config import Config, make_config
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint
@@ -109,13 +110,14 @@ class RunFolder:
             )
         if self.path.exists() and any(self.path.iterdir()):
             if not (self.path / CONFIG).is_file():
-                raise RunError(f"{self.path} holds something that is no run. Name another --out.")
+                raise RunError(f"{self.path} is not empty and not a run. Name another --out.")
             if not resume:
                 raise RunError(
                     f"{self.path} holds a run already. Add --resume to go on with it, or name "
                     "another --out."
                 )
             self._check_same(config, store, processes)
+            remove_leftovers(self.path)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(
@@ -154,7 +156,7 @@ class RunFolder:
                 continue
             if path.name in (CONFIG, LOG):
                 path.unlink()
-            elif path.name == EVENTS or path.match("fold[0-9]*") or path.suffix == ".partial":
+            elif path.name == EVENTS or path.match("fold[0-9]*"):
                 shutil.rmtree(path)
         for folder in made:
             with suppress(OSError):  # something else is in there by now
@@ -213,7 +215,8 @@ class MetricsLog:
     def __init__(self, path: Path, *, until_step: int, tensorboard: bool) -> None:
         before = read_metrics(path) if path.exists() else []
         kept = takewhile(lambda line: line["step"] <= until_step, before)
-        path.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
+        with whole_file(path) as partial:
+            partial.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
         self._file = path.open("a")
         self._events = _tensorboard(path.parent / EVENTS) if tensorboard else None
 
@@ -268,12 +271,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w") as file:
-        file.write(json.dumps(value, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
+from hmsstore.view.saving import save
 from hmstrain.runs.folder import read_metrics
 
 RELIABILITY_BINS = 10
@@ -21,9 +22,9 @@ def draw_run(folder: Path, outcome: Mapping[str, Any]) -> None:
     """Draw the curves and the confusion of a run into its folder."""
     lines = read_metrics(folder / "metrics.jsonl")
     baseline = outcome["constant"]["kl_votes"] if outcome.get("constant") else None
-    curves(lines, outcome["best_step"], baseline).savefig(folder / "curves.png", dpi=110)
+    save(curves(lines, outcome["best_step"], baseline), folder / "curves.png", dpi=110)
     if outcome["test"] is not None:
-        confusion(outcome["test"]["confusion"]).savefig(folder / "confusion.png", dpi=110)
+        save(confusion(outcome["test"]["confusion"]), folder / "confusion.png", dpi=110)
 
 
 def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | None) -> Figure:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES, Store
+from hmsstore.atomic import whole_file
 from hmstrain.errors import DataError, RunError
 
 TESTED = "predictions.npz"
@@ -42,11 +43,10 @@ def write_predictions(
 ) -> None:
     """Write probabilities with what identifies each window, and the store's identity."""
     table = store.windows
-    partial = path.with_name(f".{path.name}")
     columns: dict[str, Any] = {name: table[name][rows] for name in COLUMNS}
     identity = np.asarray(store.identity)
-    np.savez(partial, row=rows, prediction=prediction, identity=identity, **columns)
-    partial.replace(path)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, row=rows, prediction=prediction, identity=identity, **columns)
 
 
 def read_predictions(folder: Path, store: Store) -> list[Predicted]:

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore import CLASSES, most_overlapping
+from hmsstore import CLASSES
+from hmsstore.windows import MANY_VOTES, typical_rows
 
-MANY_VOTES = 10
-"""Votes from which a window belongs to the competition's test population."""
 VOTE_GROUPS = {"1-3": (1, 3), "4-9": (4, 9), "10+": (MANY_VOTES, 10**9)}
 """The data's two populations have 3 votes, and 10 or more; few windows lie between."""
 CALIBRATION_BINS = 15
@@ -78,20 +77,6 @@ def kl_terms(p: Floats, q: Floats) -> Floats:
     np.divide(p, q, out=terms, where=p > 0)
     np.log(terms, out=terms, where=p > 0)
     return terms * p
-
-
-def typical_rows(
-    windows: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]
-) -> dict[str, NDArray[np.int64]]:
-    """Positions within `rows` of the windows that `kl_votes` and `kl_hi` are over."""
-    eeg, offset = windows["eeg_id"][rows], windows["eeg_offset_s"][rows]
-    votes = windows["votes"][rows]
-    many = np.flatnonzero(votes.sum(axis=1) >= MANY_VOTES)
-    empty = np.empty(0, np.int64)
-    return {
-        "votes": most_overlapping([eeg, votes], offset) if len(rows) else empty,
-        "hi": many[most_overlapping([eeg[many]], offset[many])] if len(many) else empty,
-    }
 
 
 def scores(

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hmsstore import Store
+from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
-from hmstrain.scoring.metrics import interval, kl_rows, mean, scores, typical_rows
+from hmstrain.scoring.metrics import interval, kl_rows, mean, scores
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

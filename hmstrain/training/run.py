@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hmsstore import Store
+from hmsstore.view.saving import save
 from hmstrain.config import Config
 from hmstrain.data.rows import plan_epochs
 from hmstrain.distributed import World
@@ -77,7 +78,7 @@ def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, t
     if world.main:
         outcome = _together(store, folder, found)
         figure = confusion(outcome["out_of_fold"]["confusion"])
-        figure.savefig(folder.path / "confusion.png", dpi=110)
+        save(figure, folder.path / "confusion.png", dpi=110)
         write_json(folder.path / OUTCOME, outcome)
 
 

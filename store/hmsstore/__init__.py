@@ -12,8 +12,8 @@ from hmsstore.errors import (
     RequestError,
     StoreError,
     UnsealedStoreError,
+    ViewError,
 )
-from hmsstore.overlap import most_overlapping
 from hmsstore.reader import Store
 from hmsstore.schema import (
     CHAINS,
@@ -26,6 +26,7 @@ from hmsstore.schema import (
     SIGNALS,
     SPLITS,
 )
+from hmsstore.windows import most_overlapping
 
 __version__ = "0.1.0"
 
@@ -46,5 +47,6 @@ __all__ = [
     "Store",
     "StoreError",
     "UnsealedStoreError",
+    "ViewError",
     "most_overlapping",
 ]

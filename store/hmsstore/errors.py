@@ -8,6 +8,7 @@
     |-- DamagedStoreError   files are missing, cut short, changed or contradict each other
     |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
     `-- RequestError        rows, split, fold, signal or shift that this store cannot serve
+        `-- ViewError       a display, picture or page that cannot be made as asked
 """
 
 from __future__ import annotations
@@ -57,3 +58,10 @@ class LeakingStoreError(StoreError):
 
 class RequestError(StoreError, ValueError):
     """The caller asked for something that this store does not hold."""
+
+
+class ViewError(RequestError):
+    """A window cannot be drawn as asked, or a picture or page cannot be written.
+
+    It is a `RequestError` so that one `except` covers all that a caller can ask for in vain.
+    """

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from hmsstore.arrays import Metadata, allow_open_files, check_layout, map_column, map_signal
 from hmsstore.disk import CAN_READ, StoreFiles
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
-from hmsstore.leakage import leaking_patients
 from hmsstore.manifest import Manifest, check_sizes, read_manifest
 from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column
 from hmsstore.shift import Table
+from hmsstore.windows import leaking_patients
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hmsstore import CHANNELS, RequestError, Store, StoreError
+from hmsstore import CHANNELS, RequestError, Store, StoreError, ViewError
 from hmsstore.view import (
     MONTAGES,
     Display,
@@ -15,7 +15,6 @@ from hmsstore.view import (
     draw,
     draw_grid,
     draw_window,
-    positions,
     shown,
 )
 from hmsstore.view.eeg import band_pass
@@ -55,22 +54,6 @@ def test_a_gap_in_one_electrode_is_a_gap_in_just_the_traces_that_need_it() -> No
     gaps = np.isnan(montage.derive(eeg_uv))
     assert [montage.labels[n] for n in np.flatnonzero(gaps[2])] == ["Fz-Cz"]
     assert gaps.sum() == 1
-
-
-def test_electrodes_lie_left_and_right_as_their_numbers_say_and_mirror_each_other() -> None:
-    at = positions()
-    assert len(at) == 19
-    for name, (x, y) in at.items():
-        assert np.hypot(x, y) < 1
-        if name.endswith("z"):
-            assert abs(x) < 1e-9
-        elif int(name[-1]) % 2:
-            assert x < 0
-            other = at[f"{name[:-1]}{int(name[-1]) + 1}"]
-            assert other == pytest.approx((-x, y))
-    assert at["Fp1"][1] > at["F3"][1] > at["C3"][1] > at["P3"][1] > at["O1"][1]
-    assert at["C3"] == pytest.approx((-0.4, 0))
-    assert at["T3"] == pytest.approx((-0.8, 0))
 
 
 def test_negative_goes_up_and_the_judged_ten_seconds_are_shaded(store: Store) -> None:
@@ -222,17 +205,17 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     save_pages([figure, figure], tmp_path / "b.pdf")
     assert (tmp_path / "b.pdf").read_bytes().count(b"/Type /Page ") == 2
     for name in ("a.xyz", "config", "train.csv", ""):
-        with pytest.raises(StoreError, match="expected a name that ends in"):
+        with pytest.raises(ViewError, match="expected a name that ends in"):
             save(figure, tmp_path / name)
-    with pytest.raises(StoreError, match="lies in a sealed store"):
+    with pytest.raises(ViewError, match="lies in a sealed store"):
         save(figure, store.path / "a.png")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(StoreError, match="it is no file"):
+    with pytest.raises(ViewError, match="it is not a regular file"):
         save(figure, tmp_path / "folder.png")
     (tmp_path / "folder.png").rmdir()
-    with pytest.raises(StoreError, match="name that ends in"):
+    with pytest.raises(ViewError, match="name that ends in"):
         Page("p").write(tmp_path / "train.csv")
-    with pytest.raises(StoreError, match="No such file"):
+    with pytest.raises(ViewError, match="No such file"):
         save(figure, tmp_path / "nowhere" / "a.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.pdf"]
 
@@ -249,8 +232,13 @@ def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -
     ],
 )
 def test_a_display_that_cannot_be_is_refused(wish: dict[str, object], message: str) -> None:
-    with pytest.raises(RequestError, match=message):
+    with pytest.raises(ViewError, match=message):
         Display(**wish)  # type: ignore[arg-type]
+
+
+def test_whoever_catches_a_refused_request_catches_a_refused_picture_too() -> None:
+    assert issubclass(ViewError, RequestError)
+    assert issubclass(ViewError, StoreError)
 
 
 def test_a_row_that_does_not_exist_is_refused(store: Store) -> None:

@@ -23,6 +23,7 @@ from bokeh.plotting import figure
 from bokeh.transform import dodge
 from numpy.typing import NDArray
 
+from hmsstore.montage import CHAIN_TITLES, region_side
 from hmsstore.schema import (
     CLASS_TITLES,
     EEG,
@@ -33,7 +34,6 @@ from hmsstore.schema import (
 from hmsstore.view import MONTAGES, Display, Importance
 from hmsstore.view.colours import BLUE, GREEN, MISSING, ORANGE, SIDES
 from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_places
-from hmsstore.view.montage import GROUPS
 from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, colour_limits
 
 DARKEST, FAINT = 0.7, 0.2
@@ -90,7 +90,8 @@ class Traces:
         shown = np.clip(traces / step, -CUT, CUT) + places
         self._ys = np.vstack([shown.T, ekg_place - to_height(ekg, 0.8)]).astype(np.float32)
         self._seconds = seconds.astype(np.float32)
-        self._colours = [*(SIDES.get(group[0], "#333333") for group in montage.groups), "#666666"]
+        sides = (region_side(group) for group in montage.groups)
+        self._colours = [*(SIDES.get(side, "#333333") for side in sides), "#666666"]
         self._draw_lines()
         labels = [*montage.labels, "EKG"]
         ticks = [round(place, 3) for place in (*places, ekg_place)]
@@ -159,7 +160,7 @@ class Spectrograms:
         self.figure.add_layout(bar, "above")
         self.figure.text(
             x=[-MINUTES] * count, y=[count - n - 0.02 for n in range(count)],
-            text=[f" {region}: {GROUPS[region]}" for region in REGIONS],
+            text=[f" {region}: {CHAIN_TITLES[region]}" for region in REGIONS],
             text_baseline="top", text_color="white", text_font_size="12px",
             background_fill_color="black", background_fill_alpha=0.5,
         )  # fmt: skip

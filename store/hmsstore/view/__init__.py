@@ -4,9 +4,10 @@
 >>> draw_window(store, 12).savefig("window.png")  # doctest: +SKIP
 """
 
+from hmsstore.montage import positions
 from hmsstore.view.eeg import Display, draw_eeg
 from hmsstore.view.importance import Importance
-from hmsstore.view.montage import MONTAGES, Montage, positions
+from hmsstore.view.montage import MONTAGES, Montage
 from hmsstore.view.spectrogram import draw_spectrograms
 from hmsstore.view.votes import draw_votes
 from hmsstore.view.window import Shown, draw, draw_grid, draw_window, shown

@@ -6,14 +6,16 @@ whose lightness rises evenly.
 
 from __future__ import annotations
 
+from hmsstore.montage import region_side
+
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-SIDES = {"L": BLUE, "R": ORANGE}
-"""Left and right of the head, by the first letter of a chain."""
+SIDES = {"left": BLUE, "right": ORANGE}
+"""Sides of the head, as `montage.side` and `region_side` name them."""
 POWER_MAP = "magma"
 MISSING = "#b8b8b8"
 """What stands for values that were not recorded."""
 
 
-def side(group: str) -> str:
-    """Colour of a chain."""
-    return SIDES.get(group[0], "0.2")
+def side_colour(region: str) -> str:
+    """Colour of a chain: its side of the head's."""
+    return SIDES.get(region_side(region), "0.2")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.errors import RequestError
+from hmsstore.errors import ViewError
 from hmsstore.schema import CHANNELS, EEG, JUDGED_S
-from hmsstore.view.colours import side
+from hmsstore.view.colours import side_colour
 from hmsstore.view.importance import Importance, shade_trace
 from hmsstore.view.montage import MONTAGES, Montage
 
@@ -31,7 +31,7 @@ class Display:
 
     Raises
     ------
-    RequestError
+    ViewError
         There is no such montage, or a number is out of range.
     """
 
@@ -49,25 +49,21 @@ class Display:
 
     def __post_init__(self) -> None:
         if self.montage not in MONTAGES:
-            raise RequestError(
-                f"montage {self.montage!r} does not exist: use {', '.join(MONTAGES)}"
-            )
+            raise ViewError(f"montage {self.montage!r} does not exist: use {', '.join(MONTAGES)}")
         if not 1 <= self.seconds <= EEG.window_s:
-            raise RequestError(
-                f"{self.seconds:g} seconds cannot be shown: use 1 to {EEG.window_s:g}"
-            )
+            raise ViewError(f"{self.seconds:g} seconds cannot be shown: use 1 to {EEG.window_s:g}")
         if self.spacing_uv is not None and not 1 <= self.spacing_uv <= 1e5:
-            raise RequestError(
+            raise ViewError(
                 f"a spacing of {self.spacing_uv:g} uV makes no picture: use 1 to 100,000"
             )
         low, high = self.band_hz
         if not 0 < low < high <= EEG.row_rate_hz / 2:
-            raise RequestError(
+            raise ViewError(
                 f"a band of {low:g} to {high:g} Hz cannot be shown: use two numbers over 0 and up "
                 f"to {EEG.row_rate_hz / 2:g}, the lower first"
             )
         if self.notch_hz and not 1 <= self.notch_hz <= EEG.row_rate_hz / 2:
-            raise RequestError(
+            raise ViewError(
                 f"a notch at {self.notch_hz:g} Hz makes no sense: use 1 to "
                 f"{EEG.row_rate_hz / 2:g}, such as 50 or 60, or 0 for none"
             )
@@ -120,7 +116,7 @@ def draw_eeg(
     # The axis grows downwards, so a negative voltage goes up.
     cut = np.clip(traces, -CUT * step, CUT * step)
     for number, (group, place) in enumerate(zip(montage.groups, places, strict=True)):
-        axes.plot(seconds, place + cut[:, number], lw=width, color=side(group))
+        axes.plot(seconds, place + cut[:, number], lw=width, color=side_colour(group))
         if importance is not None:
             strip = importance.of_trace(montage.labels[number], group)
             if strip is not None:

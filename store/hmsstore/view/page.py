@@ -9,7 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmsstore.view.saving import check_suffix, write_whole
+from hmsstore.view.saving import check_suffix, new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,11 +114,12 @@ class Page:
 
         Raises
         ------
-        StoreError
-            It cannot be written there, or is no page's name.
+        ViewError
+            It cannot be written there, or the name is not that of a page.
         """
         check_suffix(path, PAGES)
-        write_whole(path, lambda partial: partial.write_text(self.to_html(), encoding="utf-8"))
+        with new_file(path) as partial:
+            partial.write_text(self.to_html(), encoding="utf-8")
 
 
 def _is_number(cell: str) -> bool:

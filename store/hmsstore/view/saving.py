@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from hmsstore.errors import StoreError
+from hmsstore.atomic import whole_file
+from hmsstore.errors import ViewError
 from hmsstore.manifest import MANIFEST_NAME
 
 if TYPE_CHECKING:
@@ -18,16 +19,22 @@ PICTURES = "png", "pdf", "svg", "jpg", "jpeg", "webp"
 """Formats of pictures."""
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure; the path's suffix says in which format.
+def save(figure: Figure, path: Path, *, dpi: float | None = None) -> None:
+    """Write a figure; the path's suffix names the format.
+
+    Parameters
+    ----------
+    dpi : float, optional
+        Pixels per inch; else the figure's own.
 
     Raises
     ------
-    StoreError
-        It cannot be written there, or is no picture's name.
+    ViewError
+        It cannot be written there, or the name is not that of a picture.
     """
     form = check_suffix(path, PICTURES)
-    write_whole(path, lambda partial: figure.savefig(partial, format=form))
+    with new_file(path) as partial:
+        figure.savefig(partial, format=form, dpi="figure" if dpi is None else dpi)
 
 
 def save_pages(figures: Iterable[Figure], path: Path) -> None:
@@ -35,46 +42,47 @@ def save_pages(figures: Iterable[Figure], path: Path) -> None:
 
     Raises
     ------
-    StoreError
+    ViewError
         It cannot be written there.
     """
     from matplotlib.backends.backend_pdf import PdfPages
 
-    def write(partial: Path) -> None:
-        with PdfPages(partial) as pages:
-            for figure in figures:
-                pages.savefig(figure)
-
-    write_whole(path, write)
+    with new_file(path) as partial, PdfPages(partial) as pages:
+        for figure in figures:
+            pages.savefig(figure)
 
 
 def check_suffix(path: Path, known: Sequence[str]) -> str:
-    """Refuse a name that does not say one of these formats, so that no other file is replaced."""
-    form = path.suffix.removeprefix(".").lower()
-    if form not in known:
-        ends = ", ".join(f".{one}" for one in known)
-        raise StoreError(f"{path} cannot be written: expected a name that ends in {ends}.")
-    return form
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Have a file written under a name that nobody else uses, then give it its own.
+    """Refuse a name that does not end in one of these formats, so that no other file is replaced.
 
     Raises
     ------
-    StoreError
-        It cannot be written there: there is no such folder, the name is that of something else
+    ViewError
+        It ends in something else.
+    """
+    form = path.suffix.removeprefix(".").lower()
+    if form not in known:
+        ends = ", ".join(f".{one}" for one in known)
+        raise ViewError(f"{path} cannot be written: expected a name that ends in {ends}.")
+    return form
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Write a picture or page whole or not at all: the block writes under the name that it gets.
+
+    Raises
+    ------
+    ViewError
+        It cannot be written there: the folder does not exist, the name is taken by something other
         than a file, or it lies in a sealed store.
     """
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} cannot be written: it is no file.")
+        raise ViewError(f"{path} cannot be written: it is not a regular file.")
     if any((folder / MANIFEST_NAME).is_file() for folder in path.resolve().parents):
-        raise StoreError(f"{path} cannot be written: it lies in a sealed store.")
-    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+        raise ViewError(f"{path} cannot be written: it lies in a sealed store.")
     try:
-        write(partial)
-        partial.replace(path)
+        with whole_file(path) as partial:
+            yield partial
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}.") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise ViewError(f"{path} cannot be written: {error.strerror}.") from None

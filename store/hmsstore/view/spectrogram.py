@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore.montage import CHAIN_TITLES
 from hmsstore.schema import EEG, FREQUENCIES_HZ, JUDGED_S, REGIONS, SPECTROGRAM
 from hmsstore.view.colours import MISSING, POWER_MAP
 from hmsstore.view.eeg import gap_note
 from hmsstore.view.importance import SHARES, Importance, contour_levels
-from hmsstore.view.montage import GROUPS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def draw_spectrograms(
         mark_eeg(axis)
         axis.set_ylabel("Hz", fontsize=8)
         axis.tick_params(labelsize=8, labelbottom=region == REGIONS[-1])
-        title = f"{region}: {GROUPS[region]}{gap_note(missing)}"
+        title = f"{region}: {CHAIN_TITLES[region]}{gap_note(missing)}"
         axis.set_title(title, fontsize=9, loc="left", pad=2)
     label = "minutes from the window's centre; dotted: the EEG window; lines: the judged 10 s"
     if importance is not None and importance.spectrogram is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.errors import StoreError
+from hmsstore.errors import ViewError
 from hmsstore.reader import Store
 from hmsstore.schema import CLASS_TITLES, JUDGED_S, REGIONS, SIGNALS, SPLITS
 from hmsstore.view.eeg import Display, draw_eeg, share
@@ -125,8 +125,10 @@ def draw_window(
 
     Raises
     ------
-    StoreError
-        The row does not exist, or matplotlib is not installed.
+    RequestError
+        The row does not exist.
+    ViewError
+        matplotlib is not installed.
     """
     return draw(shown(store, row, prediction), display)
 
@@ -173,5 +175,5 @@ def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise StoreError("Drawing needs matplotlib. Run: pip install matplotlib") from None
+        raise ViewError("Drawing needs matplotlib. Run: pip install matplotlib") from None
     return Figure(figsize=(width, height), dpi=100, layout="constrained")

@@ -356,7 +356,7 @@ def test_what_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
             import_recordings([good], tmp_path / "out", stride_s=stride)
     with pytest.raises(ParameterError, match="exists"):
         import_recordings([good], tmp_path)
-    with pytest.raises(ParameterError, match="stands there twice"):
+    with pytest.raises(ParameterError, match="is given twice"):
         import_recordings([good, good], tmp_path / "out")
     with pytest.raises(ParameterError, match="no folder"):
         import_recordings([good], tmp_path / "a" / "b")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from hmsprep.planning.folds import assign
 from hmsprep.planning.parameters import Parameters
-from hmsstore.leakage import leaking_patients
 from hmsstore.schema import SPLITS
+from hmsstore.windows import leaking_patients
 
 TRAIN, TEST, PREDICT = (SPLITS.index(word) for word in ("train", "test", "predict"))
 

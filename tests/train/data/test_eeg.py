@@ -7,9 +7,8 @@ import pytest
 import scipy.signal
 import torch
 
-from hmsstore import CHAINS, CHANNELS, FEATURES
+from hmsstore import CHANNELS, montage
 from hmstrain.data import eeg as spectra
-from hmstrain.data import montage
 
 
 @pytest.fixture
@@ -19,27 +18,6 @@ def eeg() -> torch.Tensor:
         0, 9, (2, 1, 20)
     )
     return torch.tensor(noise, dtype=torch.float32)
-
-
-def test_the_montage_is_the_double_banana_with_the_midline() -> None:
-    assert len(montage.PAIRS) == 18
-    assert montage.PAIRS[:4] == (("Fp1", "F7"), ("F7", "T3"), ("T3", "T5"), ("T5", "O1"))
-    assert montage.PAIRS[16:] == (("Fz", "Cz"), ("Cz", "Pz"))
-    names = [(CHANNELS[f], CHANNELS[b]) for f, b in zip(montage.FRONT, montage.BACK, strict=True)]
-    assert names == list(montage.PAIRS)
-
-
-def test_swapping_exchanges_mirrored_electrodes_and_regions_and_undoes_itself() -> None:
-    swapped = [CHANNELS[i] for i in montage.SWAPPED_CHANNELS]
-    pairs = dict(zip(CHANNELS, swapped, strict=True))
-    assert (pairs["Fp1"], pairs["T6"], pairs["Cz"], pairs["EKG"]) == ("Fp2", "T5", "Cz", "EKG")
-    for left, right in (("LL", "RL"), ("LP", "RP")):
-        assert [pairs[e] for e in CHAINS[left]] == list(CHAINS[right])
-    features = [FEATURES[i] for i in montage.SWAPPED_FEATURES]
-    assert features[0] == "RL_0.59"
-    assert features[-1] == "LP_19.92"
-    for places in (montage.SWAPPED_CHANNELS, montage.SWAPPED_FEATURES):
-        assert [places[i] for i in places] == list(range(len(places)))
 
 
 def test_the_band_pass_is_a_butterworth_run_both_ways(eeg: torch.Tensor) -> None:

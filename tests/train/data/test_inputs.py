@@ -12,6 +12,7 @@ import torch
 from support.helpers import build_store
 
 from hmsstore import FEATURES, Store
+from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.config import Config
 from hmstrain.data.augment import Draws, blank_stripes, draw, mixed, shifts
 from hmstrain.data.inputs import (
@@ -22,7 +23,6 @@ from hmstrain.data.inputs import (
     image_shape,
     measure_normalisation,
 )
-from hmstrain.data.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.errors import DataError
 
 CPU = torch.device("cpu")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsstore import Store
+from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.data.rows import (
     Epoch,
@@ -22,7 +23,6 @@ from hmstrain.data.rows import (
     training_rows,
     validation_rows,
 )
-from hmstrain.scoring.metrics import typical_rows
 
 PLAIN = Config(batch_size=8)
 

@@ -14,8 +14,8 @@ from support.runs import train_small
 from torch import Tensor
 
 from hmsstore import CLASSES, REGIONS, Store
+from hmsstore.montage import PAIRS
 from hmstrain.config import Config
-from hmstrain.data.montage import PAIRS
 from hmstrain.errors import ModelError
 from hmstrain.models import make_network
 from hmstrain.reporting.attribution import (

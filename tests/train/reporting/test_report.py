@@ -11,11 +11,12 @@ from support.helpers import LARGEST_PAGE, Program, build_store
 from support.runs import train_small
 
 from hmsstore import Store
+from hmsstore.windows import typical_rows
 from hmstrain.errors import DataError, RunError
 from hmstrain.reporting.report import make_report, worst
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import TESTED, Predicted, read_predictions, write_predictions
-from hmstrain.scoring.metrics import kl_rows, typical_rows
+from hmstrain.scoring.metrics import kl_rows
 
 PROGRAM = Program("hmstrain")
 

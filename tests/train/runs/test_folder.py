@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_a_run_that_got_nowhere_removes_only_what_it_made(store: Store, tmp_path
     mine.mkdir()
     for name in ("metrics.jsonl", "thesis.txt"):
         (mine / name).write_text("mine")
-    with pytest.raises(RunError, match="holds something that is no run"):
+    with pytest.raises(RunError, match="is not empty and not a run"):
         train_small(store, mine)
     (mine / "config.json").write_text("{}")
     with pytest.raises(RunError, match=r"config\.json is damaged, or not of a run"):
@@ -89,6 +90,28 @@ def test_no_room_for_a_checkpoint_keeps_the_earlier_ones(
     assert not list(path.glob("*.partial"))
     monkeypatch.undo()
     train_small(store, path, resume=True)
+
+
+def test_everything_in_a_run_can_be_read_by_those_whom_the_umask_lets_read(
+    stopped: Path,
+) -> None:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    files = [path for path in stopped.rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"model.safetensors", "training.pt", "metrics.jsonl"}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o666 & ~mask}
+
+
+def test_resuming_removes_what_a_killed_run_left_unfinished(
+    store: Store, stopped: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(stopped, path)
+    left = path / ".last.0123abcd.partial"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(bytes(1000))
+    train_small(store, path, resume=True)
+    assert not left.exists()
 
 
 def _lacking(file: Path) -> None:

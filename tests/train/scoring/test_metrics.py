@@ -127,14 +127,3 @@ def test_scores_of_a_perfect_and_of_a_uniform_prediction(store: Store) -> None:
     assert sum(uniform["kl_per_class"].values()) == pytest.approx(uniform["kl"])
     low, high = uniform["intervals"]["kl"]
     assert low <= uniform["kl"] <= high
-
-
-def test_kl_votes_takes_one_window_of_each_eeg_and_votes(store: Store) -> None:
-    rows = store.select("train")
-    table = store.windows
-    typical = metrics.typical_rows(table, rows)
-    pairs = {(int(table["eeg_id"][r]), *table["votes"][r].tolist()) for r in rows}
-    assert len(typical["votes"]) == len(pairs)
-    many = {int(table["eeg_id"][r]) for r in rows if table["votes"][r].sum() >= 10}
-    found = table["eeg_id"][rows[typical["hi"]]].tolist()
-    assert sorted(found) == sorted(many)

@@ -402,7 +402,7 @@ def test_a_folder_is_never_shared_by_two_runs(
     with pytest.raises(RunError, match="another configuration: seed was 0, now 1"):
         train_small(store, undisturbed, resume=True, **(STAGES | {"seed": 1}))
     (tmp_path / "x").write_text("")
-    with pytest.raises(RunError, match="holds something that is no run"):
+    with pytest.raises(RunError, match="is not empty and not a run"):
         train_small(store, tmp_path, resume=True)
 
 

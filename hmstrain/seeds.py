@@ -1,0 +1,57 @@
+"""A run's seed and a stream's name -> random numbers that no other stream draws.
+
+Everything random of a run comes from its seed, a stream and where in the run it is drawn (a step,
+an epoch, a process), so a resumed run draws the same although no random state is stored. Each
+stream is a generator of its own: drawing more from one changes none of the others. Dropout and the
+like draw from torch's own generator, which each step seeds from the stream `NETWORK`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+import numpy as np
+
+
+@unique
+class Stream(IntEnum):
+    """What is drawn. The numbers are part of every run: another number is another run."""
+
+    AUGMENTATION = 1
+    """By step: flips, swaps, dropped pairs, stripes, noise and mixing of the whole batch."""
+    PARTNERS = 2
+    """By step and process: which windows are mixed."""
+    SHIFTS = 3
+    """By step: how far windows are shifted in time."""
+    NORMALISATION = 4
+    """Windows that normalisation is measured on."""
+    ORDER = 5
+    """By epoch: which windows are seen, and in which order."""
+    HELD_OUT_FOLD = 6
+    """By epoch: fold held out where folds rotate."""
+    PATIENTS = 7
+    """Patients that are trained on, where only a share of them is."""
+    ONE_PER_PATIENT = 8
+    """Windows on which the two embeddings are matched, one of each patient."""
+    NETWORK = 9
+    """By step and process: what the network itself draws, such as dropout."""
+
+
+def sequence(seed: int, stream: Stream, *where: int) -> np.random.SeedSequence:
+    """Seed of a stream at one place of a run.
+
+    Parameters
+    ----------
+    seed : int
+        The run's.
+    stream : Stream
+        What is drawn.
+    *where : int
+        Step or epoch, and process, as the stream says.
+    """
+    return np.random.SeedSequence([seed, int(stream), *where])
+
+
+def generator(seed: int, stream: Stream, *where: int) -> np.random.Generator:
+    """Make the generator of a stream at one place of a run; parameters as for `sequence`."""
+    return np.random.default_rng(sequence(seed, stream, *where))

@@ -1,0 +1,202 @@
+"""A path and a block that writes it -> the whole new file or folder, or what was there before.
+
+The block writes under a temporary name beside the target. Only when it ends well is the content
+forced to disk and renamed, so no reader, no crash and no power cut ever meets half a file. If the
+block fails, Ctrl-C included, the temporary name is removed. Only a killed process leaves one:
+`remove_leftovers` clears a folder of them.
+
+>>> with whole_file(Path("table.csv")) as partial:  # doctest: +SKIP
+...     partial.write_text("a,b")
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.partial", re.DOTALL)
+"""Temporary names."""
+NAME_LENGTH = 50
+"""Characters of the target's name in a temporary one, so that a long name stays a valid one."""
+NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""Some network file systems answer fsync of a folder so: they have none."""
+
+
+@contextmanager
+def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Write a file whole or not at all.
+
+    The file gets the rights that the umask gives to any new file, whoever writes it: some writers
+    (safetensors) make files that only their owner can read.
+
+    Parameters
+    ----------
+    path : Path
+        Target, in a folder that exists. A file of this name stays until the new one is whole.
+    replace : bool
+        False: refuse a name that is taken, before the block and again after it.
+
+    Yields
+    ------
+    Path
+        Free name in the same folder, for the block to write to.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken and `replace` is False.
+    OSError
+        The file cannot be written. An error about the temporary name names the target instead.
+    """
+    partial = _partial(path)
+    with _speaking_of(path, partial):
+        if not replace:
+            _refuse_taken(path)
+        rights = _usual_rights(partial)
+        try:
+            yield partial
+            if partial.stat().st_mode & 0o777 != rights:
+                partial.chmod(rights)
+            sync(partial)
+            if not replace:
+                _refuse_taken(path)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        sync(path.parent)
+
+
+@contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Write a folder whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Target, in a folder that exists.
+    replace : bool
+        True: a folder of this name is moved to `previous(path)` and removed once the new one
+        stands; a process killed in between leaves it there, whole. False: refuse a name that is
+        taken, unless by an empty folder.
+
+    Yields
+    ------
+    Path
+        New empty folder beside the target, for the block to fill.
+
+    Raises
+    ------
+    FileExistsError
+        The name is taken and `replace` is False.
+    OSError
+        The folder cannot be written. An error about the temporary name names the target instead.
+    """
+    partial = _partial(path)
+    with _speaking_of(path, partial):
+        if not replace and not _is_empty_folder(path):
+            _refuse_taken(path)
+        partial.mkdir()
+        try:
+            yield partial
+            _sync_tree(partial)
+            _swap(partial, path, replace)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def previous(path: Path) -> Path:
+    """Where `whole_folder` keeps the folder that it replaces until the new one stands."""
+    return path.with_name(f"{path.name}.old")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left unfinished in a folder and below.
+
+    Only for a folder in which nobody else is writing.
+    """
+    for found in sorted(folder.rglob(".*.partial")):
+        if LEFTOVER.fullmatch(found.name):
+            if found.is_dir():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file's content to disk, or a folder's entries, so that it survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name[:NAME_LENGTH]}.{uuid4().hex[:8]}.partial")
+
+
+def _refuse_taken(path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _usual_rights(partial: Path) -> int:
+    """Rights of a new file, learned by making one: reading the umask would change it."""
+    descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    try:
+        return os.fstat(descriptor).st_mode & 0o777
+    finally:
+        os.close(descriptor)
+        partial.unlink()
+
+
+def _sync_tree(folder: Path) -> None:
+    """Many at once: a file system takes files that wait together in one go."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    found = [path for path in folder.rglob("*") if not path.is_symlink()]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(sync, [*found, folder]))
+
+
+def _swap(partial: Path, path: Path, replace: bool) -> None:
+    """Give a whole folder its name; what had the name until now goes last."""
+    old = previous(path)
+    try:
+        if replace and path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        partial.rename(path)
+    except BaseException:
+        if replace and not path.exists() and old.exists():
+            with suppress(OSError):
+                old.rename(path)
+        raise
+    sync(path.parent)
+    if replace:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _speaking_of(path: Path, partial: Path) -> Iterator[None]:
+    """Have errors name the target, which the user knows, in place of the temporary name."""
+    try:
+        yield
+    except OSError as error:
+        name = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
+        if name == str(partial) or name.startswith(f"{partial}{os.sep}"):
+            error.filename = f"{path}{name[len(str(partial)) :]}"
+        raise
