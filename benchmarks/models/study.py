@@ -9,12 +9,12 @@ Stopped, the same command goes on where it was.
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import command, pace, simulated_store
-from hmstrain.reporting.study import COLUMNS, cells
 
 BUILT = ("--nan", "mean")
 """Neither missing spectrogram, by default seven deviations off, nor one recording louder than all
@@ -37,11 +37,11 @@ def main() -> None:
     store = simulated_store(work, arguments.windows, *BUILT)
     command("hmstrain", "study", store.path, *OPTIONS.split(), "--out", work / "study")
     table = json.loads((work / "study" / "study.json").read_text())
-    rows = [
-        dict(zip(COLUMNS, cells(row), strict=True))
-        | {"waiting": f"{pace(work / 'study' / row['name'])[1]:.2%}"}
-        for row in table["rows"]
-    ]
+    with (work / "study" / "study.csv").open(newline="") as file:
+        rows = [
+            cells | {"waiting": f"{pace(work / 'study' / row['name'])[1]:.2%}"}
+            for cells, row in zip(csv.DictReader(file), table["rows"], strict=True)
+        ]
     note = (
         f"{table['title']}. {len(store):,} simulated windows (`hmsprep build {' '.join(BUILT)}`), "
         f"{len(store.select('test'))} of them "

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.tools.conditions import module
 from hmsstore import Store
-from hmstrain.runs.folder import read_metrics
+from hmstrain.runs.log import read_metrics
 
 
 def command(*words: object) -> None:
@@ -31,7 +31,7 @@ def simulated_store(work: Path, windows: int, *options: str) -> Store:
 
 def pace(folder: Path) -> tuple[float, float]:
     """Windows per second of a run's training, and what share of its time it waited for data."""
-    lines = [line for line in read_metrics(folder / "metrics.jsonl") if line["event"] == "train"]
+    lines = read_metrics(folder / "metrics.jsonl", "train")
     steps = np.diff([0, *(line["step"] for line in lines)])
     rates = np.array([line["windows_per_s"] for line in lines])
     seconds = steps / rates  # in units of one batch

@@ -53,7 +53,7 @@ def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json:
         if not world.main:
             return
     if as_json:
-        console.print_json(outcome)
+        console.print_json(outcome.to_json())
     else:
         console.print_outcome(outcome)
         console.note(f"All of it is in {folder.path}.")
@@ -69,15 +69,14 @@ def test(folder: RunFolder, store: Path | None, split: str, device: str, *, as_j
         found = score_run(folder, opened, split, world)
         if not world.main:
             return
-    rows, prediction = found.pop("rows"), found.pop("prediction")
     name = f"{split}-{opened.identity[:12]}"
-    write_json(folder.path / f"{name}.json", found)
-    write_predictions(folder.path / f"{name}.npz", opened, rows, prediction)
+    write_json(folder.path / f"{name}.json", found.to_json())
+    write_predictions(folder.path / f"{name}.npz", opened, found.rows, found.prediction)
     if as_json:
-        console.print_json(found)
+        console.print_json(found.to_json())
     else:
         console.note(f"{folder.path} on {opened.path}, split {split}:")
-        console.print_outcome(found)
+        console.print_tested(found)
         console.note(f"Predictions are in {folder.path / name}.npz.")
 
 
@@ -86,7 +85,7 @@ def study(
 ) -> None:
     """Run the report's systems and print their table."""
     from hmstrain.distributed import join_world
-    from hmstrain.reporting.study import choose, markdown
+    from hmstrain.reporting.study import choose
     from hmstrain.reporting.study import study as run_study
 
     opened = open_store(store)
@@ -111,9 +110,9 @@ def study(
         if not world.main:
             return
     if as_json:
-        console.print_json(table)
+        console.print_json(table.to_json())
     else:
-        print(markdown(table))
+        print(table.to_markdown())
 
 
 def models(word: str | None, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore.schema import CLASS_TITLES
+from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
+from hmstrain.scoring.metrics import shown_in
+
+if TYPE_CHECKING:
+    from hmstrain.scoring.score_run import Tested
 
 errors = Console(stderr=True)
 EVERY_S = 10.0
@@ -135,79 +140,85 @@ class RunProgress:
     def _say(self, word: str, values: Mapping[str, Any], more: str) -> None:
         errors.print(
             f"step {values['step']:,}, epoch {values['epoch'] + 1}: {word} kl_votes "
-            f"{_number(values['kl_votes'])}, accuracy {_number(values['accuracy'])}{more}",
+            f"{score_text(values['kl_votes'])}, accuracy {score_text(values['accuracy'])}{more}",
             soft_wrap=True,
             highlight=False,
         )
 
 
-def print_outcome(outcome: Mapping[str, Any]) -> None:
-    """Print a run's scores on the test split, or on what else it was tested on."""
-    test = outcome["test"]
+def print_outcome(outcome: Outcome) -> None:
+    """Print a finished run's scores."""
     _print_folds(outcome)
-    if test is None:
+    if outcome.test is None:
         note("The store has no test split; the best validation is in metrics.json.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("", overflow="fold")
-    table.add_column(outcome.get("split", "test"), justify="right", no_wrap=True)
-    table.add_column("95% interval", no_wrap=True)
-    constant = outcome.get("constant")
-    if constant:
-        table.add_column("constant", justify="right", no_wrap=True)
-    intervals = test["intervals"]
-    rows = {
-        "kl": f"KL, all {test['windows']:,} windows",
-        "kl_votes": f"KL, one of each EEG and votes ({test['windows_votes']:,})",
-        "kl_hi": f"KL, 10 or more votes ({test['windows_hi']:,})",
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "f1_macro": "F1, macro",
-        "report_accuracy": "one-vs-rest accuracy",
-        "calibration_error": "calibration error",
-    }
-    for key, words in rows.items():
-        span = intervals.get(key)
-        cells = [words, _number(test[key]), f"{span[0]:.3f} to {span[1]:.3f}" if span else ""]
-        if constant:
-            cells.append(_number(constant[key]) if key in constant else "")
-        table.add_row(*cells)
-    Console().print(table)
-    by_class = zip(CLASS_TITLES, test["kl_per_class"].values(), strict=True)
-    parts = ", ".join(f"{title} {_number(value)}" for title, value in by_class)
-    Console().print(f"Parts of the KL, by class: {parts}", highlight=False)
-    if outcome.get("alignment"):
-        found = outcome["alignment"]
-        print(
-            f"embeddings: cosine {found['positive_cosine']:.2f} matched, "
-            f"{found['negative_cosine']:.2f} mismatched; "
-            f"retrieval@1 {found['retrieval_at_1']:.0%}, chance {found['chance']:.0%}"
-        )
-    if outcome.get("patients_trained_on"):
-        warn(
-            f"{outcome['patients_trained_on']} of {test['patients']} patients have the numbers of "
-            "patients that the run was trained or validated on: if they are the same, these scores "
-            "are too good."
-        )
-    elif outcome["leaks"]:
+    print_scores("test", outcome.test, outcome.constant, outcome.alignment)
+    if outcome.leaks:
         warn("Patients leak between training and test: these scores are too good.")
 
 
-def _print_folds(outcome: Mapping[str, Any]) -> None:
-    """Say how the folds of a run of all of them did."""
-    if "out_of_fold" not in outcome:
-        return
-    found = outcome["out_of_fold"]
-    print(
-        f"Out of fold, {found['windows']:,} windows: KL {_number(found['kl'])}, "
-        f"{_number(found['kl_votes'])} over one of each EEG and votes; "
-        f"accuracy {_number(found['accuracy'])}."
-    )
-    alone = outcome.get("test_of_single_folds", {}).get("kl_votes")
-    if alone:
+def print_tested(found: Tested) -> None:
+    """Print a run's scores on a store."""
+    print_scores(found.split, found.test, found.constant, found.alignment)
+    if found.patients_trained_on:
+        warn(
+            f"{found.patients_trained_on} of {found.test.patients} patients have the numbers of "
+            "patients that the run was trained or validated on: if they are the same, these scores "
+            "are too good."
+        )
+    elif found.leaks:
+        warn("Patients leak between training and test: these scores are too good.")
+
+
+def print_scores(
+    split: str, found: Scores, constant: Constant | None, alignment: Alignment | None
+) -> None:
+    """Print every score of a split, beside those of the constant prediction."""
+    counts = {"votes": f" ({found.windows_votes:,})", "hi": f" ({found.windows_hi:,})"}
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{found.windows:,} windows, {found.patients:,} patients", overflow="fold")
+    table.add_column(split, justify="right", no_wrap=True)
+    table.add_column("95% interval", no_wrap=True)
+    if constant is not None:
+        table.add_column("constant", justify="right", no_wrap=True)
+    for score in shown_in("final"):
+        interval = found.intervals.get(score.key)
+        cells = [
+            score.label + counts.get(score.over, ""),
+            score_text(found.get(score.key)),
+            "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}",
+        ]
+        if constant is not None:
+            compared = score.key in constant.values
+            cells.append(score_text(constant.get(score.key)) if compared else "")
+        table.add_row(*cells)
+    Console().print(table)
+    by_class = zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)
+    parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
+    Console().print(f"Parts of the KL, by class: {parts}", highlight=False)
+    if alignment is not None:
         print(
-            f"Test, below: the mean prediction of all {len(outcome['folds'])} networks. KL of each "
-            f"alone, over one of each EEG and votes: {alone['mean']:.3f} +- {alone['std']:.3f}."
+            f"embeddings: cosine {alignment.positive_cosine:.2f} matched, "
+            f"{alignment.negative_cosine:.2f} mismatched; "
+            f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}"
+        )
+
+
+def _print_folds(outcome: Outcome) -> None:
+    """Say how the folds of a run of all of them did."""
+    found = outcome.out_of_fold
+    if found is None:
+        return
+    print(
+        f"Out of fold, {found.windows:,} windows: KL {score_text(found['kl'])}, "
+        f"{score_text(found['kl_votes'])} over one of each EEG and votes; "
+        f"accuracy {score_text(found['accuracy'])}."
+    )
+    alone = outcome.test_of_single_folds.get("kl_votes")
+    if alone is not None:
+        print(
+            f"Test, below: the mean prediction of all {len(outcome.folds)} networks. KL of each "
+            f"alone, over one of each EEG and votes: {alone.mean:.3f} +- {alone.std:.3f}."
         )
 
 
@@ -222,10 +233,6 @@ def print_models(rows: list[tuple[str, str, str]], more: int) -> None:
     Console().print(table)
     if more:
         print(f"and {more:,} more of timm's: hmstrain models WORD lists those with a word in them")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:

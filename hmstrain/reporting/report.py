@@ -17,26 +17,18 @@ from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.notice import RESEARCH_ONLY
-from hmstrain.reporting.study import SYSTEMS, number, span
+from hmstrain.reporting.study import SYSTEMS
 from hmstrain.runs import plots
-from hmstrain.runs.folder import CONFIG, LOG, OUTCOME, RunFolder, read_metrics
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.log import LOG, read_metrics
+from hmstrain.runs.outcome import Outcome, Scores, interval_text, score_text
 from hmstrain.runs.predictions import Predicted, read_predictions
-from hmstrain.scoring.metrics import VOTE_GROUPS, kl_rows
+from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, kl_rows, shown_in
 
 SHOWN_WINDOWS = 4
 """Of the hardest, and of the most confidently wrong."""
 CLEAR = 0.5
 """Share of the votes from which a consensus counts as one that a model can be wrong about."""
-SCORES = {
-    "kl": "KL, all windows",
-    "kl_votes": "KL, one of each EEG and votes",
-    "kl_hi": "KL, 10 or more votes",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "f1_macro": "F1, macro",
-    "report_accuracy": "one-vs-rest accuracy",
-    "calibration_error": "calibration error",
-}
 
 
 def make_report(folder: RunFolder, store: Store) -> Page:
@@ -56,8 +48,7 @@ def make_report(folder: RunFolder, store: Store) -> Page:
     DataError
         It was trained on another store.
     """
-    outcome, settings = folder.read(OUTCOME), folder.read(CONFIG)
-    trained_on = settings["store"]["identity"]
+    outcome, trained_on = folder.outcome(), folder.store().identity
     if trained_on != store.identity:
         raise DataError(
             f"{folder.path} was trained on another store ({trained_on[:12]}) than {store.path} "
@@ -67,77 +58,75 @@ def make_report(folder: RunFolder, store: Store) -> Page:
     predicted = next(iter(read_predictions(folder.path, store)), None)
     page = Page(f"{config.model}, {config.inputs}: {folder.path.resolve().name}")
     page.note(RESEARCH_ONLY)
-    if outcome["leaks"]:
+    if outcome.leaks:
         page.warning("Patients leak between training and test: these scores are too good.")
     for message in store.info["warnings"]:
         page.warning(message)
-    found = outcome["test"] or outcome.get("out_of_fold")
+    found = outcome.scores
     if found is not None and predicted is not None:
         _scores(page, config, outcome, found, predicted.what)
         _details(page, store, found, predicted)
     _curves(page, folder, outcome)
     if predicted is not None:
         _windows(page, store, predicted)
-    _identity(page, config, settings, outcome)
+    _identity(page, config, folder.described(), outcome)
     return page
 
 
-def _scores(
-    page: Page, config: Config, outcome: Mapping[str, Any], found: Mapping[str, Any], what: str
-) -> None:
+def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: str) -> None:
     page.section("Scores")
-    published = next(
+    published: dict[str, float] = next(
         (
-            {"kl_votes": s.kl, "accuracy": s.accuracy, "f1_macro": s.f1}
-            for s in SYSTEMS
-            if (s.model, s.inputs, s.contrastive)
+            system.published
+            for system in SYSTEMS
+            if (system.model, system.inputs, system.contrastive)
             == (config.model, config.inputs, config.contrastive)
         ),
         {},
     )
-    constant = outcome.get("constant") or {}
+    constant = outcome.constant
     rows = [
         (
-            words,
-            number(found[key]),
-            span(found["intervals"].get(key)),
-            number(constant.get(key)),
-            number(published.get(key)),
+            score.label,
+            score_text(found.get(score.key)),
+            interval_text(found.intervals.get(score.key)),
+            score_text(None if constant is None else constant.get(score.key)),
+            score_text(published.get(score.key)),
         )
-        for key, words in SCORES.items()
+        for score in shown_in("final")
     ]
     header = ("", "this run", "95% interval", "constant prediction", "the report")
-    page.table(f"{found['windows']:,} {what}, {found['patients']:,} patients", header, rows)
+    page.table(f"{found.windows:,} {what}, {found.patients:,} patients", header, rows)
     page.note(
-        "Intervals resample patients. The constant prediction is the mean of the training targets. "
-        "The report's numbers, where it has this system, are from a random split of real windows "
-        "in which patients leak, with accuracy and F1 by formulas of its own."
+        f"{better_when_higher()} Intervals resample patients. The constant prediction is the mean "
+        "of the training targets. The report's numbers, where it has this system, are from a "
+        "random split of real windows in which patients leak, with its own formulas for accuracy "
+        "and F1."
     )
-    if constant.get("difference"):
-        less, spans = constant["difference"], constant["difference_intervals"]
+    if constant is not None:
         page.text(
-            "Less than the constant prediction, paired: "
+            "Compared with the constant prediction, window by window (below 0: better): "
             + "; ".join(
-                f"{key} {number(value)} {span(spans[key])}"
-                for key, value in less.items()
+                f"{key} {value:+.3f} {interval_text(constant.difference_intervals[key])}".strip()
+                for key, value in constant.difference.items()
                 if value is not None
             )
             + "."
         )
-    if outcome.get("alignment"):
-        matched = outcome["alignment"]
+    if outcome.alignment is not None:
+        matched = outcome.alignment
         page.text(
-            f"Embeddings of EEG and spectrogram: cosine {matched['positive_cosine']:.2f} if they "
-            f"belong together, {matched['negative_cosine']:.2f} if not; a patient's EEG is found "
-            f"by its spectrogram {matched['retrieval_at_1']:.0%} of the time, by chance "
-            f"{matched['chance']:.0%}."
+            f"Embeddings of EEG and spectrogram: cosine {matched.positive_cosine:.2f} for pairs "
+            f"that belong together, {matched.negative_cosine:.2f} for pairs that do not. A "
+            f"patient's spectrogram retrieves its EEG {matched.retrieval_at_1:.0%} of the time "
+            f"(by chance, {matched.chance:.0%})."
         )
 
 
-def _details(page: Page, store: Store, found: Mapping[str, Any], predicted: Predicted) -> None:
+def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> None:
     page.section("Where it is right and wrong")
     page.figure(
-        plots.confusion(found["confusion"]),
+        plots.confusion(found.confusion),
         "Expert consensus against the class that the model finds most probable.",
     )
     page.figure(
@@ -146,25 +135,23 @@ def _details(page: Page, store: Store, found: Mapping[str, Any], predicted: Pred
         "probability given to it: on the diagonal, probabilities mean what they say. Below: how "
         "many windows.",
     )
-    groups = {f"{name} votes": found["kl_per_votes"][name] for name in VOTE_GROUPS}
+    groups = {f"{name} votes": found.kl_per_votes.get(name) for name in VOTE_GROUPS}
     page.figure(
-        plots.kl_parts(
-            dict(zip(CLASS_TITLES, found["kl_per_class"].values(), strict=True)), groups
-        ),
+        plots.kl_parts(dict(zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)), groups),
         "KL divergence: what each class adds to the mean over all windows (the parts sum to it), "
         "and the mean of windows with few and many votes.",
     )
 
 
-def _curves(page: Page, folder: RunFolder, outcome: Mapping[str, Any]) -> None:
+def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
     page.section("Training")
-    baseline = (outcome.get("constant") or {}).get("kl_votes")
+    baseline = None if outcome.constant is None else outcome.constant.get("kl_votes")
     for part in [folder.path, *sorted(folder.path.glob("fold[0-9]*"))]:
         if (part / LOG).is_file():
-            own = RunFolder(part).read(OUTCOME)
+            best_step = RunFolder(part).outcome().best_step
             name = "" if part == folder.path else f"{part.name}: "
             page.figure(
-                plots.curves(read_metrics(part / LOG), own["best_step"], baseline),
+                plots.curves(read_metrics(part / LOG), best_step, baseline),
                 f"{name}Loss, validation and, where it was looked at, test over steps; learning "
                 "rate below.",
             )
@@ -214,9 +201,7 @@ def worst(
     return hardest, first_of_eegs(by_sureness, hardest)
 
 
-def _identity(
-    page: Page, config: Config, settings: Mapping[str, Any], outcome: Mapping[str, Any]
-) -> None:
+def _identity(page: Page, config: Config, settings: Mapping[str, Any], outcome: Outcome) -> None:
     page.section("What this is of")
     usual = Config()
     rows = [
@@ -226,6 +211,6 @@ def _identity(
     ]
     page.table("Settings other than usual", ("setting", "here", "usually"), rows)
     made = {"store": settings["store"]["path"], "its identity": settings["store"]["identity"]}
-    made |= outcome.get("versions", settings["versions"])
+    made |= outcome.versions
     made["processes"] = settings["processes"]
     page.table("Store and versions", ("", ""), [(key, str(value)) for key, value in made.items()])

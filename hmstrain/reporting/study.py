@@ -1,14 +1,14 @@
 """The report's nine systems, and others, on one store -> one table beside published numbers.
 
-Each row is an ordinary run in a folder of its own, as `hmstrain run` would make it; a study that is
-stopped goes on with the row it was at.
+Each row is an ordinary run in a folder of its own, as `hmstrain run` would make it; a study that
+was stopped resumes with the row it was at.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.models import make_network
 from hmstrain.runs.folder import CONFIG, RunFolder, write_json
-from hmstrain.runs.plots import study_bars
+from hmstrain.runs.outcome import Outcome, interval_text, score_text
+from hmstrain.runs.plots import Bar, study_bars
+from hmstrain.scoring.metrics import better_when_higher, shown_in
 from hmstrain.training.run import run
 from hmstrain.training.step_log import Tell
 
@@ -36,6 +38,17 @@ class System:
     kl: float | None = None
     accuracy: float | None = None
     f1: float | None = None
+
+    @property
+    def published(self) -> dict[str, float]:
+        """What the report published of it, by key of the score that it compares with."""
+        found = {"kl_votes": self.kl, "accuracy": self.accuracy, "f1_macro": self.f1}
+        return {key: value for key, value in found.items() if value is not None}
+
+    @property
+    def title_of_inputs(self) -> str:
+        """Inputs, and whether their embeddings are pulled together."""
+        return f"{self.inputs} contrastive" if self.contrastive else self.inputs
 
     @property
     def name(self) -> str:
@@ -73,19 +86,141 @@ SYSTEMS = (
 """The student report's results, on a random split of windows (patients leak); its contrastive model
 was never finished. Its accuracy and F1 follow formulas of its own."""
 
-COLUMNS = (
-    "model",
-    "inputs",
-    "kl_votes",
-    "95% interval",
-    "less constant",
-    "kl_hi",
-    "accuracy",
-    "F1",
-    "report KL",
-    "report accuracy",
-    "report F1",
-)
+MAIN = "kl_votes"
+"""Score by which systems are compared: with its interval, and less the constant prediction's."""
+PUBLISHED = {"kl_votes": "report KL", "accuracy": "report accuracy", "f1_macro": "report F1"}
+"""Column of each score that the report published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A system of a study, and what its run came to."""
+
+    system: System
+    outcome: Outcome
+
+    @property
+    def main(self) -> tuple[float | None, tuple[float, float] | None]:
+        """The main score and its interval, where there is a test split."""
+        test = self.outcome.test
+        return (None, None) if test is None else (test.get(MAIN), test.intervals.get(MAIN))
+
+    def to_json(self) -> dict[str, Any]:
+        """As a row of `study.json`."""
+        test, constant = self.outcome.test, self.outcome.constant
+        alignment = self.outcome.alignment
+        return {
+            "name": self.system.name,
+            "model": self.system.model,
+            "inputs": self.system.title_of_inputs,
+            **{score.key: test and test.get(score.key) for score in shown_in("final")},
+            "interval": self.main[1],
+            "less_constant": constant and dict(constant.difference),
+            "less_constant_intervals": constant and dict(constant.difference_intervals),
+            "alignment": alignment and asdict(alignment),
+            "published": {
+                "kl": self.system.kl,
+                "accuracy": self.system.accuracy,
+                "f1": self.system.f1,
+            },
+        }
+
+    def cells(self) -> list[str]:
+        """As a row of the table, in the order of `columns`."""
+        test, constant = self.outcome.test, self.outcome.constant
+        texts = [self.system.model, self.system.title_of_inputs]
+        for score in shown_in("study"):
+            texts.append(score_text(None if test is None else test.get(score.key)))
+            if score.key == MAIN:
+                texts.append(interval_text(self.main[1]))
+                less = None if constant is None else constant.difference.get(MAIN)
+                span = None if constant is None else constant.difference_intervals.get(MAIN)
+                texts.append(f"{score_text(less)} {interval_text(span)}".strip())
+        published = self.system.published
+        return [*texts, *(score_text(published.get(key)) for key in PUBLISHED)]
+
+
+def columns() -> list[str]:
+    """Titles of the table's columns; scores have their names in `metrics.json`."""
+    titles = ["model", "inputs"]
+    for score in shown_in("study"):
+        titles += [score.key, "95% interval", "less constant"] if score.key == MAIN else [score.key]
+    return [*titles, *PUBLISHED.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Systems trained on one store: what `study.json`, `.csv`, `.md`, `.html` and `.png` hold."""
+
+    title: str
+    """Where weights came from, how much was seen, whose patients leak."""
+    config: Config
+    """What all systems have in common."""
+    store: str
+    """Identity of the store."""
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def constant_kl(self) -> float | None:
+        """The constant prediction's KL, over one window of each EEG and votes."""
+        found = [row.outcome.constant for row in self.rows if row.outcome.constant is not None]
+        return found[-1].get(MAIN) if found else None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `study.json`."""
+        return {
+            "title": self.title,
+            "constant_kl_votes": self.constant_kl,
+            "config": self.config.to_json(),
+            "store": self.store,
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+    def to_markdown(self) -> str:
+        """The table as Markdown, with what one has to know to read it."""
+        titles = columns()
+        lines = [
+            f"# Study: {self.title}",
+            "",
+            "| " + " | ".join(titles) + " |",
+            "|" + "---|" * len(titles),
+            *("| " + " | ".join(row.cells()) + " |" for row in self.rows),
+            "",
+            self.explanation(),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def explanation(self) -> str:
+        """What one has to know to read the table."""
+        names = "; ".join(f"{score.key}: {score.label}" for score in shown_in("study"))
+        return (
+            f"{names}. {better_when_higher()} The constant prediction, the mean of the training "
+            f"targets, has {MAIN} {score_text(self.constant_kl)}. 'less constant' is {MAIN} minus "
+            "the constant prediction's (below 0: better), paired window by window, with its 95% "
+            "interval over patients. The report's numbers are from a random split of windows of "
+            "real data, in which patients leak, with its own formulas for accuracy and F1; its "
+            "contrastive model was never finished."
+        )
+
+    def write(self, out: Path) -> None:
+        """Write the table into a folder in each of its forms."""
+        write_json(out / "study.json", self.to_json())
+        with whole_file(out / "study.md") as partial:
+            partial.write_text(self.to_markdown())
+        with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
+            csv.writer(file).writerows([columns(), *(row.cells() for row in self.rows)])
+        figure = study_bars(
+            [Bar(row.system.name, *row.main, row.system.kl) for row in self.rows],
+            self.constant_kl,
+            self.title,
+        )
+        save(figure, out / "study.png", dpi=110)
+        page = Page("Systems compared")
+        page.text(self.title)
+        page.figure(figure, "KL of each system with its 95% interval, and the published numbers.")
+        page.table("", columns(), [row.cells() for row in self.rows])
+        page.note(self.explanation())
+        page.write(out / "study.html")
 
 
 def choose(names: list[str] | None) -> list[System]:
@@ -119,8 +254,8 @@ def study(
     world: World,
     systems: list[System],
     tell: Callable[[System], Tell],
-) -> dict[str, Any]:
-    """Run each system, or go on with those that are unfinished, and put the table together.
+) -> Study:
+    """Run each system, or resume those that are unfinished, and put the table together.
 
     Parameters
     ----------
@@ -143,43 +278,18 @@ def study(
         raise ConfigError(f"{out} is the folder of a run. Name another --out for the study.")
     for system in systems:
         make_network(system.of(config))  # refuses now what would otherwise stop a later row
-    table: dict[str, Any] = {
-        "title": heading(config, store),
-        "constant_kl_votes": None,
-        "config": config.to_json(),
-        "store": store.identity,
-        "rows": [],
-    }
+    table = Study(heading(config, store), config, store.identity)
     for system in systems:
         folder = RunFolder(out / system.name)
-        found = run(system.of(config), store, folder, world, tell(system), resume=True)
-        table["rows"].append(_row(system, found))
-        if found.get("constant"):
-            table["constant_kl_votes"] = found["constant"]["kl_votes"]
+        outcome = run(system.of(config), store, folder, world, tell(system), resume=True)
+        table = replace(table, rows=(*table.rows, Row(system, outcome)))
         if world.main:
-            _write(table, out)
+            table.write(out)
     return table
 
 
-def _write(table: dict[str, Any], out: Path) -> None:
-    rows = table["rows"]
-    write_json(out / "study.json", table)
-    with whole_file(out / "study.md") as partial:
-        partial.write_text(markdown(table))
-    with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *(cells(row) for row in rows)])
-    figure = study_bars(rows, table["constant_kl_votes"], table["title"])
-    save(figure, out / "study.png", dpi=110)
-    page = Page("Study of the systems side by side")
-    page.text(table["title"])
-    page.figure(figure, "KL of each system with its 95% interval, beside the published numbers.")
-    page.table("", COLUMNS, [cells(row) for row in rows])
-    page.note(explanation(table))
-    page.write(out / "study.html")
-
-
 def heading(config: Config, store: Store) -> str:
-    """What a study's table stands under: where weights came from, how much was seen, who leaks."""
+    """Title of a study: where weights came from, how much was seen, whose patients leak."""
     start = "from scratch"
     if config.pretrained:
         start = "timm's weights (naive_cnn from scratch)"
@@ -196,78 +306,3 @@ def heading(config: Config, store: Store) -> str:
     leaks = "PATIENTS LEAK between training and test"
     parts.append(leaks if store.leaks else "test split by patient")
     return ", ".join(parts)
-
-
-def _row(system: System, found: dict[str, Any]) -> dict[str, Any]:
-    test = found["test"] or {}
-    constant = found.get("constant") or {}
-    return {
-        "name": system.name,
-        "model": system.model,
-        "inputs": system.inputs + " contrastive" * system.contrastive,
-        "kl_votes": test.get("kl_votes"),
-        "interval": test.get("intervals", {}).get("kl_votes"),
-        "kl": test.get("kl"),
-        "kl_hi": test.get("kl_hi"),
-        "accuracy": test.get("accuracy"),
-        "f1_macro": test.get("f1_macro"),
-        "less_constant": constant.get("difference"),
-        "less_constant_intervals": constant.get("difference_intervals"),
-        "alignment": found.get("alignment"),
-        "published": {"kl": system.kl, "accuracy": system.accuracy, "f1": system.f1},
-    }
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """One row of the table as text."""
-    published = row["published"]
-    less = (row["less_constant"] or {}).get("kl_votes")
-    less_interval = (row["less_constant_intervals"] or {}).get("kl_votes")
-    return [
-        row["model"],
-        row["inputs"],
-        number(row["kl_votes"]),
-        span(row["interval"]),
-        f"{number(less)} {span(less_interval)}".strip(),
-        number(row["kl_hi"]),
-        number(row["accuracy"]),
-        number(row["f1_macro"]),
-        number(published["kl"]),
-        number(published["accuracy"]),
-        number(published["f1"]),
-    ]
-
-
-def markdown(table: dict[str, Any]) -> str:
-    """The table as Markdown, with what one has to know to read it."""
-    lines = [
-        f"# Study: {table['title']}",
-        "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
-        *("| " + " | ".join(cells(row)) + " |" for row in table["rows"]),
-        "",
-        explanation(table),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def explanation(table: dict[str, Any]) -> str:
-    """What one has to know to read the table."""
-    return (
-        f"A constant prediction has kl_votes {number(table['constant_kl_votes'])}. "
-        "'less constant' is kl_votes less that of the constant prediction (below 0: better), "
-        "paired window by window, with its 95% interval over patients. The report's numbers are "
-        "from a random split of windows, in which patients leak, on real data, with accuracy and "
-        "F1 by formulas of its own; its contrastive model was never finished."
-    )
-
-
-def number(value: float | None) -> str:
-    """Three decimals, or a dash."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def span(interval: list[float] | None) -> str:
-    """An interval in brackets, or nothing."""
-    return "" if not interval else f"[{interval[0]:.3f}, {interval[1]:.3f}]"

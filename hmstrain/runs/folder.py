@@ -20,24 +20,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
 from hmsstore.atomic import remove_leftovers, whole_file
+from hmsstore.json_shapes import ShapeError
 from hmstrain.config import Config, make_config
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint
+from hmstrain.runs.log import EVENTS, LOG
+from hmstrain.runs.outcome import Outcome, StoreId
 
 MACHINE_ONLY = ("device", "data", "loader_threads", "tensorboard")
 """Settings that change nothing about a run's outcome beyond rounding."""
-CONFIG, LOG, OUTCOME, EVENTS = "config.json", "metrics.jsonl", "metrics.json", "tensorboard"
-KEYS = {
-    CONFIG: {"config", "store", "versions", "processes"},
-    OUTCOME: {"store", "test", "versions", "leaks"},
-}
-"""What each file must hold to be one of a run."""
+CONFIG, OUTCOME = "config.json", "metrics.json"
+KEYS = {"config", "store", "versions", "processes"}
+"""What a `config.json` must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
 
 
@@ -163,11 +162,11 @@ class RunFolder:
                 folder.rmdir()
 
     def _check_same(self, config: Config, store: Store, processes: int) -> None:
-        before = self.read(CONFIG)
-        if before["store"]["identity"] != store.identity:
+        before, trained_on = self.described(), self.store().identity
+        if trained_on != store.identity:
             raise RunError(
-                f"{self.path} was trained on another store ({before['store']['identity'][:12]}) "
-                f"than {store.path} ({store.identity[:12]}). Name that store, or another --out."
+                f"{self.path} was trained on another store ({trained_on[:12]}) than {store.path} "
+                f"({store.identity[:12]}). Name that store, or another --out."
             )
         ours = config.to_json()
         different = [
@@ -183,57 +182,56 @@ class RunFolder:
                 "same to go on with it, or name another --out."
             )
 
-    def read(self, name: str) -> dict[str, Any]:
-        """Read one of the folder's JSON files.
+    def described(self) -> dict[str, Any]:
+        """Read `config.json`: config, store, versions and processes.
 
         Raises
         ------
         RunError
-            It is not there.
+            It is not there, or damaged.
+        """
+        value = self._read(CONFIG)
+        store = value.get("store") if isinstance(value, dict) else None
+        known = isinstance(store, dict) and {"path", "identity"} <= store.keys()
+        if not known or not value.keys() >= KEYS:
+            raise RunError(f"{self.path / CONFIG} is damaged, or not of a run.")
+        return value
+
+    def store(self) -> StoreId:
+        """Read which store the run is trained on; raises RunError as `described` does."""
+        return StoreId(**{key: self.described()["store"][key] for key in ("path", "identity")})
+
+    def outcome(self) -> Outcome:
+        """Read `metrics.json`.
+
+        Raises
+        ------
+        RunError
+            It is not there, since the run is not finished; or damaged.
         """
         try:
-            value: dict[str, Any] = json.loads((self.path / name).read_text())
+            return Outcome.from_json(self._read(OUTCOME))
+        except ShapeError as error:
+            raise RunError(f"{self.path / OUTCOME} is damaged, or not of a run: {error}.") from None
+
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Write `metrics.json`: the run is finished."""
+        write_json(self.path / OUTCOME, outcome.to_json())
+
+    def _read(self, name: str) -> Any:
+        try:
+            return json.loads((self.path / name).read_text())
         except FileNotFoundError:
-            raise RunError(f"{self.path} holds no {name}: it is no run, or not finished.") from None
+            raise RunError(
+                f"{self.path} holds no {name}: it is not a run, or not finished."
+            ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / name} cannot be read: {error}") from None
-        store = value.get("store") if isinstance(value, dict) else None
-        described = isinstance(store, dict) and {"path", "identity"} <= store.keys()
-        if not described or not KEYS[name] <= value.keys():
-            raise RunError(f"{self.path / name} is damaged, or not of a run.")
-        return value
 
     def config(self) -> Config:
         """Configuration of the run."""
-        self.read(CONFIG)
+        self.described()
         return make_config(self.path / CONFIG)
-
-
-class MetricsLog:
-    """`metrics.jsonl`: one JSON object a line, flushed as it goes."""
-
-    def __init__(self, path: Path, *, until_step: int, tensorboard: bool) -> None:
-        before = read_metrics(path) if path.exists() else []
-        kept = takewhile(lambda line: line["step"] <= until_step, before)
-        with whole_file(path) as partial:
-            partial.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
-        self._file = path.open("a")
-        self._events = _tensorboard(path.parent / EVENTS) if tensorboard else None
-
-    def add(self, event: str, step: int, values: Mapping[str, Any]) -> None:
-        """Append a line."""
-        self._file.write(json.dumps({"event": event, "step": step, **values}) + "\n")
-        self._file.flush()
-        if self._events is not None:
-            for name, value in values.items():
-                if isinstance(value, int | float):
-                    self._events.add_scalar(f"{event}/{name}", value, step)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
 
 
 def _lock(handle: int, path: Path) -> None:
@@ -246,27 +244,6 @@ def _lock(handle: int, path: Path) -> None:
         ) from None
     except OSError:
         return  # some network file systems lock nothing
-
-
-def _tensorboard(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise RunError("TensorBoard is missing: pip install '.[tensorboard]'.") from None
-    return SummaryWriter(str(folder))
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All lines of a `metrics.jsonl`, up to one that was cut short by whatever ended the run."""
-    found = []
-    for text in path.read_text(errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-            line["event"], line["step"]
-        except (ValueError, KeyError, TypeError):
-            break
-        found.append(line)
-    return found
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

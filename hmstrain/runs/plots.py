@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
 from hmsstore.view.saving import save
-from hmstrain.runs.folder import read_metrics
+from hmstrain.runs.log import LOG, read_metrics
+from hmstrain.runs.outcome import Outcome
 
 RELIABILITY_BINS = 10
 
 
-def draw_run(folder: Path, outcome: Mapping[str, Any]) -> None:
+def draw_run(folder: Path, outcome: Outcome) -> None:
     """Draw the curves and the confusion of a run into its folder."""
-    lines = read_metrics(folder / "metrics.jsonl")
-    baseline = outcome["constant"]["kl_votes"] if outcome.get("constant") else None
-    save(curves(lines, outcome["best_step"], baseline), folder / "curves.png", dpi=110)
-    if outcome["test"] is not None:
-        save(confusion(outcome["test"]["confusion"]), folder / "confusion.png", dpi=110)
+    baseline = None if outcome.constant is None else outcome.constant.get("kl_votes")
+    lines = read_metrics(folder / LOG)
+    save(curves(lines, outcome.best_step, baseline), folder / "curves.png", dpi=110)
+    if outcome.test is not None:
+        save(confusion(outcome.test.confusion), folder / "confusion.png", dpi=110)
 
 
-def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | None) -> Figure:
+def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: float | None) -> Figure:
     """Loss, validation and test KL over steps, with the schedule below."""
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -47,7 +49,8 @@ def curves(lines: list[dict[str, Any]], best_step: int, constant_kl: float | Non
             )
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
-    loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
+    if best_step is not None:
+        loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
     loss.set_xlim(0, max((line["step"] for line in lines), default=1) * 1.02)
     loss.set_ylabel("KL divergence")
     loss.set_ylim(bottom=0)
@@ -127,33 +130,32 @@ def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]
     return figure
 
 
-def study_bars(rows: list[dict[str, Any]], constant_kl: float | None, title: str) -> Figure:
-    """KL of each row of a study with its interval, beside the published numbers."""
-    figure = Figure(figsize=(8, 0.55 * len(rows) + 1.6), layout="constrained")
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A system of a study as it is drawn."""
+
+    name: str
+    kl: float | None
+    interval: tuple[float, float] | None
+    published_kl: float | None
+
+
+def study_bars(bars: Sequence[Bar], constant_kl: float | None, title: str) -> Figure:
+    """KL of each system of a study with its interval, beside the published numbers."""
+    figure = Figure(figsize=(8, 0.55 * len(bars) + 1.6), layout="constrained")
     axis = figure.subplots()
-    place = np.arange(len(rows))[::-1]
-    found = [row for row in rows if row["kl_votes"] is not None]
-    at = [place[rows.index(row)] for row in found]
-    axis.barh(at, [row["kl_votes"] for row in found], 0.5, color=BLUE, label="here, kl_votes")
-    for height, row in zip(at, found, strict=True):
-        if row["interval"]:
-            axis.plot(row["interval"], [height, height], color="black", lw=1.2)
-    published = [
-        (p, row["published"]["kl"])
-        for p, row in zip(place, rows, strict=True)
-        if row["published"]["kl"] is not None
-    ]
-    axis.plot(
-        [kl for _, kl in published],
-        [height for height, _ in published],
-        "D",
-        color=ORANGE,
-        ms=5,
-        label="report (real data, patients leak)",
-    )
+    places = np.arange(len(bars))[::-1]
+    kls = [np.nan if bar.kl is None else bar.kl for bar in bars]
+    axis.barh(places, kls, 0.5, color=BLUE, label="here, kl_votes")
+    for place, bar in zip(places, bars, strict=True):
+        if bar.interval is not None:
+            axis.plot(bar.interval, [place, place], color="black", lw=1.2)
+    published = [np.nan if bar.published_kl is None else bar.published_kl for bar in bars]
+    label = "report (real data, patients leak)"
+    axis.plot(published, places, "D", color=ORANGE, ms=5, label=label)
     if constant_kl is not None:
         axis.axvline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction")
-    axis.set_yticks(place, [row["name"] for row in rows])
+    axis.set_yticks(places, [bar.name for bar in bars])
     axis.set_xlabel("KL divergence (lower is better)")
     axis.set_xlim(left=0)
     axis.set_title(title, fontsize=10)

@@ -7,14 +7,16 @@ votes: the competition's population. Published numbers compare with the last two
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hmsstore import CLASSES
 from hmsstore.windows import MANY_VOTES, typical_rows
+from hmstrain.runs.outcome import Scores
 
 VOTE_GROUPS = {"1-3": (1, 3), "4-9": (4, 9), "10+": (MANY_VOTES, 10**9)}
 """The data's two populations have 3 votes, and 10 or more; few windows lie between."""
@@ -79,6 +81,123 @@ def kl_terms(p: Floats, q: Floats) -> Floats:
     return terms * p
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Labelled windows and what a model says of them: what scores are computed from."""
+
+    target: Floats
+    """(N, K) votes over their sum."""
+    prediction: Floats
+    """(N, K) probabilities."""
+    truth: NDArray[np.int64]
+    """(N,) expert consensus."""
+    chosen: NDArray[np.int64]
+    """(N,) most probable class."""
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Windows by true class (rows) and predicted class (columns), (K, K)."""
+        return confusion(self.truth, self.chosen, self.target.shape[1])
+
+    def take(self, places: NDArray[np.int64]) -> Judged:
+        """Some of the windows."""
+        return Judged(*(getattr(self, one.name)[places] for one in fields(self)))
+
+
+Where = Literal["validation", "epoch test", "constant", "spread", "study"]
+"""Places beside the final scores (`metrics.json`, the terminal, a report), which have every score.
+
+Each validation and the test after an epoch, in `metrics.jsonl`; the comparison with the constant
+prediction, paired; mean and standard deviation over single folds; the table of a study.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A figure of predictions: how it is computed, over which windows, and where it is shown."""
+
+    key: str
+    """Its name in `metrics.json` and `metrics.jsonl`."""
+    label: str
+    """Its name where a person reads it."""
+    function: Callable[[Judged], Floats | float]
+    """Gives a value for each window, whose mean is the score and has an interval; or one for all
+    windows, which has none."""
+    over: Literal["all", "votes", "hi"] = "all"
+    """All windows; the most overlapping window of each pair of EEG and votes; or that of each EEG
+    with ten votes or more."""
+    shown: frozenset[Where] = frozenset()
+    """Where, besides the final scores."""
+    higher_is_better: bool = False
+
+    def of(self, judged: Judged) -> Floats | float:
+        """Give the value of each window, or the one of all; nothing of no windows."""
+        return self.function(judged) if len(judged.truth) else np.empty(0)
+
+
+def kl_of(judged: Judged) -> Floats:
+    """Divergence of each window, (N,)."""
+    return kl_rows(judged.target, judged.prediction)
+
+
+def accuracy_of(judged: Judged) -> Floats:
+    """1 for each window whose most probable class is the consensus, else 0, (N,)."""
+    return (judged.chosen == judged.truth).astype(np.float64)
+
+
+EVERYWHERE: frozenset[Where] = frozenset(get_args(Where))
+SCORES: tuple[Score, ...] = (
+    Score("kl", "KL, all windows", kl_of, shown=EVERYWHERE - {"validation", "study"}),
+    Score("kl_votes", "KL, one of each EEG and votes", kl_of, "votes", EVERYWHERE),
+    Score("kl_hi", "KL, 10 or more votes", kl_of, "hi", EVERYWHERE),
+    Score(
+        "accuracy",
+        "accuracy",
+        accuracy_of,
+        shown=EVERYWHERE - {"constant"},
+        higher_is_better=True,
+    ),
+    Score(
+        "balanced_accuracy",
+        "balanced accuracy",
+        lambda judged: balanced_accuracy(judged.confusion),
+        shown=frozenset({"validation", "epoch test", "spread"}),
+        higher_is_better=True,
+    ),
+    Score(
+        "f1_macro",
+        "macro F1",
+        lambda judged: f1_macro(judged.confusion),
+        shown=frozenset({"epoch test", "spread", "study"}),
+        higher_is_better=True,
+    ),
+    Score(
+        "report_accuracy",
+        "one-vs-rest accuracy",
+        lambda judged: report_accuracy(judged.confusion),
+        shown=frozenset({"spread"}),
+        higher_is_better=True,
+    ),
+    Score(
+        "calibration_error",
+        "calibration error",
+        lambda judged: calibration_error(judged.prediction, judged.target),
+    ),
+)
+"""Every score, in the order in which tables show them. One row here is all that a new one needs."""
+
+
+def shown_in(where: Where | Literal["final"]) -> list[Score]:
+    """Scores that are shown in a place; the final scores are all."""
+    return [score for score in SCORES if where == "final" or where in score.shown]
+
+
+def better_when_higher() -> str:
+    """Say in a sentence which scores are better when they are higher."""
+    names = [score.label for score in shown_in("final") if score.higher_is_better]
+    return f"Higher is better for {', '.join(names)}; lower is better for all others."
+
+
 def scores(
     windows: Mapping[str, NDArray[Any]],
     rows: NDArray[np.int64],
@@ -87,8 +206,8 @@ def scores(
     typical: Mapping[str, NDArray[np.int64]] | None = None,
     intervals: bool = True,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Every reported figure of predictions of these rows of a window table.
+) -> Scores:
+    """Compute every score of predictions of these rows of a window table.
 
     Parameters
     ----------
@@ -101,50 +220,43 @@ def scores(
     typical : mapping, optional
         What `typical_rows` gives, where these rows are only a part of those it is to look at.
     intervals : bool
-        Whether to compute these.
+        Whether to compute 95% intervals, which resample patients.
     seed : int
         Of the bootstrap.
-
-    Returns
-    -------
-    dict
-        As a JSON value; `intervals` holds 95% intervals that resample patients.
     """
     q = checked(prediction)
     p = windows["votes"][rows].astype(np.float64)
     votes = p.sum(axis=1)
     p /= votes[:, None]
-    truth = windows["expert_consensus"][rows].astype(np.int64)
+    judged = Judged(p, q, windows["expert_consensus"][rows].astype(np.int64), q.argmax(axis=1))
     patients = windows["patient_id"][rows]
-    divergence = kl_rows(p, q)
-    chosen = q.argmax(axis=1)
     typical = typical_rows(windows, rows) if typical is None else typical
-    table = confusion(truth, chosen)
-    by_class = kl_terms(p, np.clip(q, EPSILON, 1 - EPSILON)).mean(axis=0)
-    parts = {"kl": np.arange(len(rows)), "kl_votes": typical["votes"], "kl_hi": typical["hi"]}
-    spans = {}
-    if intervals:
-        spans = {n: interval(divergence[i], patients[i], seed=seed) for n, i in parts.items()}
-        spans["accuracy"] = interval((chosen == truth).astype(np.float64), patients, seed=seed)
-    return {
-        "windows": len(rows),
-        "patients": len(np.unique(patients)),
-        **{name: mean(divergence[part]) for name, part in parts.items()},
-        "windows_votes": len(typical["votes"]),
-        "windows_hi": len(typical["hi"]),
-        "accuracy": mean(chosen == truth),
-        "balanced_accuracy": balanced_accuracy(table),
-        "f1_macro": f1_macro(table),
-        "report_accuracy": report_accuracy(table),
-        "calibration_error": calibration_error(q, p),
-        "kl_per_class": dict(zip(CLASSES, by_class.tolist(), strict=True)),
-        "kl_per_votes": {
+    places = {"all": np.arange(len(rows)), **typical}
+    values: dict[str, float | None] = {}
+    spans: dict[str, tuple[float, float] | None] = {}
+    for score in SCORES:
+        part = places[score.over]
+        found = score.of(judged.take(part))
+        values[score.key] = found if isinstance(found, float) else mean(found)
+        if intervals and not isinstance(found, float):
+            spans[score.key] = interval(found, patients[part], seed=seed)
+    divergence = kl_of(judged)
+    clipped = np.clip(judged.prediction, EPSILON, 1 - EPSILON)
+    by_class = kl_terms(judged.target, clipped).mean(axis=0)
+    return Scores(
+        windows=len(rows),
+        patients=len(np.unique(patients)),
+        windows_votes=len(typical["votes"]),
+        windows_hi=len(typical["hi"]),
+        values=values,
+        kl_per_class=dict(zip(CLASSES, by_class.tolist(), strict=True)),
+        kl_per_votes={
             word: mean(divergence[(votes >= low) & (votes <= high)])
             for word, (low, high) in VOTE_GROUPS.items()
         },
-        "confusion": table.tolist(),
-        "intervals": spans,
-    }
+        confusion=judged.confusion.tolist(),
+        intervals=spans,
+    )
 
 
 def mean(values: NDArray[Any]) -> float | None:
@@ -152,9 +264,10 @@ def mean(values: NDArray[Any]) -> float | None:
     return float(np.mean(values, dtype=np.float64)) if len(values) else None
 
 
-def confusion(truth: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count windows by true class (rows) and predicted class (columns), int64 (6, 6)."""
-    classes = len(CLASSES)
+def confusion(
+    truth: NDArray[np.int64], chosen: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Count windows by true class (rows) and predicted class (columns), int64 (K, K)."""
     return np.bincount(truth * classes + chosen, minlength=classes**2).reshape(classes, classes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,56 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant
 
 
-def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A run's scores on a store, its own or another; what they are of, and what speaks against."""
+
+    run: Path
+    store: StoreId
+    same_store: bool
+    """Whether it is the store that the run was trained on."""
+    leaks: bool
+    """Whether patients are in what it was trained on and in what it was tested on."""
+    patients_trained_on: int
+    """Patients tested on whose numbers are also those of patients trained or validated on."""
+    split: str
+    test: Scores
+    constant: Constant | None
+    """None where the store has no training windows."""
+    alignment: Alignment | None
+    rows: NDArray[np.int64]
+    """(N,) rows of the store's window table."""
+    prediction: NDArray[np.float64]
+    """(N, K) probabilities."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, without rows and predictions."""
+        return {
+            "run": str(self.run),
+            "store": self.store.to_json(),
+            "same_store": self.same_store,
+            "leaks": self.leaks,
+            "patients_trained_on": self.patients_trained_on,
+            "split": self.split,
+            "test": self.test.to_json(),
+            "constant": None if self.constant is None else self.constant.to_json(),
+            "alignment": None if self.alignment is None else asdict(self.alignment),
+        }
+
+
+def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Tested:
     """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
 
     Parameters
     ----------
     split : str
         'test', 'train', or 'valid': the fold that the run held out, on its own store.
-
-    Returns
-    -------
-    dict
-        `test` holds the scores, `rows` and `prediction` what they are of.
 
     Raises
     ------
@@ -43,7 +77,10 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict
     if folder.config().fold == "all":
         parts = sorted(folder.path.glob("fold[0-9]*"))
         if not folder.finished:
-            raise RunError(f"{folder.path} has not finished all its folds: --resume goes on.")
+            raise RunError(
+                f"{folder.path} has not finished all its folds: resume it with hmstrain run "
+                "--resume."
+            )
     rows = _rows(folder, store, split)
     predictions, alignments = [], []
     for part in parts:
@@ -54,41 +91,43 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> dict
     described = read_description(RunFolder(parts[0]).best)
     patients = np.unique(store.windows["patient_id"][rows])
     known = int(np.isin(patients, described["patients"]).sum()) if split != "valid" else 0
-    return {
-        "run": str(folder.path),
-        "store": {"path": str(store.path), "identity": store.identity},
-        "same_store": described["store"]["identity"] == store.identity,
-        "leaks": store.leaks or described["store"]["leaks"] or known > 0,
-        "patients_trained_on": known,
-        "split": split,
-        "test": scores(store.windows, rows, prediction),
-        "constant": constant(store, rows, prediction) if len(store.select("train")) else None,
-        "alignment": alignments[0] if len(parts) == 1 else None,
-        "rows": rows,
-        "prediction": prediction,
-    }
+    matched = alignments[0] if len(parts) == 1 else None
+    return Tested(
+        run=folder.path,
+        store=StoreId(str(store.path), store.identity),
+        same_store=described["store"]["identity"] == store.identity,
+        leaks=store.leaks or described["store"]["leaks"] or known > 0,
+        patients_trained_on=known,
+        split=split,
+        test=scores(store.windows, rows, prediction),
+        constant=constant(store, rows, prediction) if len(store.select("train")) else None,
+        alignment=None if matched is None else Alignment.from_json(matched),
+        rows=rows,
+        prediction=prediction,
+    )
 
 
 def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
     fold = None
     if split == "valid":
-        trained = folder.read("config.json")["store"]["identity"]
+        trained = folder.store().identity
         if trained != store.identity:
             raise DataError(
-                f"{folder.path} held its fold out of another store ({trained[:12]}) than "
-                f"{store.path} ({store.identity[:12]}), whose folds hold other patients: use "
-                "--split test."
+                f"{folder.path} was trained on another store ({trained[:12]}) than {store.path} "
+                f"({store.identity[:12]}), whose folds hold other patients: use --split test."
             )
         held_out = folder.config().fold
         if not held_out.isdigit():
-            raise DataError(f"{folder.path} held out no single fold: use --split test.")
+            raise DataError(
+                f"{folder.path} was not trained with one held-out fold: use --split test."
+            )
         fold = int(held_out)
     rows = store.select(split, fold=fold)
     rows = rows[store.windows["votes"][rows].sum(axis=1) > 0]
     if not len(rows):
         raise DataError(
             f"{store.path} has no labelled windows in the split {split!r}. To test on all windows "
-            "of foreign data, build their store with --split-by all."
+            "of other data, build their store with --split-by all."
         )
     return rows
 
@@ -105,4 +144,4 @@ def _predict(
 
 def default_store(folder: RunFolder) -> Path:
     """The store that a run was trained on."""
-    return Path(folder.read("config.json")["store"]["path"])
+    return Path(folder.store().path)

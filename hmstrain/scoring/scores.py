@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
-from hmstrain.scoring.metrics import interval, kl_rows, mean, scores
+from hmstrain.runs.outcome import Alignment, Constant, Scores
+from hmstrain.scoring.metrics import Judged, interval, mean, scores, shown_in
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -27,48 +29,55 @@ def validation(
     rows: Rows,
     typical: dict[str, Rows],
 ) -> dict[str, Any]:
-    """Figures of a validation, and how well embeddings match where they are compared.
+    """Scores of a validation, and how well embeddings match where they are compared.
 
     `rows` and `typical` are what `validation_rows` gives.
     """
     prediction, embeddings = evaluator.predict(network, rows)
     found = scores(store.windows, rows, prediction, typical=typical, intervals=False)
-    values = {key: found[key] for key in ("kl_votes", "kl_hi", "accuracy", "balanced_accuracy")}
+    values = {score.key: found[score.key] for score in shown_in("validation")}
     matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
     return values | (matched or {})
 
 
 def epoch_test(
     store: Store, evaluator: Evaluator, network: nn.Module, rows: Rows
-) -> dict[str, Any]:
-    """Figures of the test split after an epoch: only looked at, nothing is chosen by them."""
+) -> dict[str, float | None]:
+    """Scores of the test split after an epoch: only looked at, nothing is chosen by them."""
     prediction, _ = evaluator.predict(network, rows)
     found = scores(store.windows, rows, prediction, intervals=False)
-    keys = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro")
-    return {key: found[key] for key in keys}
+    return {score.key: found[score.key] for score in shown_in("epoch test")}
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTest:
+    """Scores of the test split at the end of a run, and the probabilities that they are of."""
+
+    scores: Scores
+    constant: Constant
+    alignment: Alignment | None
+    prediction: Floats
+    """(N, K), in the order of the rows."""
 
 
 def final_test(
     config: Config, store: Store, evaluator: Evaluator, network: nn.Module, rows: Rows
-) -> tuple[dict[str, Any], Floats]:
-    """Scores of the test split, beside those of a constant prediction; and the predictions."""
+) -> FinalTest:
+    """Score the test split, beside the constant prediction."""
     prediction, embeddings = evaluator.predict(network, rows)
-    outcome: dict[str, Any] = {
-        "test": scores(store.windows, rows, prediction),
-        "constant": constant(store, rows, prediction),
-    }
     matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
-    if matched is not None:
-        outcome["alignment"] = matched
-    return outcome, prediction
+    return FinalTest(
+        scores(store.windows, rows, prediction),
+        constant(store, rows, prediction),
+        None if matched is None else Alignment.from_json(matched),
+        prediction,
+    )
 
 
-def constant(
-    store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
-) -> dict[str, Any]:
+def constant(store: Store, rows: Rows, prediction: Floats) -> Constant:
     """Predict the mean of all training targets everywhere: what any model has to beat.
 
-    Its scores, and the model's KL less its own: paired, with 95% intervals.
+    Its scores, and the model's less its own: paired, with 95% intervals.
 
     Raises
     ------
@@ -80,16 +89,24 @@ def constant(
         raise DataError(f"{store.path} has no training windows to compare with.")
     usual = store.windows["target"][training].mean(axis=0, dtype=np.float64)
     same = np.tile(usual / usual.sum(), (len(rows), 1))
-    target = store.windows["target"][rows]
-    difference = kl_rows(target, prediction) - kl_rows(target, same)
-    patients = store.windows["patient_id"][rows]
     typical = typical_rows(store.windows, rows)
-    parts = {"kl": np.arange(len(rows)), "kl_votes": typical["votes"], "kl_hi": typical["hi"]}
     found = scores(store.windows, rows, same, typical=typical, intervals=False)
-    return {
-        **{key: value for key, value in found.items() if key.startswith("kl")},
-        "difference": {key: mean(difference[part]) for key, part in parts.items()},
-        "difference_intervals": {
-            key: interval(difference[part], patients[part]) for key, part in parts.items()
-        },
-    }
+    target = store.windows["target"][rows].astype(np.float64)
+    truth = store.windows["expert_consensus"][rows].astype(np.int64)
+    patients = store.windows["patient_id"][rows]
+    model, other = (Judged(target, q, truth, q.argmax(axis=1)) for q in (prediction, same))
+    places = {"all": np.arange(len(rows)), **typical}
+    difference: dict[str, float | None] = {}
+    spans: dict[str, tuple[float, float] | None] = {}
+    for score in shown_in("constant"):
+        part = places[score.over]
+        less = score.of(model.take(part)) - score.of(other.take(part))
+        difference[score.key] = less if isinstance(less, float) else mean(less)
+        spans[score.key] = None if isinstance(less, float) else interval(less, patients[part])
+    return Constant(
+        values={score.key: found[score.key] for score in shown_in("constant")},
+        kl_per_class=found.kl_per_class,
+        kl_per_votes=found.kl_per_votes,
+        difference=difference,
+        difference_intervals=spans,
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -15,26 +14,20 @@ from hmstrain.config import Config
 from hmstrain.data.rows import plan_epochs
 from hmstrain.distributed import World
 from hmstrain.errors import DataError
-from hmstrain.runs.folder import (
-    OUTCOME,
-    RunFolder,
-    versions,
-    write_json,
-)
+from hmstrain.runs.folder import RunFolder, versions
+from hmstrain.runs.outcome import FoldScores, Outcome, Scores, Spread
 from hmstrain.runs.plots import confusion
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file, write_predictions
-from hmstrain.scoring.metrics import scores
+from hmstrain.scoring.metrics import scores, shown_in
 from hmstrain.scoring.scores import constant
 from hmstrain.training.step_log import Tell
 from hmstrain.training.train import train
 
-SPREAD = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "report_accuracy")
-
 
 def run(
     config: Config, store: Store, folder: RunFolder, world: World, tell: Tell, *, resume: bool
-) -> dict[str, Any]:
-    """Train what the configuration says; return the content of its `metrics.json`.
+) -> Outcome:
+    """Train what the configuration says; return what it came to.
 
     Parameters
     ----------
@@ -55,7 +48,7 @@ def run(
             else:
                 train(config, store, folder, world, tell)
             world.wait()
-    return folder.read(OUTCOME)
+    return folder.outcome()
 
 
 def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, tell: Tell) -> None:
@@ -74,60 +67,61 @@ def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, t
         if not inner.finished:
             train(one, store, inner, world, tell, out_of_fold=True)
         world.wait()
-        found.append(inner.read(OUTCOME))
+        found.append(inner.outcome())
     if world.main:
         outcome = _together(store, folder, found)
-        figure = confusion(outcome["out_of_fold"]["confusion"])
-        save(figure, folder.path / "confusion.png", dpi=110)
-        write_json(folder.path / OUTCOME, outcome)
+        assert outcome.out_of_fold is not None
+        save(confusion(outcome.out_of_fold.confusion), folder.path / "confusion.png", dpi=110)
+        folder.write_outcome(outcome)
 
 
-def _together(store: Store, folder: RunFolder, found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Scores of the out-of-fold and of the averaged test predictions; mean and spread of folds.
+def _together(store: Store, folder: RunFolder, found: list[Outcome]) -> Outcome:
+    """Score the out-of-fold and the averaged test predictions; mean and spread of single folds.
 
     Each fold chose its checkpoint by validations on the rows that it predicts here, so scores out
     of fold are a little too good; those of the test split are not.
     """
-    rows, predictions = [], []
-    tests = []
-    for fold in range(len(found)):
-        inner = folder.path / f"fold{fold}"
-        held_out = read_file(inner / OUT_OF_FOLD, store)
-        rows.append(held_out.rows)
-        predictions.append(held_out.prediction)
-        if found[fold]["test"] is not None:
-            tested = read_file(inner / TESTED, store)
-            test_rows = tested.rows
-            tests.append(tested.prediction)
-    order = np.argsort(np.concatenate(rows))
-    all_rows = np.concatenate(rows)[order]
-    prediction = np.concatenate(predictions)[order]
-    write_predictions(folder.path / OUT_OF_FOLD, store, all_rows, prediction)
-    outcome = {
-        "store": found[0]["store"],
-        "versions": versions(),
-        "leaks": store.leaks,
-        "out_of_fold": scores(store.windows, all_rows, prediction),
-        "test": None,
-        "folds": [{"valid": one["valid"], "test": one["test"]} for one in found],
-    }
-    if tests:
-        averaged = np.mean(tests, axis=0)
-        write_predictions(folder.path / TESTED, store, test_rows, averaged)
-        outcome["test"] = scores(store.windows, test_rows, averaged)
-        outcome["constant"] = constant(store, test_rows, averaged)
-        outcome["test_of_single_folds"] = {
-            key: _spread([one["test"][key] for one in found]) for key in SPREAD
-        }
-    outcome["valid_of_single_folds"] = {
-        key: _spread([one["valid"][key] for one in found]) for key in SPREAD
-    }
-    return outcome
+    held_out = [read_file(folder.path / f"fold{n}" / OUT_OF_FOLD, store) for n in range(len(found))]
+    order = np.argsort(np.concatenate([one.rows for one in held_out]))
+    rows = np.concatenate([one.rows for one in held_out])[order]
+    prediction = np.concatenate([one.prediction for one in held_out])[order]
+    write_predictions(folder.path / OUT_OF_FOLD, store, rows, prediction)
+    outcome = Outcome(
+        store=found[0].store,
+        versions=versions(),
+        leaks=store.leaks,
+        out_of_fold=scores(store.windows, rows, prediction),
+        folds=[FoldScores(_valid(one), one.test) for one in found],
+        valid_of_single_folds=_spreads([_valid(one) for one in found]),
+    )
+    tests = [one.test for one in found if one.test is not None]
+    if not tests:
+        return outcome
+    tested = [read_file(folder.path / f"fold{n}" / TESTED, store) for n in range(len(found))]
+    averaged = np.mean([one.prediction for one in tested], axis=0)
+    write_predictions(folder.path / TESTED, store, tested[0].rows, averaged)
+    return replace(
+        outcome,
+        test=scores(store.windows, tested[0].rows, averaged),
+        constant=constant(store, tested[0].rows, averaged),
+        test_of_single_folds=_spreads(tests),
+    )
 
 
-def _spread(values: list[float | None]) -> dict[str, float] | None:
+def _valid(outcome: Outcome) -> Scores:
+    """Scores of the fold that was held out, which each network of a run of all folds has."""
+    assert outcome.valid is not None
+    return outcome.valid
+
+
+def _spreads(found: list[Scores]) -> dict[str, Spread | None]:
+    """Mean and spread over folds of each score that is shown so."""
+    return {s.key: _spread([one.get(s.key) for one in found]) for s in shown_in("spread")}
+
+
+def _spread(values: list[float | None]) -> Spread | None:
     """Mean and standard deviation (of a sample) over folds."""
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return {"mean": float(np.mean(known)), "std": float(np.std(known, ddof=min(1, len(known) - 1)))}
+    return Spread(float(np.mean(known)), float(np.std(known, ddof=min(1, len(known) - 1))))

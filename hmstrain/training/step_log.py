@@ -15,7 +15,7 @@ from hmsstore import Store
 from hmstrain.data.rows import Epoch
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError
-from hmstrain.runs.folder import MetricsLog
+from hmstrain.runs.log import MetricsLog
 
 LOG_EVERY = 10
 """Steps between log lines; losses are looked at then, so that a GPU need not wait in between."""

@@ -37,11 +37,9 @@ from hmstrain.models import count_parameters
 from hmstrain.models.evaluate import Evaluator, compute, loader_batch
 from hmstrain.models.network import Output
 from hmstrain.runs.checkpoint import load_checkpoint
-from hmstrain.runs.folder import (
-    MetricsLog,
-    RunFolder,
-    write_json,
-)
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.log import LOG, MetricsLog
+from hmstrain.runs.outcome import Outcome, StoreId
 from hmstrain.runs.plots import draw_run
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
 from hmstrain.scoring.metrics import scores
@@ -136,7 +134,7 @@ class Run:
             "random": not (self.config.pretrained or self.config.weights),
             "rotating": self.config.fold == "rotate",
         }
-        path, tensorboard = self.folder.path / "metrics.jsonl", self.config.tensorboard
+        path, tensorboard = self.folder.path / LOG, self.config.tensorboard
         log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
         self.tell("start", figures)
         return log
@@ -254,37 +252,37 @@ class Run:
     def finish(self, out_of_fold: bool) -> None:
         """Test the last weights and the best, and write the outcome."""
         progress, store, kept = self.progress, self.store, self.state.kept
-        outcome: dict[str, Any] = {
-            "store": self.description["store"],
-            "versions": self.description["versions"],
-            "best_step": progress.best_step,
-            "steps": progress.step,
-            "valid_kl_votes": progress.best_kl,
-            "test_per_epoch": progress.tests,
-            "leaks": store.leaks,
-            "validation_leaks": self.config.fold == "rotate",
-            "test": None,
-            "test_last": None,
-        }
         test = partial(final_test, self.config, store, self.evaluator, kept, self.test_rows)
-        if len(self.test_rows):
-            tested, prediction = test()
-            outcome["test_last"] = tested["test"]
+        last = tested = test() if len(self.test_rows) else None
         if progress.best_step != progress.step:
             load_checkpoint(self.folder.best, kept)
-            if len(self.test_rows):
-                tested, prediction = test()
-        if len(self.test_rows):
-            outcome |= tested
-            self._write(TESTED, self.test_rows, prediction)
+            tested = test() if len(self.test_rows) else None
+        if tested is not None:
+            self._write(TESTED, self.test_rows, tested.prediction)
+        valid = None
         if out_of_fold:
             rows = store.select("valid", fold=self.epochs[0].fold)
             prediction, _ = self.evaluator.predict(kept, rows)
-            outcome["valid"] = scores(store.windows, rows, prediction)
+            valid = scores(store.windows, rows, prediction)
             self._write(OUT_OF_FOLD, rows, prediction)
+        outcome = Outcome(
+            store=StoreId.from_json(self.description["store"]),
+            versions=self.description["versions"],
+            leaks=store.leaks,
+            test=None if tested is None else tested.scores,
+            constant=None if tested is None else tested.constant,
+            alignment=None if tested is None else tested.alignment,
+            best_step=progress.best_step,
+            steps=progress.step,
+            valid_kl_votes=progress.best_kl,
+            validation_leaks=self.config.fold == "rotate",
+            test_last=None if last is None else last.scores,
+            test_per_epoch=progress.tests,
+            valid=valid,
+        )
         if self.world.main:
             draw_run(self.folder.path, outcome)
-            write_json(self.folder.path / "metrics.json", outcome)
+            self.folder.write_outcome(outcome)
 
     def _write(self, name: str, rows: NDArray[np.int64], prediction: NDArray[np.float64]) -> None:
         if self.world.main:

@@ -12,6 +12,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.distributed import World
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.outcome import Outcome
 from hmstrain.training.run import run
 
 ALONE = World(0, 1, torch.device("cpu"))
@@ -32,7 +33,7 @@ class Stopped(Exception):  # noqa: N818 - no error
 
 def train_small(
     store: Store, path: Path, *, resume: bool = False, stop_at: int | None = None, **settings: Any
-) -> dict[str, Any]:
+) -> Outcome:
     """Run; stop once a log line or a validation of this step or a later one is told."""
 
     def tell(event: str, values: Mapping[str, Any]) -> None:

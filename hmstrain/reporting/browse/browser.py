@@ -140,7 +140,7 @@ def open_browser(path: Path, store: Path | None = None) -> Browser:
         opened = Store.open(path)
         return Browser(opened, np.full((len(opened), len(CLASSES)), np.nan))
     run = RunFolder(path)
-    opened = Store.open(store or run.read(CONFIG)["store"]["path"])
+    opened = Store.open(store or run.store().path)
     prediction = np.full((len(opened), len(CLASSES)), np.nan)
     for found in read_predictions(path, opened):
         prediction[found.rows] = found.prediction

@@ -92,7 +92,8 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
 
 def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_path: Path) -> None:
     outcome = train_small(store, tmp_path / "run", model="support.nets:both", inputs="spec+eeg")
-    assert outcome["test"]["windows"] == len(store.select("test"))
+    assert outcome.test is not None
+    assert outcome.test.windows == len(store.select("test"))
 
 
 @pytest.mark.parametrize(

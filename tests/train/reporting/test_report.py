@@ -31,10 +31,12 @@ def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 def test_a_report_shows_scores_settings_and_windows(folder: RunFolder, store: Store) -> None:
     html = make_report(folder, store).to_html()
-    outcome = folder.read("metrics.json")
+    outcome = folder.outcome()
+    assert outcome.test is not None
+    assert outcome.constant is not None
     assert len(html) < LARGEST_PAGE
-    assert f"{outcome['test']['kl_votes']:.3f}" in html
-    assert f"{outcome['constant']['kl_votes']:.3f}" in html
+    assert f"{outcome.test['kl_votes']:.3f}" in html
+    assert f"{outcome.constant['kl_votes']:.3f}" in html
     assert store.identity in html
     assert "0.966" in html  # what the report published of this system
     assert "image_size" in html
@@ -99,7 +101,7 @@ def test_another_store_and_an_unfinished_run_are_refused(
     with pytest.raises(DataError, match="was trained on another store"):
         make_report(folder, other)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="it is no run, or not finished"):
+    with pytest.raises(RunError, match="it is not a run, or not finished"):
         make_report(RunFolder(tmp_path / "empty"), other)
 
 

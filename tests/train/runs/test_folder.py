@@ -170,5 +170,5 @@ def test_the_fold_that_was_held_out_is_that_of_the_runs_own_store(
     from support.runs import ALONE
 
     other = build_store(data, tmp_path / "other.zarr", seed=7)
-    with pytest.raises(DataError, match="held its fold out of another store"):
+    with pytest.raises(DataError, match="was trained on another store"):
         score_run(RunFolder(stopped), other, "valid", ALONE)

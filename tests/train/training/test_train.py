@@ -21,7 +21,8 @@ from support.runs import ALONE, SMALL, Stopped, train_small
 
 from hmsstore import Store
 from hmstrain.errors import DataError, DivergedError, RunError
-from hmstrain.runs.folder import RunFolder, read_metrics
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.log import read_metrics
 from hmstrain.scoring import metrics
 from hmstrain.scoring.score_run import score_run
 from hmstrain.training.train import Run
@@ -59,9 +60,9 @@ def test_a_run_folder_holds_all_that_is_promised(store: Store, tmp_path: Path) -
         assert found["identity"] == store.identity
         assert found["row"].tolist() == rows.tolist()
         expected = metrics.kaggle_kl(store.windows["target"][rows], found["prediction"])
-    assert outcome["test"]["kl"] == pytest.approx(expected)
-    keys = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro")
-    assert set(keys) | {"report_accuracy", "intervals", "confusion"} <= outcome["test"].keys()
+    assert outcome.test is not None
+    assert outcome.test["kl"] == pytest.approx(expected)
+    assert outcome.test.values.keys() == {score.key for score in metrics.SCORES}
     events = [line["event"] for line in read_metrics(path / "metrics.jsonl")]
     assert {"train", "valid", "test"} == set(events)
     assert events.count("test") == 2
@@ -71,7 +72,7 @@ def test_training_follows_the_training_targets(store: Store, tmp_path: Path) -> 
     """Forty steps on a few patients fit them better than any constant could."""
     settings: dict[str, Any] = {"fraction": 0.1, "epochs": 40, "flip": 0, "validate_every": 1000}
     train_small(store, tmp_path / "run", learning_rate=3e-3, **settings)
-    lines = [x for x in read_metrics(tmp_path / "run" / "metrics.jsonl") if x["event"] == "train"]
+    lines = read_metrics(tmp_path / "run" / "metrics.jsonl", "train")
     assert lines[-1]["kl"] < 0.3 * lines[0]["kl"]
 
 
@@ -207,7 +208,7 @@ def test_tensorboard_shows_what_the_log_holds(store: Store, tmp_path: Path) -> N
     path = tmp_path / "run"
     train_small(store, path, tensorboard=True)
     shown = event_accumulator.EventAccumulator(str(path / "tensorboard")).Reload()
-    logged = [x for x in read_metrics(path / "metrics.jsonl") if x["event"] == "valid"]
+    logged = read_metrics(path / "metrics.jsonl", "valid")
     points = shown.Scalars("valid/kl_votes")
     assert [p.step for p in points] == [x["step"] for x in logged]
     assert [p.value for p in points] == pytest.approx([x["kl_votes"] for x in logged])
@@ -257,10 +258,8 @@ def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, 
     settings = {"model": model, "epochs": 1, "steps": 6, "sample": "votes"}
     train_small(store, tmp_path / "one", **settings)
     launch(store, tmp_path / "two", **settings)
-    losses = []
-    for name in ("one", "two"):
-        lines = read_metrics(tmp_path / name / "metrics.jsonl")
-        losses.append([x["kl"] for x in lines if x["event"] == "train"])
+    logs = [read_metrics(tmp_path / name / "metrics.jsonl", "train") for name in ("one", "two")]
+    losses = [[line["kl"] for line in lines] for lines in logs]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     for name, value in weights(tmp_path / "one").items():
         torch.testing.assert_close(value, weights(tmp_path / "two")[name], atol=1e-4, rtol=1e-3)
@@ -277,9 +276,9 @@ def test_two_processes_keep_the_very_network_that_they_validated(
     """Batch norm gathers statistics in each process; what is kept is what was scored."""
     path = tmp_path / "run"
     launch(store, path, sample="votes", ema=0.5)
-    valid = [x["kl_votes"] for x in read_metrics(path / "metrics.jsonl") if x["event"] == "valid"]
+    valid = [x["kl_votes"] for x in read_metrics(path / "metrics.jsonl", "valid")]
     found = score_run(RunFolder(path), store, "valid", ALONE)
-    assert found["test"]["kl_votes"] == pytest.approx(min(valid), rel=1e-5)
+    assert found.test["kl_votes"] == pytest.approx(min(valid), rel=1e-5)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_checkpoint(
@@ -299,14 +298,18 @@ def test_every_fold_gives_out_of_fold_predictions_of_every_training_window(
     store: Store, tmp_path: Path
 ) -> None:
     outcome = train_small(store, tmp_path / "run", fold="all", epochs=1, steps=2)
-    assert len(outcome["folds"]) == store.folds
+    assert len(outcome.folds) == store.folds
+    assert outcome.out_of_fold is not None
     with np.load(tmp_path / "run" / "out_of_fold.npz") as found:
         assert found["row"].tolist() == store.select("train").tolist()
         expected = metrics.scores(store.windows, found["row"], found["prediction"])
-    assert outcome["out_of_fold"]["kl"] == expected["kl"]
-    means = [fold["test"]["kl"] for fold in outcome["folds"]]
-    assert outcome["test_of_single_folds"]["kl"]["mean"] == pytest.approx(np.mean(means))
-    assert outcome["test_of_single_folds"]["kl"]["std"] == pytest.approx(np.std(means, ddof=1))
+    assert outcome.out_of_fold["kl"] == expected["kl"]
+    means = [fold.test["kl"] for fold in outcome.folds if fold.test is not None]
+    assert len(means) == store.folds
+    spread = outcome.test_of_single_folds["kl"]
+    assert spread is not None
+    assert spread.mean == pytest.approx(np.mean(means))
+    assert spread.std == pytest.approx(np.std(means, ddof=1))
     for fold in range(store.folds):
         with np.load(tmp_path / "run" / f"fold{fold}" / "out_of_fold.npz") as found:
             assert found["row"].tolist() == store.select("valid", fold=fold).tolist()
@@ -316,17 +319,18 @@ def test_rotating_folds_is_called_leaking_and_keeps_the_last_weights(
     store: Store, tmp_path: Path
 ) -> None:
     outcome = train_small(store, tmp_path / "run", fold="rotate", epochs=4)
-    assert outcome["validation_leaks"] is True
-    assert outcome["leaks"] is False
-    assert outcome["best_step"] == outcome["steps"]
+    assert outcome.validation_leaks is True
+    assert outcome.leaks is False
+    assert outcome.best_step == outcome.steps
     assert_same_weights(weights(tmp_path / "run"), weights(tmp_path / "run", "best"))
 
 
 def test_contrastive_training_logs_how_well_the_signals_match(undisturbed: Path) -> None:
-    valid = [x for x in read_metrics(undisturbed / "metrics.jsonl") if x["event"] == "valid"]
+    valid = read_metrics(undisturbed / "metrics.jsonl", "valid")
     assert {"positive_cosine", "negative_cosine", "retrieval_at_1", "chance"} <= valid[0].keys()
-    outcome = json.loads((undisturbed / "metrics.json").read_text())
-    assert outcome["alignment"]["chance"] == 1 / outcome["alignment"]["patients"]
+    matched = RunFolder(undisturbed).outcome().alignment
+    assert matched is not None
+    assert matched.chance == 1 / matched.patients
 
 
 def test_the_moving_average_is_what_is_kept(store: Store, tmp_path: Path) -> None:
@@ -355,16 +359,18 @@ def test_ways_of_computing_give_nearly_the_same_run(
 ) -> None:
     plain = train_small(store, tmp_path / "plain", steps=4)
     other = train_small(store, tmp_path / "other", steps=4, **setting)
-    assert other["test"]["kl"] == pytest.approx(plain["test"]["kl"], abs=0.05)
+    assert other.test is not None
+    assert plain.test is not None
+    assert other.test["kl"] == pytest.approx(plain.test["kl"], abs=0.05)
 
 
 def test_what_validation_says_is_what_testing_the_fold_says(store: Store, tmp_path: Path) -> None:
     outcome = train_small(store, tmp_path / "run")
     rows = store.select("valid", fold=0)
     found = score_run(RunFolder(tmp_path / "run"), store, "valid", ALONE)
-    assert found["rows"].tolist() == rows.tolist()
-    assert found["test"]["kl_votes"] == pytest.approx(outcome["valid_kl_votes"], rel=1e-5)
-    assert found["leaks"] is False
+    assert found.rows.tolist() == rows.tolist()
+    assert found.test["kl_votes"] == pytest.approx(outcome.valid_kl_votes, rel=1e-5)
+    assert found.leaks is False
 
 
 def test_patients_that_were_trained_on_are_noticed_in_another_store(
@@ -376,8 +382,8 @@ def test_patients_that_were_trained_on_are_noticed_in_another_store(
     other = build_store(data, tmp_path / "other.zarr", split_by="all")
     found = score_run(RunFolder(tmp_path / "run"), other, "test", ALONE)
     patients = store.windows["patient_id"]
-    assert found["patients_trained_on"] == len(np.unique(patients[store.select("train")]))
-    assert found["leaks"] is True
+    assert found.patients_trained_on == len(np.unique(patients[store.select("train")]))
+    assert found.leaks is True
 
 
 def test_a_network_that_gives_no_numbers_when_tested_is_not_kept(

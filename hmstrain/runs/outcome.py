@@ -1,0 +1,377 @@
+"""Scores of a finished run <-> `metrics.json`, and the words in which they are shown.
+
+`metrics.json` holds one object. Keys that a run does not have are left out; keys that this version
+does not know are ignored::
+
+    outcome_version    1; files without it are of version 1 too
+    store              {path, identity, leaks} of what the run was trained on
+    extended           epochs that each extension of the run added
+    versions           of the packages that decide the outcome
+    leaks              whether patients are in training and test
+    test               scores of the test split, or null
+    constant           scores of the constant prediction on the same windows
+    alignment          how well the embeddings of EEG and spectrogram match
+
+    of one network
+    best_step, steps   steps of the best validation, and of all training; `test` is of the best
+    valid_kl_votes     kl_votes of the best validation
+    validation_leaks   whether the held-out fold changed, so that validation leaks patients
+    test_last          scores of the last weights on the test split
+    test_per_epoch     [{step, epoch, scores}]; epochs count from 0 in this file
+    valid              scores of the held-out fold, in a run of all folds
+
+    of all folds
+    out_of_fold        scores of every training window, each by the network that held its fold out
+    folds              [{valid, test}] of each fold's network
+    valid_of_single_folds, test_of_single_folds    {score: {mean, std}} over the folds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self, TypeVar
+
+from hmsstore.json_shapes import (
+    ShapeError,
+    entry,
+    items,
+    mapping,
+    number,
+    optional,
+    text,
+    whole,
+)
+
+VERSION = 1
+"""Of the keys of `metrics.json`; a change that older versions cannot read makes it larger."""
+
+Interval = tuple[float, float]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreId:
+    """A store, by where it was and by what it holds."""
+
+    path: str
+    identity: str
+    leaks: bool | None = None
+    """Whether patients are in its training and its test windows; None where that is not noted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what `to_json` gives; raises ShapeError."""
+        return cls(
+            entry(value, "path", text),
+            entry(value, "identity", text),
+            _key(value, "leaks", _truth, None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What predictions of some labelled windows are worth. `found["kl"]` is one score."""
+
+    windows: int
+    patients: int
+    windows_votes: int
+    """Those that scores over one window of each EEG and votes are of."""
+    windows_hi: int
+    """Those that scores over one window of each EEG with ten votes or more are of."""
+    values: Mapping[str, float | None]
+    """By key of `hmstrain.scoring.metrics.SCORES`; None where there were no windows."""
+    kl_per_class: Mapping[str, float]
+    """What each class adds to the KL over all windows."""
+    kl_per_votes: Mapping[str, float | None]
+    """KL of windows with few and many votes."""
+    confusion: list[list[int]]
+    """(K, K): windows by expert consensus (rows) and most probable class (columns)."""
+    intervals: Mapping[str, Interval | None]
+    """95% intervals over patients, of scores that have them."""
+
+    def __getitem__(self, key: str) -> float | None:
+        return self.values[key]
+
+    def get(self, key: str) -> float | None:
+        """A score; None where a run was made before that score existed."""
+        return self.values.get(key)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, each score under its own key."""
+        return _flat(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what `to_json` gives; raises ShapeError."""
+        return cls(
+            windows=entry(value, "windows", whole),
+            patients=entry(value, "patients", whole),
+            windows_votes=entry(value, "windows_votes", whole),
+            windows_hi=entry(value, "windows_hi", whole),
+            values=_values(value, cls),
+            kl_per_class=entry(value, "kl_per_class", _each(number)),
+            kl_per_votes=entry(value, "kl_per_votes", _each(optional(number))),
+            confusion=entry(value, "confusion", _list(_list(whole))),
+            intervals=entry(value, "intervals", _each(optional(_interval))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The constant prediction on the same windows: the mean of all training targets."""
+
+    values: Mapping[str, float | None]
+    """Its scores, of those that are compared with it."""
+    kl_per_class: Mapping[str, float]
+    kl_per_votes: Mapping[str, float | None]
+    difference: Mapping[str, float | None]
+    """Scores of the model less those of the constant prediction, window by window."""
+    difference_intervals: Mapping[str, Interval | None]
+    """95% intervals of these over patients."""
+
+    def __getitem__(self, key: str) -> float | None:
+        return self.values[key]
+
+    def get(self, key: str) -> float | None:
+        """A score; None where it is not compared."""
+        return self.values.get(key)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, each score under its own key."""
+        return _flat(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what `to_json` gives; raises ShapeError."""
+        return cls(
+            values=_values(value, cls),
+            kl_per_class=entry(value, "kl_per_class", _each(number)),
+            kl_per_votes=entry(value, "kl_per_votes", _each(optional(number))),
+            difference=entry(value, "difference", _each(optional(number))),
+            difference_intervals=entry(value, "difference_intervals", _each(optional(_interval))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How well embeddings of EEG and spectrogram match, over one window of each patient."""
+
+    patients: int
+    positive_cosine: float
+    """Mean cosine of pairs that belong together."""
+    negative_cosine: float
+    """Mean cosine of pairs that do not."""
+    retrieval_at_1: float
+    """Share of spectrograms whose nearest EEG is their own."""
+    chance: float
+    """The same, if it were drawn at random."""
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a JSON object; raises ShapeError."""
+        names = ("positive_cosine", "negative_cosine", "retrieval_at_1", "chance")
+        return cls(entry(value, "patients", whole), *(entry(value, n, number) for n in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and standard deviation (of a sample) over folds."""
+
+    mean: float
+    std: float
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a JSON object; raises ShapeError."""
+        return cls(entry(value, "mean", number), entry(value, "std", number))
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """Scores of the network that held one fold out."""
+
+    valid: Scores
+    """Of that fold."""
+    test: Scores | None
+    """Of the test split."""
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a JSON object; raises ShapeError."""
+        return cls(
+            entry(value, "valid", Scores.from_json),
+            entry(value, "test", optional(Scores.from_json)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a finished run came to: see the module for each key."""
+
+    store: StoreId
+    versions: Mapping[str, str]
+    leaks: bool
+    extended: tuple[int, ...] = ()
+    test: Scores | None = None
+    constant: Constant | None = None
+    alignment: Alignment | None = None
+
+    best_step: int | None = None
+    steps: int | None = None
+    valid_kl_votes: float | None = None
+    validation_leaks: bool = False
+    test_last: Scores | None = None
+    test_per_epoch: list[dict[str, Any]] = field(default_factory=list)
+    valid: Scores | None = None
+
+    out_of_fold: Scores | None = None
+    folds: list[FoldScores] = field(default_factory=list)
+    valid_of_single_folds: Mapping[str, Spread | None] = field(default_factory=dict)
+    test_of_single_folds: Mapping[str, Spread | None] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> Scores | None:
+        """Scores of the test split, or without one those out of fold; None without either."""
+        return self.test or self.out_of_fold
+
+    def to_json(self) -> dict[str, Any]:
+        """As the JSON object of `metrics.json`."""
+        found: dict[str, Any] = {
+            "outcome_version": VERSION,
+            "store": self.store.to_json(),
+            "extended": list(self.extended),
+            "versions": dict(self.versions),
+            "leaks": self.leaks,
+            "test": _json(self.test),
+        }
+        if self.constant is not None:
+            found["constant"] = self.constant.to_json()
+        if self.alignment is not None:
+            found["alignment"] = asdict(self.alignment)
+        if self.out_of_fold is None:
+            found |= {
+                "best_step": self.best_step,
+                "steps": self.steps,
+                "valid_kl_votes": self.valid_kl_votes,
+                "validation_leaks": self.validation_leaks,
+                "test_last": _json(self.test_last),
+                "test_per_epoch": self.test_per_epoch,
+            }
+        else:
+            found |= {
+                "out_of_fold": self.out_of_fold.to_json(),
+                "folds": [
+                    {"valid": one.valid.to_json(), "test": _json(one.test)} for one in self.folds
+                ],
+                "valid_of_single_folds": _spreads(self.valid_of_single_folds),
+            }
+        if self.test_of_single_folds:
+            found["test_of_single_folds"] = _spreads(self.test_of_single_folds)
+        if self.valid is not None:
+            found["valid"] = self.valid.to_json()
+        return found
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read the object of a `metrics.json`, of this version or an older one.
+
+        Raises
+        ------
+        ShapeError
+            A key is missing or of another type, or the file is of a later version.
+        """
+        version = _key(value, "outcome_version", whole, 1)
+        if version > VERSION:
+            raise ShapeError(
+                f"outcome_version: expected {VERSION} at most, got {version}: a later hmstrain "
+                "wrote it"
+            )
+        scores, spreads = optional(Scores.from_json), _each(optional(Spread.from_json))
+        return cls(
+            store=entry(value, "store", StoreId.from_json),
+            versions=entry(value, "versions", _each(text)),
+            leaks=entry(value, "leaks", _truth),
+            extended=tuple(_key(value, "extended", _list(whole), [])),
+            test=entry(value, "test", scores),
+            constant=_key(value, "constant", optional(Constant.from_json), None),
+            alignment=_key(value, "alignment", optional(Alignment.from_json), None),
+            best_step=_key(value, "best_step", optional(whole), None),
+            steps=_key(value, "steps", optional(whole), None),
+            valid_kl_votes=_key(value, "valid_kl_votes", optional(number), None),
+            validation_leaks=_key(value, "validation_leaks", _truth, False),
+            test_last=_key(value, "test_last", scores, None),
+            test_per_epoch=_key(value, "test_per_epoch", _list(_object), []),
+            valid=_key(value, "valid", scores, None),
+            out_of_fold=_key(value, "out_of_fold", scores, None),
+            folds=_key(value, "folds", _list(FoldScores.from_json), []),
+            valid_of_single_folds=_key(value, "valid_of_single_folds", spreads, {}),
+            test_of_single_folds=_key(value, "test_of_single_folds", spreads, {}),
+        )
+
+
+def score_text(value: float | None) -> str:
+    """A score with three decimals, or a dash where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """An interval in brackets, or nothing."""
+    return "" if not interval else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+# JSON
+
+
+def _flat(scores: Scores | Constant) -> dict[str, Any]:
+    """Fields of scores as a JSON object, in which each value has a key of its own."""
+    found = {name: getattr(scores, name) for name in scores.__slots__}
+    return {**found.pop("values"), **found}
+
+
+def _values(value: object, kind: type[Scores | Constant]) -> dict[str, float | None]:
+    """Whatever is not a field of its own is a score."""
+    read = optional(number)
+    names = mapping(value).keys() - set(kind.__slots__)
+    return {name: entry(value, name, read) for name in mapping(value) if name in names}
+
+
+def _json(scores: Scores | None) -> dict[str, Any] | None:
+    return None if scores is None else scores.to_json()
+
+
+def _spreads(spreads: Mapping[str, Spread | None]) -> dict[str, Any]:
+    return {key: None if one is None else asdict(one) for key, one in spreads.items()}
+
+
+def _key(value: object, key: str, read: Callable[[object], T], otherwise: T) -> T:
+    return entry(value, key, read) if key in mapping(value) else otherwise
+
+
+def _each(read: Callable[[object], T]) -> Callable[[object], dict[str, T]]:
+    return lambda value: {key: entry(value, key, read) for key in mapping(value)}
+
+
+def _list(read: Callable[[object], T]) -> Callable[[object], list[T]]:
+    return lambda value: [read(one) for one in items(value)]
+
+
+def _interval(value: object) -> Interval:
+    ends = items(value)
+    if len(ends) != 2:
+        raise ShapeError(f"expected two ends of an interval, got {len(ends)}")
+    return number(ends[0]), number(ends[1])
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ShapeError(f"expected true or false, got {value!r}")
+    return value
+
+
+def _object(value: object) -> dict[str, Any]:
+    return mapping(value)

@@ -1,0 +1,126 @@
+"""The table of scores decides what is computed, over which windows, and where it is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.runs import SMALL, train_small
+
+from hmsstore import Store
+from hmsstore.windows import typical_rows
+from hmstrain.cli.console import print_outcome
+from hmstrain.config import Config
+from hmstrain.reporting.report import make_report
+from hmstrain.reporting.study import Row, Study, System, columns
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.log import read_metrics
+from hmstrain.scoring import metrics
+from hmstrain.scoring.metrics import EVERYWHERE, SCORES, Judged, Score
+from hmstrain.scoring.scores import constant
+
+
+def test_scores_of_a_perfect_and_of_a_uniform_prediction(store: Store) -> None:
+    rows = store.select("test")
+    perfect = metrics.scores(store.windows, rows, store.windows["target"][rows])
+    assert perfect["kl"] == pytest.approx(0, abs=1e-6)
+    assert perfect["kl_votes"] == pytest.approx(0, abs=1e-6)
+    assert sum(map(sum, perfect.confusion)) == len(rows) == perfect.windows
+    uniform = metrics.scores(store.windows, rows, np.full((len(rows), 6), 1 / 6))
+    target = store.windows["target"][rows].astype(np.float64)
+    entropy = -(target * np.log(np.where(target > 0, target, 1))).sum(axis=1)
+    assert uniform["kl"] == pytest.approx((np.log(6) - entropy).mean())
+    assert sum(uniform.kl_per_class.values()) == pytest.approx(uniform["kl"])
+    low, high = uniform.intervals["kl"] or (np.nan, np.nan)
+    assert low <= (uniform["kl"] or np.nan) <= high
+
+
+def test_each_score_is_over_the_windows_that_its_row_names(store: Store) -> None:
+    rows = store.select("test")
+    prediction = np.random.default_rng(0).dirichlet(np.ones(6), len(rows))
+    found = metrics.scores(store.windows, rows, prediction)
+    divergence = metrics.kl_rows(store.windows["target"][rows], prediction)
+    typical = typical_rows(store.windows, rows)
+    for key, part in (
+        ("kl", slice(None)),
+        ("kl_votes", typical["votes"]),
+        ("kl_hi", typical["hi"]),
+    ):
+        assert found[key] == pytest.approx(divergence[part].mean())
+    assert (found.windows_votes, found.windows_hi) == (len(typical["votes"]), len(typical["hi"]))
+    assert found.intervals.keys() == {"kl", "kl_votes", "kl_hi", "accuracy"}  # means over windows
+
+
+def test_scores_of_no_windows_of_a_kind_are_none(store: Store) -> None:
+    few = np.flatnonzero(store.windows["votes"].sum(axis=1) < 10)
+    few = few[store.windows["votes"][few].sum(axis=1) > 0]
+    found = metrics.scores(store.windows, few, np.full((len(few), 6), 1 / 6))
+    assert found["kl_hi"] is None
+    assert found.intervals["kl_hi"] is None
+    assert found.kl_per_votes["10+"] is None
+
+
+def test_the_constant_prediction_compared_with_itself_differs_by_nothing(store: Store) -> None:
+    rows = store.select("test")
+    usual = store.windows["target"][store.select("train")].mean(axis=0, dtype=np.float64)
+    found = constant(store, rows, np.tile(usual / usual.sum(), (len(rows), 1)))
+    assert set(found.difference.values()) == {0.0}
+    assert set(found.difference_intervals.values()) == {(0.0, 0.0)}
+
+
+def brier(judged: Judged) -> np.ndarray:
+    return ((judged.prediction - judged.target) ** 2).sum(axis=1)
+
+
+def test_one_row_adds_a_score_to_files_terminal_report_and_study(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = Score("brier", "Brier score", brier, over="votes", shown=EVERYWHERE)
+    monkeypatch.setattr(metrics, "SCORES", (*SCORES, row))
+    outcome = train_small(store, tmp_path / "run", steps=4)
+    assert outcome.test is not None
+    assert outcome.constant is not None
+    value = outcome.test["brier"]
+    assert value is not None
+    rows = store.select("test")
+    rows = rows[typical_rows(store.windows, rows)["votes"]]
+    with np.load(tmp_path / "run" / "predictions.npz") as predicted:
+        given = predicted["prediction"][np.isin(predicted["row"], rows)]
+    expected = ((given - store.windows["target"][rows]) ** 2).sum(axis=1).mean()
+    assert value == pytest.approx(expected, rel=1e-5)
+
+    written = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert written["test"]["brier"] == value
+    assert written["test"]["intervals"]["brier"][0] < value
+    assert written["constant"]["brier"] == outcome.constant["brier"]
+    less = value - (outcome.constant["brier"] or 0)
+    assert written["constant"]["difference"]["brier"] == pytest.approx(less, rel=1e-5)
+    logged = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert all("brier" in line for line in logged if line["event"] != "train")
+    assert {"valid"} <= {line["event"] for line in logged}
+
+    print_outcome(outcome)
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("Brier score")]
+    assert f"{value:.3f}" in line
+
+    html = make_report(RunFolder(tmp_path / "run"), store).to_html()
+    assert f"<td>Brier score</td><td class=number>{value:.3f}</td>" in html
+
+    table = Study("", Config(**SMALL), store.identity, (Row(System("a", "spec", False), outcome),))
+    assert table.rows[0].cells()[columns().index("brier")] == f"{value:.3f}"
+    assert "brier: Brier score" in table.to_markdown()
+
+    whole = train_small(store, tmp_path / "all", fold="all", steps=1)
+    assert whole.test_of_single_folds["brier"] is not None
+    assert whole.valid_of_single_folds["brier"] is not None
+
+
+def test_an_unchanged_table_does_without_the_added_score(store: Store) -> None:
+    rows = store.select("test")
+    assert "brier" not in metrics.scores(store.windows, rows, store.windows["target"][rows]).values
