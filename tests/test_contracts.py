@@ -132,3 +132,34 @@ def test_format_md_states_the_arrays_that_the_code_has() -> None:
         numbers = [int(n.replace(",", "")) for n in re.findall(r"[\d,]+\d", " ".join(row[2:4]))]
         width = len(signal.features)
         assert numbers == [signal.window_rows, width, signal.shard_rows, width]
+
+
+def test_stores_and_networks_clip_the_eeg_at_the_same_value() -> None:
+    """Neither package may import the other, so nothing else holds the two together."""
+    from hmsprep.planning.choices import EEG_CLIP_UV
+    from hmsprep.planning.parameters import Parameters
+    from hmstrain.data.eeg import CLIP_UV
+
+    assert Parameters().eeg_clip == EEG_CLIP_UV == CLIP_UV
+
+
+def test_settings_and_options_that_repeat_the_formats_numbers_repeat_them_rightly() -> None:
+    """Command lines show these without importing NumPy, which the format's package needs."""
+    import typer.main
+
+    import hmsprep.cli
+    import hmstrain.cli
+    from hmsprep.spectrograms.multitaper import STEP_SAMPLES
+    from hmsstore.schema import EEG, JUDGED_S, SPECTROGRAM
+    from hmstrain.config import Config
+    from hmstrain.errors import ConfigError
+
+    rows = SPECTROGRAM.window_rows
+    assert Config().spectrogram_rows == (0, rows)
+    with pytest.raises(ConfigError, match=str(rows)):
+        Config(spectrogram_rows=(0, rows + 1))
+    assert STEP_SAMPLES * SPECTROGRAM.row_rate_hz == EEG.row_rate_hz
+    for app, command in ((hmsprep.cli.app, "import"), (hmstrain.cli.app, "predict")):
+        parameters = typer.main.get_command(app).commands[command].params
+        (stride,) = (one for one in parameters if "--stride" in one.opts)
+        assert stride.default == JUDGED_S

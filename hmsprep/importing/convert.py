@@ -37,7 +37,7 @@ from hmsprep.spectrograms.files import beside
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
+from hmsstore.schema import CLASS_TITLES, CLASSES, EEG, JUDGED_S
 
 RECORDINGS, ANNOTATIONS = "recordings.json", "annotations.csv"
 CONTEXT = 8 * STEP_SAMPLES
@@ -78,7 +78,7 @@ def import_recordings(
     files: Sequence[Path],
     out: Path,
     *,
-    stride_s: float = 10.0,
+    stride_s: float = JUDGED_S,
     renamed: Mapping[str, str] | None = None,
     unlabelled: bool = False,
     progress: Progress = untold,
@@ -110,7 +110,7 @@ def import_recordings(
     stride = round(stride_s * RATE) if isfinite(stride_s) else 0
     if stride < 1 or abs(stride - stride_s * RATE) > 1e-6:
         raise ParameterError(
-            f"--stride {stride_s:g}: expected seconds of whole samples (of 1/200 s), above 0."
+            f"--stride {stride_s:g}: expected seconds of whole samples (of 1/{RATE} s), above 0."
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ParameterError(f"{out} exists: name a folder that does not.")

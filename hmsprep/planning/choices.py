@@ -13,6 +13,12 @@ Class = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
 Montage = Literal["bipolar", "referential", "average"]
 
 EEG_CLIP_UV = 1024.0
-"""Common to nearly all published pipelines: scalp EEG beyond a millivolt is artefact."""
+"""Common to nearly all published pipelines: scalp EEG beyond a millivolt is artefact.
+
+Networks clip the differences of two channels at the same value (`hmstrain.data.eeg.CLIP_UV`). The
+two must agree: a store that was clipped lower would hold no difference that reaches the network's
+clip, so that artefacts would look smaller than those that networks were trained on. A test holds
+them together, since neither package may import the other.
+"""
 EKG_CLIP_UV = 32_000.0
 """The electrocardiogram is larger by far, and some files hold a constant 9999."""

@@ -32,7 +32,7 @@ from hmsprep.seeds import generator
 from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_recordings
 from hmsprep.simulator.scene import Period, draw_patient, simulate
 from hmsprep.simulator.structure import copied_structure, random_structure
-from hmsprep.spectrograms.multitaper import spectrogram
+from hmsprep.spectrograms.multitaper import EDGE_SAMPLES, STEP_SAMPLES, spectrogram
 from hmsstore.atomic import whole_folder
 from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
 
@@ -187,7 +187,7 @@ def clip(seed: int, lead: int, variant: int) -> tuple[NDArray[np.float32], NDArr
     truth = 0.85 * np.eye(len(CLASSES))[lead] + 0.15 / len(CLASSES)
     eeg = simulate(rng, draw_patient(rng), [Period(-10.0, CLIP_S + 10, truth)], samples)
     # Row 0 starts 200 samples before sample 0; ten more rows keep the filter's edges out.
-    lead_in = 10 * 400 + 200
+    lead_in = 10 * STEP_SAMPLES + EDGE_SAMPLES
     around = np.concatenate([eeg[:, -lead_in:], eeg, eeg[:, :lead_in]], axis=1)
     rows = int(CLIP_S * SPECTROGRAM.row_rate_hz)
     return eeg, spectrogram(around.T, threads=1)[10 : 10 + rows]

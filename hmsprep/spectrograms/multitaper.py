@@ -19,10 +19,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hmsstore.montage import CHAIN_PAIRS
-from hmsstore.schema import CHANNELS, EEG, FREQUENCIES_HZ, REGIONS
+from hmsstore.schema import CHANNELS, EEG, FREQUENCIES_HZ, REGIONS, SPECTROGRAM
 
 WINDOW_SAMPLES = 800
-STEP_SAMPLES = 400
+"""Four seconds, of which a row has the power."""
+STEP_SAMPLES = int(EEG.row_rate_hz / SPECTROGRAM.row_rate_hz)
+"""From row to row: 400, two seconds."""
 EDGE_SAMPLES = (WINDOW_SAMPLES - STEP_SAMPLES) // 2
 """How far the first and last row reach beyond a recording, when edges are asked for: 1 s."""
 TRANSFORM_POINTS = 1024

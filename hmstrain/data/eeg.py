@@ -22,7 +22,10 @@ BAND_HZ = (0.5, 40.0)
 FILTER_ORDER = 4
 """Of the Butterworth filter whose squared magnitude is the response: forwards and backwards."""
 CLIP_UV = 1024.0
-"""Medal teams of the competition clip at this value and divide by 32."""
+"""Medal teams of the competition clip at this value and divide by 32.
+
+The same as the default clip of a store (`hmsprep.planning.choices.EEG_CLIP_UV`, which says why).
+"""
 SCALE_UV = 32.0
 
 FRAME = 128
