@@ -285,6 +285,30 @@ def test_what_a_kill_between_two_renames_left_is_there_until_the_next_folder_sta
     assert contents(tmp_path) == {"best/a": "new"}
 
 
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_folder_that_cannot_take_its_name_leaves_the_old_one_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    path = tmp_path / "best"
+    path.mkdir()
+    (path / "a").write_text("old")
+    rename = Path.rename
+
+    def failing(source: Path, target: Path) -> Path:
+        if source.name.endswith(".partial"):
+            raise error
+        return rename(source, target)
+
+    def replace() -> None:
+        with whole_folder(path, replace=True) as partial:
+            (partial / "a").write_text("new")
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(error):
+        replace()
+    assert contents(tmp_path) == {"best/a": "old"}
+
+
 def test_leftovers_are_told_from_other_files(tmp_path: Path) -> None:
     for name in (".a.csv.0123abcd.partial", "sub/.b.89abcdef.partial/deep/c"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
