@@ -13,7 +13,8 @@ from hmsprep.progress import Progress, untold
 from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
 from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
-from hmsstore.schema import SIGNALS, SPLITS, Signal
+from hmsstore.schema import SPLITS
+from hmsstore.spec import Signal
 
 EXPONENT = np.uint16(0x7C00)
 """Bits that are all set in a half-precision number just if it is infinite or NaN."""
@@ -69,7 +70,7 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
         return list(getattr(error, "problems", [str(error)]))
     if (store.info["identity"], store.info["plan"]) != (manifest.identity, manifest.plan):
         problems.append(f"identity or plan differ between {MANIFEST_NAME} and zarr.json")
-    for name, signal in SIGNALS.items():
+    for name, signal in store.spec.signals.items():
         problems += _check_placement(store, name, signal)
         problems += _check_shards(store, name, signal)
     return problems + _check_labels(store)

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import DTYPE, Signal
+from hmsstore.schema import DTYPE
+from hmsstore.spec import Signal
 
 ABSENT = np.uint64(2**64 - 1)
 """Offset and length of an inner chunk that is not in the file."""

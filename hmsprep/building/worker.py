@@ -22,7 +22,8 @@ from hmsprep.errors import DataError, several
 from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.parameters import HALF_MAX, Parameters
-from hmsstore.schema import DTYPE, SIGNALS, Signal
+from hmsstore.schema import DTYPE, SIGNALS
+from hmsstore.spec import Signal
 
 
 @dataclass(frozen=True, slots=True)

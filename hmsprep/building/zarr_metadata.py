@@ -21,8 +21,8 @@ from hmsstore.schema import (
     REGIONS,
     SIGNALS,
     Column,
-    Signal,
 )
+from hmsstore.spec import Signal
 
 Tables = dict[str, tuple[tuple[Column, ...], Mapping[str, NDArray[Any]]]]
 """Path of a table in the store -> descriptions of its columns, and their values."""

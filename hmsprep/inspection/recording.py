@@ -15,7 +15,8 @@ from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.choices import EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.planning.parameters import SPECTROGRAM_CLIP
-from hmsstore.schema import CHANNELS, SIGNALS, Signal
+from hmsstore.schema import CHANNELS, SIGNALS
+from hmsstore.spec import Signal
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsstore.schema import Signal
+from hmsstore.spec import Signal
 
 TIME = "time"
 """First column of a spectrogram file: 1, 3, 5 ... seconds, the centres of its rows."""

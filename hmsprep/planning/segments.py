@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.windows import first_seen
-from hmsstore.schema import Signal
+from hmsstore.spec import Signal
 
 OPEN_SHARDS = 64
 """Shards among which a recording looks for room: at the true sizes this loses 0.2%."""

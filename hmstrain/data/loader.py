@@ -178,7 +178,9 @@ class ResidentLoader:
         """Yield the batches in order."""
         for request in requests:
             start = time.perf_counter()
-            starts = window_starts(self.store.windows, request.rows, request.shift, clamp=True)
+            starts = window_starts(
+                self.store.spec, self.store.windows, request.rows, request.shift, clamp=True
+            )
             batch: Batch = {}
             for name in self.signals:
                 signal, shard_rows = SIGNALS[name], self.store.shard_rows(name)

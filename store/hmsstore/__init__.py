@@ -10,6 +10,7 @@ from hmsstore.errors import (
     LeakingStoreError,
     NotAStoreError,
     RequestError,
+    SpecError,
     StoreError,
     UnsealedStoreError,
     ViewError,
@@ -26,6 +27,7 @@ from hmsstore.schema import (
     SIGNALS,
     SPLITS,
 )
+from hmsstore.spec import HMS, PatternClass, Signal, Spec
 from hmsstore.windows import most_overlapping
 
 __version__ = "0.1.0"
@@ -37,13 +39,18 @@ __all__ = [
     "FEATURES",
     "FORMAT_VERSION",
     "FREQUENCIES_HZ",
+    "HMS",
     "REGIONS",
     "SIGNALS",
     "SPLITS",
     "DamagedStoreError",
     "LeakingStoreError",
     "NotAStoreError",
+    "PatternClass",
     "RequestError",
+    "Signal",
+    "Spec",
+    "SpecError",
     "Store",
     "StoreError",
     "UnsealedStoreError",

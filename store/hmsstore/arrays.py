@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import DTYPE, RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column, Signal
+from hmsstore.schema import DTYPE, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
+from hmsstore.spec import Signal, Spec
 
 Metadata = Mapping[str, Any]
 """The content of one array's zarr.json."""
@@ -51,20 +52,22 @@ def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
     return data + shard_rows // signal.window_rows * SHARD_INDEX_ENTRY + SHARD_INDEX_CHECKSUM
 
 
-def check_layout(root: Mapping[str, Any]) -> list[str]:
-    """Find every array that is missing or not laid out as FORMAT.md says.
+def check_layout(root: Mapping[str, Any], spec: Spec) -> list[str]:
+    """Find every array that is missing or not laid out as FORMAT.md and the store's spec say.
 
     Takes the content of the root group's zarr.json.
     """
     nodes = root["consolidated_metadata"]["metadata"]
     problems = []
-    for signal in SIGNALS.values():
+    for signal in spec.signals.values():
         problems += check_signal(signal, nodes.get(signal.name, {}))
-    tables = {"windows": WINDOW_COLUMNS} | {f"recordings/{n}": RECORDING_COLUMNS for n in SIGNALS}
+    tables = {"windows": WINDOW_COLUMNS} | {
+        f"recordings/{n}": RECORDING_COLUMNS for n in spec.signals
+    }
     for table, columns in tables.items():
         for column in columns:
             path = f"{table}/{column.name}"
-            problems += check_column(path, column, nodes.get(path, {}))
+            problems += check_column(path, column, nodes.get(path, {}), len(spec.classes))
     return problems
 
 
@@ -84,19 +87,31 @@ def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
         "index_location": (sharding.get("index_location"), "end"),
         "chunk keys": (key, {"name": "default", "configuration": {"separator": "/"}}),
     }
-    return [
+    problems = [
         f"{signal.name}/zarr.json: {what} is {found}, expected {wanted}"
         for what, (found, wanted) in expected.items()
         if found != wanted
     ]
+    # The same number of other channels would be read as if they were these.
+    names = metadata.get("attributes", {}).get("features", [])
+    pairs = enumerate(zip(names, signal.features, strict=False))
+    other = [(place, *pair) for place, pair in pairs if pair[0] != pair[1]]
+    if other and len(names) == width:
+        place, found, wanted = other[0]
+        problems.append(
+            f"{signal.name}/zarr.json: feature {place} is {found}, expected {wanted} "
+            f"({len(other)} such features)"
+        )
+    return problems
 
 
-def check_column(path: str, column: Column, metadata: Metadata) -> list[str]:
+def check_column(path: str, column: Column, metadata: Metadata, classes: int) -> list[str]:
     """Find what keeps a table column from being mapped; empty if nothing does."""
     shape = metadata.get("shape")
     expected = {
         "data_type": (metadata.get("data_type"), zarr_dtype(column.dtype)),
         "axes": (len(shape or ()), 2 if column.per_class else 1),
+        "classes": ((shape or ())[1:], [classes] if column.per_class else []),
         "chunk": (metadata.get("chunk_grid", {}).get("configuration"), {"chunk_shape": shape}),
         "codecs": ([codec.get("name") for codec in metadata.get("codecs", [])], ["bytes"]),
     }

@@ -7,6 +7,7 @@
     |-- UnsealedStoreError  a build that has not finished
     |-- DamagedStoreError   files are missing, cut short, changed or contradict each other
     |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
+    |-- SpecError           a description of a data set that contradicts itself
     `-- RequestError        rows, split, fold, signal or shift that this store cannot serve
         `-- ViewError       a display, picture or page that cannot be made as asked
 """
@@ -54,6 +55,26 @@ class DamagedStoreError(StoreError):
 
 class LeakingStoreError(StoreError):
     """Patients are on both sides of a split that is not declared to leak."""
+
+
+class SpecError(StoreError, ValueError):
+    """The description of a data set is not valid.
+
+    Attributes
+    ----------
+    problems : tuple of str
+        Every problem found, each naming its part.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        """List all problems."""
+        return "\n  ".join(
+            [f"The description of the data has {len(self.problems)} problem(s):", *self.problems]
+        )
 
 
 class RequestError(StoreError, ValueError):

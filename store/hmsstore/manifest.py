@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore.errors import DamagedStoreError, NotAStoreError, UnsealedStoreError
-from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION
+from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION, READABLE
 
 MANIFEST_NAME = "MANIFEST.json"
 BUILDING_SUFFIX = ".building"
@@ -31,12 +31,14 @@ class Manifest:
     """SHA-256 of the plan that the store was built from."""
     files: Mapping[str, tuple[int, int]]
     """Path within the store -> size in bytes and CRC-32, of every file but the manifest."""
+    format_version: int = FORMAT_VERSION
+    """1 for stores of HMS, 2 for those of other data."""
 
     def to_text(self) -> str:
         """Write as JSON whose last key is the SHA-256 of all that stands before it."""
         body: dict[str, Any] = {
             "format": FORMAT_NAME,
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "identity": self.identity,
             "plan": self.plan,
             "files": {
@@ -113,15 +115,16 @@ def parse_manifest(folder: Path) -> Manifest:
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} is not a manifest"]) from None
     if stated != digest(body):
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} was changed after it was sealed"])
-    if name != FORMAT_NAME or version != FORMAT_VERSION:
+    if name != FORMAT_NAME or version not in READABLE:
         raise NotAStoreError(
             f"{folder} is of format {name} version {version}; this package reads {FORMAT_NAME} "
-            f"version {FORMAT_VERSION}. Install the hms-eeg that wrote it, or build it again."
+            f"versions {' and '.join(map(str, READABLE))}. Install the hms-eeg that wrote it, or "
+            "build it again."
         )
     files = {
         path: (entry["bytes"], int(entry["crc32"], 16)) for path, entry in body["files"].items()
     }
-    return Manifest(body["identity"], body["plan"], files)
+    return Manifest(body["identity"], body["plan"], files, version)
 
 
 def check_sizes(folder: Path, manifest: Manifest) -> list[str]:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from hmsstore.errors import RequestError, StoreError
 from hmsstore.reader import Store
-from hmsstore.schema import CHANNELS, EEG, JUDGED_S
 from hmsstore.view.window import said
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 POSITIONS = "colin27_1020", "standard_1020"
 """What MNE calls the same 10-20 positions, from 1.12 on and before."""
-JUDGED_FROM_S = (EEG.window_s - JUDGED_S) / 2
 
 
 def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
@@ -40,9 +38,10 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
     Returns
     -------
     mne.io.RawArray
-        19 EEG channels and the EKG in volts at 200 Hz, as cleaned by the build, with the
-        10-20 positions of MNE. Each window's judged 10 s is annotated with its votes ("LPD
-        5/7"). Time 0 is the start of the span, which is the first window's start.
+        The store's EEG channels (of HMS 19 and the EKG) in volts at their rate (200 Hz), as
+        cleaned by the build, with MNE's positions of those that are of the 10-20 system. Each
+        window's judged seconds are annotated with its votes ("LPD 5/7"). Time 0 is the start of
+        the span, which is the first window's start.
 
     Raises
     ------
@@ -55,19 +54,22 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
         raise StoreError("MNE is not installed. Run: pip install '.[mne]'") from None
     eeg_id = operator.index(eeg_id)
     eeg_uv, first = _span(store, eeg_id)
-    kinds = ["ecg" if name == "EKG" else "eeg" for name in CHANNELS]
-    info = mne.create_info(list(CHANNELS), EEG.row_rate_hz, kinds)
+    spec, rate_hz = store.spec, store.spec.eeg.row_rate_hz
+    names = list(spec.eeg.features)
+    kinds = ["ecg" if name == spec.heart else "eeg" for name in names]
+    info = mne.create_info(names, rate_hz, kinds)
     raw = mne.io.RawArray(eeg_uv.T.astype(np.float64) * 1e-6, info, verbose="error")
-    raw.set_montage(next(n for n in POSITIONS if n in mne.channels.get_builtin_montages()))
+    positions = next(n for n in POSITIONS if n in mne.channels.get_builtin_montages())
+    raw.set_montage(positions, on_missing="ignore")
     windows = np.flatnonzero(store.windows["eeg_id"] == eeg_id)
-    onset = store.windows["eeg_offset_s"][windows] - first / EEG.row_rate_hz + JUDGED_FROM_S
-    texts = [said(votes) for votes in store.windows["votes"][windows]]
-    raw.set_annotations(mne.Annotations(onset, JUDGED_S, texts))
+    onset = store.windows["eeg_offset_s"][windows] - first / rate_hz + spec.judged_from_s
+    texts = [said(votes, spec.class_titles) for votes in store.windows["votes"][windows]]
+    raw.set_annotations(mne.Annotations(onset, spec.judged_s, texts))
     return raw
 
 
 def _span(store: Store, eeg_id: int) -> tuple[NDArray[np.float32], int]:
-    """Microvolts (T, 20) of a recording's stored span, and its first row in the source file.
+    """Microvolts (T, channels) of a recording's stored span, and its first row in the source file.
 
     A long recording lies in segments that overlap; each adds what the ones before have not.
     """

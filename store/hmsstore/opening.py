@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from hmsstore.arrays import Metadata, allow_open_files, check_layout, map_column, map_signal
 from hmsstore.disk import CAN_READ, StoreFiles
-from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
+from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
 from hmsstore.manifest import Manifest, check_sizes, read_manifest
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS, Column
+from hmsstore.schema import RECORDING_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.shift import Table
+from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
 
 
@@ -32,6 +33,8 @@ class Opened:
     """None on systems that can only map them."""
     info: dict[str, Any]
     """Attributes of the root group."""
+    spec: Spec
+    """What its data consist of."""
     shards: dict[str, list[NDArray[np.float16]]]
     """Signal -> its mapped shards, float16 (rows, features) each."""
     shard_rows: dict[str, int]
@@ -50,8 +53,11 @@ def open_files(path: Path) -> Opened:
     manifest = read_manifest(path)
     problems = check_sizes(path, manifest)
     root = _read_root(path, manifest, problems)
+    spec = HMS
     if not problems:
-        problems += check_layout(root)
+        spec = _read_spec(root, manifest, problems)
+    if not problems:
+        problems += check_layout(root, spec)
     if problems:
         raise DamagedStoreError(path, problems)
     allow_open_files()
@@ -62,14 +68,18 @@ def open_files(path: Path) -> Opened:
             manifest,
             StoreFiles(path) if CAN_READ else None,
             root["attributes"]["hms"],
-            {name: map_signal(path, signal, nodes[name]) for name, signal in SIGNALS.items()},
+            spec,
+            {name: map_signal(path, signal, nodes[name]) for name, signal in spec.signals.items()},
             {
                 name: nodes[name]["chunk_grid"]["configuration"]["chunk_shape"][0]
-                for name in SIGNALS
+                for name in spec.signals
             },
             _map_table(path, "windows", WINDOW_COLUMNS, nodes),
             MappingProxyType(
-                {n: _map_table(path, f"recordings/{n}", RECORDING_COLUMNS, nodes) for n in SIGNALS}
+                {
+                    name: _map_table(path, f"recordings/{name}", RECORDING_COLUMNS, nodes)
+                    for name in spec.signals
+                }
             ),
         )
     except OSError as error:
@@ -89,6 +99,25 @@ def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[s
         return {}
     root: dict[str, Any] = json.loads(text)
     return root
+
+
+def _read_spec(root: Mapping[str, Any], manifest: Manifest, problems: list[str]) -> Spec:
+    """Read what the data consist of; stores of version 1 are of HMS, whether they say so or not."""
+    stated = root["attributes"]["hms"].get("spec")
+    version = manifest.format_version
+    if stated is None and version == HMS.format_version:
+        return HMS
+    try:
+        spec = Spec.from_json(stated)
+    except SpecError as error:
+        problems += [f"zarr.json: spec: {problem}" for problem in error.problems]
+        return HMS
+    if spec.format_version != version:
+        problems.append(
+            f"zarr.json: spec: data of {spec.name!r} stand in a store of version {version}, "
+            f"expected version {spec.format_version}"
+        )
+    return spec
 
 
 def _map_table(

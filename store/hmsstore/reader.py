@@ -17,8 +17,9 @@ from hmsstore.arrays import release, shard_name
 from hmsstore.disk import Wanted
 from hmsstore.errors import RequestError
 from hmsstore.opening import Opened, open_files
-from hmsstore.schema import SIGNALS, SPLITS, Signal
+from hmsstore.schema import SPLITS
 from hmsstore.shift import shift_room, window_starts
+from hmsstore.spec import Signal, Spec
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
@@ -40,6 +41,9 @@ class Store:
         SHA-256 that names its contents; written into whatever is made from it.
     info : dict
         Parameters, statistics, counts, split, versions: the attributes of the root group.
+    spec : Spec
+        What the data consist of: classes, channels, rates. `hmsstore.HMS` unless the store says
+        otherwise.
     windows : mapping of str to array (windows,)
         One row per window; FORMAT.md lists the columns.
     recordings : mapping of str to mapping of str to array (recordings,)
@@ -54,6 +58,7 @@ class Store:
         self.manifest = opened.manifest
         self.identity = opened.manifest.identity
         self.info = opened.info
+        self.spec: Spec = opened.spec
         self.windows = opened.windows
         self.recordings = opened.recordings
         self._shards = opened.shards
@@ -155,7 +160,7 @@ class Store:
     def gather(
         self,
         rows: ArrayLike,
-        signals: str | Sequence[str] = tuple(SIGNALS),
+        signals: str | Sequence[str] | None = None,
         out: Batch | None = None,
         shift: ArrayLike | None = None,
         clamp: bool = False,
@@ -168,22 +173,23 @@ class Store:
         ----------
         rows : integers (B,)
             Row numbers of the window table.
-        signals : str or sequence of str
-            'eeg', 'spectrogram' or both; only the files of these are touched.
+        signals : str or sequence of str, optional
+            'eeg', 'spectrogram' or both (the default); only the files of these are touched.
         out : dict of float16 arrays, optional
             Arrays to write into, shaped as those returned.
         shift : integer or integers (B,), optional
-            Move each window by this many EEG samples (1/200 s) within its recording's stored span;
-            the spectrogram starts at floor((offset_s + shift/200) / 2). Votes were cast on the
-            central 10 s of the window where it stands, so they fit a moved one the less the
-            further it moves.
+            Move each window by this many EEG samples (of HMS 1/200 s) within its recording's
+            stored span; the spectrogram starts at the row that the moved window's start lies in.
+            Votes were cast on the central seconds of the window where it stands, so they fit a
+            moved one the less the further it moves.
         clamp : bool
             Move as far as there is room instead of refusing a shift that leaves the span.
 
         Returns
         -------
         dict of float16 arrays
-            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), as stored (see `denormalise`).
+            As stored (see `denormalise`); of HMS 'eeg' (B, 10000, 20) and 'spectrogram'
+            (B, 300, 400).
 
         Raises
         ------
@@ -191,12 +197,15 @@ class Store:
             A row, signal or `out` array does not fit, or a shift leaves the span.
         """
         numbers = self._checked_rows(rows)
-        starts = window_starts(self.windows, numbers, shift, clamp)
+        starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
+        there = self.spec.signals
         batch: Batch = {}
+        if signals is None:
+            signals = tuple(there)
         for name in [signals] if isinstance(signals, str) else signals:
-            if name not in SIGNALS:
-                raise RequestError(f"signal {name!r} does not exist: use {', '.join(SIGNALS)}")
-            batch[name] = _destination(SIGNALS[name], len(numbers), out)
+            if name not in there:
+                raise RequestError(f"signal {name!r} does not exist: use {', '.join(there)}")
+            batch[name] = _destination(there[name], len(numbers), out)
         self._fill(batch, starts)
         return batch
 
@@ -215,7 +224,7 @@ class Store:
     def _wanted(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> Iterator[Wanted]:
         for name, windows in batch.items():
             shards, shard_rows = self._shards[name], self._shard_rows[name]
-            rows, row_bytes = SIGNALS[name].window_rows, shards[0].strides[0]
+            rows, row_bytes = self.spec.signals[name].window_rows, shards[0].strides[0]
             for into, start in zip(windows, starts[name].tolist(), strict=True):
                 number, first = divmod(start, shard_rows)
                 mapped = shards[number][first : first + rows]
@@ -223,7 +232,7 @@ class Store:
 
     def shift_room(self, rows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How far each window can move: smallest and largest shift in EEG samples, int64 (B,)."""
-        return shift_room(self.windows, self._checked_rows(rows))
+        return shift_room(self.spec, self.windows, self._checked_rows(rows))
 
     def denormalise(self, batch: Mapping[str, NDArray[Any]]) -> Batch:
         """Turn stored values back into float32 microvolts and ln(uV^2/Hz).
@@ -239,8 +248,9 @@ class Store:
             It is no such dict.
         """
         physical: Batch = {}
-        if not isinstance(batch, Mapping) or not set(batch) <= set(SIGNALS):
-            raise RequestError(f"denormalise takes a dict of {' and '.join(SIGNALS)}, as gathered")
+        there = self.spec.signals
+        if not isinstance(batch, Mapping) or not set(batch) <= set(there):
+            raise RequestError(f"denormalise takes a dict of {' and '.join(there)}, as gathered")
         for name, values in batch.items():
             physical[name] = values.astype(np.float32)
             if self.info["parameters"]["normalise"] == "zscore":

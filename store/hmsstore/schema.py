@@ -1,115 +1,61 @@
-"""The words and numbers of the format: classes, channels, regions, rates, signals, columns.
+"""The words and columns of the format, and the classes and signals of HMS by short names.
 
-Everything that FORMAT.md states as a table is stated here as code, and nowhere else.
+Everything that FORMAT.md states as a table is stated here or in `hmsstore.spec` as code, and
+nowhere else. A store at hand says in its own `Store.spec` what it consists of.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import floor
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hmsstore.spec import HMS, HMS_FREQUENCIES_HZ, Spec
 
 FORMAT_NAME = "hms-eeg-store"
 FORMAT_VERSION = 1
+"""Version of stores of HMS; stores of other data are of version 2."""
+READABLE = (1, 2)
+"""Versions that this package reads."""
 
-CLASSES = ("seizure", "lpd", "gpd", "lrda", "grda", "other")
-"""The six patterns, in the order of every array of votes, targets and predictions."""
+CLASSES = HMS.class_keys
+"""The six patterns of HMS, in the order of every array of votes, targets and predictions."""
 
-CLASS_TITLES = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")
+CLASS_TITLES = HMS.class_titles
 """The same patterns as clinicians write them (ACNS 2021)."""
 
 SPLITS = ("train", "test", "predict", "dropped")
 """What a window is for. A window's ``split`` is the position of its word here."""
 
-CHANNELS = tuple("Fp1 F3 C3 P3 F7 T3 T5 O1 Fz Cz Pz Fp2 F4 C4 P4 F8 T4 T6 O2 EKG".split())
+CHANNELS = HMS.eeg.features
 """Nineteen electrodes of the 10-20 system and the electrocardiogram, referential."""
 
-REGIONS = ("LL", "RL", "LP", "RP")
+REGIONS = tuple(HMS.chains)
 """Left and right lateral (temporal), left and right parasagittal: one chain of electrodes each."""
 
-CHAINS = {
-    "LL": ("Fp1", "F7", "T3", "T5", "O1"),
-    "RL": ("Fp2", "F8", "T4", "T6", "O2"),
-    "LP": ("Fp1", "F3", "C3", "P3", "O1"),
-    "RP": ("Fp2", "F4", "C4", "P4", "O2"),
-}
+CHAINS = HMS.chains
 """Longitudinal bipolar ("double banana") chains, front to back: four differences each."""
 
-MIDLINE = ("Fz", "Cz", "Pz")
+MIDLINE = HMS.midline
 
-FREQUENCIES_HZ = tuple(k * 200 / 1024 for k in range(3, 103))
+FREQUENCIES_HZ = HMS_FREQUENCIES_HZ
 """Bins 3 to 102 of a 1024-point transform at 200 Hz: 0.59 to 19.92 Hz."""
 
-JUDGED_S = 10.0
+JUDGED_S = HMS.judged_s
 """Raters judged the central ten seconds of the EEG window."""
 
-
-def frequency_name(frequency_hz: float) -> str:
-    """Name a frequency as the competition's files do: two decimals, halves up, no end zeros."""
-    return f"{floor(frequency_hz * 100 + 0.5) / 100:g}"
-
-
-FEATURES = tuple(f"{region}_{frequency_name(f)}" for region in REGIONS for f in FREQUENCIES_HZ)
+FEATURES = HMS.spectrogram.features
 """The 400 spectrogram features, region by region, low to high frequency."""
 
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """One of the two recorded signals, as an array of rows in time by features."""
-
-    name: str
-    """Name of its array in the store."""
-    features: tuple[str, ...]
-    """Names of the columns of the array."""
-    dims: tuple[str, str]
-    """Names of the two axes."""
-    unit: str
-    """Unit of the values once denormalised."""
-    row_rate_hz: float
-    """Rows per second."""
-    window_rows: int
-    """Rows of one window, and of one inner chunk."""
-    shard_rows: int
-    """Rows of one shard (one file) by default."""
-
-    @property
-    def window_s(self) -> float:
-        """Length of a window in seconds."""
-        return self.window_rows / self.row_rate_hz
-
-    def row_at(self, offset_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Row of a recording at which a window with this offset starts; half rows are floored."""
-        return np.floor(np.asarray(offset_s) * self.row_rate_hz + 1e-6).astype(np.int64)
-
-
-EEG = Signal(
-    name="eeg",
-    features=CHANNELS,
-    dims=("eeg_sample", "channel"),
-    unit="uV",
-    row_rate_hz=200.0,
-    window_rows=10_000,
-    shard_rows=1_600_000,
-)
-SPECTROGRAM = Signal(
-    name="spectrogram",
-    features=FEATURES,
-    dims=("spectrogram_row", "region_frequency"),
-    unit="ln(uV^2/Hz)",
-    row_rate_hz=0.5,
-    window_rows=300,
-    shard_rows=79_800,
-)
-SIGNALS = {signal.name: signal for signal in (EEG, SPECTROGRAM)}
+EEG, SPECTROGRAM = HMS.eeg, HMS.spectrogram
+SIGNALS = HMS.signals
 DTYPE = np.dtype("<f2")
 """Both signals are stored as little-endian IEEE half precision."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: an array with one entry (or one row of six) per table row."""
+    """One column of a table: an array with one entry per table row, or one for each class."""
 
     name: str
     dtype: str
@@ -146,6 +92,17 @@ WINDOW_COLUMNS = (
     Column("eeg_nan_fraction", "<f4", "share of the EEG window's values that were missing"),
     Column("spectrogram_nan_fraction", "<f4", "share of the spectrogram window's missing values"),
 )
+
+"""The columns of the table of windows of HMS; `window_columns` gives those of other data."""
+
+
+def window_columns(spec: Spec) -> tuple[Column, ...]:
+    """Describe the columns of the table of windows: the consensus codes this data's classes."""
+    return tuple(
+        replace(column, words=spec.class_keys) if column.name == "expert_consensus" else column
+        for column in WINDOW_COLUMNS
+    )
+
 
 RECORDING_COLUMNS = (
     Column("id", "<i8", "name of the recording (of its file)"),

@@ -1,7 +1,7 @@
 """Rows of the window table and a shift in time -> where both windows start in the arrays.
 
-A shift is a whole number of EEG samples. The spectrogram has one row per 400 samples, so its start
-is floored: floor((offset_s + shift / 200) / 2), in integers throughout.
+A shift is a whole number of EEG samples. A row of the spectrogram spans many of them (400 in HMS),
+so its start is floored, in HMS floor((offset_s + shift / 200) / 2), in integers throughout.
 """
 
 from __future__ import annotations
@@ -13,36 +13,35 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
-from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
+from hmsstore.spec import Spec
 
 Table = Mapping[str, NDArray[Any]]
 """Columns of a table by name, mapped from disk, one entry per row."""
 
-SAMPLES_PER_ROW = int(EEG.row_rate_hz / SPECTROGRAM.row_rate_hz)
-
 
 def shift_room(
-    windows: Table, rows: NDArray[np.int64]
+    spec: Spec, windows: Table, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Smallest and largest shift, in samples, that keep both windows in their stored spans.
 
     Both signals bound the shift whichever of them is read, so that a window means the same time
     in either.
     """
+    per_row = spec.samples_per_row
     start = windows["eeg_start"][rows]
     low = windows["eeg_span_start"][rows] - start
-    high = windows["eeg_span_stop"][rows] - EEG.window_rows - start
+    high = windows["eeg_span_stop"][rows] - spec.eeg.window_rows - start
     start = windows["spectrogram_start"][rows]
-    into_row = _samples_into_row(windows, rows)
+    into_row = _samples_into_row(spec, windows, rows)
     before = windows["spectrogram_span_start"][rows] - start
-    after = windows["spectrogram_span_stop"][rows] - SPECTROGRAM.window_rows - start
-    low = np.maximum(low, before * SAMPLES_PER_ROW - into_row)
-    high = np.minimum(high, (after + 1) * SAMPLES_PER_ROW - 1 - into_row)
+    after = windows["spectrogram_span_stop"][rows] - spec.spectrogram.window_rows - start
+    low = np.maximum(low, before * per_row - into_row)
+    high = np.minimum(high, (after + 1) * per_row - 1 - into_row)
     return low, high
 
 
 def window_starts(
-    windows: Table, rows: NDArray[np.int64], shift: ArrayLike | None, clamp: bool
+    spec: Spec, windows: Table, rows: NDArray[np.int64], shift: ArrayLike | None, clamp: bool
 ) -> dict[str, NDArray[np.int64]]:
     """First rows of the windows in /eeg and /spectrogram, int64 (B,) each.
 
@@ -51,7 +50,7 @@ def window_starts(
     RequestError
         `shift` has another shape than `rows`, or leaves the span and `clamp` is false.
     """
-    starts = {name: windows[f"{name}_start"][rows] for name in SIGNALS}
+    starts = {name: windows[f"{name}_start"][rows] for name in spec.signals}
     if shift is None:
         return starts
     samples = np.asarray(shift)
@@ -59,7 +58,7 @@ def window_starts(
         samples = np.broadcast_to(samples, rows.shape)
     if samples.shape != rows.shape or (len(rows) and not np.issubdtype(samples.dtype, np.integer)):
         raise RequestError(f"shift must be a whole number, or one for each of {len(rows)} rows")
-    low, high = shift_room(windows, rows)
+    low, high = shift_room(spec, windows, rows)
     if clamp:
         samples = np.clip(samples, low, high)
     outside = np.flatnonzero((samples < low) | (samples > high))
@@ -70,12 +69,12 @@ def window_starts(
             f"for {low[i]} to {high[i]}. Use clamp=True to go as far as there is room."
         )
     starts["eeg"] = starts["eeg"] + samples
-    moved = (_samples_into_row(windows, rows) + samples) // SAMPLES_PER_ROW
+    moved = (_samples_into_row(spec, windows, rows) + samples) // spec.samples_per_row
     starts["spectrogram"] = starts["spectrogram"] + moved
     return starts
 
 
-def _samples_into_row(windows: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _samples_into_row(spec: Spec, windows: Table, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """How many samples after the start of its first spectrogram row each window begins."""
     offset = windows["spectrogram_offset_s"][rows]
-    return np.rint(offset * EEG.row_rate_hz).astype(np.int64) % SAMPLES_PER_ROW
+    return np.rint(offset * spec.eeg.row_rate_hz).astype(np.int64) % spec.samples_per_row

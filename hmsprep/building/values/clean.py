@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.planning.parameters import HALF_MAX, LOG_FLOOR, Parameters
-from hmsstore.schema import CHANNELS, EEG, Signal
+from hmsstore.schema import CHANNELS, EEG
+from hmsstore.spec import Signal
 
 FILTER_ORDER = 4
 """Order of the Butterworth band-pass; run forwards and backwards, so its slope doubles."""

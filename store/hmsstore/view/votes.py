@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,20 +15,27 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw_votes(axes: Axes, votes: NDArray[np.int32], prediction: ArrayLike | None = None) -> None:
+def draw_votes(
+    axes: Axes,
+    votes: NDArray[np.int32],
+    prediction: ArrayLike | None = None,
+    titles: Sequence[str] = CLASS_TITLES,
+) -> None:
     """Draw the share of raters who voted for each class, and a model's probabilities beside it.
 
     Parameters
     ----------
     axes : matplotlib Axes
         Where to draw.
-    votes : int32 (6,)
+    votes : int32 (K,)
         Votes per class; all 0: not labelled.
-    prediction : float (6,), optional
+    prediction : float (K,), optional
         Probabilities per class.
+    titles : sequence of str
+        Of the K classes.
     """
     total = int(votes.sum())
-    places = np.arange(len(CLASS_TITLES))
+    places = np.arange(len(titles))
     predicted = None if prediction is None else np.asarray(prediction, np.float64)
     height = 0.8 if predicted is None else 0.4
     shift = 0.0 if predicted is None else height / 2
@@ -41,7 +49,7 @@ def draw_votes(axes: Axes, votes: NDArray[np.int32], prediction: ArrayLike | Non
         axes.barh(places + shift, predicted, height, color=ORANGE)
         for place, part in zip(places, predicted.tolist(), strict=True):
             axes.annotate(f" {part:.2f}", (part, place + shift), va="center", fontsize=size)
-    axes.set_yticks(places, CLASS_TITLES, fontsize=8)
+    axes.set_yticks(places, titles, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"], fontsize=8)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.errors import ViewError
+from hmsstore.errors import RequestError, ViewError
 from hmsstore.reader import Store
 from hmsstore.schema import CLASS_TITLES, JUDGED_S, REGIONS, SIGNALS, SPLITS
+from hmsstore.spec import HMS
 from hmsstore.view.eeg import Display, draw_eeg, share
 from hmsstore.view.importance import Importance
 from hmsstore.view.montage import MONTAGES
@@ -39,7 +40,7 @@ class Shown:
     log_power: NDArray[np.float32]
     """(300, 400) ln(uV^2/Hz); NaN likewise."""
     votes: NDArray[np.int32]
-    """(6,)"""
+    """(K,)"""
     title: str
     """Which window it is."""
     short_title: str
@@ -48,9 +49,11 @@ class Shown:
     """Share of the EEG's values that were missing."""
     spectrogram_filled: float = 0.0
     prediction: ArrayLike | None = None
-    """Probabilities (6,) of a model."""
+    """Probabilities (K,) of a model."""
     importance: Importance | None = None
     """What that rests on."""
+    class_titles: tuple[str, ...] = CLASS_TITLES
+    """Of the K classes."""
 
 
 def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
@@ -59,10 +62,17 @@ def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
     Raises
     ------
     RequestError
-        The row does not exist.
+        The row does not exist, or the store's signals are not those of HMS, which alone are drawn.
     """
+    if not store.spec.same_signals(HMS):
+        raise RequestError(
+            f"{store.path} cannot be drawn: its signals are not those of HMS (20 channels at 200 "
+            "Hz, four regions of 100 frequencies)."
+        )
     values = store.denormalise(store.gather([row]))
     window = {name: column[row] for name, column in store.windows.items()}
+    titles = store.spec.class_titles
+    label = said(window["votes"], titles)
     eeg, offset_s = window["eeg_id"], window["eeg_offset_s"]
     gone = {name: float(window[f"{name}_nan_fraction"]) for name in SIGNALS}
     for name, fraction in gone.items():
@@ -73,13 +83,14 @@ def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
         values["eeg"][0],
         values["spectrogram"][0],
         window["votes"],
-        f"Row {row} ({SPLITS[window['split']]}), {said(window['votes'])}: EEG {eeg} at "
+        f"Row {row} ({SPLITS[window['split']]}), {label}: EEG {eeg} at "
         f"{offset_s:g} s, spectrogram {window['spectrogram_id']} at "
         f"{window['spectrogram_offset_s']:g} s, patient {window['patient_id']}",
-        f"row {row}, {eeg} at {offset_s:g} s, {said(window['votes'])}{filled}",
+        f"row {row}, {eeg} at {offset_s:g} s, {label}{filled}",
         gone["eeg"],
         gone["spectrogram"],
         prediction,
+        class_titles=titles,
     )
 
 
@@ -93,10 +104,10 @@ def _repeated(values: NDArray[np.float32], shortest: int) -> NDArray[np.bool_]:
     return found
 
 
-def said(votes: NDArray[np.int32]) -> str:
+def said(votes: NDArray[np.int32], titles: Sequence[str] = CLASS_TITLES) -> str:
     """The class with most votes, and how many of all it has: 'LPD 5/7'; a tie: 'LPD = GPD 3/7'."""
     total = int(votes.sum())
-    best = [title for title, n in zip(CLASS_TITLES, votes, strict=True) if n == votes.max()]
+    best = [title for title, n in zip(titles, votes, strict=True) if n == votes.max()]
     return f"{' = '.join(best)} {votes.max()}/{total}" if total else "not labelled"
 
 
@@ -116,7 +127,7 @@ def draw_window(
         Row of its window table.
     display : Display, optional
         Montage, length, spacing and filters of the EEG.
-    prediction : float (6,), optional
+    prediction : float (K,), optional
         A model's probabilities, drawn beside the votes.
 
     Returns
@@ -141,7 +152,7 @@ def draw(window: Shown, display: Display | None = None) -> Figure:
     draw_eeg(left.subplots(), window.eeg_uv, display, window.eeg_filled, importance=importance)
     axes = right.subplots(5, 1, height_ratios=(1, 1, 1, 1, 1.1))
     draw_spectrograms(axes[:4], window.log_power, window.spectrogram_filled, importance)
-    draw_votes(axes[4], window.votes, window.prediction)
+    draw_votes(axes[4], window.votes, window.prediction, window.class_titles)
     note = "" if importance is None else f"\n{importance.note}"
     figure.suptitle(f"{window.title}{note}", fontsize=11)
     return figure
