@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hmsprep.verification import verify
 from hmsstore import (
+    HMS,
     DamagedStoreError,
     LeakingStoreError,
     NotAStoreError,
@@ -124,10 +127,10 @@ def test_another_format_version_is_refused(copy: Path) -> None:
 
     body = json.loads((copy / MANIFEST_NAME).read_text())
     body.pop("sha256")
-    body["format_version"] = 2
+    body["format_version"] = 3
     body["sha256"] = digest(body)
     (copy / MANIFEST_NAME).write_text(json.dumps(body))
-    with pytest.raises(NotAStoreError, match="version 2"):
+    with pytest.raises(NotAStoreError, match="version 3"):
         Store.open(copy)
 
 
@@ -144,6 +147,60 @@ def test_another_array_layout_is_refused(copy: Path) -> None:
         "eeg/zarr.json: index_location is start, expected end",
         "windows/fold/zarr.json: data_type is int32, expected int8",
     )
+
+
+def edit_root(path: Path, edit: Callable[[dict[str, Any]], object]) -> None:
+    """Change the root group's metadata and seal the store again."""
+    root = json.loads((path / "zarr.json").read_text())
+    edit(root)
+    (path / "zarr.json").write_text(json.dumps(root))
+    reseal(path, "zarr.json")
+
+
+def test_other_channels_in_the_same_number_are_refused(copy: Path) -> None:
+    def swap(root: dict[str, Any]) -> None:
+        features = root["consolidated_metadata"]["metadata"]["eeg"]["attributes"]["features"]
+        features[0], features[11] = features[11], features[0]
+
+    edit_root(copy, swap)
+    with pytest.raises(DamagedStoreError) as caught:
+        Store.open(copy)
+    assert caught.value.problems == (
+        "eeg/zarr.json: feature 0 is Fp2, expected Fp1 (2 such features)",
+    )
+
+
+def test_a_store_without_a_spec_is_of_hms(copy: Path) -> None:
+    edit_root(copy, lambda root: root["attributes"]["hms"].pop("spec", None))
+    assert Store.open(copy).spec == HMS
+
+
+def test_a_spec_that_contradicts_itself_is_refused_with_all_its_problems(copy: Path) -> None:
+    wrong = HMS.to_json() | {"midline": ["Fz", "Q1"], "judged_s": 60, "heart": 7}
+    edit_root(copy, lambda root: root["attributes"]["hms"].update(spec=wrong))
+    with pytest.raises(DamagedStoreError) as caught:
+        Store.open(copy)
+    assert caught.value.problems == (
+        "zarr.json: spec: heart: expected a text, got 7",
+        "zarr.json: spec: judged_s: expected over 0 and up to the EEG window's 50 s, got 60",
+    )
+
+
+def test_other_classes_in_a_store_of_version_1_are_refused(copy: Path) -> None:
+    other = HMS.to_json() | {"name": "other"}
+    edit_root(copy, lambda root: root["attributes"]["hms"].update(spec=other))
+    with pytest.raises(DamagedStoreError, match="store of version 1, expected version 2"):
+        Store.open(copy)
+
+
+def test_another_number_of_classes_than_the_spec_says_is_refused(copy: Path) -> None:
+    def narrow(root: dict[str, Any]) -> None:
+        votes = root["consolidated_metadata"]["metadata"]["windows/votes"]
+        votes["shape"][1] = 3
+
+    edit_root(copy, narrow)
+    with pytest.raises(DamagedStoreError, match=r"windows/votes/zarr\.json: classes is \[3\]"):
+        Store.open(copy)
 
 
 def test_a_leaking_store_is_refused_even_if_its_checksums_fit(copy: Path, store: Store) -> None:
