@@ -165,6 +165,7 @@ def _check_labels(store: Store) -> list[str]:
     problems = [
         *_rows(wrong_target, "target is not votes over their sum"),
         *_rows((consensus < 0) == labelled, "expert_consensus disagrees with votes"),
+        *_rows(consensus >= len(store.spec.classes), "expert_consensus is not a class"),
         *_rows(predict == labelled, "split disagrees with votes"),
         *_rows(~train & (fold >= 0), "fold is set outside the training windows"),
         *_rows((fold < -1) | (fold >= store.folds), "fold does not exist"),

@@ -26,7 +26,6 @@ from hmsprep.processes import own_processes
 from hmsprep.progress import Progress, untold
 from hmsstore import Store, StoreError
 from hmsstore.arrays import shard_name
-from hmsstore.schema import SIGNALS
 
 WORTH_KEEPING = 8
 """Finished shards (of some 64 MB) that stay when the build stops at bad data."""
@@ -113,7 +112,7 @@ def _check_sources(dataset: Planned, site: Site) -> None:
     source = dataset.source
     files = {
         source.file_name(name, int(recording))
-        for name in SIGNALS
+        for name in dataset.plan.spec.signals
         for recording in dataset.plan.segments[name].recording
     }
     found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}

@@ -10,7 +10,7 @@ from hmsprep.building.journal import Journal
 from hmsprep.building.values.statistics import Statistics
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.plan import Plan, identity, summary, versions
-from hmsstore.schema import CLASSES, FORMAT_VERSION, SIGNALS, SPLITS
+from hmsstore.schema import SPLITS
 
 
 def final_windows(plan: Plan, journal: Journal) -> Columns:
@@ -20,7 +20,7 @@ def final_windows(plan: Plan, journal: Journal) -> Columns:
     with any.
     """
     columns = dict(plan.columns)
-    for name, signal in SIGNALS.items():
+    for name, signal in plan.spec.signals.items():
         fraction = np.zeros(len(columns["eeg_id"]), np.float32)
         values = signal.window_rows * len(signal.features)
         for (of, _), done in journal.read.items():
@@ -29,7 +29,7 @@ def final_windows(plan: Plan, journal: Journal) -> Columns:
                     fraction[window] = count / values
         columns[f"{name}_nan_fraction"] = fraction
     if plan.parameters.nan == "drop":
-        gaps = sum(columns[f"{name}_nan_fraction"] for name in SIGNALS) > 0
+        gaps = sum(columns[f"{name}_nan_fraction"] for name in plan.spec.signals) > 0
         columns["split"] = np.where(gaps, SPLITS.index("dropped"), columns["split"]).astype(np.int8)
         columns["fold"] = np.where(gaps, -1, columns["fold"]).astype(np.int8)
     return columns
@@ -43,7 +43,7 @@ def store_info(
 ) -> dict[str, Any]:
     """Describe the store: what goes into the root group's attributes under 'hms'."""
     fingerprints: dict[str, tuple[int, int]] = {}
-    saturated = dict.fromkeys(SIGNALS, 0)
+    saturated = dict.fromkeys(plan.spec.signals, 0)
     for (name, _), read in journal.read.items():
         fingerprints |= read.fingerprints
         saturated[name] += read.saturated
@@ -51,12 +51,13 @@ def store_info(
         saturated[name] += written.saturated
     counted = summary(plan)
     return {
-        "format_version": FORMAT_VERSION,
+        "format_version": plan.spec.format_version,
         "identity": identity(plan, fingerprints),
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),
         "versions": versions(),
-        "classes": list(CLASSES),
+        "classes": list(plan.spec.class_keys),
+        "spec": plan.spec.to_json(),
         "counts": {
             **{key: counted[key] for key in ("windows", "eegs", "spectrograms", "patients")},
             **{w: int((windows["split"] == code).sum()) for code, w in enumerate(SPLITS)},
@@ -75,7 +76,7 @@ def store_info(
                 "constant": [
                     feature
                     for feature, constant, count in zip(
-                        SIGNALS[name].features, found.constant, found.count, strict=True
+                        plan.spec.signals[name].features, found.constant, found.count, strict=True
                     )
                     if constant and count
                 ]

@@ -24,7 +24,7 @@ from hmsprep.processes import run_tasks
 from hmsprep.progress import Progress
 from hmsstore.arrays import shard_name
 from hmsstore.manifest import digest
-from hmsstore.schema import DTYPE, SIGNALS
+from hmsstore.schema import DTYPE
 
 
 class Passes:
@@ -42,7 +42,9 @@ class Passes:
     ) -> None:
         self.source, self.plan, self.site, self.journal = source, plan, site, journal
         self.pool, self.at_once, self.progress = pool, at_once, progress
-        self.keys = [(name, shard) for name in SIGNALS for shard in range(plan.shards(name))]
+        self.keys = [
+            (name, shard) for name in plan.spec.signals for shard in range(plan.shards(name))
+        ]
         self.pieces = shard_pieces(plan, source)
 
     def run(self) -> dict[str, Statistics]:
@@ -113,6 +115,7 @@ class Passes:
         tasks = (
             NormaliseTask(
                 *key,
+                spec=self.plan.spec,
                 rows=self.plan.rows_in_shard(*key),
                 shard_rows=self.plan.parameters.shard_rows(key[0]),
                 scratch=self.site.scratch(*key),
@@ -138,16 +141,17 @@ class Passes:
     def _statistics(self) -> dict[str, Statistics]:
         """Merge the moments of all shards in plan order."""
         result = {}
-        for name, signal in SIGNALS.items():
+        for name, signal in self.plan.spec.signals.items():
             parts = (self.journal.read[key].moments for key in self.keys if key[0] == name)
             result[name] = finish(merge(parts, len(signal.features)))
         return result
 
     def _tell(self, stage: str, left: Iterable[Key]) -> None:
+        width = {name: len(signal.features) for name, signal in self.plan.spec.signals.items()}
+
         def nbytes(keys: Iterable[Key]) -> int:
             return sum(
-                self.plan.rows_in_shard(*key) * len(SIGNALS[key[0]].features) * DTYPE.itemsize
-                for key in keys
+                self.plan.rows_in_shard(*key) * width[key[0]] * DTYPE.itemsize for key in keys
             )
 
         total = nbytes(self.keys)
@@ -157,7 +161,7 @@ class Passes:
 def shard_pieces(plan: Plan, source: KaggleData) -> dict[Key, tuple[Piece, ...]]:
     """Say what each shard holds, piece by piece in plan order."""
     pieces: dict[Key, list[Piece]] = defaultdict(list)
-    for name, signal in SIGNALS.items():
+    for name, signal in plan.spec.signals.items():
         segments = plan.segments[name]
         training = plan.training(name)
         ids, recording = np.unique(segments.recording, return_inverse=True)

@@ -17,7 +17,7 @@ from hmsprep.building.durable import write_file
 from hmsprep.building.zarr_metadata import Tables, documents
 from hmsprep.planning.plan import Plan
 from hmsstore.manifest import MANIFEST_NAME, Manifest
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
+from hmsstore.schema import RECORDING_COLUMNS, window_columns
 
 FileTable = dict[str, tuple[int, int]]
 """Path in the store -> size and CRC-32."""
@@ -46,8 +46,8 @@ def seal(
     info : dict
         What goes into the root group's attributes; its 'identity' names the store.
     """
-    tables: Tables = {"windows": (WINDOW_COLUMNS, windows)}
-    for name in SIGNALS:
+    tables: Tables = {"windows": (window_columns(plan.spec), windows)}
+    for name in plan.spec.signals:
         segments = plan.segments[name]
         values = {
             "id": segments.recording,
@@ -66,5 +66,5 @@ def seal(
     for name, node in documents(plan, tables, info).items():
         content = (json.dumps(node, indent=1, sort_keys=True) + "\n").encode()
         files[name] = write_file(folder / name, content, partial)
-    manifest = Manifest(info["identity"], plan.hash, files)
+    manifest = Manifest(info["identity"], plan.hash, files, plan.spec.format_version)
     write_file(folder / MANIFEST_NAME, manifest.to_text().encode(), partial)

@@ -37,6 +37,7 @@ from hmsstore.manifest import (
     check_sizes,
     parse_manifest,
 )
+from hmsstore.spec import HMS
 
 
 class State(Enum):
@@ -233,6 +234,8 @@ class Site:
             theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
             if theirs["plan"] == ours["plan"]:
                 return ""
+            if theirs.get("spec", HMS.to_json()) != ours["spec"]:
+                return "its classes or signals are others"
             for part in ("parameters", "versions"):
                 for key, value in ours[part].items():
                     if theirs[part].get(key) != value:
@@ -256,4 +259,5 @@ def _description(plan: Plan) -> dict[str, Any]:
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),
         "versions": versions(),
+        "spec": plan.spec.to_json(),
     }

@@ -22,8 +22,8 @@ from hmsprep.errors import DataError, several
 from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.parameters import HALF_MAX, Parameters
-from hmsstore.schema import DTYPE, SIGNALS
-from hmsstore.spec import Signal
+from hmsstore.schema import DTYPE
+from hmsstore.spec import Signal, Spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ class NormaliseTask:
 
     signal: str
     shard: int
+    spec: Spec
     rows: int
     """Rows of the shard in the array, filling included."""
     shard_rows: int
@@ -114,7 +115,7 @@ def ingest(task: IngestTask) -> Ingested:
     DataError
         Listing every recording of this shard that is not as expected.
     """
-    signal = SIGNALS[task.signal]
+    signal = task.parameters.spec.signals[task.signal]
     files = open_files(task.source)
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
@@ -184,7 +185,7 @@ class _Ingesting:
 
 def normalise(task: NormaliseTask) -> Normalised:
     """Write the final shard from its scratch shard; no file if that is not as it was written."""
-    signal = SIGNALS[task.signal]
+    signal = task.spec.signals[task.signal]
     width = len(signal.features)
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
     mean = task.statistics.mean.astype(np.float32)

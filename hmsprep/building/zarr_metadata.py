@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 
 from hmsprep.planning.plan import Plan
 from hmsstore.schema import (
-    CHANNELS,
     DTYPE,
+    FEATURES,
     FREQUENCIES_HZ,
-    REGIONS,
-    SIGNALS,
     Column,
 )
 from hmsstore.spec import Signal
@@ -52,7 +50,7 @@ def documents(plan: Plan, tables: Tables, info: Mapping[str, Any]) -> dict[str, 
 
     memory: dict[str, Any] = {}
     root = zarr.create_group(MemoryStore(memory), zarr_format=3, attributes={"hms": dict(info)})
-    for name, signal in SIGNALS.items():
+    for name, signal in plan.spec.signals.items():
         width = len(signal.features)
         root.create_array(
             name,
@@ -108,14 +106,16 @@ def signal_attributes(signal: Signal, plan: Plan) -> dict[str, Any]:
     scaled = plan.parameters.normalise == "zscore"
     attributes = {
         "long_name": "z-scored " * scaled
-        + ("referential EEG" if signal.features == CHANNELS else "logarithm of spectral power"),
+        + ("referential EEG" if signal.name == "eeg" else "logarithm of spectral power"),
         "units": "1" if scaled else signal.unit,
         "denormalised_units": signal.unit,
         "row_rate_hz": signal.row_rate_hz,
         "features": list(signal.features),
     }
-    if signal.features != CHANNELS:
-        attributes |= {"regions": list(REGIONS), "frequencies_hz": list(FREQUENCIES_HZ)}
+    if signal.name == "spectrogram":
+        attributes["regions"] = list(plan.spec.chains)
+        if signal.features == FEATURES:
+            attributes["frequencies_hz"] = list(FREQUENCIES_HZ)
     return attributes
 
 

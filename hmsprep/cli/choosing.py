@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from hmsprep.errors import ParameterError
 from hmsprep.seeds import generator
 from hmsstore import Store
-from hmsstore.schema import CLASSES
 
 MOST_WINDOWS = 60
 """More than that no picture and no reader takes."""
@@ -63,14 +62,17 @@ def choose_rows(
         return [int(row) for row in found[middle.astype(int)]]
     codes = store.windows["expert_consensus"]
     if consensus is not None:
-        found = np.flatnonzero(codes == CLASSES.index(consensus))
+        keys = store.spec.class_keys
+        if consensus not in keys:
+            raise ParameterError(f"--class {consensus} does not exist: use {', '.join(keys)}.")
+        found = np.flatnonzero(codes == keys.index(consensus))
         if not len(found):
             raise ParameterError(f"{store.path} holds no window whose consensus is {consensus}.")
         found = draw.permutation(found)
         return _eegs_in_turn(store, found)[: count or 1]
     if count is not None:
         return [int(r) for r in draw.choice(len(store), min(count, len(store)), replace=False)]
-    of_each = [np.flatnonzero(codes == code) for code in range(-1, len(CLASSES))]
+    of_each = [np.flatnonzero(codes == code) for code in range(-1, len(store.spec.classes))]
     return [int(draw.choice(found)) for found in of_each if len(found)]
 
 

@@ -82,7 +82,7 @@ def plan(
     if as_json:
         console.print_json(found)
     else:
-        console.print_plan(found)
+        console.print_plan(found, planned.spec)
     console.warn(warnings)
 
 

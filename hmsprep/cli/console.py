@@ -28,7 +28,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES, SPLITS
+from hmsstore.schema import SPLITS
+from hmsstore.spec import HMS, Spec
 
 errors = Console(stderr=True)
 
@@ -132,13 +133,13 @@ def print_list(title: str, texts: Iterable[str]) -> None:
     out.print()
 
 
-def print_plan(found: Mapping[str, Any]) -> None:
+def print_plan(found: Mapping[str, Any], spec: Spec) -> None:
     """Print what a build would make."""
     rows = _contents(found)
     for name, signal in found["signals"].items():
         rows[f"{name} stored"] = f"{signal['seconds']:,} s in {signal['shards']:,} files"
     rows["votes"] = ", ".join(
-        f"{title} {count:,}" for title, count in zip(CLASS_TITLES, found["votes"], strict=True)
+        f"{title} {count:,}" for title, count in zip(spec.class_titles, found["votes"], strict=True)
     )
     rows["size"] = _size(found["bytes"])
     _print_table(rows)
@@ -164,6 +165,8 @@ def print_info(store: Store) -> None:
         f"{counts['spectrogram_windows_with_nan']:,} spectrogram windows"
         f"{', all dropped' if counts['dropped'] else ''}"
     )
+    if store.spec != HMS:
+        rows["classes"] = f"{', '.join(store.spec.class_titles)} (data {store.spec.name!r})"
     rows |= _cleaning(info["parameters"])
     constant = [name for found in info["statistics"].values() for name in found["constant"]]
     if constant:

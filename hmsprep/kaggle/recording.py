@@ -15,7 +15,7 @@ from hmsprep.errors import DataError
 from hmsstore.spec import Signal
 
 TIME = "time"
-"""First column of a spectrogram file: 1, 3, 5 ... seconds, the centres of its rows."""
+"""First column of a spectrogram file: the centres of its rows, of HMS 1, 3, 5 ... seconds."""
 MAGIC = b"PAR1"
 """First and last four bytes of every parquet file."""
 
@@ -55,7 +55,7 @@ def decode(content: bytes, signal: Signal, name: str) -> NDArray[np.float32]:
     expected = [TIME, *signal.features] if signal.name == "spectrogram" else [*signal.features]
     _check_columns(frame, expected, name)
     if signal.name == "spectrogram":
-        _check_time(frame, name)
+        _check_time(frame, signal, name)
         frame.drop_in_place(TIME)  # `drop` runs a query, which takes longer than decoding
     if frame.is_empty():
         raise DataError(f"{name} has no rows. Download it again.")
@@ -87,11 +87,12 @@ def _check_columns(frame: pl.DataFrame, expected: list[str], name: str) -> None:
         )
 
 
-def _check_time(frame: pl.DataFrame, name: str) -> None:
+def _check_time(frame: pl.DataFrame, signal: Signal, name: str) -> None:
     time = frame[TIME]
-    steps = 2 * np.arange(len(time)) + 1
+    steps = (np.arange(len(time)) + 0.5) / signal.row_rate_hz
+    first = ", ".join(f"{(place + 0.5) / signal.row_rate_hz:g}" for place in range(3))
     if not time.dtype.is_numeric() or not np.array_equal(time.to_numpy(), steps):
         raise DataError(
-            f"{name}: column time must be 1, 3, 5 ... seconds, found {time.head(3).to_list()} ... "
+            f"{name}: column time must be {first} ... seconds, found {time.head(3).to_list()} ... "
             f"{time.tail(1).to_list()}. Use the competition's own file."
         )

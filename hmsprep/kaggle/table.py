@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, several
-from hmsstore.schema import CLASS_TITLES, CLASSES, EEG
+from hmsstore.spec import HMS, Spec
 
 Columns = dict[str, NDArray[Any]]
 """A table of windows: column name as in the store -> array (windows, ...)."""
@@ -31,15 +31,15 @@ OFFSETS = {
 CONSENSUS = "expert_consensus"
 LONGEST_S = 1e9
 """Seconds: no recording is longer than thirty years."""
-VOTES = tuple(f"{name}_vote" for name in CLASSES)
 
 
 class TextTable:
     """A table as text, and the problems found in it so far."""
 
-    def __init__(self, frame: pl.DataFrame, name: str) -> None:
+    def __init__(self, frame: pl.DataFrame, name: str, spec: Spec) -> None:
         self.frame = frame
         self.name = name
+        self.spec = spec
         self.problems: list[str] = []
 
     def line(self, row: int) -> str:
@@ -73,7 +73,16 @@ class TextTable:
         return values.fill_null(-1 if absent is None else absent).to_numpy()
 
 
-def read_table(content: bytes, name: str) -> Columns:
+def vote_columns(spec: Spec) -> tuple[str, ...]:
+    """Name the columns of votes, class by class: 'seizure_vote', 'lpd_vote' ..."""
+    return tuple(f"{key}_vote" for key in spec.class_keys)
+
+
+VOTES = vote_columns(HMS)
+"""Those of the competition."""
+
+
+def read_table(content: bytes, name: str, spec: Spec = HMS) -> Columns:
     """Read and check the table of windows.
 
     Parameters
@@ -83,6 +92,8 @@ def read_table(content: bytes, name: str) -> Columns:
         windows are unlabelled; without offsets they start at 0; sub-ids and label_id may be absent.
     name : str
         Name of the file, for messages; '.parquet' at its end selects that format.
+    spec : Spec
+        The classes that are voted for, and the rate of the EEG.
 
     Returns
     -------
@@ -94,10 +105,10 @@ def read_table(content: bytes, name: str) -> Columns:
     DataError
         Listing the problems by line.
     """
-    table = TextTable(read_text(content, name), name)
+    table = TextTable(read_text(content, name), name, spec)
     if table.frame.is_empty():
         raise DataError(f"{name} has no rows. Download it again.")
-    label_columns = [CONSENSUS, *VOTES]
+    label_columns = [CONSENSUS, *vote_columns(spec)]
     labelled = any(column in table.frame.columns for column in label_columns)
     required = [*IDS, *(label_columns if labelled else [])]
     if labelled or any(column in table.frame.columns for column in OFFSETS):
@@ -149,22 +160,24 @@ def _offsets(table: TextTable, column: str) -> NDArray[np.float64]:
         known & ((offsets < 0) | (offsets > LONGEST_S)), column, f"0 to {LONGEST_S:,.0f} seconds"
     )
     known &= offsets <= LONGEST_S
-    samples = np.where(known, offsets, 0) * EEG.row_rate_hz
+    rate_hz = table.spec.eeg.row_rate_hz
+    samples = np.where(known, offsets, 0) * rate_hz
     off_grid = np.abs(samples - np.rint(samples)) > 1e-6
-    table.refuse(off_grid, column, "a whole number of samples (of 1/200 s)")
+    table.refuse(off_grid, column, f"a whole number of samples (of 1/{rate_hz:g} s)")
     return offsets
 
 
 def _labels(table: TextTable, labelled: bool) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    rows = table.frame.height
+    rows, classes = table.frame.height, table.spec.classes
     if not labelled:
-        return np.zeros((rows, len(CLASSES)), np.int32), np.full(rows, -1, np.int8)
-    votes = np.stack([_votes(table, column) for column in VOTES], axis=1)
-    titles = [title.lower() for title in CLASS_TITLES]
+        return np.zeros((rows, len(classes)), np.int32), np.full(rows, -1, np.int8)
+    votes = np.stack([_votes(table, column) for column in vote_columns(table.spec)], axis=1)
     words = table.frame[CONSENSUS].fill_null("").str.to_lowercase().to_list()
-    codes = {title: number for number, title in enumerate(titles)}
+    codes = {
+        word.lower(): number for number, one in enumerate(classes) for word in (one.key, one.title)
+    }
     consensus = np.asarray([codes.get(word, -1) for word in words], np.int8)
-    table.refuse(consensus < 0, CONSENSUS, f"one of {', '.join(CLASS_TITLES)}")
+    table.refuse(consensus < 0, CONSENSUS, f"one of {', '.join(table.spec.class_titles)}")
     nobody = np.flatnonzero((votes == 0).all(axis=1))
     if len(nobody):
         many = f" ({len(nobody):,} such rows)" if len(nobody) > 1 else ""

@@ -6,6 +6,7 @@ window is asked for, which is how the field's early reports were scored; the sto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
-from hmsstore.schema import CLASS_TITLES, SPLITS
+from hmsstore.schema import SPLITS
 
 if TYPE_CHECKING:
     from sklearn.model_selection import BaseCrossValidator
@@ -75,6 +76,7 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
         return Split(split, fold, 0, False, ())
     notes: list[str] = []
     patient, consensus, seed = columns["patient_id"], columns["expert_consensus"], parameters.seed
+    titles = parameters.spec.class_titles
     patients = len(np.unique(patient))
     test = np.zeros(rows, bool)
     leaks = False
@@ -84,7 +86,7 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
         leaks = bool(np.isin(patient[test], patient[~test]).any())
         notes += [LEAK_WARNING] * leaks
     elif patients >= FEWEST_FOR_TEST:
-        test = parts(patient, consensus, TEST_PARTS, seed, "the test set is", notes) == 0
+        test = parts(patient, consensus, TEST_PARTS, seed, "the test set is", notes, titles) == 0
     split[test] = SPLITS.index("test")
     train = np.flatnonzero(~test)
     to_train_on = len(np.unique(patient[train]))
@@ -100,7 +102,9 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
             f"Only {tested} patient{'s' * (tested > 1)} in the test set: scores will be rough."
         )
     if folds:
-        fold[train] = parts(patient[train], consensus[train], folds, seed, "the folds are", notes)
+        fold[train] = parts(
+            patient[train], consensus[train], folds, seed, "the folds are", notes, titles
+        )
     return Split(split, fold, folds, leaks, tuple(notes))
 
 
@@ -111,6 +115,7 @@ def parts(
     seed: int,
     what: str,
     notes: list[str],
+    titles: Sequence[str],
 ) -> NDArray[np.int8]:
     """Number the part of each window, int8 (windows,): patients whole, classes spread evenly."""
     from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
@@ -124,7 +129,7 @@ def parts(
             return part
         reason = "stratifying by class would leave a part empty"
     else:
-        number, title = int(rows[scarce[0]]), CLASS_TITLES[scarce[0]]
+        number, title = int(rows[scarce[0]]), titles[scarce[0]]
         reason = f"{title} has {number} window{'s' * (number > 1)}, fewer than {count}"
     reason = reason[0].upper() + reason[1:]
     notes.append(f"{reason}: {what} drawn by patient alone, not spread over the classes.")

@@ -63,10 +63,10 @@ def load(
     MissingFilesError
         Recordings are missing and `missing` is 'error', or nothing is left without them.
     DataError
-        The table is not as the competition's.
+        The table is not as the competition's, or names other classes than `parameters.spec`.
     """
     source = KaggleData(data, part)
-    table = read_table(source.files.read(source.table_name), source.table_name)
+    table = read_table(source.files.read(source.table_name), source.table_name, parameters.spec)
     absent: dict[str, list[int]] = {}
     unnamed: dict[str, int] = {}
     for name in SIGNALS:
@@ -98,7 +98,7 @@ def load_metadata(path: Path, parameters: Parameters) -> Plan:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    table = read_table(content, path.name)
+    table = read_table(content, path.name, parameters.spec)
     return make_plan(table, parameters)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from math import exp
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ from hmsprep.planning.choices import (
     SplitBy,
     Windows,
 )
-from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
+from hmsstore.spec import HMS, Spec
 
 SPECTROGRAM_CLIP = exp(-4), exp(8)
 """Range of power in uV^2/Hz that medal teams of the competition kept."""
@@ -39,7 +39,7 @@ class Parameters:
     windows: Windows = "all"
     """Every labelled window, the most typical one per (EEG, votes), or the middle one per EEG."""
     balance: Balance = "none"
-    """'votes' thins the windows until the six classes carry equal vote mass."""
+    """'votes' thins the windows until the classes carry equal vote mass."""
     half: bool = False
     """Keep exactly half of the windows, whole recordings as far as possible."""
     nan: Fill = "zero"
@@ -58,10 +58,12 @@ class Parameters:
     """Whole patients to test, single windows at random (leaks), or all windows to test."""
     seed: int = 42
     """Seed of every random choice."""
-    eeg_shard_rows: int = EEG.shard_rows
+    eeg_shard_rows: int = HMS.eeg.shard_rows
     """Rows of one file of /eeg."""
-    spectrogram_shard_rows: int = SPECTROGRAM.shard_rows
+    spectrogram_shard_rows: int = HMS.spectrogram.shard_rows
     """Rows of one file of /spectrogram."""
+    spec: Spec = HMS
+    """What the data consist of: their classes, channels and rates."""
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -88,10 +90,10 @@ class Parameters:
                 )
         if self.bandpass is not None:
             low, high = self.bandpass
-            if not 0 < low < high < EEG.row_rate_hz / 2:
-                nyquist = f"{EEG.row_rate_hz / 2:g}"
+            if not 0 < low < high < self.spec.eeg.row_rate_hz / 2:
+                nyquist = f"{self.spec.eeg.row_rate_hz / 2:g}"
                 _refuse("bandpass", f"none, or Hz with 0 < LOW < HIGH < {nyquist}", (low, high))
-        for signal in SIGNALS.values():
+        for signal in self.spec.signals.values():
             rows, window = self.shard_rows(signal.name), signal.window_rows
             if rows % window or rows < 2 * window:
                 _refuse(
@@ -105,8 +107,8 @@ class Parameters:
         return self.eeg_shard_rows if signal == "eeg" else self.spectrogram_shard_rows
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON value, for the plan's hash and the store's attributes."""
-        values = asdict(self)
+        """As a JSON value, for the plan's hash and the store's attributes; `spec` stands apart."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
 

@@ -21,7 +21,8 @@ from hmsprep.planning.windows import select
 from hmsstore import __version__
 from hmsstore.arrays import shard_bytes
 from hmsstore.manifest import digest
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, SPLITS, WINDOW_COLUMNS
+from hmsstore.schema import RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
+from hmsstore.spec import HMS, Spec
 
 DECIDING_PACKAGES = ("numpy", "polars", "scikit-learn", "scipy", "zarr")
 """Packages whose version may change a byte of the store."""
@@ -58,6 +59,11 @@ class Plan:
     skipped: Mapping[str, Any]
     warnings: tuple[str, ...]
 
+    @property
+    def spec(self) -> Spec:
+        """What the data consist of."""
+        return self.parameters.spec
+
     @cached_property
     def hash(self) -> str:
         """SHA-256 over parameters, versions and every number of the plan."""
@@ -67,6 +73,8 @@ class Plan:
             "versions": versions(),
             "skipped": dict(self.skipped),
         }
+        if self.spec != HMS:  # so plans of HMS are hashed as they were before there were others
+            head["spec"] = self.spec.to_json()
         hasher.update(json.dumps(head, sort_keys=True).encode())
         for name, values in sorted(self.columns.items()):
             hasher.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -95,7 +103,7 @@ class Plan:
     def nbytes(self) -> int:
         """Bytes of the arrays and tables of the finished store (metadata adds some 100 kB)."""
         total = 0
-        for name, signal in SIGNALS.items():
+        for name, signal in self.spec.signals.items():
             shard_rows = self.parameters.shard_rows(name)
             for shard in range(self.shards(name)):
                 total += shard_bytes(signal, self.rows_in_shard(name, shard), shard_rows)
@@ -103,7 +111,8 @@ class Plan:
             total += sum(np.dtype(c.dtype).itemsize * segments for c in RECORDING_COLUMNS)
         windows = len(self.columns["eeg_id"])
         return total + sum(
-            np.dtype(c.dtype).itemsize * windows * (6 if c.per_class else 1) for c in WINDOW_COLUMNS
+            np.dtype(c.dtype).itemsize * windows * (len(self.spec.classes) if c.per_class else 1)
+            for c in WINDOW_COLUMNS
         )
 
     def training(self, signal: str) -> NDArray[np.bool_]:
@@ -148,7 +157,7 @@ def make_plan(
     empty = np.full_like(votes, np.nan)
     columns["target"] = np.divide(votes, total, out=empty, where=total > 0)
     segments = {}
-    for name, signal in SIGNALS.items():
+    for name, signal in parameters.spec.signals.items():
         segments[name] = plan_segments(table, columns, signal, parameters.shard_rows(name))
         columns |= window_places(columns, signal, segments[name])
     dtypes = {column.name: column.dtype for column in WINDOW_COLUMNS}
@@ -171,7 +180,7 @@ def summary(plan: Plan) -> dict[str, Any]:
             "rows": plan.array_rows(name),
             "shards": plan.shards(name),
         }
-        for name, signal in SIGNALS.items()
+        for name, signal in plan.spec.signals.items()
     }
     return {
         "windows": len(split),

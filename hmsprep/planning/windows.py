@@ -12,7 +12,6 @@ from hmsprep.errors import ParameterError
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
-from hmsstore.schema import CLASS_TITLES
 from hmsstore.windows import most_overlapping
 
 BALANCED = 1.1
@@ -47,7 +46,11 @@ def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str
             raise ParameterError("--windows votes needs votes, and these windows have no labels.")
         columns = take(
             columns,
-            most_overlapping([columns["eeg_id"], columns["votes"]], columns["eeg_offset_s"]),
+            most_overlapping(
+                [columns["eeg_id"], columns["votes"]],
+                columns["eeg_offset_s"],
+                parameters.spec.eeg.window_s,
+            ),
         )
     elif parameters.windows == "eeg":
         columns = one_per_eeg(columns)
@@ -57,7 +60,8 @@ def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str
         columns = take(columns, balanced(columns, generator(parameters.seed, "balance")))
         mass = columns["votes"].sum(axis=0)
         if mass.max() > BALANCED * mass.min():
-            shares = ", ".join(f"{t} {n:,}" for t, n in zip(CLASS_TITLES, mass, strict=True))
+            titles = parameters.spec.class_titles
+            shares = ", ".join(f"{t} {n:,}" for t, n in zip(titles, mass, strict=True))
             warnings = (f"--balance votes: these windows cannot be balanced better than {shares}.",)
     if parameters.half:
         columns = take(columns, half_of(columns, generator(parameters.seed, "half")))
@@ -94,7 +98,7 @@ def one_per_eeg(columns: Columns) -> Columns:
 
 
 def balanced(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Thin the windows so that the six classes get equally many votes.
+    """Thin the windows so that the classes get equally many votes.
 
     A share of the windows of each consensus class is kept. The shares f solve A f = 1 as nearly as
     shares of at least 0 can, where A[k, c] counts the votes for class k among the windows with

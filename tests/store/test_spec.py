@@ -8,22 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from support.other_data import WARD
 
 from hmsstore import HMS, PatternClass, Spec, SpecError
 
-THREE = replace(
-    HMS,
-    name="ward",
-    classes=(
-        PatternClass("quiet", "Quiet sleep"),
-        PatternClass("burst", "Burst suppression"),
-        PatternClass("spikes", "Spikes"),
-    ),
-    background="quiet",
-)
 
-
-@pytest.mark.parametrize("spec", [HMS, THREE])
+@pytest.mark.parametrize("spec", [HMS, WARD])
 def test_a_spec_is_the_same_after_json_whatever_the_order_of_its_keys(spec: Spec) -> None:
     text = json.dumps(spec.to_json(), sort_keys=True)
     read = Spec.from_json(json.loads(text))
@@ -34,20 +24,20 @@ def test_a_spec_is_the_same_after_json_whatever_the_order_of_its_keys(spec: Spec
 
 
 def test_keys_that_are_not_known_are_ignored() -> None:
-    assert Spec.from_json(THREE.to_json() | {"colour": "blue"}) == THREE
+    assert Spec.from_json(WARD.to_json() | {"colour": "blue"}) == WARD
 
 
 def test_only_hms_itself_is_of_format_version_1() -> None:
     assert HMS.format_version == 1
-    assert THREE.format_version == 2
+    assert WARD.format_version == 2
     assert replace(HMS, judged_s=4.0).format_version == 2
 
 
 def test_what_follows_from_a_spec() -> None:
-    assert THREE.class_keys == ("quiet", "burst", "spikes")
-    assert THREE.class_titles == ("Quiet sleep", "Burst suppression", "Spikes")
-    assert THREE.background_code == 0
-    assert replace(THREE, background=None).background_code is None
+    assert WARD.class_keys == ("quiet", "burst", "spikes")
+    assert WARD.class_titles == ("Quiet sleep", "Burst suppression", "Spikes")
+    assert WARD.background_code == 0
+    assert replace(WARD, background=None).background_code is None
     assert HMS.judged_from_s == 20
     assert replace(HMS, judged_s=4.0).judged_from_s == 23
     assert HMS.samples_per_row == 400
@@ -89,7 +79,7 @@ def test_every_problem_of_a_json_value_is_listed() -> None:
                 "name": 3,
                 "classes": [{"key": "a"}],
                 "background": None,
-                "signals": {"eeg": THREE.to_json()["signals"]["eeg"] | {"window_rows": 1.5}},
+                "signals": {"eeg": WARD.to_json()["signals"]["eeg"] | {"window_rows": 1.5}},
                 "chains": {},
                 "heart": None,
                 "judged_s": True,
@@ -136,4 +126,4 @@ def test_windows_of_other_channels_are_not_the_same_signals() -> None:
     signals = {"eeg": replace(HMS.eeg, features=(*other, "EKG")), "spectrogram": HMS.spectrogram}
     assert not replace(HMS, signals=signals).same_signals(HMS)
     longer = {"eeg": replace(HMS.eeg, shard_rows=20_000), "spectrogram": HMS.spectrogram}
-    assert replace(THREE, signals=longer).same_signals(HMS)
+    assert replace(WARD, signals=longer).same_signals(HMS)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.planning.parameters import HALF_MAX, LOG_FLOOR, Parameters
-from hmsstore.schema import CHANNELS, EEG
 from hmsstore.spec import Signal
 
 FILTER_ORDER = 4
@@ -45,7 +44,7 @@ def clean(
         Microvolts, or ln(uV^2/Hz). Finite, but for NaN at missing values where `nan` is 'mean'
         without a band-pass: the training mean is known only after the last recording.
     """
-    if signal.name == EEG.name:
+    if signal.name == "eeg":
         _clean_eeg(raw, missing, parameters)
         return raw
     if missing is not None:
@@ -95,7 +94,7 @@ def _clean_eeg(
             _fill(eeg_uv, missing, parameters)
     _clip_eeg(eeg_uv, parameters)
     if parameters.bandpass is not None:
-        _filter(eeg_uv, parameters.bandpass)
+        _filter(eeg_uv, parameters.bandpass, parameters.spec.eeg.row_rate_hz)
         _clip_eeg(eeg_uv, parameters)
 
 
@@ -122,19 +121,16 @@ def _fill_channel_mean(values: NDArray[np.float32], missing: NDArray[np.bool_]) 
 
 def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
     """Clip in place; without a clip, to what half precision holds."""
-    ekg = CHANNELS.index("EKG")
-    for channels, clip in (
-        (slice(0, ekg), parameters.eeg_clip),
-        (slice(ekg, None), parameters.ekg_clip),
-    ):
+    for name, channel in zip(parameters.spec.eeg.features, eeg_uv, strict=True):
+        clip = parameters.ekg_clip if name == parameters.spec.heart else parameters.eeg_clip
         limit = np.float32(HALF_MAX if clip is None else clip)
-        np.clip(eeg_uv[channels], -limit, limit, out=eeg_uv[channels])
+        np.clip(channel, -limit, limit, out=channel)
 
 
-def _filter(eeg_uv: NDArray[np.float32], bandpass: tuple[float, float]) -> None:
+def _filter(eeg_uv: NDArray[np.float32], bandpass: tuple[float, float], rate_hz: float) -> None:
     """Band-pass in place, zero-phase, channel by channel (the filter works in double precision)."""
     from scipy.signal import butter, sosfiltfilt
 
-    sections = butter(FILTER_ORDER, bandpass, "bandpass", fs=EEG.row_rate_hz, output="sos")
+    sections = butter(FILTER_ORDER, bandpass, "bandpass", fs=rate_hz, output="sos")
     for channel in eeg_uv:
         channel[:] = sosfiltfilt(sections, channel)

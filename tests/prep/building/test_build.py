@@ -22,7 +22,7 @@ from hmsprep.errors import BuildError, DataError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
 from hmsprep.verification import verify
-from hmsstore import SIGNALS, Store
+from hmsstore import HMS, SIGNALS, Store
 from hmsstore.schema import SPLITS
 
 
@@ -232,6 +232,7 @@ def test_z_scores_beyond_half_precision_saturate_and_are_counted(tmp_path: Path)
         NormaliseTask(
             "eeg",
             0,
+            spec=HMS,
             rows=10_000,
             shard_rows=20_000,
             scratch=tmp_path / "scratch",
@@ -378,6 +379,7 @@ def test_the_description_is_complete_and_plain_json(store: Store) -> None:
         "saturated",
         "skipped",
         "sources",
+        "spec",
         "split",
         "statistics",
         "versions",
