@@ -126,7 +126,7 @@ def _check_shards(store: Store, name: str, signal: Signal) -> list[str]:
     start, rows = store.recordings[name]["start"], store.recordings[name]["rows"]
     for number, values in enumerate(store.shards(name)):
         file = store.path / name / "c" / str(number) / "0"
-        index = shard_index(signal, len(values), shard_rows)
+        index = shard_index(signal.chunk, len(values), shard_rows)
         with file.open("rb") as opened:
             opened.seek(-len(index), 2)
             if opened.read() != index:

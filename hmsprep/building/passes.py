@@ -115,7 +115,7 @@ class Passes:
         tasks = (
             NormaliseTask(
                 *key,
-                spec=self.plan.spec,
+                chunk=self.plan.spec.signals[key[0]].chunk,
                 rows=self.plan.rows_in_shard(*key),
                 shard_rows=self.plan.parameters.shard_rows(key[0]),
                 scratch=self.site.scratch(*key),

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.schema import DTYPE
-from hmsstore.spec import Signal
 
 ABSENT = np.uint64(2**64 - 1)
 """Offset and length of an inner chunk that is not in the file."""
@@ -54,20 +53,23 @@ class ChecksummedFile:
             self.path.unlink(missing_ok=True)
 
 
-def shard_index(signal: Signal, rows: int, shard_rows: int) -> bytes:
-    """Index of a shard with this many rows: offset and length of each inner chunk, checksummed."""
+def shard_index(chunk: tuple[int, int], rows: int, shard_rows: int) -> bytes:
+    """Index of a shard with this many rows: offset and length of each inner chunk, checksummed.
+
+    Takes the shape of an inner chunk, rows and features.
+    """
     from numcodecs.checksum32 import CRC32C
 
-    chunk_bytes = signal.window_rows * len(signal.features) * DTYPE.itemsize
-    present = ceil(rows / signal.window_rows)
-    index = np.full((shard_rows // signal.window_rows, 2), ABSENT, "<u8")
+    chunk_bytes = chunk[0] * chunk[1] * DTYPE.itemsize
+    present = ceil(rows / chunk[0])
+    index = np.full((shard_rows // chunk[0], 2), ABSENT, "<u8")
     index[:present, 0] = np.arange(present) * chunk_bytes
     index[:present, 1] = chunk_bytes
     return bytes(CRC32C(location="end").encode(index))
 
 
-def filling(signal: Signal, rows: int) -> Iterator[NDArray[np.float16]]:
-    """NaN rows to stand where no recording is, a window at a time."""
-    empty = np.full((signal.window_rows, len(signal.features)), np.nan, DTYPE)
-    for first in range(0, rows, signal.window_rows):
+def filling(chunk: tuple[int, int], rows: int) -> Iterator[NDArray[np.float16]]:
+    """NaN rows to stand where no recording is, an inner chunk at a time."""
+    empty = np.full(chunk, np.nan, DTYPE)
+    for first in range(0, rows, chunk[0]):
         yield empty[: rows - first]

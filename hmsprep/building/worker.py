@@ -23,7 +23,7 @@ from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.parameters import HALF_MAX, Parameters
 from hmsstore.schema import DTYPE
-from hmsstore.spec import Signal, Spec
+from hmsstore.spec import Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ class NormaliseTask:
 
     signal: str
     shard: int
-    spec: Spec
+    chunk: tuple[int, int]
+    """Rows of a window, and features."""
     rows: int
     """Rows of the shard in the array, filling included."""
     shard_rows: int
@@ -185,8 +186,7 @@ class _Ingesting:
 
 def normalise(task: NormaliseTask) -> Normalised:
     """Write the final shard from its scratch shard; no file if that is not as it was written."""
-    signal = task.spec.signals[task.signal]
-    width = len(signal.features)
+    window_rows, width = task.chunk
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
     mean = task.statistics.mean.astype(np.float32)
     std = task.statistics.std.astype(np.float32)
@@ -196,8 +196,8 @@ def normalise(task: NormaliseTask) -> Normalised:
         ChecksummedFile(task.partial / uuid4().hex) as final,
         task.scratch.open("rb") as scratch,
     ):
-        for first in range(0, stored, signal.window_rows):
-            rows = min(signal.window_rows, stored - first)
+        for first in range(0, stored, window_rows):
+            rows = min(window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
             scratch_crc = zlib.crc32(raw, scratch_crc)
             values = from_float16(np.frombuffer(raw, DTYPE).reshape(rows, width))
@@ -214,9 +214,9 @@ def normalise(task: NormaliseTask) -> Normalised:
             final.close()
             final.path.unlink()
             return Normalised(None, task.signal, task.shard, 0, 0, 0)
-        chunked = -(-task.rows // signal.window_rows) * signal.window_rows
-        for rows_of_nan in filling(signal, chunked - stored):
+        chunked = -(-task.rows // window_rows) * window_rows
+        for rows_of_nan in filling(task.chunk, chunked - stored):
             final.write(rows_of_nan)
-        final.write(np.frombuffer(shard_index(signal, task.rows, task.shard_rows), np.uint8))
+        final.write(np.frombuffer(shard_index(task.chunk, task.rows, task.shard_rows), np.uint8))
         size, crc = final.close()
     return Normalised(final.path, task.signal, task.shard, size, crc, saturated)

@@ -59,6 +59,10 @@ class Spec:
         if problems := spec_problems(vars(self)):
             raise SpecError(problems)
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle HMS as its name, any other as JSON: work sent to processes stays small."""
+        return "HMS" if self is HMS else (Spec.from_json, (self.to_json(),))
+
     @property
     def class_keys(self) -> tuple[str, ...]:
         """Keys of the classes, in order."""

@@ -48,6 +48,11 @@ class Signal:
     """Rows of one shard (one file) by default."""
 
     @property
+    def chunk(self) -> tuple[int, int]:
+        """Shape of an inner chunk: rows of a window, and features."""
+        return self.window_rows, len(self.features)
+
+    @property
     def window_s(self) -> float:
         """Length of a window in seconds."""
         return self.window_rows / self.row_rate_hz

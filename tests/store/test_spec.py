@@ -23,6 +23,11 @@ def test_a_spec_is_the_same_after_json_whatever_the_order_of_its_keys(spec: Spec
     assert pickle.loads(pickle.dumps(spec)) == spec
 
 
+def test_work_for_hms_sent_to_processes_does_not_carry_its_hundreds_of_names() -> None:
+    assert pickle.loads(pickle.dumps(HMS)) is HMS
+    assert len(pickle.dumps(HMS)) < 100
+
+
 def test_keys_that_are_not_known_are_ignored() -> None:
     assert Spec.from_json(WARD.to_json() | {"colour": "blue"}) == WARD
 

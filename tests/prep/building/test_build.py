@@ -232,7 +232,7 @@ def test_z_scores_beyond_half_precision_saturate_and_are_counted(tmp_path: Path)
         NormaliseTask(
             "eeg",
             0,
-            spec=HMS,
+            chunk=HMS.eeg.chunk,
             rows=10_000,
             shard_rows=20_000,
             scratch=tmp_path / "scratch",

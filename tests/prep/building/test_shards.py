@@ -36,9 +36,9 @@ def test_a_shard_is_what_zarr_python_writes(tmp_path: Path, rows: int) -> None:
     path = tmp_path / "ours"
     with ChecksummedFile(path) as file:
         file.write(values)
-        for part in filling(SPECTROGRAM, -rows % 300):
+        for part in filling(SPECTROGRAM.chunk, -rows % 300):
             file.write(part)
-        file.write(np.frombuffer(shard_index(SPECTROGRAM, rows, shard_rows), np.uint8))
+        file.write(np.frombuffer(shard_index(SPECTROGRAM.chunk, rows, shard_rows), np.uint8))
         size, crc = file.close()
     assert path.read_bytes() == (tmp_path / "z" / "c" / "0" / "0").read_bytes()
     assert size == path.stat().st_size == shard_bytes(SPECTROGRAM, rows, shard_rows)
