@@ -156,6 +156,7 @@ def test_settings_and_options_that_repeat_the_formats_numbers_repeat_them_rightl
 
     rows = SPECTROGRAM.window_rows
     assert Config().spectrogram_rows == (0, rows)
+    assert Config().eeg_seconds == EEG.window_s
     with pytest.raises(ConfigError, match=str(rows)):
         Config(spectrogram_rows=(0, rows + 1))
     assert STEP_SAMPLES * SPECTROGRAM.row_rate_hz == EEG.row_rate_hz
