@@ -15,7 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsstore.schema import CLASSES, EEG, JUDGED_S
+from hmsstore.schema import CLASSES, JUDGED_S
+from hmsstore.spec import HMS
 
 SUFFIXES = (".csv_bi", ".csv")
 """Tables that may stand beside a recording; the first that is there is read."""
@@ -46,18 +47,18 @@ class Intervals:
         The pattern that fills most of a window's judged 10 s, if at least half of them; else
         'other', if any annotation does; overlapping intervals of a class count once.
         """
-        middle = begins_s + (EEG.window_s - JUDGED_S) / 2
+        first_s = begins_s + HMS.judged_from_s
+        last_s = first_s + JUDGED_S
         filled = np.zeros((len(CLASSES), len(begins_s)))
         for code in range(len(CLASSES)):
             of_class = self.label == code
             for start, stop in _merged(self.start_s[of_class], self.stop_s[of_class]):
-                inside = np.minimum(stop, middle + JUDGED_S) - np.maximum(start, middle)
-                filled[code] += np.maximum(inside, 0)
+                filled[code] += np.maximum(np.minimum(stop, last_s) - np.maximum(start, first_s), 0)
         patterns = filled[:-1]
         found = np.where(patterns.max(axis=0) >= LEAST_S, patterns.argmax(axis=0), len(CLASSES) - 1)
         known = np.zeros(len(begins_s))
         for start, stop in _merged(self.start_s, self.stop_s):
-            known += np.maximum(np.minimum(stop, middle + JUDGED_S) - np.maximum(start, middle), 0)
+            known += np.maximum(np.minimum(stop, last_s) - np.maximum(start, first_s), 0)
         return np.where(known >= LEAST_S, found, -1)
 
 
