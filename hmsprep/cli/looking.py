@@ -68,10 +68,10 @@ def montage(out: Path, *, as_json: bool) -> None:
 
 def show(store: Store, rows: Sequence[int], display: Display, out: Path | None) -> None:
     """Draw one window, several on one picture, or several on pages of a PDF."""
-    from hmsstore.view import draw, draw_grid, shown
+    from hmsstore.view import draw, draw_grid, load_window
 
     out = out or Path(f"window-{rows[0]}.png" if len(rows) == 1 else "windows.png")
-    windows = [shown(store, row) for row in rows]
+    windows = [load_window(store, row) for row in rows]
     if len(windows) == 1:
         save(draw(windows[0], display), out)
     elif out.suffix == ".pdf":

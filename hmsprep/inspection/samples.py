@@ -10,8 +10,8 @@ from hmsprep.kaggle.recording import decode
 from hmsprep.planning.parameters import LOG_FLOOR
 from hmsprep.seeds import generator
 from hmsstore.schema import CLASSES, SIGNALS
-from hmsstore.view import Shown
-from hmsstore.view.window import said
+from hmsstore.view import WindowView
+from hmsstore.view.window import vote_label
 
 LARGEST = 1e9
 """What is beyond is no measurement and would blind the picture: drawn as missing."""
@@ -34,7 +34,7 @@ def choose(survey: Survey, gappy: int = 2, seed: int = 42) -> list[int]:
     return chosen
 
 
-def raw_window(survey: Survey, row: int) -> Shown:
+def raw_window(survey: Survey, row: int) -> WindowView:
     """Read one window of a data set, not cleaned; the logarithm of power is taken."""
     values: dict[str, NDArray[np.float32]] = {}
     columns = {name: column[row] for name, column in survey.columns.items()}
@@ -47,8 +47,8 @@ def raw_window(survey: Survey, row: int) -> Shown:
     log_power = np.log(np.maximum(values["spectrogram"], np.float32(LOG_FLOOR)))
     eeg, offset_s = columns["eeg_id"], columns["eeg_offset_s"]
     title = (
-        f"{said(columns['votes'])}: EEG {eeg} at {offset_s:g} s, spectrogram "
+        f"{vote_label(columns['votes'])}: EEG {eeg} at {offset_s:g} s, spectrogram "
         f"{columns['spectrogram_id']} at {columns['spectrogram_offset_s']:g} s, patient "
         f"{columns['patient_id']}"
     )
-    return Shown(values["eeg"], log_power, columns["votes"], title, title)
+    return WindowView(values["eeg"], log_power, columns["votes"], title, title)

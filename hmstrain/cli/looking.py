@@ -34,7 +34,7 @@ def explain(
     as_json: bool,
 ) -> None:
     """Explain one answer of a run, and draw that over the window."""
-    from hmsstore.view import draw, shown
+    from hmsstore.view import draw, load_window
     from hmsstore.view.saving import save
     from hmstrain.distributed import join_world
     from hmstrain.reporting.attribution import TITLES, as_importance, described
@@ -55,7 +55,7 @@ def explain(
         target = None if consensus is None else CLASSES.index(consensus)
         found = explain_window(trained, opened, row, method, target)
     window = replace(
-        shown(opened, row, found.probability), importance=as_importance(found, trained)
+        load_window(opened, row, found.probability), importance=as_importance(found, trained)
     )
     save(draw(window), out)
     if as_json:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
-from hmsstore.view import draw, shown
+from hmsstore.view import draw, load_window
 from hmsstore.view.page import Page
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
@@ -173,7 +173,7 @@ def _windows(page: Page, store: Store, predicted: Predicted) -> None:
         page.note(note if chosen else "There are none.")
         for place in chosen:
             row = int(predicted.rows[place])
-            window = shown(store, row, predicted.prediction[place])
+            window = load_window(store, row, predicted.prediction[place])
             caption = f"{window.title}. KL {divergence[place]:.2f}."
             page.figure(draw(window), caption, dpi=90, quality=75)
 

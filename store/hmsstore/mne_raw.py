@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hmsstore.errors import RequestError, StoreError
 from hmsstore.reader import Store
-from hmsstore.view.window import said
+from hmsstore.view.window import vote_label
 
 if TYPE_CHECKING:
     import mne
@@ -63,7 +63,7 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
     raw.set_montage(positions, on_missing="ignore")
     windows = np.flatnonzero(store.windows["eeg_id"] == eeg_id)
     onset = store.windows["eeg_offset_s"][windows] - first / rate_hz + spec.judged_from_s
-    texts = [said(votes, spec.class_titles) for votes in store.windows["votes"][windows]]
+    texts = [vote_label(votes, spec.class_titles) for votes in store.windows["votes"][windows]]
     raw.set_annotations(mne.Annotations(onset, spec.judged_s, texts))
     return raw
 

@@ -15,7 +15,7 @@ from hmsstore.view import (
     draw,
     draw_grid,
     draw_window,
-    shown,
+    load_window,
 )
 from hmsstore.view.eeg import band_pass
 from hmsstore.view.importance import contour_levels
@@ -70,7 +70,7 @@ def test_negative_goes_up_and_the_judged_ten_seconds_are_shaded(store: Store) ->
 
 
 def test_a_negative_wave_of_the_first_electrode_is_drawn_upwards(store: Store) -> None:
-    window = shown(store, 0)
+    window = load_window(store, 0)
     window.eeg_uv[:] = 0
     window.eeg_uv[5_000:5_020, CHANNELS.index("Fp1")] = -100
     for display in (Display(), Display("referential"), Display("average")):
@@ -81,7 +81,7 @@ def test_a_negative_wave_of_the_first_electrode_is_drawn_upwards(store: Store) -
 
 
 def test_low_frequencies_are_at_the_bottom_of_each_spectrogram(store: Store) -> None:
-    window = shown(store, 0)
+    window = load_window(store, 0)
     window.log_power[:] = np.tile(np.arange(100), 4)
     axes = next(a for a in draw(window).axes if a.get_title("left").startswith("LL"))
     picture = axes.images[0]
@@ -109,7 +109,7 @@ def test_predictions_stand_beside_votes(store: Store) -> None:
 
 
 def test_what_was_not_recorded_is_a_gap_in_traces_and_grey_in_spectrograms(store: Store) -> None:
-    window = shown(store, 1)
+    window = load_window(store, 1)
     window.eeg_uv[2_000:3_000] = np.nan
     window.log_power[:40] = np.nan
     figure = draw(window)
@@ -127,12 +127,12 @@ def test_what_was_not_recorded_is_a_gap_in_traces_and_grey_in_spectrograms(store
 def test_what_was_filled_is_a_gap_again(store: Store) -> None:
     filled = store.windows["spectrogram_nan_fraction"] + store.windows["eeg_nan_fraction"]
     for row in np.argsort(-filled)[:3].tolist():
-        window = shown(store, row)
+        window = load_window(store, row)
         for name, values in (("eeg", window.eeg_uv), ("spectrogram", window.log_power)):
             fraction = store.windows[f"{name}_nan_fraction"][row]
             assert np.isnan(values).mean() == pytest.approx(fraction, abs=0.01)
             assert f"of {name} missing" in window.short_title or not fraction
-    whole = shown(store, int(filled.argmin()))
+    whole = load_window(store, int(filled.argmin()))
     assert np.isfinite(whole.eeg_uv).all()
 
 
@@ -150,11 +150,11 @@ def test_only_long_stretches_that_repeat_all_values_count_as_filled() -> None:
 
 
 def test_ties_name_every_class(store: Store) -> None:
-    from hmsstore.view.window import said
+    from hmsstore.view.window import vote_label
 
-    assert said(np.asarray([0, 5, 0, 0, 2, 0])) == "LPD 5/7"
-    assert said(np.asarray([0, 3, 3, 0, 0, 1])) == "LPD = GPD 3/7"
-    assert said(np.zeros(6, int)) == "not labelled"
+    assert vote_label(np.asarray([0, 5, 0, 0, 2, 0])) == "LPD 5/7"
+    assert vote_label(np.asarray([0, 3, 3, 0, 0, 1])) == "LPD = GPD 3/7"
+    assert vote_label(np.zeros(6, int)) == "not labelled"
 
 
 def test_importance_lies_where_its_rows_were_and_contours_hold_its_shares() -> None:
@@ -193,13 +193,13 @@ def test_the_display_filter_keeps_ten_hertz_and_takes_drift_away() -> None:
 
 @pytest.mark.parametrize("number", [2, 3, 7])
 def test_a_grid_has_a_cell_for_each_window(store: Store, number: int) -> None:
-    figure = draw_grid([shown(store, row) for row in range(number)])
+    figure = draw_grid([load_window(store, row) for row in range(number)])
     assert len(figure.axes) == 2 * number
     figure.canvas.draw()
 
 
 def test_figures_are_written_whole_or_not_at_all(store: Store, tmp_path: Path) -> None:
-    figure = draw_grid([shown(store, 0)])
+    figure = draw_grid([load_window(store, 0)])
     save(figure, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     save_pages([figure, figure], tmp_path / "b.pdf")
@@ -251,7 +251,7 @@ def test_a_page_shows_markup_as_text_and_names_no_other_host(store: Store, tmp_p
     page.section("One & two")
     page.table("t", ("word", "number"), [("<i>", "1,000"), ("b", "-2")])
     page.warning("<script>")
-    page.figure(draw_grid([shown(store, 0)]), 'a "window"')
+    page.figure(draw_grid([load_window(store, 0)]), 'a "window"')
     page.write(tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text()
     assert "<b>title" not in html

@@ -15,16 +15,16 @@ from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
 from hmsstore.schema import CLASS_TITLES
-from hmsstore.view import MONTAGES, Display, Importance, shown
+from hmsstore.view import MONTAGES, Display, Importance, load_window
 from hmsstore.view.eeg import SPACINGS_UV
 from hmstrain.errors import TrainError
-from hmstrain.reporting.browse.browser import ORDERS, Browser, Wish
+from hmstrain.reporting.browse.browser import ORDERS, Browser, Filter
 from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
 
 TEMPLATE = (Path(__file__).parent / "page.html").read_text()
 BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15.0)}
 NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
-WISHES = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
+FILTERS = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
 STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
 ANY = "any"
 ANSWERS = [ANY, "right", "wrong"]
@@ -57,7 +57,7 @@ class Viewer:
         self.traces, self.votes = Traces(), Votes(model=browser.run is not None)
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
-        self._make_wishes()
+        self._make_filters()
         self._make_steps()
         self.search()
 
@@ -66,14 +66,14 @@ class Viewer:
         self.document = document
         drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
         with document.models.freeze():  # else all are gone through again for each
-            for root in (*(self.widgets[name] for name in (*WISHES, *STEPS)), self.about, *drawn):
+            for root in (*(self.widgets[name] for name in (*FILTERS, *STEPS)), self.about, *drawn):
                 document.add_root(root)
         document.title = f"hms-eeg: {(self.browser.run or self.browser.store).path.name}"
         document.template = TEMPLATE
-        document.template_variables.update(wishes=WISHES, steps=STEPS)
+        document.template_variables.update(filters=FILTERS, steps=STEPS)
         document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
 
-    def _make_wishes(self) -> None:
+    def _make_filters(self) -> None:
         windows = self.browser.store.windows
         classes = [(ANY, ANY), *((str(n), title) for n, title in enumerate(CLASS_TITLES))]
         splits = [SPLITS[code] for code in np.unique(windows["split"])]
@@ -128,7 +128,7 @@ class Viewer:
 
     def search(self) -> None:
         """Find the windows that the widgets ask for, and show the first."""
-        chosen = {name: self.widgets[name].value for name in WISHES}
+        chosen = {name: self.widgets[name].value for name in FILTERS}
 
         def code(name: str, words: tuple[str, ...] | None = None) -> int | None:
             if chosen[name] == ANY:
@@ -136,17 +136,17 @@ class Viewer:
             return int(chosen[name]) if words is None else words.index(chosen[name])
 
         answer = None if chosen["answer"] == ANY else chosen["answer"]
-        wish = Wish(
+        wanted = Filter(
             code("consensus"), code("predicted"), answer,
             chosen["votes_cast"] or 0, code("split", SPLITS), code("fold"), order=chosen["order"],
         )  # fmt: skip
         number = chosen["patient"].strip()[:19]  # digits of an id of 64 bits
         if number.isdecimal():
-            of_patient = self.browser.find(replace(wish, patient=int(number)))
-            of_eeg = self.browser.find(replace(wish, eeg=int(number)))
+            of_patient = self.browser.find(replace(wanted, patient=int(number)))
+            of_eeg = self.browser.find(replace(wanted, eeg=int(number)))
             self.rows = of_patient if len(of_patient) else of_eeg
         else:
-            self.rows = self.browser.find(wish) if not number else np.empty(0, np.int64)
+            self.rows = self.browser.find(wanted) if not number else np.empty(0, np.int64)
         self.place = 0
         self.show()
 
@@ -190,7 +190,7 @@ class Viewer:
             self.about.text = "<p>No window fits all of that.</p>"
             return
         row = int(self.rows[self.place])
-        self.window = shown(self.browser.store, row)
+        self.window = load_window(self.browser.store, row)
         self.about.text = _table(self.browser.about(row))
         self.votes.draw(self.window.votes, self.browser.prediction[row])
         self.spectrograms.draw(self.window.log_power, None)

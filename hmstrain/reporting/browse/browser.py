@@ -27,7 +27,7 @@ ORDERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Filter:
     """Which windows a reader wants to see; None: whichever."""
 
     consensus: int | None = None
@@ -68,34 +68,34 @@ class Browser:
         known: NDArray[np.bool_] = np.isfinite(self.prediction[:, 0])
         return known
 
-    def find(self, wish: Wish) -> NDArray[np.int64]:
-        """Rows that fit a wish, in its order."""
+    def find(self, chosen: Filter) -> NDArray[np.int64]:
+        """Rows that pass a filter, in its order."""
         table = self.store.windows
         consensus = table["expert_consensus"]
-        fits = table["votes"].sum(axis=1) >= wish.votes
+        fits = table["votes"].sum(axis=1) >= chosen.votes
         for column, value in (
-            (consensus, wish.consensus),
-            (table["split"], wish.split),
-            (table["fold"], wish.fold),
-            (table["patient_id"], wish.patient),
-            (table["eeg_id"], wish.eeg),
+            (consensus, chosen.consensus),
+            (table["split"], chosen.split),
+            (table["fold"], chosen.fold),
+            (table["patient_id"], chosen.patient),
+            (table["eeg_id"], chosen.eeg),
         ):
             if value is not None:
                 fits &= column == value
-        if wish.answer or wish.predicted is not None or wish.order == "loss":
+        if chosen.answer or chosen.predicted is not None or chosen.order == "loss":
             fits &= self.predicted
             answer = np.where(self.predicted, np.nan_to_num(self.prediction).argmax(axis=1), -1)
-            if wish.answer:
-                fits &= ((answer == consensus) == (wish.answer == "right")) & (consensus >= 0)
-            if wish.predicted is not None:
-                fits &= answer == wish.predicted
+            if chosen.answer:
+                fits &= ((answer == consensus) == (chosen.answer == "right")) & (consensus >= 0)
+            if chosen.predicted is not None:
+                fits &= answer == chosen.predicted
         rows = np.flatnonzero(fits)
-        if wish.order == "loss":
+        if chosen.order == "loss":
             return rows[np.argsort(-np.nan_to_num(self.loss[rows], nan=-1), kind="stable")]
-        if wish.order == "disagreement":
+        if chosen.order == "disagreement":
             agreed = np.nan_to_num(table["target"][rows].max(axis=1), nan=2.0)
             return rows[np.argsort(agreed, kind="stable")]
-        if wish.order == "random":
+        if chosen.order == "random":
             return np.random.default_rng(0).permutation(rows)
         return rows
 

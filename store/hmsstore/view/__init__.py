@@ -10,20 +10,20 @@ from hmsstore.view.importance import Importance
 from hmsstore.view.montage import MONTAGES, Montage
 from hmsstore.view.spectrogram import draw_spectrograms
 from hmsstore.view.votes import draw_votes
-from hmsstore.view.window import Shown, draw, draw_grid, draw_window, shown
+from hmsstore.view.window import WindowView, draw, draw_grid, draw_window, load_window
 
 __all__ = [
     "MONTAGES",
     "Display",
     "Importance",
     "Montage",
-    "Shown",
+    "WindowView",
     "draw",
     "draw_eeg",
     "draw_grid",
     "draw_spectrograms",
     "draw_votes",
     "draw_window",
+    "load_window",
     "positions",
-    "shown",
 ]

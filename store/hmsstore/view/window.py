@@ -32,7 +32,7 @@ SHORTEST_GAP = {"eeg": 40, "spectrogram": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class WindowView:
     """All that is drawn of one window."""
 
     eeg_uv: NDArray[np.float32]
@@ -56,8 +56,8 @@ class Shown:
     """Of the K classes."""
 
 
-def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
-    """Read from a store what is drawn of one window; what was filled becomes a gap again.
+def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> WindowView:
+    """Read what is drawn of one window of a store; filled values become a gap again.
 
     Raises
     ------
@@ -72,14 +72,14 @@ def shown(store: Store, row: int, prediction: ArrayLike | None = None) -> Shown:
     values = store.denormalise(store.gather([row]))
     window = {name: column[row] for name, column in store.windows.items()}
     titles = store.spec.class_titles
-    label = said(window["votes"], titles)
+    label = vote_label(window["votes"], titles)
     eeg, offset_s = window["eeg_id"], window["eeg_offset_s"]
     gone = {name: float(window[f"{name}_nan_fraction"]) for name in SIGNALS}
     for name, fraction in gone.items():
         if fraction:
             values[name][0][_repeated(values[name][0], SHORTEST_GAP[name])] = np.nan
     filled = "".join(f"; {share(part)} of {name} missing" for name, part in gone.items() if part)
-    return Shown(
+    return WindowView(
         values["eeg"][0],
         values["spectrogram"][0],
         window["votes"],
@@ -104,7 +104,7 @@ def _repeated(values: NDArray[np.float32], shortest: int) -> NDArray[np.bool_]:
     return found
 
 
-def said(votes: NDArray[np.int32], titles: Sequence[str] = CLASS_TITLES) -> str:
+def vote_label(votes: NDArray[np.int32], titles: Sequence[str] = CLASS_TITLES) -> str:
     """The class with most votes, and how many of all it has: 'LPD 5/7'; a tie: 'LPD = GPD 3/7'."""
     total = int(votes.sum())
     best = [title for title, n in zip(titles, votes, strict=True) if n == votes.max()]
@@ -141,10 +141,10 @@ def draw_window(
     ViewError
         matplotlib is not installed.
     """
-    return draw(shown(store, row, prediction), display)
+    return draw(load_window(store, row, prediction), display)
 
 
-def draw(window: Shown, display: Display | None = None) -> Figure:
+def draw(window: WindowView, display: Display | None = None) -> Figure:
     """Draw one window on a page of its own."""
     figure = _figure(15, 9)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
@@ -158,7 +158,7 @@ def draw(window: Shown, display: Display | None = None) -> Figure:
     return figure
 
 
-def draw_grid(windows: Sequence[Shown], display: Display | None = None) -> Figure:
+def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> Figure:
     """Draw many windows small, beside and below each other: judged EEG and spectrograms."""
     columns = min(3, len(windows))
     rows = math.ceil(len(windows) / columns)
@@ -175,7 +175,7 @@ def draw_grid(windows: Sequence[Shown], display: Display | None = None) -> Figur
     return figure
 
 
-def _draw_small(cell: SubFigure, window: Shown, display: Display) -> None:
+def _draw_small(cell: SubFigure, window: WindowView, display: Display) -> None:
     eeg, spectrogram = cell.subplots(1, 2, width_ratios=(3, 2))
     draw_eeg(eeg, window.eeg_uv, display, small=True)
     draw_stacked(spectrogram, window.log_power)

@@ -23,7 +23,7 @@ from hmsstore import CLASSES, Store
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
 from hmstrain.errors import DataError, ModelError
-from hmstrain.reporting.browse.browser import Browser, Wish, open_browser
+from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.metrics import kl_rows
 
@@ -50,16 +50,16 @@ def browser(folder: RunFolder) -> Browser:
 
 def test_a_wish_finds_just_the_windows_that_fit(browser: Browser) -> None:
     table = browser.store.windows
-    assert len(browser.find(Wish())) == len(browser.store)
+    assert len(browser.find(Filter())) == len(browser.store)
     for code in range(len(CLASSES)):
-        found = browser.find(Wish(consensus=code, votes=10))
+        found = browser.find(Filter(consensus=code, votes=10))
         fits = (table["expert_consensus"] == code) & (table["votes"].sum(axis=1) >= 10)
         np.testing.assert_array_equal(found, np.flatnonzero(fits))
     patient, eeg = int(table["patient_id"][7]), int(table["eeg_id"][7])
-    assert (table["patient_id"][browser.find(Wish(patient=patient))] == patient).all()
-    assert 7 in browser.find(Wish(eeg=eeg))
-    assert len(browser.find(Wish(patient=-5))) == 0
-    test = browser.find(Wish(split=1))
+    assert (table["patient_id"][browser.find(Filter(patient=patient))] == patient).all()
+    assert 7 in browser.find(Filter(eeg=eeg))
+    assert len(browser.find(Filter(patient=-5))) == 0
+    test = browser.find(Filter(split=1))
     np.testing.assert_array_equal(test, browser.store.select("test"))
 
 
@@ -68,24 +68,24 @@ def test_losses_are_the_metric_and_order_the_windows(browser: Browser, folder: R
         rows, prediction = saved["row"], saved["prediction"]
     expected = kl_rows(browser.store.windows["target"][rows], prediction)
     np.testing.assert_array_equal(browser.loss[rows], expected)
-    found = browser.find(Wish(order="loss"))
+    found = browser.find(Filter(order="loss"))
     assert sorted(found.tolist()) == sorted(rows.tolist())
     assert (np.diff(browser.loss[found]) <= 0).all()
-    wrong = browser.find(Wish(answer="wrong"))
+    wrong = browser.find(Filter(answer="wrong"))
     answer = browser.prediction[wrong].argmax(axis=1)
     assert (answer != browser.store.windows["expert_consensus"][wrong]).all()
-    right = browser.find(Wish(answer="right"))
+    right = browser.find(Filter(answer="right"))
     assert sorted([*wrong, *right]) == sorted(rows.tolist())
-    said = browser.find(Wish(predicted=int(prediction[0].argmax())))
-    assert rows[0] in said
+    found = browser.find(Filter(predicted=int(prediction[0].argmax())))
+    assert rows[0] in found
 
 
 def test_disagreement_comes_first_and_unlabelled_windows_last(browser: Browser) -> None:
     target = browser.store.windows["target"]
-    found = browser.find(Wish(order="disagreement"))
+    found = browser.find(Filter(order="disagreement"))
     agreed = target[found].max(axis=1)
     assert (np.diff(agreed) >= 0).all()
-    everywhere = browser.find(Wish(order="random"))
+    everywhere = browser.find(Filter(order="random"))
     assert sorted(everywhere.tolist()) == list(range(len(target)))
     assert everywhere.tolist() != sorted(everywhere.tolist())
 
@@ -107,7 +107,7 @@ def test_a_store_can_be_browsed_by_itself_and_another_runs_is_refused(
 ) -> None:
     alone = open_browser(store.path)
     assert not alone.predicted.any()
-    assert len(alone.find(Wish(order="loss"))) == 0
+    assert len(alone.find(Filter(order="loss"))) == 0
     other = build_store(data, tmp_path / "other.zarr", nan="mean")
     with pytest.raises(DataError, match="is of another store"):
         open_browser(folder.path, other.path)
@@ -168,7 +168,7 @@ def test_the_page_steps_filters_and_explains(
 ) -> None:
     with served(folder.path) as address:
         page = opened(chromium, address, viewport={"width": 1280, "height": 900})
-        rows = browser.find(Wish(split=1))
+        rows = browser.find(Filter(split=1))
         for press, at in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
             page.keyboard.press(press)
             where = browser.about(int(rows[at]))
@@ -176,11 +176,11 @@ def test_the_page_steps_filters_and_explains(
         page.click("button:has-text('next')")
         about(page, browser.about(int(rows[2]))["EEG"])
 
-        wish = Wish(answer="wrong", split=1)
+        chosen = Filter(answer="wrong", split=1)
         page.get_by_label("answers").select_option("wrong")
-        page.wait_for_selector(f"text=of {len(browser.find(wish)):,} windows")
+        page.wait_for_selector(f"text=of {len(browser.find(chosen)):,} windows")
         page.get_by_label("order").select_option("largest loss first")
-        worst = int(browser.find(replace(wish, order="loss"))[0])
+        worst = int(browser.find(replace(chosen, order="loss"))[0])
         assert f"KL {browser.loss[worst]:.2f}" in about(page, f"KL {browser.loss[worst]:.2f}")
 
         page.click("button:has-text('explain')")
@@ -230,7 +230,7 @@ def driven(browser: Browser) -> Driven:
     from hmstrain.reporting.browse.app import Viewer
 
     def explain(row: int) -> Importance:
-        if row == browser.find(Wish(split=1))[1]:
+        if row == browser.find(Filter(split=1))[1]:
             raise ModelError("it cannot be explained")
         return Importance(f"why {row}", {"LL": np.ones(9, np.float32)})
 
@@ -241,7 +241,7 @@ def driven(browser: Browser) -> Driven:
 
 
 def test_a_run_is_shown_from_its_test_windows_on(driven: Driven, browser: Browser) -> None:
-    rows = browser.find(Wish(split=1))
+    rows = browser.find(Filter(split=1))
     assert driven.viewer.rows.tolist() == rows.tolist()
     driven.set(split="any")
     assert len(driven.viewer.rows) == len(browser.store)
