@@ -1,1 +1,124 @@
-"""Kaggle's files -> one sealed store. Command line: `hmsprep --help`."""
+"""Kaggle's files -> one sealed store. Command line: `hmsprep --help`.
+
+Every command is a function of this package, with the command's options as keyword arguments:
+
+>>> import hmsprep
+>>> store = hmsprep.build("hms.zip", "hms.zarr", workers=2)  # doctest: +SKIP
+
+The functions print nothing, raise `PrepError` or `hmsstore.StoreError` for what a user can mend,
+and log warnings and notes under 'hmsprep'. They are loaded when first used, so that importing this
+package takes no time. The code, in the order in which data pass through it::
+
+    kaggle        the competition's files, read and written
+    importing     recordings of other makers -> that layout
+    simulator     nothing -> that layout
+    spectrograms  EEG -> the competition's spectrogram
+    inspection    a data set -> numbers, findings, a page
+    planning      table and parameters -> which windows, which folds, what lies where
+    building      files and plan -> a sealed store
+    verification  a store -> everything that is wrong with it
+    summary       a store -> what it holds
+    drawing       a store -> pictures of its windows
+    cli           the command line: one file per command
+    processes     worker processes, executors, progress
+    seeds         named random generators
+    words         numbers -> words
+    errors        what a user can get wrong
+    multitaper    old name of `hmsprep.spectrogram`, for one more release
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmsprep.building.from_files import build
+    from hmsprep.drawing import Drawn, show
+    from hmsprep.errors import (
+        BuildError,
+        DataError,
+        MissingFilesError,
+        ParameterError,
+        PrepError,
+    )
+    from hmsprep.importing.convert import Imported, import_recordings
+    from hmsprep.inspection.channels import Montage, montage
+    from hmsprep.inspection.inspect import inspect
+    from hmsprep.inspection.survey import Survey
+    from hmsprep.kaggle.publish import Published, publish
+    from hmsprep.planning.preview import Preview, plan
+    from hmsprep.simulator.make import Simulated, synth
+    from hmsprep.spectrograms.agreement import Agreement
+    from hmsprep.spectrograms.check import check_spectrograms
+    from hmsprep.spectrograms.files import spectrogram_file
+    from hmsprep.spectrograms.multitaper import spectrogram
+    from hmsprep.summary import StoreSummary, info
+    from hmsprep.verification import verify
+
+__all__ = [
+    "Agreement",
+    "BuildError",
+    "DataError",
+    "Drawn",
+    "Imported",
+    "MissingFilesError",
+    "Montage",
+    "ParameterError",
+    "PrepError",
+    "Preview",
+    "Published",
+    "Simulated",
+    "StoreSummary",
+    "Survey",
+    "build",
+    "check_spectrograms",
+    "import_recordings",
+    "info",
+    "inspect",
+    "montage",
+    "plan",
+    "publish",
+    "show",
+    "spectrogram",
+    "spectrogram_file",
+    "synth",
+    "verify",
+]
+
+_MODULES = {
+    "building.from_files": ("build",),
+    "drawing": ("Drawn", "show"),
+    "errors": ("BuildError", "DataError", "MissingFilesError", "ParameterError", "PrepError"),
+    "importing.convert": ("Imported", "import_recordings"),
+    "inspection.channels": ("Montage", "montage"),
+    "inspection.inspect": ("inspect",),
+    "inspection.survey": ("Survey",),
+    "kaggle.publish": ("Published", "publish"),
+    "planning.preview": ("Preview", "plan"),
+    "simulator.make": ("Simulated", "synth"),
+    "spectrograms.agreement": ("Agreement",),
+    "spectrograms.check": ("check_spectrograms",),
+    "spectrograms.files": ("spectrogram_file",),
+    "spectrograms.multitaper": ("spectrogram",),
+    "summary": ("StoreSummary", "info"),
+    "verification": ("verify",),
+}
+_HOME = {name: f"hmsprep.{module}" for module, names in _MODULES.items() for name in names}
+
+# A library is silent unless its user listens.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'hmsprep' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,4 +1,7 @@
-"""Tasks -> results, on worker processes that leave Ctrl-C to their parent and die with it."""
+"""Tasks -> results, on worker processes or any executor, and progress on the way.
+
+Worker processes leave Ctrl-C to their parent and die with it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,39 @@ from hmsprep.errors import DataError, several
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Progress = Callable[[str, int, int], object]
+"""Called with the name of a stage, how much of it is done, and how much there is in all."""
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+def default_workers(most: int | None = None) -> int:
+    """Number of worker processes if none is asked for: one per processor, up to `most`."""
+    processors = os.cpu_count() or 1
+    return processors if most is None else min(processors, most)
+
+
+@contextmanager
+def executor(workers: int, given: Executor | None = None) -> Iterator[Executor]:
+    """Give the executor that runs the tasks of a build, an inspection or a simulation.
+
+    Every command takes its executor from here, so another kind of executor needs only this place.
+
+    Parameters
+    ----------
+    workers : int
+        Processes to start, if no executor is given.
+    given : Executor, optional
+        An executor whose workers see the same files, such as that of a Dask client
+        (`Client.get_executor()`). It is left running.
+    """
+    if given is not None:
+        yield given
+    else:
+        with own_processes(workers) as pool:
+            yield pool
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.building.shards import shard_index
-from hmsprep.progress import Progress, untold
+from hmsprep.processes import Progress, silent
+from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
 from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
@@ -20,8 +21,8 @@ EXPONENT = np.uint16(0x7C00)
 """Bits that are all set in a half-precision number just if it is infinite or NaN."""
 
 
-def verify(path: Path, progress: Progress = untold) -> list[str]:
-    """Check a store completely.
+def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
+    """Check everything about a store.
 
     Seal, size and checksum of every file, files that should not be there, shard indexes, that every
     recorded value is finite, and that the tables agree with each other: spans, starts, votes and
@@ -29,10 +30,10 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
 
     Parameters
     ----------
-    path : Path
+    store : str or Path
         The store.
     progress : callable
-        Told of the stage 'verify'.
+        Called with the stage 'verify' and a number of bytes.
 
     Returns
     -------
@@ -43,8 +44,13 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
     ------
     StoreError
         There is no sealed store at all.
+
+    Examples
+    --------
+    >>> hmsprep.verify("hms.zarr")
+    []
     """
-    path = path.absolute()
+    path = Path(store).absolute()
     try:
         manifest = read_manifest(path)
     except DamagedStoreError as error:
@@ -63,17 +69,17 @@ def verify(path: Path, progress: Progress = untold) -> list[str]:
     if problems:
         return problems
     try:
-        store = Store.open(path)
+        opened = Store.open(path)
     except LeakingStoreError as error:
         return [str(error)]
     except StoreError as error:
         return list(getattr(error, "problems", [str(error)]))
-    if (store.info["identity"], store.info["plan"]) != (manifest.identity, manifest.plan):
+    if (opened.info["identity"], opened.info["plan"]) != (manifest.identity, manifest.plan):
         problems.append(f"identity or plan differ between {MANIFEST_NAME} and zarr.json")
-    for name, signal in store.spec.signals.items():
-        problems += _check_placement(store, name, signal)
-        problems += _check_shards(store, name, signal)
-    return problems + _check_labels(store)
+    for name, signal in opened.spec.signals.items():
+        problems += _check_placement(opened, name, signal)
+        problems += _check_shards(opened, name, signal)
+    return problems + _check_labels(opened)
 
 
 def unknown_files(path: Path, known: set[str]) -> list[str]:
@@ -173,11 +179,14 @@ def _check_labels(store: Store) -> list[str]:
     for code, word in enumerate(SPLITS):
         if int((split == code).sum()) != counts[word]:
             problems.append(
-                f"windows/split: not {counts[word]:,} windows of {word!r}, as described"
+                f"windows/split: expected {counts[word]:,} {word!r} windows, as described, found "
+                f"{int((split == code).sum()):,}"
             )
     return problems
 
 
 def _rows(wrong: NDArray[Any], what: str) -> list[str]:
     rows = np.flatnonzero(wrong)
-    return [f"windows: {what} in {len(rows):,} row(s), the first {rows[0]}"] if len(rows) else []
+    return (
+        [f"windows: {what} in {plural(len(rows), 'row')}, the first {rows[0]}"] if len(rows) else []
+    )

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from support.helpers import build_store
 
-from hmsprep.simulator.make import make_dataset
+from hmsprep.simulator.make import synth
 from hmsstore import Store
 
 
@@ -17,9 +17,7 @@ from hmsstore import Store
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated data set of 90 windows in Kaggle's layout."""
     folder = tmp_path_factory.mktemp("synth") / "data"
-    make_dataset(
-        folder, windows=90, seed=5, like=None, fraction=1.0, fast=True, workers=os.cpu_count() or 1
-    )
+    synth(folder, windows=90, seed=5, fast=True)
     return folder
 
 

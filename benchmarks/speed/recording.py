@@ -21,8 +21,8 @@ import torch
 from benchmarks.tools.conditions import module, timed
 from benchmarks.tools.footprint import measured
 from benchmarks.tools.record import command_line, write_record
-from hmsprep.kaggle.files import KaggleData
-from hmsprep.spectrograms.files import check
+from hmsprep.planning.choices import Part
+from hmsprep.spectrograms.check import check_spectrograms
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
 from hmstrain.runs.folder import RunFolder
@@ -54,11 +54,11 @@ def spectrogram_seconds(rounds: int) -> dict[str, Any]:
     }
 
 
-def agreement(data: Path | None, part: str | None) -> dict[str, Any]:
+def agreement(data: Path | None, part: Part | None) -> dict[str, Any]:
     """With given spectrograms, if there are any."""
     if data is None:
         return {}
-    found = check(KaggleData(data, part), 100)
+    found = check_spectrograms(data, count=100, part=part)
     numbers = found.by_region()["all"]
     return {
         "pairs": found.eegs,

@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
+from hmsprep import processes
 from hmsprep.building.description import final_windows, store_info
 from hmsprep.building.durable import locked
 from hmsprep.building.journal import Journal
@@ -22,8 +23,7 @@ from hmsprep.building.site import Site, State
 from hmsprep.errors import BuildError, DataError
 from hmsprep.planning.load import Planned
 from hmsprep.planning.plan import Plan
-from hmsprep.processes import own_processes
-from hmsprep.progress import Progress, untold
+from hmsprep.processes import Progress, silent
 from hmsstore import Store, StoreError
 from hmsstore.arrays import shard_name
 
@@ -38,7 +38,7 @@ def build(
     workers: int = 2,
     executor: Executor | None = None,
     force: bool = False,
-    progress: Progress = untold,
+    progress: Progress = silent,
 ) -> State:
     """Build a store, or go on with a build that was cut off.
 
@@ -95,7 +95,7 @@ def _fill(
     plan = dataset.plan
     journal = Journal(site.journal)
     try:
-        with own_processes(workers) if executor is None else nullcontext(executor) as pool:
+        with processes.executor(workers, executor) as pool:
             # One task more than workers, so that none waits for this process.
             passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
             statistics = passes.run()

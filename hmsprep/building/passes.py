@@ -20,8 +20,7 @@ from hmsprep.building.worker import IngestTask, NormaliseTask, Piece, ingest, no
 from hmsprep.errors import BuildError
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.planning.plan import Plan
-from hmsprep.processes import run_tasks
-from hmsprep.progress import Progress
+from hmsprep.processes import Progress, run_tasks
 from hmsstore.arrays import shard_name
 from hmsstore.manifest import digest
 from hmsstore.schema import DTYPE

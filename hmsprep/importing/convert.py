@@ -32,8 +32,8 @@ from hmsprep.importing.pieces import RATE, Piece, cut
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
-from hmsprep.progress import Progress, untold
-from hmsprep.spectrograms.files import beside
+from hmsprep.processes import Progress, silent
+from hmsprep.spectrograms.files import matching_spectrogram
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
@@ -64,6 +64,20 @@ class Imported:
     recordings: list[dict[str, Any]] = field(default_factory=list)
     """File, seconds, channels filled, references, pieces: as in `recordings.json`."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the recordings lack, a sentence each."""
+        found = []
+        for one in self.recordings:
+            if one["filled"]:
+                found.append(f"{one['file']} has no {', '.join(one['filled'])}: filled with 0.")
+            if len(one["references"]) > 1:
+                found.append(
+                    f"{one['file']} has electrodes with different references "
+                    f"({', '.join(one['references'])}): differences between them mean little."
+                )
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -75,59 +89,69 @@ class Task:
 
 
 def import_recordings(
-    files: Sequence[Path],
-    out: Path,
+    files: Sequence[str | Path],
+    out: str | Path,
     *,
-    stride_s: float = JUDGED_S,
-    renamed: Mapping[str, str] | None = None,
+    stride: float = JUDGED_S,
+    rename: Mapping[str, str] | None = None,
     unlabelled: bool = False,
-    progress: Progress = untold,
+    progress: Progress = silent,
 ) -> Imported:
-    """Turn recordings into a data set that `hmsprep build` takes.
+    """Convert recordings of any length into a data set for `build`, with spectrograms.
 
     Parameters
     ----------
-    files : sequence of Path
+    files : sequence of str or Path
         EDF or BDF files; tables of intervals beside them (see `intervals`) become votes.
-    out : Path
+    out : str or Path
         Folder to make.
-    stride_s : float
-        Seconds from window to window, of whole samples at 200 Hz.
-    renamed : mapping, optional
-        Label of a signal -> what to read it as.
+    stride : float
+        Seconds from window to window: a whole number of samples at 200 Hz.
+    rename : mapping, optional
+        Label of a signal -> the channel to read it as.
     unlabelled : bool
-        Do not look for tables of intervals.
+        Ignore tables of intervals.
     progress : callable
-        Told of the stage 'import' in samples at 200 Hz.
+        Called with the stage 'import' and a number of seconds of EEG.
+
+    Returns
+    -------
+    Imported
 
     Raises
     ------
     DataError
         Files cannot be read, or only some have intervals. Every bad file is named.
     ParameterError
-        The folder is there already, or the stride makes no sense.
+        The folder exists already, or the stride is not a whole number of samples.
+
+    Examples
+    --------
+    >>> hmsprep.import_recordings(["night.edf"], "night", stride=5).windows
+    5750
     """
-    stride = round(stride_s * RATE) if isfinite(stride_s) else 0
-    if stride < 1 or abs(stride - stride_s * RATE) > 1e-6:
+    out, paths = Path(out), [Path(file) for file in files]
+    samples = round(stride * RATE) if isfinite(stride) else 0
+    if samples < 1 or abs(samples - stride * RATE) > 1e-6:
         raise ParameterError(
-            f"--stride {stride_s:g}: expected seconds of whole samples (of 1/{RATE} s), above 0."
+            f"--stride {stride:g}: expected a multiple of {1 / RATE:g} s (one sample), above 0."
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ParameterError(f"{out} exists: name a folder that does not.")
+        raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
-        raise ParameterError(f"{out} cannot be made: it would lie in a sealed store.")
-    names = [path.name for path in files]
+        raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
+    names = [path.name for path in paths]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ParameterError(
             f"{twice} is given twice; recordings are identified by file name, so rename one."
         )
-    recordings = _open_all(files, renamed or {})
+    recordings = _open_all(paths, rename or {})
     intervals = _intervals(recordings, unlabelled)
     with whole_folder(out) as unfinished:
-        return _write(recordings, intervals, unfinished, stride, progress)
+        return _write(recordings, intervals, unfinished, samples, progress)
 
 
 def _open_all(files: Sequence[Path], renamed: Mapping[str, str]) -> list[Recording]:
@@ -140,8 +164,8 @@ def _open_all(files: Sequence[Path], renamed: Mapping[str, str]) -> list[Recordi
             continue
         if recording.samples < EEG.window_rows:
             problems.append(
-                f"{path} is {recording.duration_s:g} s long, expected a window's "
-                f"{EEG.window_s:g} s or more."
+                f"{path} is {recording.duration_s:g} s long; expected at least one window "
+                f"({EEG.window_s:g} s)."
             )
         opened.append(recording)
     if len(problems) == 1:
@@ -157,8 +181,8 @@ def _intervals(recordings: Sequence[Recording], unlabelled: bool) -> list[Interv
     without = [one.path for one, table in zip(recordings, found, strict=True) if table is None]
     if without and len(without) < len(recordings):
         raise DataError(
-            f"{without[0]} has no table of intervals beside it (.csv_bi or .csv), others have: "
-            "import them apart, or all without labels by --unlabelled."
+            f"{without[0]} has no table of intervals (.csv_bi or .csv) beside it, but other files "
+            "have. Import the two kinds separately, or all without labels with --unlabelled."
         )
     return [None if table is None else read_intervals(table) for table in found]
 
@@ -190,14 +214,17 @@ def _write(
         made.hours += recording.duration_s / 3600
         made.recordings.append(_described(recording, patients[number], pieces))
     if not rows:
-        raise DataError("No window of these recordings is annotated, so there is none to import.")
+        raise DataError(
+            "No window of these recordings is annotated, so there is nothing to import. Use "
+            "--unlabelled to import them without labels."
+        )
     made.windows = len(rows)
     total, done = sum(task.piece.stop - task.piece.first for task in work), 0
-    progress("import", done, total)
+    progress("import", 0, total // RATE)
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
         for samples in pool.map(partial(_write_piece, folder, part), work):
             done += samples
-            progress("import", done, total)
+            progress("import", done // RATE, total // RATE)
     _write_tables(folder, part, rows, recordings, made, stride)
     return made
 
@@ -225,7 +252,7 @@ def _write_piece(folder: Path, part: str, task: Task) -> int:
     before = min(piece.first, CONTEXT)
     after = min(recording.samples - piece.stop, CONTEXT)
     around = recording.read(piece.first - before, piece.stop + after)
-    power = beside(around.T, before, after, threads=1)
+    power = matching_spectrogram(around.T, before, after, threads=1)
     eeg_uv = around[:, before : around.shape[1] - after]
     write_eeg(folder / recordings_folder(part, "eeg") / f"{eeg_id}.parquet", eeg_uv)
     path = folder / recordings_folder(part, "spectrogram") / f"{eeg_id}.parquet"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +18,7 @@ from hmsstore.montage import (
 )
 from hmsstore.schema import CHAINS, CHANNELS
 from hmsstore.view.colours import GREY, side_colour
+from hmsstore.view.saving import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +70,44 @@ def channel_rows() -> list[dict[str, str]]:
         )
     heart = {"column": str(len(CHANNELS)), "channel": "EKG", "side": "", "lobe": "the heart"}
     return [*rows, heart | {"regions": "none"}]
+
+
+@dataclass(frozen=True, slots=True)
+class Montage:
+    """The twenty channels: a table and a picture of them."""
+
+    channels: list[dict[str, str]]
+    """One row per column of an EEG file: column, channel, side, lobe, regions."""
+    figure: Figure
+    """The head from above with electrodes and chains."""
+
+
+def montage(out: str | Path | None = None) -> Montage:
+    """Explain the twenty channels.
+
+    Parameters
+    ----------
+    out : str or Path, optional
+        Picture to write.
+
+    Returns
+    -------
+    Montage
+
+    Raises
+    ------
+    StoreError
+        The picture cannot be written.
+
+    Examples
+    --------
+    >>> hmsprep.montage("montage.png").channels[0]["channel"]
+    'Fp1'
+    """
+    figure = draw_montage()
+    if out is not None:
+        save(figure, Path(out))
+    return Montage(channel_rows(), figure)
 
 
 def draw_montage() -> Figure:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep import processes
 from hmsprep.inspection.recording import Look, Looked, LookTask, Seen, look
+from hmsprep.inspection.sections import findings
 from hmsprep.inspection.table import Facts, describe_table
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table, read_text
-from hmsprep.processes import own_processes, run_tasks
-from hmsprep.progress import Progress, untold
+from hmsprep.processes import Progress, run_tasks, silent
 from hmsstore.schema import CHANNELS, SIGNALS
 
 FILES_AT_ONCE = 24
@@ -35,8 +37,19 @@ class Survey:
     facts: Facts
     """Everything as numbers and words, for JSON."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What should not be overlooked, a sentence each."""
+        return findings(self.facts)
 
-def survey(source: KaggleData, *, workers: int = 2, progress: Progress = untold) -> Survey:
+
+def survey(
+    source: KaggleData,
+    *,
+    workers: int = 2,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+) -> Survey:
     """Read the table and every recording that it names, and describe them.
 
     Parameters
@@ -44,7 +57,9 @@ def survey(source: KaggleData, *, workers: int = 2, progress: Progress = untold)
     source : KaggleData
         The data set.
     workers : int
-        Processes that decode.
+        Recordings decoded at a time.
+    executor : Executor, optional
+        What runs the work; `workers` processes on this machine if not given.
     progress : callable
         Told of the stage 'look' in bytes.
 
@@ -65,7 +80,7 @@ def survey(source: KaggleData, *, workers: int = 2, progress: Progress = untold)
     tasks = list(_tasks(source, columns))
     total = sum(source.sizes[one.file] for task in tasks for one in task.looks)
     done = 0
-    with own_processes(workers) as pool:
+    with processes.executor(workers, executor) as pool:
         progress("look", done, total)
         looked: Looked
         for looked in run_tasks(pool, look, tasks, workers + 1):

@@ -1,4 +1,4 @@
-"""A sealed store -> a folder that Kaggle's own client uploads as a dataset, once for every session.
+"""A sealed store -> a folder that Kaggle's own client uploads as a dataset, once for all sessions.
 
 The client (`kaggle datasets create -p FOLDER --dir-mode tar`) reads dataset-metadata.json; Kaggle
 unpacks the archives that it makes of folders, and maps what it unpacked into every notebook.
@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from hmsprep.errors import ParameterError
@@ -22,19 +23,38 @@ TITLE_LENGTH, SLUG_LENGTH = (6, 50), (3, 50)
 """What Kaggle accepts."""
 
 
-def publish(store: Path, out: Path, name: str, title: str, licence: str = "other") -> int:
-    """Make the folder to upload.
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A folder that is ready to be uploaded."""
+
+    out: Path
+    """The folder."""
+    nbytes: int
+    """Bytes to upload."""
+    upload: str
+    """Command that uploads it, as a private dataset."""
+
+
+def publish(
+    store: str | Path,
+    out: str | Path,
+    *,
+    name: str,
+    title: str = "HMS EEG store",
+    licence: str = "other",
+) -> Published:
+    """Prepare a store for upload as a Kaggle dataset.
 
     Files are hard links where the file system allows it, so nothing is copied.
 
     Parameters
     ----------
-    store : Path
+    store : str or Path
         A sealed store; its seal and the sizes of its files are checked.
-    out : Path
+    out : str or Path
         Folder to make: the metadata beside the store's folder.
     name : str
-        'user/slug' on Kaggle.
+        'user/slug' on Kaggle (the command's --id).
     title : str
         6 to 50 characters.
     licence : str
@@ -43,33 +63,38 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
 
     Returns
     -------
-    int
-        Bytes to upload.
+    Published
 
     Raises
     ------
     StoreError
         The store cannot be opened.
     ParameterError
-        Kaggle would refuse name or title, or the folder is there already.
+        Kaggle would refuse the name or the title, or the folder exists already.
+
+    Examples
+    --------
+    >>> hmsprep.publish("hms.zarr", "upload", name="me/hms-eeg-store").upload
+    'kaggle datasets create -p upload --dir-mode tar'
     """
+    store, out = Path(store), Path(out)
     user, slash, slug = name.partition("/")
     short, long = SLUG_LENGTH
     if not user or not slash or not SLUG.fullmatch(slug) or not short <= len(slug) <= long:
         raise ParameterError(
-            f"--id {name}: expected USER/NAME, the name of {short} to {long} small letters, digits "
-            "and single hyphens."
+            f"--id {name}: expected USER/NAME, where NAME has {short} to {long} lower-case "
+            "letters, digits and single hyphens."
         )
     if not TITLE_LENGTH[0] <= len(title) <= TITLE_LENGTH[1]:
         raise ParameterError(
-            f"--title {title!r} has {len(title)} characters, expected {TITLE_LENGTH[0]} to "
-            f"{TITLE_LENGTH[1]}."
+            f"--title {title!r}: expected {TITLE_LENGTH[0]} to {TITLE_LENGTH[1]} characters, got "
+            f"{len(title)}."
         )
     if out.exists():
-        raise ParameterError(f"{out} exists: name a folder that does not.")
+        raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
     opened = Store.open(store)
     if store.resolve() in out.resolve().parents:
-        raise ParameterError(f"{out} cannot be made: it would lie in the store.")
+        raise ParameterError(f"{out} cannot be made: it would lie inside the store.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     with whole_folder(out) as unfinished:
@@ -83,7 +108,8 @@ def publish(store: Path, out: Path, name: str, title: str, licence: str = "other
             "keywords": ["health", "signal processing"],
         }
         (unfinished / METADATA).write_text(json.dumps(about, indent=1) + "\n")
-    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    nbytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return Published(out, nbytes, f"kaggle datasets create -p {out} --dir-mode tar")
 
 
 def _link(source: str, target: str) -> str:

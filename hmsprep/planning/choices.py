@@ -9,7 +9,6 @@ Normalise = Literal["zscore", "none"]
 SplitBy = Literal["patient", "window", "all"]
 Missing = Literal["error", "skip"]
 Part = Literal["train", "test"]
-Class = Literal["seizure", "lpd", "gpd", "lrda", "grda", "other"]
 Montage = Literal["bipolar", "referential", "average"]
 
 EEG_CLIP_UV = 1024.0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
+from hmsprep.words import LEAK_WARNING
 from hmsstore.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ FEWEST_TESTED = 10
 """A test set of fewer patients than this says little; a warning tells."""
 WINDOW_TRAIN_SHARE = 0.9
 """The split by window trains on this share of the windows."""
-LEAK_WARNING = (
-    "Split by window: the same patients are in train and test, so test scores are too good. "
-    "Use it only to compare with reports that were scored so."
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ by what it is for, so the number of processes changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hmsprep import processes
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.files import PARTS, recordings_folder
 from hmsprep.kaggle.table import Columns
@@ -26,8 +28,7 @@ from hmsprep.kaggle.write import (
     write_train_table,
     write_truth,
 )
-from hmsprep.processes import own_processes, run_tasks
-from hmsprep.progress import Progress, untold
+from hmsprep.processes import Progress, default_workers, run_tasks, silent
 from hmsprep.seeds import generator
 from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_recordings
 from hmsprep.simulator.scene import Period, draw_patient, simulate
@@ -43,70 +44,107 @@ Cut = Callable[[float, int], NDArray[np.float32]]
 """First second and number of samples -> EEG (20, samples)."""
 
 
-def make_dataset(
-    out: Path,
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What was simulated."""
+
+    data: Path
+    """The folder."""
+    windows: int
+    eegs: int
+    spectrograms: int
+    patients: int
+    kl_of_truth: float | None = None
+    """KL divergence of the votes from the simulated truth: what a perfect model would reach. None
+    for a fast data set, which has no truth."""
+    kl_of_mean: float | None = None
+    """KL divergence of the votes from their mean: what a model without input would reach."""
+
+
+def synth(
+    out: str | Path,
     *,
-    windows: int | None,
-    seed: int,
-    like: Path | None,
-    fraction: float,
-    fast: bool,
-    workers: int,
-    progress: Progress = untold,
-) -> dict[str, Any]:
-    """Simulate a data set.
+    windows: int | None = None,
+    like: str | Path | None = None,
+    fraction: float | None = None,
+    fast: bool = False,
+    seed: int = 42,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress = silent,
+) -> Simulated:
+    """Simulate a data set in Kaggle's layout, with a known truth.
 
     Parameters
     ----------
-    out : Path
+    out : str or Path
         Folder to make; it must not exist.
     windows : int, optional
-        How many labelled windows; with `like` the most, else 600 if not given.
-    seed : int
-        Seed of everything.
-    like : Path, optional
-        Table of windows to copy structure and votes from.
-    fraction : float
-        Share of its patients.
+        Number of labelled windows: 600 by default. With `like`, the most to copy: all by default.
+    like : str or Path, optional
+        Table of windows whose structure and votes are copied.
+    fraction : float, optional
+        Share of the patients of that table, from 0 to 1; all by default.
     fast : bool
-        Cut every recording from a few simulated ones: quick and as large as one likes. Its signals
-        follow only the class that leads its first window, so there is no truth.csv.
-    workers : int
-        Processes.
+        Cut every recording from a few simulated ones: quick, for large data sets. A recording
+        follows only the class that leads its first window, so there is no truth.csv.
+    seed : int
+        Random seed.
+    workers : int, optional
+        Recordings simulated at a time; one per processor by default.
+    executor : Executor, optional
+        Executor that runs the work; by default `workers` processes on this machine.
     progress : callable
-        Told of the stage 'synth': recordings done, recordings in all.
+        Called with the stage 'synth' and a number of recordings.
 
     Returns
     -------
-    dict
-        How much of what was made, and the KL divergence of the votes from the truth and their mean.
+    Simulated
+
+    Raises
+    ------
+    ParameterError
+        The folder exists already or has no parent; or `fraction` is given without `like` or is
+        not a share.
+    DataError
+        The table to copy is not as the competition's.
+
+    Examples
+    --------
+    >>> hmsprep.synth("data", windows=100, seed=1).patients
+    14
     """
+    out = Path(out)
+    if fraction is not None and like is None:
+        raise ParameterError("--fraction is a share of the table that --like names: give both.")
     if out.exists():
-        raise ParameterError(f"{out} exists already. Name a folder that does not.")
+        raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
     if not out.absolute().parent.is_dir():
         raise ParameterError(f"There is no folder {out.absolute().parent} to put {out.name} in.")
     rng = generator(seed, "structure")
     if like is None:
         table, truth = random_structure(windows or 600, rng)
     else:
-        table, truth = copied_structure(like, fraction, windows, rng)
+        share = 1.0 if fraction is None else fraction
+        table, truth = copied_structure(Path(like), share, windows, rng)
     with whole_folder(out) as work:
         for part in PARTS:
             for signal in SIGNALS:
                 (work / recordings_folder(part, signal)).mkdir()
         tasks = labelled_recordings(work, table, truth, seed, fast)
         tasks += unlabelled_recordings(work, table, seed, fast)
-        _run(tasks, workers, progress)
+        _run(tasks, workers or default_workers(), executor, progress)
         write_train_table(work / "train.csv", table)
         if not fast:
             write_truth(work / "truth.csv", table, truth)
-    counts = {
-        "windows": len(table["eeg_id"]),
-        "eegs": len(np.unique(table["eeg_id"])),
-        "spectrograms": len(np.unique(table["spectrogram_id"])),
-        "patients": len(np.unique(table["patient_id"])),
-    }
-    return counts if fast else counts | best_possible(table, truth)
+    return Simulated(
+        out,
+        windows=len(table["eeg_id"]),
+        eegs=len(np.unique(table["eeg_id"])),
+        spectrograms=len(np.unique(table["spectrogram_id"])),
+        patients=len(np.unique(table["patient_id"])),
+        **({} if fast else best_possible(table, truth)),
+    )
 
 
 def best_possible(table: Columns, truth: NDArray[np.float64]) -> dict[str, float]:
@@ -120,10 +158,12 @@ def best_possible(table: Columns, truth: NDArray[np.float64]) -> dict[str, float
     return {"kl_of_truth": kl(truth), "kl_of_mean": kl(np.broadcast_to(votes.mean(0), votes.shape))}
 
 
-def _run(tasks: list[Recording], workers: int, progress: Progress) -> None:
+def _run(
+    tasks: list[Recording], workers: int, executor: Executor | None, progress: Progress
+) -> None:
     progress("synth", 0, len(tasks))
     longest_first = sorted(tasks, key=lambda task: -task.rows)
-    with own_processes(workers) as pool:
+    with processes.executor(workers, executor) as pool:
         for done, _ in enumerate(run_tasks(pool, record, longest_first, workers + 1), start=1):
             progress("synth", done, len(tasks))
 

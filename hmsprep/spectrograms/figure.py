@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from hmsprep.spectrograms.files import SMALLEST, Agreement
+from hmsprep.spectrograms.agreement import SMALLEST, Agreement
 from hmsstore.view.colours import BLUE, GREY, POWER_MAP
 
 

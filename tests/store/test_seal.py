@@ -249,7 +249,7 @@ def test_tables_that_contradict_each_other_are_found_by_verifying(
 
 def test_a_target_that_does_not_follow_from_the_votes_is_found(copy: Path) -> None:
     reseal(copy, edit_column(copy, "target", "f4", slice(0, 6), (0.5, 0.5, 0, 0, 0, 0.5)))
-    assert verify(copy) == ["windows: target is not votes over their sum in 1 row(s), the first 0"]
+    assert verify(copy) == ["windows: target is not votes over their sum in 1 row, the first 0"]
 
 
 def test_a_count_that_is_not_the_tables_is_found(copy: Path, store: Store) -> None:
@@ -257,7 +257,7 @@ def test_a_count_that_is_not_the_tables_is_found(copy: Path, store: Store) -> No
     same = np.flatnonzero(store.windows["patient_id"] == store.windows["patient_id"][row])
     names = [edit_column(copy, c, "i1", same, v) for c, v in (("split", 1), ("fold", -1))]
     reseal(copy, *names)
-    assert any("windows of 'train', as described" in problem for problem in verify(copy))
+    assert any("windows/split: expected" in problem for problem in verify(copy))
 
 
 def test_a_recording_in_two_shards_and_overlapping_spans_are_found(

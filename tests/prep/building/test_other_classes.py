@@ -12,11 +12,11 @@ import pytest
 from support.helpers import build_store, tree_bytes, write_pair
 from support.other_data import VOTED, WARD, write_ward
 
+import hmsprep
 from hmsprep.cli.console import print_info, print_plan
 from hmsprep.errors import BuildError, DataError, ParameterError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
-from hmsprep.planning.plan import summary
 from hmsprep.verification import verify
 from hmsstore import CLASSES, HMS, PatternClass, RequestError, Signal, Spec, Store
 from hmsstore.manifest import parse_manifest
@@ -66,9 +66,8 @@ def test_the_consensus_may_be_given_by_key(data: Path, ward: Store, tmp_path: Pa
 def test_its_plan_and_description_are_printed_with_its_titles(
     data: Path, ward: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned = load(write_ward(tmp_path / "data", data), Parameters(spec=WARD)).plan
-    print_plan(summary(planned), planned.spec)
-    print_info(ward)
+    print_plan(hmsprep.plan(write_ward(tmp_path / "data", data), spec=WARD))
+    print_info(hmsprep.info(ward.path))
     text = " ".join(capsys.readouterr().out.split())
     votes = ward.windows["votes"].sum(axis=0)
     assert f"Quiet sleep {votes[0]:,}, Burst suppression {votes[1]:,}, Spikes {votes[2]:,}" in text

@@ -6,19 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
-from support.helpers import Program, tree_bytes
+from support.helpers import tree_bytes
 
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.publish import publish
+from hmsprep.verification import verify
 from hmsstore import Store, StoreError
-
-PROGRAM = Program("hmsprep")
 
 
 def test_the_folder_holds_the_very_store_and_what_kaggle_wants(
     store: Store, tmp_path: Path
 ) -> None:
-    nbytes = publish(store.path, tmp_path / "out", "me/hms-store-1", "A store")
+    made = publish(store.path, tmp_path / "out", name="me/hms-store-1", title="A store")
     inside = tmp_path / "out" / store.path.name
     assert tree_bytes(inside) == tree_bytes(store.path)
     assert Store.open(inside).identity == store.identity
@@ -27,33 +26,33 @@ def test_the_folder_holds_the_very_store_and_what_kaggle_wants(
     assert about["licenses"] == [{"name": "other"}]
     assert f"/kaggle/input/hms-store-1/{store.path.name}" in about["description"]
     assert 20 <= len(about["subtitle"]) <= 80
-    assert nbytes == sum(p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file())
-    assert "is whole" in PROGRAM.succeed("verify", inside).stdout
+    assert made.nbytes == sum(
+        p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file()
+    )
+    assert verify(inside) == []
 
 
 @pytest.mark.parametrize(
     ("name", "title", "message"),
     [
         ("me", "A store", "expected USER/NAME"),
-        ("me/Big", "A store", "small letters"),
+        ("me/Big", "A store", "lower-case"),
         ("me/a--b", "A store", "single hyphens"),
         ("me/ab", "A store", "3 to 50"),
-        ("me/good", "Short", "has 5 characters, expected 6 to 50"),
+        ("me/good", "Short", "expected 6 to 50 characters, got 5"),
     ],
 )
 def test_what_kaggle_would_refuse_is_refused_here(
     store: Store, tmp_path: Path, name: str, title: str, message: str
 ) -> None:
     with pytest.raises(ParameterError, match=message):
-        publish(store.path, tmp_path / "out", name, title)
+        publish(store.path, tmp_path / "out", name=name, title=title)
     assert not any(tmp_path.iterdir())
 
 
 def test_nothing_is_replaced_and_only_a_store_is_taken(store: Store, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(ParameterError, match="exists"):
-        publish(store.path, tmp_path / "there", "me/store", "A store")
+        publish(store.path, tmp_path / "there", name="me/store")
     with pytest.raises(StoreError):
-        publish(tmp_path, tmp_path / "out", "me/store", "A store")
-    told = PROGRAM.succeed("publish", store.path, tmp_path / "new", "--id", "me/store")
-    assert f"kaggle datasets create -p {tmp_path / 'new'} --dir-mode tar" in told.stdout
+        publish(tmp_path, tmp_path / "out", name="me/store")

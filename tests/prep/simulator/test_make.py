@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.seeds import generator
 from hmsprep.simulator import patterns
 from hmsprep.simulator.head import PLACES, general_field, lateral_field
-from hmsprep.simulator.make import best_possible, make_dataset
+from hmsprep.simulator.make import Simulated, best_possible, synth
 from hmsprep.simulator.structure import random_structure
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES, FEATURES
@@ -24,15 +23,8 @@ from hmsstore.schema import CHANNELS, CLASSES, FEATURES
 VOTES = [f"{name}_vote" for name in CLASSES]
 
 
-def simulate(out: Path, windows: int, **options) -> dict[str, float]:
-    given = {
-        "seed": 1,
-        "like": None,
-        "fraction": 1.0,
-        "fast": False,
-        "workers": os.cpu_count() or 1,
-    }
-    return make_dataset(out, windows=windows, **(given | options))
+def simulate(out: Path, windows: int, **options) -> Simulated:
+    return synth(out, windows=windows, **({"seed": 1} | options))
 
 
 @pytest.fixture(scope="module")
@@ -266,8 +258,8 @@ def test_like_copies_structure_and_votes(whole: Path, tmp_path: Path) -> None:
     copied = theirs.filter(pl.col("patient_id").is_in(ours["patient_id"].unique().to_list()))
     assert ours.equals(copied)
     patients = theirs["patient_id"].n_unique()
-    assert made["patients"] == round(0.2 * patients)
-    assert len(list((out / "train_eegs").iterdir())) == made["eegs"]
+    assert made.patients == round(0.2 * patients)
+    assert len(list((out / "train_eegs").iterdir())) == made.eegs
 
 
 def test_like_takes_true_metadata_without_label_ids(real_data: Path, tmp_path: Path) -> None:

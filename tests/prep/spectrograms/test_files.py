@@ -1,25 +1,23 @@
-"""The command that computes spectrograms, and its comparison with given ones."""
+"""Files of spectrograms, and their comparison with given ones."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from support.helpers import Program, write_pair
+from support.helpers import write_pair
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.write import write_eeg
-from hmsprep.spectrograms.files import Agreement, beside, check, convert
+from hmsprep.spectrograms.agreement import Agreement
+from hmsprep.spectrograms.check import check_spectrograms
+from hmsprep.spectrograms.files import matching_spectrogram, spectrogram_file
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import FEATURES, SPECTROGRAM
-
-PROGRAM = Program("hmsprep")
 
 
 @pytest.fixture
@@ -36,7 +34,7 @@ def read(path: Path) -> np.ndarray:
 
 
 def test_the_file_beside_an_eeg_has_its_offsets(eeg: Path, tmp_path: Path) -> None:
-    assert convert(eeg, tmp_path / "out.parquet") == 305
+    assert spectrogram_file(eeg, tmp_path / "out.parquet") == 305
     found = read(tmp_path / "out.parquet")
     computed = spectrogram(pl.read_parquet(eeg).to_numpy())
     np.testing.assert_array_equal(found[138 : 138 + len(computed)], computed)
@@ -44,12 +42,12 @@ def test_the_file_beside_an_eeg_has_its_offsets(eeg: Path, tmp_path: Path) -> No
     assert np.isnan(found[138 + len(computed) :]).all()
     for samples in (10_000, 10_400, 18_000, 18_123):
         # a window of 600 s fits wherever one of 50 s does
-        rows = len(beside(np.zeros((samples, 20))))
+        rows = len(matching_spectrogram(np.zeros((samples, 20))))
         assert (2 * rows - 600) // 2 == (samples - 10_000) // 400
 
 
 def test_with_edges_rows_are_the_eegs_own_seconds(eeg: Path, tmp_path: Path) -> None:
-    assert convert(eeg, tmp_path / "out.parquet", edges=True) == 30
+    assert spectrogram_file(eeg, tmp_path / "out.parquet", edges=True) == 30
     found = read(tmp_path / "out.parquet")
     expected = spectrogram(pl.read_parquet(eeg).to_numpy(), edges=True)
     np.testing.assert_array_equal(found, expected)
@@ -58,23 +56,23 @@ def test_with_edges_rows_are_the_eegs_own_seconds(eeg: Path, tmp_path: Path) -> 
 
 def test_nothing_is_replaced_or_left_half_written(eeg: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    convert(eeg, out)
+    spectrogram_file(eeg, out)
     before = out.read_bytes()
     with pytest.raises(ParameterError, match="exists: name another"):
-        convert(eeg, out)
-    convert(eeg, out, force=True)
+        spectrogram_file(eeg, out)
+    spectrogram_file(eeg, out, force=True)
     assert out.read_bytes() == before
     with pytest.raises(ParameterError, match="name that ends in"):
-        convert(eeg, tmp_path / "out.csv")
+        spectrogram_file(eeg, tmp_path / "out.csv")
     with pytest.raises(ParameterError, match="no folder"):
-        convert(eeg, tmp_path / "nowhere" / "out.parquet")
+        spectrogram_file(eeg, tmp_path / "nowhere" / "out.parquet")
     (tmp_path / "bad.parquet").write_text("a,b")
     with pytest.raises(DataError, match="not a whole parquet file"):
-        convert(tmp_path / "bad.parquet", tmp_path / "new.parquet")
+        spectrogram_file(tmp_path / "bad.parquet", tmp_path / "new.parquet")
     short = tmp_path / "short.parquet"
     write_eeg(short, np.zeros((20, 300), np.float32))
     with pytest.raises(DataError, match="300 samples, expected 400"):
-        convert(short, tmp_path / "new.parquet", edges=True)
+        spectrogram_file(short, tmp_path / "new.parquet", edges=True)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"eeg.parquet", "out.parquet", "bad.parquet", "short.parquet"}
 
@@ -115,42 +113,19 @@ def test_a_data_set_with_computed_spectrograms_agrees_wholly(tmp_path: Path) -> 
         values[138 + later : 138 + later + len(computed)] = computed
         frame = pl.DataFrame(values, schema=list(FEATURES))
         frame.insert_column(0, given["time"]).write_parquet(path)
-    found = check(KaggleData(folder), 10)
+    found = check_spectrograms(folder, count=10)
     assert (found.eegs, found.left_out) == (2, 1)
     np.testing.assert_array_equal(found.ours, found.theirs)
-    assert check(KaggleData(folder), 1).eegs == 1
+    assert check_spectrograms(folder, count=1).eegs == 1
     shutil.rmtree(folder / "train_spectrograms")
     with pytest.raises(DataError, match="no EEG has a spectrogram"):
-        check(KaggleData(folder), 10)
+        check_spectrograms(folder, count=10)
 
 
 def test_both_real_pairs_agree(real_data: Path, tmp_path: Path) -> None:
     tests = tmp_path / "test"
     shutil.copytree(real_data / "kaggle", tests, ignore=shutil.ignore_patterns("train*"))
     for folder in (real_data / "kaggle", tests):
-        found = check(KaggleData(folder), 10).by_region()["all"]
+        found = check_spectrograms(folder, count=10).by_region()["all"]
         assert found["correlation"] >= 0.9995
         assert abs(found["median ratio"] - 1) <= 0.01
-
-
-def test_the_command_writes_and_compares(eeg: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.parquet"
-    told = PROGRAM.succeed("spectrogram", eeg, out).stderr
-    assert "305 rows of 2 s" in told
-    assert "row 138" in told
-    assert "mirrored" in PROGRAM.succeed("spectrogram", eeg, out, "--edges", "--force").stderr
-    folder = write_pair(tmp_path / "data", [{}])
-    done = PROGRAM.succeed(
-        "spectrogram", "--check", folder, "--json", "--figure", tmp_path / "a.png"
-    )
-    found = json.loads(done.stdout)
-    assert set(found["regions"]) == {"LL", "RL", "LP", "RP", "all"}
-    assert len(found["features"]) == 400
-    assert [found["features"][n]["region"] for n in (0, 100, 399)] == ["LL", "RL", "RP"]
-    assert (
-        sum(one["values"] for one in found["bands"].values()) == found["regions"]["all"]["values"]
-    )
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-    assert "correlation" in PROGRAM.succeed("spectrogram", "--check", folder).stdout
-    assert PROGRAM.run("spectrogram", eeg).returncode == 2
-    assert "holds neither" in PROGRAM.fail("spectrogram", "--check", tmp_path)

@@ -1,4 +1,4 @@
-"""Which windows are shown."""
+"""Which windows are drawn."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from hmsprep.cli.choosing import choose_rows
+from hmsprep.drawing import choose_rows
 from hmsprep.errors import ParameterError
-from hmsprep.planning.choices import Class, Montage
+from hmsprep.planning.choices import Montage
 from hmsstore import CLASSES, Store
 from hmsstore.view import MONTAGES
 
 
 def test_the_command_lines_words_are_the_formats() -> None:
-    assert get_args(Class) == CLASSES
     assert get_args(Montage) == tuple(MONTAGES)
 
 
 def test_rows_are_taken_as_they_are(store: Store) -> None:
-    assert choose_rows(store, rows=[3, 1]) == [3, 1]
+    assert choose_rows(store, row=[3, 1]) == [3, 1]
 
 
 def test_windows_of_an_eeg_are_spread_over_its_length(store: Store) -> None:
@@ -57,11 +56,12 @@ def test_without_a_wish_there_is_one_of_each_class(store: Store) -> None:
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"eeg": 99}, "holds no EEG 99"),
-        ({"rows": [1], "eeg": 5}, "use one of them"),
-        ({"rows": [1], "count": 2}, "--count has no meaning"),
-        ({"rows": [10**23]}, "rows go from 0 to"),
+        ({"eeg": 99}, "has no EEG 99"),
+        ({"row": [1], "eeg": 5}, "use only one of them"),
+        ({"row": [1], "count": 2}, "--count has no meaning"),
+        ({"row": [10**23]}, "expected 0 to"),
         ({"count": 61}, "61 windows are too many"),
+        ({"consensus": "heart"}, "expected one of seizure, lpd, .*, got heart"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(store: Store, wish: dict[str, Any], message: str) -> None:

@@ -1,0 +1,161 @@
+"""Data and options -> a sealed store, from planning to opening it: what `hmsprep.build` does."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Executor
+from pathlib import Path
+
+from hmsprep.building.build import build as build_planned
+from hmsprep.building.site import Site, State
+from hmsprep.planning.choices import (
+    EEG_CLIP_UV,
+    EKG_CLIP_UV,
+    Balance,
+    Fill,
+    Missing,
+    Normalise,
+    Part,
+    SplitBy,
+    Windows,
+)
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import SPECTROGRAM_CLIP, Parameters
+from hmsprep.processes import Progress, default_workers, silent
+from hmsstore import Store
+from hmsstore.spec import HMS, Spec
+
+MOST_WORKERS = 4
+"""Workers by default: more wait for the disk, and each takes some hundred megabytes."""
+log = logging.getLogger(__name__)
+
+
+def build(
+    data: str | Path = "data",
+    store: str | Path = "hms.zarr",
+    *,
+    half: bool = False,
+    windows: Windows = "all",
+    balance: Balance = "none",
+    split_by: SplitBy = "patient",
+    missing: Missing = "error",
+    part: Part | None = None,
+    nan: Fill = "zero",
+    eeg_clip: float | None = EEG_CLIP_UV,
+    spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
+    bandpass: tuple[float, float] | None = None,
+    normalise: Normalise = "zscore",
+    workers: int | None = None,
+    executor: Executor | None = None,
+    seed: int = 42,
+    force: bool = False,
+    spec: Spec = HMS,
+    progress: Progress = silent,
+) -> Store:
+    """Build a store of a data set. A build that was interrupted resumes.
+
+    What the user should know (windows left out, a resumed build) is logged under 'hmsprep' as
+    warnings and notes.
+
+    Parameters
+    ----------
+    data : str or Path
+        A folder in Kaggle's layout, or the competition's zip.
+    store : str or Path
+        Store to make.
+    half : bool
+        Keep half of the windows, as whole recordings.
+    windows : {'all', 'votes', 'eeg'}
+        Every window; the most typical one per EEG and votes; or the middle one per EEG, with the
+        votes summed.
+    balance : {'none', 'votes'}
+        'votes' thins the windows until each class has the same number of votes.
+    split_by : {'patient', 'window', 'all'}
+        Hold out whole patients, random windows (leaks!), or use every window for testing.
+    missing : {'error', 'skip'}
+        If recordings have no file: stop, or leave their windows out.
+    part : {'train', 'test'}, optional
+        Part of the data set; 'train' if present, else 'test'.
+    nan : {'zero', 'interpolate', 'mean', 'drop'}
+        Fill missing values with 0, by interpolation, with the mean; or drop their windows.
+    eeg_clip : float, optional
+        Clip EEG at +- this many microvolts, and the EKG at 32,000; None clips neither.
+    spectrogram_clip : (float, float), optional
+        Clip power to this range in uV^2/Hz before the logarithm; None does not.
+    bandpass : (float, float), optional
+        Edges in Hz of a zero-phase band-pass of the EEG.
+    normalise : {'zscore', 'none'}
+        z-score per channel and frequency, by the training recordings.
+    workers : int, optional
+        Shards worked on at a time; one per processor by default, at most 4.
+    executor : Executor, optional
+        Executor that runs the work; by default `workers` processes on this machine. Any whose
+        workers see the same files will do, such as that of a Dask client.
+    seed : int
+        Random seed.
+    force : bool
+        Replace an existing store once the new one is sealed; discard another plan's unfinished
+        build.
+    spec : Spec
+        What the data consist of: their classes, channels and rates.
+    progress : callable
+        Called with the stage 'plan', then with 'ingest' and 'normalise' and a number of bytes.
+
+    Returns
+    -------
+    Store
+        The sealed store, opened. It was not built again if it existed with the same plan.
+
+    Raises
+    ------
+    PrepError
+        The data are not as expected, or the store cannot be written. Finished shards are kept for
+        the next call, unless the data are bad and hardly any are finished.
+    KeyboardInterrupt
+        Once the shards in progress are finished.
+
+    Examples
+    --------
+    >>> store = hmsprep.build("hms.zip", "hms.zarr", bandpass=(0.5, 40))
+    >>> len(store)
+    106800
+    """
+    store = Path(store)
+    parameters = Parameters(
+        half=half,
+        windows=windows,
+        balance=balance,
+        split_by=split_by,
+        nan=nan,
+        eeg_clip=eeg_clip,
+        ekg_clip=None if eeg_clip is None else EKG_CLIP_UV,
+        spectrogram_clip=spectrogram_clip,
+        bandpass=bandpass,
+        normalise=normalise,
+        seed=seed,
+        spec=spec,
+    )
+    progress("plan", 0, 1)
+    planned = load(Path(data), parameters, missing, part)
+    progress("plan", 1, 1)
+    for warning in planned.warnings:
+        log.warning(warning)
+    if unfinished(store) is not None:
+        log.info("Resuming %s.", unfinished(store))
+    state = build_planned(
+        planned,
+        store,
+        workers=workers or default_workers(MOST_WORKERS),
+        executor=executor,
+        force=force,
+        progress=progress,
+    )
+    if state is State.BUILT:
+        log.info("%s already exists and matches this plan; use --force to rebuild it.", store)
+    return Store.open(store)
+
+
+def unfinished(store: Path) -> Path | None:
+    """Folder of the unfinished build of a store, if there is one."""
+    building = Site(store.resolve()).building
+    return building if building.exists() else None

@@ -1,0 +1,76 @@
+"""`hmsprep import`: recordings -> `hmsprep.import_recordings` -> a data set."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hmsprep.cli.options import Json, LogFile, Quiet, option
+
+
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Recordings: EDF, EDF+, BDF.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    stride: Annotated[
+        float, option("--stride", "Seconds from window to window.", metavar="S")
+    ] = 10.0,
+    rename: Annotated[
+        list[str] | None,
+        option(
+            "--rename",
+            "Read the signal LABEL as the channel NAME, such as EEG1=Fp1; repeatable.",
+            metavar="LABEL=NAME",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        bool, option("--unlabelled", "Ignore the tables of intervals beside the files.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
+) -> None:
+    """Convert recordings to a data set.
+
+    EDF and BDF recordings of any length become a data set for `hmsprep build`, with spectrograms.
+    """
+    renamed = {}
+    for word in rename or ():
+        label, _, name = word.partition("=")
+        if not label or not name:
+            raise typer.BadParameter(
+                f"--rename: expected LABEL=NAME, such as EEG1=Fp1, got {word!r}"
+            )
+        renamed[label] = name
+    import hmsprep
+    from hmsprep.cli import console
+    from hmsprep.words import plural
+
+    stages = {"import": console.Stage("Importing", "second of EEG", "seconds of EEG")}
+    with console.reporting(
+        quiet=quiet, log_file=log_file, interrupted="Stopped; nothing was written."
+    ):
+        with console.progress(stages) as progress:
+            made = hmsprep.import_recordings(
+                files, out, stride=stride, rename=renamed, unlabelled=unlabelled, progress=progress
+            )
+        console.warn_all(made.warnings)
+        if json:
+            console.print_json({"out": str(out), **asdict(made), "warnings": made.warnings})
+            return
+        pieces = sum(len(one["pieces"]) for one in made.recordings)
+        console.note(
+            f"Wrote {out}: {plural(made.windows, 'window')} of {made.hours:,.1f} h, in "
+            f"{plural(pieces, 'EEG file')} of {plural(len(made.recordings), 'recording')} and "
+            f"{plural(made.patients, 'patient')}."
+        )
+        if made.labelled:
+            counts = ", ".join(f"{name} {n:,}" for name, n in made.by_class.items() if n)
+            console.note(
+                f"Labels: {counts}; {plural(made.left_out, 'window')} without a label left out."
+            )
+        console.note(f"Next: hmsprep build {out} STORE")
