@@ -62,7 +62,7 @@ def import_(
         if json:
             console.print_json({"out": str(out), **asdict(made), "warnings": made.warnings})
             return
-        pieces = sum(len(one["pieces"]) for one in made.recordings)
+        pieces = sum(len(one.pieces) for one in made.recordings)
         console.note(
             f"Wrote {out}: {plural(made.windows, 'window')} of {made.hours:,.1f} h, in "
             f"{plural(pieces, 'EEG file')} of {plural(len(made.recordings), 'recording')} and "

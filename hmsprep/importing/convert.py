@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,9 +25,10 @@ import numpy as np
 import pyarrow as pa
 
 from hmsprep.errors import DataError, ParameterError, several
-from hmsprep.importing.formats.edf import Recording, open_recording
+from hmsprep.importing.formats import open_recording
 from hmsprep.importing.intervals import Intervals, find_intervals, read_intervals
 from hmsprep.importing.pieces import RATE, Piece, cut
+from hmsprep.importing.recording import Recording
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
@@ -37,9 +37,10 @@ from hmsprep.spectrograms.files import matching_spectrogram
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.recordings import ImportedPiece, ImportedRecording, write_recordings
 from hmsstore.schema import CLASS_TITLES, CLASSES, EEG, JUDGED_S
 
-RECORDINGS, ANNOTATIONS = "recordings.json", "annotations.csv"
+ANNOTATIONS = "annotations.csv"
 CONTEXT = 8 * STEP_SAMPLES
 """Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
 AT_ONCE = 4
@@ -61,20 +62,20 @@ class Imported:
     """Windows that no annotation covers, of labelled recordings."""
     patients: int = 0
     by_class: dict[str, int] = field(default_factory=dict)
-    recordings: list[dict[str, Any]] = field(default_factory=list)
-    """File, seconds, channels filled, references, pieces: as in `recordings.json`."""
+    recordings: list[ImportedRecording] = field(default_factory=list)
+    """Each recording, as `recordings.json` describes it."""
 
     @property
     def warnings(self) -> list[str]:
         """What the recordings lack, a sentence each."""
         found = []
         for one in self.recordings:
-            if one["filled"]:
-                found.append(f"{one['file']} has no {', '.join(one['filled'])}: filled with 0.")
-            if len(one["references"]) > 1:
+            if one.filled:
+                found.append(f"{one.file} has no {', '.join(one.filled)}: filled with 0.")
+            if len(one.references) > 1:
                 found.append(
-                    f"{one['file']} has electrodes with different references "
-                    f"({', '.join(one['references'])}): differences between them mean little."
+                    f"{one.file} has electrodes with different references "
+                    f"({', '.join(one.references)}): differences between them mean little."
                 )
         return found
 
@@ -209,7 +210,7 @@ def _write(
             made.left_out += len(piece.offsets_s) - len(windows)
             if windows:
                 work.append(Task(recording, piece, eeg_id))
-                pieces.append({"eeg_id": eeg_id, "start_s": piece.start_s})
+                pieces.append(ImportedPiece(eeg_id, piece.start_s))
                 rows += [row | _ids(eeg_id, patients[number]) for row in windows]
         made.hours += recording.duration_s / 3600
         made.recordings.append(_described(recording, patients[number], pieces))
@@ -275,16 +276,18 @@ def _patients(recordings: Sequence[Recording]) -> list[int]:
     return numbers
 
 
-def _described(recording: Recording, patient: int, pieces: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "file": recording.path.name,
-        "seconds": recording.duration_s,
-        "patient_id": patient,
-        "rates_hz": sorted(set(recording.rates_hz.values())),
-        "filled": list(recording.chosen.filled),
-        "references": list(recording.chosen.references),
-        "pieces": pieces,
-    }
+def _described(
+    recording: Recording, patient: int, pieces: Sequence[ImportedPiece]
+) -> ImportedRecording:
+    return ImportedRecording(
+        file=recording.path.name,
+        seconds=recording.duration_s,
+        patient_id=patient,
+        rates_hz=tuple(sorted(set(recording.rates_hz.values()))),
+        filled=tuple(recording.chosen.filled),
+        references=tuple(recording.chosen.references),
+        pieces=tuple(pieces),
+    )
 
 
 def _write_tables(
@@ -301,8 +304,7 @@ def _write_tables(
         counts = [int(columns[name].sum()) for name in VOTES]
         made.by_class = dict(zip(CLASSES, counts, strict=True))
     write_csv(folder / f"{part}.csv", columns)
-    about = {"stride_s": stride / RATE, "recordings": made.recordings}
-    (folder / RECORDINGS).write_text(json.dumps(about, indent=1) + "\n")
+    write_recordings(folder, tuple(made.recordings), stride / RATE)
     notes = [
         (recording.path.name, onset, duration, text)
         for recording in recordings

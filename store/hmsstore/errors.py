@@ -8,6 +8,7 @@
     |-- DamagedStoreError   files are missing, cut short, changed or contradict each other
     |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
     |-- SpecError           a description of a data set that contradicts itself
+    |-- RecordingsError     `recordings.json` of an imported data set is missing or damaged
     `-- RequestError        rows, split, fold, signal or shift that this store cannot serve
         `-- ViewError       a display, picture or page that cannot be made as asked
 """
@@ -75,6 +76,10 @@ class SpecError(StoreError, ValueError):
         return "\n  ".join(
             [f"The description of the data has {len(self.problems)} problem(s):", *self.problems]
         )
+
+
+class RecordingsError(StoreError):
+    """`recordings.json` of an imported data set is missing, or it does not hold what it must."""
 
 
 class RequestError(StoreError, ValueError):

@@ -1,1 +1,40 @@
-"""A recorder's file -> a recording: one file per format."""
+"""A recorder's file -> a recording: one file per format, one line each in `FORMATS`.
+
+::
+
+    edf.py    EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from hmsprep.errors import DataError
+from hmsprep.importing.formats import edf
+from hmsprep.importing.recording import Format, Recording
+
+FORMATS: tuple[Format, ...] = (edf.FORMAT,)
+
+
+def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
+    """Open a recording of any format; no signal is read.
+
+    Parameters
+    ----------
+    path : Path
+        A file; its ending tells the format.
+    renamed : mapping
+        Label of a signal -> what to read it as.
+
+    Raises
+    ------
+    DataError
+        There is no such file, no format has this ending, or the format refuses the file.
+    """
+    for one in FORMATS:
+        if path.suffix.lower() in one.suffixes and path.is_file():
+            return one.open(path, renamed)
+    found = "a folder" if path.is_dir() else "another kind of file" if path.exists() else "nothing"
+    endings = " or ".join(suffix for one in FORMATS for suffix in one.suffixes)
+    raise DataError(f"{path}: expected a file that ends in {endings}, got {found}.")

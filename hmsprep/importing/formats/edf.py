@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import partial
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,15 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals
-from hmsstore.schema import CHANNELS, EEG
+from hmsprep.importing.pieces import RATE
+from hmsprep.importing.recording import Format, Recording
+from hmsprep.importing.resampling import resampled
+from hmsstore.schema import CHANNELS
 
-SUFFIXES = (".edf", ".bdf")
-RATE = int(EEG.row_rate_hz)
 MICROVOLTS = {"NV": 1e-3, "UV": 1.0, "MICROV": 1.0, "MV": 1e3, "V": 1e6}
 """Unit in capitals -> microvolts."""
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
-MARGIN_S = 2
-"""Read beyond a part, so that its ends are resampled as its middle is."""
 LARGEST_UV = 1e7
 """Ten volts: no amplifier of EEG has such a range."""
 LARGEST_BDF = 300_000_000
@@ -38,76 +36,42 @@ LARGEST_TERM = 20_000
 long, and a day drifts by less than a sample."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """An EDF or BDF file that was looked through; each part is read from it by itself."""
-
-    path: Path
-    samples: int
-    """Length at 200 Hz."""
-    chosen: Chosen
-    rates_hz: Mapping[str, float]
-    """Channel -> its rate in the file."""
-    units: Mapping[str, float]
-    """Channel -> microvolts in the file's unit."""
-    annotations: tuple[tuple[float, float | None, str], ...]
-    """Onset and duration in seconds, text."""
-    patient: str
-    """What the header says of who was recorded, only to be compared; '' if nobody is named."""
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.samples / RATE
-
-    def read(self, first: int, stop: int) -> NDArray[np.float32]:
-        """Read samples [first, stop) at 200 Hz.
-
-        Returns
-        -------
-        float32 (20, stop - first)
-            Microvolts; 0 where the file has no such channel.
-        """
-        content = _content(self.path)  # anew, or all that was ever read of it would stay in memory
-        eeg_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
-        for channel, number in self.chosen.signals.items():
-            values = _resampled(content, content.signals[number], first, stop)
-            eeg_uv[CHANNELS.index(channel)] = values * self.units[channel]
-        return eeg_uv
+def _read(
+    path: Path, chosen: Chosen, units: Mapping[str, float], first: int, stop: int
+) -> NDArray[np.float32]:
+    """Read samples [first, stop) at 200 Hz of all channels, in microvolts."""
+    content = _content(path)  # anew, or all that was ever read of it would stay in memory
+    eeg_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
+    for channel, number in chosen.signals.items():
+        signal = content.signals[number]
+        rate_hz = _rate(signal, content)
+        count = signal.samples_per_data_record * content.num_data_records
+        values = resampled(partial(_slice, signal, rate_hz), rate_hz, count, first, stop)
+        eeg_uv[CHANNELS.index(channel)] = values * units[channel]
+    return eeg_uv
 
 
-def _resampled(content: Any, signal: Any, first: int, stop: int) -> NDArray[np.float64]:
-    """Samples [first, stop) at 200 Hz: polyphase resampling on a grid common to both rates."""
-    from scipy.signal import resample_poly
-
-    rate = _rate(signal, content)
-    up, down = (RATE / rate).as_integer_ratio()
-    # `up` samples at 200 Hz last as long as `down` of the file
-    begin = max(0, floor((first - MARGIN_S * RATE) / up))
-    end = ceil((stop + MARGIN_S * RATE) / up)
-    last = min(end * down, signal.samples_per_data_record * content.num_data_records)
-    values = signal.get_data_slice(float(begin * down / rate), float(last / rate))
-    if up != down:
-        values = resample_poly(values, up, down, window=low_pass(up, down), padtype="line")
-    skipped = first - begin * up
-    part: NDArray[np.float64] = values[skipped : skipped + stop - first]
-    return part
+def _slice(signal: Any, rate_hz: Fraction, begin: int, end: int) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = signal.get_data_slice(
+        float(begin / rate_hz), float(end / rate_hz)
+    )
+    return values
 
 
-def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
+def open_edf(path: Path, renamed: Mapping[str, str]) -> Recording:
     """Open a file and find its channels; no signal is read.
 
     Parameters
     ----------
     path : Path
-        A file that ends in .edf or .bdf.
+        An EDF or BDF file.
     renamed : mapping
         Label of a signal -> what to read it as.
 
     Raises
     ------
     DataError
-        No such file, no EDF or BDF, cut short, with gaps, without the electrodes of the montage,
+        Not an EDF or BDF file, cut short, with gaps, without the electrodes of the montage,
         or of a unit that is no voltage.
     """
     content = _open(path)
@@ -129,20 +93,20 @@ def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
     )
     rates = {name: float(_rate(signal, content)) for name, signal in signals.items()}
     return Recording(
-        path,
-        floor(seconds * RATE),
-        chosen,
-        rates,
-        units,
-        annotations,
-        _patient(content),
+        path=path,
+        samples=floor(seconds * RATE),
+        chosen=chosen,
+        rates_hz=rates,
+        annotations=annotations,
+        patient=_patient(content),
+        read=partial(_read, path, chosen, units),
     )
 
 
+FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf"), open_edf)
+
+
 def _open(path: Path) -> Any:
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        found = "a folder" if path.is_dir() else "another kind of file" if path.exists() else "none"
-        raise DataError(f"{path}: expected a file that ends in .edf or .bdf, found {found}.")
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(256)
@@ -159,7 +123,7 @@ def _open(path: Path) -> Any:
             raise ValueError(f"its records last {content.data_record_duration} s")
     except Exception as error:  # edfio has none of its own for what files can hold
         raise DataError(
-            f"{path} is no EDF or BDF file that can be read: {size:,} bytes that begin with "
+            f"{path} is not a readable EDF or BDF file: {size:,} bytes that begin with "
             f"{head[:8]!r} ({str(error)[:80]}). Export it again."
         ) from None
     if content.reserved.startswith(("EDF+D", "BDF+D")):
@@ -180,20 +144,6 @@ def _open(path: Path) -> Any:
     if not labels or not content.num_data_records:
         raise DataError(f"{path} holds no signals.")
     return content
-
-
-@lru_cache(maxsize=8)
-def low_pass(up: int, down: int) -> NDArray[np.float64]:
-    """Filter for resampling by up / down: flat to 93% of the lower Nyquist frequency, -70 dB above.
-
-    A Kaiser window of scipy's `firwin`, three times as long as the one that `resample_poly` takes
-    by itself, which lets through 84%.
-    """
-    from scipy.signal import firwin
-
-    larger = max(up, down)
-    taps: NDArray[np.float64] = firwin(2 * 32 * larger + 1, 1 / larger, window=("kaiser", 7.0))
-    return taps
 
 
 def _patient(content: Any) -> str:

@@ -17,9 +17,10 @@ from support.recorder import CONVENTIONS, QUANTUM_UV, noise, write_edf
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import read_label
 from hmsprep.importing.convert import import_recordings
-from hmsprep.importing.formats.edf import low_pass, open_recording
+from hmsprep.importing.formats import open_recording
 from hmsprep.importing.intervals import Intervals, read_intervals
 from hmsprep.importing.pieces import cut
+from hmsprep.importing.resampling import low_pass
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES
