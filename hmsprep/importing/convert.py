@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from hmsprep.errors import DataError, ParameterError, several
-from hmsprep.importing.formats import open_recording
+from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.intervals import Intervals, find_intervals, read_intervals
 from hmsprep.importing.pieces import RATE, Piece, cut
 from hmsprep.importing.recording import Recording
@@ -103,7 +103,8 @@ def import_recordings(
     Parameters
     ----------
     files : sequence of str or Path
-        EDF or BDF files; tables of intervals beside them (see `intervals`) become votes.
+        Files, or folders of them, of any format in `importing.formats`; tables of intervals
+        beside them (see `importing.intervals`) become votes.
     out : str or Path
         Folder to make.
     stride : float
@@ -131,7 +132,7 @@ def import_recordings(
     >>> hmsprep.import_recordings(["night.edf"], "night", stride=5).windows
     5750
     """
-    out, paths = Path(out), [Path(file) for file in files]
+    out, paths = Path(out), find_recordings([Path(file) for file in files])
     samples = round(stride * RATE) if isfinite(stride) else 0
     if samples < 1 or abs(samples - stride * RATE) > 1e-6:
         raise ParameterError(

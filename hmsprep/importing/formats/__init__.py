@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from hmsprep.errors import DataError
@@ -35,6 +35,30 @@ def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
     for one in FORMATS:
         if path.suffix.lower() in one.suffixes and path.is_file():
             return one.open(path, renamed)
-    found = "a folder" if path.is_dir() else "another kind of file" if path.exists() else "nothing"
-    endings = " or ".join(suffix for one in FORMATS for suffix in one.suffixes)
-    raise DataError(f"{path}: expected a file that ends in {endings}, got {found}.")
+    found = "another kind of file" if path.exists() else "nothing"
+    raise DataError(f"{path}: expected a file that ends in {_endings()}, got {found}.")
+
+
+def find_recordings(paths: Iterable[Path]) -> list[Path]:
+    """List recordings: files as they are given, and of each folder those in it, by name.
+
+    Raises
+    ------
+    DataError
+        A folder holds none.
+    """
+    known = {suffix for one in FORMATS for suffix in one.suffixes}
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in known)
+        if not inside:
+            raise DataError(f"{path}: expected files that end in {_endings()}, found no file.")
+        found += inside
+    return found
+
+
+def _endings() -> str:
+    return " or ".join(suffix for one in FORMATS for suffix in one.suffixes)

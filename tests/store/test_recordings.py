@@ -1,0 +1,70 @@
+"""recordings.json: what an import writes is what a prediction reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hmsstore import StoreError
+from hmsstore.recordings import (
+    RECORDINGS_NAME,
+    ImportedPiece,
+    ImportedRecording,
+    read_recordings,
+    write_recordings,
+)
+
+NIGHT = ImportedRecording(
+    file="night.edf",
+    seconds=7_000.5,
+    patient_id=1,
+    rates_hz=(200.0, 256.0),
+    filled=("EKG",),
+    references=("A1", "A2"),
+    pieces=(ImportedPiece(10_000, 0.0), ImportedPiece(10_001, 3_000.0)),
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_recordings(tmp_path, (NIGHT,), 10.0)
+    assert read_recordings(tmp_path) == (NIGHT,)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: r.pop("pieces"), "pieces is missing"),
+        (lambda r: r.update(seconds="long"), "expected seconds to hold float, got 'long'"),
+        (lambda r: r.update(seconds=float("nan")), "expected seconds to hold float, got nan"),
+        (lambda r: r.update(filled=[3]), "expected filled to hold str, got 3"),
+        (lambda r: r.update(pieces=["a"]), "expected pieces to hold dict, got 'a'"),
+        (lambda r: r["pieces"][0].pop("eeg_id"), "eeg_id is missing"),
+        (lambda r: r.update(patient_id=True), "expected patient_id to hold int, got True"),
+    ],
+)
+def test_a_file_that_was_changed_is_refused_in_one_sentence(
+    change: Any, said: str, tmp_path: Path
+) -> None:
+    write_recordings(tmp_path, (NIGHT,), 10.0)
+    path = tmp_path / RECORDINGS_NAME
+    content = json.loads(path.read_text())
+    change(content["recordings"][0])
+    path.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=said) as error:
+        read_recordings(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["[", "[]", "3", '{"recordings": 3}', "{}"])
+def test_what_is_not_such_a_file_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / RECORDINGS_NAME).write_text(content)
+    with pytest.raises(StoreError, match="not what `hmsprep import` writes"):
+        read_recordings(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"recordings\.json cannot be read: No such file"):
+        read_recordings(tmp_path)
