@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 from hmsprep.building.build import build as build_planned
 from hmsprep.building.site import Site, State
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
-    EKG_CLIP_UV,
     Balance,
     Fill,
     Missing,
@@ -19,6 +20,7 @@ from hmsprep.planning.choices import (
     SplitBy,
     Windows,
 )
+from hmsprep.planning.cleaning import make_cleaning
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import SPECTROGRAM_CLIP, Parameters
 from hmsprep.processes import Progress, default_workers, silent
@@ -45,6 +47,7 @@ def build(
     spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
     bandpass: tuple[float, float] | None = None,
     normalise: Normalise = "zscore",
+    cleaning: str | Path | Mapping[str, Any] | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     seed: int = 42,
@@ -86,6 +89,9 @@ def build(
         Edges in Hz of a zero-phase band-pass of the EEG.
     normalise : {'zscore', 'none'}
         z-score per channel and frequency, by the training recordings.
+    cleaning : str, Path or mapping, optional
+        How to clean, all in one: a JSON file or its content (see `hmsprep.planning.cleaning`). It
+        replaces `nan`, `eeg_clip`, `spectrogram_clip` and `bandpass`.
     workers : int, optional
         Shards worked on at a time; one per processor by default, at most 4.
     executor : Executor, optional
@@ -126,12 +132,8 @@ def build(
         windows=windows,
         balance=balance,
         split_by=split_by,
-        nan=nan,
-        eeg_clip=eeg_clip,
-        ekg_clip=None if eeg_clip is None else EKG_CLIP_UV,
-        spectrogram_clip=spectrogram_clip,
-        bandpass=bandpass,
         normalise=normalise,
+        **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
         seed=seed,
         spec=spec,
     )

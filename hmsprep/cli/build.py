@@ -11,6 +11,7 @@ from hmsprep.cli.options import (
     RUN,
     BalanceOption,
     BandpassOption,
+    CleaningOption,
     Data,
     EegClipOption,
     HalfOption,
@@ -49,6 +50,7 @@ def build(
     spectrogram_clip: SpectrogramClipOption = POWER_CLIP,
     bandpass: BandpassOption = ("none", "none"),
     normalise: NormaliseOption = "zscore",
+    cleaning: CleaningOption = None,
     workers: Annotated[
         int | None,
         option(
@@ -76,7 +78,7 @@ def build(
     if dry_run:
         plan(
             data, half, windows, balance, split_by, missing, part, nan, eeg_clip, spectrogram_clip,
-            bandpass, normalise, seed, json, quiet, log_file,
+            bandpass, normalise, cleaning, seed, json, quiet, log_file,
         )  # fmt: skip
         return
     import hmsprep
@@ -109,6 +111,7 @@ def build(
                 spectrogram_clip=parse_range("--spectrogram-clip", spectrogram_clip),
                 bandpass=parse_range("--bandpass", bandpass),
                 normalise=normalise,
+                cleaning=cleaning,
                 workers=workers,
                 seed=seed,
                 force=force,
@@ -141,6 +144,7 @@ def plan(
     spectrogram_clip: SpectrogramClipOption = POWER_CLIP,
     bandpass: BandpassOption = ("none", "none"),
     normalise: NormaliseOption = "zscore",
+    cleaning: CleaningOption = None,
     seed: SeedOption = 42,
     json: Json = False,
     quiet: Quiet = False,
@@ -169,6 +173,7 @@ def plan(
                 spectrogram_clip=parse_range("--spectrogram-clip", spectrogram_clip),
                 bandpass=parse_range("--bandpass", bandpass),
                 normalise=normalise,
+                cleaning=cleaning,
                 seed=seed,
             )
         if json:

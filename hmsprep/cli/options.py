@@ -192,6 +192,15 @@ NormaliseOption = Annotated[
         metavar="zscore|none",
     ),
 ]
+CleaningOption = Annotated[
+    Path | None,
+    option(
+        "--cleaning",
+        "Read how to clean from a JSON file, in place of these options.",
+        CLEAN,
+        metavar="FILE",
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     option(

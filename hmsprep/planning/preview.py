@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 from hmsprep.kaggle.files import is_table
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
-    EKG_CLIP_UV,
     Balance,
     Fill,
     Missing,
@@ -18,6 +18,7 @@ from hmsprep.planning.choices import (
     SplitBy,
     Windows,
 )
+from hmsprep.planning.cleaning import make_cleaning
 from hmsprep.planning.load import load, load_metadata
 from hmsprep.planning.parameters import SPECTROGRAM_CLIP, Parameters
 from hmsprep.planning.plan import summary
@@ -75,6 +76,7 @@ def plan(
     spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
     bandpass: tuple[float, float] | None = None,
     normalise: Normalise = "zscore",
+    cleaning: str | Path | Mapping[str, Any] | None = None,
     seed: int = 42,
     spec: Spec = HMS,
 ) -> Preview:
@@ -87,7 +89,7 @@ def plan(
         parquet); `missing` and `part` mean nothing for a table.
     half, windows, balance, split_by, missing, part, seed
         Which windows, and how they are split: as `hmsprep.build` takes them.
-    nan, eeg_clip, spectrogram_clip, bandpass, normalise
+    nan, eeg_clip, spectrogram_clip, bandpass, normalise, cleaning
         How values are cleaned: as `hmsprep.build` takes them.
     spec : Spec
         What the data consist of: their classes, channels and rates.
@@ -112,14 +114,10 @@ def plan(
         windows=windows,
         balance=balance,
         split_by=split_by,
-        nan=nan,
-        eeg_clip=eeg_clip,
-        ekg_clip=None if eeg_clip is None else EKG_CLIP_UV,
-        spectrogram_clip=spectrogram_clip,
-        bandpass=bandpass,
         normalise=normalise,
         seed=seed,
         spec=spec,
+        **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
     )
     if is_table(data):
         planned = load_metadata(data, parameters)
