@@ -1,4 +1,4 @@
-"""A finished run -> one HTML page: scores, curves, and the windows it got most wrong."""
+"""A finished run -> one HTML page: scores, curves, and its worst windows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from hmstrain.runs.predictions import Predicted, read_predictions
 from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, kl_rows, shown_in
 
 SHOWN_WINDOWS = 4
-"""Of the hardest, and of the most confidently wrong."""
+"""Number of the hardest windows, and of the most confidently wrong ones."""
 CLEAR = 0.5
-"""Share of the votes from which a consensus counts as one that a model can be wrong about."""
+"""Share of votes above which a consensus is clear enough for a model to be wrong about it."""
 
 
 def make_report(folder: RunFolder, store: Store) -> Page:
-    """Put a finished run on a page.
+    """Make a page about a finished run.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
         ),
         {},
     )
-    constant = outcome.constant
+    constant, shown = outcome.constant, shown_in("final")
     rows = [
         (
             score.label,
@@ -93,13 +93,14 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
             score_text(None if constant is None else constant.get(score.key)),
             score_text(published.get(score.key)),
         )
-        for score in shown_in("final")
+        for score in shown
     ]
+    patients = f"{found.patients:,} patient{'' if found.patients == 1 else 's'}"
     header = ("", "this run", "95% interval", "constant prediction", "the report")
-    page.table(f"{found.windows:,} {what}, {found.patients:,} patients", header, rows)
+    page.table(f"{found.windows:,} {what}, {patients}", header, rows)
     page.note(
-        f"{better_when_higher()} Intervals resample patients. The constant prediction is the mean "
-        "of the training targets. The report's numbers, where it has this system, are from a "
+        f"{better_when_higher(shown)} Intervals resample patients. The constant prediction is the "
+        "mean of the training targets. The report's numbers, where it has this system, are from a "
         "random split of real windows in which patients leak, with its own formulas for accuracy "
         "and F1."
     )
@@ -107,9 +108,10 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
         page.text(
             "Compared with the constant prediction, window by window (below 0: better): "
             + "; ".join(
-                f"{key} {value:+.3f} {interval_text(constant.difference_intervals[key])}".strip()
-                for key, value in constant.difference.items()
-                if value is not None
+                f"{score.label} {value:+.3f} "
+                f"{interval_text(constant.difference_intervals.get(score.key))}".strip()
+                for score in shown
+                if (value := constant.difference.get(score.key)) is not None
             )
             + "."
         )
@@ -127,19 +129,18 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
     page.section("Where it is right and wrong")
     page.figure(
         plots.confusion(found.confusion),
-        "Expert consensus against the class that the model finds most probable.",
+        "Confusion matrix: expert consensus (rows) and the model's most probable class (columns).",
     )
     page.figure(
         plots.reliability(predicted.prediction, store.windows["target"][predicted.rows]),
-        "Share of the raters who voted for the class that the model finds most probable, by the "
-        "probability given to it: on the diagonal, probabilities mean what they say. Below: how "
-        "many windows.",
+        "Calibration: share of raters who voted for the model's most probable class, by its "
+        "probability. On the diagonal, probabilities match the votes. Below: number of windows.",
     )
     groups = {f"{name} votes": found.kl_per_votes.get(name) for name in VOTE_GROUPS}
     page.figure(
         plots.kl_parts(dict(zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)), groups),
-        "KL divergence: what each class adds to the mean over all windows (the parts sum to it), "
-        "and the mean of windows with few and many votes.",
+        "KL divergence by class (the parts add up to the KL over all windows), and by number of "
+        "votes (mean over the windows of each group).",
     )
 
 
@@ -152,8 +153,8 @@ def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
             name = "" if part == folder.path else f"{part.name}: "
             page.figure(
                 plots.curves(read_metrics(part / LOG), best_step, baseline),
-                f"{name}Loss, validation and, where it was looked at, test over steps; learning "
-                "rate below.",
+                f"{name}Training, validation and, where it was computed, test KL by step; below: "
+                "learning rate.",
             )
 
 
@@ -161,11 +162,11 @@ def _windows(page: Page, store: Store, predicted: Predicted) -> None:
     divergence = kl_rows(store.windows["target"][predicted.rows], predicted.prediction)
     hardest, confident = worst(store, predicted, divergence)
     for heading, note, chosen in (
-        ("Hardest windows", "Those with the largest KL divergence, one of each EEG.", hardest),
+        ("Hardest windows", "The windows with the largest KL divergence, one per EEG.", hardest),
         (
             "Most confidently wrong",
-            "Most raters agree, and the model is surest of another class; one of each EEG that is "
-            "not shown above.",
+            "Windows on which most raters agree and the model is most certain of another class, "
+            "one per EEG that is not shown above.",
             confident,
         ),
     ):
@@ -202,15 +203,18 @@ def worst(
 
 
 def _identity(page: Page, config: Config, settings: Mapping[str, Any], outcome: Outcome) -> None:
-    page.section("What this is of")
+    page.section("Settings and versions")
     usual = Config()
     rows = [
         (field.name, str(getattr(config, field.name)), str(getattr(usual, field.name)))
         for field in fields(config)
         if getattr(config, field.name) != getattr(usual, field.name)
     ]
-    page.table("Settings other than usual", ("setting", "here", "usually"), rows)
-    made = {"store": settings["store"]["path"], "its identity": settings["store"]["identity"]}
+    page.table("Settings that differ from the default", ("setting", "this run", "default"), rows)
+    made = {
+        "store": settings["store"]["path"],
+        "its identity": settings["store"]["identity"],
+    }
     made |= outcome.versions
     made["processes"] = settings["processes"]
     page.table("Store and versions", ("", ""), [(key, str(value)) for key, value in made.items()])

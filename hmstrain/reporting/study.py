@@ -192,14 +192,15 @@ class Study:
 
     def explanation(self) -> str:
         """What one has to know to read the table."""
-        names = "; ".join(f"{score.key}: {score.label}" for score in shown_in("study"))
+        shown = shown_in("study")
+        names = "; ".join(f"{one.key}: {one.label}" for one in shown if one.key != one.label)
         return (
-            f"{names}. {better_when_higher()} The constant prediction, the mean of the training "
-            f"targets, has {MAIN} {score_text(self.constant_kl)}. 'less constant' is {MAIN} minus "
-            "the constant prediction's (below 0: better), paired window by window, with its 95% "
-            "interval over patients. The report's numbers are from a random split of windows of "
-            "real data, in which patients leak, with its own formulas for accuracy and F1; its "
-            "contrastive model was never finished."
+            f"{names}. {better_when_higher(shown)} The constant prediction, the mean of the "
+            f"training targets, has {MAIN} {score_text(self.constant_kl)}. 'less constant' is "
+            f"{MAIN} minus the constant prediction's (below 0: better), paired window by window, "
+            "with its 95% interval over patients. The report's numbers are from a random split of "
+            "windows of real data, in which patients leak, with its own formulas for accuracy and "
+            "F1; its contrastive model was never finished."
         )
 
     def write(self, out: Path) -> None:

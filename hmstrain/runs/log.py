@@ -1,7 +1,8 @@
 """Steps, validations and tests of a run -> lines of `metrics.jsonl`, and back.
 
 Each line is a JSON object with `event` (train, valid or test), `step` (how many steps were taken)
-and figures. `epoch` counts from 0 in this file; whatever a person reads counts from 1.
+and figures. `epoch` counts from 0 in this file, and from 1 in all that is shown: the terminal,
+reports and TensorBoard.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class MetricsLog:
         if self._events is not None:
             for name, value in values.items():
                 if isinstance(value, int | float):
-                    self._events.add_scalar(f"{event}/{name}", value, step)
+                    shown = value + 1 if name == "epoch" else value
+                    self._events.add_scalar(f"{event}/{name}", shown, step)
 
     def close(self) -> None:
         """Close the file."""

@@ -1,4 +1,4 @@
-"""A run's figures -> pictures. Functions return a matplotlib Figure; `draw_run` saves them."""
+"""A run's scores and log -> pictures, as matplotlib figures; `draw_run` saves them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +19,8 @@ from hmstrain.runs.log import LOG, read_metrics
 from hmstrain.runs.outcome import Outcome
 
 RELIABILITY_BINS = 10
+MOST_EPOCHS = 12
+"""Number of epochs that are marked above curves at most; of more, every second, third ..."""
 
 
 def draw_run(folder: Path, outcome: Outcome) -> None:
@@ -30,7 +33,17 @@ def draw_run(folder: Path, outcome: Outcome) -> None:
 
 
 def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: float | None) -> Figure:
-    """Loss, validation and test KL over steps, with the schedule below."""
+    """Training, validation and test KL by step and epoch, with the learning rate below.
+
+    Parameters
+    ----------
+    lines : list of dict
+        What `read_metrics` gives.
+    best_step : int, optional
+        Step of the best validation.
+    constant_kl : float, optional
+        KL of the constant prediction.
+    """
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     train = [line for line in lines if line["event"] == "train"]
@@ -51,7 +64,9 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
     if best_step is not None:
         loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
-    loss.set_xlim(0, max((line["step"] for line in lines), default=1) * 1.02)
+    last_step = max((line["step"] for line in lines), default=1)
+    loss.set_xlim(0, last_step * 1.02)
+    _mark_epochs(loss, lines)
     loss.set_ylabel("KL divergence")
     loss.set_ylim(bottom=0)
     loss.legend(fontsize=8, frameon=False, ncols=2)
@@ -62,6 +77,20 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     for axis in (loss, rate):
         axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def _mark_epochs(axes: Axes, lines: list[dict[str, Any]]) -> None:
+    """Number the epochs from 1 above the axes, each where it ends."""
+    ends: dict[int, int] = {}
+    for line in lines:
+        ends[line["epoch"]] = max(line["step"], ends.get(line["epoch"], 0))
+    every = -(-len(ends) // MOST_EPOCHS)
+    marked = [epoch for epoch in sorted(ends) if (epoch + 1) % every == 0]
+    above = axes.secondary_xaxis("top")
+    above.set_xticks([ends[epoch] for epoch in marked], [str(epoch + 1) for epoch in marked])
+    above.tick_params(labelsize=8, length=3)
+    above.set_xlabel("end of epoch", fontsize=8)
+    above.spines["top"].set_visible(False)
 
 
 def confusion(table: ArrayLike) -> Figure:
@@ -84,7 +113,7 @@ def confusion(table: ArrayLike) -> Figure:
     axis.set_yticks(range(len(CLASS_TITLES)), CLASS_TITLES)
     axis.set_xlabel("predicted")
     axis.set_ylabel("expert consensus")
-    figure.colorbar(picture, ax=axis, label="share of the row", shrink=0.8)
+    figure.colorbar(picture, ax=axis, label="share of the row (recall on the diagonal)", shrink=0.8)
     return figure
 
 
@@ -102,7 +131,7 @@ def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any
     curve.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     curve.plot(mean_sure, mean_voted, color=BLUE, marker="o", ms=5)
     curve.set_ylim(0, 1)
-    curve.set_ylabel("share of the raters")
+    curve.set_ylabel("share of raters")
     middles = (np.arange(RELIABILITY_BINS) + 0.5) / RELIABILITY_BINS
     windows.bar(middles, count, 0.9 / RELIABILITY_BINS, color=BLUE)
     windows.set_ylabel("windows")
@@ -114,10 +143,13 @@ def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any
 
 
 def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]) -> Figure:
-    """What each class adds to the KL, and the KL of windows with few and many votes."""
+    """KL that each class adds, and KL of windows with few and many votes."""
     figure = Figure(figsize=(9, 3), layout="constrained")
     for axis, parts, title in zip(
-        figure.subplots(1, 2), (by_class, by_votes), ("by class", "by number of votes"), strict=True
+        figure.subplots(1, 2),
+        (by_class, by_votes),
+        ("by class (parts of the sum)", "by number of votes (means)"),
+        strict=True,
     ):
         known = {name: value for name, value in parts.items() if value is not None}
         axis.barh(list(known), list(known.values()), color=BLUE)

@@ -1,4 +1,4 @@
-"""Targets, predictions and votes -> every figure that is reported, in float64 over all rows.
+"""Targets, predictions and votes -> every score that is reported, in float64 over all rows.
 
 K classes; N windows. `kl` is over every window. `kl_votes` is over the most overlapping window of
 each pair of EEG and votes, `kl_hi` over the most overlapping window of each EEG with at least ten
@@ -7,7 +7,7 @@ votes: the competition's population. Published numbers compare with the last two
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -148,8 +148,8 @@ def accuracy_of(judged: Judged) -> Floats:
 EVERYWHERE: frozenset[Where] = frozenset(get_args(Where))
 SCORES: tuple[Score, ...] = (
     Score("kl", "KL, all windows", kl_of, shown=EVERYWHERE - {"validation", "study"}),
-    Score("kl_votes", "KL, one of each EEG and votes", kl_of, "votes", EVERYWHERE),
-    Score("kl_hi", "KL, 10 or more votes", kl_of, "hi", EVERYWHERE),
+    Score("kl_votes", "KL, one window per EEG and votes", kl_of, "votes", EVERYWHERE),
+    Score("kl_hi", "KL, one per EEG with 10+ votes", kl_of, "hi", EVERYWHERE),
     Score(
         "accuracy",
         "accuracy",
@@ -192,10 +192,17 @@ def shown_in(where: Where | Literal["final"]) -> list[Score]:
     return [score for score in SCORES if where == "final" or where in score.shown]
 
 
-def better_when_higher() -> str:
-    """Say in a sentence which scores are better when they are higher."""
-    names = [score.label for score in shown_in("final") if score.higher_is_better]
-    return f"Higher is better for {', '.join(names)}; lower is better for all others."
+def better_when_higher(shown: Sequence[Score]) -> str:
+    """Say in a sentence which of some scores are better when they are higher."""
+    names = [score.label for score in shown if score.higher_is_better]
+    if not names:
+        return "Lower is better."
+    return f"Higher is better for {' and '.join(_listed(names))}; lower is better for all others."
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    """All but the last in one text, so that 'and' stands before the last."""
+    return [", ".join(names[:-1]), names[-1]] if len(names) > 1 else list(names)
 
 
 def scores(

@@ -1,4 +1,4 @@
-"""One reader's page: what to see, stepping through it, and the figures of the window at hand."""
+"""The page of one reader: filters, steps through the windows, figures of the current one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Explain = Callable[[int], Importance]
 class Viewer:
     """The widgets and figures of one page, and what happens when they are used.
 
-    Made before anybody asks for the page, which then only has to be given to its document.
+    Made before the page is requested, so that opening it only attaches it to a document.
     """
 
     def __init__(self, browser: Browser, explain: Explain | None) -> None:
@@ -61,11 +61,11 @@ class Viewer:
         self._make_steps()
         self.search()
 
-    def give_to(self, document: Document) -> None:
-        """Become the page of a document."""
+    def attach_to(self, document: Document) -> None:
+        """Put the page into a document."""
         self.document = document
         drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
-        with document.models.freeze():  # else all are gone through again for each
+        with document.models.freeze():  # or else Bokeh walks all models again for each root
             for root in (*(self.widgets[name] for name in (*FILTERS, *STEPS)), self.about, *drawn):
                 document.add_root(root)
         document.title = f"hms-eeg: {(self.browser.run or self.browser.store).path.name}"
@@ -81,7 +81,7 @@ class Viewer:
         orders = list(ORDERS.items())
         run = self.browser.run is not None
         tested = self.browser.predicted & (windows["split"] == SPLITS.index("test"))
-        first = "test" if tested.any() else ANY  # a run's answers before what it learnt from
+        first = "test" if tested.any() else ANY  # rather than the windows that the run learnt from
         if not run:
             orders = [order for order in orders if order[0] != "loss"]
         self.widgets: dict[str, Any] = {
@@ -90,10 +90,10 @@ class Viewer:
                 title="model says", options=classes, value=ANY, width=110, visible=run
             ),
             "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
-            "votes_cast": NumericInput(title="votes, at least", value=0, low=0, width=100),
+            "votes_cast": NumericInput(title="minimum votes", value=0, low=0, width=100),
             "split": Select(title="split", options=[ANY, *splits], value=first, width=90),
             "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=70),
-            "patient": TextInput(title="patient or EEG", value="", width=130),
+            "patient": TextInput(title="patient or EEG id", value="", width=130),
             "order": Select(title="order", options=orders, value="row", width=180),
         }
         for name, widget in self.widgets.items():
@@ -102,7 +102,7 @@ class Viewer:
 
     def _make_steps(self) -> None:
         self.key = TextInput(name="key", value="", visible=False)
-        gains = [("auto", "fits"), *((f"{g:g}", f"{g:g} uV") for g in SPACINGS_UV)]
+        gains = [("auto", "auto"), *((f"{g:g}", f"{g:g} uV") for g in SPACINGS_UV)]
         steps: dict[str, Any] = {
             "back": Button(label="\u25c0 previous", width=90),
             "on": Button(label="next \u25b6", width=90, button_type="primary"),
@@ -127,7 +127,7 @@ class Viewer:
         self.widgets |= steps
 
     def search(self) -> None:
-        """Find the windows that the widgets ask for, and show the first."""
+        """Find the windows that pass the filters, and show the first."""
         chosen = {name: self.widgets[name].value for name in FILTERS}
 
         def code(name: str, words: tuple[str, ...] | None = None) -> int | None:
@@ -151,7 +151,7 @@ class Viewer:
         self.show()
 
     def go(self, place: int) -> None:
-        """Show a window of those found, by its place."""
+        """Show one of the windows found, by its place among them."""
         place = int(np.clip(place, 0, max(len(self.rows) - 1, 0)))
         if place != self.place:
             self.place = place
@@ -160,11 +160,11 @@ class Viewer:
             self.widgets["place"].value = place + 1
 
     def move(self, by: int) -> None:
-        """Step on or back."""
+        """Step forward or back."""
         self.go(self.place + by)
 
     def pressed(self, key: str) -> None:
-        """Do what a key stands for."""
+        """Do what a key is for."""
         if key in ("ArrowRight", "ArrowLeft"):
             self.move(1 if key == "ArrowRight" else -1)
         elif key in ("ArrowUp", "ArrowDown"):
@@ -173,21 +173,21 @@ class Viewer:
             self.ask()
 
     def scale(self, *, larger: bool) -> None:
-        """Take the next smaller or larger step from trace to trace."""
+        """Take the next smaller or larger spacing of the traces."""
         now = self.spacing_uv or SPACINGS_UV[0]
         steps = [s for s in SPACINGS_UV if (s < now if larger else s > now)]
         if steps:
             self.widgets["gain"].value = f"{steps[-1] if larger else steps[0]:g}"
 
     def show(self) -> None:
-        """Show the window at hand, or say that there is none."""
+        """Show the current window, or say that there is none."""
         self.importance = None
         self.widgets["place"].value = self.place + 1
         self.widgets["of"].text = f"of {len(self.rows):,} windows"
         for drawn in (self.traces, self.votes, self.spectrograms):
             drawn.figure.visible = len(self.rows) > 0
         if not len(self.rows):
-            self.about.text = "<p>No window fits all of that.</p>"
+            self.about.text = "<p>No window matches these filters.</p>"
             return
         row = int(self.rows[self.place])
         self.window = load_window(self.browser.store, row)
@@ -197,7 +197,7 @@ class Viewer:
         self.show_traces()
 
     def show_traces(self) -> None:
-        """Show the EEG as the widgets say."""
+        """Show the EEG with the chosen montage, spacing and filters."""
         if not len(self.rows):
             return
         gain = self.widgets["gain"].value
@@ -210,7 +210,7 @@ class Viewer:
         self.spacing_uv = self.traces.draw(self.window.eeg_uv, display, self.importance)
 
     def ask(self) -> None:
-        """Explain the window at hand, once the page has said that this goes on."""
+        """Explain the current window, after the page shows that it is being explained."""
         if self.document is None or not len(self.rows) or self.widgets["explain"].disabled:
             return
         self.widgets["explain"].label = "explaining ..."
@@ -223,13 +223,13 @@ class Viewer:
         try:
             self.importance = self.explain(row)
             note = self.importance.note
-        except Exception as error:  # whatever it is, the reader should know
+        except Exception as error:  # shown on the page, whatever it is
             note = f"{'' if isinstance(error, TrainError) else type(error).__name__ + ': '}{error}"
         finally:
             self.widgets["explain"].label = "explain"
             self.widgets["explain"].disabled = False
         if not len(self.rows) or row != int(self.rows[self.place]):
-            self.importance = None  # of a window that is no longer shown
+            self.importance = None  # it belongs to a window that is no longer shown
             return
         self.about.text = _table(self.browser.about(row) | {"explanation": note})
         self.spectrograms.draw(self.window.log_power, self.importance)
@@ -237,7 +237,7 @@ class Viewer:
 
 
 def _on(widget: Any, then: Callable[[Any], None]) -> None:
-    """Call with the new value when one is chosen; Bokeh insists on three names."""
+    """Call with the new value of a widget; Bokeh insists on these three arguments."""
 
     def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
         then(new)

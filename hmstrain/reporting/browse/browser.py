@@ -1,6 +1,6 @@
-"""A store and a run's predictions -> the windows that a reader asks for, in the order asked for.
+"""A store and a run's predictions -> the windows that pass a filter, in the order asked for.
 
-Knows nothing of web pages; loads no signal until a window is shown.
+Knows nothing of web pages, and reads no signals.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ ORDERS = {
     "row": "as stored",
     "loss": "largest loss first",
     "disagreement": "raters disagree most",
-    "random": "at random",
+    "random": "random",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which windows a reader wants to see; None: whichever."""
+    """Which windows to show, and in which order; None lets all pass."""
 
     consensus: int | None = None
     """Class with most votes."""
     predicted: int | None = None
     """Class that the model finds most probable."""
     answer: str | None = None
-    """'right' or 'wrong': only where these two agree, or differ."""
+    """'right' or 'wrong': whether these two agree."""
     votes: int = 0
-    """At least so many."""
+    """Minimum number of votes."""
     split: int | None = None
     fold: int | None = None
     patient: int | None = None
@@ -47,7 +47,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """A store, and where a run predicted its windows, what."""
+    """A store, and what a run predicted for its windows."""
 
     store: Store
     prediction: NDArray[np.float64]
@@ -100,16 +100,16 @@ class Browser:
         return rows
 
     def about(self, row: int) -> dict[str, str]:
-        """What is known of a window besides its signals, ready to be read."""
+        """Facts about a window besides its signals, as texts."""
         window = {name: column[row] for name, column in self.store.windows.items()}
         votes, total = window["votes"], int(window["votes"].sum())
-        said = [f"{CLASS_TITLES[i]} {n}" for i, n in enumerate(votes.tolist()) if n]
+        given = [f"{CLASS_TITLES[i]} {n}" for i, n in enumerate(votes.tolist()) if n]
         facts = {
             "row": str(row),
             "EEG": f"{window['eeg_id']} at {window['eeg_offset_s']:g} s",
             "spectrogram": f"{window['spectrogram_id']} at {window['spectrogram_offset_s']:g} s",
             "patient": str(window["patient_id"]),
-            "votes": f"{', '.join(said)} (of {total})" if total else "not labelled",
+            "votes": f"{', '.join(given)} (of {total})" if total else "not labelled",
             "split": SPLITS[window["split"]]
             + (f", fold {window['fold']}" if window["fold"] >= 0 else ""),
         }
@@ -119,7 +119,7 @@ class Browser:
             if np.isfinite(self.loss[row]):
                 facts["loss"] = f"KL {self.loss[row]:.2f}"
         elif self.run is not None:
-            facts["model"] = f"no stored answer: a {SPLITS[window['split']]} window"
+            facts["model"] = f"no prediction stored for {SPLITS[window['split']]} windows"
         for name in ("eeg", "spectrogram"):
             if window[f"{name}_nan_fraction"]:
                 facts[f"{name} missing"] = share(float(window[f"{name}_nan_fraction"]))

@@ -1,4 +1,4 @@
-"""A window -> Bokeh figures of its traces, spectrograms and votes, updated in place."""
+"""A window -> Bokeh figures of its traces, spectrograms and votes, which are updated in place."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_
 from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, colour_limits
 
 DARKEST, FAINT = 0.7, 0.2
-"""Opacity of what is most important; by a map that is not to be trusted."""
+"""Opacity of what is most important, and in a map that cannot be trusted."""
 THINNED = 8
-"""Samples of which a trace shows the smallest and the largest: 0.04 s, less than a pixel of it."""
+"""A trace shows the smallest and largest of so many samples: 0.04 s, less than a pixel."""
 CLOSE_S = 20.0
-"""Stretch of time below which a trace shows every sample."""
+"""Length of the visible time below which a trace shows every sample."""
 
 
 class Traces:
@@ -60,7 +60,7 @@ class Traces:
             active_scroll="xwheel_zoom",
             output_backend="canvas",
         )
-        self.figure.xaxis.axis_label = "seconds of the window; shaded: the 10 s judged"
+        self.figure.xaxis.axis_label = "seconds; shaded: the 10 s that raters judged"
         self.figure.ygrid.visible = False
         self.figure.add_layout(
             BoxAnnotation(
@@ -110,7 +110,7 @@ class Traces:
             self._draw_lines()
 
     def _draw_lines(self) -> None:
-        """Give the page every sample, or so many that the picture of the whole window is as is."""
+        """Send every sample, or only as many as the picture of the whole window needs."""
         ys, seconds = self._ys, self._seconds
         if not self._close:
             ys, seconds = thinned(ys), seconds[: ys.shape[1] // THINNED * THINNED : THINNED // 2]
@@ -138,7 +138,7 @@ class Traces:
 
 
 class Spectrograms:
-    """The four regions below each other in one picture, on one colour scale, with a cursor."""
+    """The four regions one below the other, on one colour scale, with a cursor."""
 
     def __init__(self, traces: Traces) -> None:
         count = len(REGIONS)
@@ -181,7 +181,7 @@ class Spectrograms:
         self.figure.yaxis.ticker = FixedTicker(ticks=list(ticks))
         self.figure.yaxis.major_label_overrides = ticks
         self.figure.yaxis.axis_label = "Hz"
-        self.figure.xaxis.axis_label = "minutes from the centre; dotted: EEG, lines: judged"
+        self.figure.xaxis.axis_label = "minutes from the centre; dotted: EEG, solid: judged"
         follow = "cursor.location = (cb_obj.x - middle) / 60"
         traces.figure.js_on_event(
             "mousemove", CustomJS(args={"cursor": cursor, "middle": EEG.window_s / 2}, code=follow)
@@ -200,7 +200,7 @@ class Spectrograms:
 
 
 class Votes:
-    """Share of the raters for each class, and the model's probability."""
+    """Share of raters for each class, and the model's probability."""
 
     def __init__(self, *, model: bool) -> None:
         self.source = ColumnDataSource({"title": [], "votes": [], "model": []})
@@ -213,9 +213,9 @@ class Votes:
             tools="",
             toolbar_location=None,
         )
-        bars = [("votes", 0.2, BLUE, "share of the raters"), ("model", -0.2, ORANGE, "the model")]
+        bars = [("votes", 0.2, BLUE, "share of raters"), ("model", -0.2, ORANGE, "model")]
         if not model:
-            bars = [("votes", 0.0, BLUE, "share of the raters")]
+            bars = [("votes", 0.0, BLUE, "share of raters")]
         items = []
         for column, shift, colour, word in bars:
             bar = self.figure.hbar(
@@ -238,9 +238,9 @@ class Votes:
 
 
 def thinned(traces: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keep of every `THINNED` samples the smallest and largest, as they come: (C, T) -> (C, T/4).
+    """Keep the smallest and largest of every `THINNED` samples, in order: (C, T) -> (C, T/4).
 
-    So no spike is lost, as it would be by leaving samples out.
+    No spike is lost, as it would be if samples were left out.
     """
     channels, samples = traces.shape
     bins = traces[:, : samples // THINNED * THINNED].reshape(channels, -1, THINNED)
@@ -249,7 +249,7 @@ def thinned(traces: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _edges(seconds: float) -> tuple[float, float]:
-    """Where a stretch around the centre begins and ends, in minutes."""
+    """Start and end of a stretch around the centre, in minutes."""
     return -seconds / 120, seconds / 120
 
 
@@ -260,7 +260,7 @@ def _stacked(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _over_window(strip: NDArray[np.float32], importance: Importance) -> NDArray[np.float64]:
-    """Importance over the whole window, in 500 stretches, where only its middle was used."""
+    """Importance over the whole window in 500 steps; 0 where the network saw nothing."""
     seconds = (np.arange(500) + 0.5) / 500 * EEG.window_s
     begin = (EEG.window_s - importance.eeg_seconds) / 2
     place = ((seconds - begin) / importance.eeg_seconds * len(strip)).astype(int)

@@ -19,22 +19,22 @@ from hmstrain.reporting.browse.browser import Browser
 
 LOOPBACK = "127.0.0.1"
 MEANWHILE_S = 2.0
-"""After a page was asked for, the next one is made ready."""
+"""Time after a request at which the next page is made ready."""
 
 
 def make_server(browser: Browser, port: int = 0) -> Server:
-    """Make a server, reachable from this machine alone; port 0 takes any that is free.
+    """Make a server that only this machine can reach; port 0 takes any free port.
 
     Raises
     ------
     RunError
-        The port is taken.
+        The port is in use.
     """
     explain = explainer(browser)
     spare = [Viewer(browser, explain)]
 
     def page(document: Document) -> None:
-        (spare.pop() if spare else Viewer(browser, explain)).give_to(document)
+        (spare.pop() if spare else Viewer(browser, explain)).attach_to(document)
         server.io_loop.call_later(MEANWHILE_S, make_ready)
 
     def make_ready() -> None:
@@ -53,21 +53,21 @@ def make_server(browser: Browser, port: int = 0) -> Server:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise RunError(f"Port {port} is taken: name another --port, or leave it out.") from None
+        raise RunError(f"Port {port} is in use: choose another --port, or leave it out.") from None
     return server
 
 
 def address(server: Server) -> str:
-    """Where the page is."""
+    """URL of the page."""
     return f"http://localhost:{server.port}/"
 
 
 def explainer(browser: Browser) -> Explain | None:
-    """What explains a window by the run's network; None for a store by itself.
+    """Give a function that explains a window by the run's network; None for a store by itself.
 
-    It explains the class that the page shows as the most probable. Of a run of all folds, the
-    network explains that held the window's fold out, or the first if none did, and the note says
-    which: the page's probabilities of test windows are means over all folds.
+    It explains the class that the page shows as the most probable. In a run of all folds, it uses
+    the network that held out the window's fold, or the first if none did, and the note says which:
+    the page's probabilities of test windows are means over all folds.
     """
     run = browser.run
     if run is None:
@@ -92,7 +92,7 @@ def explainer(browser: Browser) -> Explain | None:
         found = as_importance(explain_window(trained, browser.store, row, None, target), trained)
         if part == run.path:
             return found
-        return replace(found, note=f"{found.note}. By the network of {part.name} alone")
+        return replace(found, note=f"{found.note}. From the network of {part.name} only")
 
     return explain
 

@@ -99,7 +99,7 @@ def test_a_window_is_described_with_votes_and_the_model(browser: Browser) -> Non
     assert about["model"].startswith(best)
     assert about["loss"] == f"KL {browser.loss[row]:.2f}"
     untested = browser.about(int(browser.store.select("train")[0]))
-    assert untested["model"] == "no stored answer: a train window"
+    assert untested["model"] == "no prediction stored for train windows"
 
 
 def test_a_store_can_be_browsed_by_itself_and_another_runs_is_refused(
@@ -236,7 +236,7 @@ def driven(browser: Browser) -> Driven:
 
     document = Document()
     viewer = Viewer(browser, explain)
-    viewer.give_to(document)
+    viewer.attach_to(document)
     return Driven(viewer, document)
 
 
@@ -258,7 +258,7 @@ def test_a_run_is_shown_from_its_test_windows_on(driven: Driven, browser: Browse
 
 def test_where_nothing_fits_nothing_is_drawn_and_no_key_does_harm(driven: Driven) -> None:
     driven.set(patient="nobody")
-    assert "No window fits" in driven.text
+    assert "No window matches" in driven.text
     assert not driven.viewer.traces.figure.visible
     for key in ("ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "x"):
         driven.viewer.pressed(key)
@@ -316,7 +316,7 @@ def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
     shown_class = CLASS_TITLES[int(opened.prediction[row].argmax())]
     note = explain(row).note
     assert f"of {shown_class} (" in note
-    assert note.endswith("By the network of fold1 alone")
+    assert note.endswith("From the network of fold1 only")
 
 
 def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> None:
