@@ -26,7 +26,7 @@ from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import simulated_store
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import signals
+from hmstrain.data.inputs.prepare import signals
 from hmstrain.data.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
 from hmstrain.distributed import World
 from hmstrain.errors import DataError

@@ -17,7 +17,7 @@ from torch.nn.parameter import UninitializedParameter
 
 from hmsstore import CLASSES
 from hmstrain.config import Config
-from hmstrain.data.inputs import image_BCHW, signals
+from hmstrain.data.inputs.prepare import image_BCHW, signals
 from hmstrain.errors import ModelError
 
 

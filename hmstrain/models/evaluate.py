@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import NetworkInputs
+from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError, ModelError

@@ -15,7 +15,7 @@ from torch.nn import functional
 from hmsstore import CLASSES
 from hmsstore.montage import PAIRS
 from hmstrain.config import RESNET1D, Config
-from hmstrain.data.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
+from hmstrain.data.inputs.prepare import FULL_IMAGE, image_BCHW, image_shape, signals
 from hmstrain.errors import ModelError
 from hmstrain.models.custom import own_network
 from hmstrain.models.naive_cnn import NARROWEST, NaiveCNN

@@ -24,7 +24,7 @@ from hmsstore import CHANNELS, REGIONS, Store
 from hmsstore.montage import PAIRS
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
-from hmstrain.data.inputs import image_BCHW, signals
+from hmstrain.data.inputs.prepare import image_BCHW, signals
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
 from hmstrain.models.network import ImageTrunk, PatternNetwork

@@ -12,7 +12,7 @@ from torch import nn
 
 from hmsstore import Store
 from hmstrain.config import Config, make_config
-from hmstrain.data.inputs import NetworkInputs, Normalisation, check_cleaning, signals
+from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning, signals
 from hmstrain.data.loader import make_loader
 from hmstrain.distributed import World
 from hmstrain.models import make_network

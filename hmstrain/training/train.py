@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.augment import draw, mixed, seed_step, shifts
-from hmstrain.data.inputs import NetworkInputs, signals
+from hmstrain.data.inputs.prepare import NetworkInputs, signals
 from hmstrain.data.loader import Batch, Request, make_loader
 from hmstrain.data.rows import (
     Epoch,

@@ -15,7 +15,7 @@ from hmsstore import FEATURES, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.config import Config
 from hmstrain.data.augment import Draws, blank_stripes, draw, mixed, shifts
-from hmstrain.data.inputs import (
+from hmstrain.data.inputs.prepare import (
     NetworkInputs,
     Normalisation,
     check_cleaning,

@@ -1,0 +1,1 @@
+"""What networks can see of a window."""
