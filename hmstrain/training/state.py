@@ -21,7 +21,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
 from hmstrain.errors import RunError
-from hmstrain.models import make_network
+from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
     DESCRIPTION,
     TRAINING,
