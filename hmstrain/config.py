@@ -14,11 +14,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
-
-RESNET1D = "resnet1d"
-"""Name of the 1-D residual encoder of raw EEG, where it is the whole model."""
-INPUTS = ("spec", "eeg", "spec+eeg")
+from hmstrain.models.encoders import assign, default_inputs
 
 
 def _one_of(default: str, *choices: str) -> Any:
@@ -35,8 +33,10 @@ class Config:
 
     model: str = "convnext_tiny"
     """naive_cnn, any timm name, resnet1d (raw EEG), or package.module:function for one's own."""
-    inputs: str = _one_of(*INPUTS)
-    """What the model sees."""
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the model."""
+    inputs: str = ""
+    """What the model sees: names of inputs joined by +; eeg: EEG as the model takes it."""
     fold: str = "0"
     """Fold to validate on; all: one run of each; rotate: another in each epoch (leaks)."""
     seed: int = _within(0, 0, 2**31 - 1)
@@ -63,6 +63,8 @@ class Config:
     """Side of the square that images are resized to; 0: 400 x 300, as they are."""
     eeg_as: str = _one_of("image", "raw")
     """EEG as an image of short-time spectra for the same backbone, or raw for a 1-D encoder."""
+    eeg_model: str = ""
+    """Model that encodes EEG beside another for the spectrogram; empty: the same, or resnet1d."""
     eeg_seconds: float = _within(50.0, 2, 50)
     """Central part of the EEG window to use."""
     spectrogram_rows: tuple[int, int] = (0, 300)
@@ -153,21 +155,13 @@ class Config:
             _refuse("fold", "a fold's number, all or rotate", self.fold)
         if self.pretrained and self.weights:
             raise ConfigError("Give --pretrained or --weights, not both.")
-        if self.contrastive and self.inputs != "spec+eeg":
+        if not self.inputs:
+            object.__setattr__(self, "inputs", default_inputs(self.model))
+        signals = sorted(INPUTS[name].signal for name in self.encoders)
+        if self.contrastive and signals != ["eeg", "spectrogram"]:
             raise ConfigError(
-                f"--contrastive compares EEG with spectrogram, so it needs --inputs spec+eeg; "
+                "--contrastive compares EEG with spectrogram, so it needs --inputs spec+eeg; "
                 f"found {self.inputs}."
-            )
-        if self.model == RESNET1D and self.inputs != "eeg":
-            raise ConfigError(
-                f"{RESNET1D} takes raw EEG alone, so it needs --inputs eeg; found {self.inputs}. "
-                "Beside another model's spectrogram it is --set eeg_as=raw."
-            )
-        takes_raw = self.model == RESNET1D or ":" in self.model
-        if self.eeg_as == "raw" and self.inputs == "eeg" and not takes_raw:
-            raise ConfigError(
-                f"With --inputs eeg and eeg_as=raw nothing is left for {self.model}: "
-                f"use --model {RESNET1D}."
             )
         if self.contrastive and self.batch_size < 2:
             raise ConfigError("--contrastive needs a --batch-size of at least 2.")
@@ -178,9 +172,9 @@ class Config:
             _refuse("image_size", "0, or at least 16 pixels", self.image_size)
 
     @property
-    def raw_eeg(self) -> bool:
-        """Whether EEG goes raw into a 1-D encoder, rather than as an image into a backbone."""
-        return self.eeg_as == "raw" or self.model == RESNET1D
+    def encoders(self) -> dict[str, str]:
+        """Name of each input, and of the model that encodes it."""
+        return assign(self.model, self.inputs, self.eeg_as, self.eeg_model)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""
@@ -257,6 +251,8 @@ def _typed(key: str, kind: Any, value: Any) -> Any:
             if isinstance(value, bool):
                 raise ValueError
             return float(value)
+        if kind.startswith("Mapping"):
+            return dict(json.loads(value) if isinstance(value, str) else value)
         if kind.startswith("tuple"):
             parts = value.split(",") if isinstance(value, str) else value
             first, stop = (_typed(key, "int", part) for part in parts)
@@ -274,6 +270,7 @@ KINDS = {
     "int": "a whole number",
     "float": "a number",
     "str": "a word",
+    "Mapping[str, Any]": "a JSON object",
     "tuple[int, int]": "two whole numbers, such as 138,162",
 }
 

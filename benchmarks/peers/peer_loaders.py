@@ -56,7 +56,7 @@ def gather_new(case: Case) -> Epoch:
 def hmstrain(case: Case) -> Epoch:
     """Our training loader."""
     loader = MappedLoader(case.store, ("eeg",), BATCH, torch.device("cpu"))
-    return lambda: (batch["eeg"] for batch in loader.load(map(Request, case.batches())))
+    return lambda: (batch["eeg"] for _, batch in loader.load(map(Request, case.batches())))
 
 
 def torch_memmap(workers: int) -> Callable[[Case], Epoch]:

@@ -58,7 +58,7 @@ def loaded(
 ) -> Iterator[dict[str, Any]]:
     """Training's loader."""
     loader = MappedLoader(store, signals, BATCH, torch.device("cpu"))
-    yield from loader.load(map(Request, batches))
+    yield from (batch for _, batch in loader.load(map(Request, batches)))
     loader.close()
 
 

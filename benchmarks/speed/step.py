@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import simulated_store
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import signals
-from hmstrain.data.loader import Batch, Loader, MappedLoader, Request, ResidentLoader
+from hmstrain.data.inputs import signal_names
+from hmstrain.data.loader import Batch, Loader, MappedLoader, R, ResidentLoader
+from hmstrain.data.steps import steps as steps_of
 from hmstrain.distributed import World
 from hmstrain.errors import DataError
 from hmstrain.runs.folder import RunFolder
@@ -48,16 +50,16 @@ RESIDENT = "store on the device"
 class SameBatch:
     """Hands out one batch again and again: no loader can be faster."""
 
-    def __init__(self, store: Store, config: Config, device: torch.device) -> None:
-        rows = np.arange(config.batch_size) % len(store)
-        gathered = store.gather(rows, signals(config))
+    def __init__(self, store: Store, config: Config, size: int, device: torch.device) -> None:
+        rows = np.arange(size) % len(store)
+        gathered = store.gather(rows, signal_names(config))
         self.batch: Batch = {n: torch.from_numpy(a).to(device) for n, a in gathered.items()}
         self.waited_s = 0.0
 
-    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
+    def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
         """The batch, as often as it is asked for."""
-        for _ in requests:
-            yield self.batch
+        for request in requests:
+            yield request, self.batch
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -82,26 +84,23 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
             waiting[number].append(figures["waiting"])
 
     run = Run(config, store, run_folder, world, tell)
+    epoch = run.epochs[0]
     loaders: dict[str, Loader] = {
-        THERE: SameBatch(store, config, world.device),
-        "loader": MappedLoader(store, signals(config), config.batch_size, world.device),
+        THERE: SameBatch(store, config, epoch.batch_size, world.device),
+        "loader": MappedLoader(store, signal_names(config), config.batch_size, world.device),
     }
     with suppress(DataError):  # it does not fit
-        loaders[RESIDENT] = ResidentLoader(store, signals(config), world.device)
+        loaders[RESIDENT] = ResidentLoader(store, signal_names(config), world.device)
     run.loader.close()
-    epoch = run.epochs[0]
     run.state.begin_stage(epoch.stage, len(loaders) * (ROUNDS + 1) * steps)
     number = 0
-    rng = np.random.default_rng(0)
-    run.weights = np.ones(len(store), np.float32)
+    coming = chain.from_iterable(steps_of(config, store, epoch, world) for _ in count())
     seconds: dict[str, list[float]] = {name: [] for name in loaders}
-    order: list[Any] = []
     for number in range(ROUNDS + 1):
         for name, loader in loaders.items():
             run.loader = loader
-            order += [rng.choice(run.rows, config.batch_size) for _ in range(steps)]
             start = finished(world.device)
-            run._take_steps(epoch, order, len(order))
+            run._take_steps(epoch, islice(coming, steps), run.progress.step + steps)
             if number:  # the first round warms up
                 seconds[name].append(finished(world.device) - start)
     for loader in loaders.values():
@@ -109,7 +108,7 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
     run.close()
     shutil.rmtree(run_folder.path)
     rounds = [statistics.mean(values) for turn, values in waiting.items() if turn]
-    return compared(seconds, steps * config.batch_size) | {
+    return compared(seconds, steps * epoch.batch_size) | {
         "waiting": f"{statistics.median(rounds):.2%}"
     }
 

@@ -237,9 +237,16 @@ def models(
     json: Json = False,
 ) -> None:
     """List models with their parameters and what they take."""
-    from hmstrain.cli import commands
+    from dataclasses import asdict
 
-    commands.models(word, as_json=json)
+    from hmstrain.cli import console
+    from hmstrain.models.catalogue import list_models
+
+    rows, more = list_models(word or "")
+    if json:
+        console.print_json([asdict(row) for row in rows])
+    else:
+        console.print_models(rows, more)
 
 
 def main() -> None:

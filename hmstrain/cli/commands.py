@@ -10,24 +10,9 @@ import typer
 
 from hmsstore import Store
 from hmstrain.cli import console
-from hmstrain.config import RESNET1D, Config
-from hmstrain.errors import ModelError
+from hmstrain.config import Config
 from hmstrain.runs.folder import RunFolder, write_json
 from hmstrain.runs.predictions import write_predictions
-
-SHOWN = (
-    "naive_cnn",
-    "efficientnet_b0",
-    "efficientnet_v2_s",
-    "convnext_tiny",
-    "convnext_atto",
-    "mobilenetv3_small_100",
-    "resnet18",
-    "vit_tiny_patch16_224",
-    "swin_tiny_patch4_window7_224",
-    RESNET1D,
-)
-"""Models listed without being asked for: the report's, small ones, transformers, raw EEG's."""
 
 
 def run(store: Path, config: Config, out: Path | None, *, resume: bool, as_json: bool) -> None:
@@ -113,61 +98,6 @@ def study(
         console.print_json(table.to_json())
     else:
         print(table.to_markdown())
-
-
-def models(word: str | None, *, as_json: bool) -> None:
-    """List models with parameters and what they take."""
-    import timm
-    import torch
-
-    from hmsstore.montage import PAIRS
-    from hmstrain.models import count_parameters, make_network
-    from hmstrain.models.network import ImageTrunk, PatternNetwork
-    from hmstrain.models.timm_backbone import ALIASES
-
-    known = timm.list_models()
-    names = list(SHOWN)
-    if word:
-        names = [name for name in ["naive_cnn", RESNET1D, *ALIASES, *known] if word.lower() in name]
-        if not names:
-            raise ModelError(f"No model has {word!r} in its name.")
-    rows: list[dict[str, Any]] = []
-    for name in names[:60]:
-        with torch.device("cpu"):
-            try:
-                network = make_network(
-                    Config(model=name, inputs="eeg" if name == RESNET1D else "spec")
-                )
-            except Exception as error:
-                rows.append({"model": name, "parameters": None, "takes": str(error)})
-                continue
-        assert isinstance(network, PatternNetwork)
-        (trunk,) = network.trunks.values()
-        takes = f"raw EEG, {len(PAIRS)} bipolar channels"
-        if isinstance(trunk, ImageTrunk):
-            takes = f"images 3 x {trunk.size[0]} x {trunk.size[1]}"
-        rows.append(
-            {
-                "model": name,
-                "parameters": count_parameters(network),
-                "takes": takes,
-            }
-        )
-    rows.append({"model": "package.module:function", "parameters": None, "takes": "see README"})
-    if as_json:
-        console.print_json(rows)
-        return
-    console.print_models(
-        [
-            (
-                str(row["model"]),
-                f"{row['parameters'] / 1e6:.1f} M" if row["parameters"] else "",
-                str(row["takes"]),
-            )
-            for row in rows
-        ],
-        len(known) - len(SHOWN) if not word else max(0, len(names) - 60),
-    )
 
 
 def open_store(path: Path) -> Store:

@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore.schema import CLASS_TITLES
+from hmstrain.models.catalogue import Listed
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
 
@@ -222,17 +223,20 @@ def _print_folds(outcome: Outcome) -> None:
         )
 
 
-def print_models(rows: list[tuple[str, str, str]], more: int) -> None:
-    """Print models with parameters and what they take."""
+def print_models(rows: list[Listed], more: int | None) -> None:
+    """Print models with parameters and what they take; `more` than these, None: all of timm's."""
     table = Table(box=None, pad_edge=False)
     table.add_column("model", overflow="fold")
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("takes", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        millions = "" if row.parameters is None else f"{row.parameters / 1e6:.1f} M"
+        table.add_row(row.model, millions, row.takes)
     Console().print(table)
-    if more:
-        print(f"and {more:,} more of timm's: hmstrain models WORD lists those with a word in them")
+    if more is None:
+        print("Any model of timm will do: hmstrain models WORD lists those with a word in them.")
+    elif more:
+        print(f"{more:,} more have this word in their name.")
 
 
 def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:

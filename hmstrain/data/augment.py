@@ -6,7 +6,8 @@ processes; each takes its own rows. So a run that is resumed, or shared, sees th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
 from hmstrain.config import Config
+from hmstrain.distributed import World
 from hmstrain.seeds import Stream, generator, sequence
 
 
@@ -40,20 +42,15 @@ class Draws:
 
     def to(self, device: torch.device) -> Draws:
         """On another device."""
-        return Draws(
-            self.flip_B.to(device, non_blocking=True),
-            self.swap_B.to(device, non_blocking=True),
-            self.kept_BP.to(device, non_blocking=True),
-            self.stripes.to(device, non_blocking=True),
-            self.noise,
-            self.noise_seed,
-            self.mix,
-            self.partner_B.to(device, non_blocking=True),
-        )
+        values: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                values[name] = value.to(device, non_blocking=True)
+        return Draws(**values)
 
 
-def draw(config: Config, step: int, count: int, rank: int, world: int) -> Draws:
-    """Draw for the rows `rank`, `rank + world`, ... of this step's batch of `count`."""
+def draw(config: Config, step: int, count: int, world: World) -> Draws:
+    """Draw for a step's batch of `count` windows, and take the part of one process in that."""
     rng = generator(config.seed, Stream.AUGMENTATION, step)
     flip = rng.random(count) < config.flip
     swap = rng.random(count) < config.swap
@@ -62,37 +59,37 @@ def draw(config: Config, step: int, count: int, rank: int, world: int) -> Draws:
     stripes[..., 1] *= config.mask_size
     stripes[..., 0] *= 1 - stripes[..., 1]
     mix = float(rng.beta(config.mixup, config.mixup)) if config.mixup else 1.0
-    own = slice(rank, None, world)
-    partner = generator(config.seed, Stream.PARTNERS, step, rank).permutation(len(flip[own]))
+    flip_B, swap_B, kept_BP, stripes_B = (
+        torch.from_numpy(world.own(values).copy()) for values in (flip, swap, kept, stripes)
+    )
+    partners = generator(config.seed, Stream.PARTNERS, step, world.rank)
     return Draws(
-        flip_B=torch.from_numpy(flip[own].copy()),
-        swap_B=torch.from_numpy(swap[own].copy()),
-        kept_BP=torch.from_numpy(kept[own].copy()),
-        stripes=torch.from_numpy(stripes[own].copy()),
+        flip_B=flip_B,
+        swap_B=swap_B,
+        kept_BP=kept_BP,
+        stripes=stripes_B,
         noise=config.noise,
-        noise_seed=int(rng.integers(2**31)) + rank,
+        noise_seed=int(rng.integers(2**31)) + world.rank,
         mix=mix,
-        partner_B=torch.from_numpy(partner),
+        partner_B=torch.from_numpy(partners.permutation(len(flip_B))),
     )
 
 
-def shifts(
-    config: Config, step: int, count: int, rank: int, world: int
-) -> NDArray[np.int64] | None:
-    """Shift in samples of these rows of a step's batch of `count`, int64; None without any."""
+def shifts(config: Config, step: int, count: int) -> NDArray[np.int64] | None:
+    """Shift in samples of each window of a step's batch of `count`, int64; None without any."""
     limit = round(config.shift_s * EEG.row_rate_hz)
     if not limit:
         return None
     rng = generator(config.seed, Stream.SHIFTS, step)
-    return rng.integers(-limit, limit + 1, count)[rank::world]
+    return rng.integers(-limit, limit + 1, count)
 
 
-def seed_step(config: Config, step: int, rank: int) -> None:
-    """Seed what the network itself draws at a step, such as dropout."""
-    torch.manual_seed(int(sequence(config.seed, Stream.NETWORK, step, rank).generate_state(1)[0]))
+def network_seed(config: Config, step: int, rank: int) -> int:
+    """Seed of what the network itself draws at a step, such as dropout."""
+    return int(sequence(config.seed, Stream.NETWORK, step, rank).generate_state(1)[0])
 
 
-def choose(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+def where_B(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """Take `yes` for windows where the condition holds, else `no`."""
     return torch.where(condition_B.view(-1, *[1] * (no.ndim - 1)), yes, no)
 

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,13 +31,27 @@ ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
 
 
+class Wanted(Protocol):
+    """What a loader is asked for: windows of one batch."""
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Of the store."""
+
+    @property
+    def shift(self) -> NDArray[np.int64] | None:
+        """Samples that each is moved by, as far as there is room."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Windows of one batch."""
+    """Windows of one batch, and nothing else; a training step is a request too."""
 
     rows: NDArray[np.int64]
     shift: NDArray[np.int64] | None = None
-    """Samples that each is moved by, as far as there is room."""
+
+
+R = TypeVar("R", bound=Wanted)
 
 
 class Loader(Protocol):
@@ -46,8 +60,8 @@ class Loader(Protocol):
     waited_s: float
     """Seconds that the caller has spent waiting for batches."""
 
-    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
-        """Yield the batches in order. Each is valid until the next one is asked for."""
+    def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
+        """Yield requests with their batches, each valid until the next one is asked for."""
 
     def close(self) -> None:
         """Let go of threads and memory."""
@@ -86,18 +100,18 @@ class MappedLoader:
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="gather")
         self.stream = torch.cuda.Stream(device) if self.cuda else None
 
-    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
-        """Yield the batches in order; each is valid until the next one is asked for."""
+    def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
+        """Yield requests with their batches, each valid until the next one is asked for."""
         coming = iter(requests)
         free = deque(self.ring)
-        pending: deque[tuple[Future[int], _Slot]] = deque()
+        pending: deque[tuple[R, Future[None], _Slot]] = deque()
 
         def submit() -> None:
             for request in islice(coming, len(free)):
                 slot = free.popleft()
-                pending.append((self.pool.submit(self._gather, request, slot), slot))
+                pending.append((request, self.pool.submit(self._gather, request, slot), slot))
 
-        def stage() -> tuple[Batch, _Slot] | None:
+        def stage() -> tuple[R, Batch, _Slot] | None:
             start = time.perf_counter()
             submit()
             staged = self._stage(*pending.popleft()) if pending else None
@@ -107,22 +121,22 @@ class MappedLoader:
         try:
             staged = stage()
             while staged is not None:
-                batch, slot = staged
+                request, batch, slot = staged
                 if self.cuda:
                     # Carry the next one over while the caller computes with this one.
                     self._arrived(batch, slot)
                     free.append(slot)
                     staged = stage()
-                    yield batch
+                    yield request, batch
                 else:
                     submit()
-                    yield batch
+                    yield request, batch
                     free.append(slot)
                     staged = stage()
         finally:
-            for future, _ in pending:
+            for _, future, _ in pending:
                 future.cancel()
-            for future, _ in pending:
+            for _, future, _ in pending:
                 if not future.cancelled():
                     future.exception()
 
@@ -131,27 +145,26 @@ class MappedLoader:
         self.pool.shutdown(cancel_futures=True)
         self.ring = []
 
-    def _gather(self, request: Request, slot: _Slot) -> int:
+    def _gather(self, request: Wanted, slot: _Slot) -> None:
         if slot.copied is not None:
             slot.copied.synchronize()
         count = len(request.rows)
         out = {name: tensor[:count].numpy() for name, tensor in slot.tensors.items()}
         self.store.gather(request.rows, self.signals, out=out, shift=request.shift, clamp=True)
-        return count
 
-    def _stage(self, future: Future[int], slot: _Slot) -> tuple[Batch, _Slot]:
+    def _stage(self, request: R, gathered: Future[None], slot: _Slot) -> tuple[R, Batch, _Slot]:
         """Wait for a gathered batch and start it on its way to the device."""
-        count = future.result()
-        host = {name: tensor[:count] for name, tensor in slot.tensors.items()}
+        gathered.result()
+        host = {name: tensor[: len(request.rows)] for name, tensor in slot.tensors.items()}
         if self.stream is None:
             if self.device.type == "cpu":
-                return host, slot
-            return {name: tensor.to(self.device) for name, tensor in host.items()}, slot
+                return request, host, slot
+            return request, {name: tensor.to(self.device) for name, tensor in host.items()}, slot
         with torch.cuda.stream(self.stream):
             moved = {n: t.to(self.device, non_blocking=True) for n, t in host.items()}
             slot.copied = torch.cuda.Event()
             slot.copied.record(self.stream)
-        return moved, slot
+        return request, moved, slot
 
     def _arrived(self, batch: Batch, slot: _Slot) -> None:
         """Make the computing stream wait for this batch's copy, and for no later one."""
@@ -174,8 +187,8 @@ class ResidentLoader:
             for name in signals
         }
 
-    def load(self, requests: Iterable[Request]) -> Iterator[Batch]:
-        """Yield the batches in order."""
+    def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
+        """Yield requests with their batches."""
         for request in requests:
             start = time.perf_counter()
             starts = window_starts(
@@ -190,7 +203,7 @@ class ResidentLoader:
                     number, row = divmod(first, shard_rows)
                     window.copy_(self.shards[name][number][row : row + signal.window_rows])
             self.waited_s += time.perf_counter() - start
-            yield batch
+            yield request, batch
 
     def close(self) -> None:
         """Give the memory back."""

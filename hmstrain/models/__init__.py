@@ -1,5 +1,91 @@
-"""Networks of EEG patterns, and the trunks that they are made of."""
+"""A model's name -> how its network is made, what it sees, and how large it is.
 
-from hmstrain.models.network import count_parameters, make_network
+::
 
-__all__ = ["count_parameters", "make_network"]
+    trunk          what all models of one input have in common; images for a colour network
+    naive_cnn      the naive CNN of the student report
+    resnet1d       a residual encoder of raw EEG
+    timm_backbone  any model of timm
+    custom         a network of one's own, package.module:function
+    weights        a file of weights -> tensors by name
+    network        a configuration -> trunks, head and embeddings, or a network of one's own
+    catalogue      what `hmstrain models` lists
+    evaluate       a network and rows of a store -> probabilities
+
+To add a model, write a file with its network and a function `build`, and add a line to `MODELS`.
+Nothing here imports PyTorch or timm before a network is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+Build = Callable[..., Any]
+"""`build(seen, **model_args)` makes the trunk of one input `seen`, an object of `data.inputs`.
+`build(config, seen, classes, **model_args)` of a `whole` model makes a network of all, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of a model before it is made."""
+
+    build: Build
+    takes: str
+    """Layout of the inputs that it encodes: 'image' or 'raw'; 'any' if it is `whole`."""
+    parameters: int | None = None
+    """Trained values of the network at default settings."""
+    size: tuple[int, int] | None = None
+    """Height and width of the images that the network sees at default settings."""
+    pretrained: bool = False
+    """Whether timm may have weights of it."""
+    listed: bool = True
+    """Whether `hmstrain models` lists it unasked."""
+    whole: bool = False
+    """Whether it turns all inputs into logits by itself, instead of one into features."""
+
+
+def lazy(reference: str) -> Build:
+    """Make a function that imports and calls 'module:function'."""
+
+    def build(*given: Any, **named: Any) -> Any:
+        module, _, name = reference.partition(":")
+        return getattr(import_module(module), name)(*given, **named)
+
+    return build
+
+
+def timm(name: str, parameters: int, size: tuple[int, int] = (400, 300)) -> Model:
+    """Make the line of one of timm's models."""
+    return Model(_of_timm(name), "image", parameters, size, pretrained=True)
+
+
+def _of_timm(name: str) -> Build:
+    return partial(lazy("hmstrain.models.timm_backbone:build"), name)
+
+
+MODELS: dict[str, Model] = {
+    "naive_cnn": Model(lazy("hmstrain.models.naive_cnn:build"), "image", 4_372_006, (400, 300)),
+    "efficientnet_b0": timm("efficientnet_b0", 4_015_234),
+    "efficientnet_v2_s": timm("tf_efficientnetv2_s", 20_185_174),
+    "convnext_tiny": timm("convnext_tiny", 27_824_742),
+    "convnext_atto": timm("convnext_atto", 3_376_446),
+    "mobilenetv3_small_100": timm("mobilenetv3_small_100", 1_524_006),
+    "resnet18": timm("resnet18", 11_179_590),
+    "vit_tiny_patch16_224": timm("vit_tiny_patch16_224", 5_570_886, (384, 288)),
+    "swin_tiny_patch4_window7_224": timm("swin_tiny_patch4_window7_224", 27_523_968, (384, 288)),
+    "resnet1d": Model(lazy("hmstrain.models.resnet1d:build"), "raw", 1_604_230),
+}
+"""Built-in models by name; any other name is timm's, or package.module:function."""
+ENCODERS = {"raw": "resnet1d"}
+"""Layout -> model that encodes such an input beside a model that takes another layout."""
+
+
+def find_model(name: str) -> Model:
+    """What is known of a model of this name: built-in, somebody's own, or else one of timm's."""
+    if ":" in name:
+        return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
+    return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True)

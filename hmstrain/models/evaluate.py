@@ -13,13 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import NetworkInputs
+from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError, ModelError
 from hmstrain.models.network import Output
 from hmstrain.seeds import Stream, generator
-from hmstrain.training.losses import alignment
 
 NORM_BATCH = 64
 """Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""
@@ -32,7 +31,7 @@ def autocast(config: Config, device: torch.device) -> AbstractContextManager[obj
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
-def compute(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
+def forward(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
     """Logits and embeddings of a prepared batch, in the run's precision.
 
     Raises
@@ -91,8 +90,8 @@ class Evaluator:
             norm.momentum, norm.training = None, True  # the mean over all batches
         size = min(NORM_BATCH, len(rows))
         requests = [Request(part) for part in rows[: len(rows) // size * size].reshape(-1, size)]
-        for batch in self.loader.load(requests):
-            compute(network, self.prepare(batch, None), self.config)
+        for _, batch in self.loader.load(requests):
+            forward(network, self.prepare(batch, None), self.config)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         network.train(was_training)
@@ -121,9 +120,9 @@ class Evaluator:
         size = max(1, self.config.batch_size // self.world.size)
         requests = [Request(rows[own[i : i + size]]) for i in range(0, len(own), size)]
         logits, embeddings = [np.zeros((0, len(CLASSES)), np.float32)], []
-        for batch in self.loader.load(requests):
+        for _, batch in self.loader.load(requests):
             prepared = self.prepare(batch, None)
-            out, embedded = compute(network, prepared, self.config)
+            out, embedded = forward(network, prepared, self.config)
             logits.append(out.float().cpu().numpy())
             embeddings.append([part.float().cpu().numpy() for part in embedded])
         network.train(was_training)
@@ -167,6 +166,26 @@ def embedding_alignment(
     if len(embeddings) != 2 or not len(places):
         return None
     return alignment(*(torch.from_numpy(part[places]) for part in embeddings))
+
+
+def alignment(spectrogram: Tensor, eeg: Tensor) -> dict[str, float]:
+    """How well embeddings match, over windows of as many patients.
+
+    Mean cosine of matched and of mismatched pairs; share of windows whose nearest EEG is their own
+    (retrieval@1), and what chance would give.
+    """
+    cosine = spectrogram.double() @ eeg.double().T
+    count = len(cosine)
+    off = cosine.sum() - cosine.diagonal().sum()
+    return {
+        "patients": count,
+        "positive_cosine": float(cosine.diagonal().mean()),
+        "negative_cosine": float(off / max(1, count * (count - 1))),
+        "retrieval_at_1": float(
+            (cosine.argmax(dim=1) == torch.arange(count, device=cosine.device)).double().mean()
+        ),
+        "chance": 1 / count,
+    }
 
 
 def _joined(parts: list[NDArray[np.float32]], count: int) -> NDArray[np.float32]:

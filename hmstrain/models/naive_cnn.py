@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hmstrain.data.inputs import Input
+from hmstrain.data.inputs.image import FULL_IMAGE
+from hmstrain.errors import ModelError
+from hmstrain.models.trunk import ImageTrunk, image_size
+
 FEATURES = 512
 DROPOUT = 0.1
 NARROWEST = 30
@@ -20,7 +25,9 @@ class NaiveCNN(nn.Module):
     head.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(
+        self, size: tuple[int, int], *, features: int = FEATURES, dropout: float = DROPOUT
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, 32, 3),
@@ -37,15 +44,33 @@ class NaiveCNN(nn.Module):
         with torch.no_grad():
             flat = self.layers.eval()(torch.zeros(1, 3, *size)).shape[1]
         self.layers.train()
-        self.fc1 = nn.Sequential(nn.Linear(flat, FEATURES), nn.ReLU(), nn.Dropout(DROPOUT))
-        self.num_features = FEATURES
+        self.fc1 = nn.Sequential(nn.Linear(flat, features), nn.ReLU(), nn.Dropout(dropout))
+        self.features = features
 
     @property
     def last_map(self) -> nn.Module:
-        """What gives the last feature maps (B, 32, h, w)."""
+        """Module that gives the last feature maps (B, 32, h, w)."""
         return self.layers[-2]
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
-        """Features (B, 512) of images (B, 3, H, W)."""
+        """Features (B, F) of images (B, 3, H, W)."""
         features: Tensor = self.fc1(self.layers(image_BCHW))
         return features
+
+
+def build(seen: Input, *, features: int = FEATURES, dropout: float = DROPOUT) -> ImageTrunk:
+    """Make the trunk of one input.
+
+    Images of another height than the spectrogram's are resized to its 400 x 300, as in the report.
+
+    Raises
+    ------
+    ModelError
+        The images are too small for all its layers.
+    """
+    size = image_size(seen)
+    if not seen.config.image_size and size[0] != FULL_IMAGE[0]:
+        size = FULL_IMAGE
+    if min(size) < NARROWEST:
+        raise ModelError(f"naive_cnn needs images of {NARROWEST} x {NARROWEST} or more.")
+    return ImageTrunk(NaiveCNN(size, features=features, dropout=dropout), size)

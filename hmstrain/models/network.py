@@ -1,61 +1,56 @@
-"""A configuration -> the network: one trunk per signal, features side by side, one head.
+"""A configuration -> the network: a trunk for each input, features side by side, one head.
 
-`PatternNetwork.forward` takes what `NetworkInputs` prepares, by name, and gives logits (B, 6) with
-the embeddings of both signals where a run compares them.
+`PatternNetwork.forward` takes what `NetworkInputs` prepares, by name, and gives logits (B, classes)
+with the embeddings of both signals where a run compares them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import CLASSES
-from hmsstore.montage import PAIRS
-from hmstrain.config import RESNET1D, Config
-from hmstrain.data.inputs import FULL_IMAGE, image_BCHW, image_shape, signals
+from hmstrain.config import Config
+from hmstrain.data.inputs import make_input, make_inputs
 from hmstrain.errors import ModelError
-from hmstrain.models.custom import own_network
-from hmstrain.models.naive_cnn import NARROWEST, NaiveCNN
-from hmstrain.models.resnet1d import ResNet1D
-from hmstrain.models.timm_backbone import full_name, make_backbone
-from hmstrain.runs.checkpoint import read_weights
+from hmstrain.models import Model, find_model
+from hmstrain.models.custom import CustomNetwork
+from hmstrain.models.trunk import Trunk
+from hmstrain.models.weights import read_weights
 
 Output = tuple[Tensor, tuple[Tensor, ...]]
-"""Logits (B, 6); embeddings of spectrogram and EEG, (B, size) of length 1, or none."""
-
-
-class ImageTrunk(nn.Module):
-    """Mono images -> features, by a network for images of three channels."""
-
-    def __init__(self, backbone: nn.Module, size: tuple[int, int]) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.size = size
-
-    def forward(self, image_BHW: Tensor) -> Tensor:
-        """Features (B, F)."""
-        features: Tensor = self.backbone(image_BCHW(image_BHW, self.size))
-        return features
+"""Logits (B, classes); embeddings of both signals, (B, size) of length 1, or none."""
 
 
 class PatternNetwork(nn.Module):
     """Trunks by the name of what each takes, a head, and projections if embeddings are compared."""
 
     def __init__(
-        self, trunks: dict[str, tuple[nn.Module, int]], drop_rate: float, projection_size: int
+        self,
+        trunks: Mapping[str, Trunk],
+        drop_rate: float,
+        projection_size: int,
+        classes: int = len(CLASSES),
     ) -> None:
         super().__init__()
-        self.trunks = nn.ModuleDict({name: trunk for name, (trunk, _) in trunks.items()})
-        width = sum(features for _, features in trunks.values())
+        self.trunks = nn.ModuleDict(cast("Mapping[str, nn.Module]", trunks))
         self.dropout = nn.Dropout(drop_rate)
-        self.head = nn.Linear(width, len(CLASSES))
+        self.head = nn.Linear(sum(trunk.features for trunk in trunks.values()), classes)
         self.projections = nn.ModuleDict()
         if projection_size:
-            for name, (_, features) in trunks.items():
-                self.projections[name] = nn.Linear(features, projection_size)
+            for name, trunk in trunks.items():
+                self.projections[name] = nn.Linear(trunk.features, projection_size)
+
+    @property
+    def last_maps(self) -> dict[str, nn.Module | None]:
+        """Module of each trunk that gives its last feature maps, if it has any."""
+        return {name: cast("Trunk", trunk).last_map for name, trunk in self.trunks.items()}
 
     def forward(self, **prepared: Tensor) -> Output:
         """Logits and embeddings of a prepared batch."""
@@ -68,78 +63,87 @@ class PatternNetwork(nn.Module):
         return logits, embeddings
 
 
-def make_network(config: Config, *, start: bool = True) -> nn.Module:
+def make_network(
+    config: Config, *, start: bool = True, classes: int = len(CLASSES)
+) -> PatternNetwork | CustomNetwork:
     """Make the network of a run.
 
     Parameters
     ----------
     start : bool
         Load the weights that training starts from; not wanted where a checkpoint follows.
+    classes : int
+        How many logits it gives.
 
     Raises
     ------
     ModelError
         The model does not exist, does not fit its inputs, or its weights do not fit it.
     """
-    file = Path(config.weights) if start and config.weights else None
+    if not start:
+        config = replace(config, pretrained=False, weights="")
+    if find_model(config.model).whole:
+        return _whole(config, classes)
+    file = Path(config.weights) if config.weights else None
     state = {} if file is None else read_weights(file)
-    if ":" in config.model:
-        if config.contrastive:
-            raise ModelError(
-                "--contrastive needs a model of two trunks, not a network of your own."
-            )
-        if config.pretrained:
-            raise ModelError(
-                "--pretrained is for timm's models; give your own weights a --weights."
-            )
-        network: nn.Module = own_network(config)
-        if file is not None:
-            same = state.keys() == network.state_dict().keys()  # as a run of it saves them
-            _load_whole(network if same else network.get_submodule("network"), state, file)
-        return network
-    whole = any(key.startswith("trunks.") for key in state)  # as a run saves them
+    saved_by_run = any(key.startswith("trunks.") for key in state)
+    if saved_by_run:
+        config = replace(config, weights="")
+    trunks = dict(_trunk(config, name, encoder) for name, encoder in config.encoders.items())
     projection = config.projection_size if config.contrastive else 0
-    trunks = _trunks(config, start and config.pretrained, None if whole else file)
-    network = PatternNetwork(trunks, config.drop_rate, projection)
-    if whole and file is not None:
+    network = PatternNetwork(trunks, config.drop_rate, projection, classes)
+    if saved_by_run and file is not None:
         _load_whole(network, state, file)
     return network
 
 
-def _trunks(
-    config: Config, pretrained: bool, weights: Path | None
-) -> dict[str, tuple[nn.Module, int]]:
-    timms = config.model not in ("naive_cnn", RESNET1D)
-    if timms:
-        full_name(config.model)
-    if (pretrained or weights is not None) and not timms:
-        raise ModelError(
-            f"{config.model} takes no pretrained weights: those are timm's, of image models. "
-            "--weights takes a file of a run of the same network."
-        )
-    trunks: dict[str, tuple[nn.Module, int]] = {}
-    for name in signals(config):
-        if name == "eeg" and config.raw_eeg:
-            encoder = ResNet1D(len(PAIRS))
-            trunks["eeg_raw_BPT"] = (encoder, encoder.num_features)
-            continue
-        key = "spectrogram_BHW" if name == "spectrogram" else "eeg_image_BHW"
-        size = image_shape(config, name)
-        if config.image_size:
-            size = (config.image_size, config.image_size)
-        elif config.model == "naive_cnn" and name == "eeg":
-            size = FULL_IMAGE
-        if config.model == "naive_cnn":
-            if min(size) < NARROWEST:
-                raise ModelError(f"naive_cnn needs images of {NARROWEST} x {NARROWEST} or more.")
-            naive = NaiveCNN(size)
-            trunks[key] = (ImageTrunk(naive, size), naive.num_features)
-            continue
-        backbone, taken, features = make_backbone(
-            config.model, size, pretrained=pretrained, weights=weights
-        )
-        trunks[key] = (ImageTrunk(backbone, taken), features)
-    return trunks
+def _trunk(config: Config, name: str, encoder: str) -> tuple[str, Trunk]:
+    """Make the trunk of an input, and tell the name under which the input is prepared."""
+    model = find_model(encoder)
+    arguments: Mapping[str, Any] = {}
+    if encoder == config.model:
+        arguments = config.model_args
+        if (config.pretrained or config.weights) and not model.pretrained:
+            raise ModelError(
+                f"{encoder} does not take pretrained weights: those are timm's, of image models. "
+                "--weights takes a file of a run of the same network."
+            )
+    else:  # a file of weights is the model's, not its companion's
+        config = replace(config, weights="", pretrained=config.pretrained and model.pretrained)
+    seen = make_input(name, config)
+    return seen.key, _made(encoder, model, arguments, seen)
+
+
+def _whole(config: Config, classes: int) -> CustomNetwork:
+    """Make a network that takes all inputs by itself, and load its weights if there are any."""
+    if config.contrastive:
+        raise ModelError("--contrastive needs a model of two trunks, not a network of your own.")
+    if config.pretrained:
+        raise ModelError("--pretrained is for timm's models; give your own weights as --weights.")
+    model, seen = find_model(config.model), make_inputs(config)
+    network: CustomNetwork = _made(config.model, model, config.model_args, config, seen, classes)
+    if config.weights:
+        file = Path(config.weights)
+        state = read_weights(file)
+        same = state.keys() == network.state_dict().keys()  # as a run of it saves them
+        _load_whole(network if same else network.network, state, file)
+    return network
+
+
+def _made(name: str, model: Model, arguments: Mapping[str, Any], *given: Any) -> Any:
+    """Call a model's `build`.
+
+    Raises
+    ------
+    ModelError
+        It does not take these arguments.
+    """
+    try:
+        return model.build(*given, **arguments)
+    except TypeError as error:
+        if not arguments:
+            raise
+        raise ModelError(f"{name} does not take model_args {dict(arguments)}: {error}.") from error
 
 
 def _load_whole(network: nn.Module, state: dict[str, Tensor], file: Path) -> None:

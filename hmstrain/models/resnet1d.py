@@ -6,7 +6,11 @@ in one dimension and with long kernels, as medal teams of the competition used f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
+
+from hmstrain.data.inputs import Input
 
 WIDTHS = (32, 64, 64, 128, 128, 256)
 KERNEL = 9
@@ -16,15 +20,15 @@ STEM_KERNEL = 15
 class ResidualBlock(nn.Module):
     """Two convolutions beside a shortcut; time is halved by average pooling."""
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, channels: int, width: int, kernel: int) -> None:
         super().__init__()
         self.residual = nn.Sequential(
             nn.BatchNorm1d(channels),
             nn.SiLU(),
-            nn.Conv1d(channels, width, KERNEL, padding=KERNEL // 2, bias=False),
+            nn.Conv1d(channels, width, kernel, padding=kernel // 2, bias=False),
             nn.BatchNorm1d(width),
             nn.SiLU(),
-            nn.Conv1d(width, width, KERNEL, padding=KERNEL // 2, bias=False),
+            nn.Conv1d(width, width, kernel, padding=kernel // 2, bias=False),
         )
         self.shortcut: nn.Module = nn.Identity()
         if channels != width:
@@ -40,24 +44,29 @@ class ResidualBlock(nn.Module):
 class ResNet1D(nn.Module):
     """Encoder of (B, P, T) raw EEG; any length from a few seconds up."""
 
-    def __init__(self, pairs: int) -> None:
+    def __init__(self, pairs: int, *, widths: Sequence[int] = WIDTHS, kernel: int = KERNEL) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            nn.Conv1d(pairs, WIDTHS[0], STEM_KERNEL, stride=2, padding=STEM_KERNEL // 2, bias=False)
+            nn.Conv1d(pairs, widths[0], STEM_KERNEL, stride=2, padding=STEM_KERNEL // 2, bias=False)
         ]
-        before = WIDTHS[0]
-        for width in WIDTHS:
-            layers.append(ResidualBlock(before, width))
+        before = widths[0]
+        for width in widths:
+            layers.append(ResidualBlock(before, width, kernel))
             before = width
         self.layers = nn.Sequential(*layers, nn.BatchNorm1d(before), nn.SiLU())
-        self.num_features = before
+        self.features = before
 
     @property
     def last_map(self) -> nn.Module:
-        """What gives the last feature maps (B, 256, t)."""
+        """Module that gives the last feature maps (B, F, t)."""
         return self.layers
 
     def forward(self, raw_BPT: Tensor) -> Tensor:
-        """Features (B, 256)."""
+        """Features (B, F)."""
         features: Tensor = self.layers(raw_BPT).mean(dim=2)
         return features
+
+
+def build(seen: Input, *, widths: Sequence[int] = WIDTHS, kernel: int = KERNEL) -> ResNet1D:
+    """Make the trunk of one input of raw EEG: widths of its blocks, odd length of their kernels."""
+    return ResNet1D(seen.shape[0], widths=widths, kernel=kernel)

@@ -1,4 +1,4 @@
-"""A timm name and an image size -> a backbone that takes such images, or near ones.
+"""A timm name and an input -> a trunk that takes such images, or near ones.
 
 Convolutional networks take any size. Networks with a fixed input (vision transformers) are made for
 the size at hand, rounded to whole patches, where they allow it: timm resamples their position
@@ -13,110 +13,126 @@ from typing import Any
 
 import timm
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from hmstrain.config import RESNET1D
+from hmstrain.data.inputs import Input
+from hmstrain.data.inputs.image import image_BCHW
 from hmstrain.errors import ModelError
+from hmstrain.models import MODELS
+from hmstrain.models.trunk import image_size
 
-ALIASES = {"efficientnet_v2_s": "tf_efficientnetv2_s"}
-"""Names that people use -> timm's."""
 PATCH = 32
 """Sides are rounded to whole multiples of this for networks with patches."""
 
 
-def full_name(name: str) -> str:
-    """Name of a model in timm.
+class TimmTrunk(nn.Module):
+    """Mono images -> features, by a network of timm without its classifier.
 
     Raises
     ------
-    ModelError
-        There is no such model; with the nearest names.
+    ValueError
+        It does not give one row of features for an image.
     """
-    found = ALIASES.get(name, name)
-    if not timm.is_model(found):
-        known = [*timm.list_models(), *ALIASES, "naive_cnn", RESNET1D]
-        near = get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        raise ModelError(
-            f"There is no model {name!r}.{hint} `hmstrain models` lists them; "
-            "package.module:function names a network of your own."
+
+    def __init__(self, backbone: Any, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.size = size
+        self.maps = nn.Identity()  # where whoever explains an answer finds the last maps
+        backbone.eval()
+        with torch.no_grad():
+            maps = backbone.forward_features(torch.zeros(1, 3, *size))
+            features = backbone.forward_head(maps)
+        backbone.train()
+        if features.dim() != 2:
+            raise ValueError(f"it gives {tuple(features.shape)} instead of one row of features")
+        self.features = int(features.shape[1])
+        # Tokens, and maps with channels last, are those of transformers; one place tells nothing.
+        channels_first = maps.dim() == 4 and maps.shape[1] == backbone.num_features
+        self.has_maps = bool(channels_first and max(maps.shape[2:]) > 1)
+
+    @property
+    def last_map(self) -> nn.Module | None:
+        """Module that gives the last feature maps (B, C, h, w), all blocks done; None: tokens."""
+        return self.maps if self.has_maps else None
+
+    def forward(self, image_BHW: Tensor) -> Tensor:
+        """Features (B, F)."""
+        image = image_BCHW(image_BHW, self.size)
+        features: Tensor = self.backbone.forward_head(
+            self.maps(self.backbone.forward_features(image))
         )
-    return found
+        return features
 
 
-def make_backbone(
-    name: str, size: tuple[int, int], *, pretrained: bool, weights: Path | None
-) -> tuple[nn.Module, tuple[int, int], int]:
-    """Make a backbone without classifier.
+def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
+    """Make the trunk of one input of images.
 
     Parameters
     ----------
     name : str
-        A timm name, or one of `ALIASES`.
-    size : (int, int)
-        Height and width of the images at hand.
-    pretrained : bool
-        Load timm's weights, from its cache or the network.
-    weights : Path, optional
-        Load these instead.
-
-    Returns
-    -------
-    backbone : nn.Module
-        Takes (B, 3, height, width), gives (B, features).
-    size : (int, int)
-        The size it takes.
-    features : int
-        How many features it gives.
+        In timm.
+    seen : Input
+        Its configuration says which weights to load.
+    **model_args
+        As `timm.create_model` takes them.
 
     Raises
     ------
     ModelError
-        The model does not exist or takes no images, or its weights cannot be had or do not fit.
+        There is no such model, it does not take images, or its weights cannot be had or do not fit.
     """
-    name = full_name(name)
+    check_name(name)
     try:
         native = timm.get_pretrained_cfg(name, allow_unregistered=False)
     except RuntimeError:
         known = ", ".join(timm.list_pretrained(name.split(".")[0])) or "none"
         raise ModelError(f"There are no weights {name!r}. Known are: {known}.") from None
-    fixed = native is not None and native.fixed_input_size
+    size = image_size(seen)
     rounded = (_rounded(size[0]), _rounded(size[1]))
-    tries: list[tuple[tuple[int, int], dict[str, Any]]] = [(size, {})]
-    if fixed:
+    tries: list[tuple[tuple[int, int], dict[str, Any]]] = [(size, {}), (rounded, {})]
+    if native is not None and native.fixed_input_size:
         tries = [(rounded, {"img_size": rounded})]
-        if native is not None and native.input_size:
+        if native.input_size:
             tries.append(((native.input_size[-2], native.input_size[-1]), {}))
-    else:
-        tries.append((rounded, {}))
     problem: Exception | None = None
     for taken, options in tries:
+        options |= model_args
         try:
             # First without weights, to tell a size that does not fit from weights that do not.
-            backbone = timm.create_model(name, num_classes=0, **options)
-            features = _features(backbone, taken)
-        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            trunk = TimmTrunk(timm.create_model(name, num_classes=0, **options), taken)
+        except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
             problem = error
             continue
-        if pretrained or weights is not None:
-            backbone = _with_weights(name, options, weights)
-        return backbone, taken, features
-    raise ModelError(f"{name} takes no images of {size[0]} x {size[1]}: {problem}.")
+        config = seen.config
+        if config.pretrained or config.weights:
+            weights = Path(config.weights) if config.weights else None
+            trunk.backbone = _with_weights(name, options, weights)
+        return trunk
+    given = f" with {model_args}" if model_args else ""
+    raise ModelError(f"{name} does not take images of {size[0]} x {size[1]}{given}: {problem}.")
+
+
+def check_name(name: str) -> None:
+    """Check that timm has a model.
+
+    Raises
+    ------
+    ModelError
+        It has none of this name; with the nearest names.
+    """
+    if timm.is_model(name):
+        return
+    near = get_close_matches(name, [*timm.list_models(), *MODELS], n=3, cutoff=0.5)
+    hint = f" Did you mean {', '.join(near)}?" if near else ""
+    raise ModelError(
+        f"There is no model {name!r}.{hint} `hmstrain models` lists them; "
+        "package.module:function names a network of your own."
+    )
 
 
 def _rounded(side: int) -> int:
     return max(PATCH, round(side / PATCH) * PATCH)
-
-
-def _features(backbone: nn.Module, size: tuple[int, int]) -> int:
-    """Number of features that a backbone gives of an image of this size."""
-    backbone.eval()
-    with torch.no_grad():
-        shape = backbone(torch.zeros(1, 3, *size)).shape
-    backbone.train()
-    if len(shape) != 2:
-        raise ValueError(f"it gives {tuple(shape)} instead of one row of features")
-    return int(shape[1])
 
 
 def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> nn.Module:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.data.inputs import check_cleaning
+from hmstrain.data.inputs.prepare import check_cleaning
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.folder import RunFolder

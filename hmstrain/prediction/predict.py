@@ -122,7 +122,7 @@ def _earlier(out: Path) -> bool:
 
 def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
     """How the first run's signals were cleaned; the others must agree, which is checked later."""
-    from hmstrain.data.inputs import Normalisation
+    from hmstrain.data.inputs.prepare import Normalisation
     from hmstrain.runs.checkpoint import read_description
 
     folder = folders[0]

@@ -11,8 +11,9 @@ Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,19 +21,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hmsstore import CHANNELS, REGIONS, Store
-from hmsstore.montage import PAIRS
+from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import Importance
-from hmstrain.data.inputs import image_BCHW, signals
+from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
 from hmstrain.errors import ModelError
-from hmstrain.models.naive_cnn import NaiveCNN
-from hmstrain.models.network import ImageTrunk, PatternNetwork
 from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
 from hmstrain.runs.trained import Trained
 
 TITLES = {"gradcam": "Grad-CAM", "gradients": "Integrated gradients"}
 """Methods, and how papers call them."""
+SIGNAL_TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
 STEPS = 32
 """Points on the way of integrated gradients."""
 BLUR = 50
@@ -51,20 +50,19 @@ class Explanation:
     probability: NDArray[np.float64]
     """(6,) of the whole answer."""
     maps: dict[str, NDArray[np.float32]]
-    """Input's name -> what speaks for the class (H, W), at least 0, largest of all inputs 1:
-    'spectrogram_BHW' (400, rows), 'eeg_image_BHW' (300, frames), 'eeg_raw_BPT' (18, T),
-    'eeg_uv_BTC' (20, T)."""
+    """Input's name -> what speaks for the class (H, W), at least 0, largest of all inputs 1: 'spec'
+    (400, rows), 'eeg-image' (300, frames), 'raw' (18, T), 'microvolts' (20, T)."""
     faithfulness: Faithfulness
 
     @property
     def shares(self) -> dict[str, float]:
         """Signal -> its share of all importance; 0 if there is none at all."""
-        sums = {name: float(found.sum()) for name, found in self.maps.items()}
+        sums: dict[str, float] = {}
+        for name, found in self.maps.items():
+            title = SIGNAL_TITLES[INPUTS[name].signal]
+            sums[title] = sums.get(title, 0.0) + float(found.sum())
         whole = sum(sums.values()) or 1.0
-        return {
-            "spectrogram" if name == "spectrogram_BHW" else "EEG": value / whole
-            for name, value in sums.items()
-        }
+        return {title: value / whole for title, value in sums.items()}
 
 
 def explain(
@@ -91,13 +89,16 @@ def explain(
         Grad-CAM of a network without feature maps, an answer that is no number, or captum is not
         installed.
     """
-    batch = store.gather([row], signals(trained.config))
+    batch = store.gather([row], signal_names(trained.config))
     stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
-    prepared = trained.inputs(store)(stored, None)
-    names = tuple(prepared)
+    prepare = trained.inputs(store)
+    given = prepare(stored, None)
+    seen = prepare.inputs
+    prepared = {name: one.upright(given[one.key]) for name, one in seen.items()}
 
-    def forward(*inputs: Tensor) -> Tensor:
-        logits: Tensor = trained.network(**dict(zip(names, inputs, strict=True)))[0]
+    def forward(*upright: Tensor) -> Tensor:
+        named = zip(seen.values(), upright, strict=True)
+        logits: Tensor = trained.network(**{one.key: one.upright(x) for one, x in named})[0]
         return logits
 
     with torch.no_grad():
@@ -105,50 +106,17 @@ def explain(
     if not np.isfinite(probability).all():
         raise ModelError(f"{trained.config.model} gives no numbers for row {row} (NaN).")
     chosen = int(probability.argmax()) if target is None else target
-    layers = last_maps(trained.network, prepared)
+    layers = {name: trained.network.last_maps.get(one.key) for name, one in seen.items()}
     if method is None:
-        method = "gradcam" if all(layer is not None for layer in layers) else "gradients"
+        method = "gradcam" if all(layer is not None for layer in layers.values()) else "gradients"
     if method == "gradcam":
         found = _gradcam(forward, prepared, layers, chosen, trained.config.model)
     else:
-        found = _integrated(forward, prepared, chosen)
+        found = _integrated(forward, prepared, seen, chosen)
     maps = _as_maps(found)
-    tested = measure_faithfulness(forward, prepared, maps, chosen)
+    grids = {name: one.grid for name, one in seen.items()}
+    tested = measure_faithfulness(forward, prepared, maps, grids, chosen)
     return Explanation(row, chosen, method, probability, maps, tested)
-
-
-def last_maps(network: nn.Module, prepared: Inputs) -> list[nn.Module | None]:
-    """The module of each trunk that gives its last feature maps, whole blocks done; None: none."""
-    if not isinstance(network, PatternNetwork):
-        return [None for _ in prepared]
-    return [_last_map(network.trunks[name], tensor) for name, tensor in prepared.items()]
-
-
-def _last_map(trunk: nn.Module, tensor: Tensor) -> nn.Module | None:
-    """Timm's networks tell their features before pooling; whichever module made them is it.
-
-    Maps of one place only tell nothing of where. Tokens, and maps with channels last, are those of
-    transformers.
-    """
-    if not isinstance(trunk, ImageTrunk):
-        return cast("nn.Module", trunk.last_map)
-    backbone: Any = trunk.backbone
-    if isinstance(backbone, NaiveCNN):
-        return backbone.last_map
-    made: list[tuple[nn.Module, Any]] = []
-    hooks = [
-        module.register_forward_hook(lambda module, _, output: made.append((module, output)))
-        for module in backbone.modules()
-    ]
-    with torch.no_grad():
-        features = backbone.forward_features(image_BCHW(tensor, trunk.size))
-    for hook in hooks:
-        hook.remove()
-    if features.dim() != 4 or features.shape[1] != backbone.num_features:
-        return None
-    if max(features.shape[2:]) == 1:
-        return None
-    return next((module for module, output in reversed(made) if output is features), None)
 
 
 def _captum() -> Any:
@@ -162,13 +130,14 @@ def _captum() -> Any:
 def _gradcam(
     forward: Forward,
     prepared: Inputs,
-    layers: list[nn.Module | None],
+    layers: Mapping[str, nn.Module | None],
     target: int,
     model: str,
 ) -> Inputs:
     attr = _captum()
     found = {}
-    for (name, tensor), layer in zip(prepared.items(), layers, strict=True):
+    for name, tensor in prepared.items():
+        layer = layers[name]
         if layer is None:
             raise ModelError(f"{model} has no feature maps for Grad-CAM: use --method gradients.")
         heat = attr.LayerGradCam(forward, layer).attribute(
@@ -184,7 +153,9 @@ def _gradcam(
     return found
 
 
-def _integrated(forward: Forward, prepared: Inputs, target: int) -> Inputs:
+def _integrated(
+    forward: Forward, prepared: Inputs, seen: Mapping[str, Input], target: int
+) -> Inputs:
     """From the mean input: 0 in standardised images, silence in EEG."""
     found = (
         _captum()
@@ -192,15 +163,15 @@ def _integrated(forward: Forward, prepared: Inputs, target: int) -> Inputs:
         .attribute(tuple(prepared.values()), target=target, n_steps=STEPS, internal_batch_size=4)
     )
     return {
-        name: _blurred(tensor[0].T if name == "eeg_uv_BTC" else tensor[0], name.endswith("HW"))
+        name: _blurred(tensor[0], traces=seen[name].grid[0] is None)
         for name, tensor in zip(prepared, found, strict=True)
     }
 
 
-def _blurred(terms: Tensor, image: bool) -> Tensor:
+def _blurred(terms: Tensor, *, traces: bool) -> Tensor:
     """Mean of signed terms (H, W) around each place, if it is for the class; traces stay apart."""
     size = [max(1, side // BLUR) | 1 for side in terms.shape]
-    if not image:
+    if traces:
         size[0] = 1
     mean = functional.avg_pool2d(
         terms[None].float(), size, 1, [side // 2 for side in size], count_include_pad=False
@@ -219,18 +190,10 @@ def as_importance(explanation: Explanation, trained: Trained) -> Importance:
     """Lay an explanation out as it is drawn over a window."""
     traces: dict[str, NDArray[np.float32]] = {}
     spectrogram = None
-    for name, found in explanation.maps.items():
-        if name == "spectrogram_BHW":
-            spectrogram = found
-        elif name == "eeg_image_BHW":
-            chains = found.reshape(len(REGIONS), -1, found.shape[1]).mean(axis=1)
-            traces |= dict(zip(REGIONS, chains, strict=True))
-        elif name == "eeg_raw_BPT":
-            traces |= {f"{a}-{b}": row for (a, b), row in zip(PAIRS, found, strict=True)}
-        else:
-            channel = dict(zip(CHANNELS, found, strict=True))
-            traces |= {f"{a}-{b}": np.maximum(channel[a], channel[b]) for a, b in PAIRS}
-            traces["EKG"] = channel["EKG"]
+    for name, one in make_inputs(trained.config).items():
+        overlay = one.overlay(explanation.maps[name])
+        traces |= overlay.traces
+        spectrogram = spectrogram if overlay.spectrogram is None else overlay.spectrogram
     return Importance(
         described(explanation),
         {label: smooth(strip) for label, strip in traces.items()},
@@ -250,7 +213,8 @@ def described(explanation: Explanation) -> str:
     )
     if not any(explanation.shares.values()):
         return f"{what}: nothing that speaks for it was found, so there is no map to trust"
-    if explanation.method == "gradcam" and "eeg_raw_BPT" in explanation.maps:
+    layouts = {INPUTS[name].layout for name in explanation.maps}
+    if explanation.method == "gradcam" and "raw" in layouts:
         what += ", over time, the same for all traces"
     if len(explanation.shares) > 1:
         what += ", " + ", ".join(f"{name} {s:.0%}" for name, s in explanation.shares.items())

@@ -10,7 +10,7 @@ Legend: N inputs, H rows (frequency, bipolar pairs or channels), W columns (time
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-PARTS = 16, 12
-"""Rows and columns of parts that an image is taken apart into; raw EEG, trace by trace."""
 MOVES = 10
 """Steps of a deletion or insertion."""
 MISPLACED = 19
 """A map of no worth beats as many misplaced ones one time in 20."""
 
 Inputs = dict[str, Tensor]
-"""What a network takes, by name: (1, H, W), but EEG in microvolts (1, T, 20)."""
+"""What a network sees, by name, each upright: (1, H, W)."""
 Forward = Callable[..., Tensor]
 """Logits of such inputs in their order."""
 
@@ -54,7 +52,11 @@ class Faithfulness:
 
 @torch.no_grad()
 def measure_faithfulness(
-    forward: Forward, prepared: Inputs, maps: dict[str, NDArray[np.float32]], target: int
+    forward: Forward,
+    prepared: Inputs,
+    maps: dict[str, NDArray[np.float32]],
+    grids: Mapping[str, tuple[int | None, int]],
+    target: int,
 ) -> Faithfulness:
     """Take parts away, and put them in, by importance and by misplaced importance.
 
@@ -65,17 +67,18 @@ def measure_faithfulness(
     prepared : dict of Tensor
         The inputs of one window.
     maps : dict of float32 (H, W)
-        Importance of each value, at least 0, in one unit for all inputs; rows are channels for EEG
-        in microvolts.
+        Importance of each value, at least 0, in one unit for all inputs.
+    grids : mapping of (rows, columns)
+        How many parts to take each input apart into; None for rows: each trace by itself.
     target : int
         Class that the maps are of.
     """
-    parts = {name: _parts(name, maps[name].shape) for name in prepared}
-    grids = {name: _sums(*parts[name], maps[name]) for name in prepared}
+    parts = {name: _parts(maps[name].shape, grids[name]) for name in prepared}
+    sums = {name: _sums(*parts[name], maps[name]) for name in prepared}
     rng = np.random.default_rng(0)
-    placed = [grids, *(_misplaced(grids, rng) for _ in range(MISPLACED))]
+    placed = [sums, *(_misplaced(sums, rng) for _ in range(MISPLACED))]
     numbers = {name: numbers for name, (numbers, _) in parts.items()}
-    shuffled = rng.permutation(sum(grid.size for grid in grids.values()))
+    shuffled = rng.permutation(sum(grid.size for grid in sums.values()))
     found = []
     for every in placed:
         weight = np.concatenate([grid.ravel() for grid in every.values()])
@@ -97,10 +100,12 @@ def measure_faithfulness(
     )
 
 
-def _parts(name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], tuple[int, int]]:
+def _parts(
+    shape: tuple[int, ...], grid: tuple[int | None, int]
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Number of the part that each value of a map (H, W) belongs to, and the grid of parts."""
-    rows = min(PARTS[0], shape[0]) if name.endswith("HW") else shape[0]
-    columns = min(PARTS[1], shape[1])
+    rows = shape[0] if grid[0] is None else min(grid[0], shape[0])
+    columns = min(grid[1], shape[1])
     down = np.arange(shape[0]) * rows // shape[0]
     across = np.arange(shape[1]) * columns // shape[1]
     return down[:, None] * columns + across, (rows, columns)
@@ -137,5 +142,5 @@ def _probability(
         count = int(parts[name].max()) + 1
         mask = torch.from_numpy(kept[:, first : first + count][:, parts[name]]).to(tensor.device)
         first += count
-        masked.append(tensor * (mask.transpose(1, 2) if name == "eeg_uv_BTC" else mask))
+        masked.append(tensor * mask)
     return float(forward(*masked).double().softmax(dim=1)[:, target].mean())

@@ -16,10 +16,13 @@ from hmsstore import Store
 from hmsstore.atomic import whole_file
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
-from hmstrain.config import INPUTS, RESNET1D, Config
+from hmstrain.config import Config
+from hmstrain.data.inputs import INPUTS
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
-from hmstrain.models import make_network
+from hmstrain.models import find_model
+from hmstrain.models.encoders import EEG
+from hmstrain.models.network import make_network
 from hmstrain.runs.folder import CONFIG, RunFolder, write_json
 from hmstrain.runs.outcome import Outcome, interval_text, score_text
 from hmstrain.runs.plots import Bar, study_bars
@@ -63,13 +66,11 @@ class System:
             model=self.model,
             inputs=self.inputs,
             contrastive=self.contrastive,
-            pretrained=config.pretrained and self.model not in UNTRAINED,
+            pretrained=config.pretrained and find_model(self.model).pretrained,
         )
 
 
 CONTRASTIVE = "-contrastive"
-UNTRAINED = ("naive_cnn", RESNET1D)
-"""Models that have no pretrained weights anywhere."""
 
 
 SYSTEMS = (
@@ -238,12 +239,12 @@ def choose(names: list[str] | None) -> list[System]:
 
 
 def _parse(name: str) -> System:
-    model, _, inputs = name.removesuffix(CONTRASTIVE).rpartition("-")
-    if not model or inputs not in INPUTS:
+    model, _, inputs = name.removesuffix(CONTRASTIVE).partition("-")
+    if not model or not all(word in (EEG, *INPUTS) for word in inputs.split("+")):
         raise ConfigError(
             f"There is no system {name!r}: the report has "
-            f"{', '.join(system.name for system in SYSTEMS)}; others are MODEL-spec, MODEL-eeg or "
-            "MODEL-spec+eeg."
+            f"{', '.join(system.name for system in SYSTEMS)}; others are MODEL-INPUTS, such as "
+            "MODEL-spec, MODEL-eeg or MODEL-spec+eeg."
         )
     return System(model, inputs, name.endswith(CONTRASTIVE))
 

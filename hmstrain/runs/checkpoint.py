@@ -24,10 +24,10 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from hmsstore.atomic import previous, whole_file, whole_folder
-from hmstrain.errors import ModelError, RunError
+from hmstrain.errors import RunError
 
 WEIGHTS, DESCRIPTION, AVERAGE, TRAINING = (
     "model.safetensors",
@@ -121,41 +121,6 @@ def load_checkpoint(
     except (SafetensorError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise RunError(f"{found} is damaged: {_first_line(error)}") from None
     return state
-
-
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """Weights from a safetensors file, or from a .pth that holds nothing but weights.
-
-    Raises
-    ------
-    ModelError
-        The file is missing or is neither.
-    """
-    try:
-        if file.suffix == ".safetensors":
-            state: Any = load_file(file)
-        else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-    except UnpicklingError:
-        raise ModelError(
-            f"{file} is not a file of weights alone: what else it holds is not loaded, since that "
-            "could run any code. Save the state_dict, or as safetensors."
-        ) from None
-    except Exception as error:  # pickle's other errors have no common class
-        raise ModelError(
-            f"{file} holds no weights that can be read: {_first_line(error)}"
-        ) from None
-    inner = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
-    if not isinstance(inner, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in inner.items()
-    ):
-        raise ModelError(f"{file} holds no weights by name.")
-    floating = [value for value in inner.values() if value.is_floating_point()]
-    if not floating:
-        raise ModelError(f"{file} holds no weights in floating point.")
-    if not all(bool(torch.isfinite(value).all()) for value in floating):
-        raise ModelError(f"{file} holds values that are no numbers.")
-    return inner
 
 
 def _no_checkpoint(folder: Path) -> RunError:

@@ -169,10 +169,11 @@ class RunFolder:
                 f"({store.identity[:12]}). Name that store, or another --out."
             )
         ours = config.to_json()
+        theirs = make_config(given=before["config"]).to_json()
         different = [
-            f"{key} was {before['config'].get(key)}, now {value}"
+            f"{key} was {theirs[key]}, now {value}"
             for key, value in ours.items()
-            if key not in MACHINE_ONLY and before["config"].get(key) != value
+            if key not in MACHINE_ONLY and theirs[key] != value
         ]
         if before["processes"] != processes:
             different.append(f"processes were {before['processes']}, now {processes}")

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
 
 from hmsstore import Store
 from hmstrain.config import Config, make_config
-from hmstrain.data.inputs import NetworkInputs, Normalisation, check_cleaning, signals
+from hmstrain.data.inputs import signal_names
+from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
 from hmstrain.distributed import World
-from hmstrain.models import make_network
+from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator
+from hmstrain.models.network import PatternNetwork, make_network
 from hmstrain.runs.checkpoint import load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
 
@@ -29,7 +30,7 @@ class Trained:
 
     config: Config
     normalisation: Normalisation
-    network: nn.Module
+    network: PatternNetwork | CustomNetwork
     device: torch.device
     described: dict[str, Any]
     """The checkpoint's own description: store, patients, versions."""
@@ -60,7 +61,12 @@ class Trained:
         prepare = self.inputs(store, mirror=mirror)
         largest = min(config.batch_size, len(store))
         loader = make_loader(
-            store, signals(config), largest, self.device, resident=False, threads=LOADER_THREADS
+            store,
+            signal_names(config),
+            largest,
+            self.device,
+            resident=False,
+            threads=LOADER_THREADS,
         )
         try:
             yield Evaluator(config, prepare, loader, world)

@@ -56,23 +56,3 @@ def contrastive_loss(
     answer = torch.arange(len(cosine), device=cosine.device)
     both = functional.cross_entropy(scaled, answer) + functional.cross_entropy(scaled.T, answer)
     return both / 2
-
-
-def alignment(spectrogram: Tensor, eeg: Tensor) -> dict[str, float]:
-    """How well embeddings match, over windows of as many patients.
-
-    Mean cosine of matched and of mismatched pairs; share of windows whose nearest EEG is their own
-    (retrieval@1), and what chance would give.
-    """
-    cosine = spectrogram.double() @ eeg.double().T
-    count = len(cosine)
-    off = cosine.sum() - cosine.diagonal().sum()
-    return {
-        "patients": count,
-        "positive_cosine": float(cosine.diagonal().mean()),
-        "negative_cosine": float(off / max(1, count * (count - 1))),
-        "retrieval_at_1": float(
-            (cosine.argmax(dim=1) == torch.arange(count, device=cosine.device)).double().mean()
-        ),
-        "chance": 1 / count,
-    }

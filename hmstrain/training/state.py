@@ -19,9 +19,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import Normalisation, measure_normalisation
+from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
 from hmstrain.errors import RunError
-from hmstrain.models import make_network
+from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
     DESCRIPTION,
     TRAINING,

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
 from hmstrain.data.rows import Epoch
+from hmstrain.data.steps import Step
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError
 from hmstrain.runs.log import MetricsLog
@@ -36,23 +36,24 @@ class Pace:
         tell: Tell,
         epoch: Epoch,
         store: Store,
-        order: list[NDArray[np.int64]],
     ) -> None:
         self.world, self.log, self.tell, self.epoch = world, log, tell, epoch
-        self.store, self.order = store, order
+        self.store = store
+        self.steps: list[Step] = []
         self.losses: list[Tensor] = []
         self.rate = 0.0
         self.start, self.waited = time.perf_counter(), 0.0
 
-    def add(self, step: int, parts: Tensor, rate: float, waited_s: float) -> None:
-        """Note a step; log once there are enough, or it took long."""
+    def add(self, step: Step, parts: Tensor, rate: float, waited_s: float) -> None:
+        """Note a step that was taken; log once there are enough, or it took long."""
+        self.steps.append(step)
         self.losses.append(parts)
         self.rate = rate
         slow = self.world.size == 1 and time.perf_counter() - self.start > PATIENCE_S
         if slow or len(self.losses) == LOG_EVERY:
-            self.flush(step, waited_s)
+            self.flush(waited_s)
 
-    def flush(self, step: int, waited_s: float) -> None:
+    def flush(self, waited_s: float) -> None:
         """Log what was collected.
 
         Raises
@@ -65,18 +66,16 @@ class Pace:
         losses = self.world.mean(torch.stack(self.losses)).cpu().double().numpy()
         bad = np.flatnonzero(~np.isfinite(losses).all(axis=1))
         if len(bad):
-            first = step - len(losses) + int(bad[0])
-            rows = self.order[first - self.epoch.first_step]
-            labels = self.store.windows["label_id"][rows].tolist()
+            first = self.steps[int(bad[0])]
+            labels = self.store.windows["label_id"][first.batch].tolist()
             raise DivergedError(
-                f"The loss of step {first + 1} is no number. Checkpoints from before are kept. "
-                f"Its batch: rows {rows.tolist()}, label_id {labels}. A lower learning_rate, "
-                "clip_gradient=1 or precision=float32 may help."
+                f"The loss of step {first.number + 1} is no number. Checkpoints from before are "
+                f"kept. Its batch: rows {first.batch.tolist()}, label_id {labels}. A lower "
+                "learning_rate, clip_gradient=1 or precision=float32 may help."
             )
         seconds = time.perf_counter() - self.start
-        windows = sum(
-            len(self.order[step - 1 - i - self.epoch.first_step]) for i in range(len(losses))
-        )
+        windows = sum(len(step.batch) for step in self.steps)
+        step = self.steps[-1].number + 1
         names = ("loss", "kl", "contrastive")[: losses.shape[1]]
         values = {
             "epoch": self.epoch.number,
@@ -88,4 +87,5 @@ class Pace:
         if self.log is not None:
             self.log.add("train", step, values)
             self.tell("train", {"step": step, **values})
-        self.losses, self.start, self.waited = [], time.perf_counter(), waited_s
+        self.steps, self.losses = [], []
+        self.start, self.waited = time.perf_counter(), waited_s

@@ -7,8 +7,9 @@ the weights are then the very same.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,24 +19,15 @@ from torch import Tensor, nn
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.augment import draw, mixed, seed_step, shifts
-from hmstrain.data.inputs import NetworkInputs, signals
-from hmstrain.data.loader import Batch, Request, make_loader
-from hmstrain.data.rows import (
-    Epoch,
-    batches,
-    epoch_order,
-    norm_rows,
-    plan_epochs,
-    row_weights,
-    training_rows,
-    validation_rows,
-)
+from hmstrain.data.inputs import signal_names
+from hmstrain.data.inputs.prepare import NetworkInputs
+from hmstrain.data.loader import Batch, make_loader
+from hmstrain.data.rows import Epoch, norm_rows, plan_epochs, training_rows, validation_rows
+from hmstrain.data.steps import Step, steps
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
-from hmstrain.models import count_parameters
-from hmstrain.models.evaluate import Evaluator, compute, loader_batch
-from hmstrain.models.network import Output
+from hmstrain.models.evaluate import Evaluator, forward, loader_batch
+from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, MetricsLog
@@ -108,7 +100,7 @@ class Run:
         self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
         self.loader = make_loader(
             store,
-            signals(config),
+            signal_names(config),
             loader_batch(config, store, world),
             self.device,
             resident=config.data == "device",
@@ -144,69 +136,46 @@ class Run:
         stop = epoch.first_step + epoch.steps
         if self.progress.step >= stop:
             return
-        steps = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
-        self.state.begin_stage(epoch.stage, steps)
-        rows = training_rows(self.config, self.store, epoch.fold, epoch.min_votes)
-        order = batches(epoch, epoch_order(self.config, self.store, rows, epoch.number))
-        self.weights = row_weights(self.config, self.store, rows)
+        of_stage = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
+        self.state.begin_stage(epoch.stage, of_stage)
+        coming = steps(self.config, self.store, epoch, self.world, self.progress.step)
         every = self.config.validate_every
         while self.progress.step < stop:
             until = min(stop, (self.progress.step // every + 1) * every)
-            self._take_steps(epoch, order, until)
+            self._take_steps(epoch, islice(coming, until - self.progress.step), until)
             self._check(epoch, last=until == stop)
 
-    def _take_steps(self, epoch: Epoch, order: list[NDArray[np.int64]], until: int) -> None:
+    def _take_steps(self, epoch: Epoch, coming: Iterator[Step], until: int) -> None:
         """Train up to this step, the loader always ahead."""
-        config, world = self.config, self.world
-        first = self.progress.step
-        coming = order[first - epoch.first_step : until - epoch.first_step]
-        pace = Pace(world, self.log, self.tell, epoch, self.store, order)
+        pace = Pace(self.world, self.log, self.tell, epoch, self.store)
         self.loader.waited_s = 0.0
-        requests = (
-            Request(world.own(rows), shifts(config, first + i, len(rows), world.rank, world.size))
-            for i, rows in enumerate(coming)
-        )
-        for rows, batch in zip(coming, self.loader.load(requests), strict=True):
-            seed_step(config, self.progress.step, world.rank)
-            loss, parts = self._loss(rows, batch)
+        for step, batch in self.loader.load(coming):
+            loss, parts = self._loss(step.to(self.device), batch)
             rate = self.state.advance(loss)
-            pace.add(self.progress.step, parts, rate, self.loader.waited_s)
-            if world.main and not pace.losses and self.progress.step < until:
+            pace.add(step, parts, rate, self.loader.waited_s)
+            if self.world.main and not pace.losses and self.progress.step < until:
                 self.state.save_between(self.description)
-        pace.flush(self.progress.step, self.loader.waited_s)
+        pace.flush(self.loader.waited_s)
 
-    def _loss(self, rows: NDArray[np.int64], batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss of this process's part of a batch; its parts (sum, KL, contrastive) to be logged."""
-        config, world, windows = self.config, self.world, self.store.windows
-        own = world.own(rows)
-        draws = draw(config, self.progress.step, len(rows), world.rank, world.size)
-        draws = draws.to(self.device)
-        prepared = self.prepare(batch, draws)
-        target, weight_B, patient_B = (
-            torch.from_numpy(values[own]).to(self.device, non_blocking=True)
-            for values in (windows["target"], self.weights, windows["patient_id"])
-        )
-        patient_BK = patient_B[:, None]
-        if draws.mix != 1:
-            target = mixed(target, draws)
-            weight_B = mixed(weight_B, draws)
-            patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
-        logits, embeddings = compute(self.stepper, prepared, config)
-        # Mean over this part, times its share: the mean over processes is that of the whole batch.
-        share = len(own) * world.size / len(rows)
-        kl = kl_loss(logits, target, weight_B) * share
+    def _loss(self, step: Step, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Loss of a step's batch; its parts (sum, KL, contrastive) to be logged."""
+        config = self.config
+        torch.manual_seed(step.seed)
+        prepared = self.prepare(batch, step.draws)
+        logits, embeddings = forward(self.stepper, prepared, config)
+        kl = kl_loss(logits, step.target, step.weight_B) * step.share
         if not embeddings:
             return kl, torch.stack([kl, kl]).detach()
         spectrogram_BE, eeg_BE = embeddings
         apart = contrastive_loss(
             spectrogram_BE,
             eeg_BE,
-            patient_BK,
+            step.patient_BK,
             kind=config.contrastive_loss,
             margin=config.contrastive_margin,
             temperature=config.contrastive_temperature,
         )
-        loss = kl + config.contrastive_weight * apart * share
+        loss = kl + config.contrastive_weight * apart * step.share
         return loss, torch.stack([loss, kl, apart]).detach()
 
     def _check(self, epoch: Epoch, *, last: bool) -> None:

@@ -65,12 +65,18 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
         (["epochs=1.5"], "epochs takes a whole number"),
         (["ema=yes"], "ema takes a number"),
         (["contrastive=maybe"], "contrastive takes true or false"),
-        (["inputs=both"], "inputs must be one of spec, eeg, spec\\+eeg; found both"),
+        (["inputs=both"], "inputs must be eeg, spec, eeg-image, raw, microvolts, or several"),
+        (["inputs=spec+spec"], "inputs must differ from each other"),
         (["fold=some"], "fold must be a fold's number, all or rotate"),
         (["spectrogram_rows=5"], "spectrogram_rows takes two whole numbers"),
         (["spectrogram_rows=200,100"], "FIRST < STOP"),
         (["contrastive=true"], "needs --inputs spec\\+eeg; found spec"),
-        (["model=resnet1d"], "needs --inputs eeg; found spec"),
+        (["model=resnet1d", "inputs=spec"], "needs --inputs eeg; found spec"),
+        (["model=resnet1d", "inputs=spec+eeg"], "needs --inputs eeg; found spec\\+eeg"),
+        (["inputs=microvolts"], "convnext_tiny does not take the input microvolts"),
+        (["eeg_model=resnet1d"], "eeg_model=resnet1d needs EEG among the inputs; found spec"),
+        (["model=mine:net", "eeg_model=resnet1d"], "takes all inputs itself"),
+        (["inputs=spec+eeg", "eeg_as=raw", "eeg_model=resnet18"], "does not take raw EEG"),
         (["inputs=eeg", "eeg_as=raw"], "left for convnext_tiny: use --model resnet1d"),
         (["epochs=1e300"], "epochs must be from 1"),
         (["pretrained=true", "weights=x.pth"], "not both"),
@@ -80,6 +86,39 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
 def test_a_setting_that_makes_no_sense_is_refused(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_config(words=words)
+
+
+@pytest.mark.parametrize(
+    ("settings", "encoders"),
+    [
+        ({}, {"spec": "convnext_tiny"}),
+        ({"model": "resnet1d"}, {"raw": "resnet1d"}),
+        ({"model": "mine:net"}, {"spec": "mine:net"}),
+        ({"inputs": "eeg"}, {"eeg-image": "convnext_tiny"}),
+        ({"inputs": "spec+eeg"}, {"spec": "convnext_tiny", "eeg-image": "convnext_tiny"}),
+        (
+            {"inputs": "spec+eeg", "eeg_as": "raw"},
+            {"spec": "convnext_tiny", "raw": "resnet1d"},
+        ),
+        ({"inputs": "spec+raw"}, {"spec": "convnext_tiny", "raw": "resnet1d"}),
+        (
+            {"inputs": "spec+eeg", "eeg_model": "resnet1d"},
+            {"spec": "convnext_tiny", "raw": "resnet1d"},
+        ),
+        (
+            {"inputs": "spec+eeg", "eeg_model": "resnet18"},
+            {"spec": "convnext_tiny", "eeg-image": "resnet18"},
+        ),
+        (
+            {"inputs": "spec+eeg", "model": "mine:net", "eeg_as": "raw"},
+            {"spec": "mine:net", "microvolts": "mine:net"},
+        ),
+    ],
+)
+def test_eeg_stands_for_what_its_model_takes(
+    settings: dict[str, Any], encoders: dict[str, str]
+) -> None:
+    assert Config(**settings).encoders == encoders
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,19 @@ from hmsstore import FEATURES, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmstrain.config import Config
 from hmstrain.data.augment import Draws, blank_stripes, draw, mixed, shifts
-from hmstrain.data.inputs import (
+from hmstrain.data.inputs import make_inputs
+from hmstrain.data.inputs.image import image_BCHW
+from hmstrain.data.inputs.prepare import (
     NetworkInputs,
     Normalisation,
     check_cleaning,
-    image_BCHW,
-    image_shape,
     measure_normalisation,
 )
+from hmstrain.distributed import World
 from hmstrain.errors import DataError
 
 CPU = torch.device("cpu")
+ALONE = World(0, 1, CPU)
 BOTH = Config(inputs="spec+eeg")
 
 
@@ -41,13 +43,14 @@ def inputs(config: Config, store: Store) -> NetworkInputs:
 def still(count: int) -> Draws:
     """Draws that change nothing."""
     calm = replace(BOTH, flip=0.0)
-    return draw(calm, 0, count, 0, 1)
+    return draw(calm, 0, count, ALONE)
 
 
 def test_images_have_the_documented_shapes_and_are_standardised(store: Store) -> None:
     prepared = inputs(BOTH, store)(tensors(store, store.select("train")), None)
-    assert prepared["spectrogram_BHW"].shape[1:] == image_shape(BOTH, "spectrogram") == (400, 300)
-    assert prepared["eeg_image_BHW"].shape[1:] == image_shape(BOTH, "eeg") == (300, 309)
+    made = make_inputs(BOTH)
+    assert prepared["spectrogram_BHW"].shape[1:] == made["spec"].shape == (400, 300)
+    assert prepared["eeg_image_BHW"].shape[1:] == made["eeg-image"].shape == (300, 309)
     rows = prepared["eeg_image_BHW"]
     assert float(rows.mean(dim=(0, 2)).abs().max()) < 1e-3
     assert float((rows.square().mean(dim=(0, 2)).sqrt() - 1).abs().max()) < 1e-3
@@ -105,7 +108,7 @@ def test_an_image_standardised_by_itself_does_not_tell_how_loud_it_was(store: St
     rows = store.select("train")[:4]
     quiet = tensors(store, rows)
     prepare = inputs(config, store)
-    mean, std = prepare.spectrogram_scale
+    mean, std = prepare.physical.scale["spectrogram"]
     loud = dict(quiet)
     loud["spectrogram"] = ((quiet["spectrogram"].float() * std + mean + 1.5) - mean) / std
     found, louder = prepare(quiet, None), prepare(loud, None)
@@ -129,8 +132,8 @@ def test_a_flip_reverses_both_signals_together(store: Store) -> None:
     spectrogram, turned = plain["spectrogram_BHW"], flipped["spectrogram_BHW"]
     torch.testing.assert_close(turned[0], spectrogram[0].flip(1))
     torch.testing.assert_close(turned[1], spectrogram[1])
-    eeg = prepare.eeg_uv(batch["eeg"], None)
-    torch.testing.assert_close(prepare.eeg_uv(batch["eeg"], drawn)[2], eeg[2].flip(0))
+    eeg, reversed_ = (prepare.physical("eeg", batch["eeg"], draws) for draws in (None, drawn))
+    torch.testing.assert_close(reversed_[2], eeg[2].flip(0))
 
 
 def test_a_swap_exchanges_sides_in_physical_units(store: Store) -> None:
@@ -138,7 +141,7 @@ def test_a_swap_exchanges_sides_in_physical_units(store: Store) -> None:
     prepare = inputs(config, store)
     batch = tensors(store, [0, 1])
     drawn = replace(still(2), swap_B=torch.tensor([True, False]))
-    eeg, swapped = prepare.eeg_uv(batch["eeg"], None), prepare.eeg_uv(batch["eeg"], drawn)
+    eeg, swapped = (prepare.physical("eeg", batch["eeg"], draws) for draws in (None, drawn))
     torch.testing.assert_close(swapped[0], eeg[0][:, list(SWAPPED_CHANNELS)])
     torch.testing.assert_close(swapped[1], eeg[1])
     physical = store.denormalise(store.gather([0]))["spectrogram"][0][:, list(SWAPPED_FEATURES)]
@@ -150,31 +153,13 @@ def test_a_swap_exchanges_sides_in_physical_units(store: Store) -> None:
 
 def test_only_the_chosen_part_of_the_signals_is_seen(store: Store) -> None:
     config = replace(BOTH, eeg_seconds=10.0, spectrogram_rows=(138, 162))
-    prepare = inputs(config, store)
     batch = tensors(store, [0])
-    whole = inputs(BOTH, store)
-    torch.testing.assert_close(
-        prepare.eeg_uv(batch["eeg"], None), whole.eeg_uv(batch["eeg"], None)[:, 4000:6000]
-    )
-    part = prepare.spectrogram(batch["spectrogram"], None)
-    torch.testing.assert_close(part, whole.spectrogram(batch["spectrogram"], None)[:, :, 138:162])
-    assert tuple(part.shape[1:]) == image_shape(config, "spectrogram")
-
-
-def test_draws_are_the_same_however_many_processes_share_a_batch() -> None:
-    config = Config(flip=0.5, swap=0.5, channel_dropout=0.3, mask=2)
-    whole = draw(config, 17, 8, 0, 1)
-    parts = [draw(config, 17, 8, rank, 2) for rank in range(2)]
-    for name in ("flip_B", "swap_B", "kept_BP", "stripes"):
-        for rank, part in enumerate(parts):
-            assert torch.equal(getattr(whole, name)[rank::2], getattr(part, name))
-    moving = replace(config, shift_s=2.0)
-    for rank in range(2):
-        own = shifts(moving, 17, 8, rank, 2)
-        assert own.tolist() == shifts(moving, 17, 8, 0, 1)[rank::2].tolist()
-    assert not torch.equal(whole.flip_B, draw(config, 18, 8, 0, 1).flip_B) or not torch.equal(
-        whole.kept_BP, draw(config, 18, 8, 0, 1).kept_BP
-    )
+    whole, part = (inputs(one, store) for one in (BOTH, config))
+    eeg, central = (one.physical("eeg", batch["eeg"], None) for one in (whole, part))
+    torch.testing.assert_close(central, eeg[:, 4000:6000])
+    image, cut = (one(batch, None)["spectrogram_BHW"] for one in (whole, part))
+    torch.testing.assert_close(cut, image[:, :, 138:162])
+    assert tuple(cut.shape[1:]) == make_inputs(config)["spec"].shape
 
 
 def test_stripes_blank_what_they_cover_and_nothing_else() -> None:
@@ -189,9 +174,7 @@ def test_mixing_takes_a_share_of_each_and_shifts_stay_within_their_limit() -> No
     drawn = replace(still(4), mix=0.25, partner_B=torch.tensor([1, 0, 3, 2]))
     x = torch.arange(4.0)[:, None]
     assert mixed(x, drawn).flatten().tolist() == [0.75, 0.25, 2.75, 2.25]
-    assert shifts(Config(), 3, 8, 0, 1) is None
-    drawn_shifts = np.concatenate(
-        [shifts(Config(shift_s=2.0), step, 32, 0, 1) for step in range(200)]
-    )
+    assert shifts(Config(), 3, 8) is None
+    drawn_shifts = np.concatenate([shifts(Config(shift_s=2.0), step, 32) for step in range(200)])
     assert drawn_shifts.min() == -400
     assert drawn_shifts.max() == 400

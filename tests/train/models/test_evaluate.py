@@ -9,11 +9,11 @@ from torch import nn
 
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.inputs import NetworkInputs, measure_normalisation
+from hmstrain.data.inputs.prepare import NetworkInputs, measure_normalisation
 from hmstrain.data.loader import make_loader
 from hmstrain.data.rows import norm_rows, training_rows
-from hmstrain.models import make_network
 from hmstrain.models.evaluate import Evaluator, loader_batch
+from hmstrain.models.network import make_network
 
 CPU = torch.device("cpu")
 

@@ -80,14 +80,13 @@ def test_swapped_windows_are_the_mirror_image(runs: dict[str, Path], store: Stor
     plain, mirrored = (trained.inputs(store, mirror=mirror) for mirror in (False, True))
     batch = {name: torch.from_numpy(array) for name, array in store.gather([3]).items()}
     left, right = CHANNELS.index("T3"), CHANNELS.index("T4")
-    before, after = plain.eeg_uv(batch["eeg"], None), mirrored.eeg_uv(batch["eeg"], None)
+    before, after = (one.physical("eeg", batch["eeg"], None) for one in (plain, mirrored))
     torch.testing.assert_close(after[..., left], before[..., right])
     torch.testing.assert_close(after[..., CHANNELS.index("Cz")], before[..., CHANNELS.index("Cz")])
     ours, theirs = FEATURES.index("LL_0.59"), FEATURES.index("RL_0.59")
-    scale = torch.tensor(trained.normalisation.spectrogram_std)
-    mean = torch.tensor(trained.normalisation.spectrogram_mean)
+    mean, scale = map(torch.tensor, trained.normalisation.scales["spec"])
     one, other = (
-        prepare.spectrogram(batch["spectrogram"], None).transpose(1, 2) * scale + mean
+        prepare(batch, None)["spectrogram_BHW"].transpose(1, 2) * scale + mean
         for prepare in (plain, mirrored)
     )
     torch.testing.assert_close(other[..., ours], one[..., theirs], atol=1e-4, rtol=1e-4)

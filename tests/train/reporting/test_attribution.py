@@ -16,8 +16,10 @@ from torch import Tensor
 from hmsstore import CLASSES, REGIONS, Store
 from hmsstore.montage import PAIRS
 from hmstrain.config import Config
+from hmstrain.data.inputs import make_input, make_inputs
+from hmstrain.data.inputs.image import IMAGE_GRID
 from hmstrain.errors import ModelError
-from hmstrain.models import make_network
+from hmstrain.models.network import make_network
 from hmstrain.reporting.attribution import (
     Explanation,
     _gradcam,
@@ -25,7 +27,6 @@ from hmstrain.reporting.attribution import (
     as_importance,
     described,
     explain,
-    last_maps,
     smooth,
 )
 from hmstrain.reporting.faithfulness import Faithfulness, measure_faithfulness
@@ -59,11 +60,11 @@ def loaded(runs: dict[str, RunFolder], kind: str) -> Trained:
 @pytest.mark.parametrize(
     ("kind", "method", "shapes"),
     [
-        ("images", "gradcam", {"spectrogram_BHW": (400, 300), "eeg_image_BHW": (300, 309)}),
-        ("images", "gradients", {"spectrogram_BHW": (400, 300), "eeg_image_BHW": (300, 309)}),
-        ("raw", "gradcam", {"eeg_raw_BPT": (18, 2000)}),
-        ("raw", "gradients", {"eeg_raw_BPT": (18, 2000)}),
-        ("patches", "gradients", {"spectrogram_BHW": (400, 300)}),
+        ("images", "gradcam", {"spec": (400, 300), "eeg-image": (300, 309)}),
+        ("images", "gradients", {"spec": (400, 300), "eeg-image": (300, 309)}),
+        ("raw", "gradcam", {"raw": (18, 2000)}),
+        ("raw", "gradients", {"raw": (18, 2000)}),
+        ("patches", "gradients", {"spec": (400, 300)}),
     ],
 )
 def test_every_kind_of_network_can_be_explained(
@@ -101,9 +102,8 @@ def planted(importance: np.ndarray[Any, Any]) -> Faithfulness:
         decides = image[:, :10, :20].mean((1, 2))
         return torch.stack([4 * decides, -4 * decides], dim=1)
 
-    return measure_faithfulness(
-        forward, {"spectrogram_BHW": torch.ones(1, 80, 120)}, {"spectrogram_BHW": importance}, 0
-    )
+    prepared = {"spec": torch.ones(1, 80, 120)}
+    return measure_faithfulness(forward, prepared, {"spec": importance}, {"spec": IMAGE_GRID}, 0)
 
 
 def test_a_map_of_what_decides_passes_and_others_fail() -> None:
@@ -128,8 +128,8 @@ def test_a_map_of_half_of_what_decides_passes_deletion_but_not_insertion() -> No
 
     half = np.zeros((80, 120), np.float32)
     half[10:15, 20:30] = 1
-    inputs = {"spectrogram_BHW": torch.ones(1, 80, 120)}
-    found = measure_faithfulness(forward, inputs, {"spectrogram_BHW": half}, 0)
+    inputs = {"spec": torch.ones(1, 80, 120)}
+    found = measure_faithfulness(forward, inputs, {"spec": half}, {"spec": IMAGE_GRID}, 0)
     assert found.deletion < found.misplaced_deletion
     assert not found.holds
 
@@ -143,7 +143,8 @@ def test_integrated_gradients_of_a_linear_network_are_its_terms_for_the_class() 
         return torch.stack([first, -first], dim=1)
 
     for target, sign in ((0, 1), (1, -1)):
-        found = _integrated(forward, {"spectrogram_BHW": image[None]}, target)["spectrogram_BHW"]
+        seen = make_inputs(Config())
+        found = _integrated(forward, {"spec": image[None]}, seen, target)["spec"]
         torch.testing.assert_close(found, (sign * weight * image).clamp(min=0))
 
 
@@ -152,14 +153,14 @@ def test_terms_for_and_against_cancel_nearby_but_traces_stay_apart() -> None:
 
     terms = torch.zeros(100, 300)
     terms[40, 150], terms[41, 151], terms[80, 20] = 1, -1, 2
-    found = _blurred(terms, image=True)
+    found = _blurred(terms, traces=False)
     assert found[40, 150] == 0
     assert found[80, 20] > 0
     assert found[30:50, 140:160].sum() < 0.5
     assert found[70:90, 10:30].sum() == pytest.approx(2, rel=1e-5)
     traces = torch.zeros(18, 2000)
     traces[3, 1000] = 1
-    found = _blurred(traces, image=False)
+    found = _blurred(traces, traces=True)
     assert found[3].sum() == pytest.approx(1, rel=1e-5)
     assert found.sum() == found[3].sum()
 
@@ -177,7 +178,7 @@ def test_gradcam_takes_the_map_after_the_last_whole_block(model: str, has_map: b
     network = make_network(config).eval()
     trunk = network.trunks["spectrogram_BHW"]
     image = torch.randn(1, 400, 300)
-    (layer,) = last_maps(network, {"spectrogram_BHW": image})
+    layer = network.last_maps["spectrogram_BHW"]
     assert (layer is not None) == has_map
     if layer is None or model == "naive_cnn":
         return
@@ -195,8 +196,8 @@ def test_inputs_compare_in_one_unit() -> None:
     from hmstrain.models.resnet1d import ResNet1D
 
     torch.manual_seed(0)
-    names = "eeg_raw_BPT", "spectrogram_BHW"
-    network = PatternNetwork({name: (ResNet1D(18), 256) for name in names}, 0.0, 0).eval()
+    names = "raw", "other"
+    network = PatternNetwork({name: ResNet1D(18) for name in names}, 0.0, 0).eval()
     with torch.no_grad():
         network.head.weight[:, :256] *= 1e-3
     inputs = {name: torch.randn(1, 18, 600) for name in names}
@@ -204,8 +205,11 @@ def test_inputs_compare_in_one_unit() -> None:
     def forward(*given: Tensor) -> Tensor:
         return network(**dict(zip(names, given, strict=True)))[0]
 
-    layers = [network.trunks[name].last_map for name in names]
-    for found in (_gradcam(forward, inputs, layers, 0, "two"), _integrated(forward, inputs, 0)):
+    seen = dict.fromkeys(names, make_input("raw", Config()))
+    for found in (
+        _gradcam(forward, inputs, network.last_maps, 0, "two"),
+        _integrated(forward, inputs, seen, 0),
+    ):
         small, large = (found[name].sum() for name in names)
         assert 0 < small < 0.02 * large
 
@@ -219,7 +223,7 @@ def test_importance_lies_over_the_traces_that_it_is_of(
     assert tuple(laid.traces) == REGIONS
     assert laid.spectrogram is not None
     whole = laid.whole_spectrogram()
-    np.testing.assert_array_equal(whole[7, 100:200], found.maps["spectrogram_BHW"][100:200, 7])
+    np.testing.assert_array_equal(whole[7, 100:200], found.maps["spec"][100:200, 7])
     raw = loaded(runs, "raw")
     found = explain(raw, store, 0, "gradients")
     laid = as_importance(found, raw)
@@ -227,7 +231,7 @@ def test_importance_lies_over_the_traces_that_it_is_of(
     assert len(laid.traces) == 18
     for number, (first, second) in enumerate(PAIRS):
         strip = laid.of_trace(f"{first}-{second}", "")
-        np.testing.assert_allclose(strip, smooth(found.maps["eeg_raw_BPT"][number]))
+        np.testing.assert_allclose(strip, smooth(found.maps["raw"][number]))
     over_electrode = laid.of_trace("F7", "")
     both = [laid.traces["Fp1-F7"], laid.traces["F7-T3"]]
     np.testing.assert_array_equal(over_electrode, np.max(both, axis=0))
@@ -236,7 +240,7 @@ def test_importance_lies_over_the_traces_that_it_is_of(
 
 
 def test_a_map_that_fails_its_test_says_so() -> None:
-    one = {"spectrogram_BHW": np.ones((400, 300), np.float32)}
+    one = {"spec": np.ones((400, 300), np.float32)}
 
     def told(beaten: int, maps: dict[str, np.ndarray[Any, Any]]) -> str:
         tested = Faithfulness(0.6, 0.4, 0.3, 0.5, beaten)
@@ -244,8 +248,8 @@ def test_a_map_that_fails_its_test_says_so() -> None:
 
     assert "NOT to be trusted: better than only 18 of 19 misplaced maps" in told(18, one)
     assert "NOT" not in told(19, one)
-    assert "no map to trust" in told(19, {"spectrogram_BHW": np.zeros((400, 300), np.float32)})
-    several = one | {"eeg_raw_BPT": np.full((18, 2000), 3, np.float32)}
+    assert "no map to trust" in told(19, {"spec": np.zeros((400, 300), np.float32)})
+    several = one | {"raw": np.full((18, 2000), 3, np.float32)}
     assert "over time, the same for all traces, spectrogram 53%, EEG 47%" in told(19, several)
 
 

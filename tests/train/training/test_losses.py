@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hmstrain.training.losses import alignment, contrastive_loss, kl_loss
+from hmstrain.models.evaluate import alignment
+from hmstrain.training.losses import contrastive_loss, kl_loss
 
 
 def test_kl_is_the_mean_over_windows_of_the_sum_over_classes() -> None:

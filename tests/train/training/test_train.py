@@ -54,7 +54,7 @@ def test_a_run_folder_holds_all_that_is_promised(store: Store, tmp_path: Path) -
     described = json.loads((path / "best" / "model.json").read_text())
     assert described["store"]["identity"] == store.identity
     assert described["versions"]["torch"] == torch.__version__.split("+")[0]
-    assert len(described["normalisation"]["spectrogram_mean"]) == 400
+    assert len(described["normalisation"]["scales"]["spec"]["mean"]) == 400
     rows = store.select("test")
     with np.load(path / "predictions.npz") as found:
         assert found["identity"] == store.identity

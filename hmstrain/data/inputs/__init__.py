@@ -1,0 +1,112 @@
+"""What networks can see of a window, by name.
+
+::
+
+    spectrogram  spec        the competition's spectrogram as an image
+    eeg_image    eeg-image   short-time spectra of the EEG's four chains as an image
+    raw_eeg      raw         the bipolar EEG itself, for 1-D encoders
+    microvolts   microvolts  the referential EEG in microvolts, for networks of one's own
+    physical     --          a signal as stored -> in physical units
+    image        --          what inputs that are images have in common
+    prepare      --          a batch as stored -> what a network takes
+
+To add an input, write a file with a class that does what `Input` says, and add a line to `INPUTS`.
+Nothing here imports PyTorch before an input is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from hmstrain.config import Config
+    from hmstrain.data.augment import Draws
+    from hmstrain.data.inputs.physical import Physical
+
+
+@dataclass(frozen=True, slots=True)
+class InputKind:
+    """What is known of an input before it is made."""
+
+    signal: str
+    """Of the store: 'eeg' or 'spectrogram'."""
+    layout: str
+    """What a model must take: 'image' (B, H, W), 'raw' (B, P, T), 'microvolts' (B, T, C)."""
+    made_by: str
+    """The class, 'module:Class'."""
+
+
+INPUTS: dict[str, InputKind] = {
+    "spec": InputKind("spectrogram", "image", "hmstrain.data.inputs.spectrogram:SpectrogramImage"),
+    "eeg-image": InputKind("eeg", "image", "hmstrain.data.inputs.eeg_image:EegImage"),
+    "raw": InputKind("eeg", "raw", "hmstrain.data.inputs.raw_eeg:RawEeg"),
+    "microvolts": InputKind("eeg", "microvolts", "hmstrain.data.inputs.microvolts:Microvolts"),
+}
+"""Inputs by name, as `--inputs` takes them."""
+
+
+class Scale(NamedTuple):
+    """What an input is standardised with: values less `mean`, over `std`, of each of its rows."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Overlay(NamedTuple):
+    """A map of importance, laid out over a window as it is drawn."""
+
+    traces: dict[str, NDArray[np.float32]]
+    """Values over time by the name of a trace, such as 'Fp1-F7', or of a whole chain, 'LL'."""
+    spectrogram: NDArray[np.float32] | None
+    """Values (400, rows) over the spectrogram."""
+
+
+class Input(Protocol):
+    """One input of a run, made by `Class(config)`."""
+
+    config: Config
+    key: str
+    """Name of what the network is given, with its axes: 'spectrogram_BHW'."""
+    argument: str
+    """Name of that argument in a network of one's own: 'image_BCHW'."""
+    grid: tuple[int | None, int]
+    """Rows and columns of parts that a map of it is taken apart into; None: trace by trace."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one window's, without the batch."""
+
+    def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale | None:
+        """Measure, on these training rows, what it is standardised with; None: it is not."""
+
+    def __call__(self, physical_BTC: Tensor, draws: Draws | None, /) -> Tensor:
+        """Make it of its signal, not yet standardised; left out is what the draws leave out."""
+
+    def upright(self, values: Tensor, /) -> Tensor:
+        """Turn (B, H, W) as the network sees it into (B, traces or rows, time), and back."""
+
+    def overlay(self, values: NDArray[np.float32], /) -> Overlay:
+        """Lay a map (traces or rows, time) of importance over the window."""
+
+
+def make_input(name: str, config: Config) -> Input:
+    """Make one input of a run."""
+    module, _, class_ = INPUTS[name].made_by.partition(":")
+    made: Any = getattr(import_module(module), class_)(config)
+    return made
+
+
+def make_inputs(config: Config) -> dict[str, Input]:
+    """Make the inputs of a run, by name."""
+    return {name: make_input(name, config) for name in config.encoders}
+
+
+def signal_names(config: Config) -> tuple[str, ...]:
+    """Names of the signals that a run reads, in the store's words."""
+    return tuple(dict.fromkeys(INPUTS[name].signal for name in config.encoders))

@@ -1,0 +1,82 @@
+"""What inputs that are images have in common.
+
+Legend: B windows, H image rows (frequency), W image columns (time), T time, C channels or features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from hmsstore.schema import SPECTROGRAM
+from hmstrain.config import Config
+from hmstrain.data.augment import Draws, blank_stripes
+from hmstrain.data.inputs import Scale
+from hmstrain.data.inputs.physical import Physical
+from hmstrain.seeds import Stream, generator
+
+FULL_IMAGE = (len(SPECTROGRAM.features), SPECTROGRAM.window_rows)
+"""Height and width of a whole spectrogram as an image: 400 frequencies, 300 rows in time."""
+IMAGE_GRID = (16, 12)
+"""Rows and columns of parts that an image is taken apart into."""
+MEASURED = 512
+"""Windows that the standardisation of an image is measured on."""
+SMALLEST_DEVIATION = 1e-3
+"""What a nearly constant image is divided by when it is standardised by itself."""
+
+
+def image_BCHW(image_BHW: Tensor, size: Sequence[int]) -> Tensor:
+    """Three equal copies of a mono image, resized (bilinear, anti-aliased) where it must be."""
+    image = image_BHW[:, None]
+    if tuple(image.shape[-2:]) != tuple(size):
+        image = functional.interpolate(
+            image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
+        )
+    return image.expand(-1, 3, -1, -1)
+
+
+def finish(image_BHW: Tensor, config: Config, draws: Draws | None) -> Tensor:
+    """Take each image's own level and contrast off if asked, and blank stripes as drawn."""
+    if config.standardise == "window":
+        centred = image_BHW - image_BHW.mean((1, 2), keepdim=True)
+        deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
+        image_BHW = centred / deviation.clamp_min(SMALLEST_DEVIATION)
+    if draws is not None and config.mask:
+        image_BHW = blank_stripes(image_BHW, draws.stripes)
+    return image_BHW
+
+
+def measure_rows(
+    made: Callable[[Tensor, None], Tensor],
+    signal: str,
+    physical: Physical,
+    rows: NDArray[np.int64],
+) -> Scale:
+    """Mean and deviation of each row of an image, over windows drawn by the seed.
+
+    Parameters
+    ----------
+    made : callable
+        The input: physical signal (B, T, C) and no draws -> image (B, H, W).
+    signal : str
+        That it is made of.
+    physical : Physical
+        Of the store.
+    rows : int64 (N,)
+        Training windows; up to 512 of them are measured.
+    """
+    drawn = generator(physical.config.seed, Stream.NORMALISATION).permutation(rows)[:MEASURED]
+    total = torch.zeros(2, 1, dtype=torch.float64)
+    for first in range(0, len(drawn), 16):
+        stored = physical.store.gather(drawn[first : first + 16], signal)[signal]
+        image = made(physical(signal, torch.from_numpy(stored).to(physical.device), None), None)
+        sums = torch.stack([image.mean(2).sum(0), image.square().mean(2).sum(0)])
+        total = total + sums.cpu().double()
+    mean, square = total / len(drawn)
+    std = (square - mean.square()).clamp_min(1e-6).sqrt()
+    return Scale(tuple(mean.tolist()), tuple(std.tolist()))

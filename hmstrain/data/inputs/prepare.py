@@ -1,0 +1,173 @@
+"""A batch as stored -> what the network takes, on its device: `NetworkInputs.__call__`.
+
+Stored values are turned back into physical ones with the statistics of the store they come from,
+augmented there, and standardised with the statistics that the run was trained with. So a model
+sees the same whichever store its windows are read from.
+
+Legend: B windows, T time, C channels or features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.data.augment import Draws, add_noise, mixed
+from hmstrain.data.inputs import INPUTS, Input, Scale, make_inputs
+from hmstrain.data.inputs.image import finish
+from hmstrain.data.inputs.physical import Physical, on_device
+from hmstrain.errors import DataError, RunError
+
+CLEANING = ("nan", "eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass")
+"""Parameters of a store that decide what its physical values mean."""
+NOISE_STREAMS = {"eeg": 0, "spectrogram": 1}
+"""What tells the noise on one signal from that on the other."""
+OLD_SCALES = {"spec": "spectrogram", "eeg-image": "image"}
+"""Inputs that checkpoints of before there were others hold, as NAME_mean and NAME_std."""
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What a run standardises its inputs with, and how its store was cleaned."""
+
+    scales: dict[str, Scale]
+    """By input; those that are not in it are not standardised."""
+    cleaning: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        scales = {name: scale._asdict() for name, scale in self.scales.items()}
+        return {"scales": scales, "cleaning": self.cleaning}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Normalisation:
+        """From what `to_json` gave, or what it gave when there were two inputs.
+
+        Raises
+        ------
+        RunError
+            It is something else.
+        """
+        try:
+            scales = value.get("scales") or {
+                name: {part: value[f"{old}_{part}"] for part in Scale._fields}
+                for name, old in OLD_SCALES.items()
+                if value.get(f"{old}_mean")
+            }
+            return cls(
+                {
+                    name: Scale(tuple(scale["mean"]), tuple(scale["std"]))
+                    for name, scale in scales.items()
+                },
+                value["cleaning"],
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise RunError("The checkpoint's normalisation is damaged.") from None
+
+
+def check_cleaning(normalisation: Normalisation, store: Store) -> None:
+    """Refuse a store whose physical values do not mean the same as those trained on.
+
+    Raises
+    ------
+    DataError
+        Naming each parameter that differs.
+    """
+    ours, theirs = normalisation.cleaning, cleaning(store)
+    different = [
+        f"{name} {theirs[name]} (trained with {ours[name]})"
+        for name in CLEANING
+        if theirs[name] != ours[name]
+    ]
+    if different:
+        raise DataError(
+            f"{store.path} was cleaned differently from the store that this run was trained on: "
+            f"{', '.join(different)}. Build a store with the run's parameters."
+        )
+
+
+def cleaning(store: Store) -> dict[str, Any]:
+    """How a store was cleaned; windows that were dropped are filled like 'zero'."""
+    chosen = {name: store.info["parameters"][name] for name in CLEANING}
+    return chosen | {"nan": "zero" if chosen["nan"] == "drop" else chosen["nan"]}
+
+
+class NetworkInputs:
+    """Turns stored batches of one store into a run's inputs; `mirror`: left and right exchanged."""
+
+    def __init__(
+        self,
+        config: Config,
+        normalisation: Normalisation,
+        store: Store,
+        device: torch.device,
+        *,
+        mirror: bool = False,
+    ) -> None:
+        self.physical = Physical(config, store, device, mirror=mirror)
+        self.inputs = make_inputs(config)
+        self.scales = {
+            name: on_device(*normalisation.scales[name], device)
+            for name in self.inputs
+            if name in normalisation.scales
+        }
+
+    def __call__(self, batch: Mapping[str, Tensor], draws: Draws | None) -> dict[str, Tensor]:
+        """Prepare a batch.
+
+        Parameters
+        ----------
+        batch : dict of float16 tensors on the device
+            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), whichever the run reads.
+        draws : Draws, optional
+            Augmentation; none for evaluation.
+
+        Returns
+        -------
+        dict of float32 tensors
+            What each input of the run makes of them, under its key.
+        """
+        physical = {name: self.physical(name, stored, draws) for name, stored in batch.items()}
+        return {
+            one.key: self._prepared(name, one, physical[INPUTS[name].signal], draws)
+            for name, one in self.inputs.items()
+        }
+
+    def _prepared(self, name: str, one: Input, physical_BTC: Tensor, draws: Draws | None) -> Tensor:
+        """One input, standardised, augmented and mixed."""
+        kind = INPUTS[name]
+        values = one(physical_BTC, draws)
+        if name in self.scales:
+            mean, std = self.scales[name]
+            values = (values - mean[:, None]) / std[:, None]
+        if kind.layout == "image":
+            values = finish(values, one.config, draws)
+        if draws is None:
+            return values
+        if kind.layout != "microvolts":  # whose unit is not its own deviation
+            values = add_noise(values, draws, NOISE_STREAMS[kind.signal])
+        return mixed(values, draws)
+
+
+def measure_normalisation(
+    config: Config, store: Store, rows: NDArray[np.int64], device: torch.device
+) -> Normalisation:
+    """Collect what a run standardises its inputs with.
+
+    Parameters
+    ----------
+    rows : int64 (N,)
+        Training windows.
+    """
+    physical = Physical(config, store, device)
+    measured = {name: one.measure(physical, rows) for name, one in make_inputs(config).items()}
+    scales = {name: scale for name, scale in measured.items() if scale is not None}
+    return Normalisation(scales, cleaning(store))

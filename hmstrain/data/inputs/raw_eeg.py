@@ -1,0 +1,50 @@
+"""EEG in microvolts -> what 1-D encoders see: the bipolar montage, filtered, clipped, scaled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmsstore.montage import PAIRS
+from hmsstore.schema import EEG
+from hmstrain.config import Config
+from hmstrain.data.augment import Draws
+from hmstrain.data.eeg import bipolar, raw_input
+from hmstrain.data.inputs import Overlay
+from hmstrain.data.inputs.physical import Physical
+
+TRACE_GRID = (None, 12)
+"""Each trace by itself, in twelve parts."""
+
+
+class RawEeg:
+    """The longitudinal bipolar montage, 18 traces: (18, T)."""
+
+    key = "eeg_raw_BPT"
+    argument = "eeg_raw_BPT"
+    grid = TRACE_GRID
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """18 traces, and the samples of the part of the EEG that is used."""
+        return len(PAIRS), round(self.config.eeg_seconds * EEG.row_rate_hz)
+
+    def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> None:
+        """Measure nothing: the scale is fixed."""
+
+    def __call__(self, eeg_uv_BTC: Tensor, draws: Draws | None, /) -> Tensor:
+        """Traces (B, 18, T); those that the draws leave out are 0."""
+        raw_BPT = raw_input(bipolar(eeg_uv_BTC))
+        return raw_BPT if draws is None else raw_BPT * draws.kept_BP[..., None]
+
+    def upright(self, values: Tensor, /) -> Tensor:
+        """The traces as they are."""
+        return values
+
+    def overlay(self, values: NDArray[np.float32], /) -> Overlay:
+        """Each trace's values over it."""
+        return Overlay({f"{a}-{b}": row for (a, b), row in zip(PAIRS, values, strict=True)}, None)

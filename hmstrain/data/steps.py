@@ -1,0 +1,106 @@
+"""An epoch -> its steps, each with all that it draws from the run's seed and its own number.
+
+So a run that is resumed, or shared out over another number of processes, sees the same windows,
+changed in the same ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.data.augment import Draws, draw, mixed, network_seed, shifts
+from hmstrain.data.rows import Epoch, Rows, batches, epoch_order, row_weights, training_rows
+from hmstrain.distributed import World
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of training: B windows of this process, out of those of all processes.
+
+    As what a loader is asked for, it has their rows and shifts.
+    """
+
+    number: int
+    """From 0, over the whole run."""
+    batch: Rows
+    """Of all processes."""
+    rows: Rows
+    """Of this process, int64 (B,)."""
+    share: float
+    """What the mean over this process's windows is multiplied by, so that the mean over processes
+    is that over the whole batch: 1 where all have equally many."""
+    shift: NDArray[np.int64] | None
+    """Samples that each window is moved by, as far as there is room."""
+    draws: Draws
+    """How each window is augmented."""
+    target: Tensor
+    """float32 (B, classes), mixed as the windows are."""
+    weight_B: Tensor
+    """float32, of each window in the loss, mixed too."""
+    patient_BK: Tensor
+    """int64: whose windows they are; both patients (K = 2) of mixed windows."""
+    seed: int
+    """Of what the network itself draws, such as dropout."""
+
+    def to(self, device: torch.device) -> Step:
+        """On another device."""
+        return replace(
+            self,
+            draws=self.draws.to(device),
+            target=self.target.to(device, non_blocking=True),
+            weight_B=self.weight_B.to(device, non_blocking=True),
+            patient_BK=self.patient_BK.to(device, non_blocking=True),
+        )
+
+
+def steps(
+    config: Config, store: Store, epoch: Epoch, world: World, first: int = 0
+) -> Iterator[Step]:
+    """Yield the steps of an epoch from one on, as one process takes its part in them.
+
+    Parameters
+    ----------
+    epoch : Epoch
+        With the number of its own first step.
+    world : World
+        The processes that share each batch: this one takes every `world.size`-th window of it.
+    first : int
+        Number of the step to begin with; those before it are left out, and change nothing.
+    """
+    windows = store.windows
+    candidates = training_rows(config, store, epoch.fold, epoch.min_votes)
+    weights = row_weights(config, store, candidates)
+    order = batches(epoch, epoch_order(config, store, candidates, epoch.number))
+    for number in range(max(first, epoch.first_step), epoch.first_step + epoch.steps):
+        batch = order[number - epoch.first_step]
+        rows: Rows = world.own(batch)
+        shift = shifts(config, number, len(batch))
+        draws = draw(config, number, len(batch), world)
+        target, weight_B, patient_B = (
+            torch.from_numpy(values[rows])
+            for values in (windows["target"], weights, windows["patient_id"])
+        )
+        patient_BK = patient_B[:, None]
+        if draws.mix != 1:
+            target, weight_B = mixed(target, draws), mixed(weight_B, draws)
+            patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
+        yield Step(
+            number,
+            batch,
+            rows,
+            len(rows) * world.size / len(batch),
+            None if shift is None else world.own(shift),
+            draws,
+            target,
+            weight_B,
+            patient_BK,
+            network_seed(config, number, world.rank),
+        )

@@ -1,0 +1,81 @@
+"""A word -> the models whose names hold it, with their parameters and what they see.
+
+Those of `MODELS` are known without PyTorch or timm; others are timm's, and are made to be counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmstrain.errors import ModelError
+from hmstrain.models import MODELS
+
+MOST = 60
+"""Models of timm that are made to be counted, at most."""
+RAW = "raw EEG, 18 bipolar channels"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One row of the list."""
+
+    model: str
+    parameters: int | None
+    """Trained values; None if that cannot be told."""
+    takes: str
+    """What it sees, or why it cannot be made."""
+
+
+def list_models(word: str = "") -> tuple[list[Listed], int | None]:
+    """List built-in models, or those of timm too that have a word in their name.
+
+    Returns
+    -------
+    list of Listed
+        In the order of `MODELS`, then by name; at the end, what stands for one's own network.
+    int or None
+        How many more have that word; None without a word.
+
+    Raises
+    ------
+    ModelError
+        There is none.
+    """
+    rows = [
+        Listed(
+            name,
+            model.parameters,
+            f"images 3 x {model.size[0]} x {model.size[1]}" if model.size else RAW,
+        )
+        for name, model in MODELS.items()
+        if (word.lower() in name if word else model.listed)
+    ]
+    more = None
+    if word:
+        import timm
+
+        others = [name for name in timm.list_models() if word.lower() in name]
+        others = [name for name in others if name not in MODELS]
+        if not rows and not others:
+            raise ModelError(f"There is no model with {word!r} in its name.")
+        rows += [_made(name) for name in others[:MOST]]
+        more = len(others[MOST:])
+    return [*rows, Listed("package.module:function", None, "your own network")], more
+
+
+def _made(name: str) -> Listed:
+    """Make a network of timm's and tell what it is."""
+    import torch
+
+    from hmstrain.config import Config
+    from hmstrain.models.network import count_parameters, make_network
+    from hmstrain.models.timm_backbone import TimmTrunk
+
+    try:
+        with torch.device("cpu"):
+            network = make_network(Config(model=name))
+        trunk = next(module for module in network.modules() if isinstance(module, TimmTrunk))
+    except Exception as error:  # whatever a model of timm's may stumble on
+        return Listed(name, None, str(error))
+    takes = f"images 3 x {trunk.size[0]} x {trunk.size[1]}"
+    return Listed(name, count_parameters(network), takes)
