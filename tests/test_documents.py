@@ -237,3 +237,27 @@ def test_search_works_from_files_and_no_page_asks_the_network(site: Path) -> Non
         page.get_by_role("link", name=re.compile("hmsprep", re.I)).first.wait_for()
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_the_registries_and_files_that_extending_names_exist() -> None:
+    text = (ROOT / "docs" / "extending.md").read_text()
+    named = re.findall(r"`(\w+)`\s+in\s+`([\w/]+\.py)`", text)
+    assert len(named) >= 7
+    for registry, path in named:
+        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        module = importlib.import_module(module.__name__.removesuffix(".__init__"))
+        assert hasattr(module, registry), f"{registry} in {path}"
+    for path in re.findall(r"`((?:hms|tests/)[\w/]+(?:\.py|/))`", text):
+        assert (ROOT / path).exists() or "NAME" in path, path
+
+
+def test_python_about_training_and_sweeps_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks((ROOT / "docs" / "python.md").read_text(), "python"))
+    full = "small = dict(image_size=128, fraction=0.2, epochs=2)"
+    assert full in code
+    code = code.replace(full, "small = dict(image_size=32, batch_size=8, steps=1)")
+    exec(compile(code, "python.md", "exec"), {})
+    assert (tmp_path / "sweep" / "1" / "metrics.json").is_file()
