@@ -13,6 +13,7 @@ from hmsprep.processes import Progress, silent
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
+from hmsstore.gaps import check_gaps, count_missing
 from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
 from hmsstore.schema import SPLITS
 from hmsstore.spec import Signal
@@ -26,7 +27,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
 
     Seal, size and checksum of every file, files that should not be there, shard indexes, that every
     recorded value is finite, and that the tables agree with each other: spans, starts, votes and
-    targets, recordings, folds and splits without leak.
+    targets, recordings, gaps, folds and splits without leak.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
     for name, signal in opened.spec.signals.items():
         problems += _check_placement(opened, name, signal)
         problems += _check_shards(opened, name, signal)
-    return problems + _check_labels(opened)
+    return problems + gap_problems(opened) + _check_labels(opened)
 
 
 def unknown_files(path: Path, known: set[str]) -> list[str]:
@@ -151,6 +152,23 @@ def _check_shards(store: Store, name: str, signal: Signal) -> list[str]:
             if not np.isnan(values[block][~recorded[block]]).all():
                 problems.append(f"{name}/c/{number}/0: values where no recording is")
                 break
+    return problems
+
+
+def gap_problems(store: Store) -> list[str]:
+    """Check the tables of gaps, and that windows miss what these say; older stores have none."""
+    problems = []
+    for name, gaps in (store.gaps or {}).items():
+        signal, windows = store.spec.signals[name], store.windows
+        features = len(signal.features)
+        if found := check_gaps(gaps, store.recordings[name], features):
+            problems += [f"gaps/{name}: {problem}" for problem in found]
+            continue
+        span, start = windows[f"{name}_span_start"], windows[f"{name}_start"]
+        missing = count_missing(gaps, span, start, signal.window_rows, features)
+        share = (missing / (signal.window_rows * features)).astype(np.float32)
+        wrong = share != windows[f"{name}_nan_fraction"]
+        problems += _rows(wrong, f"{name}_nan_fraction disagrees with the gaps")
     return problems
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hmsstore
-from hmsstore.schema import RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
+from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
@@ -114,10 +114,18 @@ def table_rows(text: str, heading: str) -> list[list[str]]:
 
 def test_format_md_lists_the_columns_that_the_code_has() -> None:
     text = (ROOT / "store" / "FORMAT.md").read_text()
-    names = {"<i8": "int64", "<i4": "int32", "|i1": "int8", "<f8": "float64", "<f4": "float32"}
+    names = {
+        "<i8": "int64",
+        "<i4": "int32",
+        "<i2": "int16",
+        "|i1": "int8",
+        "<f8": "float64",
+        "<f4": "float32",
+    }
     for heading, columns in (
         ("## Table of windows", WINDOW_COLUMNS),
         ("## Tables of recordings", RECORDING_COLUMNS),
+        ("## Tables of gaps", GAP_COLUMNS),
     ):
         rows = table_rows(text, heading)
         assert [row[0] for row in rows] == [column.name for column in columns]

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hmsprep import processes
-from hmsprep.building.description import final_windows, store_info
 from hmsprep.building.durable import locked
-from hmsprep.building.journal import Journal
+from hmsprep.building.journal import Journal, finished_shards
 from hmsprep.building.passes import Passes
 from hmsprep.building.seal import seal
 from hmsprep.building.site import Site, State
@@ -25,7 +24,6 @@ from hmsprep.planning.load import Planned
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import Progress, silent
 from hmsstore import Store, StoreError
-from hmsstore.arrays import shard_name
 
 WORTH_KEEPING = 8
 """Finished shards (of some 64 MB) that stay when the build stops at bad data."""
@@ -83,13 +81,18 @@ def build(
             if state is not State.SEALED:
                 with _kept_if_useful(site):
                     _check_space(dataset.plan, site, workers)
-                    _fill(site, dataset, workers, executor, progress)
+                    _fill(site, dataset, workers, executor, force, progress)
             site.finish(force=force)
     return state
 
 
 def _fill(
-    site: Site, dataset: Planned, workers: int, executor: Executor | None, progress: Progress
+    site: Site,
+    dataset: Planned,
+    workers: int,
+    executor: Executor | None,
+    force: bool,
+    progress: Progress,
 ) -> None:
     """Take the folder of the store in the making to its seal."""
     plan = dataset.plan
@@ -98,11 +101,9 @@ def _fill(
         with processes.executor(workers, executor) as pool:
             # One task more than workers, so that none waits for this process.
             passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
+            passes.check_versions(force=force)
             statistics = passes.run()
-        windows = final_windows(plan, journal)
-        info = store_info(plan, journal, statistics, windows)
-        shards = {shard_name(*key): (d.size, d.crc) for key, d in sorted(journal.written.items())}
-        seal(site.building, site.partial, plan, windows, shards, info)
+        seal(site, plan, journal, statistics)
     finally:
         journal.close()
 
@@ -132,8 +133,8 @@ def _kept_if_useful(site: Site) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        done = site.journal.read_bytes().count(b"\n") if site.journal.exists() else 0
-        if done < (WORTH_KEEPING if isinstance(error, DataError) else 1):
+        enough = WORTH_KEEPING if isinstance(error, DataError) else 1
+        if finished_shards(site.journal) < enough:
             site.discard(site.building)
         raise
 

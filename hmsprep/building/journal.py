@@ -10,43 +10,13 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmsprep.building.values.statistics import Moments
-from hmsprep.building.worker import Ingested, Normalised
+from hmsprep.building.tasks import Ingested, Key, Normalised
 
-Key = tuple[str, int]
-"""Signal and number of a shard."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A shard that was read into its scratch file."""
-
-    size: int
-    crc: int
-    moments: Moments
-    missing: dict[int, int]
-    """Row of the window table -> missing values in the window, where there are any."""
-    fingerprints: dict[str, tuple[int, int]]
-    """Source file -> size and CRC-32."""
-    stamps: dict[str, list[int]]
-    """Source file -> how it looked before it was read."""
-    saturated: int
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A final shard under its name, and what it was made from."""
-
-    size: int
-    crc: int
-    scratch_crc: int
-    statistics: str
-    """Digest of the statistics that it was normalised with."""
-    saturated: int
+JOURNAL_VERSION = 2
+"""Changes when an unfinished build can no longer be resumed. 1 kept no gaps."""
 
 
 class Journal:
@@ -54,14 +24,17 @@ class Journal:
 
     Attributes
     ----------
-    read, written : dict
-        What is done, by signal and shard.
+    read : dict of Ingested
+        Shards that were read into their scratch files, by signal and number.
+    written : dict of Normalised
+        Final shards under their names, likewise.
+    versions : dict of str to str, optional
+        Of the packages that made the shards noted last; None at the start.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.read: dict[Key, Read] = {}
-        self.written: dict[Key, Written] = {}
+        self._forget()
         whole = 0
         text = path.read_bytes() if path.exists() else b""
         for line in text.splitlines(keepends=True):
@@ -73,39 +46,22 @@ class Journal:
         self._file = path.open("ab")
         self._file.truncate(whole)
 
-    def add_read(self, result: Ingested, stamps: dict[str, list[int]]) -> None:
+    def add_read(self, report: Ingested) -> None:
         """Note that a shard was read."""
-        self._append(
-            {
-                "stage": "ingest",
-                "signal": result.signal,
-                "shard": result.shard,
-                "bytes": result.size,
-                "crc32": result.crc,
-                "moments": result.moments.to_json(),
-                "missing": list(result.missing.items()),
-                "sources": [
-                    [name, size, crc, stamps[name]]
-                    for name, (size, crc) in result.fingerprints.items()
-                ],
-                "saturated": result.saturated,
-            }
-        )
+        self._append({"stage": "ingest"} | report.to_json())
 
-    def add_written(self, result: Normalised, scratch_crc: int, statistics: str) -> None:
+    def add_written(self, report: Normalised) -> None:
         """Note that a final shard stands under its name."""
-        self._append(
-            {
-                "stage": "normalise",
-                "signal": result.signal,
-                "shard": result.shard,
-                "bytes": result.size,
-                "crc32": result.crc,
-                "scratch_crc32": scratch_crc,
-                "statistics": statistics,
-                "saturated": result.saturated,
-            }
-        )
+        self._append({"stage": "normalise"} | report.to_json())
+
+    def add_versions(self, versions: dict[str, str]) -> None:
+        """Note which versions of packages make the shards noted from now on."""
+        self._append({"stage": "versions", "versions": versions})
+
+    def restart(self) -> None:
+        """Forget all that was noted."""
+        self._file.truncate(0)
+        self._forget()
 
     def close(self) -> None:
         """Close the file."""
@@ -118,23 +74,24 @@ class Journal:
         os.fsync(self._file.fileno())
         self._remember(entry)
 
+    def _forget(self) -> None:
+        self.read: dict[Key, Ingested] = {}
+        self.written: dict[Key, Normalised] = {}
+        self.versions: dict[str, str] | None = None
+
     def _remember(self, entry: dict[str, Any]) -> None:
-        key = (entry["signal"], entry["shard"])
-        if entry["stage"] == "normalise":
-            self.written[key] = Written(
-                entry["bytes"],
-                entry["crc32"],
-                entry["scratch_crc32"],
-                entry["statistics"],
-                entry["saturated"],
-            )
-            return
-        self.read[key] = Read(
-            entry["bytes"],
-            entry["crc32"],
-            Moments.from_json(entry["moments"]),
-            {int(window): int(count) for window, count in entry["missing"]},
-            {name: (size, crc) for name, size, crc, _ in entry["sources"]},
-            {name: stamp for name, _, _, stamp in entry["sources"]},
-            entry["saturated"],
-        )
+        if entry["stage"] == "versions":
+            self.versions = entry["versions"]
+        elif entry["stage"] == "normalise":
+            written = Normalised.from_json(entry)
+            self.written[written.key] = written
+        else:
+            read = Ingested.from_json(entry)
+            self.read[read.key] = read
+
+
+def finished_shards(path: Path) -> int:
+    """Count what the journal of a build notes as done, in both passes together."""
+    if not path.exists():
+        return 0
+    return sum(b'"stage":"versions"' not in line for line in path.read_bytes().splitlines())

@@ -7,16 +7,19 @@ journal. So a worker that outlives its parent for a moment can spoil nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Executor
+from pathlib import Path
 
 import numpy as np
 
 from hmsprep.building.durable import put_in_place
-from hmsprep.building.journal import Journal, Key
+from hmsprep.building.journal import Journal
 from hmsprep.building.site import Site
+from hmsprep.building.tasks import IngestTask, Key, NormaliseTask, Piece, Stamps
 from hmsprep.building.values.statistics import Statistics, finish, merge
-from hmsprep.building.worker import IngestTask, NormaliseTask, Piece, ingest, normalise
+from hmsprep.building.versions import difference, versions
+from hmsprep.building.worker import ingest, normalise
 from hmsprep.errors import BuildError
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.planning.plan import Plan
@@ -65,6 +68,57 @@ class Passes:
             "the time. Check the disk and the data, then run the same command again."
         )
 
+    def check_versions(self, *, force: bool) -> None:
+        """Make sure that the installed packages make what those made that the build began with.
+
+        Where versions differ, one finished shard of each signal is built again and compared. With
+        `force` a build that cannot be resumed is begun anew.
+
+        Raises
+        ------
+        BuildError
+            A shard comes out otherwise, and `force` is false.
+        """
+        before, now = self.journal.versions, versions()
+        if before == now:
+            return
+        if before is not None and (shard := self._shard_that_differs()):
+            if not force:
+                was, is_ = difference(before, now)
+                raise BuildError(
+                    f"{self.site.building} was begun with {was}; with {is_}, as installed here, "
+                    f"{shard} comes out with other bytes. Install the versions that it was begun "
+                    "with, or use --force to discard it and start anew."
+                )
+            self.journal.restart()
+        self.journal.add_versions(now)
+
+    def _shard_that_differs(self) -> str:
+        """Build one finished shard of each signal again; name the first that comes out otherwise.
+
+        Shards whose source files have changed since do not count: they are built again anyway.
+        """
+        done = [key for key in self.keys if self._is_read(key)]
+        statistics = self._statistics() if len(done) == len(self.keys) else {}
+        for name in self.plan.spec.signals:
+            mine = [key for key in done if key[0] == name]
+            if not mine:
+                continue
+            written = [key for key in mine if statistics and self._is_written(key, statistics)]
+            key = (written or mine)[0]
+            ((scratch, read),) = run_tasks(self.pool, ingest, [self._ingest_task(key)], 1)
+            same = read.to_json() == self.journal.read[key].to_json()
+            if same and written:
+                task = self._normalise_task(key, scratch, statistics[name])
+                ((final, report),) = run_tasks(self.pool, normalise, [task], 1)
+                same = report.to_json() == self.journal.written[key].to_json()
+                if final is not None:
+                    final.unlink()
+            scratch.unlink()
+            if not same:
+                return shard_name(*key)
+        return ""
+
     def _is_read(self, key: Key) -> bool:
         """Whether a shard was read, from files that are as they were then."""
         done = self.journal.read.get(key)
@@ -82,60 +136,57 @@ class Passes:
             and final.stat().st_size == done.size
         )
 
-    def _stamps(self, key: Key) -> dict[str, list[int]]:
+    def _stamps(self, key: Key) -> Stamps:
         return {piece.file: self.source.files.stamp(piece.file) for piece in self.pieces[key]}
 
     def _read(self, keys: list[Key]) -> None:
         """First pass: source files -> scratch shards."""
-        stamps: dict[Key, dict[str, list[int]]] = {}
-
-        def tasks() -> Iterator[IngestTask]:
-            for key in keys:
-                stamps[key] = self._stamps(key)
-                yield IngestTask(
-                    self.source.path,
-                    *key,
-                    pieces=self.pieces[key],
-                    parameters=self.plan.parameters,
-                    partial=self.site.partial,
-                )
-
         left = set(keys)
         self._tell("ingest", left)
-        for result in run_tasks(self.pool, ingest, tasks(), self.at_once):
-            key = (result.signal, result.shard)
-            result.file.replace(self.site.scratch(*key))
-            self.journal.add_read(result, stamps[key])
-            left.discard(key)
+        tasks = map(self._ingest_task, keys)
+        for file, report in run_tasks(self.pool, ingest, tasks, self.at_once):
+            file.replace(self.site.scratch(*report.key))
+            self.journal.add_read(report)
+            left.discard(report.key)
             self._tell("ingest", left)
 
     def _write(self, keys: list[Key], statistics: dict[str, Statistics]) -> None:
         """Second pass: scratch shards -> final shards."""
-        tasks = (
-            NormaliseTask(
-                *key,
-                chunk=self.plan.spec.signals[key[0]].chunk,
-                rows=self.plan.rows_in_shard(*key),
-                shard_rows=self.plan.parameters.shard_rows(key[0]),
-                scratch=self.site.scratch(*key),
-                scratch_crc=self.journal.read[key].crc,
-                statistics=statistics[key[0]],
-                zscore=self.plan.parameters.normalise == "zscore",
-                partial=self.site.partial,
-            )
-            for key in keys
-        )
         left = set(keys)
         self._tell("normalise", left)
-        for result in run_tasks(self.pool, normalise, tasks, self.at_once):
-            key = (result.signal, result.shard)
-            if result.file is not None:
-                put_in_place(result.file, self.site.building / shard_name(*key))
-                made_with = digest(statistics[key[0]].to_json())
-                self.journal.add_written(result, self.journal.read[key].crc, made_with)
-                left.discard(key)
-            self.site.scratch(*key).unlink()
+        tasks = (
+            self._normalise_task(key, self.site.scratch(*key), statistics[key[0]]) for key in keys
+        )
+        for file, report in run_tasks(self.pool, normalise, tasks, self.at_once):
+            if file is not None:
+                put_in_place(file, self.site.building / shard_name(*report.key))
+                self.journal.add_written(report)
+                left.discard(report.key)
+            self.site.scratch(*report.key).unlink()
             self._tell("normalise", left)
+
+    def _ingest_task(self, key: Key) -> IngestTask:
+        return IngestTask(
+            self.source.path,
+            *key,
+            pieces=self.pieces[key],
+            parameters=self.plan.parameters,
+            stamps=self._stamps(key),
+            partial=self.site.partial,
+        )
+
+    def _normalise_task(self, key: Key, scratch: Path, statistics: Statistics) -> NormaliseTask:
+        return NormaliseTask(
+            *key,
+            chunk=self.plan.spec.signals[key[0]].chunk,
+            rows=self.plan.rows_in_shard(*key),
+            shard_rows=self.plan.parameters.shard_rows(key[0]),
+            scratch=scratch,
+            scratch_crc=self.journal.read[key].crc,
+            statistics=statistics,
+            zscore=self.plan.parameters.normalise == "zscore",
+            partial=self.site.partial,
+        )
 
     def _statistics(self) -> dict[str, Statistics]:
         """Merge the moments of all shards in plan order."""
@@ -160,27 +211,22 @@ class Passes:
 def shard_pieces(plan: Plan, source: KaggleData) -> dict[Key, tuple[Piece, ...]]:
     """Say what each shard holds, piece by piece in plan order."""
     pieces: dict[Key, list[Piece]] = defaultdict(list)
-    for name, signal in plan.spec.signals.items():
+    for name in plan.spec.signals:
         segments = plan.segments[name]
         training = plan.training(name)
         ids, recording = np.unique(segments.recording, return_inverse=True)
         needed = np.zeros(len(ids), np.int64)
         np.maximum.at(needed, recording, segments.source_start + segments.rows)
-        by_segment = np.argsort(segments.of_window, kind="stable")
-        edges = np.searchsorted(segments.of_window[by_segment], np.arange(len(segments.start) + 1))
-        starts = signal.row_at(plan.columns[f"{name}_offset_s"])
         for index in np.argsort(segments.start).tolist():
-            windows = by_segment[edges[index] : edges[index + 1]]
             pieces[name, int(segments.shard[index])].append(
                 Piece(
                     file=source.file_name(name, int(segments.recording[index])),
                     source_start=int(segments.source_start[index]),
                     rows=int(segments.rows[index]),
                     shared=int(segments.shared[index]),
+                    start=int(segments.start[index]),
                     training=bool(training[index]),
                     needed_rows=int(needed[recording[index]]),
-                    windows=tuple(windows.tolist()),
-                    window_starts=tuple(starts[windows].tolist()),
                 )
             )
     return {key: tuple(value) for key, value in pieces.items()}

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from hmsprep.building.durable import write_file
+from hmsprep.building.journal import JOURNAL_VERSION
 from hmsprep.errors import BuildError
-from hmsprep.planning.plan import Plan, versions
+from hmsprep.planning.plan import Plan
 from hmsstore import StoreError
 from hmsstore.atomic import sync
 from hmsstore.manifest import (
@@ -37,7 +38,6 @@ from hmsstore.manifest import (
     check_sizes,
     parse_manifest,
 )
-from hmsstore.spec import HMS
 
 
 class State(Enum):
@@ -135,7 +135,7 @@ class Site:
         if self.store.exists():
             manifest = self._own_store()
             if not force:
-                if manifest is not None and manifest.plan == plan.hash:
+                if manifest is not None and _is_of(self.store, manifest, plan):
                     return State.BUILT
                 found = "a damaged store" if manifest is None else "a store of another plan"
                 raise BuildError(
@@ -211,12 +211,21 @@ class Site:
             except StoreError:
                 manifest = None
             if manifest is not None and not check_sizes(self.building, manifest):
-                if manifest.plan == plan.hash:
+                if _is_of(self.building, manifest, plan):
                     return State.SEALED
                 self._discard_other(force, "it is sealed, and of another plan")
             else:
                 self.discard(self.building)
         elif self.plan.is_file():
+            if self._is_of_another_version():
+                if not force:
+                    raise BuildError(
+                        f"{self.building} was begun by another version of hms-eeg, whose notes "
+                        "this one cannot use. Finish it with that version, or use --force to "
+                        "discard it and start anew."
+                    )
+                self.discard(self.building)
+                return State.NEW
             reason = self._difference(plan)
             if not reason:
                 return State.RESUMED
@@ -232,17 +241,24 @@ class Site:
         ours = _description(plan)
         try:
             theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
+            if theirs["spec"] != ours["spec"]:
+                return "its classes or signals are others"
+            for key, value in ours["parameters"].items():
+                if theirs["parameters"].get(key) != value:
+                    return f"there {key} is {theirs['parameters'].get(key)}, here {value}"
             if theirs["plan"] == ours["plan"]:
                 return ""
-            if theirs.get("spec", HMS.to_json()) != ours["spec"]:
-                return "its classes or signals are others"
-            for part in ("parameters", "versions"):
-                for key, value in ours[part].items():
-                    if theirs[part].get(key) != value:
-                        return f"there {key} is {theirs[part].get(key)}, here {value}"
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"
-        return "the table of windows, or the files that are there, are others"
+        return "the table of windows, the files that are there, or how they are split, are others"
+
+    def _is_of_another_version(self) -> bool:
+        """Whether another version of this program began the build, with other notes."""
+        try:
+            found: object = json.loads(self.plan.read_bytes()).get("journal")
+        except (ValueError, AttributeError):
+            return False
+        return found != JOURNAL_VERSION
 
     def _discard_other(self, force: bool, reason: str) -> None:
         if not force:
@@ -256,8 +272,17 @@ class Site:
 def _description(plan: Plan) -> dict[str, Any]:
     """Describe a plan so that a difference can be named."""
     return {
+        "journal": JOURNAL_VERSION,
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),
-        "versions": versions(),
         "spec": plan.spec.to_json(),
     }
+
+
+def _is_of(folder: Path, manifest: Manifest, plan: Plan) -> bool:
+    """Whether the sealed store in this folder is of this very plan."""
+    try:
+        info = json.loads((folder / "zarr.json").read_bytes())["attributes"]["hms"]
+        return plan.is_of(manifest.plan, info)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False

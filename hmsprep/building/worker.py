@@ -7,7 +7,6 @@ write only a temporary file under a name of their own; naming and recording it i
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,101 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
-from hmsprep.building.values.clean import clean, missing_in_windows, missing_values
+from hmsprep.building.tasks import Ingested, IngestTask, Normalised, NormaliseTask, Piece
+from hmsprep.building.values.clean import clean, missing_values
 from hmsprep.building.values.float16 import from_float16, rows_to_float16, to_float16
-from hmsprep.building.values.statistics import Moments, Statistics, moments
+from hmsprep.building.values.gaps import find_gaps, no_gaps
+from hmsprep.building.values.statistics import Moments, moments
 from hmsprep.errors import DataError, several
 from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.parameters import HALF_MAX, Parameters
+from hmsstore.manifest import digest
 from hmsstore.schema import DTYPE
 from hmsstore.spec import Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One segment of a recording to store, and the windows on it."""
-
-    file: str
-    source_start: int
-    rows: int
-    shared: int
-    training: bool
-    """Whether its samples count in the statistics."""
-    needed_rows: int
-    """Rows that the file must have for the recording's last window in the table."""
-    windows: tuple[int, ...]
-    """Rows of the window table on this segment."""
-    window_starts: tuple[int, ...]
-    """First rows of these windows in the source file."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestTask:
-    """Read, clean and concatenate the recordings of one shard."""
-
-    source: Path
-    signal: str
-    shard: int
-    pieces: tuple[Piece, ...]
-    parameters: Parameters
-    partial: Path
-    """Folder for the scratch file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """A scratch shard, and what was learned while reading it."""
-
-    file: Path
-    """Where it lies for the time being."""
-    signal: str
-    shard: int
-    size: int
-    crc: int
-    moments: Moments
-    missing: dict[int, int]
-    """Row of the window table -> missing values in the window, where there are any."""
-    fingerprints: dict[str, tuple[int, int]]
-    """KaggleData file -> size and CRC-32."""
-    saturated: int
-    """Stored values that no clip limited and half precision cannot hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class NormaliseTask:
-    """Turn one scratch shard into the final one."""
-
-    signal: str
-    shard: int
-    chunk: tuple[int, int]
-    """Rows of a window, and features."""
-    rows: int
-    """Rows of the shard in the array, filling included."""
-    shard_rows: int
-    scratch: Path
-    scratch_crc: int
-    statistics: Statistics
-    zscore: bool
-    partial: Path
-    """Folder for the final file, not yet under its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Normalised:
-    """A final shard, not yet under its name."""
-
-    file: Path | None
-    """None: the scratch shard was damaged."""
-    signal: str
-    shard: int
-    size: int
-    crc: int
-    saturated: int
-
-
-def ingest(task: IngestTask) -> Ingested:
+def ingest(task: IngestTask) -> tuple[Path, Ingested]:
     """Read the recordings of a shard into a scratch file of float16 (rows, features).
+
+    Returns
+    -------
+    file : Path
+        Where the scratch file lies for the time being.
+    report : Ingested
+        What was learned.
 
     Raises
     ------
@@ -133,15 +60,15 @@ def ingest(task: IngestTask) -> Ingested:
         if problems:
             raise DataError(several(f"{len(problems)} recordings cannot be used:", problems))
         size, crc = scratch.close()
-    return Ingested(
-        scratch.path,
+    return scratch.path, Ingested(
         task.signal,
         task.shard,
         size,
         crc,
         result.moments,
-        result.missing,
+        np.concatenate(result.gaps),
         result.fingerprints,
+        task.stamps,
         result.saturated,
     )
 
@@ -153,7 +80,7 @@ class _Ingesting:
         self.signal = signal
         self.parameters = parameters
         self.moments = Moments.none(len(signal.features))
-        self.missing: dict[int, int] = {}
+        self.gaps = [no_gaps()]
         self.fingerprints: dict[str, tuple[int, int]] = {}
         self.saturated = 0
 
@@ -169,12 +96,10 @@ class _Ingesting:
             )
         self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
         missing = missing_values(raw)
-        if missing is not None:
-            rows = self.signal.window_rows
-            found = missing_in_windows(missing, piece.windows, piece.window_starts, rows)
-            self.missing |= found
         cleaned = clean(raw, missing, self.signal, self.parameters)
         span = slice(piece.source_start, piece.source_start + piece.rows)
+        if missing is not None:
+            self.gaps.append(find_gaps(missing[:, span], piece.start))
         if piece.training:
             fresh = slice(span.start + piece.shared, span.stop)
             values = np.ascontiguousarray(cleaned[:, fresh])
@@ -184,8 +109,16 @@ class _Ingesting:
         return rows_to_float16(cleaned[:, span])
 
 
-def normalise(task: NormaliseTask) -> Normalised:
-    """Write the final shard from its scratch shard; no file if that is not as it was written."""
+def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
+    """Write the final shard from its scratch shard; no file if that is not as it was written.
+
+    Returns
+    -------
+    file : Path or None
+        The final shard, not yet under its name. None: the scratch shard was damaged.
+    report : Normalised
+        What was made.
+    """
     window_rows, width = task.chunk
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
     mean = task.statistics.mean.astype(np.float32)
@@ -210,13 +143,22 @@ def normalise(task: NormaliseTask) -> Normalised:
                 saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
                 np.clip(values, -HALF_MAX, HALF_MAX, out=values)
             final.write(to_float16(values))
-        if scratch_crc != task.scratch_crc:
-            final.close()
-            final.path.unlink()
-            return Normalised(None, task.signal, task.shard, 0, 0, 0)
-        chunked = -(-task.rows // window_rows) * window_rows
-        for rows_of_nan in filling(task.chunk, chunked - stored):
-            final.write(rows_of_nan)
-        final.write(np.frombuffer(shard_index(task.chunk, task.rows, task.shard_rows), np.uint8))
+        whole = scratch_crc == task.scratch_crc
+        if whole:
+            chunked = -(-task.rows // window_rows) * window_rows
+            for rows_of_nan in filling(task.chunk, chunked - stored):
+                final.write(rows_of_nan)
+            index = shard_index(task.chunk, task.rows, task.shard_rows)
+            final.write(np.frombuffer(index, np.uint8))
         size, crc = final.close()
-    return Normalised(final.path, task.signal, task.shard, size, crc, saturated)
+    if not whole:
+        final.path.unlink()
+    return final.path if whole else None, Normalised(
+        task.signal,
+        task.shard,
+        size,
+        crc,
+        task.scratch_crc,
+        digest(task.statistics.to_json()),
+        saturated,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.planning.plan import Plan
+from hmsstore.arrays import chunk_shape
 from hmsstore.schema import (
     DTYPE,
     FEATURES,
@@ -36,7 +37,7 @@ def documents(plan: Plan, tables: Tables, info: Mapping[str, Any]) -> dict[str, 
     plan : Plan
         Shapes and parameters.
     tables : dict
-        The tables of windows and recordings.
+        The tables of windows, recordings and gaps.
     info : dict
         Attributes of the root group, under 'hms'.
 
@@ -66,13 +67,13 @@ def documents(plan: Plan, tables: Tables, info: Mapping[str, Any]) -> dict[str, 
         )
     for path, (columns, table) in tables.items():
         group = root.require_group(path)
-        row = "window" if path == "windows" else "recording"
+        row = path.partition("/")[0].removesuffix("s")
         for column in columns:
             shape = np.shape(table[column.name])
             group.create_array(
                 column.name,
                 shape=shape,
-                chunks=shape,
+                chunks=chunk_shape(shape),
                 dtype=column.dtype,
                 compressors=None,
                 filters=None,

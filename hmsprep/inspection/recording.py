@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.building.values.clean import missing_in_windows, missing_values
+from hmsprep.building.values.clean import missing_values
 from hmsprep.errors import DataError
 from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
@@ -108,7 +109,7 @@ def see(one: Look, content: bytes, signal: Signal) -> Seen:
     short = first + signal.window_rows > rows
     windows_missing: dict[int, int] = {}
     if missing is not None:
-        windows_missing = missing_in_windows(
+        windows_missing = _missing_in_windows(
             missing, one.windows, one.window_starts, signal.window_rows
         )
     return Seen(
@@ -162,3 +163,24 @@ def _outside(
         values = known[feature]
         count += int(np.count_nonzero((values < low[feature]) | (values > high[feature])))
     return count
+
+
+def _missing_in_windows(
+    missing: NDArray[np.bool_], windows: Sequence[int], starts: Sequence[int], window_rows: int
+) -> dict[int, int]:
+    """Count the missing values of each window that has any.
+
+    Parameters
+    ----------
+    missing : bool (features, rows)
+        Of a whole recording, as `missing_values` marks them.
+    windows, starts : sequences of int
+        Number of each window, and its first row; what lies past the recording's end counts for 0.
+    window_rows : int
+        Rows of a window.
+    """
+    per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
+    first = np.asarray(starts, np.int64)
+    last = missing.shape[1]
+    counts = per_row[np.minimum(first + window_rows, last)] - per_row[np.minimum(first, last)]
+    return {window: count for window, count in zip(windows, counts.tolist(), strict=True) if count}

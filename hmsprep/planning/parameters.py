@@ -24,6 +24,14 @@ HALF_MAX = 65_504.0
 """Largest finite half-precision number: what cannot be clipped lower saturates here."""
 LOG_FLOOR = 0.005
 """Power below which the logarithm is not taken where no clip is set: half the files' 0.01 grid."""
+WORDS: dict[str, tuple[str, ...]] = {
+    "windows": get_args(Windows),
+    "balance": get_args(Balance),
+    "nan": get_args(Fill),
+    "normalise": get_args(Normalise),
+    "split_by": get_args(SplitBy),
+}
+"""Options that take one of some words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,16 +74,9 @@ class Parameters:
     """What the data consist of: their classes, channels and rates."""
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("windows", Windows),
-            ("balance", Balance),
-            ("nan", Fill),
-            ("normalise", Normalise),
-            ("split_by", SplitBy),
-        ):
-            if getattr(self, name) not in get_args(allowed):
-                found = getattr(self, name)
-                _refuse(name, f"one of {', '.join(get_args(allowed))}", found)
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                _refuse(name, f"one of {', '.join(words)}", getattr(self, name))
         for name in ("eeg_clip", "ekg_clip"):
             limit = getattr(self, name)
             if limit is not None and not 0 < limit <= HALF_MAX:
@@ -107,9 +108,17 @@ class Parameters:
         return self.eeg_shard_rows if signal == "eeg" else self.spectrogram_shard_rows
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON value, for the plan's hash and the store's attributes; `spec` stands apart."""
+        """As a JSON value, for the store's attributes; `spec` stands apart."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    def changed(self) -> dict[str, Any]:
+        """Those that differ from their defaults, for the plan's hash.
+
+        So an option that a later version adds does not make another plan of an earlier one.
+        """
+        usual = Parameters().to_json()
+        return {key: value for key, value in self.to_json().items() if value != usual[key]}
 
 
 def _refuse(option: str, expected: str, found: object) -> None:

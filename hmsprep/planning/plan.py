@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,10 @@ from hmsprep.planning.folds import Split, assign
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.segments import Segments, plan_segments, window_places
 from hmsprep.planning.windows import select
-from hmsstore import __version__
 from hmsstore.arrays import shard_bytes
-from hmsstore.manifest import digest
 from hmsstore.schema import RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
 from hmsstore.spec import HMS, Spec
 
-DECIDING_PACKAGES = ("numpy", "polars", "scikit-learn", "scipy", "zarr")
-"""Packages whose version may change a byte of the store."""
 HASHED_SEGMENTS = ("recording", "patient", "source_start", "rows", "shared", "shard", "start")
 """What the plan's hash covers of the segments; the rest follows from the table of windows."""
 
@@ -66,15 +61,30 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over parameters, versions and every number of the plan."""
-        hasher = hashlib.sha256()
-        head = {
-            "parameters": self.parameters.to_json(),
-            "versions": versions(),
+        """SHA-256 over the parameters that differ from their defaults and all that is planned."""
+        return self._hash({"parameters": self.parameters.changed(), "skipped": dict(self.skipped)})
+
+    def is_of(self, stated: str, info: Mapping[str, Any]) -> bool:
+        """Whether a store's hash and description are those of this very plan.
+
+        Stores of earlier versions stated a hash over all parameters and the versions of packages.
+        """
+        ours, theirs = self.parameters.to_json(), info["parameters"]
+        if any(ours.get(key) != value for key, value in theirs.items()):
+            return False
+        if self.parameters.changed().keys() - theirs.keys():
+            return False
+        earlier = {
+            "parameters": theirs,
+            "versions": info["versions"],
             "skipped": dict(self.skipped),
         }
+        return stated in (self.hash, self._hash(earlier))
+
+    def _hash(self, head: dict[str, Any]) -> str:
         if self.spec != HMS:  # so plans of HMS are hashed as they were before there were others
-            head["spec"] = self.spec.to_json()
+            head = head | {"spec": self.spec.to_json()}
+        hasher = hashlib.sha256()
         hasher.update(json.dumps(head, sort_keys=True).encode())
         for name, values in sorted(self.columns.items()):
             hasher.update(f"{name} {values.dtype.str} {values.shape}".encode())
@@ -120,11 +130,6 @@ class Plan:
         train = self.columns["split"] == SPLITS.index("train")
         ids = np.unique(self.columns[f"{signal}_id"][train])
         return np.isin(self.segments[signal].recording, ids)
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides the bytes of a store."""
-    return {"hms-eeg": __version__} | {name: version(name) for name in DECIDING_PACKAGES}
 
 
 def make_plan(
@@ -198,8 +203,3 @@ def summary(plan: Plan) -> dict[str, Any]:
         "plan": plan.hash,
         "parameters": plan.parameters.to_json(),
     }
-
-
-def identity(plan: Plan, fingerprints: Mapping[str, tuple[int, int]]) -> str:
-    """Name of the store that this plan makes of these files (name -> size, CRC-32)."""
-    return digest({"plan": plan.hash, "sources": sorted(fingerprints.items())})

@@ -7,7 +7,7 @@ first byte on. Nothing here decodes; what cannot be mapped is refused.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import DTYPE, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
+from hmsstore.schema import DTYPE, GAP_COLUMNS, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.spec import Signal, Spec
 
 Metadata = Mapping[str, Any]
@@ -41,6 +41,11 @@ def shard_name(signal: str, number: int) -> str:
     return f"{signal}/c/{number}/0"
 
 
+def column_name(table: str, column: Column) -> str:
+    """Path within the store of a table column's file."""
+    return f"{table}/{column.name}/c/0{'/0' if column.per_class else ''}"
+
+
 def shard_bytes(signal: Signal, rows: int, shard_rows: int) -> int:
     """Size of the file of a shard that holds this many rows of a signal.
 
@@ -61,14 +66,21 @@ def check_layout(root: Mapping[str, Any], spec: Spec) -> list[str]:
     problems = []
     for signal in spec.signals.values():
         problems += check_signal(signal, nodes.get(signal.name, {}))
-    tables = {"windows": WINDOW_COLUMNS} | {
+    tables: dict[str, Sequence[Column]] = {"windows": WINDOW_COLUMNS} | {
         f"recordings/{n}": RECORDING_COLUMNS for n in spec.signals
     }
+    if keeps_gaps(nodes):
+        tables |= {f"gaps/{name}": GAP_COLUMNS for name in spec.signals}
     for table, columns in tables.items():
         for column in columns:
             path = f"{table}/{column.name}"
             problems += check_column(path, column, nodes.get(path, {}), len(spec.classes))
     return problems
+
+
+def keeps_gaps(nodes: Mapping[str, Metadata]) -> bool:
+    """Whether a store has tables of gaps: those of earlier versions have none."""
+    return "gaps" in nodes
 
 
 def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
@@ -112,7 +124,10 @@ def check_column(path: str, column: Column, metadata: Metadata, classes: int) ->
         "data_type": (metadata.get("data_type"), zarr_dtype(column.dtype)),
         "axes": (len(shape or ()), 2 if column.per_class else 1),
         "classes": ((shape or ())[1:], [classes] if column.per_class else []),
-        "chunk": (metadata.get("chunk_grid", {}).get("configuration"), {"chunk_shape": shape}),
+        "chunk": (
+            metadata.get("chunk_grid", {}).get("configuration"),
+            {"chunk_shape": list(chunk_shape(shape or ()))},
+        ),
         "codecs": ([codec.get("name") for codec in metadata.get("codecs", [])], ["bytes"]),
     }
     return [
@@ -120,6 +135,11 @@ def check_column(path: str, column: Column, metadata: Metadata, classes: int) ->
         for what, (found, wanted) in expected.items()
         if found != wanted
     ]
+
+
+def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """Shape of the one chunk of a table column; that of an empty table is 1, and has no file."""
+    return tuple(max(1, length) for length in shape)
 
 
 def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[np.float16]]:
@@ -137,10 +157,12 @@ def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[
     ]
 
 
-def map_column(store: Path, path: str, column: Column, metadata: Metadata) -> NDArray[Any]:
+def map_column(store: Path, table: str, column: Column, metadata: Metadata) -> NDArray[Any]:
     """Map one table column, read-only."""
     shape = tuple(metadata["shape"])
-    return map_file(store / path / "c" / "/".join("0" * len(shape)), column.dtype, shape)
+    if 0 in shape:
+        return np.empty(shape, column.dtype)
+    return map_file(store / column_name(table, column), column.dtype, shape)
 
 
 def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -26,7 +26,7 @@ class Manifest:
     """What a sealed store consists of."""
 
     identity: str
-    """SHA-256 of plan, parameters and source fingerprints: the store's name for itself."""
+    """The store's name for itself: see `contents_identity`."""
     plan: str
     """SHA-256 of the plan that the store was built from."""
     files: Mapping[str, tuple[int, int]]
@@ -54,6 +54,22 @@ def digest(value: Any) -> str:
     """SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def contents_identity(files: Mapping[str, tuple[int, int]]) -> str:
+    """Name a store by its contents.
+
+    Parameters
+    ----------
+    files : mapping of str to (int, int)
+        Path within the store -> size in bytes and CRC-32, of every shard and table column.
+
+    Returns
+    -------
+    str
+        SHA-256 of the sorted (path, size, CRC-32), whatever made those files.
+    """
+    return digest([[name, size, crc] for name, (size, crc) in sorted(files.items())])
 
 
 def checksum(path: Path, advance: Callable[[int], object] | None = None) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import RequestError, StoreError
+from hmsstore.gaps import ALL_FEATURES
 from hmsstore.reader import Store
 from hmsstore.view.window import vote_label
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 POSITIONS = "colin27_1020", "standard_1020"
 """What MNE calls the same 10-20 positions, from 1.12 on and before."""
+MISSING = "BAD_missing"
+"""MNE leaves out what is annotated so."""
 
 
 def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
@@ -40,8 +43,10 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
     mne.io.RawArray
         The store's EEG channels (of HMS 19 and the EKG) in volts at their rate (200 Hz), as
         cleaned by the build, with MNE's positions of those that are of the 10-20 system. Each
-        window's judged seconds are annotated with its votes ("LPD 5/7"). Time 0 is the start of
-        the span, which is the first window's start.
+        window's judged seconds are annotated with its votes ("LPD 5/7"). What was missing and has
+        been filled is annotated "BAD_missing", with the channels if not all were, so that MNE
+        leaves it out of spectra and epochs; stores built before gaps were kept do not tell. Time 0
+        is the start of the span, which is the first window's start.
 
     Raises
     ------
@@ -64,8 +69,39 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
     windows = np.flatnonzero(store.windows["eeg_id"] == eeg_id)
     onset = store.windows["eeg_offset_s"][windows] - first / rate_hz + spec.judged_from_s
     texts = [vote_label(votes, spec.class_titles) for votes in store.windows["votes"][windows]]
-    raw.set_annotations(mne.Annotations(onset, spec.judged_s, texts))
+    annotations = mne.Annotations(onset, spec.judged_s, texts)
+    for feature, start, rows in _gaps(store, eeg_id, first):
+        channels = [] if feature == ALL_FEATURES else [names[feature]]
+        annotations.append(start / rate_hz, rows / rate_hz, MISSING, ch_names=[channels])
+    raw.set_annotations(annotations)
     return raw
+
+
+def _gaps(store: Store, eeg_id: int, first: int) -> list[tuple[int, int, int]]:
+    """Feature, first row after the span's start, and rows of each gap of a recording.
+
+    Neighbouring segments share a window's length, so their pieces of a gap are put together.
+    """
+    if store.gaps is None:
+        return []
+    table, segments = store.gaps["eeg"], store.recordings["eeg"]
+    mine = np.flatnonzero(table["recording"] == eeg_id)
+    order = np.argsort(segments["start"])
+    segment = order[np.searchsorted(segments["start"][order], table["start"][mine], "right") - 1]
+    source_start = segments["source_start"][segment] - segments["start"][segment]
+    start = table["start"][mine] + source_start - first
+    found: dict[int, list[tuple[int, int]]] = {}
+    for place in np.argsort(start, kind="stable").tolist():
+        begin = int(start[place])
+        stop = begin + int(table["rows"][mine[place]])
+        gaps = found.setdefault(int(table["feature"][mine[place]]), [])
+        if gaps and begin <= gaps[-1][1]:
+            gaps[-1] = gaps[-1][0], max(stop, gaps[-1][1])
+        else:
+            gaps.append((begin, stop))
+    return [
+        (feature, begin, stop - begin) for feature, gaps in found.items() for begin, stop in gaps
+    ]
 
 
 def _span(store: Store, eeg_id: int) -> tuple[NDArray[np.float32], int]:

@@ -13,11 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.arrays import Metadata, allow_open_files, check_layout, map_column, map_signal
+from hmsstore.arrays import (
+    Metadata,
+    allow_open_files,
+    check_layout,
+    keeps_gaps,
+    map_column,
+    map_signal,
+)
 from hmsstore.disk import CAN_READ, StoreFiles
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
 from hmsstore.manifest import Manifest, check_sizes, read_manifest
-from hmsstore.schema import RECORDING_COLUMNS, WINDOW_COLUMNS, Column
+from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.shift import Table
 from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
@@ -40,6 +47,8 @@ class Opened:
     shard_rows: dict[str, int]
     windows: Table
     recordings: Mapping[str, Table]
+    gaps: Mapping[str, Table] | None
+    """None: the store was built before gaps were kept."""
 
 
 def open_files(path: Path) -> Opened:
@@ -75,12 +84,8 @@ def open_files(path: Path) -> Opened:
                 for name in spec.signals
             },
             _map_table(path, "windows", WINDOW_COLUMNS, nodes),
-            MappingProxyType(
-                {
-                    name: _map_table(path, f"recordings/{name}", RECORDING_COLUMNS, nodes)
-                    for name in spec.signals
-                }
-            ),
+            _map_tables(path, "recordings", spec, RECORDING_COLUMNS, nodes),
+            _map_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
         )
     except OSError as error:
         raise StoreError(f"{path} cannot be mapped into memory: {error.strerror}.") from error
@@ -123,9 +128,21 @@ def _read_spec(root: Mapping[str, Any], manifest: Manifest, problems: list[str])
 def _map_table(
     path: Path, table: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]
 ) -> Table:
-    names = {f"{table}/{column.name}": column for column in columns}
     return MappingProxyType(
-        {c.name: map_column(path, name, c, nodes[name]) for name, c in names.items()}
+        {c.name: map_column(path, table, c, nodes[f"{table}/{c.name}"]) for c in columns}
+    )
+
+
+def _map_tables(
+    path: Path,
+    group: str,
+    spec: Spec,
+    columns: Sequence[Column],
+    nodes: Mapping[str, Metadata],
+) -> Mapping[str, Table]:
+    """Map the tables of all signals."""
+    return MappingProxyType(
+        {name: _map_table(path, f"{group}/{name}", columns, nodes) for name in spec.signals}
     )
 
 
@@ -133,9 +150,12 @@ def _changed_columns(opened: Opened) -> list[str]:
     """Table columns whose checksum is not as it was sealed."""
     tables = {"windows": opened.windows}
     tables |= {f"recordings/{name}": table for name, table in opened.recordings.items()}
+    tables |= {f"gaps/{name}": table for name, table in (opened.gaps or {}).items()}
     problems = []
     for path, table in tables.items():
         for column, values in table.items():
+            if not values.size:
+                continue  # has no file
             name = f"{path}/{column}/c/{'/'.join('0' * values.ndim)}"
             if zlib.crc32(values.data.cast("B")) != opened.manifest.files[name][1]:
                 problems.append(f"{name} differs from its checksum")

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hmsstore.arrays import release, shard_name
 from hmsstore.disk import Wanted
 from hmsstore.errors import RequestError
+from hmsstore.gaps import missing_values
 from hmsstore.opening import Opened, open_files
 from hmsstore.schema import SPLITS
 from hmsstore.shift import shift_room, window_starts
@@ -48,6 +49,9 @@ class Store:
         One row per window; FORMAT.md lists the columns.
     recordings : mapping of str to mapping of str to array (recordings,)
         Per signal, one row per stored span of a recording.
+    gaps : mapping of str to mapping of str to array (gaps,), optional
+        Per signal, one row per gap that the build filled (see `missing`). None: the store was
+        built before gaps were kept.
     reading_disk : bool
         Whether windows are read from the files, not copied out of the mapping, the next time:
         gathering had to wait for a disk, as far as that can be told.
@@ -61,6 +65,7 @@ class Store:
         self.spec: Spec = opened.spec
         self.windows = opened.windows
         self.recordings = opened.recordings
+        self.gaps = opened.gaps
         self._shards = opened.shards
         self._shard_rows = opened.shard_rows
         self._files = opened.files
@@ -198,16 +203,59 @@ class Store:
         """
         numbers = self._checked_rows(rows)
         starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
-        there = self.spec.signals
         batch: Batch = {}
-        if signals is None:
-            signals = tuple(there)
-        for name in [signals] if isinstance(signals, str) else signals:
-            if name not in there:
-                raise RequestError(f"signal {name!r} does not exist: use {', '.join(there)}")
-            batch[name] = _destination(there[name], len(numbers), out)
+        for signal in self._named_signals(signals):
+            batch[signal.name] = _destination(signal, len(numbers), out)
         self._fill(batch, starts)
         return batch
+
+    def missing(
+        self,
+        rows: ArrayLike,
+        signals: str | Sequence[str] | None = None,
+        shift: ArrayLike | None = None,
+        clamp: bool = False,
+    ) -> Batch:
+        """Mark the values of windows that were not recorded, whatever was put in their place.
+
+        Parameters
+        ----------
+        rows, signals, shift, clamp
+            As for `gather`.
+
+        Returns
+        -------
+        dict of bool arrays
+            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400): True where a value was missing.
+
+        Raises
+        ------
+        RequestError
+            As `gather`; or the store was built before gaps were kept (`gaps` is None).
+        """
+        if self.gaps is None:
+            raise RequestError(
+                f"{self.path} was built before gaps were kept, so nobody knows where its filled "
+                "values are. Build it again with `hmsprep build DATA STORE --force`."
+            )
+        numbers = self._checked_rows(rows)
+        starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
+        marked: Batch = {}
+        for signal in self._named_signals(signals):
+            name = signal.name
+            segments = self.windows[f"{name}_span_start"][numbers]
+            marked[name] = np.zeros((len(numbers), *signal.chunk), bool)
+            for into, segment, start in zip(marked[name], segments, starts[name], strict=True):
+                into[:] = missing_values(self.gaps[name], segment, start, *signal.chunk)
+        return marked
+
+    def _named_signals(self, names: str | Sequence[str] | None) -> list[Signal]:
+        there = self.spec.signals
+        wanted = there if names is None else [names] if isinstance(names, str) else names
+        for name in wanted:
+            if name not in there:
+                raise RequestError(f"signal {name!r} does not exist: use {', '.join(there)}")
+        return [there[name] for name in wanted]
 
     def _fill(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> None:
         begun = perf_counter()

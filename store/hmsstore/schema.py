@@ -111,3 +111,10 @@ RECORDING_COLUMNS = (
     Column("rows", "<i8", "rows of the span"),
     Column("source_start", "<i8", "row of the source file at which the span starts"),
 )
+
+GAP_COLUMNS = (
+    Column("recording", "<i8", "name of the recording (of its file)"),
+    Column("feature", "<i2", "column of the array that was missing; -1: all of them"),
+    Column("start", "<i8", "first row of the gap in the array"),
+    Column("rows", "<i8", "rows of the gap"),
+)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.helpers import reseal
 
 from hmsprep.verification import verify
 from hmsstore import (
@@ -22,23 +23,13 @@ from hmsstore import (
     StoreError,
     UnsealedStoreError,
 )
-from hmsstore.manifest import MANIFEST_NAME, Manifest, checksum, parse_manifest
+from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.schema import SPLITS
 
 
 @pytest.fixture
 def copy(store: Store, tmp_path: Path) -> Path:
     return Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
-
-
-def reseal(path: Path, *changed: str) -> None:
-    """Seal again after these files were changed, as only a forger would."""
-    manifest = parse_manifest(path)
-    files = dict(manifest.files)
-    for name in changed:
-        files[name] = ((path / name).stat().st_size, checksum(path / name))
-    forged = Manifest(manifest.identity, manifest.plan, files)
-    (path / MANIFEST_NAME).write_text(forged.to_text())
 
 
 def edit_column(path: Path, name: str, dtype: str, row: object, value: object) -> str:

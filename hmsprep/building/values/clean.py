@@ -7,7 +7,7 @@ spectrogram's natural logarithm comes last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +41,14 @@ def clean(
     Returns
     -------
     float32 (features, rows)
-        Microvolts, or ln(uV^2/Hz). Finite, but for NaN at missing values where `nan` is 'mean'
-        without a band-pass: the training mean is known only after the last recording.
+        Microvolts, or ln(uV^2/Hz). Finite, but for NaN at missing values where `nan` is 'mean',
+        unless EEG is band-passed: the training mean is known only after the last recording.
     """
     if signal.name == "eeg":
         _clean_eeg(raw, missing, parameters)
         return raw
     if missing is not None:
-        _fill(raw, missing, parameters)
+        FILLS[parameters.nan](raw, missing)
     if parameters.spectrogram_clip is None:
         np.maximum(raw, LOG_FLOOR, out=raw)
     else:
@@ -63,60 +63,59 @@ def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     return None if finite.all() else ~finite
 
 
-def missing_in_windows(
-    missing: NDArray[np.bool_], windows: Sequence[int], starts: Sequence[int], window_rows: int
-) -> dict[int, int]:
-    """Count the missing values of each window that has any.
-
-    Parameters
-    ----------
-    missing : bool (features, rows)
-        Of a whole recording, as `missing_values` marks them.
-    windows, starts : sequences of int
-        Number of each window, and its first row; what lies past the recording's end counts for 0.
-    window_rows : int
-        Rows of a window.
-    """
-    per_row = np.concatenate([[0], np.cumsum(missing.sum(axis=0))])
-    first = np.asarray(starts, np.int64)
-    last = missing.shape[1]
-    counts = per_row[np.minimum(first + window_rows, last)] - per_row[np.minimum(first, last)]
-    return {window: count for window, count in zip(windows, counts.tolist(), strict=True) if count}
-
-
 def _clean_eeg(
     eeg_uv: NDArray[np.float32], missing: NDArray[np.bool_] | None, parameters: Parameters
 ) -> None:
     if missing is not None:
-        if parameters.nan == "mean" and parameters.bandpass is not None:
-            _fill_channel_mean(eeg_uv, missing)
-        else:
-            _fill(eeg_uv, missing, parameters)
+        FILLS[parameters.nan](eeg_uv, missing)
+        if parameters.bandpass is not None:
+            _fill_by_own_mean(eeg_uv)
     _clip_eeg(eeg_uv, parameters)
     if parameters.bandpass is not None:
         _filter(eeg_uv, parameters.bandpass, parameters.spec.eeg.row_rate_hz)
         _clip_eeg(eeg_uv, parameters)
 
 
-def _fill(values: NDArray[np.float32], missing: NDArray[np.bool_], parameters: Parameters) -> None:
-    """Put something in place of missing values; dropped windows are filled like 'zero'."""
-    if parameters.nan == "mean":
-        values[missing] = np.nan
-    elif parameters.nan == "interpolate":
-        rows = np.arange(values.shape[1])
-        for feature in np.flatnonzero(missing.any(axis=1)):
-            gap = missing[feature]
-            known = rows[~gap]
-            between = np.interp(rows[gap], known, values[feature, known]) if len(known) else 0.0
-            values[feature, gap] = between
-    else:
-        values[missing] = 0.0
+def fill_by_zero(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    """Put 0 in place of missing values: 0 uV, or no power."""
+    values[missing] = 0.0
 
 
-def _fill_channel_mean(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
-    for channel in np.flatnonzero(missing.any(axis=1)):
-        known = values[channel, ~missing[channel]]
-        values[channel, missing[channel]] = known.mean(dtype=np.float64) if len(known) else 0.0
+def fill_by_line(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    """Put a straight line between the neighbours, the nearest value at the ends, 0 without any."""
+    rows = np.arange(values.shape[1])
+    for feature in np.flatnonzero(missing.any(axis=1)):
+        gap = missing[feature]
+        known = rows[~gap]
+        between = np.interp(rows[gap], known, values[feature, known]) if len(known) else 0.0
+        values[feature, gap] = between
+
+
+def fill_later(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+    """Put NaN, for the training mean to take its place once the last recording was read."""
+    values[missing] = np.nan
+
+
+FILLS: dict[str, Callable[[NDArray[np.float32], NDArray[np.bool_]], None]] = {
+    "zero": fill_by_zero,
+    "interpolate": fill_by_line,
+    "mean": fill_later,
+    "drop": fill_by_zero,  # the windows are marked as dropped when the store is sealed
+}
+"""What `--nan` takes -> the function that fills a recording (features, rows) in place.
+
+Where a function leaves NaN, the feature's training mean is stored; with a band-pass, which needs
+whole recordings, the channel's own mean. The words stand in `planning.choices.Fill` too, so that
+the command line need not import NumPy.
+"""
+
+
+def _fill_by_own_mean(values: NDArray[np.float32]) -> None:
+    """Put each channel's own mean where it is NaN."""
+    left = np.isnan(values)
+    for channel in np.flatnonzero(left.any(axis=1)):
+        known = values[channel, ~left[channel]]
+        values[channel, left[channel]] = known.mean(dtype=np.float64) if len(known) else 0.0
 
 
 def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 SHORTEST_GAP = {"eeg": 40, "spectrogram": 2}
-"""Rows that must be equal to be taken for filled ones: 0.2 s of EEG, 4 s of spectrogram."""
+"""Rows that must be equal to be taken for filled ones in a store that keeps no gaps: 0.2 s of EEG,
+4 s of spectrogram."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> 
     gone = {name: float(window[f"{name}_nan_fraction"]) for name in SIGNALS}
     for name, fraction in gone.items():
         if fraction:
-            values[name][0][_repeated(values[name][0], SHORTEST_GAP[name])] = np.nan
+            values[name][0][_filled(store, row, name, values[name][0])] = np.nan
     filled = "".join(f"; {share(part)} of {name} missing" for name, part in gone.items() if part)
     return WindowView(
         values["eeg"][0],
@@ -92,6 +93,17 @@ def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> 
         prediction,
         class_titles=titles,
     )
+
+
+def _filled(store: Store, row: int, name: str, values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Mark what was filled: values (T, features), or whole rows (T,) where the store keeps no gaps.
+
+    Such a store was built before gaps were kept; what was interpolated in it stays unseen.
+    """
+    if store.gaps is None:
+        return _repeated(values, SHORTEST_GAP[name])
+    missing: NDArray[np.bool_] = store.missing([row], name)[name][0]
+    return missing
 
 
 def _repeated(values: NDArray[np.float32], shortest: int) -> NDArray[np.bool_]:

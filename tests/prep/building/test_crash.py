@@ -234,11 +234,11 @@ def test_another_plan_does_not_resume(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     from hmsprep.building.journal import Journal
-    from hmsprep.building.worker import Normalised
+    from hmsprep.building.tasks import Normalised
 
     path = tmp_path / "journal.jsonl"
     journal = Journal(path)
-    journal.add_written(Normalised(None, "eeg", 0, 1, 2, 3), 4, "s")
+    journal.add_written(Normalised("eeg", 0, 1, 2, 3, "s", 4))
     journal.close()
     whole = path.read_bytes()
     line = whole.replace(b'"shard":0', b'"shard":1')
