@@ -47,6 +47,7 @@ ALLOWED = {
 ALSO = {
     "store/hmsstore/view/": {"matplotlib"},
     "store/hmsstore/mne_raw.py": {"mne"},
+    "hmsprep/drawing.py": {"matplotlib"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
