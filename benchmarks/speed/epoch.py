@@ -34,7 +34,7 @@ from benchmarks.tools.conditions import (
 )
 from benchmarks.tools.footprint import memory_kb
 from hmsstore import SIGNALS, Store
-from hmsstore.arrays import shard_name
+from hmsstore.reading.arrays import shard_name
 from hmstrain.data.loader import MappedLoader, Request
 
 EVERY = 50

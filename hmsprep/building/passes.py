@@ -24,8 +24,8 @@ from hmsprep.errors import BuildError
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import Progress, run_tasks
-from hmsstore.arrays import shard_name
 from hmsstore.manifest import digest
+from hmsstore.reading.arrays import shard_name
 from hmsstore.schema import DTYPE
 
 

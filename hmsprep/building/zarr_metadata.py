@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.planning.plan import Plan
-from hmsstore.arrays import chunk_shape
+from hmsstore.reading.arrays import chunk_shape
 from hmsstore.schema import (
     DTYPE,
     FEATURES,

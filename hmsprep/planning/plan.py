@@ -17,7 +17,7 @@ from hmsprep.planning.folds import Split, assign
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.segments import Segments, plan_segments, window_places
 from hmsprep.planning.windows import select
-from hmsstore.arrays import shard_bytes
+from hmsstore.reading.arrays import shard_bytes
 from hmsstore.schema import RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
 from hmsstore.spec import HMS, Spec
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import SIGNALS, Store
-from hmsstore.shift import window_starts
+from hmsstore.reading.shift import window_starts
 from hmstrain.errors import DataError
 
 Batch = dict[str, Tensor]

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.arrays import release, shard_name
-from hmsstore.disk import Wanted
 from hmsstore.errors import RequestError
 from hmsstore.gaps import missing_values
-from hmsstore.opening import Opened, open_files
+from hmsstore.reading.arrays import release, shard_name
+from hmsstore.reading.disk import Wanted
+from hmsstore.reading.opening import Opened, open_files
+from hmsstore.reading.shift import shift_room, window_starts
 from hmsstore.schema import SPLITS
-from hmsstore.shift import shift_room, window_starts
 from hmsstore.spec import Signal, Spec
 
 Batch = dict[str, NDArray[Any]]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
-from hmsstore.arrays import shard_bytes
 from hmsstore.manifest import checksum
+from hmsstore.reading.arrays import shard_bytes
 from hmsstore.schema import SPECTROGRAM
 
 

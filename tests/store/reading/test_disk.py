@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hmsstore import SIGNALS, DamagedStoreError, Store, disk, reader
-from hmsstore.disk import CAN_READ, StoreFiles
+from hmsstore.reading.disk import CAN_READ, StoreFiles
 
 pytestmark = pytest.mark.skipif(not CAN_READ, reason="this system copies out of mapped files only")
 

@@ -23,9 +23,7 @@ from hmsstore.json_shapes import (
     texts,
     whole,
 )
-from hmsstore.spec_parts import AXES, PatternClass, Signal, spec_problems
-
-__all__ = ["HMS", "HMS_FREQUENCIES_HZ", "PatternClass", "Signal", "Spec", "frequency_name"]
+from hmsstore.spec.parts import AXES, PatternClass, Signal, spec_problems
 
 
 @dataclass(frozen=True)

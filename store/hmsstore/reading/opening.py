@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.arrays import (
+from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
+from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.reading.arrays import (
     Metadata,
     allow_open_files,
     check_layout,
@@ -21,11 +23,9 @@ from hmsstore.arrays import (
     map_column,
     map_signal,
 )
-from hmsstore.disk import CAN_READ, StoreFiles
-from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
-from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.reading.disk import CAN_READ, StoreFiles
+from hmsstore.reading.shift import Table
 from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
-from hmsstore.shift import Table
 from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
 
