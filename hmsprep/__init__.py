@@ -7,24 +7,25 @@ Every command is a function of this package, with the command's options as keywo
 
 The functions print nothing, raise `PrepError` or `hmsstore.StoreError` for what a user can mend,
 and log warnings and notes under 'hmsprep'. They are loaded when first used, so that importing this
-package takes no time. The code, in the order in which data pass through it::
+package takes no time. Each part of the code imports only from those above it.
 
-    kaggle        the competition's files, read and written
-    importing     recordings of other makers -> that layout
-    simulator     nothing -> that layout
-    spectrograms  EEG -> the competition's spectrogram
-    inspection    a data set -> numbers, findings, a page
-    planning      table and parameters -> which windows, which folds, what lies where
-    building      files and plan -> a sealed store
-    verification  a store -> everything that is wrong with it
-    summary       a store -> what it holds
-    drawing       a store -> pictures of its windows
-    cli           the command line: one file per command
-    processes     worker processes, executors, progress
-    seeds         named random generators
-    words         numbers -> words
-    errors        what a user can get wrong
-    multitaper    old name of `hmsprep.spectrogram`, for one more release
+::
+
+    errors.py        what a user can get wrong, as one small tree of exceptions
+    words.py         numbers -> words with the right unit and number
+    seeds.py         a seed, a stage and an item -> the random generator of just that
+    processes.py     tasks -> results, on worker processes or any executor, and progress
+    kaggle/          the competition's layout, read and written
+    planning/        table and parameters -> which windows, which folds, what lies where
+    building/        files and a plan -> a sealed store, killed and resumed at any point
+    verification.py  a store -> everything that is wrong with it
+    summary.py       a store -> what it holds and how it was made
+    drawing.py       a store -> pictures of its windows
+    spectrograms/    EEG -> the competition's spectrogram
+    importing/       recordings of other makers -> that layout
+    simulator/       nothing -> that layout, simulated
+    inspection/      a data set -> numbers, findings, a page
+    cli/             the command line, one file per verb
 """
 
 from __future__ import annotations

@@ -2,6 +2,19 @@
 
 Each file holds a verb: it parses, calls the library function of the same name, and shows the
 result. Only light modules are imported here; each command imports what it needs.
+
+::
+
+    options.py      what commands share: arguments, options, their help
+    console.py      results, notes and progress -> stdout and stderr
+    build.py        build and plan
+    store.py        verify and info
+    synth.py        synth
+    inspect.py      inspect
+    show.py         show and montage
+    spectrogram.py  spectrogram
+    import_.py      import
+    publish.py      publish
 """
 
 from __future__ import annotations

@@ -2,9 +2,11 @@
 
 ::
 
-    names      labels of signals -> the twenty channels, and what is missing
-    edf        EDF, EDF+ and BDF files -> microvolts at 200 Hz, any part of them
-    intervals  annotated seizures and patterns beside a file -> votes of windows
-    pieces     a recording -> pieces of at most an hour, and the windows of each
-    dataset    all of it -> parquet files, tables, annotations
+    channels.py    labels of signals -> the store's twenty channels
+    pieces.py      the length of a recording -> pieces of at most an hour, and the windows of each
+    recording.py   what an import knows of a recording and of a format
+    resampling.py  samples at a signal's own rate -> any part of it at 200 Hz
+    formats/       a recorder's file -> a recording: one file per format
+    intervals.py   annotated seizures and patterns beside a recording -> votes of its windows
+    convert.py     recordings -> a data set, with sliding windows and spectrograms
 """

@@ -3,6 +3,23 @@
 >>> import hmsstore
 >>> store = hmsstore.Store.open("hms.zarr")  # doctest: +SKIP
 >>> batch = store.gather(store.select(split="train")[:32])  # doctest: +SKIP
+
+::
+
+    errors.py       what can go wrong with a store, as one small tree of exceptions
+    json_shapes.py  a JSON value -> the text, number, list or object that it should be
+    spec/           what a data set consists of: classes, signals, electrodes, judged seconds
+    schema.py       the words and columns of the format
+    montage.py      electrodes and regions -> pairs, sides, mirror images, places on the head
+    windows.py      table of windows -> typical windows, and patients that leak
+    atomic.py       a path and a block that writes it -> the whole new file or folder, or the old
+    recordings.py   recordings.json <-> which recording each imported EEG file comes from
+    manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
+    reading/        path -> mapped files; rows and a shift -> where to read
+    gaps.py         table of gaps -> what of a window was missing before it was filled
+    reader.py       a sealed store -> windows as NumPy arrays: `Store`
+    view/           windows -> pictures as a doctor reads them, and pages
+    mne_raw.py      a recording of a store -> MNE's own object
 """
 
 from hmsstore.errors import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,6 +25,14 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ShapeError(f"expected a number, got {_kind(value)}")
     return float(value)
+
+
+def finite(value: object) -> float:
+    """Take a number that is neither NaN nor infinite."""
+    found = number(value)
+    if not isfinite(found):
+        raise ShapeError(f"expected a finite number, got {found}")
+    return found
 
 
 def whole(value: object) -> int:

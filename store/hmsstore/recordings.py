@@ -24,12 +24,11 @@ Keys that are not listed here are left alone by readers.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from hmsstore.errors import RecordingsError
+from hmsstore.json_shapes import entry, finite, items, text, texts, whole
 
 RECORDINGS_NAME = "recordings.json"
 
@@ -60,24 +59,24 @@ class ImportedRecording:
     pieces: tuple[ImportedPiece, ...]
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> ImportedRecording:
+    def from_json(cls, value: object) -> ImportedRecording:
         """Check a JSON value and take it.
 
         Raises
         ------
-        ValueError
+        ShapeError
             A key is missing or holds another kind of value.
         """
         return cls(
-            file=_one(value, "file", str),
-            seconds=float(_one(value, "seconds", float, int)),
-            patient_id=_one(value, "patient_id", int),
-            rates_hz=tuple(map(float, _all(value, "rates_hz", float, int))),
-            filled=tuple(_all(value, "filled", str)),
-            references=tuple(_all(value, "references", str)),
+            file=entry(value, "file", text),
+            seconds=entry(value, "seconds", finite),
+            patient_id=entry(value, "patient_id", whole),
+            rates_hz=tuple(map(finite, entry(value, "rates_hz", items))),
+            filled=entry(value, "filled", texts),
+            references=entry(value, "references", texts),
             pieces=tuple(
-                ImportedPiece(_one(piece, "eeg_id", int), float(_one(piece, "start_s", float, int)))
-                for piece in _all(value, "pieces", dict)
+                ImportedPiece(entry(piece, "eeg_id", whole), entry(piece, "start_s", finite))
+                for piece in entry(value, "pieces", items)
             ),
         )
 
@@ -101,29 +100,10 @@ def read_recordings(folder: Path) -> tuple[ImportedRecording, ...]:
     path = folder / RECORDINGS_NAME
     try:
         content = json.loads(path.read_text("utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"expected an object, got {content!r:.40}")
-        return tuple(map(ImportedRecording.from_json, _all(content, "recordings", dict)))
+        return tuple(map(ImportedRecording.from_json, entry(content, "recordings", items)))
     except OSError as error:
         raise RecordingsError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         raise RecordingsError(
             f"{path} is not what `hmsprep import` writes: {error}. Import the recordings again."
         ) from None
-
-
-def _one(holder: dict[str, Any], key: str, *kinds: type) -> Any:
-    if key not in holder:
-        raise ValueError(f"{key} is missing")
-    return _checked(holder[key], key, kinds)
-
-
-def _all(holder: dict[str, Any], key: str, *kinds: type) -> list[Any]:
-    return [_checked(value, key, kinds) for value in _one(holder, key, list)]
-
-
-def _checked(value: Any, key: str, kinds: tuple[type, ...]) -> Any:
-    fits = isinstance(value, kinds) and not isinstance(value, bool)
-    if not fits or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"expected {key} to hold {kinds[0].__name__}, got {value!r:.40}")
-    return value

@@ -36,13 +36,13 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda r: r.pop("pieces"), "pieces is missing"),
-        (lambda r: r.update(seconds="long"), "expected seconds to hold float, got 'long'"),
-        (lambda r: r.update(seconds=float("nan")), "expected seconds to hold float, got nan"),
-        (lambda r: r.update(filled=[3]), "expected filled to hold str, got 3"),
-        (lambda r: r.update(pieces=["a"]), "expected pieces to hold dict, got 'a'"),
-        (lambda r: r["pieces"][0].pop("eeg_id"), "eeg_id is missing"),
-        (lambda r: r.update(patient_id=True), "expected patient_id to hold int, got True"),
+        (lambda r: r.pop("pieces"), "pieces: expected a value, got none"),
+        (lambda r: r.update(seconds="long"), "seconds: expected a number, got a text"),
+        (lambda r: r.update(seconds=float("nan")), "seconds: expected a finite number, got nan"),
+        (lambda r: r.update(filled=[3]), "filled: expected a text, got 3"),
+        (lambda r: r.update(pieces=["a"]), "expected an object, got a text"),
+        (lambda r: r["pieces"][0].pop("eeg_id"), "eeg_id: expected a value, got none"),
+        (lambda r: r.update(patient_id=True), "patient_id: expected a whole number, got True"),
     ],
 )
 def test_a_file_that_was_changed_is_refused_in_one_sentence(

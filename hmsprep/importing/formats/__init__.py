@@ -2,7 +2,7 @@
 
 ::
 
-    edf.py    EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations
+    edf.py  EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations
 """
 
 from __future__ import annotations
