@@ -7,12 +7,13 @@ Trains through `hmstrain run`, as a user would, on about 2,000 simulated windows
   three seeds each: paired differences of KL over the test windows, averaged over seeds, with a 95%
   interval that resamples patients.
 
-Stopped, the same command goes on where it was.
+Rerun the same command to resume.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import simulated_store, train
 from hmsstore import CLASSES, Store
 from hmsstore.windows import typical_rows
-from hmstrain.scoring.metrics import interval, kl_rows
+from hmstrain.runs.outcome import score_text
+from hmstrain.scoring.metrics import kl_rows, paired_difference
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"
 IMAGE = f"--image-size 128 --set eeg_seconds=16 --set validate_every=60 {AUGMENTED}"
@@ -63,17 +65,20 @@ def single(work: Path, store: Store, best_kl: dict[str, float]) -> list[dict[str
     rows = []
     for name, options in SINGLE.items():
         outcome = train(store.path, work / name.replace(", ", "-").replace(" ", "-"), options, 0)
-        test, constant = outcome["test"], outcome["constant"]
+        test, constant = outcome.test, outcome.constant
+        assert test is not None
+        assert constant is not None
         row: dict[str, Any] = {"what": name}
         for key in ("kl", "kl_votes"):
-            closed = (constant[key] - test[key]) / (constant[key] - best_kl[key])
+            kl, usual = test[key] or np.nan, constant[key] or np.nan
+            closed = (usual - kl) / (usual - best_kl[key])
             row |= {
-                key: round(test[key], 3),
-                f"{key} of constant": round(constant[key], 3),
+                key: round(kl, 3),
+                f"{key} of constant": round(usual, 3),
                 f"{key} of truth": round(best_kl[key], 3),
                 f"{key} gap closed": f"{closed:.0%}",
             }
-        rows.append(row | {"accuracy": round(test["accuracy"], 3)})
+        rows.append(row | {"accuracy": score_text(test["accuracy"])})
     return rows
 
 
@@ -90,16 +95,17 @@ def paired(work: Path, store: Store) -> list[dict[str, Any]]:
             outcome = train(store.path, out, options, seed)
             with np.load(out / "predictions.npz") as found:
                 divergence[name].append(kl_rows(target, found["prediction"]))
-            if "alignment" in outcome:
-                alignment.append(outcome["alignment"])
+            if outcome.alignment is not None:
+                alignment.append(asdict(outcome.alignment))
     places = typical_rows(store.windows, rows)["votes"]
     made = []
     for better, than in (("spec+eeg", "spec"), ("contrastive", "spec+eeg")):
-        difference = np.mean(divergence[better], axis=0) - np.mean(divergence[than], axis=0)
+        first, second = (np.mean(divergence[name], axis=0) for name in (better, than))
         row: dict[str, Any] = {"what": f"{better} less {than}"}
         for key, part in (("kl", np.arange(len(rows))), ("kl_votes", places)):
-            low, high = interval(difference[part], patients[part]) or (np.nan, np.nan)
-            row[key] = f"{difference[part].mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+            less, span = paired_difference(first[part], second[part], patients[part])
+            low, high = span or (np.nan, np.nan)
+            row[key] = f"{less:+.3f} [{low:+.3f}, {high:+.3f}]"
             row[f"{key} by seed"] = ", ".join(
                 f"{(a - b)[part].mean():+.3f}"
                 for a, b in zip(divergence[better], divergence[than], strict=True)

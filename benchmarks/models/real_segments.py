@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import command, simulated_store, train
 from hmsstore import CLASSES, Store
+from hmstrain.runs.folder import RunFolder
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"
 ROWS = "--set spectrogram_rows=138,162"
@@ -59,7 +60,8 @@ def segment_rows(name: str, run: Path, segments: Store) -> list[dict[str, Any]]:
 def summary(name: str, run: Path, segments: Store, rows: list[dict[str, Any]]) -> str:
     """How many of the segments are right, and KL there and on simulated test windows."""
     there = json.loads((run / f"test-{segments.identity[:12]}.json").read_text())["test"]
-    here = json.loads((run / "metrics.json").read_text())["test"]
+    here = RunFolder(run).outcome().test
+    assert here is not None
     right = sum(row["is"] == row["says"] for row in rows)
     low, high = there["intervals"]["kl"]
     return (

@@ -4,7 +4,7 @@ Nobody's real recordings, nobody's weights: what counts is each system's KL less
 prediction, paired over test windows of other patients. The record also has the share of its time
 that each run waited for data.
 
-Stopped, the same command goes on where it was.
+Rerun the same command to resume.
 """
 
 from __future__ import annotations

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.tools.conditions import module
 from hmsstore import Store
+from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
+from hmstrain.runs.outcome import Outcome
 
 
 def command(*words: object) -> None:
@@ -39,8 +39,7 @@ def pace(folder: Path) -> tuple[float, float]:
     return float(np.average(rates, weights=seconds)), float(waiting)
 
 
-def train(store: Path, out: Path, options: str, seed: int = 0) -> dict[str, Any]:
-    """`hmstrain run`, or go on with it, or find it finished; return metrics.json."""
+def train(store: Path, out: Path, options: str, seed: int = 0) -> Outcome:
+    """Run `hmstrain run`, or resume it; return what the run came to."""
     command("hmstrain", "run", store, *options.split(), "--seed", seed, "--out", out, "--resume")
-    outcome: dict[str, Any] = json.loads((out / "metrics.json").read_text())
-    return outcome
+    return RunFolder(out).outcome()

@@ -311,6 +311,29 @@ def calibration_error(prediction: Floats, target: Floats) -> float:
     return float(np.abs(gap).sum() / len(target))
 
 
+def paired_difference(
+    first: Floats, second: Floats, patients: NDArray[np.int64]
+) -> tuple[float | None, tuple[float, float] | None]:
+    """Compare two models on the same windows.
+
+    Parameters
+    ----------
+    first, second : float64 (N,)
+        A value of each window by each model, such as its KL.
+    patients : int64 (N,)
+        Patient of each window.
+
+    Returns
+    -------
+    float
+        Mean of first less second; None of no windows.
+    (float, float)
+        Its 95% interval, which resamples whole patients; None of under two patients.
+    """
+    difference = first - second
+    return mean(difference), interval(difference, patients)
+
+
 def interval(
     values: Floats, patients: NDArray[np.int64], *, seed: int = 0
 ) -> tuple[float, float] | None:

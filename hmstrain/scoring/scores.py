@@ -15,7 +15,7 @@ from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
 from hmstrain.runs.outcome import Alignment, Constant, Scores
-from hmstrain.scoring.metrics import Judged, interval, mean, scores, shown_in
+from hmstrain.scoring.metrics import Judged, paired_difference, scores, shown_in
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -100,9 +100,12 @@ def constant(store: Store, rows: Rows, prediction: Floats) -> Constant:
     spans: dict[str, tuple[float, float] | None] = {}
     for score in shown_in("constant"):
         part = places[score.over]
-        less = score.of(model.take(part)) - score.of(other.take(part))
-        difference[score.key] = less if isinstance(less, float) else mean(less)
-        spans[score.key] = None if isinstance(less, float) else interval(less, patients[part])
+        ours, theirs = score.of(model.take(part)), score.of(other.take(part))
+        if isinstance(ours, float) or isinstance(theirs, float):
+            difference[score.key], spans[score.key] = float(ours - theirs), None
+            continue
+        less, span = paired_difference(ours, theirs, patients[part])
+        difference[score.key], spans[score.key] = less, span
     return Constant(
         values={score.key: found[score.key] for score in shown_in("constant")},
         kl_per_class=found.kl_per_class,

@@ -111,3 +111,22 @@ def test_an_interval_takes_patients_whole() -> None:
     ten = metrics.interval(np.repeat(values, 10), np.repeat(np.arange(30), 10))
     assert one == pytest.approx(ten)
     assert metrics.interval(values, np.zeros(30, np.int64)) is None
+
+
+def test_a_paired_difference_is_surer_than_two_means_apart() -> None:
+    """What windows share cancels out; which model is better shows in the sign."""
+    rng = np.random.default_rng(2)
+    patients = np.repeat(np.arange(30), 4)
+    hard = np.repeat(rng.normal(1, 0.5, 30), 4)
+    first, second = hard + rng.normal(-0.05, 0.02, 120), hard
+    less, paired = metrics.paired_difference(first, second, patients)
+    assert less == pytest.approx((first - second).mean())
+    assert paired == metrics.interval(first - second, patients)
+    assert paired is not None
+    low, high = paired
+    assert low < less < high < 0
+    alone = metrics.interval(first, patients)
+    assert alone is not None
+    assert alone[1] - alone[0] > 5 * (high - low)
+    none: np.ndarray = np.empty(0)
+    assert metrics.paired_difference(none, none, none.astype(np.int64)) == (None, None)
