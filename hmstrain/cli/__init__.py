@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli import cli_look, cli_predict
+from hmstrain.cli import predict as cli_predict
+from hmstrain.cli import view as cli_look
 from hmstrain.cli.options import (
     HOW,
     WHAT,
@@ -124,7 +125,7 @@ def run(
     min_votes, second_epochs, clip_gradient, precision, channels_last,
     compile, eeg_as=raw, eeg_seconds. --dry-run prints all settings.
     """
-    from hmstrain.cli import commands
+    from hmstrain.cli import run as commands
 
     chosen = make_config(
         config,
@@ -167,7 +168,7 @@ def test(
     json: Json = False,
 ) -> None:
     """Score a run's best checkpoint, on its own store or on another."""
-    from hmstrain.cli import commands
+    from hmstrain.cli import run as commands
     from hmstrain.runs.folder import RunFolder
 
     commands.test(RunFolder(folder), store, split, device, as_json=json)
@@ -201,7 +202,7 @@ def study(
     --system takes others too: MODEL-spec, MODEL-eeg, MODEL-spec+eeg.
     Stopped, the same command goes on with the system it was at.
     """
-    from hmstrain.cli import commands
+    from hmstrain.cli import run as commands
 
     chosen = make_config(
         config,
@@ -237,7 +238,7 @@ def models(
     json: Json = False,
 ) -> None:
     """List models with their parameters and what they take."""
-    from hmstrain.cli import commands
+    from hmstrain.cli import run as commands
 
     commands.models(word, as_json=json)
 

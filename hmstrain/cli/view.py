@@ -18,7 +18,7 @@ def report(
     ] = None,
 ) -> None:
     """Write a page about a run: scores, curves, confusion, and its worst windows drawn."""
-    from hmstrain.cli import looking
+    from hmstrain.cli import explain as looking
     from hmstrain.runs.folder import RunFolder
 
     looking.report(RunFolder(folder), store, out)
@@ -54,7 +54,7 @@ def explain(
     json: Json = False,
 ) -> None:
     """Show what in a window a run's answer rests on, and whether that can be trusted."""
-    from hmstrain.cli import looking
+    from hmstrain.cli import explain as looking
     from hmstrain.runs.folder import RunFolder
 
     looking.explain(RunFolder(folder), store, row, method, consensus, out, device, as_json=json)
@@ -73,6 +73,6 @@ def view(
     ] = True,
 ) -> None:
     """Browse windows on a page of this machine: filter, step, scroll, scale, explain."""
-    from hmstrain.cli import looking
+    from hmstrain.cli import explain as looking
 
     looking.view(path, store, port, browser=browser)

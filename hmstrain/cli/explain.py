@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hmsstore import CLASSES
 from hmstrain.cli import console
-from hmstrain.cli.commands import open_store
+from hmstrain.cli.run import open_store
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.folder import RunFolder
 
