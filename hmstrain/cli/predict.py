@@ -1,4 +1,4 @@
-"""The commands that predict: predict, submission, bundle. `cli` adds them to the program."""
+"""`hmstrain predict`: probabilities of anyone's EEG."""
 
 from __future__ import annotations
 
@@ -7,21 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import Json
-
-Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help="Folders of finished runs; averaged.")
-]
-Average = Annotated[
-    str,
-    typer.Option(
-        "--average",
-        metavar="HOW",
-        help="arithmetic; geometric; or fitted: weighed by what runs of all folds say out of fold.",
-    ),
-]
-Swap = Annotated[bool, typer.Option("--swap", help="Also see left and right exchanged.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")]
+from hmstrain.cli.options import Average, DeviceIn, Json, LogFile, Quiet, Runs, Swap, option
 
 
 def predict(
@@ -34,62 +20,50 @@ def predict(
             "them.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")] = Path("predicted"),
+    out: Annotated[
+        Path, option("--out", None, "Folder to write into. [default: predicted]", metavar="FOLDER")
+    ] = Path("predicted"),
     stride: Annotated[
-        float, typer.Option("--stride", help="Of a recording: seconds from window to window.")
+        float,
+        option(
+            "--stride",
+            None,
+            "Seconds from window to window of a recording. [default: 10]",
+            metavar="S",
+        ),
     ] = 10.0,
     average: Average = "arithmetic",
     swap: Swap = False,
-    device: Device = "auto",
+    device: DeviceIn = "auto",
     json: Json = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
 ) -> None:
-    """Predict anyone's EEG: probabilities per window, and a timeline of a recording."""
-    from hmstrain.prediction import predict as predicting
+    """Predict a store, a data set or recordings.
 
-    how = predicting.How(average, swap, device)
-    predicting.predict(runs, path, out, how, stride_s=stride, as_json=json)
+    Writes the probabilities of each window, and of a recording a timeline.
+    """
+    from hmstrain.cli import console
 
+    with console.reporting(quiet=quiet, log_file=log_file):
+        from hmstrain.cli.results import print_predicted
+        from hmstrain.errors import RESEARCH_ONLY
+        from hmstrain.prediction.predict import predict as predict_input
 
-def submission(
-    runs: Runs,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder with test.csv, or its zip.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("submission.csv"),
-    average: Average = "arithmetic",
-    swap: Swap = False,
-    device: Device = "auto",
-    json: Json = False,
-) -> None:
-    """Write the competition's submission.csv, as sample_submission.csv has it."""
-    from hmstrain.prediction import predict as predicting
-
-    how = predicting.How(average, swap, device)
-    predicting.submission(runs, data, out, how, as_json=json)
-
-
-def bundle(
-    runs: Runs,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
-    python: Annotated[
-        str | None,
-        typer.Option(
-            "--python",
-            metavar="VERSION",
-            help="Python of the machine without internet.",
-            show_default="this one's",
-        ),
-    ] = None,
-    have: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--have",
-            metavar="PACKAGE",
-            help="A package that it has; may be repeated.",
-            show_default="what Kaggle and Colab have",
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Make a folder from which a machine without internet predicts: weights, wheels, a cell."""
-    from hmstrain.prediction import predict as predicting
-
-    predicting.bundle(runs, out, python, have, as_json=json)
+        with console.counting("Predicting", "windows") as progress:
+            found = predict_input(
+                runs,
+                path,
+                out=out,
+                stride_s=stride,
+                average=average,
+                swap=swap,
+                device=device,
+                progress=progress,
+                notices=console.warn,
+            )
+        if json:
+            console.print_json(found.summary)
+            return
+        print_predicted(found.summary, found.prediction)
+        console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from hmsstore import Store
 from hmstrain.data.inputs import check_cleaning
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.events import Progress, silent
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import Trained, load_trained
@@ -21,13 +22,11 @@ AVERAGES = ("arithmetic", "geometric", "fitted")
 BATCH = 16
 """Windows at once, at least: without gradients there is room, at full resolution for no more."""
 AT_ONCE = 1_024
-"""Windows between two words of progress."""
+"""Windows between two calls of `progress`."""
 CONVERGED = 1e-9
 MOST_ROUNDS = 10_000
 
 Floats = NDArray[np.float64]
-Tell = Callable[[int, int], object]
-"""Told how many windows are predicted, of how many; each network's, and each mirror image, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
     Raises
     ------
     RunError
-        A folder is no finished run.
+        A folder is not a finished run.
     ConfigError
         Runs take EEG that was cleaned differently.
     """
@@ -57,7 +56,7 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
     for folder in folders:
         parts = [folder.path]
         if not folder.finished:
-            raise RunError(f"{folder.path} is not finished: hmstrain run --resume goes on.")
+            raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
         if folder.config().fold == "all":
             parts = sorted(folder.path.glob("fold[0-9]*"))
         networks = tuple(load_trained(RunFolder(part), world.device) for part in parts)
@@ -81,7 +80,7 @@ def predict_rows(
     world: World,
     *,
     swap: bool = False,
-    tell: Tell = lambda _done, _total: None,
+    progress: Progress = silent,
 ) -> list[Floats]:
     """Probabilities by each member.
 
@@ -90,7 +89,9 @@ def predict_rows(
     rows : int64 (N,)
         Windows of the store.
     swap : bool
-        Also show each network the windows with left and right exchanged, and take the mean.
+        Average with left-right mirrored input.
+    progress : callable, optional
+        Called with the windows done and their number: each network's, and each mirror image, once.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def predict_rows(
                         parts.append(part)
                         done += len(part)
                         store.release()
-                        tell(done, total)
+                        progress(done, total)
                 seen.append(np.concatenate(parts))
         found.append(np.mean(seen, axis=0))
     return found

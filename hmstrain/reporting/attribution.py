@@ -67,7 +67,7 @@ class Explanation:
         }
 
 
-def explain(
+def explain_window(
     trained: Trained, store: Store, row: int, method: str | None = None, target: int | None = None
 ) -> Explanation:
     """Explain one answer.
@@ -88,8 +88,8 @@ def explain(
     Raises
     ------
     ModelError
-        Grad-CAM of a network without feature maps, an answer that is no number, or captum is not
-        installed.
+        Grad-CAM of a network without feature maps, an answer that is NaN or infinite, or captum is
+        not installed.
     """
     batch = store.gather([row], signals(trained.config))
     stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
@@ -103,7 +103,7 @@ def explain(
     with torch.no_grad():
         probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
     if not np.isfinite(probability).all():
-        raise ModelError(f"{trained.config.model} gives no numbers for row {row} (NaN).")
+        raise ModelError(f"{trained.config.model} gives NaN or infinite values for row {row}.")
     chosen = int(probability.argmax()) if target is None else target
     layers = last_maps(trained.network, prepared)
     if method is None:
@@ -155,7 +155,7 @@ def _captum() -> Any:
     try:
         import captum.attr
     except ImportError:
-        raise ModelError("captum is not installed. Run: pip install '.[explain]'") from None
+        raise ModelError("captum is not installed. Run: pip install 'hms-eeg[explain]'") from None
     return captum.attr
 
 

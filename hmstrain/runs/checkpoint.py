@@ -154,7 +154,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not floating:
         raise ModelError(f"{file} holds no weights in floating point.")
     if not all(bool(torch.isfinite(value).all()) for value in floating):
-        raise ModelError(f"{file} holds values that are no numbers.")
+        raise ModelError(f"{file} holds values that are NaN or infinite.")
     return inner
 
 

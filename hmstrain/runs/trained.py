@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from hmsstore import Store
-from hmstrain.config import Config, make_config
+from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import NetworkInputs, Normalisation, check_cleaning, signals
 from hmstrain.data.loader import make_loader
 from hmstrain.distributed import World
@@ -77,7 +77,7 @@ def load_trained(folder: RunFolder, device: torch.device) -> Trained:
         The folder holds no checkpoint.
     """
     described = read_description(folder.best)
-    config = make_config(given=described["config"])
+    config = config_of_run(described["config"])
     network = make_network(config, start=False)
     load_checkpoint(folder.best, network)
     normalisation = Normalisation.from_json(described["normalisation"])

@@ -22,9 +22,8 @@ from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CLASSES, Store
 from hmstrain.distributed import World
-from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
-from hmstrain.notice import RESEARCH_ONLY
 from hmstrain.prediction.ensemble import (
     average,
     fit_weights,
@@ -32,8 +31,9 @@ from hmstrain.prediction.ensemble import (
     mixture_weights,
     predict_rows,
 )
-from hmstrain.prediction.source import opened
-from hmstrain.prediction.tables import read_order, write_submission, write_timeline
+from hmstrain.prediction.source import open_or_build
+from hmstrain.prediction.submission import read_order, write_submission
+from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
@@ -343,14 +343,17 @@ def test_what_was_built_for_it_is_gone_afterwards(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
     assert cleaning["eeg_clip"] == EEG_CLIP_UV
-    with opened(recording, cleaning, stride_s=60) as source:
+    with open_or_build(recording, cleaning, stride_s=60) as source:
         assert len(source.store) == 12
         assert any(tmp_path.iterdir())
     assert not any(tmp_path.iterdir())
     shutil.copy(recording, tmp_path / "bad.edf")
     with (tmp_path / "bad.edf").open("r+b") as file:
         file.truncate(50_000)
-    with pytest.raises(DataError, match="is cut short"), opened(tmp_path / "bad.edf", cleaning):
+    with (
+        pytest.raises(DataError, match="is cut short"),
+        open_or_build(tmp_path / "bad.edf", cleaning),
+    ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["bad.edf"]
 
@@ -360,7 +363,10 @@ def test_without_what_building_takes_one_sentence_says_so(
 ) -> None:
     monkeypatch.setattr("hmstrain.prediction.source.find_spec", lambda _: None)
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
-    with pytest.raises(RunError, match=r"pip install '\.\[prep\]'"), opened(recording, cleaning):
+    with (
+        pytest.raises(RunError, match=r"pip install 'hms-eeg\[prep\]'"),
+        open_or_build(recording, cleaning),
+    ):
         pass
 
 
