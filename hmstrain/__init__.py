@@ -21,6 +21,8 @@ Its folders and files, in the data's order::
     prediction/   runs and anyone's EEG -> tables, a timeline, a submission, a bundle
     reporting/    pages of a run, the study, attribution, the page to browse
     distributed   one process or several
+    seeds         the random streams of a run by name
+    words         numbers as a person reads them
     errors        what a user can cause
 """
 

@@ -27,7 +27,10 @@ fail = PROGRAM.fail
         (("run", "{store}", "--log-file", "none/x.log", "--out", "{out}"), "--log-file none/x.log"),
         (("run", "{store}", "--log-file", "{store}/x.log"), "outside of a sealed store"),
         (("test", "{out}"), "holds no config.json"),
-        (("explain", "{out}", "0", "--method", "lime"), "There is no method 'lime'"),
+        (
+            ("explain", "{out}", "0", "--store", "{store}", "--method", "lime"),
+            "There is no method 'lime'",
+        ),
         (("predict", "{out}", "{store}", "--average", "best"), "There is no average 'best'"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -51,11 +52,13 @@ def test_help_is_readable_at_80_columns(command: str) -> None:
 
 
 def test_completion_can_be_installed() -> None:
+    assert "--install-completion" in PROGRAM.succeed("--help").stdout
+    script = "import sys; sys.argv[0] = 'hmstrain'; from hmstrain.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-m", "hmstrain", "--show-completion", "bash"],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | {"_HMSTRAIN_COMPLETE": "source_bash"},
     )
-    assert "--install-completion" in PROGRAM.succeed("--help").stdout
-    assert "_COMPLETE" in done.stdout + done.stderr
+    assert "complete -o default -F _hmstrain_completion hmstrain" in done.stdout

@@ -15,7 +15,8 @@ import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import RunError
-from hmstrain.runs.folder import RunFolder, read_metrics
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.log import read_metrics
 from hmstrain.training.run import resumed, run
 
 CHOSEN: dict[str, Any] = SMALL | {"epochs": 1, "second_epochs": 1, "second_min_votes": 3}
