@@ -115,7 +115,7 @@ def test_a_finished_run_is_tested_reported_and_predicted_in_silence(
 ) -> None:
     tested = hmstrain.test(run)
     before = json.loads((run / "metrics.json").read_text())
-    assert tested.test.to_json() == before["test"]
+    assert json.loads(json.dumps(tested.test.to_json())) == before["test"]
     assert (run / f"test-{store.identity[:12]}.npz").is_file()
     assert hmstrain.report(run, out=tmp_path / "page.html").read_text().startswith("<!doctype")
     counted: list[tuple[int, int]] = []

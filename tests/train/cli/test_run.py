@@ -79,7 +79,7 @@ def test_a_dry_run_prints_every_setting_and_trains_nothing(tmp_path: Path) -> No
 
 def test_a_finished_run_is_extended_by_the_command(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    succeed("run", store.path, *WORDS, "--epochs", "1", "--out", out)
+    succeed("run", store.path, *WORDS, "--set=epochs=1", "--out", out)
     resumed = json.loads(
         succeed("run", store.path, "--out", out, "--resume", "--epochs", "3", "--dry-run").stdout
     )
@@ -106,7 +106,7 @@ def test_a_stores_warnings_are_said_where_scores_are_printed(data: Path, tmp_pat
 
 def test_ctrl_c_says_how_to_resume(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = ["--set=validate_every=1", "--epochs", "500", "--out", out]
+    words = ["--set=validate_every=1", "--set=epochs=500", "--out", out]
     process = subprocess.Popen(
         [sys.executable, "-m", "hmstrain", "run", store.path, *WORDS, *words],
         stderr=subprocess.PIPE,
