@@ -16,6 +16,7 @@ from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
+from hmstrain.words import plural
 
 Rows = NDArray[np.int64]
 MOST_VOTES = 28
@@ -53,7 +54,7 @@ def held_out(config: Config, store: Store, epoch: int) -> int | None:
     """
     if store.folds == 0:
         if config.fold in ("all", "rotate"):
-            raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+            raise DataError(f"{store.path} has too few patients for folds: leave out --fold.")
         if config.fold != "0":
             raise DataError(f"There is no fold {config.fold}: {store.path} has none.")
         return None
@@ -82,11 +83,13 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
     if not len(rows):
         if not (store.windows["votes"][store.select("train")].sum(axis=1) > 0).any():
-            raise DataError(f"{store.path} has no training windows with votes: it is to test on.")
+            raise DataError(
+                f"{store.path} has no training windows with votes: it is a test-only store."
+            )
         held = "" if fold is None else f"fold {fold} held out, "
         raise DataError(
-            f"No training window of {store.path} is left with {held}at least {min_votes} vote(s) "
-            f"and fraction {config.fraction:g}."
+            f"No training window of {store.path} is left with {held}at least "
+            f"{plural(min_votes, 'vote')} and fraction {config.fraction:g}."
         )
     return rows
 

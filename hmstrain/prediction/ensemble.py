@@ -67,8 +67,8 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
         different = [name for name in first if other.get(name) != first[name]]
         if different:
             raise ConfigError(
-                f"{members[0].name} and {member.name} were trained on signals cleaned in other "
-                f"ways ({', '.join(different)}), so they cannot see the same windows."
+                f"{members[0].name} and {member.name} were trained on signals cleaned in different "
+                f"ways ({', '.join(different)}), so they cannot share windows."
             )
     return members
 
@@ -170,8 +170,8 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
         path = folder.path / OUT_OF_FOLD
         if folder.config().fold != "all" or not path.is_file():
             raise RunError(
-                f"{folder.path} has no predictions out of fold, which weights are fitted to: train "
-                "it with --fold all, or use --average arithmetic."
+                f"{folder.path} has no out-of-fold predictions to fit weights on: train it with "
+                "--fold all, or use --average arithmetic."
             )
         found.append(read_arrays(path))
     first = found[0]
@@ -180,8 +180,8 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
             one["row"], first["row"]
         ):
             raise RunError(
-                f"{folders[0].path} and {folder.path} held out other windows: their folds differ, "
-                "so one may have trained on what the other is measured on."
+                f"{folders[0].path} and {folder.path} held out different windows: their folds "
+                "differ, so one may have trained on windows that the other is scored on."
             )
     groups = np.column_stack([first["eeg_id"], first["votes"]])
     _, once = np.unique(groups, axis=0, return_index=True)

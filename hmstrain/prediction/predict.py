@@ -122,9 +122,9 @@ def predict(
             notices("Patients leak between the store's training and test windows.")
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
-        prediction, told = predict_store(folders, store, rows, how, progress)
+        prediction, made_of = predict_store(folders, store, rows, how, progress)
         predicted = time.perf_counter()
-        if any(run["trained_on"] == store.identity for run in told["runs"]):
+        if any(run["trained_on"] == store.identity for run in made_of["runs"]):
             notices(
                 "A run was trained on this very store: it was trained on the 'train' windows, so "
                 "those predictions are optimistic."
@@ -133,14 +133,14 @@ def predict(
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
         recordings = [
-            _write_recording(out, described, windows, prediction, told)
+            _write_recording(out, described, windows, prediction, made_of)
             for described in source.recordings
         ]
         summary = {
             "input": str(path),
             "windows": len(rows),
             "store": store.identity,
-            **told,
+            **made_of,
             "notice": RESEARCH_ONLY,
             "recordings": recordings,
             "seconds": {
@@ -192,7 +192,7 @@ def predict_store(
         members = load_members(folders, world)
         found = predict_rows(members, store, rows, world, swap=how.swap, progress=progress)
         device = str(world.device)
-    told = {
+    made_of = {
         "runs": [
             {
                 "path": str(member.folder.path),
@@ -206,7 +206,7 @@ def predict_store(
         "swap": how.swap,
         "device": device,
     }
-    return ensemble.average(found, how.average, weights), told
+    return ensemble.average(found, how.average, weights), made_of
 
 
 def _write_recording(
@@ -214,7 +214,7 @@ def _write_recording(
     described: Mapping[str, Any],
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
-    told: Mapping[str, Any],
+    made_of: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page."""
     from hmsstore.view.saving import save
@@ -231,8 +231,8 @@ def _write_recording(
         "recording": described["file"],
         "length": f"{timeline.seconds:,.0f} s",
         "windows": f"{len(timeline.centre_s):,}",
-        "runs": ", ".join(run["path"] for run in told["runs"]),
-        "average": told["average"] + (", and of left-right mirrored input" * told["swap"]),
+        "runs": ", ".join(run["path"] for run in made_of["runs"]),
+        "average": made_of["average"] + (", and of left-right mirrored input" * made_of["swap"]),
         "references": ", ".join(described["references"]) or "not named",
         "channels filled with 0": ", ".join(described["filled"]) or "none",
     }

@@ -64,7 +64,7 @@ def save_checkpoint(
         free = shutil.disk_usage(folder.parent).free / 1e6
         raise RunError(
             f"The checkpoint {folder} cannot be written, with {free:,.0f} MB free: "
-            f"{_first_line(error)}. Earlier ones are kept: make room and --resume."
+            f"{_first_line(error)}. Earlier ones are kept: make room and resume with --resume."
         ) from None
 
 
@@ -138,30 +138,28 @@ def read_weights(file: Path) -> dict[str, Tensor]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise ModelError(
-            f"{file} is not a file of weights alone: what else it holds is not loaded, since that "
-            "could run any code. Save the state_dict, or as safetensors."
+            f"{file} holds more than weights, and loading that could run any code. Save the "
+            "state_dict alone, or as safetensors."
         ) from None
     except Exception as error:  # pickle's other errors have no common class
-        raise ModelError(
-            f"{file} holds no weights that can be read: {_first_line(error)}"
-        ) from None
+        raise ModelError(f"{file} cannot be read as weights: {_first_line(error)}") from None
     inner = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
     if not isinstance(inner, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in inner.items()
     ):
-        raise ModelError(f"{file} holds no weights by name.")
+        raise ModelError(f"{file} does not hold weights by name.")
     floating = [value for value in inner.values() if value.is_floating_point()]
     if not floating:
-        raise ModelError(f"{file} holds no weights in floating point.")
+        raise ModelError(f"{file} does not hold floating-point weights.")
     if not all(bool(torch.isfinite(value).all()) for value in floating):
-        raise ModelError(f"{file} holds values that are NaN or infinite.")
+        raise ModelError(f"{file} holds NaN or infinite values.")
     return inner
 
 
 def _no_checkpoint(folder: Path) -> RunError:
     if folder.exists():
         return RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
-    return RunError(f"There is no {folder}: the run has not come to its first validation.")
+    return RunError(f"There is no {folder}: the run has not reached its first validation.")
 
 
 def _first_line(error: Exception) -> str:

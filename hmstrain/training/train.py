@@ -102,7 +102,10 @@ class Run:
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = store.select("test")
         if min(epoch.batch_size for epoch in self.epochs) < world.size:
-            raise ConfigError(f"The smallest batch does not reach {world.size} processes.")
+            raise ConfigError(
+                f"A batch must have a window for each of the {world.size} processes: use a larger "
+                "--batch-size, or fewer processes."
+            )
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
         self.description = self.state.describe(store)

@@ -146,7 +146,7 @@ def test_weights_are_fitted_out_of_fold_and_refused_for_other_folds(
 
     best = min(np.linspace(0, 1, 201), key=divergence)
     assert divergence(weights[0]) <= divergence(best) + 1e-6
-    with pytest.raises(RunError, match="no predictions out of fold"):
+    with pytest.raises(RunError, match="no out-of-fold predictions"):
         fit_weights([folders[0], RunFolder(runs["one"])])
     other = build_store(data, tmp_path / "other.zarr", seed=5)
     train_small(other, tmp_path / "foreign", fold="all", epochs=1, steps=2)
@@ -159,7 +159,7 @@ def test_runs_of_other_cleanings_do_not_mix(
 ) -> None:
     other = build_store(data, tmp_path / "other.zarr", nan="mean")
     train_small(other, tmp_path / "foreign", epochs=1, steps=2)
-    with pytest.raises(ConfigError, match=r"cleaned in other ways \(nan\)"):
+    with pytest.raises(ConfigError, match=r"cleaned in different ways \(nan\)"):
         load_members([RunFolder(runs["one"]), RunFolder(tmp_path / "foreign")], CPU)
     with pytest.raises(DataError, match="cleaned in another way"):
         predicted([runs["one"]], other, [0])
@@ -393,7 +393,7 @@ def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
         (["{one}", "{tmp}"], "found something else"),
         (["{tmp}/none", "{store}"], "holds no config.json"),
         (["{one}", "{store}", "--average", "median"], "--average median does not exist"),
-        (["{one}", "{raw}", "{store}", "--average", "fitted"], "no predictions out of fold"),
+        (["{one}", "{raw}", "{store}", "--average", "fitted"], "no out-of-fold predictions"),
     ],
 )
 def test_what_cannot_be_predicted_is_told(
@@ -415,7 +415,7 @@ def test_nothing_else_than_earlier_predictions_is_replaced(
     shutil.copy(recording, work / "night.edf")
     (work / "night.csv").write_text("start_time,stop_time,label\n")
     told = PROGRAM.fail("predict", runs["one"], work, "--out", work)
-    assert "holds something else than predictions" in told
+    assert "holds something other than predictions" in told
     assert (work / "night.csv").read_text() == "start_time,stop_time,label\n"
     shutil.copy(recording, work / "night.EDF")
     told = PROGRAM.fail("predict", runs["one"], work, "--out", tmp_path / "out")
