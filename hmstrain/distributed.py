@@ -1,4 +1,4 @@
-"""One process or several under `torchrun`: who am I, and what do we hold together.
+"""One process or several under `torchrun`: which is this, and what they do together.
 
 Each batch of a run is shared out row by row, so the batches are the same however many processes
 there are. Batch norm sees each process's own part on CPU; on GPUs it is synchronised.
@@ -31,7 +31,7 @@ class World:
 
     @property
     def main(self) -> bool:
-        """Whether this is the one that writes and shows."""
+        """Whether this is the process that writes and shows."""
         return self.rank == 0
 
     def own(self, rows: Any) -> Any:
@@ -54,7 +54,7 @@ class World:
         return parts
 
     def main_does(self, action: Callable[[], object]) -> None:
-        """Let the main process do something; what it refuses is refused in all.
+        """Let the main process do something; an error in it is an error in all.
 
         Raises
         ------
@@ -129,16 +129,20 @@ def choose_device(word: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind = word.partition(":")[0]
     if kind not in DEVICES:
-        raise ConfigError(f"device must be auto, cpu, cuda, cuda:1 or mps; found {word}.")
+        raise ConfigError(f"device must be auto, cpu, cuda, cuda:1 or mps; got {word}.")
     try:
         device = torch.device(word)
         torch.empty(0, device=device)
     except Exception:
         here = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
         raise ConfigError(
-            f"There is no device {word} here, which has {here.get(kind, 1)} of that kind: use cpu, "
-            "or auto."
+            f"No device {word}: this machine has {here.get(kind, 1)} of that kind. Use cpu or auto."
         ) from None
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device
+
+
+def is_main() -> bool:
+    """Whether this process is the one that shows results: of several, the first."""
+    return os.environ.get("RANK", "0") == "0"

@@ -1,4 +1,4 @@
-"""The errors a user can cause; each is one message: what, where, expected, found, what to do.
+"""The errors a user can cause; each is one message: what, where, expected, got, what to do.
 
 ::
 
@@ -7,10 +7,13 @@
       ModelError       a model's name, its network or its weights
       DataError        a store that does not fit the run, or rows that are not there
       RunError         a run folder: missing, of another configuration, unfinished
-      DivergedError    the loss is no number any more
+      DivergedError    the loss or an answer became NaN or infinite
 """
 
 from __future__ import annotations
+
+RESEARCH_ONLY = "Research software: not a medical device, and not to be used for diagnosis."
+"""To be said wherever predictions are shown."""
 
 
 class TrainError(Exception):
@@ -34,4 +37,4 @@ class RunError(TrainError):
 
 
 class DivergedError(TrainError):
-    """The loss is no number any more."""
+    """The loss or an answer became NaN or infinite."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmstrain.config import list_settings
+from hmstrain import list_settings
 
 
 def settings_page() -> str:
@@ -10,12 +10,15 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Give any of them as `--set KEY=VALUE`, in a file with `--config`, or as a keyword",
-        "argument of `hmstrain.train`. `hmstrain settings` prints the same list.",
+        "Give any of them as `--set KEY=VALUE`, or in a file with `--config`.",
+        "`hmstrain settings WORD` lists those with a word in their name or meaning.",
         "",
     ]
-    for setting in list_settings():
-        takes = f" `{setting.range}`" if setting.range else ""
-        default = f" *Default: `{setting.default_text}`.*" if setting.default_text else ""
-        lines += [f"`{setting.name}`{takes}", f":   {setting.meaning}{default}", ""]
+    for one in list_settings():
+        lines += [f"`{one.name}`", f":   {one.meaning}"]
+        if one.choices:
+            lines[-1] += f" *One of: {', '.join(one.choices)}.*"
+        elif one.range:
+            lines[-1] += f" *Range: {one.range}.*"
+        lines += [f"    *Default: `{one.default_text or 'none'}`.*", ""]
     return "\n".join(lines)

@@ -1,4 +1,7 @@
-"""Arguments and options that several commands share, and how a setting becomes one."""
+"""What commands share: arguments, options, how help is laid out.
+
+Nothing heavy is imported, so that `--help` is quick.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +9,130 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from hmstrain.config import Config
+from hmstrain.config import SETTINGS
 
-WHAT, HOW, WHERE = "What to train", "How to train", "How to run"
-DEFAULTS = Config().to_json()
-
-
-def option(name: str, panel: str, help_: str, **more: Any) -> Any:
-    """An option; one that is a setting shows the setting's default."""
-    default = DEFAULTS.get(name.lstrip("-").replace("-", "_"))
-    if default not in (None, False, ""):
-        more.setdefault("show_default", f"{default}")
-    return typer.Option(name, help=help_, rich_help_panel=panel, **more)
+WHAT, HOW, WHERE, PRINT = "What to train", "How to train", "How to run", "What to print"
+"""Sections of a command's help; the last stands last."""
+UNSAID = ("", "false", "0", "0.0")
+"""Defaults that mean: off. They need no mention."""
 
 
-StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", help="The store.")]
-Inputs = Annotated[str | None, option("--inputs", WHAT, "spec, eeg or spec+eeg.", metavar="WHICH")]
-Epochs = Annotated[int | None, option("--epochs", HOW, "Passes over the windows.", metavar="N")]
-Batch = Annotated[int | None, option("--batch-size", HOW, "Windows per step.", metavar="N")]
-Steps = Annotated[int | None, option("--steps", HOW, "Stop after so many steps.", metavar="N")]
-Fraction = Annotated[
-    float | None, option("--fraction", HOW, "Share of the training patients.", metavar="F")
+class Command(TyperCommand):
+    """A command whose help has a section for each kind of option."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options, a section for each of their panels."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            is_argument = parameter.param_type_name == "argument"
+            if is_argument and record is not None and parameter.metavar:
+                record = (parameter.metavar, record[1])  # its type goes without saying
+            panel = getattr(parameter, "rich_help_panel", None)
+            title = "Arguments" if is_argument else panel or "Options"
+            if record is not None:
+                sections.setdefault(title, []).append(record)
+        last = {"Options": 1, PRINT: 2}
+        for title in sorted(sections, key=lambda title: last.get(title, 0)):
+            if sections[title]:
+                with formatter.section(title):
+                    formatter.write_dl(sections[title])
+
+
+def option(name: str, panel: str | None, help_: str, **more: Any) -> Any:
+    """An option; one that is a setting says the setting's default."""
+    known = SETTINGS.get(name.removeprefix("--").replace("-", "_"))
+    if known is not None and known.default_text not in UNSAID:
+        help_ = f"{help_} [default: {known.default_text}]"
+    return typer.Option(name, help=help_, rich_help_panel=panel, show_default=False, **more)
+
+
+StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", metavar="STORE", help="The store.")]
+RunIn = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help="Finished runs; several are averaged.")
 ]
+RunStore = Annotated[
+    Path | None,
+    option("--store", None, "The store. [default: the one it was trained on]", metavar="STORE"),
+]
+
+Inputs = Annotated[str | None, option("--inputs", WHAT, "spec, eeg or spec+eeg.", metavar="A[+B]")]
 Size = Annotated[
     int | None,
-    option("--image-size", WHAT, "Resize images to N x N; 0: 400 x 300.", metavar="N"),
+    option("--image-size", WHAT, "Resize images to N x N; 0: keep 400 x 300.", metavar="N"),
 ]
 Fold = Annotated[
     str | None,
-    option("--fold", WHAT, "Fold to validate on; all; or rotate (leaks).", metavar="K|all|rotate"),
+    option(
+        "--fold",
+        WHAT,
+        "Fold to validate on; all: one run for each; rotate: another in each epoch (leaks).",
+        metavar="K|all|rotate",
+    ),
 ]
-Seed = Annotated[int | None, option("--seed", HOW, "Of every random choice.", metavar="S")]
 Pretrained = Annotated[bool, option("--pretrained", WHAT, "Start from timm's weights.")]
 Weights = Annotated[
-    Path | None, option("--weights", WHAT, "Start from this file: .safetensors or .pth.")
+    Path | None,
+    option("--weights", WHAT, "Start from this file: .safetensors or .pth.", metavar="FILE"),
 ]
+
+Epochs = Annotated[int | None, option("--epochs", HOW, "Passes over the windows.", metavar="N")]
+Batch = Annotated[int | None, option("--batch-size", HOW, "Windows per step.", metavar="N")]
+Steps = Annotated[int | None, option("--steps", HOW, "Stop after this many steps.", metavar="N")]
+Fraction = Annotated[
+    float | None, option("--fraction", HOW, "Share of the training patients.", metavar="F")
+]
+Seed = Annotated[int | None, option("--seed", HOW, "Random seed.", metavar="S")]
 ConfigFile = Annotated[
-    Path | None, option("--config", HOW, "Settings: JSON, TOML, or a run's config.json.")
+    Path | None,
+    option("--config", HOW, "Settings: JSON, TOML, or a run's config.json.", metavar="FILE"),
 ]
 Set = Annotated[
     list[str] | None,
-    option("--set", HOW, "Any setting, again and again: mixup=0.4.", metavar="KEY=VALUE"),
+    option(
+        "--set",
+        HOW,
+        "Override any setting; repeatable: mixup=0.4. `hmstrain settings` lists them.",
+        metavar="KEY=VALUE",
+    ),
 ]
+
 Device = Annotated[
     str | None, option("--device", WHERE, "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")
 ]
 Data = Annotated[
     str | None,
-    option("--data", WHERE, "map the store, or hold it on the device.", metavar="map|device"),
+    option("--data", WHERE, "Map the store, or hold it on the device.", metavar="map|device"),
 ]
 Precision = Annotated[
     str | None,
-    option("--precision", WHERE, "float32, bfloat16 or float16.", metavar="KIND"),
+    option("--precision", WHERE, "float32, bfloat16 or float16.", metavar="TYPE"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of a table.")]
-RunIn = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-RunStore = Annotated[
+DeviceIn = Annotated[str, option("--device", None, "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")]
+
+Average = Annotated[
+    str,
+    typer.Option(
+        "--average",
+        metavar="HOW",
+        help="arithmetic; geometric; or fitted: weights fitted out of fold.",
+    ),
+]
+Swap = Annotated[bool, typer.Option("--swap", help="Average with left-right mirrored input.")]
+
+Json = Annotated[bool, option("--json", PRINT, "Print one JSON value instead of a table.")]
+Quiet = Annotated[
+    bool, option("--quiet", PRINT, "Print no progress and no notes, only results and warnings.")
+]
+LogFile = Annotated[
     Path | None,
-    typer.Option("--store", help="The store.", show_default="the one it was trained on"),
+    option(
+        "--log-file",
+        PRINT,
+        "Also append notes, warnings, progress and errors to FILE, with time stamps.",
+        metavar="FILE",
+    ),
 ]

@@ -16,12 +16,15 @@ from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
+from hmstrain.words import plural
 
 Rows = NDArray[np.int64]
 MOST_VOTES = 28
 """Largest number of votes in the competition's data."""
 BALANCING_ROUNDS = 200
 LARGEST_FACTOR = 10.0
+EXTENDED = 2
+"""Stage of the first extension; both before it are cut off by `steps`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Epoch:
     number: int
     """From 0, over both stages."""
     stage: int
+    """0, 1, then one for each extension."""
     fold: int | None
     """Fold that is held out; None where the store has none."""
     min_votes: int
@@ -50,7 +54,7 @@ def held_out(config: Config, store: Store, epoch: int) -> int | None:
     """
     if store.folds == 0:
         if config.fold in ("all", "rotate"):
-            raise DataError(f"{store.path} has too few patients for folds: leave --fold out.")
+            raise DataError(f"{store.path} has too few patients for folds: leave out --fold.")
         if config.fold != "0":
             raise DataError(f"There is no fold {config.fold}: {store.path} has none.")
         return None
@@ -79,11 +83,13 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
     if not len(rows):
         if not (store.windows["votes"][store.select("train")].sum(axis=1) > 0).any():
-            raise DataError(f"{store.path} has no training windows with votes: it is to test on.")
+            raise DataError(
+                f"{store.path} has no training windows with votes: it is a test-only store."
+            )
         held = "" if fold is None else f"fold {fold} held out, "
         raise DataError(
-            f"No training window of {store.path} is left with {held}at least {min_votes} vote(s) "
-            f"and fraction {config.fraction:g}."
+            f"No training window of {store.path} is left with {held}at least "
+            f"{plural(min_votes, 'vote')} and fraction {config.fraction:g}."
         )
     return rows
 
@@ -128,13 +134,17 @@ def batches(epoch: Epoch, order: Rows) -> list[Rows]:
 
 
 def plan_epochs(config: Config, store: Store) -> list[Epoch]:
-    """All epochs of both stages, cut off where `steps` says."""
+    """All epochs of both stages, cut off where `steps` says, and those of each extension."""
     planned: list[Epoch] = []
     windows: dict[tuple[int | None, int], int] = {}
     first = 0
-    stages = ((config.epochs, config.min_votes), (config.second_epochs, config.second_min_votes))
+    stages = [(config.epochs, config.min_votes), (config.second_epochs, config.second_min_votes)]
+    last_votes = config.second_min_votes if config.second_epochs else config.min_votes
+    stages += [(epochs, last_votes) for epochs in config.extended]
     for stage, (epochs, min_votes) in enumerate(stages):
         for _ in range(epochs):
+            if config.steps and first == config.steps and stage < EXTENDED:
+                break
             number = len(planned)
             fold = held_out(config, store, number)
             if (fold, min_votes) not in windows:
@@ -142,12 +152,10 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
                 windows[fold, min_votes] = _epoch_windows(config, store, rows)
             size = min(config.batch_size, windows[fold, min_votes])
             steps = windows[fold, min_votes] // size
-            if config.steps:
+            if config.steps and stage < EXTENDED:
                 steps = min(steps, config.steps - first)
             planned.append(Epoch(number, stage, fold, min_votes, size, first, steps))
             first += steps
-            if first == config.steps:
-                return planned
     return planned
 
 

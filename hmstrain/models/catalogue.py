@@ -5,7 +5,8 @@ Those of `MODELS` are known without PyTorch or timm; others are timm's, and are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from hmstrain.errors import ModelError
 from hmstrain.models import MODELS
@@ -25,8 +26,12 @@ class Listed:
     takes: str
     """What it sees, or why it cannot be made."""
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        return asdict(self)
 
-def list_models(word: str = "") -> tuple[list[Listed], int | None]:
+
+def list_models(word: str | None = None) -> tuple[list[Listed], int | None]:
     """List built-in models, or those of timm too that have a word in their name.
 
     Returns
@@ -57,7 +62,7 @@ def list_models(word: str = "") -> tuple[list[Listed], int | None]:
         others = [name for name in timm.list_models() if word.lower() in name]
         others = [name for name in others if name not in MODELS]
         if not rows and not others:
-            raise ModelError(f"There is no model with {word!r} in its name.")
+            raise ModelError(f"No model has {word!r} in its name.")
         rows += [_made(name) for name in others[:MOST]]
         more = len(others[MOST:])
     return [*rows, Listed("package.module:function", None, "your own network")], more

@@ -44,7 +44,7 @@ def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, st
     for word in words:
         if word != EEG and word not in INPUTS:
             known = ", ".join((EEG, *INPUTS))
-            raise ConfigError(f"inputs must be {known}, or several joined by +; found {inputs}.")
+            raise ConfigError(f"inputs must be {known}, or several joined by +; got {inputs}.")
     if eeg_as == "raw" and eeg_model and find_model(eeg_model).takes != "raw":
         raise ConfigError(f"eeg_as=raw: eeg_model={eeg_model} does not take raw EEG.")
     whole = find_model(model).whole
@@ -52,7 +52,7 @@ def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, st
         raise ConfigError(f"eeg_model={eeg_model}: a network of your own takes all inputs itself.")
     names = [_eeg(model, eeg_as, eeg_model) if word == EEG else word for word in words]
     if len(set(names)) < len(names):
-        raise ConfigError(f"inputs must differ from each other; found {inputs}.")
+        raise ConfigError(f"inputs must differ from each other; got {inputs}.")
     if whole:
         return dict.fromkeys(names, model)
     found = {name: _encoder(name, model, eeg_model) for name in names}
@@ -60,7 +60,7 @@ def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, st
         if find_model(encoder).takes != INPUTS[name].layout:
             if INPUTS[name].layout == "image" and find_model(model).takes == "raw":
                 raise ConfigError(
-                    f"{model} takes raw EEG alone, so it needs --inputs eeg; found {inputs}. "
+                    f"{model} takes raw EEG alone, so it needs --inputs eeg; got {inputs}. "
                     f"To encode the EEG beside another model's spectrogram, use eeg_model={model}."
                 )
             raise ConfigError(f"{encoder} does not take the input {name}.")
@@ -70,7 +70,7 @@ def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, st
             f"use --model {next(iter(found.values()))}."
         )
     if eeg_model and eeg_model not in found.values():
-        raise ConfigError(f"eeg_model={eeg_model} needs EEG among the inputs; found {inputs}.")
+        raise ConfigError(f"eeg_model={eeg_model} needs EEG among the inputs; got {inputs}.")
     return found
 
 

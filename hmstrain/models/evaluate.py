@@ -133,10 +133,10 @@ class Evaluator:
         bad = np.flatnonzero(~np.isfinite(joined).all(axis=1))
         if len(bad):
             raise DivergedError(
-                f"The network gives no numbers for {len(bad):,} of {len(rows):,} windows, the "
-                f"first row {rows[bad[0]]}. If training has diverged, a lower learning_rate, "
-                "clip_gradient=1 or precision=float32 may help, and checkpoints from before are "
-                "kept; otherwise look at the store with hmsprep verify."
+                f"The network gives NaN or infinite values for {len(bad):,} of {len(rows):,} "
+                f"windows, the first at row {rows[bad[0]]}. If training diverged, a lower "
+                "learning_rate, clip_gradient=1 or precision=float32 may help, and earlier "
+                "checkpoints are kept; otherwise check the store with hmsprep verify."
             )
         return softmax(joined), [
             _joined(list(group), len(rows))

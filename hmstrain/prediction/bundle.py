@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 
 from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.prediction.predict import run_folders
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD
 
@@ -55,34 +56,50 @@ subprocess.run([sys.executable, "-m", "hmstrain", "submission", *runs, DATA], ch
 class Bundled:
     """What a bundle holds."""
 
+    out: Path
     runs: tuple[str, ...]
     wheels: tuple[str, ...]
     nbytes: int
 
 
 def bundle(
-    folders: Sequence[RunFolder], out: Path, *, python: str, have: Sequence[str] = KAGGLE
+    runs: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    *,
+    python: str | None = None,
+    have: Sequence[str] = KAGGLE,
 ) -> Bundled:
-    """Make the folder.
+    """Package runs for offline prediction: weights, wheels and a notebook cell.
 
     Parameters
     ----------
-    folders : sequence of RunFolder
-        Finished runs.
-    out : Path
+    runs : path or sequence of paths
+        Folders of finished runs.
+    out : path
         Folder to make.
-    python : str
-        Version of the other machine's Python: '3.11'.
+    python : str, optional
+        Python version of the offline machine, such as '3.11'; by default this one's.
     have : sequence of str
-        Packages that it has.
+        Packages already installed there.
+
+    Returns
+    -------
+    Bundled
 
     Raises
     ------
     RunError
         A run is not finished, packages cannot be downloaded, or the folder is there already.
     ConfigError
-        That is no version of Python.
+        That is not a version of Python.
+
+    Examples
+    --------
+    >>> hmstrain.bundle("runs/first", "bundle", python="3.11").wheels  # doctest: +SKIP
+    ('hms_eeg-0.3.0-py3-none-any.whl',)
     """
+    python = python or f"{sys.version_info.major}.{sys.version_info.minor}"
+    out = Path(out)
     parts = python.split(".")
     if len(parts) != 2 or not all(part.isdecimal() for part in parts):
         raise ConfigError(f"--python {python}: expected a version such as 3.11.")
@@ -91,7 +108,7 @@ def bundle(
     if not out.resolve().parent.is_dir():
         raise RunError(f"{out} cannot be made: there is no folder {out.parent}.")
     with whole_folder(out) as unfinished:
-        names = [_copy_run(folder, unfinished / "runs") for folder in folders]
+        names = [_copy_run(folder, unfinished / "runs") for folder in run_folders(runs)]
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
@@ -99,6 +116,7 @@ def bundle(
         (unfinished / "cell.py").write_text(CELL.format(name=out.name))
     files = [path for path in out.rglob("*") if path.is_file()]
     return Bundled(
+        out,
         tuple(names),
         tuple(sorted(path.name for path in (out / "wheels").iterdir())),
         sum(path.stat().st_size for path in files),
@@ -108,7 +126,7 @@ def bundle(
 def _copy_run(folder: RunFolder, runs: Path) -> str:
     """Copy what predicting takes; a second run of the same name gets a number."""
     if not folder.finished:
-        raise RunError(f"{folder.path} is not finished: --resume goes on.")
+        raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     name = folder.path.resolve().name
     number = 2
     while (runs / name).exists():
@@ -148,8 +166,8 @@ def missing_packages(have: Sequence[str], python: str) -> dict[str, str]:
             installed = distribution(name)
         except PackageNotFoundError:
             raise RunError(
-                f"{name} is not installed here, so its version is not known: "
-                "pip install '.[prep,train]' in a clone of hms-eeg."
+                f"{name} is not installed here, so its version is unknown: "
+                "pip install 'hms-eeg[prep,train]'"
             ) from None
         if name != OURS:
             found[name] = installed.version

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from hmsstore import Store
 from hmstrain.data.inputs.prepare import check_cleaning
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.events import Progress, silent
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import Trained, load_trained
@@ -21,13 +22,11 @@ AVERAGES = ("arithmetic", "geometric", "fitted")
 BATCH = 16
 """Windows at once, at least: without gradients there is room, at full resolution for no more."""
 AT_ONCE = 1_024
-"""Windows between two words of progress."""
+"""Windows between two calls of `progress`."""
 CONVERGED = 1e-9
 MOST_ROUNDS = 10_000
 
 Floats = NDArray[np.float64]
-Tell = Callable[[int, int], object]
-"""Told how many windows are predicted, of how many; each network's, and each mirror image, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
     Raises
     ------
     RunError
-        A folder is no finished run.
+        A folder is not a finished run.
     ConfigError
         Runs take EEG that was cleaned differently.
     """
@@ -57,7 +56,7 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
     for folder in folders:
         parts = [folder.path]
         if not folder.finished:
-            raise RunError(f"{folder.path} is not finished: hmstrain run --resume goes on.")
+            raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
         if folder.config().fold == "all":
             parts = sorted(folder.path.glob("fold[0-9]*"))
         networks = tuple(load_trained(RunFolder(part), world.device) for part in parts)
@@ -68,8 +67,8 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
         different = [name for name in first if other.get(name) != first[name]]
         if different:
             raise ConfigError(
-                f"{members[0].name} and {member.name} were trained on signals cleaned in other "
-                f"ways ({', '.join(different)}), so they cannot see the same windows."
+                f"{members[0].name} and {member.name} were trained on signals cleaned in different "
+                f"ways ({', '.join(different)}), so they cannot share windows."
             )
     return members
 
@@ -81,7 +80,7 @@ def predict_rows(
     world: World,
     *,
     swap: bool = False,
-    tell: Tell = lambda _done, _total: None,
+    progress: Progress = silent,
 ) -> list[Floats]:
     """Probabilities by each member.
 
@@ -90,7 +89,9 @@ def predict_rows(
     rows : int64 (N,)
         Windows of the store.
     swap : bool
-        Also show each network the windows with left and right exchanged, and take the mean.
+        Average with left-right mirrored input.
+    progress : callable, optional
+        Called with the windows done and their number: each network's, and each mirror image, once.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def predict_rows(
                         parts.append(part)
                         done += len(part)
                         store.release()
-                        tell(done, total)
+                        progress(done, total)
                 seen.append(np.concatenate(parts))
         found.append(np.mean(seen, axis=0))
     return found
@@ -169,8 +170,8 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
         path = folder.path / OUT_OF_FOLD
         if folder.config().fold != "all" or not path.is_file():
             raise RunError(
-                f"{folder.path} has no predictions out of fold, which weights are fitted to: train "
-                "it with --fold all, or use --average arithmetic."
+                f"{folder.path} has no out-of-fold predictions to fit weights on: train it with "
+                "--fold all, or use --average arithmetic."
             )
         found.append(read_arrays(path))
     first = found[0]
@@ -179,8 +180,8 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
             one["row"], first["row"]
         ):
             raise RunError(
-                f"{folders[0].path} and {folder.path} held out other windows: their folds differ, "
-                "so one may have trained on what the other is measured on."
+                f"{folders[0].path} and {folder.path} held out different windows: their folds "
+                "differ, so one may have trained on windows that the other is scored on."
             )
     groups = np.column_stack([first["eeg_id"], first["votes"]])
     _, once = np.unique(groups, axis=0, return_index=True)

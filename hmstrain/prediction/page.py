@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from hmsstore.schema import CLASS_TITLES, CLASSES
 from hmsstore.view.page import Page
-from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.errors import RESEARCH_ONLY
 from hmstrain.prediction.timeline import Timeline
 
 COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#DDDDDD")

@@ -1,11 +1,10 @@
-"""What predict, submission and bundle do once their options are read."""
+"""Runs and anyone's EEG -> probabilities, tables, and a timeline of each recording."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES, SPLITS, Store
-from hmstrain.cli import console
-from hmstrain.errors import ConfigError, DataError, RunError
-from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.distributed import join_world
+from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
+from hmstrain.events import Notices, Progress, silent
+from hmstrain.prediction import ensemble
+from hmstrain.prediction.ensemble import (
+    AVERAGES,
+    fit_weights,
+    load_members,
+    predict_rows,
+)
+from hmstrain.prediction.source import open_or_build
+from hmstrain.prediction.tables import write_windows
 from hmstrain.runs.folder import RunFolder, write_json
+
+SUMMARY = "predictions.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,54 +38,109 @@ class How:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        from hmstrain.prediction.ensemble import AVERAGES
-
         if self.average not in AVERAGES:
-            raise ConfigError(
-                f"--average {self.average} does not exist: use {', '.join(AVERAGES)}."
-            )
+            raise ConfigError(f"There is no average {self.average!r}: use {', '.join(AVERAGES)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What was predicted, and where it was written."""
+
+    out: Path
+    rows: NDArray[np.int64]
+    """(N,) windows of the store."""
+    prediction: NDArray[np.float64]
+    """(N, classes) probabilities, in the order of `hmsstore.CLASSES`."""
+    summary: dict[str, Any]
+    """The content of predictions.json: the runs, how they were averaged, each recording."""
 
 
 def predict(
-    runs: Sequence[Path], path: Path, out: Path, how: How, *, stride_s: float, as_json: bool
-) -> None:
-    """Predict a store, a folder in Kaggle's layout or recordings; write tables and pictures."""
-    from hmstrain.prediction.source import opened
-    from hmstrain.prediction.tables import write_windows
+    runs: Sequence[Path | str] | Path | str,
+    path: Path | str,
+    *,
+    out: Path | str = "predicted",
+    stride_s: float = 10.0,
+    average: str = "arithmetic",
+    swap: bool = False,
+    device: str = "auto",
+    progress: Progress = silent,
+    notices: Notices = silent,
+) -> Predictions:
+    """Predict a store, a folder in Kaggle's layout, or recordings; write tables and pictures.
 
-    folders = [RunFolder(run) for run in runs]
+    Parameters
+    ----------
+    runs : path or sequence of paths
+        Folders of finished runs; their probabilities are averaged.
+    path : path
+        A store; a folder in Kaggle's layout or its zip; an EDF or BDF recording, or a folder of
+        such.
+    out : path
+        Folder to write into: predictions.csv, predictions.json, and for each recording its
+        timeline as CSV, JSON, EDF+ annotations, picture and page.
+    stride_s : float
+        Seconds from window to window of a recording.
+    average : str
+        'arithmetic'; 'geometric'; or 'fitted': weights fitted on out-of-fold predictions.
+    swap : bool
+        Average with left-right mirrored input.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    progress : callable, optional
+        Called with the windows done and their number, each network's counted.
+    notices : callable, optional
+        Called with what the user should know of the input.
+
+    Returns
+    -------
+    Predictions
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    TrainError
+        A run is not finished or does not fit the others or the input, the input is nothing that
+        can be predicted, or `out` holds something else.
+
+    Examples
+    --------
+    >>> found = hmstrain.predict("runs/first", "night.edf", out="night")  # doctest: +SKIP
+    >>> found.prediction.shape  # doctest: +SKIP
+    (2875, 6)
+    """
+    how = How(average, swap, device)
+    folders = run_folders(runs)
+    path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (_earlier(out) or not any(out.iterdir()))):
-        raise RunError(
-            f"--out {out} holds something else than predictions: name another folder, or a new one."
-        )
+        raise RunError(f"{out} holds something other than predictions: name another --out.")
     begun = time.perf_counter()
-    cleaning = _cleaning(folders)
-    with opened(path, cleaning, stride_s=stride_s) as source:
+    with open_or_build(path, cleaning_of(folders), stride_s=stride_s) as source:
         store = source.store
-        if source.given:  # else its warnings are of a training that nobody does
-            for message in store.info["warnings"]:
-                console.warn(message)
+        if source.given and store.leaks:  # else it is of a training that nobody does
+            notices("Patients leak between the store's training and test windows.")
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
-        prediction, told = _predicted(folders, store, rows, how)
+        prediction, made_of = predict_store(folders, store, rows, how, progress)
         predicted = time.perf_counter()
-        if any(run["trained_on"] == store.identity for run in told["runs"]):
-            console.warn(
-                "A run was trained on this very store: what it says of windows in the split "
-                "'train' it has seen the answers to."
+        if any(run["trained_on"] == store.identity for run in made_of["runs"]):
+            notices(
+                "A run was trained on this very store: it was trained on the 'train' windows, so "
+                "those predictions are optimistic."
             )
         windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
         recordings = [
-            _write_recording(out, described, windows, prediction, told)
+            _write_recording(out, described, windows, prediction, made_of)
             for described in source.recordings
         ]
-        found = {
+        summary = {
             "input": str(path),
             "windows": len(rows),
             "store": store.identity,
-            **told,
+            **made_of,
             "notice": RESEARCH_ONLY,
             "recordings": recordings,
             "seconds": {
@@ -84,43 +149,24 @@ def predict(
                 "writing": round(time.perf_counter() - predicted, 2),
             },
         }
-    write_json(out / "predictions.json", found)
-    if as_json:
-        console.print_json(found)
-    else:
-        console.print_predicted(found, prediction)
-        console.note(f"{RESEARCH_ONLY} All of it is in {out}.")
+    write_json(out / SUMMARY, summary)
+    return Predictions(out, rows, prediction, summary)
 
 
-def submission(runs: Sequence[Path], data: Path, out: Path, how: How, *, as_json: bool) -> None:
-    """Write the competition's submission."""
-    from hmstrain.prediction.source import opened
-    from hmstrain.prediction.tables import is_submission, read_order, write_submission
-
-    if out.suffix != ".csv":
-        raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
-    if not out.resolve().parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {out.parent}.")
-    if out.exists() and not is_submission(out):
-        raise RunError(f"--out {out} is there already, and no submission: name another file.")
-    folders = [RunFolder(run) for run in runs]
-    with opened(data, _cleaning(folders), part="test") as source:
-        order = read_order(data)
-        rows = np.arange(len(source.store))
-        prediction, told = _predicted(folders, source.store, rows, how)
-        count = write_submission(out, source.store, prediction, order)
-    if as_json:
-        console.print_json({"out": str(out), "rows": count, **told})
-    else:
-        console.note(f"Wrote {out}: {count:,} rows. {RESEARCH_ONLY}")
+def run_folders(runs: Sequence[Path | str] | Path | str) -> list[RunFolder]:
+    """Folders of one run or several."""
+    paths = [runs] if isinstance(runs, str | Path) else list(runs)
+    if not paths:
+        raise ConfigError("Name at least one run.")
+    return [RunFolder(Path(path)) for path in paths]
 
 
 def _earlier(out: Path) -> bool:
     """Whether a folder holds what an earlier prediction left, and may be replaced."""
-    return (out / "predictions.json").is_file()
+    return (out / SUMMARY).is_file()
 
 
-def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
+def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
     """How the first run's signals were cleaned; the others must agree, which is checked later."""
     from hmstrain.data.inputs.prepare import Normalisation
     from hmstrain.runs.checkpoint import read_description
@@ -131,22 +177,22 @@ def _cleaning(folders: Sequence[RunFolder]) -> dict[str, Any]:
     return Normalisation.from_json(described["normalisation"]).cleaning
 
 
-def _predicted(
-    folders: Sequence[RunFolder], store: Store, rows: NDArray[np.int64], how: How
+def predict_store(
+    folders: Sequence[RunFolder],
+    store: Store,
+    rows: NDArray[np.int64],
+    how: How,
+    progress: Progress,
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Averaged probabilities, and what they come from."""
-    from hmstrain.distributed import join_world
-    from hmstrain.prediction.ensemble import average, fit_weights, load_members, predict_rows
-
+    """Averaged probabilities of rows (N,), float64 (N, classes), and what they come from."""
     if not len(rows):
         raise DataError(f"{store.path} holds no windows.")
     weights = fit_weights(folders) if how.average == "fitted" else None
     with join_world(how.device) as world:
         members = load_members(folders, world)
-        with console.counting("Predicting") as tell:
-            found = predict_rows(members, store, rows, world, swap=how.swap, tell=tell)
+        found = predict_rows(members, store, rows, world, swap=how.swap, progress=progress)
         device = str(world.device)
-    told = {
+    made_of = {
         "runs": [
             {
                 "path": str(member.folder.path),
@@ -160,15 +206,15 @@ def _predicted(
         "swap": how.swap,
         "device": device,
     }
-    return average(found, how.average, weights), told
+    return ensemble.average(found, how.average, weights), made_of
 
 
 def _write_recording(
     out: Path,
-    described: dict[str, Any],
-    windows: dict[str, NDArray[Any]],
+    described: Mapping[str, Any],
+    windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
-    told: dict[str, Any],
+    made_of: Mapping[str, Any],
 ) -> dict[str, Any]:
     """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page."""
     from hmsstore.view.saving import save
@@ -185,8 +231,8 @@ def _write_recording(
         "recording": described["file"],
         "length": f"{timeline.seconds:,.0f} s",
         "windows": f"{len(timeline.centre_s):,}",
-        "runs": ", ".join(run["path"] for run in told["runs"]),
-        "average": told["average"] + (", and of left and right exchanged" * told["swap"]),
+        "runs": ", ".join(run["path"] for run in made_of["runs"]),
+        "average": made_of["average"] + (", and of left-right mirrored input" * made_of["swap"]),
         "references": ", ".join(described["references"]) or "not named",
         "channels filled with 0": ", ".join(described["filled"]) or "none",
     }
@@ -213,29 +259,3 @@ def _write_recording(
     return {
         key: found[key] for key in ("file", "seconds", "filled", "references", "share_of_time")
     } | {"episodes": len(episodes)}
-
-
-def bundle(
-    runs: Sequence[Path],
-    out: Path,
-    python: str | None,
-    have: Sequence[str] | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Make a bundle and say what is in it."""
-    from hmstrain.prediction.bundle import KAGGLE
-    from hmstrain.prediction.bundle import bundle as make_bundle
-
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    made = make_bundle(
-        [RunFolder(run) for run in runs], out, python=python or here, have=have or KAGGLE
-    )
-    if as_json:
-        console.print_json({"out": str(out), **asdict(made)})
-        return
-    print("\n".join(made.wheels))
-    console.note(
-        f"Made {out}: {len(made.runs)} run(s), {len(made.wheels)} wheels, "
-        f"{made.nbytes / 1e6:,.1f} MB. {out / 'cell.py'} is for the notebook."
-    )

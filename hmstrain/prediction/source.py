@@ -27,7 +27,7 @@ RECORDINGS = "recordings.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ToPredict:
     """Windows to predict."""
 
     store: Store
@@ -38,10 +38,10 @@ class Source:
 
 
 @contextmanager
-def opened(
+def open_or_build(
     path: Path, cleaning: Mapping[str, Any], *, stride_s: float = 10.0, part: str | None = None
-) -> Iterator[Source]:
-    """Open what is to be predicted; what is built for it is removed afterwards.
+) -> Iterator[ToPredict]:
+    """Open the store to predict, or build it; what is built is removed afterwards.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def opened(
         What building takes is not installed.
     """
     if (path / MANIFEST_NAME).is_file():
-        yield Source(Store.open(path), given=True)
+        yield ToPredict(Store.open(path), given=True)
         return
     files = recording_files(path)
     names = [one.stem for one in files]
@@ -77,12 +77,12 @@ def opened(
         found = "nothing" if not path.exists() else "something else"
         raise DataError(
             f"Expected a store, a folder with test.csv or train.csv (or its zip), or EDF or BDF "
-            f"recordings at {path}, found {found}."
+            f"recordings at {path}, got {found}."
         )
     if find_spec("polars") is None or find_spec("hmsprep") is None:
         raise RunError(
-            f"{path} has to be turned into a store first, which takes more packages: "
-            "pip install '.[prep]' in a clone of hms-eeg."
+            f"{path} must be built into a store first, which needs more packages: "
+            "pip install 'hms-eeg[prep]'"
         )
     with tempfile.TemporaryDirectory(prefix="hms-predict-") as name:
         work = Path(name)
@@ -96,7 +96,7 @@ def opened(
             part = "test"
         options = [] if part is None else ["--part", part]
         _hmsprep("build", data, work / "hms.zarr", *options, *_flags(cleaning), "--json")
-        yield Source(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
+        yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
 
 
 def recording_files(path: Path) -> list[Path]:
@@ -136,6 +136,6 @@ def _hmsprep(*words: object) -> None:
     )
     if done.returncode:
         if shown:
-            raise DataError("hmsprep could not take it; it says above why.")
+            raise DataError("hmsprep failed; see its message above.")
         said = done.stderr.strip()
         raise DataError(said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {done.returncode}.")

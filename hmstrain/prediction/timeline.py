@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from hmsstore import CLASSES
 from hmsstore.atomic import whole_file
 from hmsstore.schema import CLASS_TITLES, EEG, JUDGED_S
-from hmstrain.errors import RunError
-from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.errors import RESEARCH_ONLY, RunError
 
 OTHER = CLASSES.index("other")
 JUDGED_FROM_S = (EEG.window_s - JUDGED_S) / 2
@@ -135,7 +134,7 @@ def write_annotations(timeline: Timeline, path: Path) -> None:
     try:
         import edfio
     except ImportError:
-        raise RunError("edfio is not installed. Run: pip install edfio") from None
+        raise RunError("edfio is not installed. Run: pip install 'hms-eeg[prep]'") from None
     annotations = [edfio.EdfAnnotation(0, None, f"hms-eeg: {RESEARCH_ONLY}")]
     annotations += [
         edfio.EdfAnnotation(one.start_s, round(one.stop_s - one.start_s, 3), one.title)

@@ -65,7 +65,7 @@ class Explanation:
         return {title: value / whole for title, value in sums.items()}
 
 
-def explain(
+def explain_window(
     trained: Trained, store: Store, row: int, method: str | None = None, target: int | None = None
 ) -> Explanation:
     """Explain one answer.
@@ -86,8 +86,8 @@ def explain(
     Raises
     ------
     ModelError
-        Grad-CAM of a network without feature maps, an answer that is no number, or captum is not
-        installed.
+        Grad-CAM of a network without feature maps, an answer that is NaN or infinite, or captum is
+        not installed.
     """
     batch = store.gather([row], signal_names(trained.config))
     stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
@@ -104,7 +104,7 @@ def explain(
     with torch.no_grad():
         probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
     if not np.isfinite(probability).all():
-        raise ModelError(f"{trained.config.model} gives no numbers for row {row} (NaN).")
+        raise ModelError(f"{trained.config.model} gives NaN or infinite values for row {row}.")
     chosen = int(probability.argmax()) if target is None else target
     layers = {name: trained.network.last_maps.get(one.key) for name, one in seen.items()}
     if method is None:
@@ -123,7 +123,7 @@ def _captum() -> Any:
     try:
         import captum.attr
     except ImportError:
-        raise ModelError("captum is not installed. Run: pip install '.[explain]'") from None
+        raise ModelError("captum is not installed. Run: pip install 'hms-eeg[explain]'") from None
     return captum.attr
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,7 @@ from hmsstore.view import draw, load_window
 from hmsstore.view.page import Page
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
-from hmstrain.errors import DataError
-from hmstrain.notice import RESEARCH_ONLY
+from hmstrain.errors import RESEARCH_ONLY, DataError
 from hmstrain.reporting.study import SYSTEMS
 from hmstrain.runs import plots
 from hmstrain.runs.folder import RunFolder
@@ -24,11 +24,53 @@ from hmstrain.runs.log import LOG, read_metrics
 from hmstrain.runs.outcome import Outcome, Scores, interval_text, score_text
 from hmstrain.runs.predictions import Predicted, read_predictions
 from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, kl_rows, shown_in
+from hmstrain.scoring.score_run import default_store
 
 SHOWN_WINDOWS = 4
 """Number of the hardest windows, and of the most confidently wrong ones."""
 CLEAR = 0.5
 """Share of votes above which a consensus is clear enough for a model to be wrong about it."""
+
+
+def report(
+    run: Path | str, *, store: Store | Path | str | None = None, out: Path | str | None = None
+) -> Path:
+    """Write a page about a finished run: scores, curves, confusion, its worst windows drawn.
+
+    Parameters
+    ----------
+    run : path
+        Folder of a run, or of a run of all folds.
+    store : Store or path, optional
+        By default, the one that it was trained on.
+    out : path, optional
+        Page to write; by default RUN/report.html.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    RunError
+        The run is not finished.
+    DataError
+        It was trained on another store.
+
+    Examples
+    --------
+    >>> hmstrain.report("runs/first")  # doctest: +SKIP
+    PosixPath('runs/first/report.html')
+    """
+    folder = RunFolder(Path(run))
+    if not isinstance(store, Store):
+        store = Store.open(store or default_store(folder))
+    page = Path(out) if out is not None else folder.path / "report.html"
+    make_report(folder, store).write(page)
+    return page
 
 
 def make_report(folder: RunFolder, store: Store) -> Page:

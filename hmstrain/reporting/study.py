@@ -7,7 +7,7 @@ was stopped resumes with the row it was at.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from hmsstore import Store
 from hmsstore.atomic import whole_file
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
-from hmstrain.config import Config
+from hmstrain.config import Config, completed, given_settings
 from hmstrain.data.inputs import INPUTS
-from hmstrain.distributed import World
+from hmstrain.distributed import World, join_world
 from hmstrain.errors import ConfigError
+from hmstrain.events import Events, silent
 from hmstrain.models import find_model
 from hmstrain.models.encoders import EEG
 from hmstrain.models.network import make_network
@@ -28,7 +29,7 @@ from hmstrain.runs.outcome import Outcome, interval_text, score_text
 from hmstrain.runs.plots import Bar, study_bars
 from hmstrain.scoring.metrics import better_when_higher, shown_in
 from hmstrain.training.run import run
-from hmstrain.training.step_log import Tell
+from hmstrain.words import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ SYSTEMS = (
 """The student report's results, on a random split of windows (patients leak); its contrastive model
 was never finished. Its accuracy and F1 follow formulas of its own."""
 
+RECIPE = {"test_each_epoch": True}
+"""How the report trained, where nothing else is given."""
 MAIN = "kl_votes"
 """Score by which systems are compared: with its interval, and less the constant prediction's."""
 PUBLISHED = {"kl_votes": "report KL", "accuracy": "report accuracy", "f1_macro": "report F1"}
@@ -225,7 +228,7 @@ class Study:
         page.write(out / "study.html")
 
 
-def choose(names: list[str] | None) -> list[System]:
+def choose(names: Sequence[str] | None) -> list[System]:
     """Systems of these names, MODEL-INPUTS or MODEL-INPUTS-contrastive; the report's if none.
 
     Raises
@@ -250,12 +253,68 @@ def _parse(name: str) -> System:
 
 
 def study(
+    store: Store | Path | str,
+    *,
+    out: Path | str = "study",
+    systems: Sequence[str] | None = None,
+    config: Path | str | None = None,
+    events: Events = silent,
+    **settings: Any,
+) -> Study:
+    """Train the report's nine systems, or others, and put their table together.
+
+    As in the report, each is tested after each epoch; `test_each_epoch=False` leaves that out.
+    The same call resumes a study that was stopped, at the system where it was.
+
+    Parameters
+    ----------
+    store : Store or path
+        What to train on.
+    out : path
+        Folder of the study, with the table and the runs.
+    systems : sequence of str, optional
+        MODEL-INPUTS or MODEL-INPUTS-contrastive; the report's by default.
+    config : path, optional
+        A file of settings: JSON or TOML.
+    events : callable, optional
+        Called with what happens while training runs: see `hmstrain.events.Events`.
+    **settings
+        Settings of all systems; model, inputs and contrastive are each system's own.
+
+    Returns
+    -------
+    Study
+        `rows` hold each system and the outcome of its run.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    TrainError
+        The folder, the settings or the store do not fit; or training diverged.
+
+    Examples
+    --------
+    >>> found = hmstrain.study(
+    ...     "hms.zarr", systems=["naive_cnn-spec", "resnet18-spec"], steps=200
+    ... )  # doctest: +SKIP
+    >>> [row.outcome.test["kl_votes"] for row in found.rows]  # doctest: +SKIP
+    [0.98, 0.91]
+    """
+    given = given_settings(None if config is None else Path(config), settings)
+    chosen = completed(RECIPE | given)
+    opened = store if isinstance(store, Store) else Store.open(store)
+    with join_world(chosen.device) as world:
+        return run_study(chosen, opened, Path(out), world, choose(systems), events)
+
+
+def run_study(
     config: Config,
     store: Store,
     out: Path,
     world: World,
     systems: list[System],
-    tell: Callable[[System], Tell],
+    events: Events,
 ) -> Study:
     """Run each system, or resume those that are unfinished, and put the table together.
 
@@ -263,8 +322,6 @@ def study(
     ----------
     config : Config
         What all have in common; model, inputs and contrastive are each system's own.
-    tell : callable
-        Gives, for each system, what its run shall tell.
     """
     if config.weights:
         raise ConfigError(
@@ -283,7 +340,9 @@ def study(
     table = Study(heading(config, store), config, store.identity)
     for system in systems:
         folder = RunFolder(out / system.name)
-        outcome = run(system.of(config), store, folder, world, tell(system), resume=True)
+        if world.main:
+            events("system", {"name": system.name})
+        outcome = run(system.of(config), store, folder, world, events, resume=True)
         table = replace(table, rows=(*table.rows, Row(system, outcome)))
         if world.main:
             table.write(out)
@@ -296,9 +355,9 @@ def heading(config: Config, store: Store) -> str:
     if config.pretrained:
         start = "timm's weights (naive_cnn from scratch)"
     size = f"{config.image_size} px" if config.image_size else "400 x 300 px"
-    parts = [start, f"{config.epochs} epochs", size]
+    parts = [start, plural(config.epochs, "epoch"), size]
     if config.steps:
-        parts[1] = f"{config.steps} steps"
+        parts[1] = plural(config.steps, "step")
     if config.fraction < 1:
         parts.append(f"{config.fraction:.0%} of the training patients")
     if config.fold == "all":

@@ -64,7 +64,7 @@ def save_checkpoint(
         free = shutil.disk_usage(folder.parent).free / 1e6
         raise RunError(
             f"The checkpoint {folder} cannot be written, with {free:,.0f} MB free: "
-            f"{_first_line(error)}. Earlier ones are kept: make room and --resume."
+            f"{_first_line(error)}. Earlier ones are kept: make room and resume with --resume."
         ) from None
 
 
@@ -126,7 +126,7 @@ def load_checkpoint(
 def _no_checkpoint(folder: Path) -> RunError:
     if folder.exists():
         return RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
-    return RunError(f"There is no {folder}: the run has not come to its first validation.")
+    return RunError(f"There is no {folder}: the run has not reached its first validation.")
 
 
 def _first_line(error: Exception) -> str:

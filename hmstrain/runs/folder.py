@@ -26,14 +26,12 @@ from typing import Any
 from hmsstore import Store
 from hmsstore.atomic import remove_leftovers, whole_file
 from hmsstore.json_shapes import ShapeError
-from hmstrain.config import Config, make_config
+from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint
 from hmstrain.runs.log import EVENTS, LOG
 from hmstrain.runs.outcome import Outcome, StoreId
 
-MACHINE_ONLY = ("device", "data", "loader_threads", "tensorboard")
-"""Settings that change nothing about a run's outcome beyond rounding."""
 CONFIG, OUTCOME = "config.json", "metrics.json"
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
@@ -53,7 +51,7 @@ class RunFolder:
 
     @property
     def last(self) -> Path:
-        """Checkpoint to go on from."""
+        """Checkpoint to resume from."""
         return self.path / "last"
 
     @property
@@ -78,7 +76,7 @@ class RunFolder:
             handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise RunError(
-                f"{self.path} cannot be made a run's folder: {error.strerror}. Name another --out."
+                f"{self.path} cannot be created or opened: {error.strerror}. Name another --out."
             ) from None
         try:
             _lock(handle, self.path)
@@ -98,6 +96,9 @@ class RunFolder:
     ) -> None:
         """Write the configuration, or find that the run in the folder is the same one.
 
+        Where the configuration appends epochs to the finished run in the folder, its outcome is
+        removed: the run is unfinished again.
+
         Raises
         ------
         RunError
@@ -112,11 +113,12 @@ class RunFolder:
                 raise RunError(f"{self.path} is not empty and not a run. Name another --out.")
             if not resume:
                 raise RunError(
-                    f"{self.path} holds a run already. Add --resume to go on with it, or name "
-                    "another --out."
+                    f"{self.path} already holds a run. Add --resume to resume it, or name another "
+                    "--out."
                 )
             self._check_same(config, store, processes)
             remove_leftovers(self.path)
+            self._extend(config)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         write_json(
@@ -129,8 +131,8 @@ class RunFolder:
             },
         )
 
-    def can_go_on(self) -> bool:
-        """Whether there is a checkpoint to go on from.
+    def can_resume(self) -> bool:
+        """Whether there is a checkpoint to resume from.
 
         Raises
         ------
@@ -169,19 +171,39 @@ class RunFolder:
                 f"({store.identity[:12]}). Name that store, or another --out."
             )
         ours = config.to_json()
-        theirs = make_config(given=before["config"]).to_json()
+        theirs = config_of_run(before["config"]).to_json()
         different = [
             f"{key} was {theirs[key]}, now {value}"
             for key, value in ours.items()
-            if key not in MACHINE_ONLY and theirs[key] != value
+            if key not in (*MACHINE_ONLY, "extended") and theirs[key] != value
         ]
         if before["processes"] != processes:
             different.append(f"processes were {before['processes']}, now {processes}")
         if different:
             raise RunError(
                 f"{self.path} is a run of another configuration: {'; '.join(different)}. Give the "
-                "same to go on with it, or name another --out."
+                "same to resume it, or name another --out."
             )
+
+    def _extend(self, config: Config) -> None:
+        """Make a finished run an unfinished one of more epochs, if the configuration says so."""
+        written = self.described()
+        before, wanted = config_of_run(written["config"]).extended, config.extended
+        if wanted != before:
+            if wanted[: len(before)] != before:
+                raise RunError(
+                    f"{self.path} was extended by {list(before)} epochs, not by {list(wanted)}. "
+                    "Name another --out."
+                )
+            if not self.finished:
+                raise RunError(
+                    f"{self.path} is not finished, so it cannot be extended yet: finish it with "
+                    "--resume, without --epochs."
+                )
+            written["config"] = config.to_json()
+            write_json(self.path / CONFIG, written)
+        if self.finished and self.outcome().extended != wanted:
+            (self.path / OUTCOME).unlink()  # of before it was extended
 
     def described(self) -> dict[str, Any]:
         """Read `config.json`: config, store, versions and processes.
@@ -231,8 +253,7 @@ class RunFolder:
 
     def config(self) -> Config:
         """Configuration of the run."""
-        self.described()
-        return make_config(self.path / CONFIG)
+        return config_of_run(self.described()["config"])
 
 
 def _lock(handle: int, path: Path) -> None:

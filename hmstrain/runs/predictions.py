@@ -92,5 +92,5 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if found["prediction"].shape != (len(found["row"]), len(CLASSES)):
         raise RunError(f"{path} is damaged: its rows and probabilities do not fit.")
     if not np.isfinite(found["prediction"]).all():
-        raise RunError(f"{path} holds probabilities that are no numbers.")
+        raise RunError(f"{path} holds NaN or infinite probabilities.")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hmsstore import Store
-from hmstrain.config import Config, make_config
+from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
@@ -83,7 +83,7 @@ def load_trained(folder: RunFolder, device: torch.device) -> Trained:
         The folder holds no checkpoint.
     """
     described = read_description(folder.best)
-    config = make_config(given=described["config"])
+    config = config_of_run(described["config"])
     network = make_network(config, start=False)
     load_checkpoint(folder.best, network)
     normalisation = Normalisation.from_json(described["normalisation"])

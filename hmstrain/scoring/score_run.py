@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.distributed import World
+from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
 from hmstrain.runs.checkpoint import read_description
-from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.folder import RunFolder, write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
+from hmstrain.runs.predictions import write_predictions
 from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant
@@ -56,6 +57,63 @@ class Tested:
             "constant": None if self.constant is None else self.constant.to_json(),
             "alignment": None if self.alignment is None else asdict(self.alignment),
         }
+
+
+def test(
+    run: Path | str,
+    *,
+    store: Store | Path | str | None = None,
+    split: str = "test",
+    device: str = "auto",
+) -> Tested:
+    """Score a run's best checkpoint, on its own store or on another.
+
+    Scores and predictions are also written into the run's folder, as SPLIT-IDENTITY.json and .npz.
+
+    Parameters
+    ----------
+    run : path
+        Folder of a run.
+    store : Store or path, optional
+        By default, the one that it was trained on.
+    split : str
+        'test', 'train', or 'valid': the fold that the run held out.
+    device : str
+        'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+
+    Returns
+    -------
+    Tested
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    DataError
+        The store was cleaned in another way, or holds no such windows.
+    RunError
+        The folder holds no checkpoint.
+
+    Examples
+    --------
+    >>> hmstrain.test("runs/first", split="valid").test["kl_votes"]  # doctest: +SKIP
+    0.68
+    """
+    folder = RunFolder(Path(run))
+    if not isinstance(store, Store):
+        store = Store.open(store or default_store(folder))
+    with join_world(device) as world:
+        found = score_run(folder, store, split, world)
+    if world.main:
+        path = predictions_path(found)
+        write_json(path.with_suffix(".json"), found.to_json())
+        write_predictions(path, store, found.rows, found.prediction)
+    return found
+
+
+def predictions_path(found: Tested) -> Path:
+    """Where `test` writes a run's predictions of a store."""
+    return found.run / f"{found.split}-{found.store.identity[:12]}.npz"
 
 
 def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Tested:

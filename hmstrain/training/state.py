@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
+from hmstrain.data.rows import EXTENDED
 from hmstrain.errors import RunError
 from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
@@ -66,7 +67,7 @@ class TrainingState:
         device: torch.device,
     ) -> None:
         self.config, self.folder = config, folder
-        resuming = folder.can_go_on()
+        resuming = folder.can_resume()
         torch.manual_seed(config.seed)
         self.network = make_network(config, start=not resuming).to(device)
         if config.channels_last:
@@ -124,11 +125,20 @@ class TrainingState:
         }
 
     def begin_stage(self, stage: int, steps: int) -> None:
-        """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again."""
+        """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again.
+
+        By which a run was extended begins at the rate it ended with, and ends there again.
+        """
         if stage == self.stage:
             return
-        peak = self.config.second_learning_rate if stage else self.config.learning_rate
-        self.schedule = OneCycleLR(self.optimiser, max_lr=peak, total_steps=steps + 1)
+        second = stage == 1 or (stage >= EXTENDED and self.config.second_epochs > 0)
+        peak = self.config.second_learning_rate if second else self.config.learning_rate
+        rise, fall = 25.0, 1e4  # the peak over the first rate, and that over the last
+        if stage >= EXTENDED:
+            rise, fall = peak / float(self.optimiser.param_groups[0]["lr"]), 1.0
+        self.schedule = OneCycleLR(
+            self.optimiser, peak, total_steps=steps + 1, div_factor=rise, final_div_factor=fall
+        )
         self.stage = stage
         if self._before.get("stage") == stage:
             # The new schedule has just set its first rate; put back the one it was at.
@@ -162,7 +172,7 @@ class TrainingState:
             self.save(description, improved=False)
 
     def save(self, description: Mapping[str, Any], *, improved: bool) -> None:
-        """Write the checkpoint to go on from; the best one too if this is it."""
+        """Write the checkpoint to resume from; the best one too if this is it."""
         assert self.schedule is not None
         described = dict(description) | {"progress": asdict(self.progress)}
         if improved:

@@ -1,10 +1,8 @@
-"""Losses and times of some steps -> lines of the log; stops a run whose loss is no number."""
+"""Losses and times of some steps -> lines of the log; stops a run whose loss diverged."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from hmstrain.data.rows import Epoch
 from hmstrain.data.steps import Step
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError
+from hmstrain.events import Events
 from hmstrain.runs.log import MetricsLog
 
 LOG_EVERY = 10
@@ -22,22 +21,19 @@ LOG_EVERY = 10
 PATIENCE_S = 10.0
 """Seconds after which one process by itself logs earlier: steps of large networks on a CPU."""
 
-Tell = Callable[[str, Mapping[str, Any]], None]
-"""Told of 'start', 'train', 'valid' and 'test' with figures to show."""
 
-
-class Pace:
+class StepLog:
     """Collects losses and times over some steps, and logs them together."""
 
     def __init__(
         self,
         world: World,
         log: MetricsLog | None,
-        tell: Tell,
+        events: Events,
         epoch: Epoch,
         store: Store,
     ) -> None:
-        self.world, self.log, self.tell, self.epoch = world, log, tell, epoch
+        self.world, self.log, self.events, self.epoch = world, log, events, epoch
         self.store = store
         self.steps: list[Step] = []
         self.losses: list[Tensor] = []
@@ -59,7 +55,7 @@ class Pace:
         Raises
         ------
         DivergedError
-            A loss is no number.
+            A loss is NaN or infinite.
         """
         if not self.losses:
             return
@@ -69,8 +65,8 @@ class Pace:
             first = self.steps[int(bad[0])]
             labels = self.store.windows["label_id"][first.batch].tolist()
             raise DivergedError(
-                f"The loss of step {first.number + 1} is no number. Checkpoints from before are "
-                f"kept. Its batch: rows {first.batch.tolist()}, label_id {labels}. A lower "
+                f"The loss became NaN or infinite at step {first.number + 1}. Earlier checkpoints "
+                f"are kept. Its batch: rows {first.batch.tolist()}, label_id {labels}. A lower "
                 "learning_rate, clip_gradient=1 or precision=float32 may help."
             )
         seconds = time.perf_counter() - self.start
@@ -86,6 +82,6 @@ class Pace:
         }
         if self.log is not None:
             self.log.add("train", step, values)
-            self.tell("train", {"step": step, **values})
+            self.events("train", {"step": step, **values})
         self.steps, self.losses = [], []
         self.start, self.waited = time.perf_counter(), waited_s

@@ -1,8 +1,8 @@
 """A configuration and a store -> a trained, tested network in its run folder. Top to bottom.
 
-Whatever stops a run, it goes on from its last checkpoint with the same windows, draws and rates: no
+Whatever stops a run, it resumes from its last checkpoint with the same windows, draws and rates: no
 random state is carried along, since every step draws from the run's seed and its own number. On CPU
-the weights are then the very same.
+the resulting weights are identical.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hmstrain.data.rows import Epoch, norm_rows, plan_epochs, training_rows, val
 from hmstrain.data.steps import Step, steps
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
+from hmstrain.events import Events
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
 from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
@@ -38,7 +39,7 @@ from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
 from hmstrain.training.losses import contrastive_loss, kl_loss
 from hmstrain.training.state import TrainingState
-from hmstrain.training.step_log import Pace, Tell
+from hmstrain.training.step_log import StepLog
 
 
 def train(
@@ -46,7 +47,7 @@ def train(
     store: Store,
     folder: RunFolder,
     world: World,
-    tell: Tell,
+    events: Events,
     *,
     out_of_fold: bool = False,
 ) -> None:
@@ -62,17 +63,17 @@ def train(
         Begun with `RunFolder.begin`. Afterwards it holds all that its module lists.
     world : World
         The processes that share the work.
-    tell : callable
-        Told how it goes; in the main process.
+    events : callable
+        Told how training goes; in the main process.
     out_of_fold : bool
         Write predictions of every window of the fold that is held out, too.
 
     Raises
     ------
     TrainError
-        Bad settings or rows, or the loss became no number: the last good checkpoint stays.
+        Bad settings or rows, or the loss diverged: the last good checkpoint stays.
     """
-    run = Run(config, store, folder, world, tell)
+    run = Run(config, store, folder, world, events)
     try:
         for epoch in run.epochs:
             run.train_epoch(epoch)
@@ -85,15 +86,18 @@ class Run:
     """One network in training, with all that its steps need. Methods stand in order of use."""
 
     def __init__(
-        self, config: Config, store: Store, folder: RunFolder, world: World, tell: Tell
+        self, config: Config, store: Store, folder: RunFolder, world: World, events: Events
     ) -> None:
         self.config, self.store, self.folder = config, store, folder
-        self.world, self.tell, self.device = world, tell, world.device
+        self.world, self.events, self.device = world, events, world.device
         self.epochs = plan_epochs(config, store)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = store.select("test")
         if min(epoch.batch_size for epoch in self.epochs) < world.size:
-            raise ConfigError(f"The smallest batch does not reach {world.size} processes.")
+            raise ConfigError(
+                f"A batch must have a window for each of the {world.size} processes: use a larger "
+                "--batch-size, or fewer processes."
+            )
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
         self.description = self.state.describe(store)
@@ -128,7 +132,7 @@ class Run:
         }
         path, tensorboard = self.folder.path / LOG, self.config.tensorboard
         log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
-        self.tell("start", figures)
+        self.events("start", figures)
         return log
 
     def train_epoch(self, epoch: Epoch) -> None:
@@ -147,15 +151,15 @@ class Run:
 
     def _take_steps(self, epoch: Epoch, coming: Iterator[Step], until: int) -> None:
         """Train up to this step, the loader always ahead."""
-        pace = Pace(self.world, self.log, self.tell, epoch, self.store)
+        step_log = StepLog(self.world, self.log, self.events, epoch, self.store)
         self.loader.waited_s = 0.0
         for step, batch in self.loader.load(coming):
             loss, parts = self._loss(step.to(self.device), batch)
             rate = self.state.advance(loss)
-            pace.add(step, parts, rate, self.loader.waited_s)
-            if self.world.main and not pace.losses and self.progress.step < until:
+            step_log.add(step, parts, rate, self.loader.waited_s)
+            if self.world.main and not step_log.losses and self.progress.step < until:
                 self.state.save_between(self.description)
-        pace.flush(self.loader.waited_s)
+        step_log.flush(self.loader.waited_s)
 
     def _loss(self, step: Step, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of a step's batch; its parts (sum, KL, contrastive) to be logged."""
@@ -184,7 +188,7 @@ class Run:
         self.evaluator.measure_norms(kept, norm_rows(self.config, self.store, self.rows))
         self.world.align(kept)
         improved = self._validate(epoch, kept)
-        if last and len(self.test_rows):
+        if last and len(self.test_rows) and self.config.test_each_epoch:
             values = epoch_test(self.store, self.evaluator, kept, self.test_rows)
             values = {"epoch": epoch.number, **values}
             self.progress.tests.append({"step": self.progress.step, **values})
@@ -194,14 +198,14 @@ class Run:
         self.world.wait()
 
     def _validate(self, epoch: Epoch, kept: nn.Module) -> bool:
-        """Score the fold that is held out; tell whether this is the best so far.
+        """Score the fold that is held out; say whether this is the best so far.
 
         Without a fold, and where the fold changes from epoch to epoch, the latest counts as best.
         """
         progress = self.progress
         rows, typical = validation_rows(self.store, epoch.fold)
         if not len(rows):
-            self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses no numbers
+            self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses NaN
             progress.best_step = progress.step
             return True
         values = validation(self.config, self.store, self.evaluator, kept, rows, typical)
@@ -216,7 +220,7 @@ class Run:
     def _report(self, event: str, values: dict[str, Any]) -> None:
         if self.log is not None:
             self.log.add(event, self.progress.step, values)
-            self.tell(event, {"step": self.progress.step, **values})
+            self.events(event, {"step": self.progress.step, **values})
 
     def finish(self, out_of_fold: bool) -> None:
         """Test the last weights and the best, and write the outcome."""
@@ -241,6 +245,7 @@ class Run:
             test=None if tested is None else tested.scores,
             constant=None if tested is None else tested.constant,
             alignment=None if tested is None else tested.alignment,
+            extended=self.config.extended,
             best_step=progress.best_step,
             steps=progress.step,
             valid_kl_votes=progress.best_kl,

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hmstrain.config import Config, make_config
+from hmstrain.config import (
+    SETTINGS,
+    Config,
+    config_of_run,
+    list_settings,
+    make_config,
+    run_name,
+)
 from hmstrain.errors import ConfigError
 
 
@@ -60,7 +69,7 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
     [
         (["mixpu=1"], "no setting 'mixpu'. Did you mean mixup"),
         (["mixup"], "takes KEY=VALUE"),
-        (["epochs=two"], "epochs takes a whole number; found 'two'"),
+        (["epochs=two"], "epochs takes a whole number; got 'two'"),
         (["epochs=0"], "epochs must be from 1"),
         (["epochs=1.5"], "epochs takes a whole number"),
         (["ema=yes"], "ema takes a number"),
@@ -68,13 +77,13 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
         (["inputs=both"], "inputs must be eeg, spec, eeg-image, raw, microvolts, or several"),
         (["inputs=spec+spec"], "inputs must differ from each other"),
         (["fold=some"], "fold must be a fold's number, all or rotate"),
-        (["spectrogram_rows=5"], "spectrogram_rows takes two whole numbers"),
+        (["spectrogram_rows=5"], "must be two numbers FIRST < STOP"),
         (["spectrogram_rows=200,100"], "FIRST < STOP"),
-        (["contrastive=true"], "needs --inputs spec\\+eeg; found spec"),
-        (["model=resnet1d", "inputs=spec"], "needs --inputs eeg; found spec"),
-        (["model=resnet1d", "inputs=spec+eeg"], "needs --inputs eeg; found spec\\+eeg"),
+        (["contrastive=true"], "needs --inputs spec\\+eeg; got spec"),
+        (["model=resnet1d", "inputs=spec"], "needs --inputs eeg; got spec"),
+        (["model=resnet1d", "inputs=spec+eeg"], "needs --inputs eeg; got spec\\+eeg"),
         (["inputs=microvolts"], "convnext_tiny does not take the input microvolts"),
-        (["eeg_model=resnet1d"], "eeg_model=resnet1d needs EEG among the inputs; found spec"),
+        (["eeg_model=resnet1d"], "eeg_model=resnet1d needs EEG among the inputs; got spec"),
         (["model=mine:net", "eeg_model=resnet1d"], "takes all inputs itself"),
         (["inputs=spec+eeg", "eeg_as=raw", "eeg_model=resnet18"], "does not take raw EEG"),
         (["inputs=eeg", "eeg_as=raw"], "left for convnext_tiny: use --model resnet1d"),
@@ -135,14 +144,62 @@ def test_a_file_that_holds_no_settings_is_refused(
         make_config(file)
 
 
-def test_every_setting_is_described() -> None:
-    """The source documents each field by a string below it."""
-    import ast
-    import inspect
+def test_every_setting_says_what_it_means_and_may_be() -> None:
+    assert set(SETTINGS) == {item.name for item in fields(Config)}
+    for one in SETTINGS.values():
+        assert one.meaning.endswith("."), one.name
+        free = one.name in ("model", "fold", "weights", "device", "spectrogram_rows", "extended")
+        assert one.range or free, one.name
+        json.dumps(one.to_json())
 
-    (definition,) = ast.parse(inspect.getsource(Config)).body
-    body = definition.body
-    for place, node in enumerate(body):
-        if isinstance(node, ast.AnnAssign):
-            after = body[place + 1]
-            assert isinstance(after, ast.Expr), ast.unparse(node)
+
+def test_settings_are_found_by_a_word_of_their_name_or_meaning() -> None:
+    assert [one.name for one in list_settings("mixup")] == ["mixup"]
+    assert {"swap", "flip"} <= {one.name for one in list_settings("chance")}
+    with pytest.raises(ConfigError, match="Did you mean mixup"):
+        list_settings("mixpu")
+
+
+def test_arguments_of_the_model_are_gathered_from_the_file_and_from_words(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("[model_args]\nwidth = 32\ndepth = 3\n")
+    words = ["model.width=64", "model.norm=layer", "model.wide=true"]
+    made = make_config(file, words=words)
+    expected = {"width": 64, "depth": 3, "norm": "layer", "wide": True}
+    assert made.model_args == expected
+    assert make_config(given={"model_args": '{"width": 64}'}).model_args == {"width": 64}
+    assert Config().model_args == {}
+    with pytest.raises(ConfigError, match="model_args takes a JSON object"):
+        make_config(words=["model_args=[1]"])
+
+
+def test_what_an_older_run_does_not_say_means_what_held_then(tmp_path: Path) -> None:
+    """A settings file that lacks a key is another thing: the default holds."""
+    values = Config(epochs=3).to_json()
+    for name in ("test_each_epoch", "extended", "model_args"):
+        del values[name]
+    assert config_of_run(values) == Config(epochs=3, test_each_epoch=True)
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"config": values}))
+    assert make_config(file).test_each_epoch is True
+    file.write_text(json.dumps(values))
+    assert make_config(file).test_each_epoch is False
+
+
+def test_a_base_holds_where_nothing_else_is_given() -> None:
+    base = Config(epochs=9, seed=4)
+    made = make_config(given={"seed": 5}, base=base)
+    assert (made.epochs, made.seed) == (9, 5)
+
+
+def test_runs_are_named_after_their_model_and_apart_where_other_settings_differ() -> None:
+    assert run_name(Config()) == "convnext_tiny-spec-fold0-seed0"
+    assert run_name(Config(fold="2", seed=3)) == "convnext_tiny-spec-fold2-seed3"
+    machine = Config(device="cpu", data="device", loader_threads=7, tensorboard=True)
+    assert run_name(machine) == run_name(Config())
+    mixed, longer = run_name(Config(mixup=0.4)), run_name(Config(epochs=6))
+    for name in (mixed, longer):
+        assert re.fullmatch(r"convnext_tiny-spec-fold0-seed0-[0-9a-f]{6}", name)
+    assert mixed != longer
+    assert mixed == run_name(Config(mixup=0.4, device="cpu"))
+    assert run_name(Config(model="mine:net", inputs="spec+eeg")) == "mine.net-spec+eeg-fold0-seed0"

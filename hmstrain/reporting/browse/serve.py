@@ -77,8 +77,7 @@ def explainer(browser: Browser) -> Explain | None:
     def explain(row: int) -> Importance:
         import torch
 
-        from hmstrain.reporting.attribution import as_importance
-        from hmstrain.reporting.attribution import explain as explain_window
+        from hmstrain.reporting.attribution import as_importance, explain_window
         from hmstrain.runs.folder import RunFolder
         from hmstrain.runs.trained import load_trained
 
@@ -97,7 +96,7 @@ def explainer(browser: Browser) -> Explain | None:
     return explain
 
 
-def run_until_stopped(server: Server, started: Callable[[], None]) -> None:
+def run_until_stopped(server: Server, started: Callable[[], object]) -> None:
     """Serve until Ctrl-C."""
     server.start()
     server.io_loop.add_callback(started)

@@ -22,9 +22,8 @@ from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CLASSES, Store
 from hmstrain.distributed import World
-from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
-from hmstrain.notice import RESEARCH_ONLY
 from hmstrain.prediction.ensemble import (
     average,
     fit_weights,
@@ -32,8 +31,9 @@ from hmstrain.prediction.ensemble import (
     mixture_weights,
     predict_rows,
 )
-from hmstrain.prediction.source import opened
-from hmstrain.prediction.tables import read_order, write_submission, write_timeline
+from hmstrain.prediction.source import open_or_build
+from hmstrain.prediction.submission import read_order, write_submission
+from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
@@ -145,7 +145,7 @@ def test_weights_are_fitted_out_of_fold_and_refused_for_other_folds(
 
     best = min(np.linspace(0, 1, 201), key=divergence)
     assert divergence(weights[0]) <= divergence(best) + 1e-6
-    with pytest.raises(RunError, match="no predictions out of fold"):
+    with pytest.raises(RunError, match="no out-of-fold predictions"):
         fit_weights([folders[0], RunFolder(runs["one"])])
     other = build_store(data, tmp_path / "other.zarr", seed=5)
     train_small(other, tmp_path / "foreign", fold="all", epochs=1, steps=2)
@@ -158,7 +158,7 @@ def test_runs_of_other_cleanings_do_not_mix(
 ) -> None:
     other = build_store(data, tmp_path / "other.zarr", nan="mean")
     train_small(other, tmp_path / "foreign", epochs=1, steps=2)
-    with pytest.raises(ConfigError, match=r"cleaned in other ways \(nan\)"):
+    with pytest.raises(ConfigError, match=r"cleaned in different ways \(nan\)"):
         load_members([RunFolder(runs["one"]), RunFolder(tmp_path / "foreign")], CPU)
     with pytest.raises(DataError, match="cleaned in another way"):
         predicted([runs["one"]], other, [0])
@@ -342,14 +342,17 @@ def test_what_was_built_for_it_is_gone_afterwards(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
     assert cleaning["eeg_clip"] == EEG_CLIP_UV
-    with opened(recording, cleaning, stride_s=60) as source:
+    with open_or_build(recording, cleaning, stride_s=60) as source:
         assert len(source.store) == 12
         assert any(tmp_path.iterdir())
     assert not any(tmp_path.iterdir())
     shutil.copy(recording, tmp_path / "bad.edf")
     with (tmp_path / "bad.edf").open("r+b") as file:
         file.truncate(50_000)
-    with pytest.raises(DataError, match="is cut short"), opened(tmp_path / "bad.edf", cleaning):
+    with (
+        pytest.raises(DataError, match="is cut short"),
+        open_or_build(tmp_path / "bad.edf", cleaning),
+    ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["bad.edf"]
 
@@ -359,7 +362,10 @@ def test_without_what_building_takes_one_sentence_says_so(
 ) -> None:
     monkeypatch.setattr("hmstrain.prediction.source.find_spec", lambda _: None)
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
-    with pytest.raises(RunError, match=r"pip install '\.\[prep\]'"), opened(recording, cleaning):
+    with (
+        pytest.raises(RunError, match=r"pip install 'hms-eeg\[prep\]'"),
+        open_or_build(recording, cleaning),
+    ):
         pass
 
 
@@ -386,7 +392,7 @@ def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
         (["{one}", "{tmp}"], "found something else"),
         (["{tmp}/none", "{store}"], "holds no config.json"),
         (["{one}", "{store}", "--average", "median"], "--average median does not exist"),
-        (["{one}", "{raw}", "{store}", "--average", "fitted"], "no predictions out of fold"),
+        (["{one}", "{raw}", "{store}", "--average", "fitted"], "no out-of-fold predictions"),
     ],
 )
 def test_what_cannot_be_predicted_is_told(
@@ -408,7 +414,7 @@ def test_nothing_else_than_earlier_predictions_is_replaced(
     shutil.copy(recording, work / "night.edf")
     (work / "night.csv").write_text("start_time,stop_time,label\n")
     told = PROGRAM.fail("predict", runs["one"], work, "--out", work)
-    assert "holds something else than predictions" in told
+    assert "holds something other than predictions" in told
     assert (work / "night.csv").read_text() == "start_time,stop_time,label\n"
     shutil.copy(recording, work / "night.EDF")
     told = PROGRAM.fail("predict", runs["one"], work, "--out", tmp_path / "out")

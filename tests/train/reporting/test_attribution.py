@@ -26,7 +26,7 @@ from hmstrain.reporting.attribution import (
     _integrated,
     as_importance,
     described,
-    explain,
+    explain_window,
     smooth,
 )
 from hmstrain.reporting.faithfulness import Faithfulness, measure_faithfulness
@@ -74,14 +74,14 @@ def test_every_kind_of_network_can_be_explained(
     method: str,
     shapes: dict[str, tuple[int, int]],
 ) -> None:
-    found = explain(loaded(runs, kind), store, 3, method, target=2)
+    found = explain_window(loaded(runs, kind), store, 3, method, target=2)
     assert {name: importance.shape for name, importance in found.maps.items()} == shapes
     assert min(importance.min() for importance in found.maps.values()) >= 0
     assert max(importance.max() for importance in found.maps.values()) in (0, 1)
     assert sum(found.shares.values()) in (0, pytest.approx(1))
     assert found.target == 2
     assert found.probability.sum() == pytest.approx(1)
-    again = explain(loaded(runs, kind), store, 3, method, target=2)
+    again = explain_window(loaded(runs, kind), store, 3, method, target=2)
     for name, importance in found.maps.items():
         np.testing.assert_array_equal(importance, again.maps[name])
 
@@ -89,8 +89,8 @@ def test_every_kind_of_network_can_be_explained(
 def test_the_usual_method_is_gradcam_where_there_are_feature_maps(
     runs: dict[str, RunFolder], store: Store
 ) -> None:
-    assert explain(loaded(runs, "raw"), store, 0).method == "gradcam"
-    found = explain(loaded(runs, "patches"), store, 0)
+    assert explain_window(loaded(runs, "raw"), store, 0).method == "gradcam"
+    found = explain_window(loaded(runs, "patches"), store, 0)
     assert found.method == "gradients"
     assert found.target == found.probability.argmax()
 
@@ -218,14 +218,14 @@ def test_importance_lies_over_the_traces_that_it_is_of(
     runs: dict[str, RunFolder], store: Store
 ) -> None:
     trained = loaded(runs, "images")
-    found = explain(trained, store, 0, "gradients")
+    found = explain_window(trained, store, 0, "gradients")
     laid = as_importance(found, trained)
     assert tuple(laid.traces) == REGIONS
     assert laid.spectrogram is not None
     whole = laid.whole_spectrogram()
     np.testing.assert_array_equal(whole[7, 100:200], found.maps["spec"][100:200, 7])
     raw = loaded(runs, "raw")
-    found = explain(raw, store, 0, "gradients")
+    found = explain_window(raw, store, 0, "gradients")
     laid = as_importance(found, raw)
     assert laid.eeg_seconds == 10
     assert len(laid.traces) == 18
@@ -259,8 +259,8 @@ def test_gradcam_without_feature_maps_is_refused(store: Store, tmp_path: Path) -
     )
     trained = load_trained(RunFolder(tmp_path / "own"), CPU)
     with pytest.raises(ModelError, match="use --method gradients"):
-        explain(trained, store, 0, "gradcam")
-    assert explain(trained, store, 0).method == "gradients"
+        explain_window(trained, store, 0, "gradcam")
+    assert explain_window(trained, store, 0).method == "gradients"
 
 
 def test_the_command_draws_and_tells(runs: dict[str, RunFolder], tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""`hmstrain predict`: probabilities of anyone's EEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hmstrain.cli.options import Average, DeviceIn, Json, LogFile, Quiet, Runs, Swap, option
+
+
+def predict(
+    runs: Runs,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A store; a folder in Kaggle's layout; an EDF or BDF recording, or a folder of "
+            "them.",
+        ),
+    ],
+    out: Annotated[
+        Path, option("--out", None, "Folder to write into. [default: predicted]", metavar="FOLDER")
+    ] = Path("predicted"),
+    stride: Annotated[
+        float,
+        option(
+            "--stride",
+            None,
+            "Seconds from window to window of a recording. [default: 10]",
+            metavar="S",
+        ),
+    ] = 10.0,
+    average: Average = "arithmetic",
+    swap: Swap = False,
+    device: DeviceIn = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
+) -> None:
+    """Predict a store, a data set or recordings.
+
+    Writes the probabilities of each window, and of a recording a timeline.
+    """
+    from hmstrain.cli import console
+
+    with console.reporting(quiet=quiet, log_file=log_file):
+        from hmstrain.cli.results import print_predicted
+        from hmstrain.errors import RESEARCH_ONLY
+        from hmstrain.prediction.predict import predict as predict_input
+
+        with console.counting("Predicting", "windows") as progress:
+            found = predict_input(
+                runs,
+                path,
+                out=out,
+                stride_s=stride,
+                average=average,
+                swap=swap,
+                device=device,
+                progress=progress,
+                notices=console.warn,
+            )
+        if json:
+            console.print_json(found.summary)
+            return
+        print_predicted(found.summary, found.prediction)
+        console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")

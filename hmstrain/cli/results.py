@@ -1,0 +1,138 @@
+"""Scores and predictions -> tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hmsstore import Store
+from hmsstore.schema import CLASS_TITLES
+from hmstrain.cli.console import note, warn
+from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
+from hmstrain.scoring.metrics import shown_in
+from hmstrain.words import plural
+
+if TYPE_CHECKING:
+    from hmstrain.scoring.score_run import Tested
+
+
+def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: str = "") -> None:
+    """Print a table without lines.
+
+    Parameters
+    ----------
+    header : sequence of str
+        Titles of its columns. Those that begin with '>' stand to the right.
+    last : str
+        A line below.
+    """
+    table = Table(box=None, pad_edge=False)
+    for title in header:
+        right = title.startswith(">")
+        justify: Any = "right" if right else "left"
+        table.add_column(title.lstrip(">"), justify=justify, no_wrap=right, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+    if last:
+        Console().print(Text(last), highlight=False)
+
+
+def print_outcome(outcome: Outcome, store: Store) -> None:
+    """Print a finished run's scores, and what its store's users should know."""
+    _print_folds(outcome)
+    if outcome.test is None:
+        note("The store has no test split; the best validation is in metrics.json.")
+    else:
+        print_scores("test", outcome.test, outcome.constant, outcome.alignment)
+    warn_of(store)
+    if outcome.leaks and outcome.test is not None:
+        warn("Patients leak between training and test: these scores are too good.")
+
+
+def print_tested(found: Tested, store: Store) -> None:
+    """Print a run's scores on a store, and what its users should know."""
+    print_scores(found.split, found.test, found.constant, found.alignment)
+    warn_of(store)
+    if found.patients_trained_on:
+        warn(
+            f"{found.patients_trained_on} of {plural(found.test.patients, 'patient')} have the "
+            "numbers of patients that the run was trained or validated on: if they are the same, "
+            "these scores are too good."
+        )
+    elif found.leaks:
+        warn("Patients leak between training and test: these scores are too good.")
+
+
+def warn_of(store: Store) -> None:
+    """Print a store's warnings: wherever scores on it are printed."""
+    for message in store.info["warnings"]:
+        warn(message)
+
+
+def print_scores(
+    split: str, found: Scores, constant: Constant | None, alignment: Alignment | None
+) -> None:
+    """Print every score of a split, beside those of the constant prediction."""
+    counts = {"votes": f" ({found.windows_votes:,})", "hi": f" ({found.windows_hi:,})"}
+    windows, patients = plural(found.windows, "window"), plural(found.patients, "patient")
+    header = [f"{windows}, {patients}", f">{split}", "95% interval"]
+    if constant is not None:
+        header.append(">constant")
+    rows = []
+    for score in shown_in("final"):
+        interval = found.intervals.get(score.key)
+        cells = [
+            score.label + counts.get(score.over, ""),
+            score_text(found.get(score.key)),
+            "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}",
+        ]
+        if constant is not None:
+            compared = score.key in constant.values
+            cells.append(score_text(constant.get(score.key)) if compared else "")
+        rows.append(cells)
+    by_class = zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)
+    parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
+    print_table(header, rows, last=f"Parts of the KL, by class: {parts}")
+    if alignment is not None:
+        print(
+            f"embeddings: cosine {alignment.positive_cosine:.2f} matched, "
+            f"{alignment.negative_cosine:.2f} mismatched; "
+            f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}"
+        )
+
+
+def _print_folds(outcome: Outcome) -> None:
+    """Say how the folds of a run of all of them did."""
+    found = outcome.out_of_fold
+    if found is None:
+        return
+    print(
+        f"Out of fold, {plural(found.windows, 'window')}: KL {score_text(found['kl'])}, "
+        f"{score_text(found['kl_votes'])} over one of each EEG and votes; "
+        f"accuracy {score_text(found['accuracy'])}."
+    )
+    alone = outcome.test_of_single_folds.get("kl_votes")
+    if alone is not None:
+        print(
+            f"Test, below: the mean prediction of all {len(outcome.folds)} networks. KL of each "
+            f"alone, over one of each EEG and votes: {alone.mean:.3f} +- {alone.std:.3f}."
+        )
+
+
+def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:
+    """Print how often each class is the most probable, over all windows or each recording."""
+    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(CLASS_TITLES))
+    rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
+    rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
+    print("Most probable class, share of windows and of time:")
+    print_table(
+        ["", *(f">{title}" for title in CLASS_TITLES)],
+        [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
+    )

@@ -1,0 +1,50 @@
+"""`hmstrain test`: score a run on its own store or another."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hmstrain.cli.options import DeviceIn, Json, LogFile, Quiet, RunIn, RunStore
+
+
+def test(
+    folder: RunIn,
+    store: RunStore = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            help="Windows to score; valid: the held-out fold.",
+            metavar="test|train|valid",
+        ),
+    ] = "test",
+    device: DeviceIn = "auto",
+    json: Json = False,
+    quiet: Quiet = False,
+    log_file: LogFile = None,
+) -> None:
+    """Score a run on its own store or another.
+
+    Its best checkpoint is scored, or the mean of those of all folds.
+    """
+    from hmstrain.cli import console
+
+    with console.reporting(quiet=quiet, log_file=log_file):
+        from hmstrain.cli.opened import store_of_run
+        from hmstrain.cli.results import print_tested
+        from hmstrain.distributed import is_main
+        from hmstrain.scoring.score_run import predictions_path
+        from hmstrain.scoring.score_run import test as score
+
+        opened = store_of_run(folder, store)
+        found = score(folder, store=opened, split=split, device=device)
+        if not is_main():
+            return
+        if json:
+            console.print_json(found.to_json() | {"predictions": str(predictions_path(found))})
+            return
+        console.note(f"{folder} on {opened.path}, split {split}:")
+        print_tested(found, opened)
+        console.note(f"Predictions are in {predictions_path(found)}.")

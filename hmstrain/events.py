@@ -1,0 +1,21 @@
+"""What long work tells its caller while it runs, as callables that the caller hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Events = Callable[[str, Mapping[str, Any]], object]
+"""Called with the name of an event and its figures.
+
+'system' (name): a study begins its next system; 'fold' (fold, folds); 'start': a run begins or
+resumes; 'train' (step, loss ...): some steps are done; 'valid' and 'test' (step, scores).
+"""
+Progress = Callable[[int, int], object]
+"""Called with how much is done, and of how much."""
+Notices = Callable[[str], object]
+"""Called with a sentence that the user should read."""
+
+
+def silent(*_: object) -> None:
+    """Tell nobody."""

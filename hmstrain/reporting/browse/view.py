@@ -1,0 +1,58 @@
+"""A run or a store -> its page, served on this machine until it is interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from hmsstore import Store
+from hmstrain.errors import RunError
+from hmstrain.events import silent
+from hmstrain.reporting.browse.browser import open_browser
+
+
+def view(
+    path: Path | str,
+    *,
+    store: Path | str | None = None,
+    port: int = 0,
+    started: Callable[[str, Store], object] = silent,
+) -> None:
+    """Serve a page to browse windows, on localhost only, until it is interrupted (Ctrl-C).
+
+    Parameters
+    ----------
+    path : path
+        A run, or a store.
+    store : path, optional
+        Of a run; by default, the one that it was trained on.
+    port : int
+        0: any that is free.
+    started : callable, optional
+        Called once the page can be opened, with its address and the store.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    DataError
+        The run's predictions are of another store.
+    RunError
+        The port is taken, or bokeh is not installed.
+
+    Examples
+    --------
+    >>> import webbrowser
+    >>> hmstrain.view(
+    ...     "runs/first", started=lambda address, _: webbrowser.open(address)
+    ... )  # doctest: +SKIP
+    """
+    opened = open_browser(Path(path), None if store is None else Path(store))
+    try:
+        from hmstrain.reporting.browse.serve import address, make_server, run_until_stopped
+    except ModuleNotFoundError as error:
+        if error.name not in ("bokeh", "tornado"):
+            raise
+        raise RunError(f"{error.name} is not installed. Run: pip install 'hms-eeg[view]'") from None
+    server = make_server(opened, port)
+    run_until_stopped(server, lambda: started(address(server), opened.store))

@@ -1,0 +1,17 @@
+"""Numbers -> words as a person reads them."""
+
+from __future__ import annotations
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Put a number before its noun: '1 row', '1,200 rows'.
+
+    Parameters
+    ----------
+    count : int
+    one : str
+        The noun for one.
+    many : str, optional
+        The noun for any other number; by default with an s.
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -1,0 +1,89 @@
+"""Notes, warnings and progress: where they go, how often, and how numbers read."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from support.inside import Inside
+from support.runs import SMALL
+
+from hmsstore import Store
+from hmstrain.cli import console
+
+PROGRAM = Inside("hmstrain")
+WORDS = [f"--set={k}={v}" for k, v in SMALL.items()]
+
+
+def test_quiet_prints_results_alone_and_the_log_file_has_all_with_times(
+    store: Store, tmp_path: Path
+) -> None:
+    log = tmp_path / "run.log"
+    done = PROGRAM.succeed(
+        *["run", store.path, *WORDS, "--steps", "2", "--out", tmp_path / "run"],
+        *["--quiet", "--json", "--log-file", log],
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["steps"] == 2
+    lines = log.read_text().splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line) for line in lines)
+    assert any("INFO step 2, epoch 1: validation" in line for line in lines)
+    PROGRAM.fail("test", tmp_path / "none", "--log-file", log)
+    assert "ERROR" in log.read_text().splitlines()[-1]
+    assert len(log.read_text().splitlines()) == len(lines) + 1
+
+
+def test_the_loggers_are_left_as_they_were(store: Store, tmp_path: Path) -> None:
+    logger = logging.getLogger("hmstrain")
+    before = logger.level, list(logger.handlers)
+    PROGRAM.fail("test", tmp_path / "none", "--log-file", tmp_path / "x.log")
+    assert (logger.level, logger.handlers) == before
+
+
+def test_without_a_terminal_progress_is_a_line_per_tenth(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with console.reporting(), console.counting("Predicting", "windows") as progress:
+        for done in range(0, 1001, 10):
+            progress(done, 1000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"Predicting: {n:,} of 1,000 windows" for n in range(100, 1001, 100)]
+
+
+def test_on_a_terminal_a_bar_takes_the_place_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(console, "errors", Console(file=screen, force_terminal=True, width=80))
+    with console.reporting(), console.counting("Predicting", "windows") as progress:
+        progress(500, 1000)
+        assert console.shows_bars()
+    assert "Predicting: 500 of" not in screen.getvalue()
+    assert "500/1000" in screen.getvalue()
+    with console.reporting(quiet=True):
+        assert not console.shows_bars()
+
+
+def test_training_lines_are_sparse(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    shown = console.RunProgress("run")
+    with console.reporting():
+        for step in range(1, 101):
+            clock[0] += 1.0
+            shown("train", {"step": step, "loss": 1.0, "windows_per_s": 8.0, "waiting": 0.25})
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "step 31: loss 1.000, 8 windows/s, 25.0% waiting"
+    assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1_200, "1,200 rows")]
+)
+def test_a_count_has_the_right_number(count: int, words: str) -> None:
+    assert console.plural(count, "row") == words
