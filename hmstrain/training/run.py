@@ -71,7 +71,8 @@ def _every_fold(config: Config, store: Store, folder: RunFolder, world: World, t
     if world.main:
         outcome = _together(store, folder, found)
         assert outcome.out_of_fold is not None
-        save(confusion(outcome.out_of_fold.confusion), folder.path / "confusion.png", dpi=110)
+        figure = confusion(outcome.out_of_fold.confusion, outcome.store.class_titles)
+        save(figure, folder.path / "confusion.png", dpi=110)
         folder.write_outcome(outcome)
 
 
@@ -90,7 +91,7 @@ def _together(store: Store, folder: RunFolder, found: list[Outcome]) -> Outcome:
         store=found[0].store,
         versions=versions(),
         leaks=store.leaks,
-        out_of_fold=scores(store.windows, rows, prediction),
+        out_of_fold=scores(store, rows, prediction),
         folds=[FoldScores(_valid(one), one.test) for one in found],
         valid_of_single_folds=_spreads([_valid(one) for one in found]),
     )
@@ -102,7 +103,7 @@ def _together(store: Store, folder: RunFolder, found: list[Outcome]) -> Outcome:
     write_predictions(folder.path / TESTED, store, tested[0].rows, averaged)
     return replace(
         outcome,
-        test=scores(store.windows, tested[0].rows, averaged),
+        test=scores(store, tested[0].rows, averaged),
         constant=constant(store, tested[0].rows, averaged),
         test_of_single_folds=_spreads(tests),
     )
