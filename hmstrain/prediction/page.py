@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from math import ceil
 
 import numpy as np
@@ -11,13 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from hmsstore.schema import CLASS_TITLES, CLASSES
+from hmsstore import Spec
 from hmsstore.view.page import Page
 from hmstrain.errors import RESEARCH_ONLY
 from hmstrain.prediction.timeline import Timeline
 
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#DDDDDD")
-"""Of the six classes: Okabe and Ito's palette, grey for 'other'."""
+COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#F0E442")
+"""Of the patterns in turn: Okabe and Ito's palette."""
+BACKGROUND = "#DDDDDD"
+"""Of the class that stands for none of them."""
 LINE_S = 6 * 3600
 """A longer recording is drawn in several lines, of six hours each."""
 STEPS_S = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -25,8 +28,15 @@ STEPS_S = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
 MOST_EPISODES = 100
 
 
+def class_colours(spec: Spec) -> list[str]:
+    """Colour of each class."""
+    palette = cycle(COLOURS)
+    return [BACKGROUND if key == spec.background else next(palette) for key in spec.class_keys]
+
+
 def draw_timeline(timeline: Timeline) -> Figure:
-    """Draw the probabilities of the six classes, stacked, over the recording."""
+    """Draw the probabilities of the classes, stacked, over the recording."""
+    titles = timeline.spec.class_titles
     lines = max(1, ceil(timeline.seconds / LINE_S))
     length = timeline.seconds if lines == 1 else LINE_S
     figure = Figure(figsize=(13, 1.4 + 1.7 * lines), layout="constrained")
@@ -36,10 +46,10 @@ def draw_timeline(timeline: Timeline) -> Figure:
     figure.legend(
         handles=[
             Patch(color=colour, label=title)
-            for colour, title in zip(COLOURS, CLASS_TITLES, strict=True)
+            for colour, title in zip(class_colours(timeline.spec), titles, strict=True)
         ]
         + [Line2D([], [], color="black", lw=3, label="lacks part of its ten minutes")],
-        loc="outside upper center", ncols=len(CLASSES) + 1, fontsize=9, frameon=False,
+        loc="outside upper center", ncols=len(titles) + 1, fontsize=9, frameon=False,
     )  # fmt: skip
     return figure
 
@@ -59,7 +69,7 @@ def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) ->
         return
     at = np.append(edges[inside], edges[inside[-1] + 1])
     top = np.zeros(len(inside) + 1)
-    for code, colour in enumerate(COLOURS):
+    for code, colour in enumerate(class_colours(timeline.spec)):
         values = timeline.prediction[inside, code]
         above = top + np.append(values, values[-1])
         axes.fill_between(at, top, above, step="post", color=colour, lw=0)
@@ -86,26 +96,28 @@ def make_page(timeline: Timeline, about: dict[str, str]) -> Page:
     about : dict of str
         What else to tell of where the probabilities come from.
     """
+    spec = timeline.spec
     page = Page(f"{timeline.file}: what a model says of it")
     page.warning(RESEARCH_ONLY)
     page.section("At a glance")
     page.figure(
         draw_timeline(timeline),
-        "Probabilities of the six classes, stacked; each is of the ten seconds around its time. "
+        f"Probabilities of the {len(spec.classes)} classes, stacked; each is of the "
+        f"{spec.judged_s:g} seconds around its time. "
         "Under a black line the recording does not hold all of the ten minutes that the model sees "
         "as a spectrogram, so it is less sure than it says.",
     )
     episodes = timeline.episodes()
-    counts = [sum(one.code == code for one in episodes) for code in range(len(CLASSES))]
+    counts = [sum(one.code == code for one in episodes) for code in range(len(spec.classes))]
     longest = [
         max((one.stop_s - one.start_s for one in episodes if one.code == code), default=0.0)
-        for code in range(len(CLASSES))
+        for code in range(len(spec.classes))
     ]
     rows = [
-        (title, f"{share:.1%}", str(count) if title != CLASS_TITLES[-1] else "",
+        (one.title, f"{share:.1%}", str(count) if one.key != spec.background else "",
          clock(length) if count else "")
-        for title, share, count, length in zip(
-            CLASS_TITLES, timeline.burden().values(), counts, longest, strict=True
+        for one, share, count, length in zip(
+            spec.classes, timeline.burden().values(), counts, longest, strict=True
         )
     ]  # fmt: skip
     page.table(
@@ -118,7 +130,7 @@ def make_page(timeline: Timeline, about: dict[str, str]) -> Page:
         f"{len(sure):,} of {len(episodes):,}",
         ("from", "to", "pattern", "mean probability", "largest"),
         [
-            (clock(one.start_s), clock(one.stop_s), CLASS_TITLES[one.code], f"{one.mean:.2f}",
+            (clock(one.start_s), clock(one.stop_s), one.pattern.title, f"{one.mean:.2f}",
              f"{one.largest:.2f}")
             for one in sure
         ],

@@ -10,14 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES
+from hmsstore import HMS, PatternClass, Spec
 from hmsstore.atomic import whole_file
-from hmsstore.schema import CLASS_TITLES, EEG, JUDGED_S
 from hmstrain.errors import RESEARCH_ONLY, RunError
-
-OTHER = CLASSES.index("other")
-JUDGED_FROM_S = (EEG.window_s - JUDGED_S) / 2
-"""From the start of a window to the ten seconds that its probabilities are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +22,8 @@ class Episode:
     start_s: float
     stop_s: float
     code: int
-    """Class."""
+    """Position of its class."""
+    pattern: PatternClass
     mean: float
     """Mean probability of the class, and the largest."""
     largest: float
@@ -35,7 +31,7 @@ class Episode:
     @property
     def title(self) -> str:
         """As it is shown: 'LPD 0.83'."""
-        return f"{CLASS_TITLES[self.code]} {self.mean:.2f}"
+        return f"{self.pattern.title} {self.mean:.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,40 +42,45 @@ class Timeline:
     seconds: float
     """Length of the recording."""
     centre_s: NDArray[np.float64]
-    """(N,) middle of each window's judged ten seconds, ascending."""
+    """(N,) middle of each window's judged seconds, ascending."""
     prediction: NDArray[np.float64]
-    """(N, 6)"""
+    """(N, K)"""
     missing: NDArray[np.float64]
-    """(N,) share of each window's ten-minute spectrogram that is not of the recording."""
+    """(N,) share of each window's spectrogram that is not of the recording."""
+    spec: Spec = HMS
+    """Whose K classes these are, and how many seconds each probability is of."""
 
     @property
     def edges_s(self) -> NDArray[np.float64]:
         """(N + 1,) where each window's stretch begins and the last one's ends.
 
-        Half-way between centres; at the ends of the recording at most five seconds from one.
+        Half-way between centres; at the ends of the recording at most half the judged seconds from
+        one.
         """
+        judged_s = self.spec.judged_s
         if len(self.centre_s) == 1:
-            return self.centre_s[0] + np.asarray([-JUDGED_S / 2, JUDGED_S / 2])
+            return self.centre_s[0] + np.asarray([-judged_s / 2, judged_s / 2])
         middle = (self.centre_s[1:] + self.centre_s[:-1]) / 2
         step = self.centre_s[1] - self.centre_s[0]
-        reach = min(step, JUDGED_S) / 2
+        reach = min(step, judged_s) / 2
         return np.concatenate([[self.centre_s[0] - reach], middle, [self.centre_s[-1] + reach]])
 
     def episodes(self) -> list[Episode]:
-        """Stretches where a pattern other than 'other' is the most probable, in order."""
+        """Stretches where a pattern, not the background, is the most probable, in order."""
         codes = self.prediction.argmax(axis=1)
         edges = self.edges_s
         changes = np.flatnonzero(np.diff(codes)) + 1
         found = []
         for part in np.split(np.arange(len(codes)), changes):
             code = int(codes[part[0]])
-            if code != OTHER:
+            if code != self.spec.background_code:
                 values = self.prediction[part, code]
                 found.append(
                     Episode(
                         float(edges[part[0]]),
                         float(edges[part[-1] + 1]),
                         code,
+                        self.spec.classes[code],
                         float(values.mean()),
                         float(values.max()),
                     )
@@ -90,14 +91,15 @@ class Timeline:
         """Share of the time for which each class is the most probable."""
         lengths = np.diff(self.edges_s)
         codes = self.prediction.argmax(axis=1)
-        share = np.bincount(codes, lengths, minlength=len(CLASSES)) / lengths.sum()
-        return dict(zip(CLASSES, share.tolist(), strict=True))
+        share = np.bincount(codes, lengths, minlength=len(self.spec.classes)) / lengths.sum()
+        return dict(zip(self.spec.class_keys, share.tolist(), strict=True))
 
 
 def make_timeline(
     described: Mapping[str, Any],
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
+    spec: Spec = HMS,
 ) -> Timeline:
     """Put the windows of a recording's pieces in order.
 
@@ -107,17 +109,19 @@ def make_timeline(
         The recording, as `hmsprep import` describes it.
     windows : mapping of arrays
         Columns of the store's table, of the windows that were predicted.
-    prediction : float64 (windows, 6)
+    prediction : float64 (windows, K)
+    spec : Spec
+        Of the store.
     """
     starts = {piece["eeg_id"]: piece["start_s"] for piece in described["pieces"]}
     ids = windows["eeg_id"]
     rows = np.flatnonzero(np.isin(ids, list(starts)))
     begins = np.asarray([starts[eeg] for eeg in ids[rows].tolist()]) + windows["eeg_offset_s"][rows]
     order = np.argsort(begins, kind="stable")
-    centre_s = begins[order] + JUDGED_FROM_S + JUDGED_S / 2
+    centre_s = begins[order] + spec.judged_from_s + spec.judged_s / 2
     missing = windows["spectrogram_nan_fraction"][rows][order].astype(np.float64)
     return Timeline(
-        described["file"], described["seconds"], centre_s, prediction[rows][order], missing
+        described["file"], described["seconds"], centre_s, prediction[rows][order], missing, spec
     )
 
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES
+from hmsstore import HMS, Store
 from hmsstore.view import draw, load_window
 from hmsstore.view.page import Page
 from hmsstore.windows import typical_rows
@@ -121,7 +120,8 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
         (
             system.published
             for system in SYSTEMS
-            if (system.model, system.inputs, system.contrastive)
+            if outcome.store.classes == HMS.classes
+            and (system.model, system.inputs, system.contrastive)
             == (config.model, config.inputs, config.contrastive)
         ),
         {},
@@ -170,7 +170,7 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
 def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> None:
     page.section("Where it is right and wrong")
     page.figure(
-        plots.confusion(found.confusion),
+        plots.confusion(found.confusion, store.spec.class_titles),
         "Confusion matrix: expert consensus (rows) and the model's most probable class (columns).",
     )
     page.figure(
@@ -180,7 +180,9 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
     )
     groups = {f"{name} votes": found.kl_per_votes.get(name) for name in VOTE_GROUPS}
     page.figure(
-        plots.kl_parts(dict(zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)), groups),
+        plots.kl_parts(
+            dict(zip(store.spec.class_titles, found.kl_per_class.values(), strict=True)), groups
+        ),
         "KL divergence by class (the parts add up to the KL over all windows), and by number of "
         "votes (mean over the windows of each group).",
     )

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hmsstore import Store
+from hmsstore import HMS, Store
 from hmsstore.atomic import whole_file
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
@@ -94,6 +94,10 @@ MAIN = "kl_votes"
 """Score by which systems are compared: with its interval, and less the constant prediction's."""
 PUBLISHED = {"kl_votes": "report KL", "accuracy": "report accuracy", "f1_macro": "report F1"}
 """Column of each score that the report published."""
+PUBLISHED_NOTE = (
+    " The report's numbers are from a random split of windows of real data, in which patients "
+    "leak, with its own formulas for accuracy and F1; its contrastive model was never finished."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,14 @@ class Row:
         test = self.outcome.test
         return (None, None) if test is None else (test.get(MAIN), test.intervals.get(MAIN))
 
+    @property
+    def published(self) -> dict[str, float]:
+        """What the report published of the system; nothing where the data have other classes."""
+        return self.system.published if self.outcome.store.classes == HMS.classes else {}
+
     def to_json(self) -> dict[str, Any]:
         """As a row of `study.json`."""
+        published = self.published
         test, constant = self.outcome.test, self.outcome.constant
         alignment = self.outcome.alignment
         return {
@@ -123,9 +133,9 @@ class Row:
             "less_constant_intervals": constant and dict(constant.difference_intervals),
             "alignment": alignment and asdict(alignment),
             "published": {
-                "kl": self.system.kl,
-                "accuracy": self.system.accuracy,
-                "f1": self.system.f1,
+                "kl": published.get("kl_votes"),
+                "accuracy": published.get("accuracy"),
+                "f1": published.get("f1_macro"),
             },
         }
 
@@ -140,8 +150,7 @@ class Row:
                 less = None if constant is None else constant.difference.get(MAIN)
                 span = None if constant is None else constant.difference_intervals.get(MAIN)
                 texts.append(f"{score_text(less)} {interval_text(span)}".strip())
-        published = self.system.published
-        return [*texts, *(score_text(published.get(key)) for key in PUBLISHED)]
+        return [*texts, *(score_text(self.published.get(key)) for key in PUBLISHED)]
 
 
 def columns() -> list[str]:
@@ -202,9 +211,9 @@ class Study:
             f"{names}. {better_when_higher(shown)} The constant prediction, the mean of the "
             f"training targets, has {MAIN} {score_text(self.constant_kl)}. 'less constant' is "
             f"{MAIN} minus the constant prediction's (below 0: better), paired window by window, "
-            "with its 95% interval over patients. The report's numbers are from a random split of "
-            "windows of real data, in which patients leak, with its own formulas for accuracy and "
-            "F1; its contrastive model was never finished."
+            "with its 95% interval over patients."
+            + PUBLISHED_NOTE
+            * any(row.published for row in self.rows)
         )
 
     def write(self, out: Path) -> None:
@@ -215,7 +224,7 @@ class Study:
         with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
             csv.writer(file).writerows([columns(), *(row.cells() for row in self.rows)])
         figure = study_bars(
-            [Bar(row.system.name, *row.main, row.system.kl) for row in self.rows],
+            [Bar(row.system.name, *row.main, row.published.get(MAIN)) for row in self.rows],
             self.constant_kl,
             self.title,
         )

@@ -4,7 +4,8 @@
 does not know are ignored::
 
     outcome_version    1; files without it are of version 1 too
-    store              {path, identity, leaks} of what the run was trained on
+    store              {path, identity, leaks, classes} of what the run was trained on; classes,
+                       each {key, title}, are those of HMS where they are left out
     extended           epochs that each extension of the run added
     versions           of the packages that decide the outcome
     leaks              whether patients are in training and test
@@ -32,6 +33,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self, TypeVar
 
+from hmsstore import HMS, PatternClass, Store
 from hmsstore.json_shapes import (
     ShapeError,
     entry,
@@ -58,10 +60,24 @@ class StoreId:
     identity: str
     leaks: bool | None = None
     """Whether patients are in its training and its test windows; None where that is not noted."""
+    classes: tuple[PatternClass, ...] = HMS.classes
+
+    @property
+    def class_titles(self) -> tuple[str, ...]:
+        """Titles of its classes."""
+        return tuple(one.title for one in self.classes)
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        """As a JSON object; what is not noted and the classes of HMS are left out."""
+        found = {key: value for key, value in asdict(self).items() if value is not None}
+        if self.classes == HMS.classes:
+            del found["classes"]
+        return found
+
+    @classmethod
+    def of(cls, store: Store) -> Self:
+        """A store at hand."""
+        return cls(str(store.path), store.identity, store.leaks, store.spec.classes)
 
     @classmethod
     def from_json(cls, value: object) -> Self:
@@ -70,6 +86,7 @@ class StoreId:
             entry(value, "path", text),
             entry(value, "identity", text),
             _key(value, "leaks", _truth, None),
+            tuple(_key(value, "classes", _list(_pattern), list(HMS.classes))),
         )
 
 
@@ -371,6 +388,10 @@ def _truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise ShapeError(f"expected true or false, got {value!r}")
     return value
+
+
+def _pattern(value: object) -> PatternClass:
+    return PatternClass(entry(value, "key", text), entry(value, "title", text))
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore.schema import CLASS_TITLES
 from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
 from hmsstore.view.saving import save
 from hmstrain.runs.log import LOG, read_metrics
@@ -29,7 +28,8 @@ def draw_run(folder: Path, outcome: Outcome) -> None:
     lines = read_metrics(folder / LOG)
     save(curves(lines, outcome.best_step, baseline), folder / "curves.png", dpi=110)
     if outcome.test is not None:
-        save(confusion(outcome.test.confusion), folder / "confusion.png", dpi=110)
+        figure = confusion(outcome.test.confusion, outcome.store.class_titles)
+        save(figure, folder / "confusion.png", dpi=110)
 
 
 def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: float | None) -> Figure:
@@ -93,7 +93,7 @@ def _mark_epochs(axes: Axes, lines: list[dict[str, Any]]) -> None:
     above.spines["top"].set_visible(False)
 
 
-def confusion(table: ArrayLike) -> Figure:
+def confusion(table: ArrayLike, titles: Sequence[str]) -> Figure:
     """Confusion of expert consensus (rows) and prediction (columns): counts, shaded by recall."""
     counts = np.asarray(table)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -109,8 +109,8 @@ def confusion(table: ArrayLike) -> Figure:
             va="center",
             color="white" if share[row, column] > 0.6 else "black",
         )
-    axis.set_xticks(range(len(CLASS_TITLES)), CLASS_TITLES, rotation=30, ha="right")
-    axis.set_yticks(range(len(CLASS_TITLES)), CLASS_TITLES)
+    axis.set_xticks(range(len(titles)), titles, rotation=30, ha="right")
+    axis.set_yticks(range(len(titles)), titles)
     axis.set_xlabel("predicted")
     axis.set_ylabel("expert consensus")
     figure.colorbar(picture, ax=axis, label="share of the row (recall on the diagonal)", shrink=0.8)
@@ -118,7 +118,7 @@ def confusion(table: ArrayLike) -> Figure:
 
 
 def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any]]) -> Figure:
-    """Votes for the most probable class by the probability given to it, both (N, 6)."""
+    """Votes for the most probable class by the probability given to it, both (N, K)."""
     sure = prediction.max(axis=1)
     voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
     place = np.minimum((sure * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)

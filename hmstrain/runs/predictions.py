@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, Store
+from hmsstore import Store
 from hmsstore.atomic import whole_file
 from hmstrain.errors import DataError, RunError
 
@@ -33,7 +33,7 @@ class Predicted:
 
     rows: NDArray[np.int64]
     prediction: NDArray[np.float64]
-    """(rows, 6)"""
+    """(rows, K)"""
     what: str
     """Which windows these are, in words."""
 
@@ -71,7 +71,8 @@ def read_file(path: Path, store: Store) -> Predicted:
             f"{path} is of another store ({str(identity)[:12]}) than {store.path} "
             f"({store.identity[:12]}). Name that store with --store."
         )
-    if (rows >= len(store)).any():
+    classes = len(store.spec.classes)
+    if (rows >= len(store)).any() or prediction.shape[1] != classes:
         raise RunError(f"{path} is damaged: its rows do not fit the store.")
     return Predicted(rows, prediction, WORDS[path.name])
 
@@ -89,8 +90,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             found = {name: opened[name] for name in (*ARRAYS, *COLUMNS)}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
-    if found["prediction"].shape != (len(found["row"]), len(CLASSES)):
+    prediction = found["prediction"]
+    if prediction.ndim != 2 or len(prediction) != len(found["row"]):
         raise RunError(f"{path} is damaged: its rows and probabilities do not fit.")
-    if not np.isfinite(found["prediction"]).all():
+    if not np.isfinite(prediction).all():
         raise RunError(f"{path} holds NaN or infinite probabilities.")
     return found

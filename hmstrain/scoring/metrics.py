@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hmsstore import CLASSES
+from hmsstore import Store
 from hmsstore.windows import MANY_VOTES, typical_rows
 from hmstrain.runs.outcome import Scores
 
@@ -206,7 +206,7 @@ def _listed(names: Sequence[str]) -> list[str]:
 
 
 def scores(
-    windows: Mapping[str, NDArray[Any]],
+    store: Store,
     rows: NDArray[np.int64],
     prediction: ArrayLike,
     *,
@@ -214,15 +214,15 @@ def scores(
     intervals: bool = True,
     seed: int = 0,
 ) -> Scores:
-    """Compute every score of predictions of these rows of a window table.
+    """Compute every score of predictions of these rows of a store's window table.
 
     Parameters
     ----------
-    windows : mapping of str to array
-        A store's window table.
+    store : Store
+        With K classes.
     rows : int64 (N,)
         Labelled windows.
-    prediction : array (N, 6)
+    prediction : array (N, K)
         Probabilities.
     typical : mapping, optional
         What `typical_rows` gives, where these rows are only a part of those it is to look at.
@@ -231,6 +231,7 @@ def scores(
     seed : int
         Of the bootstrap.
     """
+    windows = store.windows
     q = checked(prediction)
     p = windows["votes"][rows].astype(np.float64)
     votes = p.sum(axis=1)
@@ -256,7 +257,7 @@ def scores(
         windows_votes=len(typical["votes"]),
         windows_hi=len(typical["hi"]),
         values=values,
-        kl_per_class=dict(zip(CLASSES, by_class.tolist(), strict=True)),
+        kl_per_class=dict(zip(store.spec.class_keys, by_class.tolist(), strict=True)),
         kl_per_votes={
             word: mean(divergence[(votes >= low) & (votes <= high)])
             for word, (low, high) in VOTE_GROUPS.items()
@@ -300,7 +301,7 @@ def report_accuracy(table: NDArray[np.int64]) -> float:
 def calibration_error(prediction: Floats, target: Floats) -> float:
     """Expected calibration error of the most probable class: |probability - share of votes|.
 
-    Mean over bins of probability (Naeini et al. 2015), weighed by their windows; both (N, 6). Votes
+    Mean over bins of probability (Naeini et al. 2015), weighed by their windows; both (N, K). Votes
     stand where others have right and wrong: a model that gave the very shares would be right far
     more often than it is sure.
     """

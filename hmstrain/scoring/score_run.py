@@ -157,7 +157,7 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Test
         leaks=store.leaks or described["store"]["leaks"] or known > 0,
         patients_trained_on=known,
         split=split,
-        test=scores(store.windows, rows, prediction),
+        test=scores(store, rows, prediction),
         constant=constant(store, rows, prediction) if len(store.select("train")) else None,
         alignment=None if matched is None else Alignment.from_json(matched),
         rows=rows,

@@ -34,7 +34,7 @@ def validation(
     `rows` and `typical` are what `validation_rows` gives.
     """
     prediction, embeddings = evaluator.predict(network, rows)
-    found = scores(store.windows, rows, prediction, typical=typical, intervals=False)
+    found = scores(store, rows, prediction, typical=typical, intervals=False)
     values = {score.key: found[score.key] for score in shown_in("validation")}
     matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
     return values | (matched or {})
@@ -45,7 +45,7 @@ def epoch_test(
 ) -> dict[str, float | None]:
     """Scores of the test split after an epoch: only looked at, nothing is chosen by them."""
     prediction, _ = evaluator.predict(network, rows)
-    found = scores(store.windows, rows, prediction, intervals=False)
+    found = scores(store, rows, prediction, intervals=False)
     return {score.key: found[score.key] for score in shown_in("epoch test")}
 
 
@@ -67,7 +67,7 @@ def final_test(
     prediction, embeddings = evaluator.predict(network, rows)
     matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
     return FinalTest(
-        scores(store.windows, rows, prediction),
+        scores(store, rows, prediction),
         constant(store, rows, prediction),
         None if matched is None else Alignment.from_json(matched),
         prediction,
@@ -90,7 +90,7 @@ def constant(store: Store, rows: Rows, prediction: Floats) -> Constant:
     usual = store.windows["target"][training].mean(axis=0, dtype=np.float64)
     same = np.tile(usual / usual.sum(), (len(rows), 1))
     typical = typical_rows(store.windows, rows)
-    found = scores(store.windows, rows, same, typical=typical, intervals=False)
+    found = scores(store, rows, same, typical=typical, intervals=False)
     target = store.windows["target"][rows].astype(np.float64)
     truth = store.windows["expert_consensus"][rows].astype(np.int64)
     patients = store.windows["patient_id"][rows]

@@ -163,7 +163,8 @@ def _every_fold(
     if world.main:
         outcome = _together(store, folder, found, config.extended)
         assert outcome.out_of_fold is not None
-        save(confusion(outcome.out_of_fold.confusion), folder.path / "confusion.png", dpi=110)
+        figure = confusion(outcome.out_of_fold.confusion, outcome.store.class_titles)
+        save(figure, folder.path / "confusion.png", dpi=110)
         folder.write_outcome(outcome)
 
 
@@ -185,7 +186,7 @@ def _together(
         versions=versions(),
         leaks=store.leaks,
         extended=extended,
-        out_of_fold=scores(store.windows, rows, prediction),
+        out_of_fold=scores(store, rows, prediction),
         folds=[FoldScores(_valid(one), one.test) for one in found],
         valid_of_single_folds=_spreads([_valid(one) for one in found]),
     )
@@ -197,7 +198,7 @@ def _together(
     write_predictions(folder.path / TESTED, store, tested[0].rows, averaged)
     return replace(
         outcome,
-        test=scores(store.windows, tested[0].rows, averaged),
+        test=scores(store, tested[0].rows, averaged),
         constant=constant(store, tested[0].rows, averaged),
         test_of_single_folds=_spreads(tests),
     )

@@ -236,7 +236,7 @@ class Run:
         if out_of_fold:
             rows = store.select("valid", fold=self.epochs[0].fold)
             prediction, _ = self.evaluator.predict(kept, rows)
-            valid = scores(store.windows, rows, prediction)
+            valid = scores(store, rows, prediction)
             self._write(OUT_OF_FOLD, rows, prediction)
         outcome = Outcome(
             store=StoreId.from_json(self.description["store"]),

@@ -14,7 +14,6 @@ from bokeh.events import ButtonClick
 from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
-from hmsstore.schema import CLASS_TITLES
 from hmsstore.view import MONTAGES, Display, Importance, load_window
 from hmsstore.view.eeg import SPACINGS_UV
 from hmstrain.errors import TrainError
@@ -54,7 +53,10 @@ class Viewer:
         self.place = 0
         self.spacing_uv: float | None = None
         self.importance: Importance | None = None
-        self.traces, self.votes = Traces(), Votes(model=browser.run is not None)
+        self.traces, self.votes = (
+            Traces(),
+            Votes(browser.store.spec.class_titles, model=browser.run is not None),
+        )
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
         self._make_filters()
@@ -75,7 +77,10 @@ class Viewer:
 
     def _make_filters(self) -> None:
         windows = self.browser.store.windows
-        classes = [(ANY, ANY), *((str(n), title) for n, title in enumerate(CLASS_TITLES))]
+        classes = [
+            (ANY, ANY),
+            *((str(n), title) for n, title in enumerate(self.browser.store.spec.class_titles)),
+        ]
         splits = [SPLITS[code] for code in np.unique(windows["split"])]
         folds = [str(f) for f in range(self.browser.store.folds)]
         orders = list(ORDERS.items())

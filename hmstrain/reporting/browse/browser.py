@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, SPLITS, Store
-from hmsstore.schema import CLASS_TITLES
+from hmsstore import SPLITS, Store
 from hmsstore.view.eeg import share
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.runs.predictions import read_predictions
@@ -51,7 +50,7 @@ class Browser:
 
     store: Store
     prediction: NDArray[np.float64]
-    """(windows, 6); NaN where there is none."""
+    """(windows, K); NaN where there is none."""
     run: RunFolder | None = None
     loss: NDArray[np.float64] = field(init=False)
     """KL divergence (windows,); NaN where there is none."""
@@ -103,7 +102,8 @@ class Browser:
         """Facts about a window besides its signals, as texts."""
         window = {name: column[row] for name, column in self.store.windows.items()}
         votes, total = window["votes"], int(window["votes"].sum())
-        given = [f"{CLASS_TITLES[i]} {n}" for i, n in enumerate(votes.tolist()) if n]
+        titles = self.store.spec.class_titles
+        given = [f"{titles[i]} {n}" for i, n in enumerate(votes.tolist()) if n]
         facts = {
             "row": str(row),
             "EEG": f"{window['eeg_id']} at {window['eeg_offset_s']:g} s",
@@ -115,7 +115,7 @@ class Browser:
         }
         if self.predicted[row]:
             best = int(self.prediction[row].argmax())
-            facts["model"] = f"{CLASS_TITLES[best]} {self.prediction[row, best]:.2f}"
+            facts["model"] = f"{titles[best]} {self.prediction[row, best]:.2f}"
             if np.isfinite(self.loss[row]):
                 facts["loss"] = f"KL {self.loss[row]:.2f}"
         elif self.run is not None:
@@ -138,10 +138,15 @@ def open_browser(path: Path, store: Path | None = None) -> Browser:
     """
     if not (path / CONFIG).is_file():
         opened = Store.open(path)
-        return Browser(opened, np.full((len(opened), len(CLASSES)), np.nan))
+        return Browser(opened, _unknown(opened))
     run = RunFolder(path)
     opened = Store.open(store or run.store().path)
-    prediction = np.full((len(opened), len(CLASSES)), np.nan)
+    prediction = _unknown(opened)
     for found in read_predictions(path, opened):
         prediction[found.rows] = found.prediction
     return Browser(opened, prediction, run)
+
+
+def _unknown(store: Store) -> NDArray[np.float64]:
+    """Probabilities of windows that nothing was predicted of, (windows, K)."""
+    return np.full((len(store), len(store.spec.classes)), np.nan)

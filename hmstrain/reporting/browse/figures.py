@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from numpy.typing import NDArray
 
 from hmsstore.montage import CHAIN_TITLES, region_side
 from hmsstore.schema import (
-    CLASS_TITLES,
     EEG,
     FREQUENCIES_HZ,
     JUDGED_S,
@@ -202,14 +202,15 @@ class Spectrograms:
 class Votes:
     """Share of raters for each class, and the model's probability."""
 
-    def __init__(self, *, model: bool) -> None:
+    def __init__(self, titles: Sequence[str], *, model: bool) -> None:
+        self.titles = list(titles)
         self.source = ColumnDataSource({"title": [], "votes": [], "model": []})
         self.figure = figure(
             name="votes",
             height=200,
             sizing_mode="stretch_width",
             x_range=Range1d(0, 1.02),
-            y_range=FactorRange(*reversed(CLASS_TITLES)),
+            y_range=FactorRange(*reversed(titles)),
             tools="",
             toolbar_location=None,
         )
@@ -228,10 +229,10 @@ class Votes:
         self.figure.xaxis.ticker = FixedTicker(ticks=[0, 0.25, 0.5, 0.75, 1])
 
     def draw(self, votes: NDArray[np.int32], prediction: NDArray[np.float64]) -> None:
-        """Draw votes (6,) and probabilities (6,), NaN where there are none."""
+        """Draw votes (K,) and probabilities (K,), NaN where there are none."""
         share = votes / max(int(votes.sum()), 1)
         self.source.data = {
-            "title": list(CLASS_TITLES),
+            "title": self.titles,
             "votes": share.tolist(),
             "model": np.nan_to_num(prediction).tolist(),
         }

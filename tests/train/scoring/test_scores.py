@@ -24,11 +24,11 @@ from hmstrain.scoring.scores import constant
 
 def test_scores_of_a_perfect_and_of_a_uniform_prediction(store: Store) -> None:
     rows = store.select("test")
-    perfect = metrics.scores(store.windows, rows, store.windows["target"][rows])
+    perfect = metrics.scores(store, rows, store.windows["target"][rows])
     assert perfect["kl"] == pytest.approx(0, abs=1e-6)
     assert perfect["kl_votes"] == pytest.approx(0, abs=1e-6)
     assert sum(map(sum, perfect.confusion)) == len(rows) == perfect.windows
-    uniform = metrics.scores(store.windows, rows, np.full((len(rows), 6), 1 / 6))
+    uniform = metrics.scores(store, rows, np.full((len(rows), 6), 1 / 6))
     target = store.windows["target"][rows].astype(np.float64)
     entropy = -(target * np.log(np.where(target > 0, target, 1))).sum(axis=1)
     assert uniform["kl"] == pytest.approx((np.log(6) - entropy).mean())
@@ -40,7 +40,7 @@ def test_scores_of_a_perfect_and_of_a_uniform_prediction(store: Store) -> None:
 def test_each_score_is_over_the_windows_that_its_row_names(store: Store) -> None:
     rows = store.select("test")
     prediction = np.random.default_rng(0).dirichlet(np.ones(6), len(rows))
-    found = metrics.scores(store.windows, rows, prediction)
+    found = metrics.scores(store, rows, prediction)
     divergence = metrics.kl_rows(store.windows["target"][rows], prediction)
     typical = typical_rows(store.windows, rows)
     for key, part in (
@@ -56,7 +56,7 @@ def test_each_score_is_over_the_windows_that_its_row_names(store: Store) -> None
 def test_scores_of_no_windows_of_a_kind_are_none(store: Store) -> None:
     few = np.flatnonzero(store.windows["votes"].sum(axis=1) < 10)
     few = few[store.windows["votes"][few].sum(axis=1) > 0]
-    found = metrics.scores(store.windows, few, np.full((len(few), 6), 1 / 6))
+    found = metrics.scores(store, few, np.full((len(few), 6), 1 / 6))
     assert found["kl_hi"] is None
     assert found.intervals["kl_hi"] is None
     assert found.kl_per_votes["10+"] is None
@@ -123,4 +123,4 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
 
 def test_an_unchanged_table_does_without_the_added_score(store: Store) -> None:
     rows = store.select("test")
-    assert "brier" not in metrics.scores(store.windows, rows, store.windows["target"][rows]).values
+    assert "brier" not in metrics.scores(store, rows, store.windows["target"][rows]).values

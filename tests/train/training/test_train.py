@@ -302,7 +302,7 @@ def test_every_fold_gives_out_of_fold_predictions_of_every_training_window(
     assert outcome.out_of_fold is not None
     with np.load(tmp_path / "run" / "out_of_fold.npz") as found:
         assert found["row"].tolist() == store.select("train").tolist()
-        expected = metrics.scores(store.windows, found["row"], found["prediction"])
+        expected = metrics.scores(store, found["row"], found["prediction"])
     assert outcome.out_of_fold["kl"] == expected["kl"]
     means = [fold.test["kl"] for fold in outcome.folds if fold.test is not None]
     assert len(means) == store.folds
