@@ -21,7 +21,7 @@ from hmstrain.errors import ConfigError, ModelError
 from hmstrain.models import MODELS, Model, lazy
 from hmstrain.models.catalogue import list_models
 from hmstrain.models.network import count_parameters, make_network
-from hmstrain.reporting.attribution import as_importance, explain
+from hmstrain.reporting.attribution import as_importance, explain_window
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
 
@@ -47,7 +47,7 @@ def test_a_model_of_one_file_and_one_line_trains_resumes_and_is_explained(
     assert (config.inputs, config.encoders) == ("eeg", {"raw": "means"})
     trained = load_trained(RunFolder(tmp_path / "run"), CPU)
     assert count_parameters(trained.network) == 5 * 19 + 6 * 6
-    found = explain(trained, store, 3)
+    found = explain_window(trained, store, 3)
     assert found.method == "gradcam"
     assert found.maps["raw"].shape == (18, 2000)
     assert "means" in [row.model for row in list_models()[0]]
@@ -81,7 +81,7 @@ def test_an_input_of_one_file_and_one_line_trains_and_is_explained(
     seen = trained.inputs(store)(batch, None)["envelope_BHW"]
     np.testing.assert_allclose(seen.mean((0, 2)), 0, atol=0.2)
     for method in ("gradcam", "gradients"):
-        found = explain(trained, store, 3, method)
+        found = explain_window(trained, store, 3, method)
         assert found.maps["envelope"].shape == (20, 100)
         assert tuple(as_importance(found, trained).traces) == ("Fp1-F7",)
         assert set(found.shares) == {"spec+envelope": {"spectrogram", "EEG"}}.get(inputs, {"EEG"})
