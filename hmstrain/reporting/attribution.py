@@ -1,10 +1,10 @@
-"""A network and a window -> what in its inputs the answer rests on, and how far to trust that.
+"""A network and a window -> which parts of its inputs the answer rests on, and a test of that.
 
-Grad-CAM (Selvaraju et al. 2017) weighs the last feature maps of a convolutional network by the
+Grad-CAM (Selvaraju et al. 2017) weights the last feature maps of a convolutional network by the
 gradient of a class; integrated gradients (Sundararajan et al. 2017, Axiomatic Attribution for Deep
-Networks) sum gradients on the way from an empty input to the real one. Both by captum. Both count
-in logits: what a place adds to the class's, so that the parts of several inputs compare. Each map
-is then put to the test: see `faithfulness`.
+Networks) sum gradients along the path from an empty input to the real one. Both use captum, and
+both say how much each place adds to the logit of the class, so that parts of several inputs can be
+compared. Each map is then tested: see `faithfulness`.
 
 Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
 """
@@ -30,33 +30,34 @@ from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measu
 from hmstrain.runs.trained import Trained
 
 TITLES = {"gradcam": "Grad-CAM", "gradients": "Integrated gradients"}
-"""Methods, and how papers call them."""
+"""Methods, and their names in the literature."""
 SIGNAL_TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
 STEPS = 32
-"""Points on the way of integrated gradients."""
+"""Points along the path of integrated gradients."""
 BLUR = 50
-"""Integrated gradients are averaged over this part of height and width: value by value, terms for
-and against a class alternate and cancel."""
+"""Integrated gradients are averaged over this fraction of height and width: between neighbouring
+values, terms for and against a class alternate and cancel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a network gives a class its probability."""
+    """Why a network gives a class its probability, for one window."""
 
     row: int
     target: int
-    """Class explained, its index."""
+    """Index of the explained class."""
     method: str
     probability: NDArray[np.float64]
-    """(6,) of the whole answer."""
+    """(K,) of all classes."""
     maps: dict[str, NDArray[np.float32]]
-    """Input's name -> what speaks for the class (H, W), at least 0, largest of all inputs 1: 'spec'
-    (400, rows), 'eeg-image' (300, frames), 'raw' (18, T), 'microvolts' (20, T)."""
+    """Name of an input -> evidence for the class (H, W), at least 0, scaled so that the largest of
+    all inputs is 1: 'spec' (400, rows), 'eeg-image' (300, frames), 'raw' (18, T), 'microvolts'
+    (20, T)."""
     faithfulness: Faithfulness
 
     @property
     def shares(self) -> dict[str, float]:
-        """Signal -> its share of all importance; 0 if there is none at all."""
+        """Signal -> its share of all importance; 0 if nothing is important."""
         sums: dict[str, float] = {}
         for name, found in self.maps.items():
             title = SIGNAL_TITLES[INPUTS[name].signal]
@@ -156,7 +157,7 @@ def _gradcam(
 def _integrated(
     forward: Forward, prepared: Inputs, seen: Mapping[str, Input], target: int
 ) -> Inputs:
-    """From the mean input: 0 in standardised images, silence in EEG."""
+    """Integrate from the mean input: 0 in standardised images, silence in EEG."""
     found = (
         _captum()
         .IntegratedGradients(forward)
@@ -169,7 +170,7 @@ def _integrated(
 
 
 def _blurred(terms: Tensor, *, traces: bool) -> Tensor:
-    """Mean of signed terms (H, W) around each place, if it is for the class; traces stay apart."""
+    """Mean of signed terms (H, W) around each place, where positive; traces are not mixed."""
     size = [max(1, side // BLUR) | 1 for side in terms.shape]
     if traces:
         size[0] = 1
@@ -187,7 +188,7 @@ def _as_maps(found: Inputs) -> dict[str, NDArray[np.float32]]:
 
 
 def as_importance(explanation: Explanation, trained: Trained) -> Importance:
-    """Lay an explanation out as it is drawn over a window."""
+    """Arrange an explanation as it is drawn over a window."""
     traces: dict[str, NDArray[np.float32]] = {}
     spectrogram = None
     for name, one in make_inputs(trained.config).items():
@@ -205,20 +206,20 @@ def as_importance(explanation: Explanation, trained: Trained) -> Importance:
 
 
 def described(explanation: Explanation) -> str:
-    """What was explained, where it lies, and whether the map passed its test, in one line."""
+    """Say in one line what was explained, by which signals, and whether the map passed its test."""
     tested = explanation.faithfulness
     what = (
         f"{TITLES[explanation.method]} of {CLASS_TITLES[explanation.target]} "
         f"({explanation.probability[explanation.target]:.2f})"
     )
     if not any(explanation.shares.values()):
-        return f"{what}: nothing that speaks for it was found, so there is no map to trust"
+        return f"{what}: no evidence for it was found, so there is no map to trust"
     layouts = {INPUTS[name].layout for name in explanation.maps}
     if explanation.method == "gradcam" and "raw" in layouts:
         what += ", over time, the same for all traces"
     if len(explanation.shares) > 1:
         what += ", " + ", ".join(f"{name} {s:.0%}" for name, s in explanation.shares.items())
-    verdict = "better than" if tested.holds else "NOT to be trusted: better than only"
+    verdict = "better than" if tested.holds else "do NOT trust this map: better than only"
     return (
         f"{what}: {verdict} {tested.beaten} of {tested.compared} misplaced maps "
         f"(deletion {tested.deletion:.2f}, misplaced {tested.misplaced_deletion:.2f}; insertion "
@@ -227,7 +228,7 @@ def described(explanation: Explanation) -> str:
 
 
 def smooth(strip: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean importance of each of at most 200 stretches: what the eye can tell apart."""
+    """Mean importance of at most 200 stretches, as many as the eye can tell apart."""
     stretch = -(-len(strip) // 200)
     whole = len(strip) // stretch * stretch
     means: NDArray[np.float32] = strip[:whole].reshape(-1, stretch).mean(axis=1)

@@ -1,9 +1,9 @@
-"""A map of importance -> whether it names the places that the answer rests on.
+"""A map of importance -> whether it shows the places that the answer rests on.
 
-Parts are taken away, or put into an empty input, most important first, and the mean probability of
-the class is measured (deletion and insertion, Petsiuk et al. 2018, RISE: Randomized Input Sampling
-for Explanation). The same is done with the map laid over the wrong places: moved along by a random
-distance, round the edges. Such maps hang together as the real one does, as random orders would not.
+Parts are deleted, or inserted into an empty input, most important first, and the mean probability
+of the class is measured (deletion and insertion, Petsiuk et al. 2018, RISE: Randomized Input
+Sampling for Explanation). The same is done with the map in wrong places: shifted by a random
+distance, with wrap-around. Unlike random orders, such maps are as coherent as the real one.
 
 Legend: N inputs, H rows (frequency, bipolar pairs or channels), W columns (time).
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 MOVES = 10
 """Steps of a deletion or insertion."""
 MISPLACED = 19
-"""A map of no worth beats as many misplaced ones one time in 20."""
+"""A worthless map beats as many misplaced ones one time in 20."""
 
 Inputs = dict[str, Tensor]
 """What a network sees, by name, each upright: (1, H, W)."""
@@ -31,17 +31,17 @@ Forward = Callable[..., Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Faithfulness:
-    """Mean probability of the class while parts go away, or come in; beside misplaced maps."""
+    """Mean probability of the class during deletion and insertion, beside misplaced maps."""
 
     deletion: float
-    """Important parts first: low is good."""
+    """Most important parts first: lower is better."""
     misplaced_deletion: float
     """Mean of the misplaced maps."""
     insertion: float
-    """High is good."""
+    """Most important parts first: higher is better."""
     misplaced_insertion: float
     beaten: int
-    """Misplaced maps that the map is better than, both ways."""
+    """Number of misplaced maps that the map beats in both deletion and insertion."""
     compared: int = MISPLACED
 
     @property
@@ -58,7 +58,7 @@ def measure_faithfulness(
     grids: Mapping[str, tuple[int | None, int]],
     target: int,
 ) -> Faithfulness:
-    """Take parts away, and put them in, by importance and by misplaced importance.
+    """Delete and insert parts in order of importance, and of misplaced importance.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def measure_faithfulness(
     maps : dict of float32 (H, W)
         Importance of each value, at least 0, in one unit for all inputs.
     grids : mapping of (rows, columns)
-        How many parts to take each input apart into; None for rows: each trace by itself.
+        Parts that each input is divided into; None for rows: one part for each trace.
     target : int
         Class that the maps are of.
     """
@@ -122,7 +122,7 @@ def _sums(
 def _misplaced(
     grids: dict[str, NDArray[np.float64]], rng: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
-    """The same maps, each elsewhere in time, and up or down by any distance."""
+    """The same maps, each shifted in time, and up or down by any distance."""
     return {
         name: np.roll(grid, (rng.integers(grid.shape[0]), rng.integers(1, grid.shape[1])), (0, 1))
         for name, grid in grids.items()
@@ -136,7 +136,7 @@ def _probability(
     kept: NDArray[np.bool_],
     target: int,
 ) -> float:
-    """Mean probability of a class over inputs of which only some parts (N, parts) are kept."""
+    """Mean probability of a class over inputs in which only some parts (N, parts) are kept."""
     masked, first = [], 0
     for name, tensor in prepared.items():
         count = int(parts[name].max()) + 1

@@ -109,10 +109,10 @@ def test_arguments_reach_each_kind_of_model() -> None:
     assert small.head.weight.shape == (6, 16)
     narrow = make_network(Config(model="resnet1d", model_args={"widths": [8, 16], "kernel": 5}))
     assert narrow.head.weight.shape == (6, 16)
-    wide = make_network(Config(model="resnet10t", model_args={"base_width": 128}))
-    assert count_parameters(wide) > count_parameters(make_network(Config(model="resnet10t")))
-    with pytest.raises(ModelError, match=r"resnet10t .* with \{'widht': 3\}.*'widht'"):
-        make_network(Config(model="resnet10t", model_args={"widht": 3}))
+    flat = make_network(Config(model="convnext_atto", model_args={"depths": [1, 1, 1, 1]}))
+    assert count_parameters(flat) < MODELS["convnext_atto"].parameters
+    with pytest.raises(ModelError, match=r"convnext_atto .* with \{'depth': 3\}.*'depth'"):
+        make_network(Config(model="convnext_atto", model_args={"depth": 3}))
     own = Config(model="support.nets:Both", inputs="spec+eeg", model_args={"width": 6})
     assert make_network(own).network.layer.weight.shape == (6, 420)
 

@@ -1,4 +1,4 @@
-"""What a model's answer rests on, as it is laid over a drawing of a window."""
+"""What a model's answer rests on, drawn over a window."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Importance:
     """Importance of each place, at least 0; only ratios count."""
 
     note: str
-    """What it is of, and how far it is to be trusted."""
+    """What it explains, and how far to trust it."""
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     """Label of a trace, or name of a chain -> (frames,) over the EEG used."""
     eeg_seconds: float = EEG.window_s
@@ -37,7 +37,7 @@ class Importance:
     """Whether it passed its test; if not, it is drawn faintly."""
 
     def of_trace(self, label: str, group: str) -> NDArray[np.float32] | None:
-        """Importance over time behind one trace; behind an electrode, the most of its pairs."""
+        """Importance over time behind one trace; for an electrode, the largest of its pairs."""
         for name in (label, group):
             if name in self.traces:
                 return self.traces[name]
@@ -62,7 +62,7 @@ def shade_trace(
     step: float,
     top: float,
 ) -> None:
-    """Shade the ground behind a trace, the darker the more important; `top` is full darkness."""
+    """Shade the background of a trace, darker where more important; `top` is the darkest."""
     middle, seconds = EEG.window_s / 2, importance.eeg_seconds
     colour = [int(GREEN[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     picture = np.empty((1, len(strip), 4))
@@ -74,7 +74,7 @@ def shade_trace(
 
 
 def contour_levels(importance: NDArray[np.float32]) -> list[float]:
-    """Heights of contours that enclose `SHARES` of all importance, ascending and distinct."""
+    """Levels of contours that enclose `SHARES` of all importance, ascending and distinct."""
     ordered = np.sort(importance, axis=None)[::-1].astype(np.float64)
     total = np.cumsum(ordered)
     if total[-1] <= 0:

@@ -160,7 +160,7 @@ def test_runs_of_other_cleanings_do_not_mix(
     train_small(other, tmp_path / "foreign", epochs=1, steps=2)
     with pytest.raises(ConfigError, match=r"cleaned in different ways \(nan\)"):
         load_members([RunFolder(runs["one"]), RunFolder(tmp_path / "foreign")], CPU)
-    with pytest.raises(DataError, match="cleaned in another way"):
+    with pytest.raises(DataError, match="cleaned differently"):
         predicted([runs["one"]], other, [0])
 
 

@@ -246,7 +246,7 @@ def test_a_map_that_fails_its_test_says_so() -> None:
         tested = Faithfulness(0.6, 0.4, 0.3, 0.5, beaten)
         return described(Explanation(0, 1, "gradcam", np.full(6, 1 / 6), maps, tested))
 
-    assert "NOT to be trusted: better than only 18 of 19 misplaced maps" in told(18, one)
+    assert "do NOT trust this map: better than only 18 of 19 misplaced maps" in told(18, one)
     assert "NOT" not in told(19, one)
     assert "no map to trust" in told(19, {"spec": np.zeros((400, 300), np.float32)})
     several = one | {"raw": np.full((18, 2000), 3, np.float32)}

@@ -1,0 +1,139 @@
+"""The page as a real browser shows it, to this machine alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from support.runs import train_small
+
+from hmsstore import Store
+from hmsstore.schema import CLASS_TITLES
+from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
+from hmstrain.reporting.browse.serve import LOOPBACK, explainer, make_server
+from hmstrain.runs.folder import RunFolder
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome")
+     if (found := shutil.which(name))), None,
+)  # fmt: skip
+
+
+@contextmanager
+def served(*words: object) -> Iterator[str]:
+    """Address of the page while it is served."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "hmstrain", "view", *map(str, words), "--no-browser"],
+        stderr=subprocess.PIPE, text=True, env=clean,
+    )  # fmt: skip
+    try:
+        assert program.stderr is not None
+        for line in program.stderr:
+            if found := re.search(r"http://localhost:\d+/", line):
+                yield found[0]
+                return
+        raise AssertionError("it never said where the page is")
+    finally:
+        program.terminate()
+        program.communicate()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A real browser."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: on Debian, apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+def opened(chromium: Any, address: str, **how: Any) -> Any:
+    """A page on which a window is shown, and all that it asked for."""
+    page = chromium.new_page(**how)
+    page.asked = []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("websocket", lambda socket: page.asked.append(socket.url))
+    page.goto(address)
+    page.wait_for_selector("table >> text=patient")
+    return page
+
+
+def about(page: Any, words: str) -> str:
+    """What the page says of the window, once these words are in it."""
+    page.wait_for_selector(f"table >> text={words}", timeout=60_000)
+    return str(page.inner_text("table"))
+
+
+def test_the_page_steps_filters_and_explains(
+    chromium: Any, folder: RunFolder, browser: Browser
+) -> None:
+    with served(folder.path) as address:
+        page = opened(chromium, address, viewport={"width": 1280, "height": 900})
+        rows = browser.find(Filter(split=1))
+        for press, at in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+            page.keyboard.press(press)
+            where = browser.about(int(rows[at]))
+            assert where["EEG"] in about(page, where["EEG"])
+        page.click("button:has-text('next')")
+        about(page, browser.about(int(rows[2]))["EEG"])
+
+        chosen = Filter(answer="wrong", split=1)
+        page.get_by_label("answers").select_option("wrong")
+        page.wait_for_selector(f"text=of {len(browser.find(chosen)):,} windows")
+        page.get_by_label("order").select_option("largest loss first")
+        worst = int(browser.find(replace(chosen, order="loss"))[0])
+        assert f"KL {browser.loss[worst]:.2f}" in about(page, f"KL {browser.loss[worst]:.2f}")
+
+        page.click("button:has-text('explain')")
+        assert "deletion" in about(page, "deletion")
+        hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
+        assert hosts == {"localhost"}
+        page.close()
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, store: Store) -> None:
+    with served(store.path) as address:
+        page = opened(chromium, address, viewport={"width": 390, "height": 844}, has_touch=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for name in ("eeg", "side"):
+            box = page.locator(f"#{name}").first.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+        assert not page.locator("button:has-text('explain')").is_visible()
+        page.close()
+
+
+def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
+    store: Store, tmp_path: Path
+) -> None:
+    train_small(store, tmp_path / "all", fold="all", epochs=1, steps=1)
+    opened = open_browser(tmp_path / "all")
+    explain = explainer(opened)
+    assert explain is not None
+    row = int(store.select("valid", fold=1)[0])
+    shown_class = CLASS_TITLES[int(opened.prediction[row].argmax())]
+    note = explain(row).note
+    assert f"of {shown_class} (" in note
+    assert note.endswith("From the network of fold1 only")
+
+
+def test_only_this_machine_is_served(browser: Browser) -> None:
+    server = make_server(browser)
+    try:
+        assert {sock.getsockname()[0] for sock in server._http._sockets.values()} == {LOOPBACK}
+    finally:
+        server.stop()
