@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hmsprep.verification import gap_problems
 from hmsstore import Store
 from hmsstore.schema import SPLITS
 from hmsstore.spec import Spec
@@ -29,9 +30,13 @@ class StoreSummary:
     patients_per_split: Mapping[str, int]
     folds: tuple[int, ...]
     """Windows that each fold holds out."""
+    gaps: Mapping[str, tuple[int, int]] | None
+    """Signal -> number of gaps, and of recordings with any; None: a store from before gaps were
+    kept."""
     leaks: bool
     """Whether a patient is in both the training and the test windows."""
     warnings: tuple[str, ...]
+    """What the build warned of, and what is wrong with the tables of gaps."""
     spec: Spec
     """What the data consist of: classes, channels, rates."""
     attributes: Mapping[str, Any]
@@ -73,8 +78,14 @@ def info(store: str | Path = "hms.zarr") -> StoreSummary:
             for code, word in enumerate(SPLITS)
         },
         folds=tuple(int((windows["fold"] == fold).sum()) for fold in range(opened.folds)),
+        gaps=None
+        if opened.gaps is None
+        else {
+            name: (len(table["start"]), len(np.unique(table["recording"])))
+            for name, table in opened.gaps.items()
+        },
         leaks=opened.leaks,
-        warnings=tuple(opened.info["warnings"]),
+        warnings=(*opened.info["warnings"], *gap_problems(opened)),
         spec=opened.spec,
         attributes=opened.info,
     )

@@ -398,6 +398,13 @@ def print_info(found: StoreSummary) -> None:
         f"spectrogram in {plural(counts['spectrogram_windows_with_nan'], 'window')}"
         f"{', all dropped' if counts['dropped'] else ''}"
     )
+    if found.gaps is not None:
+        rows["gaps"] = ", ".join(
+            f"{count:,} in {plural(recordings, noun)}"
+            for (count, recordings), noun in zip(
+                found.gaps.values(), ("EEG", "spectrogram"), strict=True
+            )
+        )
     if found.spec != HMS:
         rows["classes"] = f"{', '.join(found.spec.class_titles)} (data {found.spec.name!r})"
     rows |= _cleaning(about["parameters"])

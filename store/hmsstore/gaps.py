@@ -141,4 +141,6 @@ def _overlapping(
 
 def _rows(wrong: NDArray[np.bool_], what: str) -> list[str]:
     found = np.flatnonzero(wrong)
-    return [f"{what} in {len(found):,} row(s), the first {found[0]}"] if len(found) else []
+    if not len(found):
+        return []
+    return [f"{what} in {len(found):,} row{'s' * (len(found) != 1)}, the first {found[0]}"]

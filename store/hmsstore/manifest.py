@@ -132,10 +132,11 @@ def parse_manifest(folder: Path) -> Manifest:
     if stated != digest(body):
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} was changed after it was sealed"])
     if name != FORMAT_NAME or version not in READABLE:
+        newer = name == FORMAT_NAME and isinstance(version, int) and version > max(READABLE)
+        help_ = "Upgrade hms-eeg" if newer else "Install the hms-eeg that wrote it"
         raise NotAStoreError(
             f"{folder} is of format {name} version {version}; this package reads {FORMAT_NAME} "
-            f"versions {' and '.join(map(str, READABLE))}. Install the hms-eeg that wrote it, or "
-            "build it again."
+            f"versions {' and '.join(map(str, READABLE))}. {help_}, or build the store again."
         )
     files = {
         path: (entry["bytes"], int(entry["crc32"], 16)) for path, entry in body["files"].items()

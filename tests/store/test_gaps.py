@@ -15,7 +15,7 @@ from support.helpers import reseal
 from hmsprep.verification import verify
 from hmsstore import DamagedStoreError, RequestError, Store
 from hmsstore.gaps import check_gaps, count_missing, missing_values
-from hmsstore.view import shown
+from hmsstore.view import load_window
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECORDINGS = {
@@ -42,17 +42,17 @@ def test_a_table_that_is_as_it_should_be_has_no_problems() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({2: (5, 2, 30, 61)}, "a gap is outside its recording in 1 row(s), the first 2"),
+        ({2: (5, 2, 30, 61)}, "a gap is outside its recording in 1 row, the first 2"),
         ({2: (5, 2, 92, 2)}, "a gap is outside its recording"),
-        ({3: (5, 0, 100, 20)}, "recording is not the segment's in 1 row(s), the first 3"),
-        ({4: (7, 3, 100, 50)}, "feature does not exist in 1 row(s), the first 4"),
+        ({3: (5, 0, 100, 20)}, "recording is not the segment's in 1 row, the first 3"),
+        ({4: (7, 3, 100, 50)}, "feature does not exist in 1 row, the first 4"),
         ({0: (5, -2, 10, 5)}, "feature does not exist"),
         ({1: (5, 2, 15, 0)}, "rows is not 1 or more"),
-        ({0: (5, -1, 20, 5)}, "not in the order of start and feature in 1 row(s), the first 1"),
+        ({0: (5, -1, 20, 5)}, "not in the order of start and feature in 1 row, the first 1"),
         ({4: (7, 0, 100, 50)}, "not in the order of start and feature"),
-        ({1: (5, 2, 15, 16)}, "a gap overlaps another in 1 row(s), the first 2"),
-        ({0: (5, -1, 10, 6)}, "a gap overlaps another in 1 row(s), the first 1"),
-        ({2: (5, -1, 19, 1)}, "a gap overlaps another in 1 row(s), the first 1"),
+        ({1: (5, 2, 15, 16)}, "a gap overlaps another in 1 row, the first 2"),
+        ({0: (5, -1, 10, 6)}, "a gap overlaps another in 1 row, the first 1"),
+        ({2: (5, -1, 19, 1)}, "a gap overlaps another in 1 row, the first 1"),
     ],
 )
 def test_what_contradicts_itself_is_named(change: dict[int, Any], message: str) -> None:
@@ -129,7 +129,7 @@ def test_in_a_store_without_tables_of_gaps_they_are_guessed_from_equal_rows(
 
     for row in range(len(old)):
         values = old.denormalise(old.gather([row]))
-        window = shown(old, row)
+        window = load_window(old, row)
         for name, drawn in (("eeg", window.eeg_uv), ("spectrogram", window.log_power)):
             guessed = _repeated(values[name][0], SHORTEST_GAP[name])
             guessed &= old.windows[f"{name}_nan_fraction"][row] > 0

@@ -113,7 +113,7 @@ def test_a_changed_manifest_is_found_at_opening(copy: Path) -> None:
         Store.open(copy)
 
 
-def test_another_format_version_is_refused(copy: Path) -> None:
+def test_a_format_version_to_come_is_refused_and_says_to_upgrade(copy: Path) -> None:
     from hmsstore.manifest import digest
 
     body = json.loads((copy / MANIFEST_NAME).read_text())
@@ -121,7 +121,7 @@ def test_another_format_version_is_refused(copy: Path) -> None:
     body["format_version"] = 3
     body["sha256"] = digest(body)
     (copy / MANIFEST_NAME).write_text(json.dumps(body))
-    with pytest.raises(NotAStoreError, match="version 3"):
+    with pytest.raises(NotAStoreError, match=r"version 3; .* versions 1 and 2\. Upgrade hms-eeg"):
         Store.open(copy)
 
 

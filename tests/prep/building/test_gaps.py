@@ -21,7 +21,7 @@ from hmsprep.verification import verify
 from hmsstore import CHANNELS, SIGNALS, Store
 from hmsstore.gaps import check_gaps, missing_values
 from hmsstore.mne_raw import MISSING, raw_recording
-from hmsstore.view import MONTAGES, draw, shown
+from hmsstore.view import MONTAGES, draw, load_window
 
 ALL = slice(None)
 HOLES: dict[str, tuple[tuple[Any, slice], ...]] = {
@@ -113,7 +113,7 @@ def test_what_was_missing_is_drawn_as_missing_whatever_was_put_there(
     montage = MONTAGES["bipolar"]
     for row in range(len(filled)):
         expected = gone(punctured, filled, row)
-        figure = draw(shown(filled, row))
+        figure = draw(load_window(filled, row))
         traces = [line.get_ydata() for line in figure.axes[0].lines]
         needs = expected["eeg"].astype(np.float32) @ (montage.weights != 0).T > 0
         for number in range(len(montage.labels)):
@@ -217,7 +217,7 @@ def test_another_way_to_fill_is_a_function_and_a_line(
     window, missing = store.gather([0]), gone(punctured, store, 0)
     assert (window["eeg"][0][missing["eeg"]] == 7).all()
     assert np.allclose(window["spectrogram"][0][missing["spectrogram"]], np.log(7), atol=1e-3)
-    np.testing.assert_array_equal(np.isnan(shown(store, 0).eeg_uv), missing["eeg"])
+    np.testing.assert_array_equal(np.isnan(load_window(store, 0).eeg_uv), missing["eeg"])
     assert verify(store.path) == []
 
 
