@@ -101,7 +101,7 @@ def predict_rows(
     Raises
     ------
     DataError
-        The store was cleaned in another way than what a run was trained on.
+        The store was cleaned differently from what a run was trained on.
     """
     for member in members:
         for trained in member.networks:

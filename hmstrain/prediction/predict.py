@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES, SPLITS, Store
+from hmsstore.recordings import ImportedRecording
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
@@ -133,8 +134,8 @@ def predict(
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
         recordings = [
-            _write_recording(out, described, windows, prediction, made_of)
-            for described in source.recordings
+            _write_recording(out, recording, windows, prediction, made_of)
+            for recording in source.recordings
         ]
         summary = {
             "input": str(path),
@@ -211,7 +212,7 @@ def predict_store(
 
 def _write_recording(
     out: Path,
-    described: Mapping[str, Any],
+    recording: ImportedRecording,
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
     made_of: Mapping[str, Any],
@@ -222,27 +223,27 @@ def _write_recording(
     from hmstrain.prediction.tables import write_timeline
     from hmstrain.prediction.timeline import make_timeline, write_annotations
 
-    timeline = make_timeline(described, windows, prediction)
-    name = Path(described["file"]).stem
+    timeline = make_timeline(recording, windows, prediction)
+    name = Path(recording.file).stem
     write_timeline(out / f"{name}.csv", timeline)
     write_annotations(timeline, out / f"{name}.annotations.edf")
     save(draw_timeline(timeline), out / f"{name}.png")
     about = {
-        "recording": described["file"],
+        "recording": recording.file,
         "length": f"{timeline.seconds:,.0f} s",
         "windows": f"{len(timeline.centre_s):,}",
         "runs": ", ".join(run["path"] for run in made_of["runs"]),
         "average": made_of["average"] + (", and of left-right mirrored input" * made_of["swap"]),
-        "references": ", ".join(described["references"]) or "not named",
-        "channels filled with 0": ", ".join(described["filled"]) or "none",
+        "references": ", ".join(recording.references) or "not named",
+        "channels filled with 0": ", ".join(recording.filled) or "none",
     }
     make_page(timeline, about).write(out / f"{name}.html")
     episodes = timeline.episodes()
     found = {
-        "file": described["file"],
+        "file": recording.file,
         "seconds": timeline.seconds,
-        "filled": described["filled"],
-        "references": described["references"],
+        "filled": list(recording.filled),
+        "references": list(recording.references),
         "share_of_time": timeline.burden(),
         "episodes": [
             {

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -19,11 +19,8 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.recordings import ImportedRecording, read_recordings
 from hmstrain.errors import DataError, RunError
-
-RECORDING_SUFFIXES = (".edf", ".bdf")
-RECORDINGS = "recordings.json"
-"""What `hmsprep import` writes of the recordings that it was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +30,8 @@ class ToPredict:
     store: Store
     given: bool
     """Whether it is the user's own store, not one that was built for this."""
-    recordings: tuple[dict[str, Any], ...] = ()
-    """If they are of recordings: file, seconds, pieces (eeg_id, start_s) ... of each."""
+    recordings: tuple[ImportedRecording, ...] = ()
+    """The recordings that they are of, if they are."""
 
 
 @contextmanager
@@ -66,18 +63,10 @@ def open_or_build(
     if (path / MANIFEST_NAME).is_file():
         yield ToPredict(Store.open(path), given=True)
         return
-    files = recording_files(path)
-    names = [one.stem for one in files]
-    twice = next((name for name in names if names.count(name) > 1 or name == "predictions"), None)
-    if twice is not None:
+    if not path.exists():
         raise DataError(
-            f"{path} holds recordings whose results would have one name, {twice}: rename one."
-        )
-    if not files and not _is_kaggle(path):
-        found = "nothing" if not path.exists() else "something else"
-        raise DataError(
-            f"Expected a store, a folder with test.csv or train.csv (or its zip), or EDF or BDF "
-            f"recordings at {path}, got {found}."
+            f"Expected a store, a folder with test.csv or train.csv (or its zip), or recordings at "
+            f"{path}, got nothing."
         )
     if find_spec("polars") is None or find_spec("hmsprep") is None:
         raise RunError(
@@ -86,42 +75,37 @@ def open_or_build(
         )
     with tempfile.TemporaryDirectory(prefix="hms-predict-") as name:
         work = Path(name)
-        recordings: tuple[dict[str, Any], ...] = ()
+        recordings: tuple[ImportedRecording, ...] = ()
         data = path
-        if files:
+        if not _is_kaggle(path):
             data, part = work / "data", "test"
-            _hmsprep("import", *files, data, "--stride", repr(stride_s), "--unlabelled", "--json")
-            recordings = tuple(json.loads((data / RECORDINGS).read_text())["recordings"])
+            _hmsprep("import", path, data, "--stride", repr(stride_s), "--unlabelled", "--json")
+            recordings = read_recordings(data)
+            _check_names(path, recordings)
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
             part = "test"
-        options = [] if part is None else ["--part", part]
-        _hmsprep("build", data, work / "hms.zarr", *options, *_flags(cleaning), "--json")
+        how = work / "cleaning.json"
+        how.write_text(json.dumps(dict(cleaning)))
+        options = ["--cleaning", how, "--split-by", "all"]
+        options += [] if part is None else ["--part", part]
+        _hmsprep("build", data, work / "hms.zarr", *options, "--json")
         yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
 
 
-def recording_files(path: Path) -> list[Path]:
-    """The recordings at a path: itself, or those in the folder."""
-    if path.is_dir():
-        return sorted(one for one in path.iterdir() if one.suffix.lower() in RECORDING_SUFFIXES)
-    return [path] if path.is_file() and path.suffix.lower() in RECORDING_SUFFIXES else []
+def _check_names(path: Path, recordings: Sequence[ImportedRecording]) -> None:
+    """Refuse recordings whose results would have one name."""
+    names = [Path(one.file).stem for one in recordings]
+    twice = next((name for name in names if names.count(name) > 1 or name == "predictions"), None)
+    if twice is not None:
+        raise DataError(
+            f"{path} holds recordings whose results would have one name, {twice}: rename one."
+        )
 
 
 def _is_kaggle(path: Path) -> bool:
     if path.is_file():
         return path.suffix == ".zip"
     return any((path / f"{part}.csv").is_file() for part in ("train", "test"))
-
-
-def _flags(cleaning: Mapping[str, Any]) -> list[str]:
-    """Options of `hmsprep build` that clean as a run's training store was cleaned."""
-    flags = ["--split-by", "all", "--nan", cleaning["nan"]]
-    clip = cleaning["eeg_clip"]
-    flags += ["--eeg-clip", "none" if clip is None else repr(clip)]
-    for name in ("spectrogram_clip", "bandpass"):
-        pair = cleaning[name]
-        words = ["none"] if pair is None else [repr(float(value)) for value in pair]
-        flags += [f"--{name.replace('_', '-')}", *words]
-    return flags
 
 
 def _hmsprep(*words: object) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmsstore import HMS, PatternClass, Spec
 from hmsstore.atomic import whole_file
+from hmsstore.recordings import ImportedRecording
 from hmstrain.errors import RESEARCH_ONLY, RunError
 
 
@@ -96,7 +97,7 @@ class Timeline:
 
 
 def make_timeline(
-    described: Mapping[str, Any],
+    recording: ImportedRecording,
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
     spec: Spec = HMS,
@@ -105,7 +106,7 @@ def make_timeline(
 
     Parameters
     ----------
-    described : mapping
+    recording : ImportedRecording
         The recording, as `hmsprep import` describes it.
     windows : mapping of arrays
         Columns of the store's table, of the windows that were predicted.
@@ -113,7 +114,7 @@ def make_timeline(
     spec : Spec
         Of the store.
     """
-    starts = {piece["eeg_id"]: piece["start_s"] for piece in described["pieces"]}
+    starts = {piece.eeg_id: piece.start_s for piece in recording.pieces}
     ids = windows["eeg_id"]
     rows = np.flatnonzero(np.isin(ids, list(starts)))
     begins = np.asarray([starts[eeg] for eeg in ids[rows].tolist()]) + windows["eeg_offset_s"][rows]
@@ -121,7 +122,7 @@ def make_timeline(
     centre_s = begins[order] + spec.judged_from_s + spec.judged_s / 2
     missing = windows["spectrogram_nan_fraction"][rows][order].astype(np.float64)
     return Timeline(
-        described["file"], described["seconds"], centre_s, prediction[rows][order], missing, spec
+        recording.file, recording.seconds, centre_s, prediction[rows][order], missing, spec
     )
 
 

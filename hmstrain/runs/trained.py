@@ -41,7 +41,7 @@ class Trained:
         Raises
         ------
         DataError
-            The store was cleaned in another way than the one trained on.
+            The store was cleaned differently from the one trained on.
         """
         check_cleaning(self.normalisation, store)
         return NetworkInputs(self.config, self.normalisation, store, self.device, mirror=mirror)
@@ -55,7 +55,7 @@ class Trained:
         Raises
         ------
         DataError
-            The store was cleaned in another way than the one trained on.
+            The store was cleaned differently from the one trained on.
         """
         config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
         prepare = self.inputs(store, mirror=mirror)

@@ -90,7 +90,7 @@ def test(
     StoreError
         The store cannot be opened.
     DataError
-        The store was cleaned in another way, or holds no such windows.
+        The store was cleaned differently, or holds no such windows.
     RunError
         The folder holds no checkpoint.
 
@@ -127,7 +127,7 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Test
     Raises
     ------
     DataError
-        The store was cleaned in another way, or holds no such windows.
+        The store was cleaned differently, or holds no such windows.
     RunError
         The folder holds no checkpoint.
     """

@@ -42,7 +42,7 @@ def test_a_model_of_one_file_and_one_line_trains_resumes_and_is_explained(
 ) -> None:
     settings: dict[str, Any] = {"model": "means", "model_args": {"width": 5}, "eeg_seconds": 10.0}
     outcome = train_small(store, tmp_path / "run", steps=4, **settings)
-    assert outcome["test"]["windows"] == len(store.select("test"))
+    assert outcome.test["windows"] == len(store.select("test"))
     config = RunFolder(tmp_path / "run").config()
     assert (config.inputs, config.encoders) == ("eeg", {"raw": "means"})
     trained = load_trained(RunFolder(tmp_path / "run"), CPU)

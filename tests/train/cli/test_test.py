@@ -38,4 +38,4 @@ def test_test_takes_another_store_and_refuses_one_cleaned_otherwise(
     assert found["same_store"] is False
     assert found["test"]["windows"] == len(foreign)
     other = build_store(data, tmp_path / "other.zarr", split_by="all", eeg_clip=500.0)
-    assert "was cleaned in another way" in fail("test", run, "--store", other.path)
+    assert "was cleaned differently" in fail("test", run, "--store", other.path)

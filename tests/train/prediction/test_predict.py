@@ -388,8 +388,8 @@ def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{one}", "{tmp}/nothing"], "Expected a store.*found nothing"),
-        (["{one}", "{tmp}"], "found something else"),
+        (["{one}", "{tmp}/nothing"], "Expected a store.*got nothing"),
+        (["{one}", "{tmp}"], "expected files that end in .*found no file"),
         (["{tmp}/none", "{store}"], "holds no config.json"),
         (["{one}", "{store}", "--average", "median"], "--average median does not exist"),
         (["{one}", "{raw}", "{store}", "--average", "fitted"], "no out-of-fold predictions"),
