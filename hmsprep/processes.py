@@ -142,7 +142,11 @@ def run_tasks(
     if error is not None:
         raise error
     if problems:
-        text = problems[0] if len(problems) == 1 else several("Bad recordings:", problems)
+        text = (
+            problems[0]
+            if len(problems) == 1
+            else several("These recordings cannot be used:", problems)
+        )
         raise DataError(text)
 
 

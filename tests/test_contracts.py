@@ -48,6 +48,7 @@ ALSO = {
     "store/hmsstore/view/": {"matplotlib"},
     "store/hmsstore/mne_raw.py": {"mne"},
     "hmsprep/drawing.py": {"matplotlib"},
+    "hmstrain/models/hub.py": {"huggingface_hub"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},

@@ -31,7 +31,7 @@ def api_page(package: str, also: tuple[str, ...] = ()) -> str:
         Markdown with one mkdocstrings directive for each name.
     """
     module = importlib.import_module(package)
-    lines = [f"# {package}", "", _lines(module.__doc__), ""]
+    lines = [f"# {package}", "", _summary(module.__doc__), ""]
     found: dict[str, list[tuple[str, str]]] = {kind: [] for kind in TITLES}
     for name in getattr(module, "__all__", ()):
         value = getattr(module, name)
@@ -66,7 +66,6 @@ def _defined_as(value: Any, package: str, name: str) -> str:
     return f"{package}.{name}"
 
 
-def _lines(docstring: str | None) -> str:
-    """Drop doctests from a module's docstring: the guides have examples."""
-    text = inspect.cleandoc(docstring or "")
-    return text.partition(">>>")[0].strip()
+def _summary(docstring: str | None) -> str:
+    """Take a docstring's first paragraph: the guides have the examples."""
+    return inspect.cleandoc(docstring or "").partition("\n\n")[0]

@@ -10,8 +10,8 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Give any of them as `--set KEY=VALUE`, or in a file with `--config`.",
-        "`hmstrain settings WORD` lists those with a word in their name or meaning.",
+        "Give any of them as `--set KEY=VALUE`, in a file with `--config`, or as a keyword",
+        "argument of `hmstrain.train`. `hmstrain settings` prints the same list.",
         "",
     ]
     for one in list_settings():

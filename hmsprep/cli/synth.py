@@ -60,7 +60,7 @@ def synth(
     It has Kaggle's layout and needs neither an account nor a download.
     """
     if fraction is not None and like is None:
-        raise typer.BadParameter("--fraction is a share of the table that --like names")
+        raise typer.BadParameter("--fraction is a share of the table given by --like: use both")
     import hmsprep
     from hmsprep.cli import console
 

@@ -89,7 +89,7 @@ def choose_signals(labels: Sequence[str], renamed: Mapping[str, str], where: str
                 continue  # several leads: the first will do
             raise DataError(
                 f"{where} has two signals for {channel}: {labels[signals[channel]]!r} and "
-                f"{label!r}. Read one of them as something else with --rename {label.strip()}=none."
+                f"{label!r}. Exclude one of them with --rename '{label.strip()}=none'."
             )
         signals[channel] = number
         if channel != "EKG" and reference:

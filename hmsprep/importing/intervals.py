@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
+from hmsprep.words import plural
 from hmsstore.schema import CLASSES, JUDGED_S
 from hmsstore.spec import HMS
 
@@ -86,9 +87,9 @@ def read_intervals(path: Path) -> Intervals:
     absent = {"start_time", "stop_time", "label"} - set(frame.columns)
     if absent:
         raise DataError(
-            f"{path} lacks the column(s) {', '.join(sorted(absent))}; it has "
+            f"{path} lacks {plural(len(absent), 'column')}: {', '.join(sorted(absent))}. It has "
             f"{', '.join(frame.columns)}. Is it a table of intervals? To import the recording "
-            "without its labels, say --unlabelled."
+            "without labels, use --unlabelled."
         )
     start, stop = (
         frame[name].str.strip_chars().cast(pl.Float64, strict=False).to_numpy()
@@ -98,15 +99,15 @@ def read_intervals(path: Path) -> Intervals:
     if len(wrong):
         row = frame.row(int(wrong[0]), named=True)
         raise DataError(
-            f"{path}: expected an interval in seconds, found start_time {row['start_time']!r} and "
+            f"{path}: expected an interval in seconds, got start_time {row['start_time']!r} and "
             f"stop_time {row['stop_time']!r}."
         )
     words = frame["label"].fill_null("").str.strip_chars().str.to_lowercase().to_list()
     unknown = next((word for word in words if word not in LABELS), None)
     if unknown is not None:
         raise DataError(
-            f"{path}: there is no label {unknown!r}; known are {', '.join(LABELS)}. To import the "
-            "recording without its labels, say --unlabelled."
+            f"{path}: unknown label {unknown!r}; expected one of {', '.join(LABELS)}. To import "
+            "the recording without labels, use --unlabelled."
         )
     return Intervals(start, stop, np.asarray([CLASSES.index(LABELS[word]) for word in words], int))
 

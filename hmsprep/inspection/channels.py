@@ -37,14 +37,14 @@ LOBES = {
 READING = (
     "Odd numbers are left, even ones right, z is the midline; numbers grow outwards.",
     "Referential: a column is an electrode's voltage against a common reference, in microvolts.",
-    "Bipolar: neighbours along a chain are subtracted, front minus back, so what all share is "
-    "gone. Where two traces that share an electrode point at each other or apart, the activity is "
-    "largest under that electrode: a phase reversal.",
+    "Bipolar: neighbours along a chain are subtracted, front minus back, which removes what all "
+    "electrodes share. Where two traces that share an electrode point in opposite directions (a "
+    "phase reversal), the activity is largest under that electrode.",
     "The four chains read front to back make the longitudinal or 'double banana' montage: two "
     "crescents on each side of the head. The spectrograms' regions are these chains.",
     "Negative is drawn upwards.",
     "Lateralised patterns (LPD, LRDA) are on one side, generalised ones (GPD, GRDA) on both.",
-    "The EKG shows the heart; what is in time with it in the EEG is its artefact.",
+    "The EKG shows the heart; activity in the EEG that is in time with it is an artefact.",
 )
 SOURCES = (
     "Klem et al. 1999, The ten-twenty electrode system of the International Federation",

@@ -27,7 +27,7 @@ def votes(facts: Facts) -> Figure:
     for axes, key, title in zip(
         figure.subplots(1, 2),
         ("votes_by_class", "consensus_by_class"),
-        ("Share of all votes", "Share of windows, by their consensus"),
+        ("Share of all votes", "Share of windows, by consensus"),
         strict=True,
     ):
         for number, (name, group) in enumerate(groups):
@@ -76,7 +76,7 @@ def raters(facts: Facts) -> Figure:
     labels = [*(f"{10 * n}-{10 * n + 9}%" for n in range(1, 10)), "all"]
     agreement.bar(labels, tenths, color=BLUE)
     agreement.tick_params(axis="x", rotation=30)
-    _tidy(agreement, "Windows by the votes that their most frequent class has")
+    _tidy(agreement, "Windows by the share of votes for their top class")
     return figure
 
 
@@ -117,7 +117,7 @@ def gaps(missing: Mapping[str, NDArray[np.int64]]) -> Figure | None:
     ):
         axes.hist(share, bins=np.linspace(0, 1, 21), color=BLUE)
         axes.xaxis.set_major_formatter("{x:.0%}")
-        _tidy(axes, f"{SIGNAL_TITLES[name]} windows with gaps, by their missing share")
+        _tidy(axes, f"{SIGNAL_TITLES[name]} windows with gaps, by missing share")
     return figure
 
 

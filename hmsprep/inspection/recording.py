@@ -1,4 +1,4 @@
-"""What a worker does: some recordings' files -> extremes, gaps, dead channels of each."""
+"""What a worker does: some recordings' files -> extremes, gaps and flat channels of each."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Looked:
     signal: str
     seen: tuple[Seen, ...]
     problems: tuple[str, ...]
-    """What is wrong with files that cannot be used."""
+    """Why files cannot be used, a sentence each."""
     nbytes: int
 
 

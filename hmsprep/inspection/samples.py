@@ -14,7 +14,7 @@ from hmsstore.view import WindowView
 from hmsstore.view.window import vote_label
 
 LARGEST = 1e9
-"""What is beyond is no measurement and would blind the picture: drawn as missing."""
+"""Values beyond this are not measurements and would swamp the picture: drawn as missing."""
 
 
 def choose(survey: Survey, gappy: int = 2, seed: int = 42) -> list[int]:

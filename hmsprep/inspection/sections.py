@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from hmsprep.inspection.table import Facts
 from hmsprep.planning.choices import EEG_CLIP_UV, EKG_CLIP_UV
+from hmsprep.words import plural
 from hmsstore.schema import CLASS_TITLES, CLASSES
 from hmsstore.view.eeg import share
 from hmsstore.windows import MANY_VOTES
 
 SIGNAL_TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
 CLIP = f"{EEG_CLIP_UV:,.0f} uV, {EKG_CLIP_UV:,.0f} for the EKG, e^8 uV^2/Hz"
-"""What `hmsprep build` cuts off, unless told otherwise."""
+"""Where `hmsprep build` clips by default."""
 SKIP = ", or build with --missing skip"
 
 
@@ -38,71 +39,75 @@ def sections(facts: Facts) -> list[Section]:
 
 
 def findings(facts: Facts) -> list[str]:
-    """What should not be overlooked, a sentence each."""
+    """What deserves attention, a sentence each."""
     found = [f"{problem}" for problem in facts["problems"][:10]]
     if len(facts["problems"]) > 10:
-        found.append(f"{len(facts['problems']) - 10:,} more files cannot be used.")
+        found.append(f"{plural(len(facts['problems']) - 10, 'more file')} cannot be used.")
     for name, signal in facts["signals"].items():
         title = SIGNAL_TITLES[name]
         if signal["without_file"]:
             enough = facts["windows_with_missing"]["without files"] < facts["windows"]
             found.append(
-                f"{signal['without_file']:,} of {signal['named']:,} {title} recordings that the "
-                f"table names have no file: download them{SKIP if enough else ''}."
+                f"{signal['without_file']:,} of the {plural(signal['named'], title)} in the table "
+                f"have no file: download them{SKIP if enough else ''}."
             )
         if signal["not_named"]:
             found.append(
-                f"{signal['not_named']:,} {title} files are not named in the table; nothing reads "
-                "them."
+                f"{plural(signal['not_named'], f'{title} file')} not named in the table; a build "
+                "ignores such files."
             )
         if signal["short"]:
-            found.append(f"{signal['short']:,} windows reach past the end of their {title} file.")
+            found.append(f"{plural(signal['short'], 'window')} beyond the end of the {title} file.")
         found += [
-            f"{title} recordings {', '.join(map(str, ids[:5]))} have the very same content."
+            f"{title} files {', '.join(map(str, ids[:5]))} are identical."
             for ids in signal["same_content"][:5]
         ]
         if len(signal["same_content"]) > 5:
             found.append(
-                f"{len(signal['same_content']) - 5:,} more groups of {title} files are equal."
+                f"{len(signal['same_content']) - 5:,} more groups of identical {title} files."
             )
-    found += _wild(facts)
+    found += _out_of_range(facts)
     gaps = facts["windows_with_missing"]
     if gaps["without files"] == facts["windows"]:
-        found.append("No window has both its EEG and its spectrogram: nothing can be built.")
+        found.append("No window has both an EEG and a spectrogram file: nothing can be built.")
     if gaps["either"]:
         found.append(
-            f"{gaps['either']:,} windows hold missing values ({gaps['eeg']:,} EEG, "
-            f"{gaps['spectrogram']:,} spectrogram): `hmsprep build --nan` says what then."
+            f"{plural(gaps['either'], 'window')} with missing values ({gaps['eeg']:,} in EEG, "
+            f"{gaps['spectrogram']:,} in spectrogram): choose how to fill them with "
+            "`hmsprep build --nan`."
         )
     quirks = facts["quirks"]
     if quirks["offsets_between_spectrogram_rows"]:
         found.append(
-            f"{quirks['offsets_between_spectrogram_rows']:,} spectrogram offsets are odd and fall "
-            "between two rows (2 s each): the half row is floored."
+            f"{plural(quirks['offsets_between_spectrogram_rows'], 'spectrogram offset')} between "
+            "two rows of 2 s (an odd number of seconds): rounded down to a row."
         )
     if quirks["eegs_that_move_against_their_spectrogram"]:
         found.append(
-            f"{quirks['eegs_that_move_against_their_spectrogram']:,} EEGs have windows that do not "
-            "keep their distance from the spectrogram's: their centres cannot all agree."
+            f"{plural(quirks['eegs_that_move_against_their_spectrogram'], 'EEG')} with offsets "
+            "that differ from the spectrogram's by varying amounts: the two windows of some rows "
+            "cannot have the same centre."
         )
     if quirks["label_ids_given_twice"]:
-        found.append(f"{quirks['label_ids_given_twice']:,} label ids stand for several windows.")
-    dead = {
+        found.append(
+            f"{plural(quirks['label_ids_given_twice'], 'label id')} used for several windows."
+        )
+    flat = {
         channel: sum(words.values())
         for channel, words in facts["signals"]["eeg"]["constant"].items()
     }
-    if dead:
-        worst = sorted(dead, key=lambda channel: -dead[channel])[:4]
+    if flat:
+        worst = sorted(flat, key=lambda channel: -flat[channel])[:4]
         found.append(
-            "Channels that never change, in so many recordings: "
-            + ", ".join(f"{channel} {dead[channel]:,}" for channel in worst)
-            + (" ..." if len(dead) > 4 else "")
+            "Flat channels (number of recordings): "
+            + ", ".join(f"{channel} {flat[channel]:,}" for channel in worst)
+            + (" ..." if len(flat) > 4 else "")
             + "."
         )
     return found
 
 
-def _wild(facts: Facts) -> list[str]:
+def _out_of_range(facts: Facts) -> list[str]:
     """A sentence for each signal that goes beyond the clip."""
     found = []
     for name, signal in facts["signals"].items():
@@ -110,8 +115,8 @@ def _wild(facts: Facts) -> list[str]:
         if outside["recordings"]:
             worst = ", ".join(f"{one['id']} ({share(one['share'])})" for one in outside["most"][:5])
             found.append(
-                f"{outside['recordings']:,} {SIGNAL_TITLES[name]} recordings hold values beyond "
-                f"the clip ({CLIP}), the largest part in {worst}."
+                f"{plural(outside['recordings'], f'{SIGNAL_TITLES[name]} recording')} with values "
+                f"beyond the clip ({CLIP}), most in {worst}."
             )
     return found
 
@@ -129,7 +134,7 @@ def _overview(facts: Facts) -> Section:
         ("EEGs of a spectrogram", _spread(per_spectrogram)),
         ("EEGs of a patient", _spread(facts["eegs_per_patient"])),
     ]
-    return Section("What there is", ("", ""), tuple(rows))
+    return Section("Contents", ("", ""), tuple(rows))
 
 
 def _spread(spread: Facts) -> str:
@@ -194,8 +199,8 @@ def _agreement(facts: Facts) -> Section:
     header = ("votes", "windows", "patients", "votes each", "agreement", "unanimous",
               "ties")  # fmt: skip
     note = (
-        "Agreement: how often two raters of a window say the same, drawn at random; windows of an "
-        "EEG with the same votes count once. Unanimous: of two votes or more."
+        "Agreement: how often two random raters of a window agree; windows of an EEG with the same "
+        "votes count once. Unanimous: windows with two votes or more, all for one class."
     )
     return Section("Raters", header, tuple(rows), note)
 
@@ -203,22 +208,22 @@ def _agreement(facts: Facts) -> Section:
 def _signals(facts: Facts) -> Section:
     labels = (
         "files used",
-        "named, but without file",
-        "not named in the table",
+        "in the table, without file",
+        "files not in the table",
         "size",
-        "hours",
+        "length",
         "longest",
         "smallest value",
         "largest value",
         "recordings with missing values",
         "missing values",
-        "rows with nothing but NaN",
+        "rows with only NaN",
         "recordings beyond the clip",
         "values beyond the clip",
     )
     columns = [_signal_cells(facts["signals"][name]) for name in SIGNAL_TITLES]
     rows = zip(labels, *columns, strict=True)
-    note = f"EEG in uV, spectrogram in uV^2/Hz. The clip is that of `hmsprep build`: {CLIP}."
+    note = f"EEG in uV, spectrogram in uV^2/Hz. `hmsprep build` clips at {CLIP}."
     return Section("Recordings", ("", *SIGNAL_TITLES.values()), tuple(rows), note)
 
 
@@ -229,7 +234,7 @@ def _signal_cells(signal: Facts) -> tuple[str, ...]:
         f"{signal['without_file']:,}",
         f"{signal['not_named']:,}",
         f"{signal['bytes'] / 1e6:,.1f} MB",
-        f"{signal['hours']:,.1f}",
+        f"{signal['hours']:,.1f} h",
         f"{signal['longest_s']:,.0f} s",
         _value(low),
         _value(high),
@@ -247,8 +252,8 @@ def _missing(facts: Facts) -> Section:
         ("EEG", f"{gaps['eeg']:,}"),
         ("spectrogram", f"{gaps['spectrogram']:,}"),
         ("either", f"{gaps['either']:,}"),
-        ("files missing or of no use", f"{gaps['without files']:,}"),
-        ("left if all these are dropped", f"{gaps['left']:,}"),
+        ("files missing or unusable", f"{gaps['without files']:,}"),
+        ("left if all of these are dropped", f"{gaps['left']:,}"),
     ]
     return Section("Windows with missing values", ("", "windows"), tuple(rows))
 
@@ -258,10 +263,10 @@ def _channels(facts: Facts) -> Section:
     rows = []
     for channel, (low, high) in eeg["channels"].items():
         constant = ", ".join(
-            f"{count:,} with {word}" for word, count in eeg["constant"].get(channel, {}).items()
+            f"{count:,} (at {word})" for word, count in eeg["constant"].get(channel, {}).items()
         )
         rows.append((channel, _value(low), _value(high), constant or "none"))
-    header = ("channel", "smallest, uV", "largest, uV", "recordings in which it never changes")
+    header = ("channel", "smallest, uV", "largest, uV", "flat in recordings")
     return Section("EEG channels", header, tuple(rows))
 
 

@@ -21,7 +21,7 @@ from hmsprep.processes import Progress, run_tasks, silent
 from hmsstore.schema import CHANNELS, SIGNALS
 
 FILES_AT_ONCE = 24
-"""Recordings of one task: handing it over costs nothing, and progress is told of often."""
+"""Recordings of one task: handing it over costs little, and progress is reported often."""
 WORST = 20
 """Recordings named of those with most values beyond the clip."""
 
@@ -61,7 +61,7 @@ def survey(
     executor : Executor, optional
         What runs the work; `workers` processes on this machine if not given.
     progress : callable
-        Told of the stage 'look' in bytes.
+        Called with the stage 'look' and a number of bytes.
 
     Returns
     -------

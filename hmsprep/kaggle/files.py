@@ -151,11 +151,11 @@ class KaggleData:
             if self.table_name in self.sizes:
                 return
         if part is not None:
-            raise DataError(f"{path} holds no {part}.csv, which --part {part} asks for.")
+            raise DataError(f"{path} has no {part}.csv, so --part {part} cannot be used.")
         zips = [name for name in self.sizes if name.endswith(".zip")]
-        hint = f" It holds {zips[0]}: name that file itself." if zips else ""
+        hint = f" It holds {zips[0]}: name that file instead." if zips else ""
         raise DataError(
-            f"{path} holds neither train.csv nor test.csv: it is not the competition's data.{hint}"
+            f"{path} has neither train.csv nor test.csv, so it is not the competition's data.{hint}"
         )
 
     @property
@@ -204,7 +204,7 @@ def open_files(path: Path) -> Files:
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(
         f"Expected the competition's data (a folder with train.csv, or its .zip) at {path}, found "
-        f"{found}. Name it as the first argument or in HMS_DATA, or make a synthetic set with "
+        f"{found}. Give its path as the first argument or in HMS_DATA, or simulate a data set with "
         "`hmsprep synth`."
     )
 

@@ -69,7 +69,7 @@ def _check_columns(frame: pl.DataFrame, expected: list[str], name: str) -> None:
         if missing:
             what = f"lacks {', '.join(missing[:5])}{' ...' if len(missing) > 5 else ''}"
         elif extra:
-            what = f"has also {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}"
+            what = f"also has {', '.join(extra[:5])}{' ...' if len(extra) > 5 else ''}"
         else:
             pairs = enumerate(zip(frame.columns, expected, strict=True))
             place, (found, wanted) = next(p for p in pairs if p[1][0] != p[1][1])

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, several
+from hmsprep.words import plural
 from hmsstore.spec import HMS, Spec
 
 Columns = dict[str, NDArray[Any]]
@@ -58,7 +59,7 @@ class TextTable:
             )
 
     def numbers(self, column: str, expected: str) -> NDArray[np.float64]:
-        """Read a column as finite floats, noting what is none; those become NaN."""
+        """Read a column as finite floats, noting what is not; those become NaN."""
         values = self.frame[column].cast(pl.Float64, strict=False).to_numpy()
         self.refuse(~np.isfinite(values), column, expected)
         return values
@@ -116,7 +117,7 @@ def read_table(content: bytes, name: str, spec: Spec = HMS) -> Columns:
     absent = [column for column in required if column not in table.frame.columns]
     if absent:
         raise DataError(
-            f"{name} lacks the column(s) {', '.join(absent)}; it has "
+            f"{name} lacks {plural(len(absent), 'column')}: {', '.join(absent)}. It has "
             f"{', '.join(table.frame.columns)}. Is it the competition's train.csv?"
         )
     columns: Columns = {}
@@ -136,12 +137,14 @@ def read_table(content: bytes, name: str, spec: Spec = HMS) -> Columns:
         _check_relations(table, columns)
     columns["votes"], columns[CONSENSUS] = _labels(table, labelled)
     if table.problems:
-        raise DataError(several(f"{name} has {len(table.problems)} problem(s):", table.problems))
+        raise DataError(
+            several(f"{name} has {plural(len(table.problems), 'problem')}:", table.problems)
+        )
     return columns
 
 
 def read_text(content: bytes, name: str) -> pl.DataFrame:
-    """Read every column as text, so that what is no number can be shown as it stands."""
+    """Read every column as text, so that a value that is not a number can be quoted."""
     try:
         if name.endswith(".parquet"):
             return pl.read_parquet(BytesIO(content)).select(pl.all().cast(pl.String))
@@ -183,7 +186,7 @@ def _labels(table: TextTable, labelled: bool) -> tuple[NDArray[np.int32], NDArra
         many = f" ({len(nobody):,} such rows)" if len(nobody) > 1 else ""
         table.problems.append(
             f"{table.line(int(nobody[0]))}: expected at least one vote, found none{many}; "
-            "for unlabelled windows leave out the consensus and vote columns altogether"
+            "for unlabelled windows, leave out the consensus and vote columns"
         )
     own = votes[np.arange(rows), np.maximum(consensus, 0)]
     known = (votes >= 0).all(axis=1) & (consensus >= 0) & (votes > 0).any(axis=1)
@@ -212,7 +215,7 @@ def _check_relations(table: TextTable, columns: Columns) -> None:
         many = f" ({len(doubled):,} such rows)" if len(doubled) > 1 else ""
         table.problems.append(
             f"{table.line(row)}: the window of EEG {columns['eeg_id'][row]} at "
-            f"{columns['eeg_offset_s'][row]:g} s stands there twice{many}"
+            f"{columns['eeg_offset_s'][row]:g} s is given twice{many}"
         )
     for one, other in (
         ("eeg_id", "spectrogram_id"),
@@ -224,6 +227,6 @@ def _check_relations(table: TextTable, columns: Columns) -> None:
         if several_partners.height:
             first, number = several_partners.row(0)
             table.problems.append(
-                f"{one} {first} stands with {number} different {other}s, expected one "
+                f"{one} {first} has {number} different {other}s, expected one "
                 f"({several_partners.height:,} such {one}s)"
             )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.parameters import Parameters
 from hmsprep.seeds import generator
-from hmsprep.words import LEAK_WARNING
+from hmsprep.words import LEAK_WARNING, plural
 from hmsstore.schema import SPLITS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ FEWEST_FOR_TEST = 10
 FEWEST_FOR_FOLDS = 5
 """With fewer patients than this there are as many folds as patients."""
 FEWEST_TESTED = 10
-"""A test set of fewer patients than this says little; a warning tells."""
+"""A test set of fewer patients than this says little; a warning says so."""
 WINDOW_TRAIN_SHARE = 0.9
 """The split by window trains on this share of the windows."""
 
@@ -88,15 +88,15 @@ def assign(columns: Columns, parameters: Parameters) -> Split:
     train = np.flatnonzero(~test)
     to_train_on = len(np.unique(patient[train]))
     folds = FOLDS if to_train_on >= FEWEST_FOR_FOLDS else to_train_on if to_train_on > 1 else 0
-    lacking = [] if test.any() else [f"no test set (which takes {FEWEST_FOR_TEST})"]
+    lacking = [] if test.any() else [f"no test set (it needs {FEWEST_FOR_TEST})"]
     if folds < FOLDS:
-        lacking.append(f"{folds or 'no'} folds instead of {FOLDS}")
+        lacking.append(f"{plural(folds, 'fold') if folds else 'no folds'} instead of {FOLDS}")
     if lacking:
-        notes.append(f"Only {patients} patient{'s' * (patients > 1)}: {' and '.join(lacking)}.")
+        notes.append(f"Only {plural(patients, 'patient')}: {' and '.join(lacking)}.")
     tested = len(np.unique(patient[test]))
     if 0 < tested < FEWEST_TESTED and not leaks:
         notes.append(
-            f"Only {tested} patient{'s' * (tested > 1)} in the test set: scores will be rough."
+            f"Only {plural(tested, 'patient')} in the test set: its scores will be imprecise."
         )
     if folds:
         fold[train] = parts(
@@ -127,9 +127,9 @@ def parts(
         reason = "stratifying by class would leave a part empty"
     else:
         number, title = int(rows[scarce[0]]), titles[scarce[0]]
-        reason = f"{title} has {number} window{'s' * (number > 1)}, fewer than {count}"
+        reason = f"{title} has {plural(number, 'window')}, fewer than {count}"
     reason = reason[0].upper() + reason[1:]
-    notes.append(f"{reason}: {what} drawn by patient alone, not spread over the classes.")
+    notes.append(f"{reason}: {what} drawn by patient alone, without balancing the classes.")
     splitter = GroupKFold(count, shuffle=True, random_state=seed)
     return _numbered(splitter, patient, consensus)
 

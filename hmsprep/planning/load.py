@@ -15,7 +15,11 @@ from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.plan import Plan, make_plan
 from hmsprep.planning.windows import take
+from hmsprep.words import plural
 from hmsstore.schema import SIGNALS
+
+TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
+"""Names of signals as people write them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +46,15 @@ class Planned:
         messages = list(self.plan.warnings)
         if skipped := self.plan.skipped:
             messages.append(
-                f"{skipped['windows']:,} windows are left out: {len(skipped['eeg']):,} "
-                f"EEGs and {len(skipped['spectrogram']):,} spectrograms have no file."
+                f"Left out {plural(skipped['windows'], 'window')}: "
+                f"{plural(len(skipped['eeg']), 'EEG')} and "
+                f"{plural(len(skipped['spectrogram']), 'spectrogram')} without a file."
             )
         for name, count in self.unnamed.items():
             if count:
                 messages.append(
-                    f"{count:,} {name} files are not named in {self.source.table_name}: not read."
+                    f"Ignored {plural(count, f'{TITLES[name]} file')} that "
+                    f"{self.source.table_name} does not name."
                 )
         return messages
 
@@ -111,13 +117,13 @@ def _missing_message(
             total = len(np.unique(table[f"{name}_id"]))
             shown = ", ".join(source.file_name(name, recording) for recording in ids[:3])
             more = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
-            lines.append(f"  {len(ids):,} of {total:,} {name}s: {shown}{more}")
+            lines.append(f"  {len(ids):,} of {plural(total, TITLES[name])}: {shown}{more}")
     left = len(table["eeg_id"]) - windows
     if left:
         lines.append(
             f"Download them, or use --missing skip to build the {left:,} of "
-            f"{len(table['eeg_id']):,} windows whose two recordings are there."
+            f"{len(table['eeg_id']):,} windows that have both files."
         )
     else:
-        lines.append("No window has both its recordings, so --missing skip would leave nothing.")
+        lines.append("No window has both files, so --missing skip would leave nothing.")
     return "\n".join(lines)

@@ -98,7 +98,9 @@ class Parameters:
             rows, window = self.shard_rows(signal.name), signal.window_rows
             if rows % window or rows < 2 * window:
                 _refuse(
-                    f"{signal.name}_shard_rows", f"a multiple of {window}, at least two times", rows
+                    f"{signal.name}_shard_rows",
+                    f"a multiple of {window}, at least {2 * window}",
+                    rows,
                 )
         if not 0 <= self.seed < 2**32:
             _refuse("seed", "a whole number from 0 to 2^32 - 1", self.seed)
@@ -123,4 +125,6 @@ class Parameters:
 
 def _refuse(option: str, expected: str, found: object) -> None:
     name = option.replace("_", "-")
-    raise ParameterError(f"--{name} must be {expected}; found {found}.")
+    if isinstance(found, tuple):
+        found = " ".join(f"{value:g}" for value in found)
+    raise ParameterError(f"--{name}: expected {expected}, got {found}.")

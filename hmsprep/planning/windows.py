@@ -43,7 +43,7 @@ def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str
     labelled = bool((columns["expert_consensus"] >= 0).all())
     if parameters.windows == "votes":
         if not labelled:
-            raise ParameterError("--windows votes needs votes, and these windows have no labels.")
+            raise ParameterError("--windows votes needs votes, but these windows have none.")
         columns = take(
             columns,
             most_overlapping(
@@ -56,13 +56,13 @@ def select(columns: Columns, parameters: Parameters) -> tuple[Columns, tuple[str
         columns = one_per_eeg(columns)
     if parameters.balance == "votes":
         if not labelled:
-            raise ParameterError("--balance votes needs votes, and these windows have no labels.")
+            raise ParameterError("--balance votes needs votes, but these windows have none.")
         columns = take(columns, balanced(columns, generator(parameters.seed, "balance")))
         mass = columns["votes"].sum(axis=0)
         if mass.max() > BALANCED * mass.min():
             titles = parameters.spec.class_titles
             shares = ", ".join(f"{t} {n:,}" for t, n in zip(titles, mass, strict=True))
-            warnings = (f"--balance votes: these windows cannot be balanced better than {shares}.",)
+            warnings = (f"--balance votes: the best balance of these windows is {shares}.",)
     if parameters.half:
         columns = take(columns, half_of(columns, generator(parameters.seed, "half")))
     return columns, warnings
@@ -111,7 +111,7 @@ def balanced(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
     mass = np.stack([votes[consensus == c].sum(axis=0)[classes] for c in classes], axis=1)
     shares, _ = nnls(mass / mass.sum(), np.ones(len(classes)))
     if not shares.max() > 0:
-        raise ParameterError("--balance votes: no choice of windows balances these votes.")
+        raise ParameterError("--balance votes: no selection of windows balances these votes.")
     kept = []
     for c, share in zip(classes, shares / shares.max(), strict=True):
         rows = np.flatnonzero(consensus == c)
@@ -127,7 +127,7 @@ def half_of(columns: Columns, rng: np.random.Generator) -> NDArray[np.int64]:
     """
     count = len(columns["eeg_id"]) // 2
     if not count:
-        raise ParameterError("--half needs at least two windows, and there is one.")
+        raise ParameterError("--half needs at least two windows; there is only one.")
     patients = np.unique(columns["patient_id"])
     rank = np.empty(len(patients), np.int64)
     rank[rng.permutation(len(patients))] = np.arange(len(patients))

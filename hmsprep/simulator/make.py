@@ -116,7 +116,7 @@ def synth(
     """
     out = Path(out)
     if fraction is not None and like is None:
-        raise ParameterError("--fraction is a share of the table that --like names: give both.")
+        raise ParameterError("--fraction is a share of the table given by --like: use both.")
     if out.exists():
         raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
     if not out.absolute().parent.is_dir():

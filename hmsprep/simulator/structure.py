@@ -108,13 +108,13 @@ def copied_structure(
         Stop after so many windows.
     """
     if not 0 < fraction <= 1:
-        raise ParameterError(f"--fraction must be above 0 and at most 1; found {fraction}.")
+        raise ParameterError(f"--fraction: expected a share above 0 and at most 1, got {fraction}.")
     try:
         table = read_table(path.read_bytes(), path.name)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if (table["expert_consensus"] < 0).any():
-        raise DataError(f"{path.name} has no votes; --like needs labelled windows.")
+        raise DataError(f"{path.name} has no votes, but --like needs labelled windows.")
     patients = np.unique(table["patient_id"])
     chosen = rng.permutation(patients)[: max(1, round(fraction * len(patients)))]
     rows = np.flatnonzero(np.isin(table["patient_id"], chosen))[:windows]

@@ -26,7 +26,7 @@ BANDS_HZ = {
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Spectrograms computed here beside those given, row by row."""
+    """Computed and given spectrograms, row by row."""
 
     eegs: int
     """EEG recordings compared."""

@@ -7,6 +7,7 @@
     resnet1d       a residual encoder of raw EEG
     timm_backbone  any model of timm
     custom         a network of one's own, package.module:function
+    hub            pretrained weights: from the hub, or from its cache alone
     weights        a file of weights -> tensors by name
     network        a configuration -> trunks, head and embeddings, or a network of one's own
     catalogue      what `hmstrain models` lists

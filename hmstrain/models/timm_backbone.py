@@ -7,6 +7,7 @@ embedding. Otherwise the image is resized to what they were trained on.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hmstrain.data.inputs import Input
 from hmstrain.data.inputs.image import image_BCHW
 from hmstrain.errors import ModelError
 from hmstrain.models import MODELS
+from hmstrain.models.hub import reachable_or_cached
 from hmstrain.models.trunk import image_size
 
 PATCH = 32
@@ -143,20 +145,21 @@ def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> n
     """
     overlay = None if weights is None else {"file": str(weights)}
     try:
-        loaded: list[nn.Module] = [
-            timm.create_model(
-                name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
-            )
-            for _ in range(1 if weights is None else 2)
-        ]
+        with reachable_or_cached() if weights is None else nullcontext():
+            loaded: list[nn.Module] = [
+                timm.create_model(
+                    name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
+                )
+                for _ in range(1 if weights is None else 2)
+            ]
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if weights is not None:
             raise ModelError(f"{weights} does not fit {name}: {reason}") from None
         raise ModelError(
-            f"The pretrained weights of {name} are neither in timm's cache nor to be had from the "
-            "network here. Give a file with --weights, or leave --pretrained out to start from "
-            f"random weights. ({reason[:200]})"
+            f"The pretrained weights of {name} are not in timm's cache and cannot be downloaded "
+            "here. Give a file with --weights, or leave out --pretrained to start from random "
+            f"weights. ({reason[:200]})"
         ) from None
     first, second = loaded[0].state_dict(), loaded[-1].state_dict()
     missing = [key for key, value in first.items() if not torch.equal(value, second[key])]

@@ -112,8 +112,8 @@ def _open(path: Path) -> Any:
         head = file.read(256)
     if head[:1] == b"\xff" and size > LARGEST_BDF:
         raise DataError(
-            f"{path} is a BDF file of {size:,} bytes; those are read whole, so at most "
-            f"{LARGEST_BDF:,} are taken. Export it as EDF, or in parts."
+            f"{path} is a BDF file of {size:,} bytes; BDF files are read whole, so "
+            f"they may have at most {LARGEST_BDF:,}. Export it as EDF, or in parts."
         )
     try:
         stated = int(head[236:244])
@@ -138,11 +138,11 @@ def _open(path: Path) -> Any:
         )
     if stated > content.num_data_records:
         raise DataError(
-            f"{path} is cut short: its header tells of {stated:,} records, and it holds "
+            f"{path} is truncated: expected {stated:,} records by its header, got "
             f"{content.num_data_records:,}. Copy it again."
         )
     if not labels or not content.num_data_records:
-        raise DataError(f"{path} holds no signals.")
+        raise DataError(f"{path} has no signals.")
     return content
 
 

@@ -110,7 +110,9 @@ def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
 def test_a_users_error_is_one_message_and_exits_with_1(pair: Path, tmp_path: Path) -> None:
     assert fail("build", tmp_path / "none", tmp_path / "x").startswith("hmsprep: Expected the comp")
     assert "found nothing" in fail("info", tmp_path / "none")
-    assert "--bandpass must be" in fail("build", pair, tmp_path / "x", "--bandpass", "9", "2")
+    assert "--bandpass: expected none, or Hz" in fail(
+        "build", pair, tmp_path / "x", "--bandpass", "9", "2"
+    )
     (tmp_path / "file").write_text("x")
     assert "is a file" in fail("build", pair, tmp_path / "file")
     assert "There is no folder" in fail("build", pair, tmp_path / "no" / "x.zarr")

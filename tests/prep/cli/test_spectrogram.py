@@ -42,4 +42,4 @@ def test_a_file_is_written_or_compared(eeg: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "correlation" in PROGRAM.succeed("spectrogram", "--check", folder).stdout
     assert PROGRAM.run("spectrogram", eeg).returncode == 2
-    assert "holds neither" in PROGRAM.fail("spectrogram", "--check", tmp_path)
+    assert "has neither" in PROGRAM.fail("spectrogram", "--check", tmp_path)

@@ -132,7 +132,7 @@ def damaged(path: Path, change: Any) -> Path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda b: b[:-3000], "is cut short: its header tells of 60 records, and it holds 59"),
+        (lambda b: b[:-3000], "is truncated: expected 60 records by its header, got 59"),
         (lambda b: b[:400], "not a readable EDF or BDF file"),
         (lambda _: b"", "not a readable EDF or BDF file: 0 bytes"),
         (lambda _: b"time,Fp1\n" * 500, "not a readable EDF or BDF file"),
@@ -331,11 +331,11 @@ def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", "lacks the column.s. label, start_time, stop_time"),
-        (HEADER + "TERM,0.0,x,seiz,1.0\n", "found start_time '0.0' and stop_time 'x'"),
-        (HEADER + "TERM,9.0,3.0,seiz,1.0\n", "found start_time '9.0'"),
-        (HEADER + "TERM,0.0,3.0,spindle,1.0\n", "no label 'spindle'"),
-        (HEADER + "TERM,0.0,3.0\n", "no label ''"),
+        ("a,b\n1,2\n", "lacks 3 columns: label, start_time, stop_time"),
+        (HEADER + "TERM,0.0,x,seiz,1.0\n", "got start_time '0.0' and stop_time 'x'"),
+        (HEADER + "TERM,9.0,3.0,seiz,1.0\n", "got start_time '9.0'"),
+        (HEADER + "TERM,0.0,3.0,spindle,1.0\n", "unknown label 'spindle'"),
+        (HEADER + "TERM,0.0,3.0\n", "unknown label ''"),
     ],
 )
 def test_bad_intervals_are_refused(text: str, message: str, tmp_path: Path) -> None:

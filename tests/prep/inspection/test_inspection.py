@@ -118,8 +118,8 @@ def test_every_planted_fault_is_found(tmp_path: Path) -> None:
     }
     assert facts["votes"]["all"]["agreement"]["ties"] == 1
     text = " ".join(findings(facts))
-    assert "1 EEG recordings hold values beyond the clip (1,024 uV" in text
-    for words in ("5, 7 have the very same", "EKG 1", "3 windows hold missing", "odd", "label ids"):
+    assert "1 EEG recording with values beyond the clip (1,024 uV" in text
+    for words in ("5, 7 are identical", "EKG 1", "3 windows with missing", "odd", "label id"):
         assert words in text
     json.dumps(facts)
 
@@ -150,7 +150,7 @@ def test_a_data_set_without_a_single_pair_is_told_so(tmp_path: Path) -> None:
     assert "nothing can be built" in text
     assert "--missing skip" not in text
     html = make_page(seen).to_html()
-    assert "there is none to draw" in html
+    assert "there is nothing to draw" in html
 
 
 def test_bad_files_are_findings_and_the_rest_is_surveyed(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_bad_files_are_findings_and_the_rest_is_surveyed(tmp_path: Path) -> None
     assert seen.facts["windows_with_missing"]["without files"] == 1
     assert seen.facts["windows_with_missing"]["left"] == 1
     text = " ".join(findings(seen.facts))
-    assert "1 of 2 spectrogram recordings that the table names have no file" in text
+    assert "1 of the 2 spectrograms in the table have no file" in text
     assert choose(seen) == [0]
     make_page(seen).to_html()
 
@@ -176,7 +176,7 @@ def test_a_file_cut_short_is_a_finding(tmp_path: Path) -> None:
     seen = survey(KaggleData(folder), workers=1)
     assert seen.facts["signals"]["eeg"]["short"] == 1
     assert seen.missing["eeg"].tolist() == [0, -1]
-    assert "1 windows reach past" in " ".join(findings(seen.facts))
+    assert "1 window beyond the end" in " ".join(findings(seen.facts))
 
 
 def test_unlabelled_data_can_be_surveyed(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"neither train\.csv nor test\.csv"):
         KaggleData(tmp_path)
     (tmp_path / "hms.zip").write_text("x")
-    with pytest.raises(DataError, match=r"It holds hms\.zip: name that file itself"):
+    with pytest.raises(DataError, match=r"It holds hms\.zip: name that file instead"):
         KaggleData(tmp_path)
     with pytest.raises(DataError, match="found nothing"):
         KaggleData(tmp_path / "none")
@@ -67,7 +67,7 @@ def test_missing_recordings_are_counted_and_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFilesError) as caught:
         load(data, Parameters())
     text = str(caught.value)
-    assert "4 of 7 eegs: train_eegs/2.parquet, train_eegs/3.parquet" in text
+    assert "4 of 7 EEGs: train_eegs/2.parquet, train_eegs/3.parquet" in text
     assert "and 1 more" in text
     assert "1 of 7 spectrograms: train_spectrograms/7.parquet" in text
     assert "--missing skip to build the 2 of 7 windows" in text
@@ -78,7 +78,7 @@ def test_skipping_builds_the_rest_and_records_what_was_skipped(tmp_path: Path) -
     data = write_pair(tmp_path / "data", rows)
     (data / "train_eegs" / "2.parquet").unlink()
     dataset = load(data, Parameters(**SMALL), missing="skip")
-    assert any("1 windows are left out" in warning for warning in dataset.warnings)
+    assert any("Left out 1 window: " in warning for warning in dataset.warnings)
     from support.helpers import build_dataset
 
     built = build_dataset(dataset, tmp_path / "hms.zarr")

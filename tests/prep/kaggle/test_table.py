@@ -68,7 +68,7 @@ def test_a_table_without_votes_is_unlabelled() -> None:
         ([{"expert_consensus": "Other"}], r"expected a class with the most votes, found 'Other'"),
         ([{"eeg_sub_id": 2**31}], r"eeg_sub_id: expected a number below 2\^31, found '2147483648'"),
         ([{"expert_consensus": "Spike"}], r"expert_consensus: expected one of Seizure.*'Spike'"),
-        ([{}, {}], r"line 3: the window of EEG 1 at 0 s stands there twice"),
+        ([{}, {}], r"line 3: the window of EEG 1 at 0 s is given twice"),
         ([{"eeg_id": "x"}], r"eeg_id: expected an id \(a whole number\), found 'x'"),
         ([{"patient_id": None}], r"patient_id: expected an id .*found nothing"),
         (
@@ -79,11 +79,11 @@ def test_a_table_without_votes_is_unlabelled() -> None:
         ([{"eeg_label_offset_seconds": 0.001}], r"whole number of samples .*found '0\.001'"),
         (
             [{}, {"eeg_label_offset_seconds": 2, "spectrogram_id": 8}],
-            r"eeg_id 1 stands with 2 different spectrogram_ids",
+            r"eeg_id 1 has 2 different spectrogram_ids",
         ),
         (
             [{}, {"eeg_id": 7, "patient_id": 8}],
-            r"spectrogram_id 2 stands with 2 different patient_ids",
+            r"spectrogram_id 2 has 2 different patient_ids",
         ),
     ],
 )
@@ -100,12 +100,12 @@ def test_all_problems_are_shown_at_once() -> None:
     )
     with pytest.raises(DataError) as caught:
         read_table(wrong, "train.csv")
-    for part in ("3 problem(s)", "line 2, lpd_vote", "line 3, expert_consensus", "line 4, patient"):
+    for part in ("3 problems", "line 2, lpd_vote", "line 3, expert_consensus", "line 4, patient"):
         assert part in str(caught.value)
 
 
 def test_a_missing_column_is_named() -> None:
-    with pytest.raises(DataError, match=r"lacks the column\(s\) patient_id, gpd_vote; it has"):
+    with pytest.raises(DataError, match=r"lacks 2 columns: patient_id, gpd_vote\. It has"):
         read_table(csv(train_row(), drop=("patient_id", "gpd_vote")), "train.csv")
 
 

@@ -77,10 +77,10 @@ def test_split_by_window_takes_exactly_nine_tenths_and_declares_the_leak() -> No
 @pytest.mark.parametrize(
     ("patients", "folds", "warning"),
     [
-        (1, 0, "Only 1 patient: no test set (which takes 10) and no folds instead of 5."),
-        (2, 2, "Only 2 patients: no test set (which takes 10) and 2 folds instead of 5."),
-        (4, 4, "Only 4 patients: no test set (which takes 10) and 4 folds instead of 5."),
-        (9, 5, "Only 9 patients: no test set (which takes 10)."),
+        (1, 0, "Only 1 patient: no test set (it needs 10) and no folds instead of 5."),
+        (2, 2, "Only 2 patients: no test set (it needs 10) and 2 folds instead of 5."),
+        (4, 4, "Only 4 patients: no test set (it needs 10) and 4 folds instead of 5."),
+        (9, 5, "Only 9 patients: no test set (it needs 10)."),
     ],
 )
 def test_few_patients_give_no_test_set_and_fewer_folds(

@@ -152,14 +152,14 @@ def test_the_hash_follows_parameters_and_table() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"eeg_clip": -1.0}, "--eeg-clip must be none, or microvolts"),
-        ({"spectrogram_clip": (3.0, 2.0)}, "--spectrogram-clip must be .*LOW < HIGH"),
-        ({"spectrogram_clip": (1e-50, 2.0)}, "--spectrogram-clip must be .*1e-30"),
-        ({"eeg_clip": float("nan")}, "--eeg-clip must be none, or microvolts"),
-        ({"bandpass": (0.5, 100.0)}, "--bandpass must be .*HIGH < 100"),
-        ({"windows": "some"}, "--windows must be one of all, votes, eeg; found some"),
-        ({"seed": -1}, "--seed must be a whole number"),
-        ({"eeg_shard_rows": 10_000}, "--eeg-shard-rows must be a multiple of 10000"),
+        ({"eeg_clip": -1.0}, "--eeg-clip: expected none, or microvolts"),
+        ({"spectrogram_clip": (3.0, 2.0)}, "--spectrogram-clip: expected .*LOW < HIGH"),
+        ({"spectrogram_clip": (1e-50, 2.0)}, "--spectrogram-clip: expected .*1e-30"),
+        ({"eeg_clip": float("nan")}, "--eeg-clip: expected none, or microvolts"),
+        ({"bandpass": (0.5, 100.0)}, "--bandpass: expected .*HIGH < 100"),
+        ({"windows": "some"}, "--windows: expected one of all, votes, eeg, got some"),
+        ({"seed": -1}, "--seed: expected a whole number"),
+        ({"eeg_shard_rows": 10_000}, "--eeg-shard-rows: expected a multiple of 10000"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:

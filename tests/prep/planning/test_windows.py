@@ -115,7 +115,7 @@ def test_votes_that_cannot_be_balanced_are_warned_of() -> None:
     table["votes"] = np.tile([5, 1, 0, 0, 0, 0], (120, 1))
     table["expert_consensus"] = np.zeros(120, np.int8)
     _, warnings = select(table, Parameters(balance="votes"))
-    assert "cannot be balanced better than Seizure 600, LPD 120" in warnings[0]
+    assert "the best balance of these windows is Seizure 600, LPD 120" in warnings[0]
 
 
 def test_half_comes_after_the_other_choices() -> None:
@@ -128,7 +128,7 @@ def test_unlabelled_windows_cannot_be_chosen_by_votes() -> None:
     table = columns([2, 2])
     table["expert_consensus"][:] = -1
     for parameters in (Parameters(windows="votes"), Parameters(balance="votes")):
-        with pytest.raises(ParameterError, match="no labels"):
+        with pytest.raises(ParameterError, match="these windows have none"):
             select(table, parameters)
 
 

@@ -281,6 +281,6 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("spectrogram_id,eeg_id,patient_id\n1,2,3\n")
     with pytest.raises(DataError, match="has no votes"):
         simulate(tmp_path / "a", 3, like=tmp_path / "t.csv")
-    with pytest.raises(ParameterError, match="--fraction must be above 0"):
+    with pytest.raises(ParameterError, match="--fraction: expected a share above 0"):
         simulate(tmp_path / "a", 3, like=tmp_path / "t.csv", fraction=0.0)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv"]

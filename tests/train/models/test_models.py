@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -215,8 +218,35 @@ def test_pretrained_weights_that_cannot_be_had_are_no_silent_random_start(
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(ModelError, match=r"neither in timm's cache nor to be had.*--weights"):
+    with pytest.raises(
+        ModelError, match=r"not in timm's cache and cannot be downloaded here.*--weights"
+    ):
         make_network(Config(model="convnext_atto", pretrained=True))
+
+
+def test_an_unreachable_hub_is_asked_once(tmp_path: Path) -> None:
+    """In a process of its own: the hub's client reads its environment when it is imported."""
+    script = """
+from hmstrain.config import Config
+from hmstrain.errors import ModelError
+from hmstrain.models.network import make_network
+try:
+    make_network(Config(model="resnet18", pretrained=True))
+except ModelError as error:
+    print(error)
+"""
+    nowhere = "http://127.0.0.1:9"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ
+        | {"HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+        | dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere),
+    )
+    assert done.stdout.startswith("The pretrained weights of resnet18 are not in timm's cache")
+    assert "Retrying" not in done.stderr
 
 
 def test_a_runs_own_weights_start_another(store: Store, tmp_path: Path) -> None:

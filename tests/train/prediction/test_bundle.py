@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from support.helpers import Program
+from support.inside import Inside
 from support.runs import train_small
 
 from hmsstore import CLASSES, Store
@@ -19,7 +19,7 @@ from hmstrain.errors import ConfigError, RunError
 from hmstrain.prediction.bundle import KAGGLE, bundle, missing_packages, write_own_wheel
 from hmstrain.runs.folder import RunFolder
 
-PROGRAM = Program("hmstrain")
+PROGRAM = Inside("hmstrain")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def made(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pip", reason="no pip here to download wheels with")
     out = tmp_path_factory.mktemp("bundle") / "offline"
     try:
-        bundle([run], out, python=f"{sys.version_info.major}.{sys.version_info.minor}")
+        bundle(run.path, out, python=f"{sys.version_info.major}.{sys.version_info.minor}")
     except RunError as error:
         if "cannot be downloaded" not in str(error):
             raise
@@ -126,11 +126,11 @@ def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
 
 def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a version such as 3\.11"):
-        bundle([run], tmp_path / "out", python="three")
+        bundle(run.path, tmp_path / "out", python="three")
     (tmp_path / "there").mkdir()
     with pytest.raises(RunError, match="exists"):
-        bundle([run], tmp_path / "there", python="3.11")
+        bundle(run.path, tmp_path / "there", python="3.11")
     with pytest.raises(RunError, match="is not finished"):
-        bundle([RunFolder(tmp_path)], tmp_path / "out", python="3.11")
+        bundle(tmp_path, tmp_path / "out", python="3.11")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
     assert "exists" in PROGRAM.fail("bundle", run.path, tmp_path / "there")

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from support.helpers import Program, build_store
+from support.helpers import build_store
+from support.inside import Inside
 from support.recorder import CONVENTIONS, noise, write_edf
 from support.runs import train_small
 
@@ -41,7 +42,7 @@ from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.metrics import kl_rows
 
 CPU = World(0, 1, torch.device("cpu"))
-PROGRAM = Program("hmstrain")
+PROGRAM = Inside("hmstrain")
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +392,7 @@ def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
         (["{one}", "{tmp}/nothing"], "Expected a store.*got nothing"),
         (["{one}", "{tmp}"], "expected files that end in .*found no file"),
         (["{tmp}/none", "{store}"], "holds no config.json"),
-        (["{one}", "{store}", "--average", "median"], "--average median does not exist"),
+        (["{one}", "{store}", "--average", "median"], "There is no average 'median'"),
         (["{one}", "{raw}", "{store}", "--average", "fitted"], "no out-of-fold predictions"),
     ],
 )
@@ -424,7 +425,7 @@ def test_nothing_else_than_earlier_predictions_is_replaced(
         PROGRAM.succeed("predict", runs["one"], store.path, "--out", out)
     (tmp_path / "mine.csv").write_text("precious\n")
     told = PROGRAM.fail("submission", runs["one"], store.path, "--out", tmp_path / "mine.csv")
-    assert "no submission" in told
+    assert "is not a submission" in told
     unfinished = tmp_path / "unfinished"
     shutil.copytree(runs["one"], unfinished)
     (unfinished / "metrics.json").unlink()

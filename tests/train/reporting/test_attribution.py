@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from support.helpers import Program
+from support.inside import Inside
 from support.runs import train_small
 from torch import Tensor
 
@@ -34,7 +34,7 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
-PROGRAM = Program("hmstrain")
+PROGRAM = Inside("hmstrain")
 KINDS: dict[str, dict[str, Any]] = {
     "images": {"model": "naive_cnn", "inputs": "spec+eeg"},
     "raw": {"model": "resnet1d", "inputs": "eeg", "eeg_seconds": 10},
@@ -274,6 +274,6 @@ def test_the_command_draws_and_tells(runs: dict[str, RunFolder], tmp_path: Path)
     assert told["faithfulness"].keys() >= {"deletion", "misplaced_insertion", "holds"}
     assert told["shares"].keys() == {"spectrogram", "EEG"}
     assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
-    assert "--method swap does not exist" in PROGRAM.fail("explain", folder, 5, "--method", "swap")
-    assert "--class heart does not exist" in PROGRAM.fail("explain", folder, 5, "--class", "heart")
+    assert "There is no method 'swap'" in PROGRAM.fail("explain", folder, 5, "--method", "swap")
+    assert "There is no class 'heart'" in PROGRAM.fail("explain", folder, 5, "--class", "heart")
     assert "row 99999 does not exist" in PROGRAM.fail("explain", folder, 99999)

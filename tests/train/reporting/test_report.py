@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.helpers import LARGEST_PAGE, Program, build_store
+from support.helpers import LARGEST_PAGE, build_store
+from support.inside import Inside
 from support.runs import train_small
 
 from hmsstore import Store
@@ -18,7 +19,7 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import TESTED, Predicted, read_predictions, write_predictions
 from hmstrain.scoring.metrics import kl_rows
 
-PROGRAM = Program("hmstrain")
+PROGRAM = Inside("hmstrain")
 
 
 @pytest.fixture(scope="module")

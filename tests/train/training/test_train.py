@@ -39,7 +39,7 @@ def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) 
 
 
 def test_a_run_folder_holds_all_that_is_promised(store: Store, tmp_path: Path) -> None:
-    outcome = train_small(store, tmp_path / "run")
+    outcome = train_small(store, tmp_path / "run", test_each_epoch=True)
     path = tmp_path / "run"
     assert {p.name for p in path.iterdir()} == {
         "best",
@@ -403,7 +403,7 @@ def test_a_finished_run_is_left_as_it_is(store: Store, undisturbed: Path) -> Non
 def test_a_folder_is_never_shared_by_two_runs(
     store: Store, undisturbed: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(RunError, match="holds a run already"):
+    with pytest.raises(RunError, match="already holds a run"):
         train_small(store, undisturbed, **STAGES)
     with pytest.raises(RunError, match="another configuration: seed was 0, now 1"):
         train_small(store, undisturbed, resume=True, **(STAGES | {"seed": 1}))
