@@ -1,29 +1,31 @@
 """Train, test and compare models of EEG patterns on a sealed store.
 
-What can be called from Python is listed in `__all__` and loaded when it is first used::
+What can be called from Python is listed in `__all__` and loaded when it is first used:
 
-    import hmstrain
+>>> import hmstrain
+>>> hmstrain.train("hms.zarr", model="resnet18", out="runs/first")
+>>> hmstrain.predict("runs/first", "night.edf", out="night")
 
-    hmstrain.train("hms.zarr", model="resnet18", out="runs/first")
-    hmstrain.predict("runs/first", "night.edf", out="night")
+Each part of the code imports only from those above it.
 
-Its folders and files, in the data's order::
+::
 
-    cli/          one file for each command
-    config        options, file and words -> one configuration
-    settings      one setting: its meaning, range and default
-    events        what long work tells its caller
-    data/         store -> rows of an epoch -> batches -> what a network sees
-    models/       configuration -> network; network and batch -> probabilities
-    training/     configuration and store -> a trained network in its run
-    runs/         a run's folder, written and read again
-    scoring/      predictions -> scores; a run on another store
-    prediction/   runs and anyone's EEG -> tables, a timeline, a submission, a bundle
-    reporting/    pages of a run, the study, attribution, the page to browse
-    distributed   one process or several
-    seeds         the random streams of a run by name
-    words         numbers as a person reads them
-    errors        what a user can cause
+    errors.py       the errors that a user can cause
+    words.py        numbers -> words as a person reads them
+    seeds.py        a run's seed and a stream's name -> random numbers of that stream alone
+    settings.py     one setting: its meaning, range, default, and its value read from text
+    events.py       what long work tells its caller while it runs
+    distributed.py  one process or several under `torchrun`
+    data/           a store -> rows of an epoch -> batches -> what a network sees
+    models/         a configuration -> a network; a network and a batch -> probabilities
+    config.py       options, a file and KEY=VALUE words -> one validated `Config`
+    catalogue.py    a word -> models with that word in their names
+    runs/           the folder of a run, written and read again
+    scoring/        predictions -> figures; a run on another store
+    training/       A configuration and a store -> a trained network in its run
+    prediction/     runs and anyone's EEG -> tables, a timeline, a submission, a bundle
+    reporting/      a run -> pages: its report, a study, attribution, a page to browse
+    cli/            the command line, one file per verb
 """
 
 from __future__ import annotations
@@ -32,10 +34,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hmstrain.catalogue import list_models
     from hmstrain.config import Config, list_settings
     from hmstrain.data.dataset import WindowDataset
     from hmstrain.errors import TrainError
-    from hmstrain.models.catalogue import list_models
     from hmstrain.prediction.bundle import bundle
     from hmstrain.prediction.predict import predict
     from hmstrain.prediction.submission import submission
@@ -69,7 +71,7 @@ _MODULES = {
     "WindowDataset": "data.dataset",
     "bundle": "prediction.bundle",
     "explain": "reporting.explain",
-    "list_models": "models.catalogue",
+    "list_models": "catalogue",
     "list_settings": "config",
     "predict": "prediction.predict",
     "report": "reporting.report",

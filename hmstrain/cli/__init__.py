@@ -2,6 +2,24 @@
 
 Only light modules are imported here; each command imports what it needs. This file holds the
 program, and the one place where errors become messages.
+
+::
+
+    options.py     what commands share: arguments, options, help
+    console.py     notes, progress and results -> stdout and stderr
+    opened.py      paths that the user names -> opened stores
+    results.py     scores and predictions -> tables
+    run.py         run
+    test.py        test
+    study.py       study
+    models.py      models
+    settings.py    settings
+    report.py      report
+    explain.py     explain
+    view.py        view
+    predict.py     predict
+    submission.py  submission
+    bundle.py      bundle
 """
 
 from __future__ import annotations

@@ -1,1 +1,12 @@
-"""A store -> rows of an epoch -> batches -> what a network sees."""
+"""A store -> rows of an epoch -> batches -> what a network sees.
+
+::
+
+    rows.py     configuration and window table -> rows of each epoch, order, weights
+    augment.py  seed and step -> the random draws of a batch
+    steps.py    an epoch -> its steps, each with all that it draws
+    loader.py   a store and an order of windows -> batches on the device, ahead of time
+    dataset.py  rows of a store -> a plain torch Dataset, for a training loop of your own
+    eeg.py      referential EEG in microvolts -> what networks see of it
+    inputs/     what networks can see of a window, by name: `INPUTS`
+"""

@@ -7,7 +7,7 @@ processes; each takes its own rows. So a run that is resumed, or shared, sees th
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
-from hmstrain.config import Config
 from hmstrain.distributed import World
 from hmstrain.seeds import Stream, generator, sequence
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,19 @@ without the ones before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
-from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 Rows = NDArray[np.int64]
 MOST_VOTES = 28

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws, draw, mixed, network_seed, shifts
 from hmstrain.data.rows import Epoch, Rows, batches, epoch_order, row_weights, training_rows
 from hmstrain.distributed import World
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 @dataclass(frozen=True, slots=True)

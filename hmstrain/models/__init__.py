@@ -2,16 +2,16 @@
 
 ::
 
-    trunk          what all models of one input have in common; images for a colour network
-    naive_cnn      the naive CNN of the student report
-    resnet1d       a residual encoder of raw EEG
-    timm_backbone  any model of timm
-    custom         a network of one's own, package.module:function
-    hub            pretrained weights: from the hub, or from its cache alone
-    weights        a file of weights -> tensors by name
-    network        a configuration -> trunks, head and embeddings, or a network of one's own
-    catalogue      what `hmstrain models` lists
-    evaluate       a network and rows of a store -> probabilities
+    trunk.py          what all trunks have in common; images for a colour network
+    naive_cnn.py      the naive CNN of the student report
+    resnet1d.py       a residual encoder of raw EEG
+    hub.py            the hub of pretrained weights, or its cache alone
+    timm_backbone.py  any model of timm
+    custom.py         a network of your own, package.module:function
+    encoders.py       a model and inputs -> the model that encodes each input
+    weights.py        a file of weights -> tensors by name
+    network.py        a configuration -> a trunk for each input, and one head
+    evaluate.py       a network and rows of a store -> probabilities
 
 To add a model, write a file with its network and a function `build`, and add a line to `MODELS`.
 Nothing here imports PyTorch or timm before a network is made.

@@ -12,16 +12,18 @@ import sysconfig
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
-from hmstrain.config import Config
 from hmstrain.data.inputs import INPUTS, Input
 from hmstrain.data.inputs.image import image_BCHW
 from hmstrain.errors import ModelError
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 NOT_THEIRS = (*{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, __file__)
 """Where code lies that is not the user's own: Python's, installed packages', this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,13 +13,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hmsstore import CLASSES, Store
-from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError, ModelError
 from hmstrain.models.network import Output
 from hmstrain.seeds import Stream, generator
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 NORM_BATCH = 64
 """Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import CLASSES
-from hmstrain.config import Config
 from hmstrain.data.inputs import make_input, make_inputs
 from hmstrain.errors import ModelError
 from hmstrain.models import Model, find_model
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.weights import read_weights
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 Output = tuple[Tensor, tuple[Tensor, ...]]
 """Logits (B, classes); embeddings of both signals, (B, size) of length 1, or none."""

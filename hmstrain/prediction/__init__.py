@@ -2,9 +2,12 @@
 
 ::
 
-    source      a store, a folder in Kaggle's layout or recordings -> a store, built if need be
-    ensemble    runs and a store -> probabilities of its windows, averaged over networks
-    recording   probabilities of sliding windows -> a recording's timeline and its episodes
-    pages       a timeline -> picture and page
-    tables      probabilities -> CSV files; the competition's submission
+    source.py      a store, a folder in Kaggle's layout, or recordings -> a store
+    ensemble.py    runs and a store -> probabilities averaged over networks
+    timeline.py    probabilities of sliding windows -> a recording's timeline, episodes
+    tables.py      probabilities -> CSV files
+    page.py        a timeline -> a picture and a page
+    predict.py     runs and anyone's EEG -> all of it: `hmstrain.predict`
+    submission.py  runs and the competition's test data -> submission.csv
+    bundle.py      runs -> a folder from which a machine without internet predicts
 """

@@ -1,1 +1,12 @@
-"""The folder of a run, written and read again."""
+"""The folder of a run, written and read again.
+
+::
+
+    log.py          steps, validations and tests <-> lines of `metrics.jsonl`
+    outcome.py      scores of a finished run <-> `metrics.json`, and words for them
+    folder.py       the folder of one run: what is written into it, and read again
+    checkpoint.py   a network in training <-> the folders `best` and `last`
+    predictions.py  probabilities of windows <-> `.npz` files, tied to their store
+    trained.py      the best checkpoint of a run -> its network, ready for any store
+    plots.py        scores and log -> pictures
+"""

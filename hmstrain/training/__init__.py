@@ -1,1 +1,10 @@
-"""A configuration and a store -> a trained network in its run."""
+"""A configuration and a store -> a trained network in its run.
+
+::
+
+    losses.py    logits, targets and embeddings -> what is minimised
+    step_log.py  losses and times of steps -> the log; stops a run that diverged
+    state.py     a network and all that its next step depends on
+    train.py     a configuration and a store -> a trained, tested network
+    run.py       a store and settings -> one run, or one of each fold: `hmstrain.train`
+"""

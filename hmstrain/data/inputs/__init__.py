@@ -2,13 +2,13 @@
 
 ::
 
-    spectrogram  spec        the competition's spectrogram as an image
-    eeg_image    eeg-image   short-time spectra of the EEG's four chains as an image
-    raw_eeg      raw         the bipolar EEG itself, for 1-D encoders
-    microvolts   microvolts  the referential EEG in microvolts, for networks of one's own
-    physical     --          a signal as stored -> in physical units
-    image        --          what inputs that are images have in common
-    prepare      --          a batch as stored -> what a network takes
+    physical.py     a signal as stored -> in physical units
+    image.py        what inputs that are images have in common
+    spectrogram.py  spec: the competition's spectrogram as an image
+    eeg_image.py    eeg-image: short-time spectra of the EEG's four chains as an image
+    raw_eeg.py      raw: the bipolar EEG itself, for 1-D encoders
+    microvolts.py   microvolts: the referential EEG, for a network of your own
+    prepare.py      a batch as stored -> what a network takes
 
 To add an input, write a file with a class that does what `Input` says, and add a line to `INPUTS`.
 Nothing here imports PyTorch before an input is made.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import REGIONS
 from hmsstore.schema import EEG
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws
 from hmstrain.data.eeg import IMAGE_ROWS, bipolar, eeg_image, image_frames
 from hmstrain.data.inputs import Overlay, Scale
 from hmstrain.data.inputs.image import IMAGE_GRID, measure_rows
 from hmstrain.data.inputs.physical import Physical
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 class EegImage:

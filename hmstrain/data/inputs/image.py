@@ -6,6 +6,7 @@ Legend: B windows, H image rows (frequency), W image columns (time), T time, C c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,11 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from hmsstore.schema import SPECTROGRAM
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws, blank_stripes
 from hmstrain.data.inputs import Scale
 from hmstrain.data.inputs.physical import Physical
 from hmstrain.seeds import Stream, generator
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 FULL_IMAGE = (len(SPECTROGRAM.features), SPECTROGRAM.window_rows)
 """Height and width of a whole spectrogram as an image: 400 frequencies, 300 rows in time."""

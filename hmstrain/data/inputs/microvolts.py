@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -9,11 +11,13 @@ from torch import Tensor
 from hmsstore import CHANNELS
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws
 from hmstrain.data.inputs import Overlay
 from hmstrain.data.inputs.physical import Physical
 from hmstrain.data.inputs.raw_eeg import TRACE_GRID
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 class Microvolts:

@@ -5,7 +5,7 @@ Legend: B windows, T time, C channels or features.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from torch import Tensor
 from hmsstore import Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.schema import EEG
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws, where_B
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 class Physical:

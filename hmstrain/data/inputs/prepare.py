@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws, add_noise, mixed
 from hmstrain.data.inputs import INPUTS, Input, Scale, make_inputs
 from hmstrain.data.inputs.image import finish
 from hmstrain.data.inputs.physical import Physical, on_device
 from hmstrain.errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 CLEANING = ("nan", "eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass")
 """Parameters of a store that decide what its physical values mean."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws
 from hmstrain.data.eeg import bipolar, raw_input
 from hmstrain.data.inputs import Overlay
 from hmstrain.data.inputs.physical import Physical
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 TRACE_GRID = (None, 12)
 """Each trace by itself, in twelve parts."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws
 from hmstrain.data.inputs import Overlay, Scale
 from hmstrain.data.inputs.image import FULL_IMAGE, IMAGE_GRID
 from hmstrain.data.inputs.physical import Physical
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
 
 
 class SpectrogramImage:

@@ -1,1 +1,11 @@
-"""A local web page to browse a store, or a run's answers on it."""
+"""A local web page to browse a store, or a run's answers on it.
+
+::
+
+    browser.py  a store and predictions -> windows that pass a filter, in order
+    figures.py  a window -> Bokeh figures, updated in place
+    app.py      the page of one reader: filters, steps, figures
+    serve.py    a browser of windows -> a page on the loopback address
+    view.py     a run or a store -> its page: `hmstrain.view`
+    page.html   the page's frame
+"""

@@ -10,7 +10,7 @@
     eeg.py          referential EEG of a window -> stacked traces as clinicians read them
     spectrogram.py  log power of a window -> the four regions' spectrograms on one colour scale
     votes.py        votes of a window, and what a model says of it -> bars side by side
-    importance.py   what a model's answer rests on, as it is laid over a drawing of a window
+    importance.py   what a model's answer rests on, drawn over a window
     window.py       windows -> figures as a doctor reads them
     saving.py       figures -> picture files and PDFs, whole or not at all
     page.py         texts, tables and figures -> one HTML file that needs nothing else
