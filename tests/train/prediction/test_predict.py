@@ -351,7 +351,7 @@ def test_what_was_built_for_it_is_gone_afterwards(
     with (tmp_path / "bad.edf").open("r+b") as file:
         file.truncate(50_000)
     with (
-        pytest.raises(DataError, match="is cut short"),
+        pytest.raises(DataError, match="is truncated"),
         open_or_build(tmp_path / "bad.edf", cleaning),
     ):
         pass
