@@ -38,35 +38,35 @@ def build(
     force: bool = False,
     progress: Progress = silent,
 ) -> State:
-    """Build a store, or go on with a build that was cut off.
+    """Build a store, or resume a build that was interrupted.
 
     Parameters
     ----------
     dataset : Planned
         The data and the plan, as `hmsprep.planning.load.load` gives them.
     store : Path
-        Where the sealed store shall stand. A link is followed.
+        Where to put the sealed store. A link is followed.
     workers : int
         Shards worked on at a time.
     executor : Executor, optional
         What runs the work: `workers` processes on this machine if not given. Any executor whose
         workers see the same files will do, such as that of a Dask client.
     force : bool
-        Replace a store that stands there, once the new one is sealed; discard another plan's
-        unfinished build.
+        Replace an existing store once the new one is sealed; discard an unfinished build that
+        cannot be resumed.
     progress : callable
-        Told of the stages 'ingest' and 'normalise' in bytes.
+        Called with the stages 'ingest' and 'normalise' in bytes.
 
     Returns
     -------
     State
-        What was found: BUILT if the very store stood there already.
+        What was found: BUILT if this very store existed already.
 
     Raises
     ------
     PrepError
-        The data are not as expected, or the store cannot be written. Finished shards stay, to go on
-        with; if there are none, or hardly any and the data are bad, nothing stays.
+        The data are not as expected, or the store cannot be written. Finished shards are kept
+        to resume from; if there are none, or few and the data are bad, nothing is kept.
     KeyboardInterrupt
         Once the shards in hand are finished.
     """
@@ -119,14 +119,14 @@ def _check_sources(dataset: Planned, site: Site) -> None:
     found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
     if found != Store.open(site.store).info["sources"]:
         raise BuildError(
-            f"{site.store} was built of the same table, but the recordings' files have changed "
-            "since. Use --force to build it anew."
+            f"{site.store} was built from the same table, but the recordings' files have changed "
+            "since. Use --force to rebuild it."
         )
 
 
 @contextmanager
 def _kept_if_useful(site: Site) -> Iterator[None]:
-    """Remove what a failed build made, unless finished shards are worth going on with.
+    """Remove what a failed build made, unless there are finished shards worth resuming from.
 
     After bad data that takes more of them than after anything else: the data may never be mended.
     """
@@ -148,17 +148,17 @@ def _explained(site: Site) -> Iterator[None]:
         raise BuildError(str(error)) from None
     except BrokenProcessPool:
         raise BuildError(
-            "A worker process was killed, perhaps for want of memory. "
-            f"{_go_on(site)} If it happens again, use --workers 1."
+            "A worker process was killed, perhaps because memory ran out. "
+            f"{_how_to_resume(site)} If it happens again, use --workers 1."
         ) from None
     except OSError as error:
         where = error.filename or site.building
-        raise BuildError(f"{where}: {error.strerror or error}. {_go_on(site)}") from error
+        raise BuildError(f"{where}: {error.strerror or error}. {_how_to_resume(site)}") from error
 
 
-def _go_on(site: Site) -> str:
+def _how_to_resume(site: Site) -> str:
     if site.building.exists():
-        return "Run the same command again to go on with what is finished."
+        return "Run the same command again to resume."
     return "Nothing was left behind."
 
 

@@ -72,7 +72,7 @@ class Passes:
         """Make sure that the installed packages make what those made that the build began with.
 
         Where versions differ, one finished shard of each signal is built again and compared. With
-        `force` a build that cannot be resumed is begun anew.
+        `force` a build that cannot be resumed is started over.
 
         Raises
         ------
@@ -84,11 +84,11 @@ class Passes:
             return
         if before is not None and (shard := self._shard_that_differs()):
             if not force:
-                was, is_ = difference(before, now)
+                theirs, ours = difference(before, now)
                 raise BuildError(
-                    f"{self.site.building} was begun with {was}; with {is_}, as installed here, "
-                    f"{shard} comes out with other bytes. Install the versions that it was begun "
-                    "with, or use --force to discard it and start anew."
+                    f"{self.site.building} was begun with {theirs}, but the installed {ours} gives "
+                    f"different bytes for {shard}. Install the versions it was begun with, or use "
+                    "--force to discard it and start over."
                 )
             self.journal.restart()
         self.journal.add_versions(now)

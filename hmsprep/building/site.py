@@ -43,9 +43,9 @@ from hmsstore.manifest import (
 class State(Enum):
     """What is left to do at a site."""
 
-    BUILT = "a store of this very plan stands there"
+    BUILT = "a store of this very plan exists"
     SEALED = "a finished build only needs its name"
-    RESUMED = "a build goes on"
+    RESUMED = "a build is resumed"
     NEW = "a build begins"
 
 
@@ -129,7 +129,7 @@ class Site:
         Raises
         ------
         BuildError
-            Another store, another build or something else stands in the way.
+            Another store, another build or something else is in the way.
         """
         self._recover()
         if self.store.exists():
@@ -160,13 +160,13 @@ class Site:
         Raises
         ------
         BuildError
-            Something has come to stand there meanwhile that may not be replaced.
+            Something has appeared under the name that may not be replaced.
         """
         if self.store.exists():
             if not force:
                 raise BuildError(
-                    f"Something stands at {self.store} that did not before. The finished build "
-                    f"waits in {self.building}: move that thing away and run the command again."
+                    f"Something appeared at {self.store} during the build. The finished store is "
+                    f"in {self.building}: move the other thing away and run the command again."
                 )
             self._own_store()
         for file in (self.plan, self.journal):
@@ -194,9 +194,9 @@ class Site:
         self.discard(self.replaced)
 
     def _own_store(self) -> Manifest | None:
-        """Seal of the store that stands there; None if it is damaged; refuse what is no store."""
+        """Seal of the existing store; None if it is damaged; refuse what is not a store."""
         if not (self.store / MANIFEST_NAME).is_file():
-            raise BuildError(f"{self.store} is a folder, but no store. Name another place.")
+            raise BuildError(f"{self.store} is a folder but not a store. Name another place.")
         try:
             manifest = parse_manifest(self.store)
         except StoreError:
@@ -204,7 +204,7 @@ class Site:
         return None if check_sizes(self.store, manifest) else manifest
 
     def _unfinished(self, plan: Plan, *, force: bool) -> State:
-        """Look at what stands in the building folder; discard what cannot be gone on with."""
+        """Look at what is in the building folder; discard what cannot be resumed."""
         if (self.building / MANIFEST_NAME).is_file():
             try:
                 manifest = parse_manifest(self.building)
@@ -213,16 +213,16 @@ class Site:
             if manifest is not None and not check_sizes(self.building, manifest):
                 if _is_of(self.building, manifest, plan):
                     return State.SEALED
-                self._discard_other(force, "it is sealed, and of another plan")
+                self._discard_other(force, "it is sealed and of another plan")
             else:
                 self.discard(self.building)
         elif self.plan.is_file():
             if self._is_of_another_version():
                 if not force:
                     raise BuildError(
-                        f"{self.building} was begun by another version of hms-eeg, whose notes "
-                        "this one cannot use. Finish it with that version, or use --force to "
-                        "discard it and start anew."
+                        f"{self.building} was begun by another version of hms-eeg, and this one "
+                        "cannot resume it. Finish it with that version, or use --force to discard "
+                        "it and start over."
                     )
                 self.discard(self.building)
                 return State.NEW
@@ -242,7 +242,7 @@ class Site:
         try:
             theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
             if theirs["spec"] != ours["spec"]:
-                return "its classes or signals are others"
+                return "its classes or signals differ"
             for key, value in ours["parameters"].items():
                 if theirs["parameters"].get(key) != value:
                     return f"there {key} is {theirs['parameters'].get(key)}, here {value}"
@@ -250,7 +250,7 @@ class Site:
                 return ""
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"
-        return "the table of windows, the files that are there, or how they are split, are others"
+        return "the table of windows, the available files or the split differ"
 
     def _is_of_another_version(self) -> bool:
         """Whether another version of this program began the build, with other notes."""
@@ -264,7 +264,7 @@ class Site:
         if not force:
             raise BuildError(
                 f"{self.building} holds an unfinished build of another plan: {reason}. Give the "
-                "same data and options to go on with it, or --force to discard it and start anew."
+                "same data and options to resume it, or --force to discard it and start over."
             )
         self.discard(self.building)
 

@@ -119,7 +119,7 @@ class Parameters:
 
         So an option that a later version adds does not make another plan of an earlier one.
         """
-        usual = Parameters().to_json()
+        usual = type(self)().to_json()
         return {key: value for key, value in self.to_json().items() if value != usual[key]}
 
 

@@ -99,13 +99,13 @@ def read_manifest(store: Path) -> Manifest:
     if store.name.endswith(BUILDING_SUFFIX) and store.is_dir():
         raise UnsealedStoreError(
             f"{store} is an unfinished build, not a store. Run the same `hmsprep build` again: "
-            "it goes on where it stopped."
+            "it resumes where it stopped."
         )
     if not store.is_dir():
         if building.is_dir():
             raise UnsealedStoreError(
                 f"{store} is not built yet: {building} holds an unfinished build. Run the same "
-                "`hmsprep build` again: it goes on where it stopped."
+                "`hmsprep build` again: it resumes where it stopped."
             )
         found = "a file" if store.exists() else "nothing"
         raise NotAStoreError(

@@ -63,7 +63,7 @@ def test_a_folder_without_manifest_is_not_a_store(copy: Path) -> None:
 
 def test_an_unfinished_build_is_named_as_such(copy: Path) -> None:
     building = copy.rename(copy.with_name("hms.zarr.building"))
-    with pytest.raises(UnsealedStoreError, match="goes on where it stopped"):
+    with pytest.raises(UnsealedStoreError, match="resumes where it stopped"):
         Store.open(building)
     with pytest.raises(UnsealedStoreError, match="not built yet"):
         Store.open(copy)

@@ -1,4 +1,4 @@
-"""Run a build that kills itself before its N-th change to the file system, and then go on with it.
+"""Run a build that kills itself before its N-th change to the file system, and then resumes it.
 
 Usage: crash_driver.py DATA FOLDER STRIDE REPLACE
 
@@ -6,7 +6,7 @@ Builds a reference store, counts the changes that a build makes, and for every S
 starts a build in a process that is killed (SIGKILL) just before that change, runs the build again,
 and compares every byte with the reference. With REPLACE 1 another plan's store and unfinished build
 stand in the way and --force replaces them: until the new store is there, the old one must open, and
-go on standing there when the next build is not forced. Prints one JSON object.
+stay there when the next build is not forced. Prints one JSON object.
 
 Each build runs in a forked child, so that the packages are imported once; this process itself never
 starts a thread.

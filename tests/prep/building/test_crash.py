@@ -143,7 +143,7 @@ def test_killed_processes_leave_a_build_that_goes_on(
     assert running.lines(stage) >= 2
     if victim == "worker":
         assert "A worker process was killed" in message
-        assert "go on with what is finished" in message
+        assert "Run the same command again to resume" in message
     end = time.monotonic() + 20
     while any(alive(pid) for pid in workers):
         assert time.monotonic() < end, "a worker outlived the build"
@@ -254,7 +254,7 @@ def test_a_torn_last_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda p: p.write_text("x"), "is a file"),
-        (lambda p: p.mkdir(), "is a folder, but no store"),
+        (lambda p: p.mkdir(), "is a folder but not a store"),
         (lambda p: p.with_name("hms.zarr.building").write_text("x"), "is a file"),
         (lambda p: (p.with_name("hms.zarr.building") / "x").mkdir(parents=True), "Move it away"),
     ],

@@ -8,6 +8,7 @@ import shutil
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from support.helpers import build_store, train_row, tree_bytes, write_pair
 from hmsprep.building.build import build
 from hmsprep.building.journal import Journal, finished_shards
 from hmsprep.building.site import State
+from hmsprep.building.tasks import Normalised
 from hmsprep.errors import BuildError, DataError
 from hmsprep.kaggle.table import read_table
 from hmsprep.planning.load import Planned, load
@@ -85,7 +87,18 @@ def test_the_hash_of_a_plan_holds_only_parameters_that_are_not_the_default() -> 
     }
 
 
-EARLIER = {
+def test_an_option_that_a_later_version_adds_makes_no_other_plan() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Later(Parameters):
+        detrend: bool = False
+
+    table = read_table(pl.DataFrame([train_row()]).write_csv().encode(), "train.csv")
+    before = make_plan(table, Parameters(nan="mean")).hash
+    assert make_plan(table, Later(nan="mean")).hash == before
+    assert make_plan(table, Later(nan="mean", detrend=True)).hash != before
+
+
+EARLIER: dict[str, Any] = {
     "parameters": Parameters().to_json(),
     "versions": {"hms-eeg": "0.1.0", "numpy": "2.0.0"},
 }
@@ -199,8 +212,11 @@ def test_a_build_is_not_resumed_under_versions_that_make_other_bytes(
         with pytest.raises(BuildError) as caught:
             build(planned, path, executor=pool)
         message = str(caught.value)
-        assert "begun with numpy 1.0.0, zarr 2.0.0; with " in message
-        assert f"numpy {version('numpy')}, zarr {version('zarr')}, as installed here" in message
+        assert "begun with numpy 1.0.0, zarr 2.0.0, but the installed " in message
+        assert (
+            f"numpy {version('numpy')}, zarr {version('zarr')} gives different bytes for eeg/c/"
+            in message
+        )
         assert finished_files(path) == before
         assert not path.exists()
         build(planned, path, executor=pool, force=True)
@@ -245,13 +261,14 @@ def test_a_build_begun_by_an_earlier_version_is_refused_and_left_alone(
 def test_a_journal_that_is_begun_anew_forgets_all(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     journal.add_versions({"numpy": "1"})
+    journal.add_written(Normalised("eeg", 0, 1, 2, 3, "s", 4))
     journal.restart()
-    assert journal.versions is None
+    assert (journal.versions, journal.written) == (None, {})
     journal.add_versions({"numpy": "2"})
     journal.close()
-    again = Journal(tmp_path / "journal.jsonl")
-    assert again.versions == {"numpy": "2"}
     assert finished_shards(tmp_path / "journal.jsonl") == 0
+    again = Journal(tmp_path / "journal.jsonl")
+    assert (again.versions, again.written) == ({"numpy": "2"}, {})
     again.close()
 
 

@@ -43,7 +43,7 @@ def test_what_appeared_during_the_build_is_not_replaced(dataset: Planned, path: 
         path.mkdir(exist_ok=True)
         (path / "precious").write_text("x")
 
-    with pytest.raises(BuildError, match=r"Something stands at .*hms\.zarr that did not before"):
+    with pytest.raises(BuildError, match=r"Something appeared at .*hms\.zarr during the build"):
         run(dataset, path, progress=appear)
     assert (path / "precious").exists()
     path.rename(path.with_name("moved"))
@@ -54,7 +54,7 @@ def test_what_appeared_during_the_build_is_not_replaced(dataset: Planned, path: 
 def test_force_replaces_stores_only(dataset: Planned, path: Path) -> None:
     path.mkdir()
     (path / "precious").write_text("x")
-    with pytest.raises(BuildError, match="is a folder, but no store"):
+    with pytest.raises(BuildError, match="is a folder but not a store"):
         run(dataset, path, force=True)
     assert (path / "precious").exists()
 
@@ -98,7 +98,7 @@ def test_a_sealed_build_of_another_plan_is_discarded_only_by_force(
     build_dataset(dataset, path)
     path.rename(beside(path, ".building"))
     other = load(dataset.source.path, Parameters(**SMALL, nan="mean"))
-    with pytest.raises(BuildError, match="it is sealed, and of another plan"):
+    with pytest.raises(BuildError, match="it is sealed and of another plan"):
         run(other, path)
     assert run(other, path, force=True) is State.NEW
     assert Store.open(path).info["parameters"]["nan"] == "mean"
