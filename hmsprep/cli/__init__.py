@@ -6,7 +6,9 @@ result. Only light modules are imported here; each command imports what it needs
 ::
 
     options.py      what commands share: arguments, options, their help
-    console.py      results, notes and progress -> stdout and stderr
+    console.py      notes, warnings and errors -> stderr, and a log file
+    progress.py     progress -> bars or lines
+    tables.py       results -> tables and JSON on stdout
     build.py        build and plan
     store.py        verify and info
     synth.py        synth

@@ -83,7 +83,7 @@ def build(
         return
     import hmsprep
     from hmsprep.building.from_files import unfinished
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
 
     def interrupted() -> str:
         if unfinished(store):
@@ -91,12 +91,12 @@ def build(
         return "Stopped before anything was finished; nothing was written."
 
     stages = {
-        "plan": console.Stage("Planning"),
-        "ingest": console.Stage("Reading", "bytes"),
-        "normalise": console.Stage("Normalising", "bytes"),
+        "plan": progress.Stage("Planning"),
+        "ingest": progress.Stage("Reading", "bytes"),
+        "normalise": progress.Stage("Normalising", "bytes"),
     }
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
-        with console.progress(stages) as progress:
+        with progress.bars(stages) as report:
             built = hmsprep.build(
                 data,
                 store,
@@ -115,13 +115,13 @@ def build(
                 workers=workers,
                 seed=seed,
                 force=force,
-                progress=progress,
+                progress=report,
             )
         if json:
             counts = built.info["counts"]
-            console.print_json({"store": str(store), "identity": built.identity, **counts})
+            tables.print_json({"store": str(store), "identity": built.identity, **counts})
         else:
-            console.print_info(hmsprep.info(store))
+            tables.print_info(hmsprep.info(store))
 
 
 def plan(
@@ -156,10 +156,10 @@ def plan(
     that decide what is built.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
 
     with console.reporting(quiet=quiet, log_file=log_file):
-        with console.spinner("Planning"):
+        with progress.spinner("Planning"):
             found = hmsprep.plan(
                 data,
                 half=half,
@@ -177,7 +177,7 @@ def plan(
                 seed=seed,
             )
         if json:
-            console.print_json(found.to_json())
+            tables.print_json(found.to_json())
         else:
-            console.print_plan(found)
+            tables.print_plan(found)
         console.warn_all(found.warnings)

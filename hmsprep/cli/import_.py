@@ -47,20 +47,20 @@ def import_(
             )
         renamed[label] = name
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
     from hmsprep.words import plural
 
-    stages = {"import": console.Stage("Importing", "second of EEG", "seconds of EEG")}
+    stages = {"import": progress.Stage("Importing", "second of EEG", "seconds of EEG")}
     with console.reporting(
         quiet=quiet, log_file=log_file, interrupted="Stopped; nothing was written."
     ):
-        with console.progress(stages) as progress:
+        with progress.bars(stages) as report:
             made = hmsprep.import_recordings(
-                files, out, stride=stride, rename=renamed, unlabelled=unlabelled, progress=progress
+                files, out, stride=stride, rename=renamed, unlabelled=unlabelled, progress=report
             )
         console.warn_all(made.warnings)
         if json:
-            console.print_json({"out": str(out), **asdict(made), "warnings": made.warnings})
+            tables.print_json({"out": str(out), **asdict(made), "warnings": made.warnings})
             return
         pieces = sum(len(one.pieces) for one in made.recordings)
         console.note(

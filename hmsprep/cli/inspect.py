@@ -34,19 +34,19 @@ def inspect(
     duplicate files.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
 
-    stages = {"look": console.Stage("Reading", "bytes"), "draw": console.Stage("Drawing")}
+    stages = {"look": progress.Stage("Reading", "bytes"), "draw": progress.Stage("Drawing")}
     with console.reporting(quiet=quiet, log_file=log_file):
-        with console.progress(stages) as progress:
-            found = hmsprep.inspect(data, html=html, part=part, workers=workers, progress=progress)
+        with progress.bars(stages) as report:
+            found = hmsprep.inspect(data, html=html, part=part, workers=workers, progress=report)
         if json:
-            console.print_json(found.facts | {"warnings": found.warnings})
+            tables.print_json(found.facts | {"warnings": found.warnings})
         else:
             from hmsprep.inspection.sections import sections
 
             for section in sections(found.facts):
-                console.print_section(section.title, section.header, section.rows, section.note)
+                tables.print_section(section.title, section.header, section.rows, section.note)
         console.warn_all(found.warnings)
         if html is not None:
             console.note(f"Wrote {html}.")

@@ -30,14 +30,14 @@ def publish(
     system has hard links.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, tables
     from hmsprep.words import size
 
     with console.reporting(quiet=quiet, log_file=log_file):
         made = hmsprep.publish(store, out, name=name, title=title, licence=licence)
         console.warn_of_leak(hmsprep.info(store).leaks)
         if json:
-            console.print_json({"out": str(out), "bytes": made.nbytes, "upload": made.upload})
+            tables.print_json({"out": str(out), "bytes": made.nbytes, "upload": made.upload})
             return
         console.note(
             f"Wrote {out}, {size(made.nbytes)}. Upload it (private, unless you add --public):"

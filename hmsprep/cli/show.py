@@ -90,7 +90,7 @@ def show(
     each class.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
     from hmsprep.words import plural
     from hmsstore import Store
     from hmsstore.view.saving import save
@@ -98,7 +98,7 @@ def show(
     with console.reporting(quiet=quiet, log_file=log_file):
         opened = Store.open(store)
         console.warn_of_leak(opened.leaks)
-        with console.spinner("Drawing"):
+        with progress.spinner("Drawing"):
             drawn = hmsprep.show(
                 opened,
                 row=row or (),
@@ -122,7 +122,7 @@ def show(
                 {"row": number, "title": title}
                 for number, title in zip(drawn.rows, drawn.titles, strict=True)
             ]
-            console.print_json({"out": str(out), "windows": windows})
+            tables.print_json({"out": str(out), "windows": windows})
         console.note(f"Wrote {out}: {', '.join(drawn.titles)}.")
         if drawn.others and count is None:
             total = drawn.others + len(drawn.rows)
@@ -144,18 +144,18 @@ def montage(
     Says where each electrode sits, which chains and regions it belongs to, and what it is for.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, tables
     from hmsprep.inspection.channels import LOBES, READING, SOURCES
 
     with console.reporting(quiet=quiet, log_file=log_file):
         channels = hmsprep.montage(out).channels
         console.note(f"Wrote {out}.")
         if json:
-            console.print_json(channels)
+            tables.print_json(channels)
             return
         header, rows = tuple(channels[0]), [tuple(row.values()) for row in channels]
-        console.print_section("Columns of an EEG file", header, rows)
+        tables.print_section("Columns of an EEG file", header, rows)
         lobes = (f"{lobe} ({letters}): {about}" for letters, (lobe, about) in LOBES.items())
-        console.print_list("What lies below the electrodes", lobes)
-        console.print_list("How to read them", READING)
-        console.print_list("Sources", SOURCES)
+        tables.print_list("What lies below the electrodes", lobes)
+        tables.print_list("How to read them", READING)
+        tables.print_list("Sources", SOURCES)

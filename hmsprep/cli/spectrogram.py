@@ -79,13 +79,13 @@ def spectrogram(
 
 def _write(eeg: Path, out: Path, *, edges: bool, force: bool, as_json: bool) -> None:
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, tables
     from hmsprep.spectrograms.files import FIRST_ROW
     from hmsprep.words import plural
 
     rows = hmsprep.spectrogram_file(eeg, out, edges=edges, force=force)
     if as_json:
-        console.print_json({"out": str(out), "rows": rows, "first_row": 0 if edges else FIRST_ROW})
+        tables.print_json({"out": str(out), "rows": rows, "first_row": 0 if edges else FIRST_ROW})
         return
     where = "The first and last row reach 1 s beyond the EEG, mirrored."
     if not edges:
@@ -100,16 +100,16 @@ def _compare(
     data: Path, count: int, part: Part | None, figure: Path | None, *, as_json: bool
 ) -> None:
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
     from hmsprep.spectrograms.agreement import SMALLEST
     from hmsprep.words import plural
 
-    with console.progress({"compare": console.Stage("Comparing", "EEG")}) as progress:
+    with progress.bars({"compare": progress.Stage("Comparing", "EEG")}) as report:
         found = hmsprep.check_spectrograms(
-            data, count=count, part=part, figure=figure, progress=progress
+            data, count=count, part=part, figure=figure, progress=report
         )
     if as_json:
-        console.print_json(
+        tables.print_json(
             {
                 "eegs": found.eegs,
                 "left out": found.left_out,
@@ -136,6 +136,6 @@ def _compare(
             "over given. Error: median difference of natural logarithms. Only values of "
             f"{SMALLEST:g} uV^2/Hz or more are compared."
         )
-        console.print_section("Computed and given spectrograms", header, rows, explained)
+        tables.print_section("Computed and given spectrograms", header, rows, explained)
     if figure is not None:
         console.note(f"Wrote {figure}.")

@@ -21,14 +21,14 @@ def verify(
     is any.
     """
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
     from hmsprep.words import plural
 
     with console.reporting(quiet=quiet, log_file=log_file):
-        with console.progress({"verify": console.Stage("Verifying", "bytes")}) as progress:
-            problems = hmsprep.verify(store, progress=progress)
+        with progress.bars({"verify": progress.Stage("Verifying", "bytes")}) as report:
+            problems = hmsprep.verify(store, progress=report)
         if json:
-            console.print_json({"store": str(store), "ok": not problems, "problems": problems})
+            tables.print_json({"store": str(store), "ok": not problems, "problems": problems})
         elif problems:
             print(f"{store} has {plural(len(problems), 'problem')}:")
             for problem in problems:
@@ -51,12 +51,12 @@ def info(
 ) -> None:
     """Describe a store and how it was made."""
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, tables
 
     with console.reporting(quiet=quiet, log_file=log_file):
         found = hmsprep.info(store)
         console.warn_all(found.warnings)
         if json:
-            console.print_json(found.attributes)
+            tables.print_json(found.attributes)
         else:
-            console.print_info(found)
+            tables.print_info(found)

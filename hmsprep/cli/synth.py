@@ -62,13 +62,13 @@ def synth(
     if fraction is not None and like is None:
         raise typer.BadParameter("--fraction is a share of the table given by --like: use both")
     import hmsprep
-    from hmsprep.cli import console
+    from hmsprep.cli import console, progress, tables
 
-    stages = {"synth": console.Stage("Simulating", "recording")}
+    stages = {"synth": progress.Stage("Simulating", "recording")}
     with console.reporting(
         quiet=quiet, log_file=log_file, interrupted="Stopped; nothing was written."
     ):
-        with console.progress(stages) as progress:
+        with progress.bars(stages) as report:
             made = hmsprep.synth(
                 out,
                 windows=windows,
@@ -77,10 +77,10 @@ def synth(
                 fast=fast,
                 seed=seed,
                 workers=workers,
-                progress=progress,
+                progress=report,
             )
         if json:
             known = {name: value for name, value in asdict(made).items() if value is not None}
-            console.print_json(known | {"data": str(out)})
+            tables.print_json(known | {"data": str(out)})
         else:
-            console.print_synth(made)
+            tables.print_synth(made)

@@ -47,14 +47,6 @@ def test_no_module_hides_a_function_or_type() -> None:
         _ = hmsprep.nothing
 
 
-def test_the_docstring_lists_what_the_package_holds() -> None:
-    listed = hmsprep.__doc__.split("::\n", 1)[1].strip("\n").splitlines()
-    for module in pkgutil.iter_modules(hmsprep.__path__):
-        name = f"{module.name}{'/' if module.ispkg else '.py'}"
-        if name not in ("__main__.py", "multitaper.py"):
-            assert name in {line.split()[0] for line in listed if line.strip()}
-
-
 def test_importing_the_package_loads_nothing_heavy() -> None:
     script = """
 import sys

@@ -13,7 +13,7 @@ from support.helpers import build_store, tree_bytes, write_pair
 from support.other_data import VOTED, WARD, write_ward
 
 import hmsprep
-from hmsprep.cli.console import print_info, print_plan
+from hmsprep.cli.tables import print_info, print_plan
 from hmsprep.errors import BuildError, DataError, ParameterError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
