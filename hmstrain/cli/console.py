@@ -49,8 +49,6 @@ class _OnStderr(logging.Handler):
         errors.print(
             Text.assemble(prefix, record.getMessage()),
             soft_wrap=not errors.is_terminal,
-            overflow="ignore",
-            crop=False,
             highlight=False,
         )
 
@@ -131,6 +129,12 @@ def shows_bars() -> bool:
     """Whether bars are drawn: on a terminal, unless quiet."""
     shown = any(isinstance(one, _OnStderr) and one.level <= logging.INFO for one in log.handlers)
     return errors.is_terminal and shown
+
+
+def print_text(text: str) -> None:
+    """Print a result in words: at a terminal, lines are broken between words; elsewhere nowhere."""
+    screen = Console()
+    screen.print(Text(text), soft_wrap=not screen.is_terminal, highlight=False)
 
 
 def print_json(value: Any) -> None:

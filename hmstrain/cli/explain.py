@@ -65,5 +65,5 @@ def explain(
         if json:
             console.print_json(found.to_json())
         else:
-            print(found.text)
+            console.print_text(found.text)
         console.note(f"Wrote {found.picture}.")

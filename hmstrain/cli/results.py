@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
-from hmstrain.cli.console import note, warn
+from hmstrain.cli.console import note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
 from hmstrain.words import plural
@@ -41,7 +41,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
     if last:
-        Console().print(Text(last), highlight=False)
+        print_text(last)
 
 
 def print_outcome(outcome: Outcome, store: Store) -> None:
@@ -101,7 +101,7 @@ def print_scores(
     parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
     print_table(header, rows, last=f"Parts of the KL, by class: {parts}")
     if alignment is not None:
-        print(
+        print_text(
             f"embeddings: cosine {alignment.positive_cosine:.2f} matched, "
             f"{alignment.negative_cosine:.2f} mismatched; "
             f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}"
@@ -113,14 +113,14 @@ def _print_folds(outcome: Outcome) -> None:
     found = outcome.out_of_fold
     if found is None:
         return
-    print(
+    print_text(
         f"Out of fold, {plural(found.windows, 'window')}: KL {score_text(found['kl'])}, "
         f"{score_text(found['kl_votes'])} over one of each EEG and votes; "
         f"accuracy {score_text(found['accuracy'])}."
     )
     alone = outcome.test_of_single_folds.get("kl_votes")
     if alone is not None:
-        print(
+        print_text(
             f"Test, below: the mean prediction of all {len(outcome.folds)} networks. KL of each "
             f"alone, over one of each EEG and votes: {alone.mean:.3f} +- {alone.std:.3f}."
         )
@@ -131,7 +131,7 @@ def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -
     chosen = np.bincount(prediction.argmax(axis=1), minlength=len(CLASS_TITLES))
     rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
     rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
-    print("Most probable class, share of windows and of time:")
+    print_text("Most probable class, share of windows and of time:")
     print_table(
         ["", *(f">{title}" for title in CLASS_TITLES)],
         [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
