@@ -66,7 +66,7 @@ PUBLIC: dict[str, tuple[str, ...]] = {
         "hmsstore.mne_raw.raw_recording",
     ),
     "hmsprep": (),
-    "hmstrain": ("hmstrain.data.dataset.WindowDataset", "hmstrain.config.Config"),
+    "hmstrain": (),
 }
 """The packages, and public objects that are imported from a module of theirs."""
 
