@@ -50,7 +50,8 @@ def print_outcome(outcome: Outcome, store: Store) -> None:
     if outcome.test is None:
         note("The store has no test split; the best validation is in metrics.json.")
     else:
-        print_scores("test", outcome.test, outcome.constant, outcome.alignment)
+        titles = outcome.store.class_titles
+        print_scores("test", titles, outcome.test, outcome.constant, outcome.alignment)
     warn_of(store)
     if outcome.leaks and outcome.test is not None:
         warn("Patients leak between training and test: these scores are too good.")
@@ -58,7 +59,8 @@ def print_outcome(outcome: Outcome, store: Store) -> None:
 
 def print_tested(found: Tested, store: Store) -> None:
     """Print a run's scores on a store, and what its users should know."""
-    print_scores(found.split, found.test, found.constant, found.alignment)
+    titles = store.spec.class_titles
+    print_scores(found.split, titles, found.test, found.constant, found.alignment)
     warn_of(store)
     if found.patients_trained_on:
         warn(
@@ -77,9 +79,19 @@ def warn_of(store: Store) -> None:
 
 
 def print_scores(
-    split: str, found: Scores, constant: Constant | None, alignment: Alignment | None
+    split: str,
+    titles: Sequence[str],
+    found: Scores,
+    constant: Constant | None,
+    alignment: Alignment | None,
 ) -> None:
-    """Print every score of a split, beside those of the constant prediction."""
+    """Print every score of a split, beside those of the constant prediction.
+
+    Parameters
+    ----------
+    titles : sequence of str
+        Titles of the classes.
+    """
     counts = {"votes": f" ({found.windows_votes:,})", "hi": f" ({found.windows_hi:,})"}
     windows, patients = plural(found.windows, "window"), plural(found.patients, "patient")
     header = [f"{windows}, {patients}", f">{split}", "95% interval"]
@@ -97,14 +109,14 @@ def print_scores(
             compared = score.key in constant.values
             cells.append(score_text(constant.get(score.key)) if compared else "")
         rows.append(cells)
-    by_class = zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)
+    by_class = zip(titles, found.kl_per_class.values(), strict=True)
     parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
-    print_table(header, rows, last=f"Parts of the KL, by class: {parts}")
+    print_table(header, rows, last=f"KL by class, adding up to that of all windows: {parts}")
     if alignment is not None:
         print_text(
-            f"embeddings: cosine {alignment.positive_cosine:.2f} matched, "
+            f"Embeddings of EEG and spectrogram: cosine {alignment.positive_cosine:.2f} matched, "
             f"{alignment.negative_cosine:.2f} mismatched; "
-            f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}"
+            f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}."
         )
 
 
@@ -115,14 +127,15 @@ def _print_folds(outcome: Outcome) -> None:
         return
     print_text(
         f"Out of fold, {plural(found.windows, 'window')}: KL {score_text(found['kl'])}, "
-        f"{score_text(found['kl_votes'])} over one of each EEG and votes; "
+        f"{score_text(found['kl_votes'])} over one window per EEG and votes; "
         f"accuracy {score_text(found['accuracy'])}."
     )
     alone = outcome.test_of_single_folds.get("kl_votes")
     if alone is not None:
         print_text(
-            f"Test, below: the mean prediction of all {len(outcome.folds)} networks. KL of each "
-            f"alone, over one of each EEG and votes: {alone.mean:.3f} +- {alone.std:.3f}."
+            f"The test scores below are of the mean prediction of all {len(outcome.folds)} "
+            "networks. KL of single networks, over one window per EEG and votes: "
+            f"{alone.mean:.3f} +- {alone.std:.3f}."
         )
 
 

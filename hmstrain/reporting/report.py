@@ -16,7 +16,7 @@ from hmsstore.view.page import Page
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import RESEARCH_ONLY, DataError
-from hmstrain.reporting.study import SYSTEMS
+from hmstrain.reporting.systems import SYSTEMS
 from hmstrain.runs import plots
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, read_metrics
@@ -24,6 +24,7 @@ from hmstrain.runs.outcome import Outcome, Scores, interval_text, score_text
 from hmstrain.runs.predictions import Predicted, read_predictions
 from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, kl_rows, shown_in
 from hmstrain.scoring.score_run import default_store
+from hmstrain.words import plural
 
 SHOWN_WINDOWS = 4
 """Number of the hardest windows, and of the most confidently wrong ones."""
@@ -137,9 +138,8 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
         )
         for score in shown
     ]
-    patients = f"{found.patients:,} patient{'' if found.patients == 1 else 's'}"
     header = ("", "this run", "95% interval", "constant prediction", "the report")
-    page.table(f"{found.windows:,} {what}, {patients}", header, rows)
+    page.table(f"{found.windows:,} {what}, {plural(found.patients, 'patient')}", header, rows)
     page.note(
         f"{better_when_higher(shown)} Intervals resample patients. The constant prediction is the "
         "mean of the training targets. The report's numbers, where it has this system, are from a "

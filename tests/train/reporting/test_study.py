@@ -12,7 +12,8 @@ import pytest
 
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
-from hmstrain.reporting.study import SYSTEMS, Row, Study, System, choose, columns
+from hmstrain.reporting.study_table import Row, Study, columns
+from hmstrain.reporting.systems import SYSTEMS, System, choose
 from hmstrain.runs.outcome import Outcome
 
 GOLDEN = Path(__file__).parents[2] / "golden"

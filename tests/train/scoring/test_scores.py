@@ -11,10 +11,11 @@ from support.runs import SMALL, train_small
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
-from hmstrain.cli.console import print_outcome
+from hmstrain.cli.results import print_outcome
 from hmstrain.config import Config
 from hmstrain.reporting.report import make_report
-from hmstrain.reporting.study import Row, Study, System, columns
+from hmstrain.reporting.study_table import Row, Study, columns
+from hmstrain.reporting.systems import System
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.scoring import metrics
@@ -82,7 +83,7 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
 ) -> None:
     row = Score("brier", "Brier score", brier, over="votes", shown=EVERYWHERE)
     monkeypatch.setattr(metrics, "SCORES", (*SCORES, row))
-    outcome = train_small(store, tmp_path / "run", steps=4)
+    outcome = train_small(store, tmp_path / "run", steps=4, test_each_epoch=True)
     assert outcome.test is not None
     assert outcome.constant is not None
     value = outcome.test["brier"]
@@ -102,9 +103,9 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
     assert written["constant"]["difference"]["brier"] == pytest.approx(less, rel=1e-5)
     logged = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert all("brier" in line for line in logged if line["event"] != "train")
-    assert {"valid"} <= {line["event"] for line in logged}
+    assert {line["event"] for line in logged} == {"train", "valid", "test"}
 
-    print_outcome(outcome)
+    print_outcome(outcome, store)
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("Brier score")]
     assert f"{value:.3f}" in line
