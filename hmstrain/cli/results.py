@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES
 from hmstrain.cli.console import note, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
@@ -50,7 +49,8 @@ def print_outcome(outcome: Outcome, store: Store) -> None:
     if outcome.test is None:
         note("The store has no test split; the best validation is in metrics.json.")
     else:
-        print_scores("test", outcome.test, outcome.constant, outcome.alignment)
+        titles = store.spec.class_titles
+        print_scores("test", outcome.test, outcome.constant, outcome.alignment, titles)
     warn_of(store)
     if outcome.leaks and outcome.test is not None:
         warn("Patients leak between training and test: these scores are too good.")
@@ -58,7 +58,8 @@ def print_outcome(outcome: Outcome, store: Store) -> None:
 
 def print_tested(found: Tested, store: Store) -> None:
     """Print a run's scores on a store, and what its users should know."""
-    print_scores(found.split, found.test, found.constant, found.alignment)
+    titles = store.spec.class_titles
+    print_scores(found.split, found.test, found.constant, found.alignment, titles)
     warn_of(store)
     if found.patients_trained_on:
         warn(
@@ -77,7 +78,11 @@ def warn_of(store: Store) -> None:
 
 
 def print_scores(
-    split: str, found: Scores, constant: Constant | None, alignment: Alignment | None
+    split: str,
+    found: Scores,
+    constant: Constant | None,
+    alignment: Alignment | None,
+    titles: Sequence[str],
 ) -> None:
     """Print every score of a split, beside those of the constant prediction."""
     counts = {"votes": f" ({found.windows_votes:,})", "hi": f" ({found.windows_hi:,})"}
@@ -97,7 +102,7 @@ def print_scores(
             compared = score.key in constant.values
             cells.append(score_text(constant.get(score.key)) if compared else "")
         rows.append(cells)
-    by_class = zip(CLASS_TITLES, found.kl_per_class.values(), strict=True)
+    by_class = zip(titles, found.kl_per_class.values(), strict=True)
     parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
     print_table(header, rows, last=f"Parts of the KL, by class: {parts}")
     if alignment is not None:
@@ -128,11 +133,12 @@ def _print_folds(outcome: Outcome) -> None:
 
 def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:
     """Print how often each class is the most probable, over all windows or each recording."""
-    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(CLASS_TITLES))
+    titles = [one["title"] for one in found["classes"]]
+    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(titles))
     rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
     rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
     print("Most probable class, share of windows and of time:")
     print_table(
-        ["", *(f">{title}" for title in CLASS_TITLES)],
+        ["", *(f">{title}" for title in titles)],
         [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
     )
