@@ -11,7 +11,7 @@ from support.runs import SMALL, train_small
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
-from hmstrain.cli.console import print_outcome
+from hmstrain.cli.results import print_outcome
 from hmstrain.config import Config
 from hmstrain.reporting.report import make_report
 from hmstrain.reporting.study import Row, Study, System, columns
@@ -104,7 +104,7 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
     assert all("brier" in line for line in logged if line["event"] != "train")
     assert {"valid"} <= {line["event"] for line in logged}
 
-    print_outcome(outcome)
+    print_outcome(outcome, store)
     lines = capsys.readouterr().out.splitlines()
     (line,) = [line for line in lines if line.startswith("Brier score")]
     assert f"{value:.3f}" in line
