@@ -136,6 +136,8 @@ def build(
         **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
         seed=seed,
         spec=spec,
+        eeg_shard_rows=spec.eeg.shard_rows,
+        spectrogram_shard_rows=spec.spectrogram.shard_rows,
     )
     progress("plan", 0, 1)
     planned = load(Path(data), parameters, missing, part)

@@ -23,7 +23,7 @@ from hmsprep.planning.segments import Segments
 from hmsstore.gaps import count_missing
 from hmsstore.manifest import MANIFEST_NAME, Manifest, contents_identity
 from hmsstore.reading.arrays import column_name, shard_name
-from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
+from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, SPLITS, window_columns
 
 
 def seal(site: Site, plan: Plan, journal: Journal, statistics: dict[str, Statistics]) -> None:
@@ -42,7 +42,7 @@ def seal(site: Site, plan: Plan, journal: Journal, statistics: dict[str, Statist
     """
     gaps = {name: gap_table(plan.segments[name], journal, name) for name in plan.spec.signals}
     windows = final_windows(plan, gaps)
-    tables: Tables = {"windows": (WINDOW_COLUMNS, windows)}
+    tables: Tables = {"windows": (window_columns(plan.spec), windows)}
     for name in plan.spec.signals:
         tables[f"recordings/{name}"] = (RECORDING_COLUMNS, recording_table(plan.segments[name]))
         tables[f"gaps/{name}"] = (GAP_COLUMNS, gaps[name])

@@ -117,6 +117,8 @@ def plan(
         normalise=normalise,
         seed=seed,
         spec=spec,
+        eeg_shard_rows=spec.eeg.shard_rows,
+        spectrogram_shard_rows=spec.spectrogram.shard_rows,
         **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
     )
     if is_table(data):

@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES
 from hmstrain.cli.console import note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
@@ -141,11 +140,12 @@ def _print_folds(outcome: Outcome) -> None:
 
 def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:
     """Print how often each class is the most probable, over all windows or each recording."""
-    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(CLASS_TITLES))
+    titles = [one["title"] for one in found["classes"]]
+    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(titles))
     rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
     rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
     print_text("Most probable class, share of windows and of time:")
     print_table(
-        ["", *(f">{title}" for title in CLASS_TITLES)],
+        ["", *(f">{title}" for title in titles)],
         [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
     )

@@ -206,7 +206,7 @@ def _groups(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
 
 
 def balancing(mass: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factor of each window of `votes` that gives the classes of `mass` (rows, 6) equal sums.
+    """Factor of each window of `votes` that gives the classes of `mass` (rows, K) equal sums.
 
     A window's factor is the mean, by its votes, of one factor per class; those are found by
     iterative proportional fitting, within `LARGEST_FACTOR` of their geometric mean: a class that is

@@ -1,4 +1,4 @@
-"""A network and rows of a store -> probabilities of the six classes, row by row."""
+"""A network and rows of a store -> probabilities of its classes, row by row."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hmsstore import CLASSES, Store
+from hmsstore import Store
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
 from hmstrain.distributed import World
@@ -112,7 +112,7 @@ class Evaluator:
 
         Returns
         -------
-        probabilities : float64 (N, 6)
+        probabilities : float64 (N, K)
             Softmax in float64; rows sum to 1.
         embeddings : list of float32 (N, size)
             Of spectrogram and EEG, or nothing.
@@ -122,7 +122,8 @@ class Evaluator:
         own = np.arange(len(rows))[self.world.rank :: self.world.size]
         size = max(1, self.config.batch_size // self.world.size)
         requests = [Request(rows[own[i : i + size]]) for i in range(0, len(own), size)]
-        logits, embeddings = [np.zeros((0, len(CLASSES)), np.float32)], []
+        classes = len(self.prepare.physical.store.spec.classes)
+        logits, embeddings = [np.zeros((0, classes), np.float32)], []
         for _, batch in self.loader.load(requests):
             prepared = self.prepare(batch, None)
             out, embedded = forward(network, prepared, self.config)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.data.inputs.prepare import check_cleaning
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.events import Progress, silent
@@ -95,17 +94,17 @@ def predict_rows(
 
     Returns
     -------
-    list of float64 (N, 6)
+    list of float64 (N, K)
         Mean over a member's networks, for each member.
 
     Raises
     ------
     DataError
-        The store was cleaned differently from what a run was trained on.
+        The store has other classes than what a run was trained on, or was cleaned differently.
     """
     for member in members:
         for trained in member.networks:
-            check_cleaning(trained.normalisation, store)
+            trained.check(store)
     views = (False, True) if swap else (False,)
     total = len(rows) * len(views) * sum(len(member.networks) for member in members)
     done = 0
@@ -132,7 +131,7 @@ def average(predictions: Sequence[Floats], how: str, weights: Floats | None = No
 
     Parameters
     ----------
-    predictions : sequence of float64 (N, 6)
+    predictions : sequence of float64 (N, K)
     how : str
         'arithmetic'; 'geometric': of their logarithms, scaled to sum to 1; 'fitted': arithmetic
         with the given weights.
@@ -141,7 +140,7 @@ def average(predictions: Sequence[Floats], how: str, weights: Floats | None = No
 
     Returns
     -------
-    float64 (N, 6)
+    float64 (N, K)
     """
     stacked = np.stack(predictions)
     if how == "geometric":
@@ -190,7 +189,7 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
 
 
 def mixture_weights(predictions: Floats, target: Floats) -> Floats:
-    """Weights (M,) that minimise the KL of the mean of predictions (M, N, 6) to target (N, 6)."""
+    """Weights (M,) that minimise the KL of the mean of predictions (M, N, K) to target (N, K)."""
     clipped = np.clip(predictions, EPSILON, None)
     weights = np.full(len(clipped), 1 / len(clipped))
     for _ in range(MOST_ROUNDS):

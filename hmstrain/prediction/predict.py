@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, SPLITS, Store
+from hmsstore import HMS, SPLITS, Spec, Store
+from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedRecording
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
@@ -51,7 +52,7 @@ class Predictions:
     rows: NDArray[np.int64]
     """(N,) windows of the store."""
     prediction: NDArray[np.float64]
-    """(N, classes) probabilities, in the order of `hmsstore.CLASSES`."""
+    """(N, K) probabilities, in the order of the classes of the store, `summary["classes"]`."""
     summary: dict[str, Any]
     """The content of predictions.json: the runs, how they were averaged, each recording."""
 
@@ -117,6 +118,12 @@ def predict(
     if out.exists() and not (out.is_dir() and (_earlier(out) or not any(out.iterdir()))):
         raise RunError(f"{out} holds something other than predictions: name another --out.")
     begun = time.perf_counter()
+    if not (path / MANIFEST_NAME).is_file():
+        require_hms(
+            folders,
+            f"and {path}, which is not a store, is read as HMS data: build a store of those "
+            "classes with hmsprep.build(..., spec=...), and name that",
+        )
     with open_or_build(path, cleaning_of(folders), stride_s=stride_s) as source:
         store = source.store
         if source.given and store.leaks:  # else it is of a training that nobody does
@@ -134,13 +141,14 @@ def predict(
         out.mkdir(parents=True, exist_ok=True)
         write_windows(out / "predictions.csv", store, rows, prediction)
         recordings = [
-            _write_recording(out, recording, windows, prediction, made_of)
+            _write_recording(out, recording, windows, prediction, made_of, store.spec)
             for recording in source.recordings
         ]
         summary = {
             "input": str(path),
             "windows": len(rows),
             "store": store.identity,
+            "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
             "notice": RESEARCH_ONLY,
             "recordings": recordings,
@@ -160,6 +168,21 @@ def run_folders(runs: Sequence[Path | str] | Path | str) -> list[RunFolder]:
     if not paths:
         raise ConfigError("Name at least one run.")
     return [RunFolder(Path(path)) for path in paths]
+
+
+def require_hms(folders: Sequence[RunFolder], why: str) -> None:
+    """Refuse runs that were trained on other classes than those of HMS.
+
+    Raises
+    ------
+    DataError
+        Naming the first such run, its classes, and why it cannot be used.
+    """
+    for folder in folders:
+        trained_on = folder.store()
+        if trained_on.classes != HMS.classes:
+            titles = ", ".join(trained_on.class_titles)
+            raise DataError(f"{folder.path} was trained on the classes {titles}, {why}.")
 
 
 def _earlier(out: Path) -> bool:
@@ -216,6 +239,7 @@ def _write_recording(
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
     made_of: Mapping[str, Any],
+    spec: Spec,
 ) -> dict[str, Any]:
     """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page."""
     from hmsstore.view.saving import save
@@ -223,7 +247,7 @@ def _write_recording(
     from hmstrain.prediction.tables import write_timeline
     from hmstrain.prediction.timeline import make_timeline, write_annotations
 
-    timeline = make_timeline(recording, windows, prediction)
+    timeline = make_timeline(recording, windows, prediction, spec)
     name = Path(recording.file).stem
     write_timeline(out / f"{name}.csv", timeline)
     write_annotations(timeline, out / f"{name}.annotations.edf")
@@ -249,7 +273,7 @@ def _write_recording(
             {
                 "start_s": one.start_s,
                 "stop_s": one.stop_s,
-                "class": CLASSES[one.code],
+                "class": one.pattern.key,
                 "mean": round(one.mean, 4),
                 "largest": round(one.largest, 4),
             }

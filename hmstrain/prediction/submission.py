@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
-from hmstrain.prediction.predict import How, cleaning_of, predict_store, run_folders
+from hmstrain.prediction.predict import (
+    How,
+    cleaning_of,
+    predict_store,
+    require_hms,
+    run_folders,
+)
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import write_csv
 from hmstrain.scoring.metrics import checked
@@ -83,6 +89,7 @@ def submission(
     if out.exists() and not is_submission(out):
         raise RunError(f"--out {out} exists and is not a submission: name another file.")
     folders = run_folders(runs)
+    require_hms(folders, "and a submission has the six of HMS")
     with open_or_build(data, cleaning_of(folders), part="test") as source:
         order = read_order(data)
         rows = np.arange(len(source.store))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import CLASSES, SPLITS, Store
+from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
 from hmstrain.prediction.timeline import Timeline
 
@@ -17,21 +17,22 @@ from hmstrain.prediction.timeline import Timeline
 def write_windows(
     path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
 ) -> None:
-    """Write what identifies each window, its six probabilities and the most probable class."""
+    """Write what identifies each window, its probabilities and the most probable class."""
     names = (
         "label_id", "eeg_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s",
         "patient_id",
     )  # fmt: skip
     columns = [store.windows[name][rows].tolist() for name in names]
     columns.append([SPLITS[code] for code in store.windows["split"][rows]])
-    answers = [CLASSES[code] for code in prediction.argmax(axis=1)]
+    keys = store.spec.class_keys
+    answers = [keys[code] for code in prediction.argmax(axis=1)]
     lines = (
         (*identity, *map(_number, probability), answer)
         for *identity, probability, answer in zip(
             rows.tolist(), *columns, prediction.tolist(), answers, strict=True
         )
     )
-    write_csv(path, ("row", *names, "split", *CLASSES, "predicted"), lines)
+    write_csv(path, ("row", *names, "split", *keys, "predicted"), lines)
 
 
 def write_timeline(path: Path, timeline: Timeline) -> None:
@@ -40,7 +41,8 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     `spectrogram_missing` is the share of the ten minutes around that the recording does not have.
     """
     edges = timeline.edges_s
-    answers = [CLASSES[code] for code in timeline.prediction.argmax(axis=1)]
+    keys = timeline.spec.class_keys
+    answers = [keys[code] for code in timeline.prediction.argmax(axis=1)]
     lines = (
         (f"{start:.3f}", f"{stop:.3f}", *map(_number, probability), answer, f"{missing:.3f}")
         for start, stop, probability, answer, missing in zip(
@@ -52,7 +54,7 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
             strict=True,
         )
     )
-    header = ("start_s", "stop_s", *CLASSES, "predicted", "spectrogram_missing")
+    header = ("start_s", "stop_s", *keys, "predicted", "spectrogram_missing")
     write_csv(path, header, lines)
 
 

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hmsstore import Store
-from hmsstore.schema import CLASS_TITLES
+from hmsstore import HMS, PatternClass, Store
 from hmsstore.view import Importance
 from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
 from hmstrain.errors import ModelError
@@ -54,6 +53,7 @@ class Explanation:
     all inputs is 1: 'spec' (400, rows), 'eeg-image' (300, frames), 'raw' (18, T), 'microvolts'
     (20, T)."""
     faithfulness: Faithfulness
+    classes: tuple[PatternClass, ...] = HMS.classes
 
     @property
     def shares(self) -> dict[str, float]:
@@ -117,7 +117,7 @@ def explain_window(
     maps = _as_maps(found)
     grids = {name: one.grid for name, one in seen.items()}
     tested = measure_faithfulness(forward, prepared, maps, grids, chosen)
-    return Explanation(row, chosen, method, probability, maps, tested)
+    return Explanation(row, chosen, method, probability, maps, tested, store.spec.classes)
 
 
 def _captum() -> Any:
@@ -209,7 +209,7 @@ def described(explanation: Explanation) -> str:
     """Say in one line what was explained, by which signals, and whether the map passed its test."""
     tested = explanation.faithfulness
     what = (
-        f"{TITLES[explanation.method]} of {CLASS_TITLES[explanation.target]} "
+        f"{TITLES[explanation.method]} of {explanation.classes[explanation.target].title} "
         f"({explanation.probability[explanation.target]:.2f})"
     )
     if not any(explanation.shares.values()):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hmsstore import CLASSES, Store
+from hmsstore import Store
 from hmsstore.view import draw, load_window
 from hmsstore.view.saving import save
 from hmstrain.distributed import join_world
@@ -38,11 +38,12 @@ class Explained:
     def to_json(self) -> dict[str, Any]:
         """As a JSON value, without the maps."""
         found = self.explanation
+        keys = [one.key for one in found.classes]
         return {
             "row": found.row,
             "method": found.method,
-            "class": CLASSES[found.target],
-            "probability": dict(zip(CLASSES, found.probability.tolist(), strict=True)),
+            "class": keys[found.target],
+            "probability": dict(zip(keys, found.probability.tolist(), strict=True)),
             "shares": found.shares,
             "faithfulness": {**asdict(found.faithfulness), "holds": found.faithfulness.holds},
             "picture": str(self.picture),
@@ -97,15 +98,16 @@ def explain(
     """
     if method not in (None, *TITLES):
         raise ConfigError(f"There is no method {method!r}: use {' or '.join(TITLES)}.")
-    if pattern not in (None, *CLASSES):
-        raise ConfigError(f"There is no class {pattern!r}: use {', '.join(CLASSES)}.")
     folder = RunFolder(Path(run))
     if folder.config().fold == "all":
         raise RunError(f"{folder.path} has a network for each fold: name one, {folder.path}/fold0.")
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     picture = Path(out) if out is not None else folder.path / f"explain-{row}.png"
-    target = None if pattern is None else CLASSES.index(pattern)
+    keys = store.spec.class_keys
+    if pattern not in (None, *keys):
+        raise ConfigError(f"There is no class {pattern!r}: use {', '.join(keys)}.")
+    target = None if pattern is None else keys.index(pattern)
     with join_world(device) as world:
         trained = load_trained(folder, world.device)
         found = explain_window(trained, store, row, method, target)

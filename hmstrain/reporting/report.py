@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,7 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
         plots.confusion(found.confusion, store.spec.class_titles),
         "Confusion matrix: expert consensus (rows) and the model's most probable class (columns).",
     )
+    _classes(page, store.spec.class_titles, found)
     page.figure(
         plots.reliability(predicted.prediction, store.windows["target"][predicted.rows]),
         "Calibration: share of raters who voted for the model's most probable class, by its "
@@ -186,6 +187,24 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
         "KL divergence by class (the parts add up to the KL over all windows), and by number of "
         "votes (mean over the windows of each group).",
     )
+
+
+def _classes(page: Page, titles: Sequence[str], found: Scores) -> None:
+    """Say of each class how many windows have it, how many are found, and its part of the KL."""
+    counts = np.asarray(found.confusion)
+    rows = [
+        (title, f"{of_class.sum():,}", f"{right:,}", f"{predicted:,}", score_text(part))
+        for title, of_class, right, predicted, part in zip(
+            titles,
+            counts,
+            np.diag(counts),
+            counts.sum(axis=0),
+            found.kl_per_class.values(),
+            strict=True,
+        )
+    ]
+    header = ("", "windows", "predicted right", "predicted", "part of the KL")
+    page.table("By class", header, rows)
 
 
 def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:

@@ -111,8 +111,8 @@ def run_study(
         )
     if (out / CONFIG).exists():
         raise ConfigError(f"{out} is the folder of a run. Name another --out for the study.")
-    for system in systems:
-        make_network(system.of(config))  # refuses now what would otherwise stop a later row
+    for system in systems:  # refuses now what would otherwise stop a later row
+        make_network(system.of(config), classes=len(store.spec.classes))
     table = Study(heading(config, store), config, store.identity)
     for system in systems:
         folder = RunFolder(out / system.name)

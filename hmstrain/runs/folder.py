@@ -125,7 +125,7 @@ class RunFolder:
             self.path / CONFIG,
             {
                 "config": config.to_json(),
-                "store": {"path": str(store.path), "identity": store.identity},
+                "store": StoreId.of(store).to_json(),
                 "versions": versions(),
                 "processes": processes,
             },
@@ -222,7 +222,10 @@ class RunFolder:
 
     def store(self) -> StoreId:
         """Read which store the run is trained on; raises RunError as `described` does."""
-        return StoreId(**{key: self.described()["store"][key] for key in ("path", "identity")})
+        try:
+            return StoreId.from_json(self.described()["store"])
+        except ShapeError as error:
+            raise RunError(f"{self.path / CONFIG} is damaged: store: {error}.") from None
 
     def outcome(self) -> Outcome:
         """Read `metrics.json`.

@@ -70,8 +70,9 @@ class StoreId:
     def to_json(self) -> dict[str, Any]:
         """As a JSON object; what is not noted and the classes of HMS are left out."""
         found = {key: value for key, value in asdict(self).items() if value is not None}
-        if self.classes == HMS.classes:
-            del found["classes"]
+        del found["classes"]
+        if self.classes != HMS.classes:
+            found["classes"] = [asdict(one) for one in self.classes]
         return found
 
     @classmethod

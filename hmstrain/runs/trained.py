@@ -9,17 +9,20 @@ from typing import Any
 
 import torch
 
-from hmsstore import Store
+from hmsstore import PatternClass, Store
+from hmsstore.json_shapes import ShapeError
 from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
 from hmstrain.distributed import World
+from hmstrain.errors import DataError, RunError
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator
 from hmstrain.models.network import PatternNetwork, make_network
 from hmstrain.runs.checkpoint import load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.outcome import StoreId
 
 LOADER_THREADS = 2
 
@@ -34,6 +37,28 @@ class Trained:
     device: torch.device
     described: dict[str, Any]
     """The checkpoint's own description: store, patients, versions."""
+    trained_on: StoreId
+
+    @property
+    def classes(self) -> tuple[PatternClass, ...]:
+        """What the network tells apart, in the order of its logits."""
+        return self.trained_on.classes
+
+    def check(self, store: Store) -> None:
+        """Refuse a store that the network's answers would not fit.
+
+        Raises
+        ------
+        DataError
+            It has other classes than the store trained on, or was cleaned in another way.
+        """
+        if self.classes != store.spec.classes:
+            raise DataError(
+                f"{store.path} has the classes {', '.join(store.spec.class_titles)}, but this run "
+                f"was trained on {', '.join(self.trained_on.class_titles)}: name a store of the "
+                "same classes."
+            )
+        check_cleaning(self.normalisation, store)
 
     def inputs(self, store: Store, *, mirror: bool = False) -> NetworkInputs:
         """What turns windows of a store, or their mirror images, into this network's inputs.
@@ -41,9 +66,9 @@ class Trained:
         Raises
         ------
         DataError
-            The store was cleaned differently from the one trained on.
+            The store has other classes than the one trained on, or was cleaned differently.
         """
-        check_cleaning(self.normalisation, store)
+        self.check(store)
         return NetworkInputs(self.config, self.normalisation, store, self.device, mirror=mirror)
 
     @contextmanager
@@ -55,7 +80,7 @@ class Trained:
         Raises
         ------
         DataError
-            The store was cleaned differently from the one trained on.
+            The store has other classes than the one trained on, or was cleaned differently.
         """
         config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
         prepare = self.inputs(store, mirror=mirror)
@@ -84,7 +109,12 @@ def load_trained(folder: RunFolder, device: torch.device) -> Trained:
     """
     described = read_description(folder.best)
     config = config_of_run(described["config"])
-    network = make_network(config, start=False)
+    try:
+        trained_on = StoreId.from_json(described["store"])
+    except ShapeError as error:
+        raise RunError(f"{folder.best} is damaged: store: {error}.") from None
+    network = make_network(config, start=False, classes=len(trained_on.classes))
     load_checkpoint(folder.best, network)
     normalisation = Normalisation.from_json(described["normalisation"])
-    return Trained(config, normalisation, network.to(device).eval(), device, described)
+    network = network.to(device).eval()
+    return Trained(config, normalisation, network, device, described, trained_on)

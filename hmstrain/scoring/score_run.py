@@ -90,7 +90,7 @@ def test(
     StoreError
         The store cannot be opened.
     DataError
-        The store was cleaned differently, or holds no such windows.
+        The store has other classes, was cleaned differently, or holds no such windows.
     RunError
         The folder holds no checkpoint.
 
@@ -127,7 +127,7 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Test
     Raises
     ------
     DataError
-        The store was cleaned differently, or holds no such windows.
+        The store has other classes, was cleaned differently, or holds no such windows.
     RunError
         The folder holds no checkpoint.
     """
@@ -152,7 +152,7 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Test
     matched = alignments[0] if len(parts) == 1 else None
     return Tested(
         run=folder.path,
-        store=StoreId(str(store.path), store.identity),
+        store=StoreId(str(store.path), store.identity, classes=store.spec.classes),
         same_store=described["store"]["identity"] == store.identity,
         leaks=store.leaks or described["store"]["leaks"] or known > 0,
         patients_trained_on=known,

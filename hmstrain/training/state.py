@@ -31,6 +31,7 @@ from hmstrain.runs.checkpoint import (
     save_checkpoint,
 )
 from hmstrain.runs.folder import RunFolder, versions
+from hmstrain.runs.outcome import StoreId
 
 SAVE_EVERY_S = 300.0
 """Seconds after which a run is saved between validations: about what a kill may cost."""
@@ -69,7 +70,9 @@ class TrainingState:
         self.config, self.folder = config, folder
         resuming = folder.can_resume()
         torch.manual_seed(config.seed)
-        self.network = make_network(config, start=not resuming).to(device)
+        classes = len(store.spec.classes)
+        network = make_network(config, start=not resuming, classes=classes)
+        self.network = network.to(device)
         if config.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)
         self.average: AveragedModel | None = None
@@ -118,7 +121,7 @@ class TrainingState:
         """
         return {
             "config": self.config.to_json(),
-            "store": {"path": str(store.path), "identity": store.identity, "leaks": store.leaks},
+            "store": StoreId.of(store).to_json(),
             "normalisation": self.normalisation.to_json(),
             "versions": versions(),
             "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),

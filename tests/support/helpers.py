@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hmsprep.kaggle.write import on_grid, write_eeg, write_spectrogram
 from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
-from hmsstore.manifest import MANIFEST_NAME, Manifest, checksum, parse_manifest
+from hmsstore.manifest import MANIFEST_NAME, checksum, parse_manifest
 
 LARGEST_PAGE = 5_000_000
 """Bytes that a page may have, so that it can be mailed."""
@@ -54,7 +54,7 @@ def reseal(path: Path, *changed: str) -> None:
     files = dict(manifest.files)
     for name in changed:
         files[name] = ((path / name).stat().st_size, checksum(path / name))
-    forged = Manifest(manifest.identity, manifest.plan, files)
+    forged = replace(manifest, files=files)
     (path / MANIFEST_NAME).write_text(forged.to_text())
 
 

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hmsstore import Store
+from hmsstore import HMS, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.schema import EEG
 from hmstrain.data.augment import Draws, where_B
+from hmstrain.errors import DataError
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -28,11 +29,17 @@ class Physical:
     ----------
     mirror : bool
         Exchange left and right in all windows.
+
+    Raises
+    ------
+    DataError
+        The store's signals are not those of HMS, which all inputs are made of.
     """
 
     def __init__(
         self, config: Config, store: Store, device: torch.device, *, mirror: bool = False
     ) -> None:
+        check_signals(store)
         self.config, self.store, self.device, self.mirror = config, store, device, mirror
         used = round(config.eeg_seconds * EEG.row_rate_hz)
         first = (EEG.window_rows - used) // 2
@@ -56,6 +63,22 @@ class Physical:
             swapped = values_BTC.index_select(2, self.swapped[signal])
             values_BTC = where_B(draws.swap_B, swapped, values_BTC)
         return where_B(draws.flip_B, values_BTC.flip(1), values_BTC)
+
+
+def check_signals(store: Store) -> None:
+    """Refuse a store of other channels, features, rates or lengths than those of HMS.
+
+    Raises
+    ------
+    DataError
+        Naming the data.
+    """
+    if not store.spec.same_signals(HMS):
+        raise DataError(
+            f"{store.path} holds data {store.spec.name!r} with other channels, rates or window "
+            "lengths than HMS: networks here take 20 channels at 200 Hz for 50 s and four regions "
+            "of 100 frequencies for 600 s."
+        )
 
 
 def physical_scale(store: Store, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsstore import SIGNALS, DamagedStoreError, Store, disk, reader
+from hmsstore import SIGNALS, DamagedStoreError, Store, reader
+from hmsstore.reading import disk
 from hmsstore.reading.disk import CAN_READ, StoreFiles
 
 pytestmark = pytest.mark.skipif(not CAN_READ, reason="this system copies out of mapped files only")

@@ -22,6 +22,7 @@ from support.runs import train_small
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CLASSES, Store
+from hmsstore.recordings import ImportedPiece, ImportedRecording
 from hmstrain.distributed import World
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
@@ -455,16 +456,14 @@ def test_episodes_are_stretches_of_one_pattern() -> None:
 
 
 def test_windows_of_pieces_come_in_the_recordings_order() -> None:
-    described = {
-        "file": "x", "seconds": 4000.0,
-        "pieces": [{"eeg_id": 7, "start_s": 0.0}, {"eeg_id": 3, "start_s": 3000.0}],
-    }  # fmt: skip
+    pieces = (ImportedPiece(7, 0.0), ImportedPiece(3, 3000.0))
+    recording = ImportedRecording("x", 4000.0, 1, (200.0,), (), (), pieces)
     windows = {
         "eeg_id": np.asarray([3, 7, 7, 9]), "eeg_offset_s": np.asarray([275.0, 10.0, 0.0, 5.0]),
         "spectrogram_nan_fraction": np.asarray([0, 0.5, 0.25, 0], np.float32),
     }  # fmt: skip
     prediction = np.eye(6)[[0, 1, 2, 3]]
-    found = make_timeline(described, windows, prediction)
+    found = make_timeline(recording, windows, prediction)
     assert found.centre_s.tolist() == [25, 35, 3300]
     assert found.prediction.argmax(axis=1).tolist() == [2, 1, 0]
     assert found.missing.tolist() == [0.25, 0.5, 0]

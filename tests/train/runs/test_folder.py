@@ -69,7 +69,7 @@ def test_a_run_within_the_store_or_below_a_file_is_refused(store: Store, tmp_pat
         train_small(store, store.path / "run")
     assert not (store.path / "run").exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match=r"cannot be made a run's folder: .* Name another --out"):
+    with pytest.raises(RunError, match=r"cannot be created or opened: .* Name another --out"):
         train_small(store, tmp_path / "file" / "run")
 
 
@@ -84,7 +84,9 @@ def test_no_room_for_a_checkpoint_keeps_the_earlier_ones(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RunError, match=r"MB free: .*No space left.* make room and --resume"):
+    with pytest.raises(
+        RunError, match=r"MB free: .*No space left.* make room and resume with --resume"
+    ):
         train_small(store, path, resume=True)
     assert (path / "last" / "model.json").read_text() == before
     assert not list(path.glob("*.partial"))

@@ -206,7 +206,7 @@ def test_tensorboard_shows_what_the_log_holds(store: Store, tmp_path: Path) -> N
         "tensorboard.backend.event_processing.event_accumulator"
     )
     path = tmp_path / "run"
-    train_small(store, path, tensorboard=True)
+    train_small(store, path, tensorboard=True, test_each_epoch=True)
     shown = event_accumulator.EventAccumulator(str(path / "tensorboard")).Reload()
     logged = read_metrics(path / "metrics.jsonl", "valid")
     points = shown.Scalars("valid/kl_votes")
