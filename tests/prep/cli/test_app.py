@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -88,8 +89,16 @@ def test_plan_takes_all_options_of_build_but_those_of_writing() -> None:
 
 
 def test_completion_can_be_installed() -> None:
-    assert "complete_bash" in succeed("--show-completion", "bash").stdout
     assert "--install-completion" in succeed("--help").stdout
+    script = "import sys; sys.argv[0] = 'hmsprep'; from hmsprep.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"_HMSPREP_COMPLETE": "source_bash"},
+    )
+    assert "complete -o default -F _hmsprep_completion hmsprep" in done.stdout
 
 
 @pytest.mark.parametrize(
