@@ -1,4 +1,4 @@
-"""A model's name -> how its network is made, what it sees, and how large it is.
+"""Models by name, one line each in `MODELS`: how it is made, what it sees, how large it is.
 
 ::
 

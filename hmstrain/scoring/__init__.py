@@ -1,4 +1,4 @@
-"""Predictions -> figures; a run on another store.
+"""Predictions -> scores; a run on another store.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What networks can see of a window, by name.
+"""What networks can see of a window, by name: one line each in `INPUTS`.
 
 ::
 
