@@ -59,7 +59,15 @@ RunStore = Annotated[
     option("--store", None, "The store. [default: the one it was trained on]", metavar="STORE"),
 ]
 
-Inputs = Annotated[str | None, option("--inputs", WHAT, "spec, eeg or spec+eeg.", metavar="A[+B]")]
+Inputs = Annotated[
+    str | None,
+    option(
+        "--inputs",
+        WHAT,
+        "spec, eeg or spec+eeg. [default: what the model takes]",
+        metavar="A[+B]",
+    ),
+]
 Size = Annotated[
     int | None,
     option("--image-size", WHAT, "Resize images to N x N; 0: keep 400 x 300.", metavar="N"),

@@ -18,7 +18,11 @@ from hmstrain.scoring.metrics import shown_in
 from hmstrain.words import plural
 
 if TYPE_CHECKING:
+    from hmstrain.reporting.study_table import Study
     from hmstrain.scoring.score_run import Tested
+
+STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL")
+"""Of a study, at a terminal; study.md holds the others."""
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: str = "") -> None:
@@ -117,6 +121,24 @@ def print_scores(
             f"{alignment.negative_cosine:.2f} mismatched; "
             f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}."
         )
+
+
+def print_study(table: Study) -> None:
+    """Print a study: as Markdown, or at a terminal the columns that there is room for."""
+    from hmstrain.reporting.study_table import columns
+
+    if not Console().is_terminal:
+        print(table.to_markdown())
+        return
+    titles = columns()
+    places = [titles.index(title) for title in STUDY_COLUMNS]
+    cells = [(row.system.name, row.cells()) for row in table.rows]
+    print_text(f"{table.title}:")
+    print_table(
+        ["system", *(f">{title}" for title in STUDY_COLUMNS)],
+        [[name, *(texts[place] for place in places)] for name, texts in cells],
+        last=table.explanation(),
+    )
 
 
 def _print_folds(outcome: Outcome) -> None:

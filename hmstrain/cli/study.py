@@ -85,7 +85,7 @@ def study(
     stopped = "Stopped. Rerun the same command to resume."
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=stopped):
         from hmstrain.cli.opened import open_store
-        from hmstrain.cli.results import warn_of
+        from hmstrain.cli.results import print_study, warn_of
         from hmstrain.distributed import is_main
         from hmstrain.reporting.study import study as compare
 
@@ -97,6 +97,6 @@ def study(
         if json:
             console.print_json(table.to_json())
         else:
-            print(table.to_markdown())
+            print_study(table)
             warn_of(opened)
         console.note(f"Everything is in {out}.")

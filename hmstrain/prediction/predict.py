@@ -134,8 +134,8 @@ def predict(
         predicted = time.perf_counter()
         if any(run["trained_on"] == store.identity for run in made_of["runs"]):
             notices(
-                "A run was trained on this very store: it was trained on the 'train' windows, so "
-                "those predictions are optimistic."
+                "A run was trained on the 'train' windows of this store, so those predictions are "
+                "optimistic."
             )
         windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
