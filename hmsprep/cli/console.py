@@ -37,9 +37,7 @@ class _OnStderr(logging.Handler):
 def say(message: str | Text) -> None:
     """Print to stderr: at a terminal, lines are broken between words; elsewhere nowhere."""
     text = Text(message) if isinstance(message, str) else message
-    errors.print(
-        text, soft_wrap=not errors.is_terminal, overflow="ignore", crop=False, highlight=False
-    )
+    errors.print(text, soft_wrap=not errors.is_terminal, highlight=False)
 
 
 @contextmanager

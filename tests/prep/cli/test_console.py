@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 from pathlib import Path
 
+import pytest
+from rich.console import Console
 from support.helpers import Program
+
+from hmsprep.cli import console
 
 PROGRAM = Program("hmsprep")
 
@@ -30,3 +35,17 @@ def test_a_log_file_holds_notes_warnings_progress_and_errors_with_their_time(
 def test_a_log_file_that_cannot_be_written_is_refused(data: Path, tmp_path: Path) -> None:
     log = tmp_path / "no" / "log.txt"
     assert "--log-file" in PROGRAM.fail("plan", data, "--log-file", log)
+
+
+def test_at_a_terminal_notes_break_between_words_and_elsewhere_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "A note of many words that is much longer than the narrow terminal it is shown on."
+    for terminal in (True, False):
+        screen = StringIO()
+        narrow = Console(file=screen, force_terminal=terminal, width=30, color_system=None)
+        monkeypatch.setattr(console, "errors", narrow)
+        console.say(words)
+        lines = screen.getvalue().splitlines()
+        assert " ".join(line.strip() for line in lines) == words
+        assert (max(map(len, lines)) <= 30) is terminal

@@ -67,6 +67,21 @@ def test_on_a_terminal_a_bar_takes_the_place_of_lines(monkeypatch: pytest.Monkey
         assert not console.shows_bars()
 
 
+def test_at_a_terminal_notes_break_between_words_and_elsewhere_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "A note of many words that is much longer than the narrow terminal it is shown on."
+    for terminal in (True, False):
+        screen = io.StringIO()
+        narrow = Console(file=screen, force_terminal=terminal, width=30, color_system=None)
+        monkeypatch.setattr(console, "errors", narrow)
+        with console.reporting():
+            console.note(words)
+        lines = screen.getvalue().splitlines()
+        assert " ".join(line.strip() for line in lines) == words
+        assert (max(map(len, lines)) <= 30) is terminal
+
+
 def test_training_lines_are_sparse(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
