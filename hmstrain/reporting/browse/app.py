@@ -54,7 +54,7 @@ class Viewer:
         self.spacing_uv: float | None = None
         self.importance: Importance | None = None
         self.traces, self.votes = (
-            Traces(),
+            Traces(browser.store.spec.judged_s),
             Votes(browser.store.spec.class_titles, model=browser.run is not None),
         )
         self.spectrograms = Spectrograms(self.traces)

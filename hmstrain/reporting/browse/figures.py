@@ -47,7 +47,8 @@ CLOSE_S = 20.0
 class Traces:
     """Stacked EEG traces, in steps of their spacing: negative up, as clinicians draw them."""
 
-    def __init__(self) -> None:
+    def __init__(self, judged_s: float = JUDGED_S) -> None:
+        self.judged_s = judged_s
         middle = EEG.window_s / 2
         self.figure = figure(
             name="eeg",
@@ -60,11 +61,11 @@ class Traces:
             active_scroll="xwheel_zoom",
             output_backend="canvas",
         )
-        self.figure.xaxis.axis_label = "seconds; shaded: the 10 s that raters judged"
+        self.figure.xaxis.axis_label = f"seconds; shaded: the {judged_s:g} s that raters judged"
         self.figure.ygrid.visible = False
         self.figure.add_layout(
             BoxAnnotation(
-                left=middle - JUDGED_S / 2, right=middle + JUDGED_S / 2, fill_color="gold",
+                left=middle - judged_s / 2, right=middle + judged_s / 2, fill_color="gold",
                 fill_alpha=0.2, line_color=None, level="underlay",
             )
         )  # fmt: skip
@@ -165,7 +166,7 @@ class Spectrograms:
             background_fill_color="black", background_fill_alpha=0.5,
         )  # fmt: skip
         lines = [(edge, "height", "dotted") for edge in _edges(EEG.window_s)]
-        lines += [(edge, "height", "solid") for edge in _edges(JUDGED_S)]
+        lines += [(edge, "height", "solid") for edge in _edges(traces.judged_s)]
         lines += [(float(edge), "width", "solid") for edge in range(1, count)]
         for place, across, dash in lines:
             self.figure.add_layout(

@@ -84,6 +84,7 @@ def draw_eeg(
     *,
     importance: Importance | None = None,
     small: bool = False,
+    judged_s: float = JUDGED_S,
 ) -> None:
     """Draw the traces of a montage and the EKG below each other.
 
@@ -103,6 +104,8 @@ def draw_eeg(
         Shades the ground behind the traces.
     small : bool
         Without names of traces, title and axes, for small pictures.
+    judged_s : float
+        Seconds at the centre that raters judged.
     """
     display = display or Display()
     montage = MONTAGES[display.montage]
@@ -126,8 +129,8 @@ def draw_eeg(
         shade_trace(axes, strips["EKG"], importance, ekg_place, step, darkest)
 
     middle = EEG.window_s / 2
-    if display.seconds > JUDGED_S:
-        axes.axvspan(middle - JUDGED_S / 2, middle + JUDGED_S / 2, color="gold", alpha=0.25, lw=0)
+    if display.seconds > judged_s:
+        axes.axvspan(middle - judged_s / 2, middle + judged_s / 2, color="gold", alpha=0.25, lw=0)
     axes.set_xlim(middle - display.seconds / 2, middle + display.seconds / 2)
     axes.set_ylim(ekg_place + step, -2.4 * step)
     _draw_scale(axes, step, display.seconds, size=6 if small else 8)
@@ -141,17 +144,19 @@ def draw_eeg(
     )
     title = f"{montage.title}, {display.filters}, negative up{cut_off}{gap_note(missing)}"
     axes.set_title(title, fontsize=10, loc="left")
-    _draw_seconds(axes, display.seconds, "; green: what the answer rests on" if strips else "")
+    green = "; green: what the answer rests on" if strips else ""
+    _draw_seconds(axes, display.seconds, judged_s, green)
 
 
-def _draw_seconds(axes: Axes, seconds: float, also: str) -> None:
+def _draw_seconds(axes: Axes, seconds: float, judged_s: float, also: str) -> None:
     """A grid of seconds, and what was judged in them."""
     grid, begin = (5 if seconds > 20 else 1), (EEG.window_s - seconds) / 2
     axes.set_xticks(np.arange(int(np.ceil(begin / grid)) * grid, begin + seconds + 1e-6, grid))
     axes.grid(axis="x", lw=0.3)
-    judged = "shaded: the 10 s that the raters judged"
-    if seconds <= JUDGED_S:
-        judged = "the raters judged the 10 s from 20 to 30"
+    judged = f"shaded: the {judged_s:g} s that the raters judged"
+    if seconds <= judged_s:
+        first = (EEG.window_s - judged_s) / 2
+        judged = f"the raters judged the {judged_s:g} s from {first:g} to {first + judged_s:g}"
     axes.set_xlabel(f"seconds of the window; {judged}{also}")
 
 

@@ -30,6 +30,7 @@ def draw_spectrograms(
     log_power: NDArray[np.float32],
     missing: float = 0.0,
     importance: Importance | None = None,
+    judged_s: float = JUDGED_S,
 ) -> None:
     """Draw the four regions below each other, with the EEG's place in them.
 
@@ -43,16 +44,21 @@ def draw_spectrograms(
         Share of the values that were missing and have been filled, for the title.
     importance : Importance, optional
         Drawn as contours.
+    judged_s : float
+        Seconds at the centre that raters judged.
     """
     limits = colour_limits(log_power)
     for axis, region, picture in zip(axes, REGIONS, _regions(log_power), strict=True):
         image = _show(axis, picture, limits, EDGES_HZ)
-        mark_eeg(axis)
+        mark_eeg(axis, judged_s)
         axis.set_ylabel("Hz", fontsize=8)
         axis.tick_params(labelsize=8, labelbottom=region == REGIONS[-1])
         title = f"{region}: {CHAIN_TITLES[region]}{gap_note(missing)}"
         axis.set_title(title, fontsize=9, loc="left", pad=2)
-    label = "minutes from the window's centre; dotted: the EEG window; lines: the judged 10 s"
+    label = (
+        "minutes from the window's centre; dotted: the EEG window; lines: the judged "
+        f"{judged_s:g} s"
+    )
     if importance is not None and importance.spectrogram is not None:
         _contours(axes, importance)
         shares = " and ".join(f"{part:.0%}" for part in sorted(SHARES))
@@ -77,20 +83,20 @@ def _contours(axes: Sequence[Axes], importance: Importance) -> None:
             )  # fmt: skip
 
 
-def draw_stacked(axis: Axes, log_power: NDArray[np.float32]) -> None:
+def draw_stacked(axis: Axes, log_power: NDArray[np.float32], judged_s: float = JUDGED_S) -> None:
     """Draw the four regions in one small picture, LL on top; (300, 400) as above."""
     _show(axis, np.concatenate(_regions(log_power)), colour_limits(log_power), (len(REGIONS), 0))
     for edge in range(1, len(REGIONS)):
         axis.axhline(edge, color="white", lw=0.6)
-    mark_eeg(axis, 0.4)
+    mark_eeg(axis, judged_s, 0.4)
     axis.set_xticks([])
     axis.set_yticks(np.arange(len(REGIONS)) + 0.5, REGIONS, fontsize=6)
     axis.tick_params(length=0, pad=1)
 
 
-def mark_eeg(axis: Axes, width: float = 0.7) -> None:
+def mark_eeg(axis: Axes, judged_s: float, width: float = 0.7) -> None:
     """Mark in a spectrogram where the EEG window lies, and its judged seconds."""
-    for seconds, style in ((EEG.window_s, ":"), (JUDGED_S, "-")):
+    for seconds, style in ((EEG.window_s, ":"), (judged_s, "-")):
         for edge in (-seconds / 120, seconds / 120):
             axis.axvline(edge, color="white", lw=width, ls=style)
 

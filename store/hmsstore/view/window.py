@@ -55,6 +55,8 @@ class WindowView:
     """What that rests on."""
     class_titles: tuple[str, ...] = CLASS_TITLES
     """Of the K classes."""
+    judged_s: float = JUDGED_S
+    """Seconds at the centre that raters judged."""
 
 
 def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> WindowView:
@@ -92,6 +94,7 @@ def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> 
         gone["spectrogram"],
         prediction,
         class_titles=titles,
+        judged_s=store.spec.judged_s,
     )
 
 
@@ -129,7 +132,7 @@ def draw_window(
     display: Display | None = None,
     prediction: ArrayLike | None = None,
 ) -> Figure:
-    """Draw one window of a store: EEG with the judged 10 s shaded, spectrograms, votes.
+    """Draw one window of a store: EEG with the judged seconds shaded, spectrograms, votes.
 
     Parameters
     ----------
@@ -161,9 +164,18 @@ def draw(window: WindowView, display: Display | None = None) -> Figure:
     figure = _figure(15, 9)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
     importance = window.importance
-    draw_eeg(left.subplots(), window.eeg_uv, display, window.eeg_filled, importance=importance)
+    draw_eeg(
+        left.subplots(),
+        window.eeg_uv,
+        display,
+        window.eeg_filled,
+        importance=importance,
+        judged_s=window.judged_s,
+    )
     axes = right.subplots(5, 1, height_ratios=(1, 1, 1, 1, 1.1))
-    draw_spectrograms(axes[:4], window.log_power, window.spectrogram_filled, importance)
+    draw_spectrograms(
+        axes[:4], window.log_power, window.spectrogram_filled, importance, window.judged_s
+    )
     draw_votes(axes[4], window.votes, window.prediction, window.class_titles)
     note = "" if importance is None else f"\n{importance.note}"
     figure.suptitle(f"{window.title}{note}", fontsize=11)
@@ -175,7 +187,7 @@ def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> 
     columns = min(3, len(windows))
     rows = math.ceil(len(windows) / columns)
     figure = _figure(6 * columns, 3.6 * rows)
-    display = display or Display(seconds=JUDGED_S)
+    display = display or Display(seconds=max(1.0, windows[0].judged_s))
     cells = figure.subfigures(rows, columns, squeeze=False).ravel()
     for cell, window in zip(cells, windows, strict=False):
         _draw_small(cell, window, display)
@@ -189,8 +201,8 @@ def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> 
 
 def _draw_small(cell: SubFigure, window: WindowView, display: Display) -> None:
     eeg, spectrogram = cell.subplots(1, 2, width_ratios=(3, 2))
-    draw_eeg(eeg, window.eeg_uv, display, small=True)
-    draw_stacked(spectrogram, window.log_power)
+    draw_eeg(eeg, window.eeg_uv, display, small=True, judged_s=window.judged_s)
+    draw_stacked(spectrogram, window.log_power, window.judged_s)
     cell.suptitle(window.short_title, fontsize=9)
 
 

@@ -20,7 +20,7 @@ from hmsprep.planning.parameters import Parameters
 from hmsprep.verification import verify
 from hmsstore import CLASSES, HMS, PatternClass, RequestError, Signal, Spec, Store
 from hmsstore.manifest import parse_manifest
-from hmsstore.view import draw_window
+from hmsstore.view import Display, draw_window
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,31 @@ def test_its_plan_and_description_are_printed_with_its_titles(
 
 def test_its_windows_are_drawn_with_its_titles(ward: Store) -> None:
     figure = draw_window(ward, 0, prediction=[0.2, 0.3, 0.5])
+    eeg = figure.subfigs[0].axes[0]
+    assert "shaded: the 10 s that the raters judged" in eeg.get_xlabel()
     labels = [t.get_text() for t in figure.subfigs[1].axes[4].get_yticklabels()]
     assert labels == list(WARD.class_titles)
+
+
+def test_the_judged_seconds_are_drawn_as_the_spec_says(data: Path, tmp_path: Path) -> None:
+    spec = replace(HMS, judged_s=4.0)
+    built = build_store(data, tmp_path / "short.zarr", spec=spec)
+    whole, centre = (draw_window(built, 0, Display(seconds=s)).axes for s in (50, 3))
+    assert "shaded: the 4 s that the raters judged" in whole[0].get_xlabel()
+    assert "the raters judged the 4 s from 23 to 27" in centre[0].get_xlabel()
+    (shaded,) = (p for p in whole[0].patches if p.get_alpha() == 0.25)
+    assert (shaded.get_x(), shaded.get_width()) == (23, 4)
+    edges = [line.get_xdata()[0] * 60 for line in whole[1].lines]
+    assert sorted(round(edge) for edge in edges) == [-25, -2, 2, 25]
+    labels = {axes.get_xlabel().split("; ")[-1] for axes in whole}
+    assert "lines: the judged 4 s" in labels
+
+
+def test_windows_are_chosen_by_its_classes(ward: Store) -> None:
+    rows = list(hmsprep.show(ward, consensus="burst", count=3).rows)
+    assert (ward.windows["expert_consensus"][rows] == 1).all()
+    with pytest.raises(ParameterError, match="expected one of quiet, burst, spikes, got lpd"):
+        hmsprep.show(ward, consensus="lpd")
 
 
 def test_a_table_of_other_classes_needs_their_spec_and_theirs_alone(
