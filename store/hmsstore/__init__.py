@@ -17,6 +17,7 @@
     manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
     reading/        path -> mapped files; rows and a shift -> where to read
     gaps.py         table of gaps -> what of a window was missing before it was filled
+    observed.py     gaps and places of windows -> which part of each window was observed
     reader.py       a sealed store -> windows as NumPy arrays: `Store`
     view/           windows -> pictures as a doctor reads them, and pages
     mne_raw.py      a recording of a store -> MNE's own object

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
 from hmsstore.gaps import missing_values
+from hmsstore.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted
 from hmsstore.reading.opening import Opened, open_files
@@ -69,6 +70,7 @@ class Store:
         self._shards = opened.shards
         self._shard_rows = opened.shard_rows
         self._files = opened.files
+        self._silences: dict[str, Silences] = {}
         self.reading_disk = self._files is not None
 
     @classmethod
@@ -233,11 +235,7 @@ class Store:
         RequestError
             As `gather`; or the store was built before gaps were kept (`gaps` is None).
         """
-        if self.gaps is None:
-            raise RequestError(
-                f"{self.path} was built before gaps were kept, so nobody knows where its filled "
-                "values are. Build it again with `hmsprep build DATA STORE --force`."
-            )
+        gaps = self._known_gaps()
         numbers = self._checked_rows(rows)
         starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
         marked: Batch = {}
@@ -246,8 +244,53 @@ class Store:
             segments = self.windows[f"{name}_span_start"][numbers]
             marked[name] = np.zeros((len(numbers), *signal.chunk), bool)
             for into, segment, start in zip(marked[name], segments, starts[name], strict=True):
-                into[:] = missing_values(self.gaps[name], segment, start, *signal.chunk)
+                into[:] = missing_values(gaps[name], segment, start, *signal.chunk)
         return marked
+
+    def observed(
+        self,
+        rows: ArrayLike,
+        signals: str | Sequence[str] | None = None,
+        shift: ArrayLike | None = None,
+        clamp: bool = False,
+    ) -> dict[str, Observed]:
+        """Tell which part of windows was observed, from the tables alone.
+
+        Parameters
+        ----------
+        rows, signals, shift, clamp
+            As for `gather`.
+
+        Returns
+        -------
+        dict of Observed
+            By signal: the observed run around the judged seconds, and shares. `hmsstore.observed`
+            says what an observed run is.
+
+        Raises
+        ------
+        RequestError
+            As `gather`; or the store was built before gaps were kept (`gaps` is None).
+        """
+        gaps = self._known_gaps()
+        numbers = self._checked_rows(rows)
+        starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
+        found = {}
+        for name in (signal.name for signal in self._named_signals(signals)):
+            if name not in self._silences:
+                self._silences[name] = find_silences(
+                    self.spec, name, gaps[name], self.recordings[name]
+                )
+            found[name] = find_observed(self.spec, name, self._silences[name], starts[name])
+        return found
+
+    def _known_gaps(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
+        if self.gaps is None:
+            raise RequestError(
+                f"{self.path} was built before gaps were kept, so nobody knows where its filled "
+                "values are. Build it again with `hmsprep build DATA STORE --force`."
+            )
+        return self.gaps
 
     def _named_signals(self, names: str | Sequence[str] | None) -> list[Signal]:
         there = self.spec.signals

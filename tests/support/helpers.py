@@ -77,6 +77,25 @@ def write_pair(folder: Path, rows: list[dict[str, Any]], seed: int = 0) -> Path:
     return folder
 
 
+def blank_outside(
+    folder: Path,
+    eeg_id: int,
+    spectrogram_id: int,
+    samples: tuple[int, int] = (4000, 6000),
+    rows: tuple[int, int] = (148, 152),
+) -> None:
+    """Make all but a part of a recording's two files missing."""
+    for name, number, (first, stop) in (
+        ("eegs", eeg_id, samples),
+        ("spectrograms", spectrogram_id, rows),
+    ):
+        path = folder / f"train_{name}" / f"{number}.parquet"
+        table = pl.read_parquet(path)
+        values = [column for column in table.columns if column != "time"]
+        kept = pl.int_range(pl.len()).is_between(first, stop, closed="left")
+        table.with_columns(pl.when(kept).then(pl.col(values))).write_parquet(path)
+
+
 def train_row(**given: Any) -> dict[str, Any]:
     """One row of train.csv; what is not given is made up."""
     row: dict[str, Any] = {
