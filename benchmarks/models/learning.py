@@ -24,7 +24,8 @@ from benchmarks.tools.simulated import simulated_store, train
 from hmsstore import CLASSES, Store
 from hmsstore.windows import typical_rows
 from hmstrain.runs.outcome import score_text
-from hmstrain.scoring.metrics import kl_rows, paired_difference
+from hmstrain.scoring.bootstrap import paired_difference
+from hmstrain.scoring.formulas import kl_rows
 
 AUGMENTED = "--sample votes --set swap=0.5 --set shift_s=3 --set channel_dropout=0.1 --set ema=0.95"
 IMAGE = f"--image-size 128 --set eeg_seconds=16 --set validate_every=60 {AUGMENTED}"

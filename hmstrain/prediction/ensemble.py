@@ -15,7 +15,7 @@ from hmstrain.events import Progress, silent
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import Trained, load_trained
-from hmstrain.scoring.metrics import EPSILON
+from hmstrain.scoring.formulas import EPSILON
 
 AVERAGES = ("arithmetic", "geometric", "fitted")
 BATCH = 16

@@ -25,7 +25,7 @@ from hmstrain.prediction.predict import (
 )
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import write_csv
-from hmstrain.scoring.metrics import checked
+from hmstrain.scoring.formulas import checked
 
 SAMPLE = "sample_submission.csv"
 SUBMISSION = ("eeg_id", *(f"{name}_vote" for name in CLASSES))

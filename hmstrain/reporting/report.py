@@ -22,7 +22,8 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, read_metrics
 from hmstrain.runs.outcome import Outcome, Scores, interval_text, score_text
 from hmstrain.runs.predictions import Predicted, read_predictions
-from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, kl_rows, shown_in
+from hmstrain.scoring.formulas import kl_rows
+from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, shown_in
 from hmstrain.scoring.score_run import default_store
 from hmstrain.words import plural
 

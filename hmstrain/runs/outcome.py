@@ -111,6 +111,11 @@ class Scores:
     """(K, K): windows by expert consensus (rows) and most probable class (columns)."""
     intervals: Mapping[str, Interval | None]
     """95% intervals over patients, of scores that have them."""
+    tied: int = 0
+    """Windows in which several classes have the most votes: `f1_macro` and `kappa` are without."""
+    entropy: Mapping[str, float | None] = field(default_factory=dict)
+    """Mean entropy of the votes in nats, over 'all' windows and those of 'votes' and 'hi': scores
+    over different windows do not compare where it differs."""
 
     def __getitem__(self, key: str) -> float | None:
         return self.values[key]
@@ -136,6 +141,8 @@ class Scores:
             kl_per_votes=entry(value, "kl_per_votes", _each(optional(number))),
             confusion=entry(value, "confusion", _list(_list(whole))),
             intervals=entry(value, "intervals", _each(optional(_interval))),
+            tied=_key(value, "tied", whole, 0),
+            entropy=_key(value, "entropy", _each(optional(number)), {}),
         )
 
 

@@ -3,13 +3,16 @@
 K classes; N windows. `kl` is over every window. `kl_votes` is over the most overlapping window of
 each pair of EEG and votes, `kl_hi` over the most overlapping window of each EEG with at least ten
 votes: the competition's population. Published numbers compare with the last two.
+
+Where several classes have the most votes, an answer is right if it is one of them; kappa and F1,
+which need one true class, leave such windows out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,68 +20,31 @@ from numpy.typing import ArrayLike, NDArray
 from hmsstore import Store
 from hmsstore.windows import MANY_VOTES, typical_rows
 from hmstrain.runs.outcome import Scores
+from hmstrain.scoring.bootstrap import group_sums, percentiles, resampled_sums
+from hmstrain.scoring.formulas import (
+    CALIBRATION_BINS,
+    EPSILON,
+    balanced_accuracy,
+    calibration_error,
+    calibration_error_debiased,
+    checked,
+    cohen_kappa,
+    confusion,
+    entropy_of,
+    f1_macro,
+    kl_rows,
+    kl_terms,
+    mean,
+    ratio,
+    report_accuracy,
+)
 
 VOTE_GROUPS = {"1-3": (1, 3), "4-9": (4, 9), "10+": (MANY_VOTES, 10**9)}
-"""The data's two populations have 3 votes, and 10 or more; few windows lie between."""
-CALIBRATION_BINS = 15
-"""Bins of equal width of the confidence (Guo et al. 2017, On Calibration of Modern Networks)."""
-RESAMPLES = 2000
-EPSILON = 1e-15
-"""Kaggle clips predictions to [EPSILON, 1 - EPSILON]."""
+"""Three populations: they differ in how often each class leads and in how far raters agree."""
+TIED = 1e-6
+"""Shares of votes that differ by less are of equally many votes."""
 
 Floats = NDArray[np.float64]
-
-
-def kaggle_kl(target: ArrayLike, prediction: ArrayLike) -> float:
-    """Kullback-Leibler divergence as the competition computes it.
-
-    Parameters
-    ----------
-    target : array (N, K)
-        Votes over their sum.
-    prediction : array (N, K)
-        Probabilities; clipped to [1e-15, 1 - 1e-15] and not normalised again.
-
-    Returns
-    -------
-    float
-        Mean over rows of sum over classes of p ln(p / q), where p is not 0.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ, or the prediction is not a distribution in each row.
-    """
-    return float(kl_rows(target, checked(prediction)).mean())
-
-
-def checked(prediction: ArrayLike) -> Floats:
-    """Refuse what is not a distribution in each row, by the competition's rules."""
-    q = np.asarray(prediction, np.float64)
-    if q.ndim != 2 or not np.isfinite(q).all():
-        raise ValueError("predictions must be finite numbers (N, K)")
-    if (q < 0).any() or (q > 1).any():
-        raise ValueError("predictions must lie in [0, 1]")
-    if not np.allclose(q.sum(axis=1), 1):
-        raise ValueError("the predictions of a row must sum to 1")
-    return q
-
-
-def kl_rows(target: ArrayLike, prediction: ArrayLike) -> Floats:
-    """Divergence of each row, float64 (N,); the prediction is clipped as Kaggle does."""
-    p = np.asarray(target, np.float64)
-    q = np.clip(np.asarray(prediction, np.float64), EPSILON, 1 - EPSILON)
-    if p.shape != q.shape:
-        raise ValueError(f"target {p.shape} and prediction {q.shape} differ in shape")
-    return kl_terms(p, q).sum(axis=1)
-
-
-def kl_terms(p: Floats, q: Floats) -> Floats:
-    """Terms p ln(p / q) of each row and class, 0 where p is 0."""
-    terms = np.zeros_like(p)
-    np.divide(p, q, out=terms, where=p > 0)
-    np.log(terms, out=terms, where=p > 0)
-    return terms * p
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +53,57 @@ class Judged:
 
     target: Floats
     """(N, K) votes over their sum."""
+    votes: Floats
+    """(N,) how many voted; NaN where only their shares are known."""
     prediction: Floats
     """(N, K) probabilities."""
     truth: NDArray[np.int64]
     """(N,) expert consensus."""
-    chosen: NDArray[np.int64]
-    """(N,) most probable class."""
+    patient: NDArray[np.int64]
+    """(N,) whose window it is: what is resampled."""
+
+    @classmethod
+    def of_store(cls, store: Store, rows: NDArray[np.int64], prediction: ArrayLike) -> Self:
+        """Predictions (N, K) of labelled rows of a store; ValueError if they are not such."""
+        windows = store.windows
+        counts = windows["votes"][rows].astype(np.float64)
+        votes = counts.sum(axis=1)
+        return cls(
+            counts / votes[:, None],
+            votes,
+            checked(prediction),
+            windows["expert_consensus"][rows].astype(np.int64),
+            windows["patient_id"][rows].astype(np.int64),
+        )
+
+    @property
+    def chosen(self) -> NDArray[np.int64]:
+        """(N,) most probable class."""
+        return self.prediction.argmax(axis=1)
+
+    @property
+    def leading(self) -> NDArray[np.bool_]:
+        """(N, K) whether no class has more votes: one class of a window, or several tied."""
+        return self.target >= self.target.max(axis=1, keepdims=True, initial=0) - TIED
+
+    @property
+    def tied(self) -> NDArray[np.bool_]:
+        """(N,) whether several classes have the most votes."""
+        return self.leading.sum(axis=1) > 1
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """(N,) whether the most probable class has the most votes."""
+        return self.leading[np.arange(len(self.target)), self.chosen]
 
     @property
     def confusion(self) -> NDArray[np.int64]:
         """Windows by true class (rows) and predicted class (columns), (K, K)."""
         return confusion(self.truth, self.chosen, self.target.shape[1])
 
-    def take(self, places: NDArray[np.int64]) -> Judged:
-        """Some of the windows."""
-        return Judged(*(getattr(self, one.name)[places] for one in fields(self)))
+    def take(self, places: NDArray[Any]) -> Self:
+        """Some of the windows: their numbers, or whether each is one."""
+        return type(self)(*(getattr(self, one.name)[places] for one in fields(self)))
 
 
 Where = Literal["validation", "epoch test", "constant", "spread", "study"]
@@ -112,6 +114,12 @@ prediction, paired; mean and standard deviation over single folds; the table of 
 """
 
 
+Parts = Callable[[Judged], Floats]
+"""(N, P): what each window adds to the sums that a score is a function of."""
+Value = Callable[[Floats], Floats]
+"""Sums (..., P) -> score (...), NaN where it is not defined."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """A figure of predictions: how it is computed, over which windows, and where it is shown."""
@@ -120,9 +128,8 @@ class Score:
     """Its name in `metrics.json` and `metrics.jsonl`."""
     label: str
     """Its name where a person reads it."""
-    function: Callable[[Judged], Floats | float]
-    """Gives a value for each window, whose mean is the score and has an interval; or one for all
-    windows, which has none."""
+    parts: Parts
+    value: Value
     over: Literal["all", "votes", "hi"] = "all"
     """All windows; the most overlapping window of each pair of EEG and votes; or that of each EEG
     with ten votes or more."""
@@ -130,9 +137,41 @@ class Score:
     """Where, besides the final scores."""
     higher_is_better: bool = False
 
-    def of(self, judged: Judged) -> Floats | float:
-        """Give the value of each window, or the one of all; nothing of no windows."""
-        return self.function(judged) if len(judged.truth) else np.empty(0)
+    def of(self, judged: Judged) -> float | None:
+        """Compute it; None of no windows."""
+        if not len(judged.target):
+            return None
+        found = float(self.value(self.parts(judged).sum(axis=0)))
+        return found if np.isfinite(found) else None
+
+    def better(self, difference: Floats) -> NDArray[np.bool_]:
+        """Whether the first of two models is the better one, by its score less the other's."""
+        return difference > 0 if self.higher_is_better else difference < 0
+
+
+def mean_of(function: Callable[[Judged], Floats]) -> tuple[Parts, Value]:
+    """Parts and value of a score that is the mean of a value of each window, (N,)."""
+
+    def parts(judged: Judged) -> Floats:
+        return np.column_stack([function(judged), np.ones(len(judged.target))])
+
+    return parts, ratio
+
+
+def of_confusion(function: Value) -> tuple[Parts, Value]:
+    """Parts and value of a score of the confusion matrix (..., K, K) of windows without a tie."""
+
+    def parts(judged: Judged) -> Floats:
+        count, classes = judged.target.shape
+        cells = np.zeros((count, classes**2))
+        cells[np.arange(count), judged.truth * classes + judged.chosen] = ~judged.tied
+        return cells
+
+    def value(sums: Floats) -> Floats:
+        classes = round(sums.shape[-1] ** 0.5)
+        return function(sums.reshape(*sums.shape[:-1], classes, classes))
+
+    return parts, value
 
 
 def kl_of(judged: Judged) -> Floats:
@@ -140,48 +179,81 @@ def kl_of(judged: Judged) -> Floats:
     return kl_rows(judged.target, judged.prediction)
 
 
-def accuracy_of(judged: Judged) -> Floats:
-    """1 for each window whose most probable class is the consensus, else 0, (N,)."""
-    return (judged.chosen == judged.truth).astype(np.float64)
+def recalls_of(judged: Judged) -> Floats:
+    """Windows of each class, then those of them that are right; both (N, K), side by side.
+
+    A window with a tie is one of the class that was answered if it is right, else it is shared out
+    among the tied.
+    """
+    leading, right = judged.leading, judged.right
+    of_class = leading / leading.sum(axis=1, keepdims=True)
+    answered = np.eye(judged.target.shape[1])[judged.chosen]
+    of_class[right] = answered[right]
+    return np.hstack([of_class, answered * right[:, None]])
+
+
+def gaps_of(judged: Judged) -> Floats:
+    """Of each window, in the place of its bin: 1, confidence less share of votes, that squared."""
+    count = len(judged.target)
+    confidence = judged.prediction.max(axis=1)
+    gap = confidence - judged.target[np.arange(count), judged.chosen]
+    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    found = np.zeros((count, 3, CALIBRATION_BINS))
+    found[np.arange(count), :, place] = np.column_stack([np.ones(count), gap, gap**2])
+    return found.reshape(count, -1)
 
 
 EVERYWHERE: frozenset[Where] = frozenset(get_args(Where))
 SCORES: tuple[Score, ...] = (
-    Score("kl", "KL, all windows", kl_of, shown=EVERYWHERE - {"validation", "study"}),
-    Score("kl_votes", "KL, one window per EEG and votes", kl_of, "votes", EVERYWHERE),
-    Score("kl_hi", "KL, one per EEG with 10+ votes", kl_of, "hi", EVERYWHERE),
+    Score("kl", "KL, all windows", *mean_of(kl_of), shown=EVERYWHERE - {"validation", "study"}),
+    Score("kl_votes", "KL, one window per EEG and votes", *mean_of(kl_of), "votes", EVERYWHERE),
+    Score("kl_hi", "KL, one per EEG with 10+ votes", *mean_of(kl_of), "hi", EVERYWHERE),
     Score(
         "accuracy",
         "accuracy",
-        accuracy_of,
+        *mean_of(lambda judged: judged.right.astype(np.float64)),
         shown=EVERYWHERE - {"constant"},
         higher_is_better=True,
     ),
     Score(
         "balanced_accuracy",
         "balanced accuracy",
-        lambda judged: balanced_accuracy(judged.confusion),
+        recalls_of,
+        balanced_accuracy,
         shown=frozenset({"validation", "epoch test", "spread"}),
         higher_is_better=True,
     ),
     Score(
         "f1_macro",
         "macro F1",
-        lambda judged: f1_macro(judged.confusion),
+        *of_confusion(f1_macro),
         shown=frozenset({"epoch test", "spread", "study"}),
+        higher_is_better=True,
+    ),
+    Score(
+        "kappa",
+        "Cohen's kappa",
+        *of_confusion(cohen_kappa),
         higher_is_better=True,
     ),
     Score(
         "report_accuracy",
         "one-vs-rest accuracy",
-        lambda judged: report_accuracy(judged.confusion),
+        *of_confusion(report_accuracy),
         shown=frozenset({"spread"}),
         higher_is_better=True,
     ),
     Score(
         "calibration_error",
         "calibration error",
-        lambda judged: calibration_error(judged.prediction, judged.target),
+        gaps_of,
+        calibration_error,
+    ),
+    Score(
+        "calibration_error_debiased",
+        "calibration error, debiased",
+        gaps_of,
+        calibration_error_debiased,
     ),
 )
 """Every score, in the order in which tables show them. One row here is all that a new one needs."""
@@ -231,127 +303,89 @@ def scores(
     seed : int
         Of the bootstrap.
     """
-    windows = store.windows
-    q = checked(prediction)
-    p = windows["votes"][rows].astype(np.float64)
-    votes = p.sum(axis=1)
-    p /= votes[:, None]
-    judged = Judged(p, q, windows["expert_consensus"][rows].astype(np.int64), q.argmax(axis=1))
-    patients = windows["patient_id"][rows]
-    typical = typical_rows(windows, rows) if typical is None else typical
-    places = {"all": np.arange(len(rows)), **typical}
-    values: dict[str, float | None] = {}
-    spans: dict[str, tuple[float, float] | None] = {}
-    for score in SCORES:
-        part = places[score.over]
-        found = score.of(judged.take(part))
-        values[score.key] = found if isinstance(found, float) else mean(found)
-        if intervals and not isinstance(found, float):
-            spans[score.key] = interval(found, patients[part], seed=seed)
-    divergence = kl_of(judged)
-    clipped = np.clip(judged.prediction, EPSILON, 1 - EPSILON)
-    by_class = kl_terms(judged.target, clipped).mean(axis=0)
-    return Scores(
-        windows=len(rows),
-        patients=len(np.unique(patients)),
-        windows_votes=len(typical["votes"]),
-        windows_hi=len(typical["hi"]),
-        values=values,
-        kl_per_class=dict(zip(store.spec.class_keys, by_class.tolist(), strict=True)),
-        kl_per_votes={
-            word: mean(divergence[(votes >= low) & (votes <= high)])
-            for word, (low, high) in VOTE_GROUPS.items()
-        },
-        confusion=judged.confusion.tolist(),
-        intervals=spans,
-    )
+    judged = Judged.of_store(store, rows, prediction)
+    typical = typical_rows(store.windows, rows) if typical is None else typical
+    return scores_of(judged, typical, store.spec.class_keys, intervals=intervals, seed=seed)
 
 
-def mean(values: NDArray[Any]) -> float | None:
-    """Mean in float64; None of nothing."""
-    return float(np.mean(values, dtype=np.float64)) if len(values) else None
-
-
-def confusion(
-    truth: NDArray[np.int64], chosen: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
-    """Count windows by true class (rows) and predicted class (columns), int64 (K, K)."""
-    return np.bincount(truth * classes + chosen, minlength=classes**2).reshape(classes, classes)
-
-
-def balanced_accuracy(table: NDArray[np.int64]) -> float:
-    """Mean recall of the classes that occur."""
-    occurring = table.sum(axis=1) > 0
-    return float((np.diag(table)[occurring] / table.sum(axis=1)[occurring]).mean())
-
-
-def f1_macro(table: NDArray[np.int64]) -> float:
-    """Mean F1 of the classes that occur or are predicted; 0 where nothing is right."""
-    both = table.sum(axis=0) + table.sum(axis=1)
-    return float((2 * np.diag(table)[both > 0] / both[both > 0]).mean())
-
-
-def report_accuracy(table: NDArray[np.int64]) -> float:
-    """Mean over the classes of one-vs-rest accuracy, (TP + TN) / N: flattering by design."""
-    total = table.sum()
-    wrong = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diag(table)
-    return float((1 - wrong / total).mean())
-
-
-def calibration_error(prediction: Floats, target: Floats) -> float:
-    """Expected calibration error of the most probable class: |probability - share of votes|.
-
-    Mean over bins of probability (Naeini et al. 2015), weighed by their windows; both (N, K). Votes
-    stand where others have right and wrong: a model that gave the very shares would be right far
-    more often than it is sure.
-    """
-    confidence = prediction.max(axis=1)
-    voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
-    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    gap = np.bincount(place, confidence - voted, minlength=CALIBRATION_BINS)
-    return float(np.abs(gap).sum() / len(target))
-
-
-def paired_difference(
-    first: Floats, second: Floats, patients: NDArray[np.int64]
-) -> tuple[float | None, tuple[float, float] | None]:
-    """Compare two models on the same windows.
+def scores_of(
+    judged: Judged,
+    typical: Mapping[str, NDArray[np.int64]],
+    class_keys: Sequence[str],
+    *,
+    intervals: bool = True,
+    seed: int = 0,
+) -> Scores:
+    """Compute every score of judged windows.
 
     Parameters
     ----------
-    first, second : float64 (N,)
-        A value of each window by each model, such as its KL.
-    patients : int64 (N,)
-        Patient of each window.
-
-    Returns
-    -------
-    float
-        Mean of first less second; None of no windows.
-    (float, float)
-        Its 95% interval, which resamples whole patients; None of under two patients.
+    typical : mapping
+        Positions (int64) of the windows that scores over 'votes' and 'hi' are of.
+    class_keys : sequence of str
+        Names of the K classes.
     """
-    difference = first - second
-    return mean(difference), interval(difference, patients)
+    places = {"all": np.arange(len(judged.target)), **typical}
+    values: dict[str, float | None] = {}
+    spans: dict[str, tuple[float, float] | None] = {}
+    for over, part in places.items():
+        shown = [score for score in SCORES if score.over == over]
+        seen = judged.take(part)
+        values |= {score.key: score.of(seen) for score in shown}
+        if intervals:
+            spans |= _intervals(seen, shown, seed)
+    divergence = kl_of(judged)
+    clipped = np.clip(judged.prediction, EPSILON, 1 - EPSILON)
+    by_class = kl_terms(judged.target, clipped).mean(axis=0)
+    entropy = entropy_of(judged.target)
+    return Scores(
+        windows=len(judged.target),
+        patients=len(np.unique(judged.patient)),
+        windows_votes=len(typical["votes"]),
+        windows_hi=len(typical["hi"]),
+        values={score.key: values[score.key] for score in SCORES},
+        kl_per_class=dict(zip(class_keys, by_class.tolist(), strict=True)),
+        kl_per_votes={
+            word: mean(divergence[(judged.votes >= low) & (judged.votes <= high)])
+            for word, (low, high) in VOTE_GROUPS.items()
+        },
+        confusion=judged.confusion.tolist(),
+        intervals={s.key: spans[s.key] for s in SCORES} if intervals else {},
+        tied=int(judged.tied.sum()),
+        entropy={over: mean(entropy[part]) for over, part in places.items()},
+    )
 
 
-def interval(
-    values: Floats, patients: NDArray[np.int64], *, seed: int = 0
-) -> tuple[float, float] | None:
-    """95% interval of the mean of rows, resampling whole patients; None of under two patients.
-
-    The same seed and patients draw the same resamples, so the interval of a difference of two
-    models on the same rows is `interval(a - b, ...)`: paired.
-    """
-    names, group = np.unique(patients, return_inverse=True)
+def _intervals(
+    judged: Judged, shown: Sequence[Score], seed: int
+) -> dict[str, tuple[float, float] | None]:
+    """95% intervals of scores over the same windows, of the same resamples of patients."""
+    names, group = np.unique(judged.patient, return_inverse=True)
     if len(names) < 2:
-        return None
-    total = np.bincount(group, values, minlength=len(names))
-    count = np.bincount(group, minlength=len(names)).astype(np.float64)
-    rng = np.random.default_rng([seed, len(names)])
-    means = np.empty(RESAMPLES)
-    for number in range(RESAMPLES):
-        drawn = rng.integers(0, len(names), len(names))
-        means[number] = total[drawn].sum() / count[drawn].sum()
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+        return dict.fromkeys(score.key for score in shown)
+    parts = [score.parts(judged) for score in shown]
+    sums = resampled_sums(group_sums(np.hstack(parts), group, len(names)), seed=seed)
+    edges = np.cumsum([0, *(part.shape[1] for part in parts)])
+    return {
+        score.key: percentiles(score.value(sums[:, first:last]))
+        for score, first, last in zip(shown, edges[:-1], edges[1:], strict=True)
+    }
+
+
+def difference_of(
+    score: Score, first: Judged, second: Judged, *, seed: int = 0
+) -> tuple[float | None, tuple[float, float] | None]:
+    """A score of one model less that of another on the same windows, and its 95% interval.
+
+    The interval resamples whole patients, both models' together; None of under two patients.
+    """
+    ours, theirs = score.of(first), score.of(second)
+    names, group = np.unique(first.patient, return_inverse=True)
+    if ours is None or theirs is None:
+        return None, None
+    if len(names) < 2:
+        return ours - theirs, None
+    parts = np.hstack([score.parts(first), score.parts(second)])
+    sums = resampled_sums(group_sums(parts, group, len(names)), seed=seed)
+    one, other = np.split(sums, 2, axis=1)
+    return ours - theirs, percentiles(score.value(one) - score.value(other))

@@ -15,7 +15,7 @@ from hmstrain.config import Config
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
 from hmstrain.runs.outcome import Alignment, Constant, Scores
-from hmstrain.scoring.metrics import Judged, paired_difference, scores, shown_in
+from hmstrain.scoring.metrics import Judged, difference_of, scores, shown_in
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -91,21 +91,14 @@ def constant(store: Store, rows: Rows, prediction: Floats) -> Constant:
     same = np.tile(usual / usual.sum(), (len(rows), 1))
     typical = typical_rows(store.windows, rows)
     found = scores(store, rows, same, typical=typical, intervals=False)
-    target = store.windows["target"][rows].astype(np.float64)
-    truth = store.windows["expert_consensus"][rows].astype(np.int64)
-    patients = store.windows["patient_id"][rows]
-    model, other = (Judged(target, q, truth, q.argmax(axis=1)) for q in (prediction, same))
+    model, other = (Judged.of_store(store, rows, q) for q in (prediction, same))
     places = {"all": np.arange(len(rows)), **typical}
     difference: dict[str, float | None] = {}
     spans: dict[str, tuple[float, float] | None] = {}
     for score in shown_in("constant"):
         part = places[score.over]
-        ours, theirs = score.of(model.take(part)), score.of(other.take(part))
-        if isinstance(ours, float) or isinstance(theirs, float):
-            difference[score.key], spans[score.key] = float(ours - theirs), None
-            continue
-        less, span = paired_difference(ours, theirs, patients[part])
-        difference[score.key], spans[score.key] = less, span
+        found_difference = difference_of(score, model.take(part), other.take(part))
+        difference[score.key], spans[score.key] = found_difference
     return Constant(
         values={score.key: found[score.key] for score in shown_in("constant")},
         kl_per_class=found.kl_per_class,

@@ -15,7 +15,7 @@ from hmsstore import SPLITS, Store
 from hmsstore.view.eeg import share
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.runs.predictions import read_predictions
-from hmstrain.scoring.metrics import kl_rows
+from hmstrain.scoring.formulas import kl_rows
 
 ORDERS = {
     "row": "as stored",

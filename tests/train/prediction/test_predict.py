@@ -40,7 +40,7 @@ from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotati
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
 from hmstrain.runs.trained import load_trained
-from hmstrain.scoring.metrics import kl_rows
+from hmstrain.scoring.formulas import kl_rows
 
 CPU = World(0, 1, torch.device("cpu"))
 PROGRAM = Inside("hmstrain")

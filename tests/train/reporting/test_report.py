@@ -17,7 +17,7 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.reporting.report import make_report, worst
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import TESTED, Predicted, read_predictions, write_predictions
-from hmstrain.scoring.metrics import kl_rows
+from hmstrain.scoring.formulas import kl_rows
 
 PROGRAM = Inside("hmstrain")
 

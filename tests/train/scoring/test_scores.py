@@ -18,8 +18,8 @@ from hmstrain.reporting.study_table import Row, Study, columns
 from hmstrain.reporting.systems import System
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
-from hmstrain.scoring import metrics
-from hmstrain.scoring.metrics import EVERYWHERE, SCORES, Judged, Score
+from hmstrain.scoring import formulas, metrics
+from hmstrain.scoring.metrics import EVERYWHERE, SCORES, Judged, Score, mean_of
 from hmstrain.scoring.scores import constant
 
 
@@ -42,7 +42,7 @@ def test_each_score_is_over_the_windows_that_its_row_names(store: Store) -> None
     rows = store.select("test")
     prediction = np.random.default_rng(0).dirichlet(np.ones(6), len(rows))
     found = metrics.scores(store, rows, prediction)
-    divergence = metrics.kl_rows(store.windows["target"][rows], prediction)
+    divergence = formulas.kl_rows(store.windows["target"][rows], prediction)
     typical = typical_rows(store.windows, rows)
     for key, part in (
         ("kl", slice(None)),
@@ -51,7 +51,8 @@ def test_each_score_is_over_the_windows_that_its_row_names(store: Store) -> None
     ):
         assert found[key] == pytest.approx(divergence[part].mean())
     assert (found.windows_votes, found.windows_hi) == (len(typical["votes"]), len(typical["hi"]))
-    assert found.intervals.keys() == {"kl", "kl_votes", "kl_hi", "accuracy"}  # means over windows
+    assert found.intervals.keys() == {score.key for score in SCORES}
+    assert all(low <= high for low, high in filter(None, found.intervals.values()))
 
 
 def test_scores_of_no_windows_of_a_kind_are_none(store: Store) -> None:
@@ -81,7 +82,7 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    row = Score("brier", "Brier score", brier, over="votes", shown=EVERYWHERE)
+    row = Score("brier", "Brier score", *mean_of(brier), over="votes", shown=EVERYWHERE)
     monkeypatch.setattr(metrics, "SCORES", (*SCORES, row))
     outcome = train_small(store, tmp_path / "run", steps=4, test_each_epoch=True)
     assert outcome.test is not None

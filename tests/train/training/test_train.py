@@ -23,7 +23,7 @@ from hmsstore import Store
 from hmstrain.errors import DataError, DivergedError, RunError
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
-from hmstrain.scoring import metrics
+from hmstrain.scoring import formulas, metrics
 from hmstrain.scoring.score_run import score_run
 from hmstrain.training.train import Run
 
@@ -59,7 +59,7 @@ def test_a_run_folder_holds_all_that_is_promised(store: Store, tmp_path: Path) -
     with np.load(path / "predictions.npz") as found:
         assert found["identity"] == store.identity
         assert found["row"].tolist() == rows.tolist()
-        expected = metrics.kaggle_kl(store.windows["target"][rows], found["prediction"])
+        expected = formulas.kaggle_kl(store.windows["target"][rows], found["prediction"])
     assert outcome.test is not None
     assert outcome.test["kl"] == pytest.approx(expected)
     assert outcome.test.values.keys() == {score.key for score in metrics.SCORES}

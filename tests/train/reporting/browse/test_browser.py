@@ -13,7 +13,7 @@ from hmsstore.schema import CLASS_TITLES
 from hmstrain.errors import DataError
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.runs.folder import RunFolder
-from hmstrain.scoring.metrics import kl_rows
+from hmstrain.scoring.formulas import kl_rows
 
 PROGRAM = Program("hmstrain")
 
