@@ -29,7 +29,7 @@ from hmsprep.building.durable import write_file
 from hmsprep.building.journal import JOURNAL_VERSION
 from hmsprep.errors import BuildError
 from hmsprep.planning.plan import Plan
-from hmsstore import StoreError
+from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError
 from hmsstore.atomic import sync
 from hmsstore.manifest import (
     BUILDING_SUFFIX,
@@ -133,7 +133,7 @@ class Site:
         """
         self._recover()
         if self.store.exists():
-            manifest = self._own_store()
+            manifest = self._own_store(force=force)
             if not force:
                 if manifest is not None and _is_of(self.store, manifest, plan):
                     return State.BUILT
@@ -168,7 +168,7 @@ class Site:
                     f"Something appeared at {self.store} during the build. The finished store is "
                     f"in {self.building}: move the other thing away and run the command again."
                 )
-            self._own_store()
+            self._own_store(force=force)
         for file in (self.plan, self.journal):
             file.unlink(missing_ok=True)
         for folder in (self.ingest, self.partial):
@@ -193,24 +193,55 @@ class Site:
             self.replaced.rename(self.store)
         self.discard(self.replaced)
 
-    def _own_store(self) -> Manifest | None:
-        """Seal of the existing store; None if it is damaged; refuse what is not a store."""
-        if not (self.store / MANIFEST_NAME).is_file():
-            raise BuildError(f"{self.store} is a folder but not a store. Name another place.")
+    def _own_store(self, *, force: bool) -> Manifest | None:
+        """Seal of the existing store; None if it is damaged, or newer and to be replaced.
+
+        Raises
+        ------
+        BuildError
+            It is not a store, or one that a newer version made.
+        """
         try:
             manifest = parse_manifest(self.store)
-        except StoreError:
+        except DamagedStoreError:
             return None
+        except NewerStoreError as error:
+            if force:
+                return None
+            raise BuildError(
+                f"{error} To keep it, name another place; --force replaces it once the new one is "
+                "sealed."
+            ) from None
+        except NotAStoreError:
+            raise BuildError(
+                f"{self.store} is a folder but not a store. Name another place."
+            ) from None
         return None if check_sizes(self.store, manifest) else manifest
+
+    def _unfinished_seal(self, *, force: bool) -> Manifest | None:
+        """Seal of a finished build that only lacks its name; None if it is to be discarded."""
+        try:
+            manifest = parse_manifest(self.building)
+        except DamagedStoreError:
+            return None
+        except NewerStoreError:
+            if force:
+                return None
+            raise BuildError(
+                f"{self.building} is a finished build of a newer version of hms-eeg, which gives "
+                "it its name when it runs the same command again. Or use --force to discard it."
+            ) from None
+        except NotAStoreError:
+            raise BuildError(
+                f"{self.building} is not a build of this program. Move it away."
+            ) from None
+        return None if check_sizes(self.building, manifest) else manifest
 
     def _unfinished(self, plan: Plan, *, force: bool) -> State:
         """Look at what is in the building folder; discard what cannot be resumed."""
         if (self.building / MANIFEST_NAME).is_file():
-            try:
-                manifest = parse_manifest(self.building)
-            except StoreError:
-                manifest = None
-            if manifest is not None and not check_sizes(self.building, manifest):
+            manifest = self._unfinished_seal(force=force)
+            if manifest is not None:
                 if _is_of(self.building, manifest, plan):
                     return State.SEALED
                 self._discard_other(force, "it is sealed and of another plan")

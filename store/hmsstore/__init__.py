@@ -26,6 +26,7 @@
 from hmsstore.errors import (
     DamagedStoreError,
     LeakingStoreError,
+    NewerStoreError,
     NotAStoreError,
     RequestError,
     SpecError,
@@ -63,6 +64,7 @@ __all__ = [
     "SPLITS",
     "DamagedStoreError",
     "LeakingStoreError",
+    "NewerStoreError",
     "NotAStoreError",
     "PatternClass",
     "RequestError",

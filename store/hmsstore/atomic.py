@@ -128,6 +128,11 @@ def remove_leftovers(folder: Path) -> None:
                 found.unlink(missing_ok=True)
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only what killed processes left unfinished."""
+    return all(LEFTOVER.fullmatch(path.name) for path in folder.iterdir())
+
+
 def sync(path: Path) -> None:
     """Force a file's content to disk, or a folder's entries, so that it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -4,6 +4,7 @@
 
     StoreError              everything below; its text says what, where and what to do
     |-- NotAStoreError      nothing is there, or something else is
+    |   `-- NewerStoreError a store that only a newer version of this package reads
     |-- UnsealedStoreError  a build that has not finished
     |-- DamagedStoreError   files are missing, cut short, changed or contradict each other
     |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
@@ -24,6 +25,13 @@ class StoreError(Exception):
 
 class NotAStoreError(StoreError):
     """There is no store at this path."""
+
+
+class NewerStoreError(NotAStoreError):
+    """A newer version of this package made the store, in a format that this one does not read.
+
+    It is a `NotAStoreError` since nothing in it can be relied on.
+    """
 
 
 class UnsealedStoreError(StoreError):

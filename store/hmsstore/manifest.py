@@ -13,7 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmsstore.errors import DamagedStoreError, NotAStoreError, UnsealedStoreError
+from hmsstore.errors import (
+    DamagedStoreError,
+    NewerStoreError,
+    NotAStoreError,
+    UnsealedStoreError,
+)
 from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION, READABLE
 
 MANIFEST_NAME = "MANIFEST.json"
@@ -89,7 +94,9 @@ def read_manifest(store: Path) -> Manifest:
     Raises
     ------
     NotAStoreError
-        There is no folder, or it holds no store of a version this package reads.
+        There is no folder, or it holds no store.
+    NewerStoreError
+        A newer version of this package made it.
     UnsealedStoreError
         The folder is an unfinished build.
     DamagedStoreError
@@ -134,7 +141,7 @@ def parse_manifest(folder: Path) -> Manifest:
     if name != FORMAT_NAME or version not in READABLE:
         newer = name == FORMAT_NAME and isinstance(version, int) and version > max(READABLE)
         help_ = "Upgrade hms-eeg" if newer else "Install the hms-eeg that wrote it"
-        raise NotAStoreError(
+        raise (NewerStoreError if newer else NotAStoreError)(
             f"{folder} is of format {name} version {version}; this package reads {FORMAT_NAME} "
             f"versions {' and '.join(map(str, READABLE))}. {help_}, or build the store again."
         )

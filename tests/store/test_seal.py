@@ -18,6 +18,7 @@ from hmsstore import (
     HMS,
     DamagedStoreError,
     LeakingStoreError,
+    NewerStoreError,
     NotAStoreError,
     Store,
     StoreError,
@@ -121,7 +122,7 @@ def test_a_format_version_to_come_is_refused_and_says_to_upgrade(copy: Path) -> 
     body["format_version"] = 3
     body["sha256"] = digest(body)
     (copy / MANIFEST_NAME).write_text(json.dumps(body))
-    with pytest.raises(NotAStoreError, match=r"version 3; .* versions 1 and 2\. Upgrade hms-eeg"):
+    with pytest.raises(NewerStoreError, match=r"version 3; .* versions 1 and 2\. Upgrade hms-eeg"):
         Store.open(copy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from hmsprep.errors import BuildError
 from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
+from hmsstore.manifest import MANIFEST_NAME, digest
 
 
 @pytest.fixture
@@ -102,6 +104,59 @@ def test_a_sealed_build_of_another_plan_is_discarded_only_by_force(
         run(other, path)
     assert run(other, path, force=True) is State.NEW
     assert Store.open(path).info["parameters"]["nan"] == "mean"
+
+
+def make_newer(path: Path, **changes: Any) -> None:
+    """Seal a store's manifest again, as a version to come would."""
+    body = json.loads((path / MANIFEST_NAME).read_text()) | {"format_version": 3} | changes
+    body.pop("sha256")
+    body["sha256"] = digest(body)
+    (path / MANIFEST_NAME).write_text(json.dumps(body))
+
+
+def test_a_store_of_a_newer_version_is_called_so_and_replaced_only_by_force(
+    dataset: Planned, path: Path
+) -> None:
+    sealed = tree_bytes(build_dataset(dataset, path).path)
+    make_newer(path)
+    newer = tree_bytes(path)
+    with pytest.raises(BuildError, match=r"version 3; .*Upgrade hms-eeg.*name another place"):
+        run(dataset, path)
+    assert tree_bytes(path) == newer
+    run(dataset, path, force=True)
+    assert tree_bytes(path) == sealed
+
+
+def test_a_finished_build_of_a_newer_version_is_discarded_only_by_force(
+    dataset: Planned, path: Path
+) -> None:
+    build_dataset(dataset, path)
+    building = beside(path, ".building")
+    path.rename(building)
+    make_newer(building)
+    newer = tree_bytes(building)
+    with pytest.raises(BuildError, match="is a finished build of a newer version of hms-eeg"):
+        run(dataset, path)
+    assert tree_bytes(building) == newer
+    assert run(dataset, path, force=True) is State.NEW
+
+
+def test_a_sealed_folder_of_another_format_is_not_touched_even_by_force(
+    dataset: Planned, path: Path
+) -> None:
+    build_dataset(dataset, path)
+    make_newer(path, format="photographs")
+    for place, message in (
+        (path, "is a folder but not a store"),
+        (beside(path, ".building"), "is not a build of this program"),
+    ):
+        if place != path:
+            path.rename(place)
+        before = tree_bytes(place)
+        for force in (False, True):
+            with pytest.raises(BuildError, match=message):
+                run(dataset, path, force=force)
+        assert tree_bytes(place) == before
 
 
 def test_a_link_is_followed_and_stays_a_link(dataset: Planned, path: Path) -> None:
