@@ -145,8 +145,7 @@ class Study:
         )
 
     def write(self, out: Path) -> None:
-        """Write the table into a folder in each of its forms."""
-        write_json(out / "study.json", self.to_json())
+        """Write the table into a folder in each of its forms, the one for programs last."""
         with whole_file(out / "study.md") as partial:
             partial.write_text(self.to_markdown())
         with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
@@ -163,3 +162,4 @@ class Study:
         page.table("", columns(), [row.cells() for row in self.rows])
         page.note(self.explanation())
         page.write(out / "study.html")
+        write_json(out / "study.json", self.to_json())

@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
-from hmsstore.atomic import remove_leftovers, whole_file
+from hmsstore.atomic import is_empty, remove_leftovers, whole_file
 from hmsstore.json_shapes import ShapeError
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
-from hmstrain.runs.checkpoint import find_checkpoint
-from hmstrain.runs.log import EVENTS, LOG
+from hmstrain.runs.checkpoint import find_checkpoint, read_description
+from hmstrain.runs.log import EVENTS, LOG, read_metrics
 from hmstrain.runs.outcome import Outcome, StoreId
 
 CONFIG, OUTCOME = "config.json", "metrics.json"
@@ -108,7 +108,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path} lies within the store, which is sealed: name another --out."
             )
-        if self.path.exists() and any(self.path.iterdir()):
+        if self.path.exists() and not is_empty(self.path):
             if not (self.path / CONFIG).is_file():
                 raise RunError(f"{self.path} is not empty and not a run. Name another --out.")
             if not resume:
@@ -121,6 +121,7 @@ class RunFolder:
             self._extend(config)
             return
         self.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.path)
         write_json(
             self.path / CONFIG,
             {
@@ -132,7 +133,10 @@ class RunFolder:
         )
 
     def can_resume(self) -> bool:
-        """Whether there is a checkpoint to resume from.
+        """Whether there is a checkpoint to resume from; else the run begins anew.
+
+        Earlier versions wrote the first `best` before the first `last`. A run that was stopped
+        between the two has nothing to resume from, and loses nothing when it begins anew.
 
         Raises
         ------
@@ -141,12 +145,22 @@ class RunFolder:
         """
         if find_checkpoint(self.last) is not None:
             return True
-        if self.last.exists() or self.best.exists():
+        if self.last.exists() or (self.best.exists() and not self._stopped_after_first_best()):
             raise RunError(
                 f"{self.last} is damaged: it holds no model.json. What is left of the run stays "
                 "as it is: name another --out."
             )
         return False
+
+    def _stopped_after_first_best(self) -> bool:
+        """Whether `best` is of the first validation, and nothing was logged since."""
+        step = read_description(self.best)["progress"]["step"]
+        log = self.path / LOG
+        lines = read_metrics(log) if log.is_file() else []
+        return bool(lines) and all(
+            line["step"] == step if line["event"] == "valid" else line["step"] <= step
+            for line in lines
+        )
 
     def _discard(self, before: set[str], made: list[Path]) -> None:
         """Remove what a run that got nowhere added to its folder, and what was made for it."""

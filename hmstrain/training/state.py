@@ -26,6 +26,7 @@ from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
     DESCRIPTION,
     TRAINING,
+    find_checkpoint,
     load_checkpoint,
     read_description,
     save_checkpoint,
@@ -88,6 +89,7 @@ class TrainingState:
         self.progress = Progress()
         self._before: dict[str, Any] = {}
         self._saved = time.monotonic()
+        self._best_is_due = False
         if resuming:
             described = read_description(folder.last)
             try:
@@ -95,8 +97,7 @@ class TrainingState:
                 self.normalisation = Normalisation.from_json(described["normalisation"])
             except (TypeError, KeyError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
-            if self.progress.best_step:
-                read_description(folder.best)  # refuses now what the end of the run would need
+            self._best_is_due = self._compare_best(described["progress"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
             try:
                 self.optimiser.load_state_dict(self._before["optimiser"])
@@ -175,11 +176,12 @@ class TrainingState:
             self.save(description, improved=False)
 
     def save(self, description: Mapping[str, Any], *, improved: bool) -> None:
-        """Write the checkpoint to resume from; the best one too if this is it."""
+        """Write the checkpoint to resume from; then the best one too if this is it.
+
+        In this order, since `best` can be made of `last`: see `complete`.
+        """
         assert self.schedule is not None
-        described = dict(description) | {"progress": asdict(self.progress)}
-        if improved:
-            save_checkpoint(self.folder.best, self.kept, described)
+        described = self._with_progress(description)
         training = {
             "stage": self.stage,
             "optimiser": self.optimiser.state_dict(),
@@ -189,4 +191,35 @@ class TrainingState:
         save_checkpoint(
             self.folder.last, self.network, described, average=self.average, training=training
         )
+        if improved:
+            save_checkpoint(self.folder.best, self.kept, described)
         self._saved = time.monotonic()
+
+    def complete(self, description: Mapping[str, Any]) -> None:
+        """Write the best checkpoint, if the run was stopped after `last` and before `best`."""
+        if self._best_is_due:
+            save_checkpoint(self.folder.best, self.kept, self._with_progress(description))
+            self._best_is_due = False
+
+    def _with_progress(self, description: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(description) | {"progress": asdict(self.progress)}
+
+    def _compare_best(self, of_last: Mapping[str, Any]) -> bool:
+        """Whether `best` is still to be made of `last`; refuses what the run's end would lack.
+
+        Earlier versions wrote `best` first, so it may be of a later step than `last`: then it
+        stands for what the steps in between came to, which are taken again.
+        """
+        progress, best = self.progress, self.folder.best
+        if not progress.best_step:
+            return False
+        of_itself = progress.best_step == progress.step
+        if of_itself and not best.exists() and find_checkpoint(best) is None:
+            return True
+        of_best = read_description(best)["progress"]
+        if of_best["step"] > progress.step:
+            for name in of_best:
+                if name.startswith("best_"):
+                    setattr(progress, name, of_best[name])
+            return False
+        return of_itself and of_best != of_last

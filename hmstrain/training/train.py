@@ -101,6 +101,7 @@ class Run:
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
         self.description = self.state.describe(store)
+        world.main_does(partial(self.state.complete, self.description))
         self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
         self.loader = make_loader(
             store,
