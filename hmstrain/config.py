@@ -133,6 +133,21 @@ class Config:
         0.0, 0, 100, "Alpha of the Beta distribution by which pairs of windows are mixed; 0: none."
     )
 
+    context: str = one_of(
+        "observed",
+        "filled",
+        meaning="What networks see around the part of a window that was recorded, if not all of it "
+        "was. observed: that part mirrored; filled: whatever the store holds there.",
+        before="filled",
+    )
+    context_dropout: float = within(
+        0.0,
+        0,
+        1,
+        "Chance of leaving out all around a window's judged seconds, in both signals, so that the "
+        "model learns to do without.",
+    )
+
     sample: str = one_of(
         "window",
         "votes",
@@ -212,6 +227,8 @@ class Config:
         rows = self.spectrogram_rows
         if len(rows) != 2 or not 0 <= rows[0] < rows[1] <= 300:
             _refuse("spectrogram_rows", "two numbers FIRST < STOP from 0 to 300", list(rows))
+        if self.context_dropout and self.context != "observed":
+            raise ConfigError("context_dropout needs context=observed: what is left is mirrored.")
         if any(epochs < 1 for epochs in self.extended):
             _refuse("extended", "numbers of epochs from 1", list(self.extended))
         if self.image_size and self.image_size < 16:

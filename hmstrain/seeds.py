@@ -35,6 +35,8 @@ class Stream(IntEnum):
     """Windows on which the two embeddings are matched, one of each patient."""
     NETWORK = 9
     """By step and process: what the network itself draws, such as dropout."""
+    CONTEXT = 10
+    """By step: windows of which only the judged seconds are left."""
 
 
 def sequence(seed: int, stream: Stream, *where: int) -> np.random.SeedSequence:

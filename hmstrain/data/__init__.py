@@ -2,6 +2,7 @@
 
 ::
 
+    observed.py a store and rows -> the observed run of each window; which can be judged
     rows.py     configuration and window table -> rows of each epoch, order, weights
     augment.py  seed and step -> the random draws of a batch
     steps.py    an epoch -> its steps, each with all that it draws

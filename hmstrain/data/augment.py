@@ -33,6 +33,8 @@ class Draws:
     """bool: exchange left and right."""
     kept_BP: Tensor
     """bool (B, 18): bipolar pairs that stay."""
+    alone_B: Tensor
+    """bool: leave out all around the judged seconds."""
     stripes: Tensor
     """float32 (B, 2, stripes, 2): start and width of stripes across frequency and across time."""
     noise: float
@@ -61,14 +63,16 @@ def draw(config: Config, step: int, count: int, world: World) -> Draws:
     stripes[..., 1] *= config.mask_size
     stripes[..., 0] *= 1 - stripes[..., 1]
     mix = float(rng.beta(config.mixup, config.mixup)) if config.mixup else 1.0
-    flip_B, swap_B, kept_BP, stripes_B = (
-        torch.from_numpy(world.own(values).copy()) for values in (flip, swap, kept, stripes)
+    alone = generator(config.seed, Stream.CONTEXT, step).random(count) < config.context_dropout
+    flip_B, swap_B, kept_BP, alone_B, stripes_B = (
+        torch.from_numpy(world.own(values).copy()) for values in (flip, swap, kept, alone, stripes)
     )
     partners = generator(config.seed, Stream.PARTNERS, step, world.rank)
     return Draws(
         flip_B=flip_B,
         swap_B=swap_B,
         kept_BP=kept_BP,
+        alone_B=alone_B,
         stripes=stripes_B,
         noise=config.noise,
         noise_seed=int(rng.integers(2**31)) + world.rank,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -23,10 +23,11 @@ from torch import Tensor
 
 from hmsstore import SIGNALS, Store
 from hmsstore.reading.shift import window_starts
+from hmstrain.data.observed import observed_runs
 from hmstrain.errors import DataError
 
 Batch = dict[str, Tensor]
-"""float16 (B, T, features) by signal, on the device."""
+"""float16 (B, T, features) by signal, on the device; int64 (B, 2) of `observed_runs`, if any."""
 ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
 
@@ -104,7 +105,7 @@ class MappedLoader:
         """Yield requests with their batches, each valid until the next one is asked for."""
         coming = iter(requests)
         free = deque(self.ring)
-        pending: deque[tuple[R, Future[None], _Slot]] = deque()
+        pending: deque[tuple[R, Future[Batch], _Slot]] = deque()
 
         def submit() -> None:
             for request in islice(coming, len(free)):
@@ -145,17 +146,19 @@ class MappedLoader:
         self.pool.shutdown(cancel_futures=True)
         self.ring = []
 
-    def _gather(self, request: Wanted, slot: _Slot) -> None:
+    def _gather(self, request: Wanted, slot: _Slot) -> Batch:
         if slot.copied is not None:
             slot.copied.synchronize()
         count = len(request.rows)
         out = {name: tensor[:count].numpy() for name, tensor in slot.tensors.items()}
         self.store.gather(request.rows, self.signals, out=out, shift=request.shift, clamp=True)
+        runs = observed_runs(self.store, request.rows, self.signals, request.shift)
+        batch = {name: tensor[:count] for name, tensor in slot.tensors.items()}
+        return batch | {name: torch.from_numpy(run) for name, run in runs.items()}
 
-    def _stage(self, request: R, gathered: Future[None], slot: _Slot) -> tuple[R, Batch, _Slot]:
+    def _stage(self, request: R, gathered: Future[Batch], slot: _Slot) -> tuple[R, Batch, _Slot]:
         """Wait for a gathered batch and start it on its way to the device."""
-        gathered.result()
-        host = {name: tensor[: len(request.rows)] for name, tensor in slot.tensors.items()}
+        host = gathered.result()
         if self.stream is None:
             if self.device.type == "cpu":
                 return request, host, slot
@@ -202,6 +205,9 @@ class ResidentLoader:
                 for window, first in zip(batch[name], starts[name].tolist(), strict=True):
                     number, row = divmod(first, shard_rows)
                     window.copy_(self.shards[name][number][row : row + signal.window_rows])
+            runs = observed_runs(self.store, request.rows, self.signals, request.shift)
+            for name, run in runs.items():
+                batch[name] = torch.from_numpy(run).to(self.device)
             self.waited_s += time.perf_counter() - start
             yield request, batch
 
@@ -210,6 +216,14 @@ class ResidentLoader:
         self.shards = {}
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def stored_batch(
+    store: Store, rows: NDArray[np.int64], signals: Sequence[str], device: torch.device
+) -> Batch:
+    """Read one batch at once, as a loader would give it."""
+    arrays = store.gather(rows, signals) | observed_runs(store, rows, signals)
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
 def make_loader(

@@ -24,6 +24,7 @@ from torch.nn import functional
 from hmsstore import HMS, PatternClass, Store
 from hmsstore.view import Importance
 from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
+from hmstrain.data.loader import stored_batch
 from hmstrain.errors import ModelError
 from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
 from hmstrain.runs.trained import Trained
@@ -90,8 +91,8 @@ def explain_window(
         Grad-CAM of a network without feature maps, an answer that is NaN or infinite, or captum is
         not installed.
     """
-    batch = store.gather([row], signal_names(trained.config))
-    stored = {name: torch.from_numpy(array).to(trained.device) for name, array in batch.items()}
+    rows = np.asarray([row], np.int64)
+    stored = stored_batch(store, rows, signal_names(trained.config), trained.device)
     prepare = trained.inputs(store)
     given = prepare(stored, None)
     seen = prepare.inputs

@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from hmsstore.schema import EEG
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -105,6 +107,20 @@ def make_input(name: str, config: Config) -> Input:
 def make_inputs(config: Config) -> dict[str, Input]:
     """Make the inputs of a run, by name."""
     return {name: make_input(name, config) for name in config.encoders}
+
+
+def spans(config: Config) -> dict[str, tuple[int, int]]:
+    """Tell which part of a window a run looks at, if it reads a signal at all.
+
+    Returns
+    -------
+    dict of (int, int)
+        By signal: the first row of its window, and the one after the last. Inputs are made of
+        these rows and nothing else.
+    """
+    used = round(config.eeg_seconds * EEG.row_rate_hz)
+    first = (EEG.window_rows - used) // 2
+    return {"eeg": (first, first + used), "spectrogram": config.spectrogram_rows}
 
 
 def signal_names(config: Config) -> tuple[str, ...]:

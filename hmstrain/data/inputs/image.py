@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from hmsstore.schema import SPECTROGRAM
-from hmstrain.data.augment import Draws, blank_stripes
+from hmstrain.data.augment import Draws, blank_stripes, where_B
 from hmstrain.data.inputs import Scale
-from hmstrain.data.inputs.physical import Physical
+from hmstrain.data.inputs.physical import Physical, seen_columns
+from hmstrain.data.loader import stored_batch
 from hmstrain.seeds import Stream, generator
 
 if TYPE_CHECKING:
@@ -43,15 +44,39 @@ def image_BCHW(image_BHW: Tensor, size: Sequence[int]) -> Tensor:
     return image.expand(-1, 3, -1, -1)
 
 
-def finish(image_BHW: Tensor, config: Config, draws: Draws | None) -> Tensor:
-    """Take each image's own level and contrast off if asked, and blank stripes as drawn."""
+def finish(
+    image_BHW: Tensor, config: Config, draws: Draws | None, seen_BW: Tensor | None = None
+) -> Tensor:
+    """Take each image's own level and contrast off if asked, and blank stripes as drawn.
+
+    `seen_BW` are the columns that level and contrast are measured on; by default, all.
+    """
     if config.standardise == "window":
-        centred = image_BHW - image_BHW.mean((1, 2), keepdim=True)
-        deviation = centred.square().mean((1, 2), keepdim=True).sqrt()
+        centred = image_BHW - image_mean(image_BHW, seen_BW)
+        deviation = image_mean(centred.square(), seen_BW).sqrt()
         image_BHW = centred / deviation.clamp_min(SMALLEST_DEVIATION)
     if draws is not None and config.mask:
         image_BHW = blank_stripes(image_BHW, draws.stripes)
     return image_BHW
+
+
+def image_mean(image_BHW: Tensor, seen_BW: Tensor | None) -> Tensor:
+    """Mean of an image over these columns, or all: (B, 1, 1)."""
+    mean_B11 = image_BHW.mean((1, 2), keepdim=True)
+    if seen_BW is None:
+        return mean_B11
+    of_seen_B11 = row_means(image_BHW, seen_BW).mean(1)[:, None, None]
+    return where_B(seen_BW.all(1), mean_B11, of_seen_B11)  # equal to the last bit where it can be
+
+
+def row_means(image_BHW: Tensor, seen_BW: Tensor | None) -> Tensor:
+    """Mean of each row of an image over these columns, or all: (B, H)."""
+    means_BH = image_BHW.mean(2)
+    if seen_BW is None:
+        return means_BH
+    share_BW = seen_BW / seen_BW.sum(1, keepdim=True)
+    of_seen_BH = (image_BHW * share_BW[:, None]).sum(2)
+    return where_B(seen_BW.all(1), means_BH, of_seen_BH)
 
 
 def measure_rows(
@@ -76,9 +101,15 @@ def measure_rows(
     drawn = generator(physical.config.seed, Stream.NORMALISATION).permutation(rows)[:MEASURED]
     total = torch.zeros(2, 1, dtype=torch.float64)
     for first in range(0, len(drawn), 16):
-        stored = physical.store.gather(drawn[first : first + 16], signal)[signal]
-        image = made(physical(signal, torch.from_numpy(stored).to(physical.device), None), None)
-        sums = torch.stack([image.mean(2).sum(0), image.square().mean(2).sum(0)])
+        part = drawn[first : first + 16]
+        batch = stored_batch(physical.store, part, (signal,), physical.device)
+        run_B2 = physical.run(signal, batch, None)
+        image = made(physical(signal, batch[signal], None, run_B2), None)
+        seen_BW = None
+        if run_B2 is not None:
+            seen_BW = seen_columns(run_B2, physical.rows(signal), image.shape[2], None)
+        means = (row_means(values, seen_BW) for values in (image, image.square()))
+        sums = torch.stack([each.sum(0) for each in means])
         total = total + sums.cpu().double()
     mean, square = total / len(drawn)
     std = (square - mean.square()).clamp_min(1e-6).sqrt()

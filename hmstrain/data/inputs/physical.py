@@ -1,10 +1,15 @@
 """A signal as stored -> in physical units, its sides and its time turned as drawn.
 
+Of a window that was not recorded from end to end, the *observed run* around its judged seconds is
+all that is used: what lies outside of it becomes that run mirrored, before anything is computed of
+it. Filters and transforms then see a signal without a step at the ends of what was recorded.
+
 Legend: B windows, T time, C channels or features.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +19,10 @@ from torch import Tensor
 
 from hmsstore import HMS, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
-from hmsstore.schema import EEG
+from hmsstore.observed import judged_rows
 from hmstrain.data.augment import Draws, where_B
+from hmstrain.data.inputs import spans
+from hmstrain.data.observed import run_key
 from hmstrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -41,20 +48,75 @@ class Physical:
     ) -> None:
         check_signals(store)
         self.config, self.store, self.device, self.mirror = config, store, device, mirror
-        used = round(config.eeg_seconds * EEG.row_rate_hz)
-        first = (EEG.window_rows - used) // 2
-        self.span = {"eeg": (first, first + used), "spectrogram": config.spectrogram_rows}
+        self.span = spans(config)
         self.scale = {name: on_device(*physical_scale(store, name), device) for name in self.span}
         self.swapped = {
             "eeg": torch.tensor(SWAPPED_CHANNELS, device=device),
             "spectrogram": torch.tensor(SWAPPED_FEATURES, device=device),
         }
 
-    def __call__(self, signal: str, stored_BTC: Tensor, draws: Draws | None) -> Tensor:
-        """EEG in microvolts or spectrogram in log power, its sides and its time turned as drawn."""
+    def rows(self, signal: str) -> int:
+        """How many rows of a signal's window are used."""
+        first, stop = self.span[signal]
+        return stop - first
+
+    def run(self, signal: str, batch: Mapping[str, Tensor], draws: Draws | None) -> Tensor | None:
+        """Find the observed run of each window, within the part of the signal that is used.
+
+        Where nothing of that part was observed, all of it stands for the run.
+
+        Parameters
+        ----------
+        batch : mapping of tensors
+            With the runs of `observed_runs`, if there are any.
+        draws : Draws, optional
+            Where they leave out what is around the judged seconds, only those are left.
+
+        Returns
+        -------
+        int64 (B, 2), optional
+            Its first row and the one after its last, counted from the first that is used. None:
+            all windows are used as they are stored.
+        """
+        run_B2 = batch.get(run_key(signal))
+        if self.config.context == "filled":
+            return None
+        if draws is not None and self.config.context_dropout:
+            run_B2 = self._alone(signal, run_B2, draws.alone_B)
+        if run_B2 is None:
+            return None
+        first, stop = self.span[signal]
+        run_B2 = (run_B2 - first).clamp(0, stop - first)
+        whole = torch.tensor([0, stop - first], device=run_B2.device)
+        return torch.where((run_B2[:, 0] < run_B2[:, 1])[:, None], run_B2, whole)
+
+    def _alone(self, signal: str, run_B2: Tensor | None, alone_B: Tensor) -> Tensor:
+        """Cut runs down to the judged seconds, where the draws say so."""
+        whole = self.store.spec.signals[signal].window_rows
+        if run_B2 is None:
+            run_B2 = torch.tensor([0, whole], device=alone_B.device).expand(len(alone_B), 2)
+        cut_B2 = run_B2.clamp(*judged_rows(self.store.spec, signal))
+        cut_B2 = torch.where((cut_B2[:, 0] < cut_B2[:, 1])[:, None], cut_B2, run_B2)
+        return where_B(alone_B, cut_B2, run_B2)
+
+    def __call__(
+        self, signal: str, stored_BTC: Tensor, draws: Draws | None, run_B2: Tensor | None = None
+    ) -> Tensor:
+        """EEG in microvolts or spectrogram in log power, its sides and its time turned as drawn.
+
+        Parameters
+        ----------
+        stored_BTC : float16 (B, T, C)
+            Whole windows.
+        run_B2 : int64 (B, 2), optional
+            What of them was observed, as `run` tells; the rest is that part mirrored.
+        """
         first, stop = self.span[signal]
         mean, std = self.scale[signal]
-        values_BTC = stored_BTC[:, first:stop].float() * std + mean
+        stored_BTC = stored_BTC[:, first:stop]
+        if run_B2 is not None:
+            stored_BTC = mirrored(stored_BTC, run_B2)
+        values_BTC = stored_BTC.float() * std + mean
         if self.mirror:
             values_BTC = values_BTC.index_select(2, self.swapped[signal])
         if draws is None:
@@ -63,6 +125,45 @@ class Physical:
             swapped = values_BTC.index_select(2, self.swapped[signal])
             values_BTC = where_B(draws.swap_B, swapped, values_BTC)
         return where_B(draws.flip_B, values_BTC.flip(1), values_BTC)
+
+
+def mirrored(values_BTC: Tensor, run_B2: Tensor) -> Tensor:
+    """Put the observed run, mirrored at its ends as often as it takes, around itself.
+
+    Parameters
+    ----------
+    values_BTC : tensor (B, T, C)
+    run_B2 : int64 (B, 2)
+        First row of each run, and the one after its last: one row at least.
+
+    Returns
+    -------
+    tensor (B, T, C)
+        The rows of a run stay as they are; at its end the last comes again, then the one before.
+    """
+    first_B1, length_B1 = run_B2[:, :1], run_B2[:, 1:] - run_B2[:, :1]
+    place_BT = (torch.arange(values_BTC.shape[1], device=run_B2.device) - first_B1).remainder(
+        2 * length_B1
+    )
+    row_BT = first_B1 + torch.minimum(place_BT, 2 * length_B1 - 1 - place_BT)
+    return torch.take_along_dim(values_BTC, row_BT[:, :, None], dim=1)
+
+
+def seen_columns(run_B2: Tensor, rows: int, columns: int, draws: Draws | None) -> Tensor:
+    """Tell which columns of an input, made of so many rows in time, are of the observed run.
+
+    Returns
+    -------
+    bool (B, W)
+        Whether the middle of a column lies in the run, with time turned as drawn; all, of a run
+        that is too short for the middle of any.
+    """
+    if draws is not None:
+        turned = rows - run_B2.flip(1)
+        run_B2 = where_B(draws.flip_B, turned, run_B2)
+    middle = (torch.arange(columns, device=run_B2.device) + 0.5) * (rows / columns)
+    seen_BW = (middle >= run_B2[:, :1]) & (middle < run_B2[:, 1:])
+    return seen_BW | ~seen_BW.any(1, keepdim=True)
 
 
 def check_signals(store: Store) -> None:

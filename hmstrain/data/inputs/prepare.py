@@ -22,7 +22,7 @@ from hmsstore import Store
 from hmstrain.data.augment import Draws, add_noise, mixed
 from hmstrain.data.inputs import INPUTS, Input, Scale, make_inputs
 from hmstrain.data.inputs.image import finish
-from hmstrain.data.inputs.physical import Physical, on_device
+from hmstrain.data.inputs.physical import Physical, on_device, seen_columns
 from hmstrain.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class NetworkInputs:
         Parameters
         ----------
         batch : dict of float16 tensors on the device
-            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), whichever the run reads.
+            'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), whichever the run reads; with the
+            observed runs, int64 (B, 2), of windows that were not recorded from end to end.
         draws : Draws, optional
             Augmentation; none for evaluation.
 
@@ -137,13 +138,25 @@ class NetworkInputs:
         dict of float32 tensors
             What each input of the run makes of them, under its key.
         """
-        physical = {name: self.physical(name, stored, draws) for name, stored in batch.items()}
-        return {
-            one.key: self._prepared(name, one, physical[INPUTS[name].signal], draws)
-            for name, one in self.inputs.items()
+        signals = dict.fromkeys(INPUTS[name].signal for name in self.inputs)
+        runs = {name: self.physical.run(name, batch, draws) for name in signals}
+        physical = {
+            name: self.physical(name, batch[name], draws, run_B2) for name, run_B2 in runs.items()
         }
+        found = {}
+        for name, one in self.inputs.items():
+            signal = INPUTS[name].signal
+            found[one.key] = self._prepared(name, one, physical[signal], draws, runs[signal])
+        return found
 
-    def _prepared(self, name: str, one: Input, physical_BTC: Tensor, draws: Draws | None) -> Tensor:
+    def _prepared(
+        self,
+        name: str,
+        one: Input,
+        physical_BTC: Tensor,
+        draws: Draws | None,
+        run_B2: Tensor | None,
+    ) -> Tensor:
         """One input, standardised, augmented and mixed."""
         kind = INPUTS[name]
         values = one(physical_BTC, draws)
@@ -151,7 +164,10 @@ class NetworkInputs:
             mean, std = self.scales[name]
             values = (values - mean[:, None]) / std[:, None]
         if kind.layout == "image":
-            values = finish(values, one.config, draws)
+            seen_BW = None
+            if run_B2 is not None:
+                seen_BW = seen_columns(run_B2, physical_BTC.shape[1], values.shape[2], draws)
+            values = finish(values, one.config, draws, seen_BW)
         if draws is None:
             return values
         if kind.layout != "microvolts":  # whose unit is not its own deviation

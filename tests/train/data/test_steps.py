@@ -22,6 +22,7 @@ DRAWN = Config(
     batch_size=7,
     swap=0.5,
     channel_dropout=0.3,
+    context_dropout=0.4,
     mask=2,
     noise=0.1,
     mixup=0.4,
@@ -38,7 +39,7 @@ def taken(store: Store, config: Config, world: World = ALONE, first: int = 0) ->
 
 def drawn_of(step: Step) -> dict[str, Any]:
     """What does not depend on how a batch is shared out, window by window."""
-    found = {name: getattr(step.draws, f"{name}_B") for name in ("flip", "swap")}
+    found = {name: getattr(step.draws, f"{name}_B") for name in ("flip", "swap", "alone")}
     found |= {"kept": step.draws.kept_BP, "stripes": step.draws.stripes}
     return found | {"rows": step.rows, "shift": step.shift}
 
