@@ -10,4 +10,5 @@
     dataset.py  rows of a store -> a plain torch Dataset, for a training loop of your own
     eeg.py      referential EEG in microvolts -> what networks see of it
     inputs/     what networks can see of a window, by name: `INPUTS`
+    context.py  runs and rows of a store -> how much of what they look at was observed
 """

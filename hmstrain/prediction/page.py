@@ -26,6 +26,8 @@ LINE_S = 6 * 3600
 STEPS_S = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Between times that are written below."""
 MOST_EPISODES = 100
+MISSING = ("black", "#999999")
+"""Of the lines above windows that lack part of their spectrogram, and of their EEG."""
 
 
 def class_colours(spec: Spec) -> list[str]:
@@ -48,8 +50,11 @@ def draw_timeline(timeline: Timeline) -> Figure:
             Patch(color=colour, label=title)
             for colour, title in zip(class_colours(timeline.spec), titles, strict=True)
         ]
-        + [Line2D([], [], color="black", lw=3, label="lacks part of its ten minutes")],
-        loc="outside upper center", ncols=len(titles) + 1, fontsize=9, frameon=False,
+        + [
+            Line2D([], [], color=colour, lw=3, label=label)
+            for colour, label in zip(MISSING, _missing_labels(timeline.spec), strict=True)
+        ],
+        loc="outside upper center", ncols=len(titles) + 2, fontsize=9, frameon=False,
     )  # fmt: skip
     return figure
 
@@ -58,7 +63,7 @@ def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) ->
     edges = timeline.edges_s
     inside = np.flatnonzero((edges[1:] > begin_s) & (edges[:-1] < stop_s))
     axes.set_xlim(begin_s, stop_s)
-    axes.set_ylim(0, 1.08)
+    axes.set_ylim(0, 1.13)
     axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"], fontsize=8)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
     step = next((one for one in STEPS_S if (stop_s - begin_s) / one <= 13), STEPS_S[-1])
@@ -74,10 +79,18 @@ def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) ->
         above = top + np.append(values, values[-1])
         axes.fill_between(at, top, above, step="post", color=colour, lw=0)
         top = above
-    part = np.where(timeline.missing[inside] > 0, 1.04, np.nan)
-    axes.step(
-        at, np.append(part, part[-1]), where="post", color="black", lw=3, solid_capstyle="butt"
-    )
+    for height, colour, missing in zip(
+        (1.04, 1.09), MISSING, (timeline.missing, timeline.eeg_missing), strict=True
+    ):
+        part = np.where(missing[inside] > 0, height, np.nan)
+        axes.step(
+            at, np.append(part, part[-1]), where="post", color=colour, lw=3, solid_capstyle="butt"
+        )
+
+
+def _missing_labels(spec: Spec) -> tuple[str, str]:
+    """What the lines above windows say, of the spectrogram and of the EEG."""
+    return "lacks part of its ten minutes", f"lacks part of its {spec.eeg.window_s:g} s of EEG"
 
 
 def clock(seconds: float) -> str:
@@ -105,7 +118,9 @@ def make_page(timeline: Timeline, about: dict[str, str]) -> Page:
         f"Probabilities of the {len(spec.classes)} classes, stacked; each is of the "
         f"{spec.judged_s:g} seconds around its time. "
         "Under a black line the recording does not hold all of the ten minutes that the model sees "
-        "as a spectrogram, so it is less sure than it says.",
+        f"as a spectrogram, under a grey one not all of the {spec.eeg.window_s:g} seconds of EEG, "
+        "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
+        f"{spec.judged_s:g} seconds was not recorded.",
     )
     episodes = timeline.episodes()
     counts = [sum(one.code == code for one in episodes) for code in range(len(spec.classes))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -38,23 +39,28 @@ def write_windows(
 def write_timeline(path: Path, timeline: Timeline) -> None:
     """Write probabilities over the seconds of a recording.
 
-    `spectrogram_missing` is the share of the ten minutes around that the recording does not have.
+    `spectrogram_missing` is the share of the ten minutes around that the recording does not have,
+    `eeg_missing` that of the window's EEG. Where too little of the judged seconds was recorded the
+    cells of probabilities are empty.
     """
     edges = timeline.edges_s
     keys = timeline.spec.class_keys
-    answers = [keys[code] for code in timeline.prediction.argmax(axis=1)]
+    answers = ["" if code < 0 else keys[code] for code in timeline.codes.tolist()]
     lines = (
-        (f"{start:.3f}", f"{stop:.3f}", *map(_number, probability), answer, f"{missing:.3f}")
+        (f"{start:.3f}", f"{stop:.3f}", *map(_number, probability), answer, *missing)
         for start, stop, probability, answer, missing in zip(
             edges[:-1],
             edges[1:],
             timeline.prediction.tolist(),
             answers,
-            timeline.missing.tolist(),
+            [
+                (f"{spectrogram:.3f}", f"{eeg:.3f}")
+                for spectrogram, eeg in zip(timeline.missing, timeline.eeg_missing, strict=True)
+            ],
             strict=True,
         )
     )
-    header = ("start_s", "stop_s", *keys, "predicted", "spectrogram_missing")
+    header = ("start_s", "stop_s", *keys, "predicted", "spectrogram_missing", "eeg_missing")
     write_csv(path, header, lines)
 
 
@@ -67,4 +73,5 @@ def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object
 
 
 def _number(value: float) -> str:
-    return f"{value:.6f}"
+    """Six decimals; nothing where there is no probability."""
+    return "" if isnan(value) else f"{value:.6f}"

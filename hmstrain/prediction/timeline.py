@@ -45,11 +45,19 @@ class Timeline:
     centre_s: NDArray[np.float64]
     """(N,) middle of each window's judged seconds, ascending."""
     prediction: NDArray[np.float64]
-    """(N, K)"""
+    """(N, K); NaN where too little of the judged seconds was recorded."""
     missing: NDArray[np.float64]
     """(N,) share of each window's spectrogram that is not of the recording."""
+    eeg_missing: NDArray[np.float64]
+    """(N,) share of each window's EEG that was not recorded."""
     spec: Spec = HMS
     """Whose K classes these are, and how many seconds each probability is of."""
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """(N,) position of the most probable class; -1 where there is no probability."""
+        known = np.isfinite(self.prediction).all(axis=1)
+        return np.where(known, self.prediction.argmax(axis=1), -1)
 
     @property
     def edges_s(self) -> NDArray[np.float64]:
@@ -68,13 +76,13 @@ class Timeline:
 
     def episodes(self) -> list[Episode]:
         """Stretches where a pattern, not the background, is the most probable, in order."""
-        codes = self.prediction.argmax(axis=1)
+        codes = self.codes
         edges = self.edges_s
         changes = np.flatnonzero(np.diff(codes)) + 1
         found = []
         for part in np.split(np.arange(len(codes)), changes):
             code = int(codes[part[0]])
-            if code != self.spec.background_code:
+            if code not in (-1, self.spec.background_code):
                 values = self.prediction[part, code]
                 found.append(
                     Episode(
@@ -89,10 +97,11 @@ class Timeline:
         return found
 
     def burden(self) -> dict[str, float]:
-        """Share of the time for which each class is the most probable."""
-        lengths = np.diff(self.edges_s)
-        codes = self.prediction.argmax(axis=1)
-        share = np.bincount(codes, lengths, minlength=len(self.spec.classes)) / lengths.sum()
+        """Share of the time with probabilities for which each class is the most probable."""
+        known = self.codes >= 0
+        lengths = np.diff(self.edges_s)[known]
+        share = np.bincount(self.codes[known], lengths, minlength=len(self.spec.classes))
+        share = share / max(lengths.sum(), np.finfo(float).tiny)
         return dict(zip(self.spec.class_keys, share.tolist(), strict=True))
 
 
@@ -120,9 +129,18 @@ def make_timeline(
     begins = np.asarray([starts[eeg] for eeg in ids[rows].tolist()]) + windows["eeg_offset_s"][rows]
     order = np.argsort(begins, kind="stable")
     centre_s = begins[order] + spec.judged_from_s + spec.judged_s / 2
-    missing = windows["spectrogram_nan_fraction"][rows][order].astype(np.float64)
+    missing, eeg_missing = (
+        windows[f"{name}_nan_fraction"][rows][order].astype(np.float64)
+        for name in ("spectrogram", "eeg")
+    )
     return Timeline(
-        recording.file, recording.seconds, centre_s, prediction[rows][order], missing, spec
+        recording.file,
+        recording.seconds,
+        centre_s,
+        prediction[rows][order],
+        missing,
+        eeg_missing,
+        spec,
     )
 
 

@@ -21,6 +21,8 @@ OUT_OF_FOLD = "out_of_fold.npz"
 ARRAYS = ("identity", "row", "prediction")
 COLUMNS = ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
 """What else identifies a window in a file."""
+OBSERVED = "observed"
+"""Share of what the model looks at that was observed; files of earlier versions lack it."""
 WORDS = {
     TESTED: "test windows",
     OUT_OF_FOLD: "training windows, each by the network that held its fold out",
@@ -34,16 +36,26 @@ class Predicted:
     rows: NDArray[np.int64]
     prediction: NDArray[np.float64]
     """(rows, K)"""
+    observed: NDArray[np.float64]
+    """(rows,) share of what the model looks at that was observed; NaN: not known."""
     what: str
     """Which windows these are, in words."""
 
 
 def write_predictions(
-    path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
+    path: Path,
+    store: Store,
+    rows: NDArray[np.int64],
+    prediction: NDArray[np.float64],
+    observed: NDArray[np.float64] | None = None,
 ) -> None:
-    """Write probabilities with what identifies each window, and the store's identity."""
+    """Write probabilities with what identifies each window, and the store's identity.
+
+    `observed` is the share of what the model looks at that was observed: `Context.observed`.
+    """
     table = store.windows
-    columns: dict[str, Any] = {name: table[name][rows] for name in COLUMNS}
+    observed = np.full(len(rows), np.nan) if observed is None else observed
+    columns: dict[str, Any] = {name: table[name][rows] for name in COLUMNS} | {OBSERVED: observed}
     identity = np.asarray(store.identity)
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez(file, row=rows, prediction=prediction, identity=identity, **columns)
@@ -74,7 +86,7 @@ def read_file(path: Path, store: Store) -> Predicted:
     classes = len(store.spec.classes)
     if (rows >= len(store)).any() or prediction.shape[1] != classes:
         raise RunError(f"{path} is damaged: its rows do not fit the store.")
-    return Predicted(rows, prediction, WORDS[path.name])
+    return Predicted(rows, prediction, found[OBSERVED], WORDS[path.name])
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -88,6 +100,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file, np.load(file) as opened:
             found = {name: opened[name] for name in (*ARRAYS, *COLUMNS)}
+            unknown = np.full(len(found["row"]), np.nan)
+            found[OBSERVED] = opened.get(OBSERVED, unknown)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
     prediction = found["prediction"]

@@ -12,6 +12,7 @@ from torch import nn
 from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
+from hmstrain.data.context import by_context
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
 from hmstrain.runs.outcome import Alignment, Constant, Scores
@@ -72,6 +73,22 @@ def final_test(
         None if matched is None else Alignment.from_json(matched),
         prediction,
     )
+
+
+def scores_by_context(
+    store: Store, rows: Rows, prediction: Floats, observed: Floats
+) -> dict[str, Scores]:
+    """Score windows with full and with partial context by themselves; nothing if all are full.
+
+    Parameters
+    ----------
+    observed : float64 (N,)
+        Share of what the model looks at that was observed, of each row.
+    """
+    return {
+        name: scores(store, rows[places], prediction[places])
+        for name, places in by_context(observed).items()
+    }
 
 
 def constant(store: Store, rows: Rows, prediction: Floats) -> Constant:

@@ -180,7 +180,8 @@ def _together(
     order = np.argsort(np.concatenate([one.rows for one in held_out]))
     rows = np.concatenate([one.rows for one in held_out])[order]
     prediction = np.concatenate([one.prediction for one in held_out])[order]
-    write_predictions(folder.path / OUT_OF_FOLD, store, rows, prediction)
+    observed = np.concatenate([one.observed for one in held_out])[order]
+    write_predictions(folder.path / OUT_OF_FOLD, store, rows, prediction, observed)
     outcome = Outcome(
         store=found[0].store,
         versions=versions(),
@@ -195,7 +196,8 @@ def _together(
         return outcome
     tested = [read_file(folder.path / f"fold{n}" / TESTED, store) for n in range(len(found))]
     averaged = np.mean([one.prediction for one in tested], axis=0)
-    write_predictions(folder.path / TESTED, store, tested[0].rows, averaged)
+    first = tested[0]
+    write_predictions(folder.path / TESTED, store, first.rows, averaged, first.observed)
     return replace(
         outcome,
         test=scores(store, tested[0].rows, averaged),

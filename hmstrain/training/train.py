@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.data.context import context_of
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Batch, make_loader
@@ -261,7 +262,9 @@ class Run:
 
     def _write(self, name: str, rows: NDArray[np.int64], prediction: NDArray[np.float64]) -> None:
         if self.world.main:
-            write_predictions(self.folder.path / name, self.store, rows, prediction)
+            observed = context_of([self.config], self.store, rows).observed
+            path = self.folder.path / name
+            write_predictions(path, self.store, rows, prediction, observed)
 
     def close(self) -> None:
         """Close the log and let go of the loader."""

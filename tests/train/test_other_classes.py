@@ -202,7 +202,7 @@ def test_a_timeline_takes_classes_background_and_judged_seconds_from_the_spec(
     spec = replace(WARD, judged_s=4.0)
     codes = [0, 1, 1, 0, 2]
     centre = 25 + 10 * np.arange(5.0)
-    found = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), spec)
+    found = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), np.zeros(5), spec)
     assert [(one.start_s, one.stop_s, one.title) for one in found.episodes()] == [
         (30, 50, "Burst suppression 1.00"),
         (60, 67, "Spikes 1.00"),
@@ -219,5 +219,5 @@ def test_a_timeline_takes_classes_background_and_judged_seconds_from_the_spec(
         "quiet", "burst", "burst", "quiet", "spikes",
     ]  # fmt: skip
     everything = replace(WARD, background=None)
-    whole = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), everything)
+    whole = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), np.zeros(5), everything)
     assert [one.code for one in whole.episodes()] == [0, 1, 0, 2]

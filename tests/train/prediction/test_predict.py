@@ -33,6 +33,7 @@ from hmstrain.prediction.ensemble import (
     mixture_weights,
     predict_rows,
 )
+from hmstrain.prediction.page import draw_timeline
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.submission import read_order, write_submission
 from hmstrain.prediction.tables import write_timeline
@@ -438,7 +439,8 @@ def timeline(codes: list[int], step: float = 10.0) -> Timeline:
     """One window each `step` seconds, its class sure."""
     centre = 25 + step * np.arange(len(codes))
     prediction = 0.5 * np.eye(6)[codes] + 0.5 / 6
-    return Timeline("x.edf", centre[-1] + 25, centre, prediction, np.zeros(len(codes)))
+    whole = np.zeros(len(codes))
+    return Timeline("x.edf", centre[-1] + 25, centre, prediction, whole, whole.copy())
 
 
 def test_episodes_are_stretches_of_one_pattern() -> None:
@@ -461,12 +463,49 @@ def test_windows_of_pieces_come_in_the_recordings_order() -> None:
     windows = {
         "eeg_id": np.asarray([3, 7, 7, 9]), "eeg_offset_s": np.asarray([275.0, 10.0, 0.0, 5.0]),
         "spectrogram_nan_fraction": np.asarray([0, 0.5, 0.25, 0], np.float32),
+        "eeg_nan_fraction": np.asarray([0.75, 0, 0, 0], np.float32),
     }  # fmt: skip
     prediction = np.eye(6)[[0, 1, 2, 3]]
     found = make_timeline(recording, windows, prediction)
     assert found.centre_s.tolist() == [25, 35, 3300]
     assert found.prediction.argmax(axis=1).tolist() == [2, 1, 0]
     assert found.missing.tolist() == [0.25, 0.5, 0]
+    assert found.eeg_missing.tolist() == [0, 0, 0.75]
+
+
+def test_where_there_is_no_probability_there_is_no_pattern(tmp_path: Path) -> None:
+    found = timeline([0, 0, 0, 1, 5])
+    found.prediction[1] = np.nan
+    found.eeg_missing[1:3] = (0.9, 0.1)
+    assert found.codes.tolist() == [0, -1, 0, 1, 5]
+    assert [(one.start_s, one.stop_s) for one in found.episodes()] == [(20, 30), (40, 50), (50, 60)]
+    share = found.burden()
+    assert share["seizure"] == pytest.approx(0.5)
+    assert sum(share.values()) == pytest.approx(1)
+    write_timeline(tmp_path / "a.csv", found)
+    with (tmp_path / "a.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [line["predicted"] for line in lines] == ["seizure", "", "seizure", "lpd", "other"]
+    assert [lines[1][name] for name in CLASSES] == [""] * 6
+    assert [line["eeg_missing"] for line in lines] == ["0.000", "0.900", "0.100", "0.000", "0.000"]
+    write_annotations(found, tmp_path / "a.edf")
+    assert len(edfio.read_edf(tmp_path / "a.edf").annotations) == 4
+    found.prediction[:] = np.nan
+    assert found.episodes() == []
+    assert set(found.burden().values()) == {0.0}
+
+
+def test_lines_mark_what_is_missing_of_either_signal() -> None:
+    found = timeline([0, 1, 5])
+    found.missing[0], found.eeg_missing[2] = 0.5, 0.2
+    found.prediction[1] = np.nan
+    figure = draw_timeline(found)
+    spectrogram, eeg = figure.axes[0].lines
+    assert np.isfinite(spectrogram.get_ydata()).tolist() == [True, False, False, False]
+    assert np.isfinite(eeg.get_ydata()).tolist() == [False, False, True, True]
+    assert spectrogram.get_color() != eeg.get_color()
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[-2:] == ["lacks part of its ten minutes", "lacks part of its 50 s of EEG"]
 
 
 def test_annotations_and_tables_hold_when_there_is_nothing(tmp_path: Path) -> None:

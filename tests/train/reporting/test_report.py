@@ -51,7 +51,9 @@ def test_the_worst_windows_are_of_different_eegs(store: Store) -> None:
     prediction = np.full((len(rows), 6), 0.1)
     prediction[:, 2] = 0.5
     divergence = kl_rows(store.windows["target"][rows], prediction)
-    hardest, confident = worst(store, Predicted(rows, prediction, "windows"), divergence)
+    hardest, confident = worst(
+        store, Predicted(rows, prediction, np.ones(len(rows)), "windows"), divergence
+    )
     eegs = store.windows["eeg_id"][rows]
     chosen = hardest + confident
     assert len(set(eegs[chosen].tolist())) == len(chosen)
