@@ -1,10 +1,13 @@
-"""Predictions -> scores; a run on another store.
+"""Predictions -> scores, differences and their intervals; a run on another store.
 
 ::
 
-    bootstrap.py  sums of patients -> intervals, differences and tests
-    formulas.py   targets, probabilities and counts -> KL divergence, recall, F1, calibration error
-    metrics.py    judged windows -> every score that is reported: `SCORES`
-    scores.py     a network at some step -> its validation and test scores
-    score_run.py  a finished run and any store -> its scores there: `hmstrain.test`
+    bootstrap.py    sums of patients -> intervals, differences and tests
+    formulas.py     targets, probabilities and counts -> KL, recall, F1, calibration error
+    metrics.py      judged windows -> every score that is reported: `SCORES`
+    experts.py      votes -> what a single rater is worth, and a model beside him
+    scores.py       a network at some step -> its validation and test scores
+    score_run.py    a finished run and any store -> its scores there: `hmstrain.test`
+    answers/        predictions of anyone and their votes -> the same rows of all
+    comparison.py   the same rows of several models -> which is better: `hmstrain.compare`
 """

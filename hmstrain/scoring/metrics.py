@@ -363,9 +363,9 @@ def _intervals(
     names, group = np.unique(judged.patient, return_inverse=True)
     if len(names) < 2:
         return dict.fromkeys(score.key for score in shown)
-    parts = [score.parts(judged) for score in shown]
-    sums = resampled_sums(group_sums(np.hstack(parts), group, len(names)), seed=seed)
-    edges = np.cumsum([0, *(part.shape[1] for part in parts)])
+    grouped = [group_sums(score.parts(judged), group, len(names)) for score in shown]
+    sums = resampled_sums(np.hstack(grouped), seed=seed)
+    edges = np.cumsum([0, *(part.shape[1] for part in grouped)])
     return {
         score.key: percentiles(score.value(sums[:, first:last]))
         for score, first, last in zip(shown, edges[:-1], edges[1:], strict=True)

@@ -1,0 +1,254 @@
+"""A file or a run -> one model's probabilities by id."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import HMS
+from hmstrain.errors import DataError, RunError
+from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_arrays
+from hmstrain.scoring.answers import columns as named
+from hmstrain.scoring.answers.tables import ZIP, Table, read_table
+from hmstrain.scoring.answers.truth import Votes, votes_of
+from hmstrain.scoring.formulas import Floats
+from hmstrain.words import plural
+
+PREDICTED = ("predictions.csv", "predictions.json")
+"""What a folder of predictions or of a blend holds: the first is read."""
+CONFIG, OUTCOME = "config.json", "metrics.json"
+"""What a run's folder holds; the module that writes them is heavy, and only runs need it."""
+SPLITS = {"test": TESTED, "valid": OUT_OF_FOLD}
+"""Files of a run: of its test windows; of those that its networks' folds held out."""
+ROUNDED = 1e-3
+"""Probabilities that sum to 1 within this much are scaled: they were rounded when written."""
+OF_A_SEED = re.compile(r"[-_.]?seed[-_]?\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's probabilities, and whatever its file says of the rows."""
+
+    name: str
+    path: Path
+    ids: dict[str, NDArray[Any]]
+    prediction: Floats
+    """(N, K), each row a distribution."""
+    class_keys: tuple[str, ...] = HMS.class_keys
+    votes: Votes | None = None
+    patient: NDArray[Any] | None = None
+    config: Mapping[str, Any] | None = None
+    """Of the run that they are of, if that is known."""
+    identity: str | None = None
+    """Of the store that they are of."""
+    split: str | None = None
+    """'test', or 'valid': predicted by networks that held their fold out."""
+    whole: bool = True
+    """Whether whoever predicts with the model's run gives these very probabilities: not so out of
+    fold, where one network of several gave each."""
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, rows: NDArray[np.int64]) -> Answers:
+        """Some of the rows."""
+        votes = self.votes
+        return replace(
+            self,
+            ids={name: values[rows] for name, values in self.ids.items()},
+            prediction=self.prediction[rows],
+            votes=None if votes is None else Votes(votes.shares[rows], votes.counts[rows]),
+            patient=None if self.patient is None else self.patient[rows],
+        )
+
+    @property
+    def without_seed(self) -> str:
+        """The model's name without its seed."""
+        return OF_A_SEED.sub("", self.name) or self.name
+
+    @property
+    def model(self) -> str:
+        """Equal for two seeds of one model: by a run's settings, else by the name."""
+        if self.config is None:
+            return self.without_seed
+        return json.dumps({**self.config, "seed": None}, sort_keys=True)
+
+
+def read_answers(
+    path: Path | str,
+    *,
+    class_keys: Sequence[str] = HMS.class_keys,
+    split: str | None = None,
+    more: Sequence[str] = (),
+    scale: bool = False,
+) -> Answers:
+    """Read the probabilities of a run, a folder of predictions, or a file.
+
+    Parameters
+    ----------
+    path : path
+        A finished run; what `hmstrain predict` or `blend` wrote; `.npz` of a run; CSV or parquet.
+    class_keys : sequence of str
+        Names of the K classes.
+    split : str, optional
+        Of a run: 'test' or 'valid'. By default the first that it has.
+    more : sequence of str
+        Further columns that identify rows or patients.
+    scale : bool
+        Scale rows to sum to 1, whatever they sum to.
+
+    Raises
+    ------
+    RunError
+        A run is not finished, or has no such predictions.
+    DataError
+        The file cannot be read, or holds something other than probabilities.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path} does not exist: expected a file of predictions or a run.")
+    if (path / CONFIG).is_file():
+        return _of_run(path, class_keys, split)
+    if path.is_dir() and all((path / name).is_file() for name in PREDICTED):
+        found = _of_table(path / PREDICTED[0], class_keys, more, scale)
+        return replace(found, name=path.resolve().name)
+    if path.is_file() and path.open("rb").read(4) == ZIP:
+        return _of_arrays(path, class_keys)
+    return _of_table(path, class_keys, more, scale)
+
+
+def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers:
+    from hmstrain.runs.folder import RunFolder
+
+    folder = RunFolder(path)
+    if not folder.finished:
+        raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+    outcome = folder.outcome()
+    there = [key for key, name in SPLITS.items() if (folder.path / name).is_file()]
+    if split is not None and split not in SPLITS:
+        raise RunError(f"--split {split}: expected one of {', '.join(SPLITS)}.")
+    if not there or (split is not None and split not in there):
+        what = {"test": "test windows", "valid": "windows out of fold", None: "its windows"}[split]
+        how = "train it with --fold all" if split == "valid" else "test it with hmstrain test"
+        raise RunError(f"{folder.path} has no predictions of {what}: {how}.")
+    split = split or there[0]
+    found = _of_arrays(folder.path / SPLITS[split], class_keys)
+    notes = list(found.notes)
+    if outcome.leaks:
+        notes.append(f"{folder.path}: patients leak between training and test.")
+    if split == "valid" and outcome.validation_leaks:
+        notes.append(f"{folder.path}: its held-out fold changed, so validation leaks patients.")
+    return replace(found, name=folder.path.resolve().name, notes=notes)
+
+
+def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
+    found = read_arrays(path)
+    prediction = found["prediction"].astype(np.float64)
+    if prediction.shape[1] != len(class_keys):
+        raise DataError(
+            f"{path}: expected probabilities of {plural(len(class_keys), 'class', 'classes')} "
+            f"({', '.join(class_keys)}), got {prediction.shape[1]}."
+        )
+    votes = found["votes"].astype(np.float64)
+    counts = votes.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = np.where(counts[:, None] > 0, votes / counts[:, None], np.nan)
+    ids = {name: found[name].astype(np.int64) for name in named.IDS}
+    of_run = (path.parent / CONFIG).is_file() and (path.parent / OUTCOME).is_file()
+    split = {name: split for split, name in SPLITS.items()}.get(path.name) if of_run else None
+    return Answers(
+        name=path.stem,
+        path=path,
+        ids={name: values for name, values in ids.items() if (values >= 0).all()},
+        prediction=prediction,
+        class_keys=tuple(class_keys),
+        votes=Votes(shares, counts),
+        patient=found["patient_id"],
+        config=_config(path.parent) if of_run else None,
+        identity=str(found["identity"]),
+        split=split,
+        whole=split != "valid",
+    )
+
+
+def _config(folder: Path) -> Mapping[str, Any]:
+    from hmstrain.runs.folder import RunFolder
+
+    return RunFolder(folder).config().to_json()
+
+
+def _of_table(path: Path, class_keys: Sequence[str], more: Sequence[str], scale: bool) -> Answers:
+    table = read_table(path, partial(named.is_wanted, class_keys=class_keys, more=more))
+    for name in more:
+        if name not in table:
+            raise DataError(
+                f"{path} has no column {name!r}: it has {', '.join(table.header[:12])}."
+            )
+    columns, votes = named.probabilities_and_votes(path, table.header, class_keys)
+    if not len(table):
+        raise DataError(f"{path} has no rows.")
+    prediction = np.column_stack([table.numbers(name) for name in columns])
+    notes: list[str] = []
+    rows = np.flatnonzero(~np.isnan(prediction).all(axis=1))
+    if len(rows) < len(table):
+        notes.append(f"{path}: {plural(len(table) - len(rows), 'row')} without an answer left out.")
+    prediction[rows] = _distributions(path, table, prediction[rows], rows, notes, scale=scale)
+    names = dict.fromkeys([*more, *named.IDS])
+    found = Answers(
+        name=path.stem,
+        path=path,
+        ids={name: table.ids(name) for name in names if name in table},
+        prediction=prediction,
+        class_keys=tuple(class_keys),
+        votes=None if votes is None else votes_of(path, table, votes),
+        patient=table.ids(named.PATIENT) if named.PATIENT in table else None,
+        notes=notes,
+    )
+    return found if len(rows) == len(table) else found.take(rows)
+
+
+def _distributions(
+    path: Path,
+    table: Table,
+    q: Floats,
+    rows: NDArray[np.int64],
+    notes: list[str],
+    *,
+    scale: bool,
+) -> Floats:
+    """Refuse what is not a distribution; scale what was rounded."""
+
+    def refuse(bad: NDArray[np.bool_], what: str, do: str) -> None:
+        if bad.any():
+            first = int(np.flatnonzero(bad)[0])
+            values = ", ".join(f"{value:g}" for value in q[first])
+            of = "1 row has" if bad.sum() == 1 else f"{bad.sum():,} of {len(q):,} rows have"
+            raise DataError(
+                f"{path}: {of} {what}, the first is row {rows[first] + table.first_line} "
+                f"({values}). {do}"
+            )
+
+    refuse(
+        np.asarray(~np.isfinite(q).all(axis=1)),
+        "probabilities that are missing or infinite",
+        "Put them right, or leave all of such a row empty to have it left out.",
+    )
+    logits = "If these are logits, save their softmax."
+    refuse(np.asarray((q < 0).any(axis=1)), "probabilities below 0", logits)
+    sums = q.sum(axis=1)
+    refuse(sums == 0, "probabilities that are all 0", "Leave such a row empty to have it left out.")
+    if not scale:
+        off = np.abs(sums - 1) > ROUNDED
+        do = "Add --scale to scale each row to 1, or save probabilities that do."
+        refuse(off, "probabilities that do not sum to 1", do)
+    odd = int((np.abs(sums - 1) > (ROUNDED if scale else 1e-6)).sum())
+    if odd:
+        notes.append(f"{path}: {plural(odd, 'row')} scaled to sum to 1.")
+    scaled: Floats = q / sums[:, None]
+    return scaled
