@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hmstrain.reporting.explain import explain
     from hmstrain.reporting.report import report
     from hmstrain.reporting.study import study
+    from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
     from hmstrain.training.run import train
 
@@ -53,6 +54,7 @@ __all__ = [
     "TrainError",
     "WindowDataset",
     "bundle",
+    "compare",
     "explain",
     "list_models",
     "list_settings",
@@ -70,6 +72,7 @@ _MODULES = {
     "TrainError": "errors",
     "WindowDataset": "data.dataset",
     "bundle": "prediction.bundle",
+    "compare": "scoring.comparison",
     "explain": "reporting.explain",
     "list_models": "catalogue",
     "list_settings": "config",

@@ -11,6 +11,7 @@ program, and the one place where errors become messages.
     results.py     scores and predictions -> tables
     run.py         run
     test.py        test
+    compare.py     compare
     study.py       study
     models.py      models
     settings.py    settings
@@ -32,6 +33,7 @@ import typer
 
 from hmstrain.cli import (
     bundle,
+    compare,
     explain,
     models,
     predict,
@@ -54,6 +56,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "test": test.test,
+    "compare": compare.compare,
     "study": study.study,
     "report": report.report,
     "explain": explain.explain,

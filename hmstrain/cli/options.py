@@ -131,6 +131,46 @@ Average = Annotated[
 ]
 Swap = Annotated[bool, typer.Option("--swap", help="Average with left-right mirrored input.")]
 
+Truth = Annotated[
+    Path | None,
+    option(
+        "--truth",
+        None,
+        "Votes by id: a store, or a table such as train.csv. [default: the files' own]",
+        metavar="STORE|TABLE",
+    ),
+]
+Answered = Annotated[
+    str,
+    option(
+        "--rows",
+        None,
+        "all: every row; typical: kl_hi over one row of each EEG. [default: all]",
+        metavar="all|typical",
+    ),
+]
+SplitOfRuns = Annotated[
+    str | None,
+    option(
+        "--split",
+        None,
+        "Of runs: test windows, or valid: windows out of fold. [default: what a run has]",
+        metavar="test|valid",
+    ),
+]
+IdColumn = Annotated[
+    str | None,
+    option("--id", None, "Column that identifies a row in each file.", metavar="COLUMN"),
+]
+PatientColumn = Annotated[
+    str | None,
+    option("--patient", None, "Column whose values are resampled as one.", metavar="COLUMN"),
+]
+DifferentFolds = Annotated[
+    bool, option("--different-folds", None, "Accept runs that held out different folds.")
+]
+Scale = Annotated[bool, option("--scale", None, "Scale probabilities that do not sum to 1.")]
+
 Json = Annotated[bool, option("--json", PRINT, "Print one JSON value instead of a table.")]
 Quiet = Annotated[
     bool, option("--quiet", PRINT, "Print no progress and no notes, only results and warnings.")

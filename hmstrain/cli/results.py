@@ -19,6 +19,7 @@ from hmstrain.words import plural
 
 if TYPE_CHECKING:
     from hmstrain.reporting.study_table import Study
+    from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.score_run import Tested
 
 STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL")
@@ -121,6 +122,23 @@ def print_scores(
             f"{alignment.negative_cosine:.2f} mismatched; "
             f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}."
         )
+
+
+def print_comparison(found: Comparison) -> None:
+    """Print a comparison: as Markdown, or at a terminal its main table."""
+    from hmstrain.reporting.comparison import table
+
+    if not Console().is_terminal:
+        print(table.to_markdown(found))
+        return
+    print_text(f"{table.title(found)}:")
+    header = [f">{title}" if place > 1 else title for place, title in enumerate(table.HEADER)]
+    print_table(header, [line.cells() for line in table.lines(found)])
+    print_text(table.explanation(found))
+    print_table(table.LEVELS_HEADER, table.populations(found), last=table.LEVELS_NOTE)
+    rows = table.experts(found)
+    if rows:
+        print_table(table.experts_header(found), rows, last=table.EXPERTS_NOTE)
 
 
 def print_study(table: Study) -> None:

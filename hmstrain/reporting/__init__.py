@@ -9,5 +9,6 @@
     report.py        a finished run -> one page
     study_table.py   systems and what their runs came to -> one table, in five files
     study.py         a store -> several systems trained and compared: `hmstrain.study`
+    comparison/      a comparison of models -> a table, a picture, a page
     browse/          a page on this machine to browse a store or a run's answers
 """
