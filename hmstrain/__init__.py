@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from hmstrain.reporting.explain import explain
     from hmstrain.reporting.report import report
     from hmstrain.reporting.study import study
+    from hmstrain.scoring.blending import blend
+    from hmstrain.scoring.calibration import calibrate
     from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
     from hmstrain.training.run import train
@@ -53,7 +55,9 @@ __all__ = [
     "Config",
     "TrainError",
     "WindowDataset",
+    "blend",
     "bundle",
+    "calibrate",
     "compare",
     "explain",
     "list_models",
@@ -71,7 +75,9 @@ _MODULES = {
     "Config": "config",
     "TrainError": "errors",
     "WindowDataset": "data.dataset",
+    "blend": "scoring.blending",
     "bundle": "prediction.bundle",
+    "calibrate": "scoring.calibration",
     "compare": "scoring.comparison",
     "explain": "reporting.explain",
     "list_models": "catalogue",

@@ -12,6 +12,8 @@ program, and the one place where errors become messages.
     run.py         run
     test.py        test
     compare.py     compare
+    calibrate.py   calibrate
+    blend.py       blend
     study.py       study
     models.py      models
     settings.py    settings
@@ -32,7 +34,9 @@ from typing import Annotated
 import typer
 
 from hmstrain.cli import (
+    blend,
     bundle,
+    calibrate,
     compare,
     explain,
     models,
@@ -57,6 +61,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
     "test": test.test,
     "compare": compare.compare,
+    "calibrate": calibrate.calibrate,
+    "blend": blend.blend,
     "study": study.study,
     "report": report.report,
     "explain": explain.explain,

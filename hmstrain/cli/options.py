@@ -158,6 +158,15 @@ SplitOfRuns = Annotated[
         metavar="test|valid",
     ),
 ]
+VotesOf = Annotated[
+    str | None,
+    option(
+        "--votes",
+        None,
+        "Fit on windows with so many votes. [default: 10+, or all where these are few]",
+        metavar="10+|4-9|1-3|all",
+    ),
+]
 IdColumn = Annotated[
     str | None,
     option("--id", None, "Column that identifies a row in each file.", metavar="COLUMN"),

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.score_run import Tested
 
+WIDE = 200
+"""Columns of a table that goes into a file or another program."""
 STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL")
 """Of a study, at a terminal; study.md holds the others."""
 
@@ -43,7 +45,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         table.add_column(title.lstrip(">"), justify=justify, no_wrap=right, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    screen = Console()
+    (screen if screen.is_terminal else Console(width=WIDE)).print(table)
     if last:
         print_text(last)
 

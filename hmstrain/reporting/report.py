@@ -176,7 +176,7 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
     )
     _classes(page, store.spec.class_titles, found)
     page.figure(
-        plots.reliability(predicted.prediction, store.windows["target"][predicted.rows]),
+        plots.reliability(store.windows["target"][predicted.rows], {"": predicted.prediction}),
         "Calibration: share of raters who voted for the model's most probable class, by its "
         "probability. On the diagonal, probabilities match the votes. Below: number of windows.",
     )

@@ -117,8 +117,35 @@ def confusion(table: ArrayLike, titles: Sequence[str]) -> Figure:
     return figure
 
 
-def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any]]) -> Figure:
-    """Votes for the most probable class by the probability given to it, both (N, K)."""
+def reliability(
+    target: NDArray[np.floating[Any]], predictions: Mapping[str, NDArray[np.float64]]
+) -> Figure:
+    """Votes for the most probable class by the probability given to it, of one model or several.
+
+    Parameters
+    ----------
+    target : (N, K)
+        Votes over their sum.
+    predictions : mapping of str to float64 (N, K)
+        By what stands above its panel.
+    """
+    count = len(predictions)
+    figure = Figure(figsize=(1.6 + 4 * count, 5), layout="constrained")
+    grid = figure.subplots(2, count, sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
+    for (name, prediction), curve, windows in zip(predictions.items(), *grid, strict=True):
+        _reliability(curve, windows, prediction, target)
+        curve.set_title(name, fontsize=10, loc="left")
+    grid[0, 0].set_ylabel("share of raters")
+    grid[1, 0].set_ylabel("windows")
+    return figure
+
+
+def _reliability(
+    curve: Axes,
+    windows: Axes,
+    prediction: NDArray[np.float64],
+    target: NDArray[np.floating[Any]],
+) -> None:
     sure = prediction.max(axis=1)
     voted = target[np.arange(len(target)), prediction.argmax(axis=1)]
     place = np.minimum((sure * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
@@ -126,20 +153,15 @@ def reliability(prediction: NDArray[np.float64], target: NDArray[np.floating[Any
     some = count > 0
     mean_voted = np.bincount(place, voted, minlength=RELIABILITY_BINS)[some] / count[some]
     mean_sure = np.bincount(place, sure, minlength=RELIABILITY_BINS)[some] / count[some]
-    figure = Figure(figsize=(5.6, 5), layout="constrained")
-    curve, windows = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     curve.plot([0, 1], [0, 1], color=GREY, lw=1, ls="--")
     curve.plot(mean_sure, mean_voted, color=BLUE, marker="o", ms=5)
     curve.set_ylim(0, 1)
-    curve.set_ylabel("share of raters")
     middles = (np.arange(RELIABILITY_BINS) + 0.5) / RELIABILITY_BINS
     windows.bar(middles, count, 0.9 / RELIABILITY_BINS, color=BLUE)
-    windows.set_ylabel("windows")
     windows.set_xlim(0, 1)
     windows.set_xlabel("probability of the most probable class")
     for axis in (curve, windows):
         axis.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]) -> Figure:

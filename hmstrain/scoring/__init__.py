@@ -10,4 +10,7 @@
     score_run.py    a finished run and any store -> its scores there: `hmstrain.test`
     answers/        predictions of anyone and their votes -> the same rows of all
     comparison.py   the same rows of several models -> which is better: `hmstrain.compare`
+    fitting.py      probabilities and votes -> the few numbers that bring one to the other
+    calibration.py  predictions with votes -> a temperature and a class bias: `hmstrain.calibrate`
+    blending.py     several models on the same rows -> one answer: `hmstrain.blend`
 """

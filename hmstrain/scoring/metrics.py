@@ -11,7 +11,7 @@ which need one true class, leave such windows out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -100,6 +100,10 @@ class Judged:
     def confusion(self) -> NDArray[np.int64]:
         """Windows by true class (rows) and predicted class (columns), (K, K)."""
         return confusion(self.truth, self.chosen, self.target.shape[1])
+
+    def with_prediction(self, prediction: Floats) -> Self:
+        """The same windows as another model (N, K) judges them."""
+        return replace(self, prediction=prediction)
 
     def take(self, places: NDArray[Any]) -> Self:
         """Some of the windows: their numbers, or whether each is one."""

@@ -22,8 +22,8 @@ from hmstrain.scoring.answers.truth import Votes, votes_of
 from hmstrain.scoring.formulas import Floats
 from hmstrain.words import plural
 
-PREDICTED = ("predictions.csv", "predictions.json")
-"""What a folder of predictions or of a blend holds: the first is read."""
+PREDICTED = "predictions.csv"
+"""What a folder of predictions or of a blend holds."""
 CONFIG, OUTCOME = "config.json", "metrics.json"
 """What a run's folder holds; the module that writes them is heavy, and only runs need it."""
 SPLITS = {"test": TESTED, "valid": OUT_OF_FOLD}
@@ -115,8 +115,8 @@ def read_answers(
         raise DataError(f"{path} does not exist: expected a file of predictions or a run.")
     if (path / CONFIG).is_file():
         return _of_run(path, class_keys, split)
-    if path.is_dir() and all((path / name).is_file() for name in PREDICTED):
-        found = _of_table(path / PREDICTED[0], class_keys, more, scale)
+    if (path / PREDICTED).is_file():
+        found = _of_table(path / PREDICTED, class_keys, more, scale)
         return replace(found, name=path.resolve().name)
     if path.is_file() and path.open("rb").read(4) == ZIP:
         return _of_arrays(path, class_keys)

@@ -1,0 +1,116 @@
+"""A calibration or a blend -> its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from hmsstore.view.saving import save
+from hmstrain.errors import RunError
+from hmstrain.prediction.tables import write_csv
+from hmstrain.reporting.comparison.table import precise_text
+from hmstrain.runs import plots
+from hmstrain.runs.folder import write_json
+from hmstrain.scoring import blending, calibration
+from hmstrain.scoring.answers.columns import VOTES
+from hmstrain.scoring.answers.read import PREDICTED
+from hmstrain.scoring.blending import Blended
+from hmstrain.scoring.calibration import Calibrated
+
+
+def write_calibration(found: Calibrated, folder: Path) -> Path:
+    """Write calibration.json and a picture of reliability before and after; return the former.
+
+    Raises
+    ------
+    RunError
+        The folder is something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"--out {folder} is not a folder: name another.")
+    folder.mkdir(parents=True, exist_ok=True)
+    before, after = found.answers["as it is"], found.answers["temperature and bias"]
+    panels = {"as it is": before, "calibrated, cross-fitted": after}
+    save(plots.reliability(found.judged.target, panels), folder / "calibration.png", dpi=110)
+    path = folder / calibration.FILE
+    write_json(path, {**found.calibration.to_json(), "worth": found.to_json()["cross_fitted"]})
+    return path
+
+
+def write_blend(found: Blended, out: Path) -> None:
+    """Write blend.json, and the blended probabilities of all rows as predictions.csv.
+
+    Raises
+    ------
+    RunError
+        The folder holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out} is not a folder: name another.")
+    if out.is_dir() and any(out.iterdir()) and not (out / blending.FILE).is_file():
+        raise RunError(f"--out {out} holds something other than a blend: name another.")
+    out.mkdir(parents=True, exist_ok=True)
+    matched = found.matched
+    first = matched.answers[0]
+    keys = first.class_keys
+    names = list(first.ids)
+    columns = [first.ids[name].tolist() for name in names]
+    known = not np.isnan(matched.counts).any()  # a file holds counts or shares
+    votes = matched.shares
+    if known:
+        votes = np.round(matched.shares * matched.counts[:, None]).astype(np.int64)
+    lines = (
+        (*identity, *voted, *(f"{value:.8f}" for value in probability))
+        for *identity, voted, probability in zip(
+            *columns, votes.tolist(), found.prediction.tolist(), strict=True
+        )
+    )
+    header = (*names, *(VOTES.format(key) for key in keys), *keys)
+    write_csv(out / PREDICTED, header, lines)
+    write_json(out / blending.FILE, found.to_json())
+
+
+def calibration_table(found: Calibrated) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: what each way of calibrating is worth."""
+    header = ["", "KL", "difference", "95% interval", "in sample", "miscalibrated"]
+    rows = [
+        [
+            kind,
+            f"{one.kl:.4f}",
+            f"{one.difference:+.4f}",
+            precise_text(one.interval),
+            f"{one.kl_in_sample:.4f}",
+            f"{one.calibration_error:.3f}",
+        ]
+        for kind, one in found.kinds.items()
+    ]
+    return header, rows
+
+
+CALIBRATION_NOTE = (
+    "KL: each patient's windows by numbers fitted on other patients; the difference is to 'as it "
+    "is'. Miscalibrated: calibration error, debiased, of the same answers."
+)
+BLEND_NOTE = (
+    "KL: each patient's windows by weights fitted on other patients; the difference is to {}, the "
+    "best member on these very rows."
+)
+
+
+def blend_table(found: Blended) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: each member by itself, and what each way of blending is worth."""
+    header = ["", "KL", "difference", "95% interval", "in sample", "weights"]
+    rows = [[name, f"{value:.4f}", "", "", "", ""] for name, value in found.single.items()]
+    rows += [
+        [
+            how,
+            f"{one.kl:.4f}",
+            f"{one.difference:+.4f}",
+            precise_text(one.interval),
+            f"{one.kl_in_sample:.4f}",
+            ", ".join(f"{weight:.2f}" for weight in one.weights.values()),
+        ]
+        for how, one in found.hows.items()
+    ]
+    return header, rows

@@ -1,0 +1,358 @@
+"""Several models' predictions on the same rows -> one answer, and what blending them is worth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmsstore.json_shapes import ShapeError, entry, items, mapping, number, text
+from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.bootstrap import Span
+from hmstrain.scoring.calibration import (
+    FEWEST_PATIENTS,
+    FEWEST_ROWS,
+    POPULATIONS,
+    choose_population,
+)
+from hmstrain.scoring.comparison import matched_answers
+from hmstrain.scoring.fitting import cross_fitted, fit_logits, fit_mixture, logs, softmax
+from hmstrain.scoring.formulas import Floats
+from hmstrain.scoring.metrics import SCORES, Judged, difference_of
+from hmstrain.words import plural
+
+FILE = "blend.json"
+HOWS = ("arithmetic", "geometric", "fitted", "logits")
+"""The mean; that of logarithms; a weighted mean; weighted logarithms and a bias of each class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A model of a blend: one, or several that differ in their seed alone and count as one."""
+
+    name: str
+    paths: tuple[str, ...]
+    """Runs or files."""
+    weight: float
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a JSON object; raises ShapeError."""
+        paths = tuple(text(one) for one in items(entry(value, "paths", items)))
+        return cls(entry(value, "name", text), paths, entry(value, "weight", number))
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How several answers make one."""
+
+    how: str
+    members: tuple[Member, ...]
+    bias: Mapping[str, float] | None
+    """Of each class, where `how` is 'logits'."""
+    population: str
+    """Windows by number of votes that weights were fitted on."""
+
+    def apply(self, predictions: Sequence[Floats]) -> Floats:
+        """Blend the members' probabilities, (N, K) each."""
+        weights = np.asarray([one.weight for one in self.members])
+        bias = None if self.bias is None else np.asarray(list(self.bias.values()))
+        return combine(np.stack(predictions), self.how, weights, bias)
+
+    def to_json(self) -> dict[str, Any]:
+        """As part of blend.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what `to_json` gives; raises ShapeError."""
+        bias = mapping(value).get("bias")
+        found = cls(
+            how=entry(value, "how", text),
+            members=tuple(Member.from_json(one) for one in entry(value, "members", items)),
+            bias=None if bias is None else {key: entry(bias, key, number) for key in mapping(bias)},
+            population=entry(value, "population", text),
+        )
+        if found.how not in HOWS:
+            raise ShapeError(f"how: expected one of {', '.join(HOWS)}")
+        if not found.members:
+            raise ShapeError("members: expected one at least")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a way of blending is worth on the windows that it is fitted on."""
+
+    kl_in_sample: float
+    kl: float
+    """Cross-fitted: each patient's windows by weights fitted on other patients."""
+    difference: float
+    """That less the best single member's KL."""
+    interval: Span | None
+    """95% interval of the difference, over patients."""
+    weights: Mapping[str, float]
+    bias: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blended:
+    """A blend, and what each way of blending is worth."""
+
+    blend: Blend
+    single: Mapping[str, float]
+    """KL of each member by itself, on the population's rows."""
+    best: str
+    """The best of them, chosen on these very rows."""
+    hows: Mapping[str, Worth]
+    matched: Matched
+    prediction: Floats
+    """(N, K) of all matched rows; where weights are fitted, each patient's by other patients'."""
+    rows: int
+    """Rows of the population."""
+    patients: int
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As blend.json: the blend, and what each way is worth."""
+        return {
+            **self.blend.to_json(),
+            "rows": self.rows,
+            "patients": self.patients,
+            "kl_of_members": dict(self.single),
+            "best_member": self.best,
+            "ways": {how: asdict(one) for how, one in self.hows.items()},
+            "notes": list(self.notes),
+        }
+
+
+def combine(
+    stacked: Floats, how: str, weights: Floats | None = None, bias: Floats | None = None
+) -> Floats:
+    """Make one answer of several.
+
+    Parameters
+    ----------
+    stacked : float64 (M, N, K)
+    how : str
+        'arithmetic' and 'fitted': weighted mean; 'geometric' and 'logits': softmax of the weighted
+        sum of logarithms, and a bias.
+    weights : float64 (M,), optional
+        By default all 1 / M.
+    bias : float64 (K,), optional
+
+    Returns
+    -------
+    float64 (N, K)
+    """
+    weights = np.full(len(stacked), 1 / len(stacked)) if weights is None else weights
+    if how in ("arithmetic", "fitted"):
+        return np.asarray(np.tensordot(weights, stacked, axes=1), np.float64)
+    summed = np.tensordot(weights, logs(stacked), axes=1)
+    return softmax(summed if bias is None else summed + bias)
+
+
+def fit(stacked: Floats, target: Floats, how: str) -> tuple[Floats, Floats | None]:
+    """Weights (M,), and for 'logits' a bias (K,), with the least KL to the votes."""
+    if how == "fitted":
+        return fit_mixture(stacked, target), None
+    if how == "logits":
+        return fit_logits(stacked, target)
+    return np.full(len(stacked), 1 / len(stacked)), None
+
+
+def blend(
+    models: Sequence[Path | str],
+    *,
+    how: str = "arithmetic",
+    truth: Store | Path | str | None = None,
+    votes: str | None = None,
+    split: str | None = None,
+    id_column: str | None = None,
+    patient_column: str | None = None,
+    different_folds: bool = False,
+    scale: bool = False,
+    seed: int = 0,
+) -> Blended:
+    """Blend models, and say what each way of doing so is worth on patients it was not fitted on.
+
+    Models that differ in their seed alone count as one: their mean.
+
+    Parameters
+    ----------
+    models : sequence of paths
+        Finished runs, folders of predictions or blends, `.npz`, CSV or parquet: out of fold, or on
+        windows that none was trained on.
+    how : str
+        'arithmetic', 'geometric', 'fitted' or 'logits': what the answer is made by.
+    truth, split, id_column, patient_column, different_folds, scale
+        As of `hmstrain.compare`.
+    votes : str, optional
+        Population to fit on: 'all', '1-3', '4-9' or '10+' votes. By default '10+', or all where
+        fewer than 50 windows have so many.
+    seed : int
+        By which patients are drawn into folds.
+
+    Returns
+    -------
+    Blended
+        Nothing is written: `write_blend` does that.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be opened.
+    TrainError
+        A file cannot be read, rows cannot be matched, or too few have votes.
+
+    Examples
+    --------
+    >>> found = hmstrain.blend(["a.csv", "b.csv"], truth="train.csv")  # doctest: +SKIP
+    >>> found.hows["arithmetic"].kl  # doctest: +SKIP
+    0.2243
+    """
+    if how not in HOWS:
+        raise ConfigError(f"--how {how}: expected one of {', '.join(HOWS)}.")
+    if votes is not None and votes not in POPULATIONS:
+        raise ConfigError(f"--votes {votes}: expected one of {', '.join(POPULATIONS)}.")
+    matched = matched_answers(
+        models,
+        truth=truth,
+        split=split,
+        id_column=id_column,
+        patient_column=patient_column,
+        different_folds=different_folds,
+        scale=scale,
+    )
+    return blend_matched(matched, how=how, votes=votes, seed=seed)
+
+
+def blend_matched(
+    matched: Matched, *, how: str = "arithmetic", votes: str | None = None, seed: int = 0
+) -> Blended:
+    """Blend models whose rows are matched: see `blend`."""
+    names, stacked = _members(matched)
+    if len(names) < 2:
+        raise ConfigError(
+            f"Expected at least two models to blend, got {plural(len(names), 'model')}."
+        )
+    population, rows = choose_population(matched, votes)
+    group = matched.group
+    patients = len(np.unique(group[rows]))
+    if len(rows) < FEWEST_ROWS or patients < FEWEST_PATIENTS:
+        raise DataError(
+            f"Expected at least {FEWEST_ROWS} rows of {FEWEST_PATIENTS} {matched.unit} with "
+            f"{population} votes to blend on, got {len(rows)} of {patients}."
+        )
+    target = matched.shares[rows]
+    within = stacked[:, rows]
+    judged = [matched.judged(0, one).take(rows) for one in stacked]
+    kl = next(score for score in SCORES if score.key == "kl")
+    single = {name: kl.of(one) or 0.0 for name, one in zip(list(names), judged, strict=True)}
+    best = min(single, key=lambda name: single[name])
+    reference = judged[list(names).index(best)]
+    keys = matched.answers[0].class_keys
+    fitted = {one: fit(within, target, one) for one in HOWS}
+    crossed = {one: _cross_fit(stacked, matched, rows, one, seed) for one in HOWS}
+    hows = {
+        one: _worth(
+            kl.of(reference.with_prediction(combine(within, one, *fitted[one]))) or 0.0,
+            reference,
+            crossed[one][rows],
+            dict(zip(list(names), fitted[one][0].tolist(), strict=True)),
+            _named(fitted[one][1], keys),
+            seed,
+        )
+        for one in HOWS
+    }
+    weights, bias = fitted[how]
+    members = tuple(
+        Member(name, tuple(str(matched.answers[place].path) for place in places), float(weight))
+        for (name, places), weight in zip(names.items(), weights, strict=True)
+    )
+    return Blended(
+        Blend(how, members, _named(bias, keys), population),
+        single,
+        best,
+        hows,
+        matched,
+        crossed[how],
+        len(rows),
+        patients,
+        tuple(matched.notes),
+    )
+
+
+def read_blend(folder: Path) -> Blend:
+    """Read the blend in a folder that `hmstrain blend` wrote.
+
+    Raises
+    ------
+    RunError
+        It is damaged.
+    """
+    path = folder / FILE
+    try:
+        return Blend.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ShapeError, ValueError, OSError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
+
+
+def _members(matched: Matched) -> tuple[dict[str, list[int]], Floats]:
+    """Places of each member's answers, and their mean: seeds of one model count as one."""
+    by_model: dict[str, list[int]] = {}
+    for place, one in enumerate(matched.answers):
+        by_model.setdefault(one.model if one.config is not None else str(place), []).append(place)
+    names = {
+        matched.names[places[0]]
+        if len(places) == 1
+        else f"{matched.answers[places[0]].without_seed} ({len(places)} seeds)": places
+        for places in by_model.values()
+    }
+    means = [
+        np.mean([matched.answers[place].prediction for place in places], axis=0)
+        for places in names.values()
+    ]
+    return names, np.stack(means)
+
+
+def _cross_fit(
+    stacked: Floats, matched: Matched, rows: NDArray[np.int64], how: str, seed: int
+) -> Floats:
+    """Answer all rows, each patient's by weights of other patients' rows of the population."""
+    if how in ("arithmetic", "geometric"):
+        return combine(stacked, how)
+    fits = np.zeros(len(matched), bool)
+    fits[rows] = True
+
+    def fit_and_apply(others: NDArray[np.int64], apart: NDArray[np.int64]) -> Floats:
+        seen = others[fits[others]]
+        return combine(stacked[:, apart], how, *fit(stacked[:, seen], matched.shares[seen], how))
+
+    return cross_fitted(fit_and_apply, matched.group, seed=seed)
+
+
+def _worth(
+    in_sample: float,
+    reference: Judged,
+    answer: Floats,
+    weights: Mapping[str, float],
+    bias: Mapping[str, float] | None,
+    seed: int,
+) -> Worth:
+    kl = next(score for score in SCORES if score.key == "kl")
+    now = reference.with_prediction(answer)
+    less, span = difference_of(kl, now, reference, seed=seed)
+    assert less is not None
+    return Worth(in_sample, kl.of(now) or 0.0, less, span, weights, bias)
+
+
+def _named(bias: Floats | None, keys: Sequence[str]) -> dict[str, float] | None:
+    return None if bias is None else dict(zip(keys, bias.tolist(), strict=True))
