@@ -258,10 +258,17 @@ def matched_answers(
     if rows not in ROWS:
         raise ConfigError(f"--rows {rows}: expected {' or '.join(ROWS)}.")
     found = None if truth is None else read_truth(truth)
-    more = tuple(column for column in (id_column, patient_column) if column)
     keys = _class_keys(found)
     answers = [
-        read_answers(path, class_keys=keys, split=split, more=more, scale=scale) for path in paths
+        read_answers(
+            path,
+            class_keys=keys,
+            split=split,
+            id_column=id_column,
+            patient_column=patient_column,
+            scale=scale,
+        )
+        for path in paths
     ]
     _refuse_different_runs(answers, allowed=different_folds)
     return match(

@@ -420,7 +420,7 @@ def _groups(
     """What is resampled: patients; EEGs where they are unknown; rows of equal votes without."""
     pattern = np.unique(_pattern(shares, counts), axis=0, return_inverse=True)[1].ravel()
     if patient_column is not None:
-        given = answers[0].ids[patient_column]
+        given = next(one.patient for one in answers if one.patient is not None)
         return np.unique(given, return_inverse=True)[1].ravel(), f"values of {patient_column}"
     patient, known = _patients(answers, truth, row, eeg)
     if known.all():

@@ -17,7 +17,7 @@ from hmsstore import HMS
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_arrays
 from hmstrain.scoring.answers import columns as named
-from hmstrain.scoring.answers.tables import ZIP, Table, read_table
+from hmstrain.scoring.answers.tables import ZIP, Table, first_bytes, read_table
 from hmstrain.scoring.answers.truth import Votes, votes_of
 from hmstrain.scoring.formulas import Floats
 from hmstrain.words import plural
@@ -85,7 +85,8 @@ def read_answers(
     *,
     class_keys: Sequence[str] = HMS.class_keys,
     split: str | None = None,
-    more: Sequence[str] = (),
+    id_column: str | None = None,
+    patient_column: str | None = None,
     scale: bool = False,
 ) -> Answers:
     """Read the probabilities of a run, a folder of predictions, or a file.
@@ -98,8 +99,8 @@ def read_answers(
         Names of the K classes.
     split : str, optional
         Of a run: 'test' or 'valid'. By default the first that it has.
-    more : sequence of str
-        Further columns that identify rows or patients.
+    id_column, patient_column : str, optional
+        Columns of a table that identify a row, and what is resampled.
     scale : bool
         Scale rows to sum to 1, whatever they sum to.
 
@@ -116,11 +117,11 @@ def read_answers(
     if (path / CONFIG).is_file():
         return _of_run(path, class_keys, split)
     if (path / PREDICTED).is_file():
-        found = _of_table(path / PREDICTED, class_keys, more, scale)
+        found = _of_table(path / PREDICTED, class_keys, id_column, patient_column, scale)
         return replace(found, name=path.resolve().name)
-    if path.is_file() and path.open("rb").read(4) == ZIP:
+    if first_bytes(path) == ZIP:
         return _of_arrays(path, class_keys)
-    return _of_table(path, class_keys, more, scale)
+    return _of_table(path, class_keys, id_column, patient_column, scale)
 
 
 def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers:
@@ -183,7 +184,14 @@ def _config(folder: Path) -> Mapping[str, Any]:
     return RunFolder(folder).config().to_json()
 
 
-def _of_table(path: Path, class_keys: Sequence[str], more: Sequence[str], scale: bool) -> Answers:
+def _of_table(
+    path: Path,
+    class_keys: Sequence[str],
+    id_column: str | None,
+    patient_column: str | None,
+    scale: bool,
+) -> Answers:
+    more = tuple(name for name in (id_column, patient_column) if name is not None)
     table = read_table(path, partial(named.is_wanted, class_keys=class_keys, more=more))
     for name in more:
         if name not in table:
@@ -199,7 +207,8 @@ def _of_table(path: Path, class_keys: Sequence[str], more: Sequence[str], scale:
     if len(rows) < len(table):
         notes.append(f"{path}: {plural(len(table) - len(rows), 'row')} without an answer left out.")
     prediction[rows] = _distributions(path, table, prediction[rows], rows, notes, scale=scale)
-    names = dict.fromkeys([*more, *named.IDS])
+    names = named.IDS if id_column is None else tuple(dict.fromkeys((id_column, *named.IDS)))
+    patient = patient_column or named.PATIENT
     found = Answers(
         name=path.stem,
         path=path,
@@ -207,7 +216,7 @@ def _of_table(path: Path, class_keys: Sequence[str], more: Sequence[str], scale:
         prediction=prediction,
         class_keys=tuple(class_keys),
         votes=None if votes is None else votes_of(path, table, votes),
-        patient=table.ids(named.PATIENT) if named.PATIENT in table else None,
+        patient=table.ids(patient) if patient in table else None,
         notes=notes,
     )
     return found if len(rows) == len(table) else found.take(rows)

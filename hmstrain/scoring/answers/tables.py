@@ -84,20 +84,25 @@ def read_table(path: Path, keep: Callable[[str], bool]) -> Table:
     DataError
         It cannot be read, or is damaged.
     """
+    start = first_bytes(path)
+    if start == PARQUET:
+        return _read_parquet(path, keep)
+    if b"\0" in start or start == ZIP:
+        raise DataError(f"{path}: expected CSV or parquet, got binary data of another kind.")
+    return _read_csv(path, keep)
+
+
+def first_bytes(path: Path) -> bytes:
+    """The four bytes that a file begins with; DataError if it cannot be read."""
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            return file.read(4)
     except IsADirectoryError:
         raise DataError(
             f"{path} is a folder, but not a store, a finished run, a blend or predictions."
         ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    if start == PARQUET:
-        return _read_parquet(path, keep)
-    if b"\0" in start or start == ZIP:
-        raise DataError(f"{path}: expected CSV or parquet, got binary data of another kind.")
-    return _read_csv(path, keep)
 
 
 def _read_csv(path: Path, keep: Callable[[str], bool]) -> Table:

@@ -1,0 +1,322 @@
+"""Predictions of anyone are read as they are meant, matched by id, or refused in one sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from support.answered import ANSWERS, VOTES, Set, write
+from support.runs import train_small
+
+from hmsstore import CLASSES, Store
+from hmstrain.errors import DataError, RunError
+from hmstrain.runs.folder import RunFolder
+from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.read import read_answers
+from hmstrain.scoring.answers.truth import read_truth
+from hmstrain.scoring.comparison import matched_answers
+
+
+@pytest.fixture(scope="module")
+def made() -> Set:
+    return Set()
+
+
+@pytest.fixture
+def answer(made: Set) -> np.ndarray:
+    return made.model(0.5)
+
+
+@pytest.mark.parametrize(
+    "names", [CLASSES, VOTES, ANSWERS, [key.upper() for key in CLASSES], CLASSES[::-1]]
+)
+def test_columns_of_any_usual_name_and_order_are_found(
+    made: Set, answer: np.ndarray, tmp_path: Path, names: list[str]
+) -> None:
+    place = [next(n for n, key in enumerate(CLASSES) if key in name.lower()) for name in names]
+    path = made.answers(tmp_path / "a.csv", answer[:, place], names=names)
+    found = read_answers(path)
+    np.testing.assert_allclose(found.prediction, answer, rtol=1e-9)
+    assert found.ids["eeg_id"].tolist() == made.eeg.tolist()
+    assert found.votes is None
+
+
+def test_csv_of_any_delimiter_and_line_ending_and_parquet_are_read_alike(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    path = made.answers(tmp_path / "a.csv", answer, votes=made.votes)
+    text = path.read_text()
+    (tmp_path / "b.csv").write_text(text.replace(",", ";"), newline="\r\n")
+    (tmp_path / "c.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r").encode())
+    pl.read_csv(path).write_parquet(tmp_path / "misnamed.csv")
+    first = read_answers(path)
+    assert first.votes is not None
+    for name in ("b.csv", "c.csv", "misnamed.csv"):
+        other = read_answers(tmp_path / name)
+        np.testing.assert_array_equal(first.prediction, other.prediction)
+        assert other.votes is not None
+        np.testing.assert_array_equal(first.votes.counts, other.votes.counts)
+
+
+def test_votes_are_counts_or_shares_and_shares_get_their_number_by_id(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    counts = made.answers(tmp_path / "counts.csv", answer, votes=made.votes, names=ANSWERS)
+    shares = made.answers(tmp_path / "shares.csv", answer, votes=made.shares, names=ANSWERS)
+    assert np.array_equal(matched_answers([counts]).counts, made.count)
+    alone = matched_answers([shares])
+    assert np.isnan(alone.counts).all()
+    assert len(alone.typical["hi"]) == 0
+    np.testing.assert_allclose(alone.shares, made.shares)
+    assert any("number of votes is not known" in note for note in alone.notes)
+    table = made.table(tmp_path / "train.csv", slice(20, None))
+    found = matched_answers([shares], truth=table)
+    assert np.isnan(found.counts[:20]).all()
+    assert np.array_equal(found.counts[20:], made.count[20:])
+    assert np.array_equal(found.typical["hi"], 20 + np.flatnonzero(made.count[20:] >= 10))
+    assert any(note.startswith("20 rows not in") for note in found.notes)
+    assert any("not known of 20 of 300 rows" in note for note in found.notes)
+
+
+def test_rows_are_matched_by_id_in_any_order_and_what_is_missing_is_counted(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    order = np.random.default_rng(2).permutation(300)[:250]
+    first = made.answers(tmp_path / "a.csv", answer)
+    second = made.answers(tmp_path / "b.csv", answer, order)
+    found = matched_answers([first, second], truth=made.table(tmp_path / "train.csv"))
+    assert len(found) == 250
+    np.testing.assert_allclose(found.answers[0].prediction, found.answers[1].prediction)
+    np.testing.assert_allclose(found.answers[0].prediction, answer[np.sort(order)])
+    assert any("a: 50 rows of 300 that not all have left out." in note for note in found.notes)
+
+
+def test_files_with_different_ids_meet_in_the_truth(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    by_eeg = made.answers(tmp_path / "a.csv", answer)
+    by_label = made.answers(tmp_path / "b.csv", answer, ids={"label_id": made.label})
+    found = matched_answers([by_eeg, by_label], truth=made.table(tmp_path / "train.csv"))
+    np.testing.assert_allclose(found.answers[0].prediction, found.answers[1].prediction)
+    with pytest.raises(DataError, match=r"no columns in common that identify a row.*--id"):
+        matched_answers([by_eeg, by_label])
+    unlike = made.table(tmp_path / "old.csv", label=False)
+    with pytest.raises(DataError, match="no columns in common"):
+        matched_answers([by_eeg, by_label], truth=unlike)
+
+
+def test_a_row_per_eeg_is_judged_where_its_windows_agree(made: Set, tmp_path: Path) -> None:
+    eegs = np.unique(made.eeg)
+    same = Set()
+    same.votes[::2] = same.votes[1::2]  # both windows of an EEG alike, but for the first
+    same.count[::2] = same.count[1::2]
+    same.votes[0] = same.count[0] * np.eye(6)[(same.votes[1].argmax() + 1) % 6]
+    path = same.answers(tmp_path / "a.csv", same.model(0.1)[::2], ids={"eeg_id": eegs})
+    found = matched_answers([path], truth=same.table(tmp_path / "train.csv"))
+    assert len(found) == 149
+    assert any("1 EEG whose windows carry different votes" in note for note in found.notes)
+
+
+def test_any_column_can_tell_rows_apart(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    names = [f"segment {n}" for n in range(300)]
+    first = made.answers(tmp_path / "a.csv", answer, ids={"segment": names}, votes=made.votes)
+    second = made.answers(
+        tmp_path / "b.csv", answer[::-1], ids={"segment": names[::-1]}, votes=made.votes[::-1]
+    )
+    with pytest.raises(DataError, match="--id"):
+        matched_answers([first, second])
+    found = matched_answers([first, second], id_column="segment")
+    np.testing.assert_allclose(found.answers[0].prediction, found.answers[1].prediction)
+    with pytest.raises(DataError, match="has no column 'part': it has segment"):
+        matched_answers([first, second], id_column="part")
+
+
+def groups(found: Matched) -> int:
+    return len(np.unique(found.group))
+
+
+def test_patients_are_resampled_else_eegs_else_rows_of_equal_votes(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    table = made.table(tmp_path / "train.csv")
+    path = made.answers(tmp_path / "a.csv", answer, votes=made.votes)
+    known = matched_answers([path], truth=table)
+    assert (known.unit, groups(known)) == ("patients", 40)
+    by_eeg = matched_answers([path])
+    assert (by_eeg.unit, groups(by_eeg)) == ("EEGs", 150)
+    assert any("each EEG is resampled as one" in note for note in by_eeg.notes)
+    nameless = made.answers(tmp_path / "b.csv", answer, ids={"x": made.eeg}, votes=made.votes)
+    by_votes = matched_answers([nameless])
+    patterns = len(np.unique(made.votes, axis=0))
+    assert (by_votes.unit, groups(by_votes)) == ("patterns of votes", patterns)
+    assert any("rows of equal votes are resampled as one" in note for note in by_votes.notes)
+    named = matched_answers([nameless], patient_column="x")
+    assert groups(named) == 150
+    partly = made.table(tmp_path / "part.csv", slice(0, 200))
+    found = matched_answers([path], truth=partly)
+    assert found.unit == "patients"
+    assert groups(found) == 40 + 50
+
+
+def test_a_patient_is_known_by_his_eeg_where_the_window_is_not(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    path = made.answers(tmp_path / "a.csv", answer, votes=made.votes)
+    half = made.table(tmp_path / "half.csv", slice(0, None, 2))  # one window of each EEG
+    found = matched_answers([path], truth=half)
+    assert groups(found) == 40
+    assert not any("unknown" in note for note in found.notes)
+
+
+def test_doubled_rows_count_once_and_contradict_each_other_never(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    twice = np.r_[np.arange(300), 7, 8]
+    path = made.answers(tmp_path / "a.csv", answer, twice, votes=made.votes)
+    found = matched_answers([path])
+    assert len(found) == 300
+    assert any("a: 2 doubled rows left out." in note for note in found.notes)
+    other = np.vstack([answer, made.model(0.5, seed=9)[7:9]])
+    path = write(
+        tmp_path / "b.csv",
+        {"eeg_id": made.eeg[twice], "eeg_sub_id": made.sub[twice]}
+        | dict(zip(CLASSES, other.T, strict=True)),
+    )
+    with pytest.raises(DataError, match="2 rows of an id that another row has with another answer"):
+        matched_answers([path], truth=made.table(tmp_path / "train.csv"))
+
+
+def test_rows_without_an_answer_or_votes_are_left_out_and_counted(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    votes = made.votes.copy()
+    votes[3] = 0
+    path = made.answers(tmp_path / "a.csv", answer, votes=votes, names=ANSWERS)
+    lines = path.read_text().splitlines()
+    lines[1] = ",".join(lines[1].split(",")[:-6]) + "," * 6
+    path.write_text("\n".join(lines))
+    found = matched_answers([path])
+    assert len(found) == 298
+    assert any("1 row without an answer left out" in note for note in found.notes)
+    assert any("1 row without votes left out" in note for note in found.notes)
+
+
+BAD: list[tuple[Any, str]] = [
+    (np.nan, r"1 row has probabilities that are missing or infinite, the first is row 6 "),
+    (np.inf, "missing or infinite"),
+    (-0.2, r"1 row has probabilities below 0, .* If these are logits, save their softmax"),
+    (0.9, r"1 row has probabilities that do not sum to 1, the first is row 6 .*--scale"),
+    ("many", r"row 6, column lpd: expected a number, got 'many'"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), BAD)
+def test_what_is_not_a_distribution_is_refused_by_row(
+    made: Set, answer: np.ndarray, tmp_path: Path, value: Any, message: str
+) -> None:
+    given = answer.astype(object)
+    given[4, 1] = value if isinstance(value, str) else float(value) + (value == 0.9) * answer[4, 1]
+    with pytest.raises(DataError, match=message):
+        read_answers(made.answers(tmp_path / "a.csv", given))
+
+
+def test_rounded_rows_are_scaled_and_counted_and_others_only_if_asked(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    rounded = made.answers(tmp_path / "a.csv", answer.round(4))
+    found = read_answers(rounded)
+    np.testing.assert_allclose(found.prediction.sum(axis=1), 1)
+    off = int((np.abs(answer.round(4).sum(axis=1) - 1) > 1e-6).sum())
+    assert found.notes == [f"{rounded}: {off} rows scaled to sum to 1."]
+    doubled = made.answers(tmp_path / "b.csv", 2 * answer)
+    with pytest.raises(DataError, match="300 of 300 rows have probabilities that do not sum to 1"):
+        read_answers(doubled)
+    np.testing.assert_allclose(read_answers(doubled, scale=True).prediction, answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "is empty"),
+        (b"eeg_id,seizure,lpd,gpd,lrda,grda,other\n", "has no rows"),
+        (b"eeg_id,a,b\n1,2,3\n", "has no probabilities: expected a column for each class, named"),
+        (b"eeg_id,seizure,lpd,gpd,lrda,grda\n1,1,0,0,0,0\n", "no column other"),
+        (b"eeg_id,seizure,seizure,gpd\n1,1,0,0\n", "several columns named 'seizure'"),
+        (b"eeg_id,seizure,lpd,gpd,lrda,grda,other\n1,1,0,0\n", "row 2: expected 7 cells .* got 4"),
+        (b"PAR1 is not enough", "is damaged, or not parquet"),
+        (b"PK\x03\x04 neither", "is damaged, or not of a run"),
+        (b"\x89PNG\0\0\0\0", "no probabilities|binary data"),
+    ],
+)
+def test_files_of_something_else_are_refused_by_name(
+    tmp_path: Path, text: bytes, message: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(text)
+    with pytest.raises((DataError, RunError), match=message) as caught:
+        read_answers(path)
+    assert str(path) in str(caught.value)
+
+
+def test_folders_and_missing_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder, but not a store, a finished run"):
+        read_answers(tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        read_answers(tmp_path / "none.csv")
+
+
+def test_odd_votes_and_truths_are_refused(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    votes = made.votes.astype(float)
+    votes[2, 0] = -1
+    with pytest.raises(DataError, match="1 row has negative votes, the first is row 4"):
+        read_answers(made.answers(tmp_path / "a.csv", answer, votes=votes, names=ANSWERS))
+    votes[2, 0] = 0.25
+    with pytest.raises(DataError, match="neither counts nor shares that sum to 1"):
+        read_answers(made.answers(tmp_path / "b.csv", answer, votes=votes, names=ANSWERS))
+    with pytest.raises(DataError, match=r"has no votes: expected the columns seizure_vote"):
+        read_truth(write(tmp_path / "c.csv", {"eeg_id": [1]}))
+    with pytest.raises(DataError, match="has no ids: expected label_id"):
+        read_truth(write(tmp_path / "d.csv", {key: [1] for key in VOTES}))
+    alone = made.answers(tmp_path / "e.csv", answer)
+    with pytest.raises(DataError, match="has no votes: name the store or the table"):
+        matched_answers([alone])
+    elsewhere = Set(seed=3)
+    elsewhere.eeg += 10**6
+    with pytest.raises(DataError, match=r"No row of .* is in"):
+        matched_answers([alone], truth=elsewhere.table(tmp_path / "f.csv", label=False))
+
+
+def test_votes_that_contradict_each_other_are_said_or_refused(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    other = made.votes[::-1]
+    first = made.answers(tmp_path / "a.csv", answer, votes=made.votes, names=ANSWERS)
+    second = made.answers(tmp_path / "b.csv", answer, votes=other, names=ANSWERS)
+    with pytest.raises(DataError, match=r"a and b have different votes in \d+ rows"):
+        matched_answers([first, second])
+    found = matched_answers([second], truth=made.table(tmp_path / "train.csv"))
+    assert any("differ from those of" in note for note in found.notes)
+    np.testing.assert_allclose(found.shares, made.shares)  # the truth counts
+
+
+def test_runs_and_their_files_are_read_and_name_what_they_lack(
+    store: Store, tmp_path: Path
+) -> None:
+    outcome = train_small(store, tmp_path / "run", steps=2)
+    with pytest.raises(RunError, match=r"has no predictions of windows out of fold: train it with"):
+        read_answers(tmp_path / "run", split="valid")
+    found = matched_answers([tmp_path / "run"])
+    assert (found.names, found.unit) == (("run",), "patients")
+    by_file = matched_answers([tmp_path / "run" / "predictions.npz"], truth=store)
+    assert by_file.names == ("predictions",)
+    np.testing.assert_array_equal(found.shares, by_file.shares)
+    assert outcome.test is not None
+    assert len(found) == outcome.test.windows
+    metrics = tmp_path / "run" / "metrics.json"
+    metrics.rename(tmp_path / "gone.json")
+    with pytest.raises(RunError, match="is not finished"):
+        read_answers(tmp_path / "run")
+    assert not RunFolder(tmp_path / "run").finished

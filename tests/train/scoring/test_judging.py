@@ -1,0 +1,319 @@
+"""Comparisons, calibrations and blends say what is better, by how much, and how surely."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.answered import ANSWERS, Set
+from support.inside import Inside
+from support.runs import train_small
+
+from hmsstore import CLASSES, Store
+from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.reporting.comparison.files import write_blend, write_calibration
+from hmstrain.reporting.comparison.page import write_comparison
+from hmstrain.scoring.blending import blend, read_blend
+from hmstrain.scoring.calibration import Calibration, calibrate, read_calibration
+from hmstrain.scoring.comparison import compare, matched_answers
+from hmstrain.scoring.experts import among_experts
+from hmstrain.scoring.formulas import kaggle_kl
+from hmstrain.scoring.metrics import Judged
+
+PROGRAM = Inside("hmstrain")
+
+
+@pytest.fixture(scope="module")
+def made() -> Set:
+    return Set(400, patients=60)
+
+
+@pytest.fixture(scope="module")
+def files(made: Set, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Answers of a good, a middling and a bad model, and the table with their votes."""
+    folder = tmp_path_factory.mktemp("answers")
+    found = [
+        made.answers(folder / f"{name}.csv", made.model(noise, seed=n))
+        for n, (name, noise) in enumerate([("good", 0.3), ("middling", 0.8), ("bad", 1.5)])
+    ]
+    return [*found, made.table(folder / "train.csv")]
+
+
+def test_a_comparison_says_which_is_better_on_which_rows(made: Set, files: list[Path]) -> None:
+    *models, truth = files
+    found = compare(models, truth=truth)
+    assert found.rows == 400
+    assert (found.unit, found.groups) == ("patients", 60)
+    kl = [found.models[name].scores["kl"] for name in ("good", "middling", "bad")]
+    expected = [kaggle_kl(made.shares, made.model(noise, seed=n)) for n, noise in
+                enumerate([0.3, 0.8, 1.5])]  # fmt: skip
+    assert kl == pytest.approx(expected)
+    many = made.count >= 10
+    assert found.populations["kl_hi"].rows == many.sum()
+    assert found.models["good"].scores["kl_hi"] == pytest.approx(
+        kaggle_kl(made.shares[many], made.model(0.3, seed=0)[many])
+    )
+    less = found.differences["bad"]["kl"]
+    assert less.difference == pytest.approx(expected[2] - expected[0])
+    assert less.interval is not None
+    assert less.simultaneous is not None
+    assert 0 < less.simultaneous[0] < less.interval[0] < less.difference
+    assert less.share_better == 0
+    assert "good" not in found.differences
+    assert any("best of 3 models" in text for text in found.warnings)
+    assert any("Seeds are not in the intervals" in text for text in found.warnings)
+    other = compare(models, truth=truth, to="bad").differences["good"]["kl"]
+    assert other.difference == pytest.approx(-less.difference)
+    assert other.interval == pytest.approx((-less.interval[1], -less.interval[0]))
+    by_votes = found.models["good"].by_votes
+    assert sum(part.rows for part in by_votes.values()) == 400
+    assert sum(part.rows for part in found.models["good"].by_class.values()) == 400
+
+
+def test_typical_rows_thin_an_eegs_windows_with_many_votes(files: list[Path]) -> None:
+    thinned = compare(files[0], truth=files[-1], rows="typical").populations["kl_hi"]
+    whole = compare(files[0], truth=files[-1]).populations["kl_hi"]
+    assert thinned.rows < whole.rows
+    assert "one row of each EEG" in thinned.weighting
+
+
+def test_a_model_and_its_copy_differ_by_nothing(files: list[Path]) -> None:
+    found = compare([files[1], files[1]], truth=files[-1])
+    assert (
+        list(found.models) == ["middling", f"{files[1].parent.name}/middling (2)"]
+        or len(found.models) == 2
+    )
+    (differences,) = found.differences.values()
+    for one in differences.values():
+        assert one.difference == 0
+        assert one.interval == (0, 0)
+        assert one.share_better == 0
+
+
+def test_intervals_follow_the_resampled_groups_not_the_rows(made: Set, tmp_path: Path) -> None:
+    """Each row eight times: as sure as once, since no patient is new."""
+    path = made.answers(tmp_path / "once.csv", made.model(0.5), votes=made.votes, names=ANSWERS)
+    once = matched_answers([path], truth=made.table(tmp_path / "train.csv"))
+    eight = once.take(np.tile(np.arange(len(once)), 8))
+    widths = []
+    for judged in (once.judged(0), eight.judged(0)):
+        found = among_experts([judged])
+        assert found is not None
+        assert found.interval is not None
+        widths.append(found.interval[1] - found.interval[0])
+    assert widths[0] == pytest.approx(widths[1])
+
+
+def test_few_patients_get_a_sign_flip_test_and_a_warning(tmp_path: Path) -> None:
+    few = Set(120, patients=9)
+    models = [few.answers(tmp_path / f"{n}.csv", few.model(n, seed=n)) for n in (0, 1)]
+    found = compare(models, truth=few.table(tmp_path / "train.csv"))
+    p = found.differences["1"]["kl"].sign_flip_p
+    assert p is not None
+    assert p <= 2 / 2**9 * 2
+    assert any("Only 9 patients" in text for text in found.warnings)
+
+
+def test_seeds_are_resampled_with_patients_if_they_are_grouped(made: Set, tmp_path: Path) -> None:
+    truth = made.table(tmp_path / "train.csv")
+    models = [
+        made.answers(tmp_path / f"net-seed{seed}.csv", made.model(0.4 + 0.4 * (seed == 2), seed))
+        for seed in (0, 1, 2)
+    ]
+    base = made.answers(tmp_path / "base.csv", made.model(0.6, 9))
+    found = compare([base, *models], truth=truth, group_seeds=True)
+    assert list(found.models) == ["base", "net (3 seeds)"]
+    alone = compare([base, *models], truth=truth)
+    three = [alone.models[f"net-seed{seed}"].scores["kl"] or 0 for seed in (0, 1, 2)]
+    assert found.models["net (3 seeds)"].scores["kl"] == pytest.approx(np.mean(three))
+    span = found.models["net (3 seeds)"].scores.intervals["kl"]
+    single = alone.models["net-seed0"].scores.intervals["kl"]
+    assert span is not None
+    assert single is not None
+    assert span[1] - span[0] > 1.3 * (single[1] - single[0])  # the third seed is worse
+    assert found.seeds_resampled
+    assert not any("Seeds are not" in text for text in found.warnings)
+
+
+def test_the_average_rater_is_judged_by_the_others() -> None:
+    votes = np.array([[2, 1, 0], [3, 0, 0], [1, 1, 1]])
+    given = Judged(
+        votes / 3, np.full(3, 3.0), np.eye(3)[[0, 0, 1]], votes.argmax(axis=1), np.arange(3)
+    )
+    found = among_experts([given], margin=0.2)
+    assert found is not None
+    # Left out: an A of AAB leaves AB (tied, A right); B leaves AA. Rater 2/3, model (A) all.
+    # AAA: all right. ABC: whoever is left out, two others are tied: the rater is wrong; the model
+    # (B) is right unless the B is left out.
+    assert found.rater == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert found.model == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert found.windows == 3
+    assert found.interval is not None
+    assert found.not_inferior == (found.interval[0] > -0.2)
+    assert among_experts([replace(given, votes=np.full(3, 2.0))]) is None
+
+
+def test_runs_of_different_folds_are_refused_unless_asked_for(store: Store, tmp_path: Path) -> None:
+    for fold in ("0", "1"):
+        train_small(store, tmp_path / f"fold{fold}", fold=fold, steps=1)
+    runs = [tmp_path / "fold0", tmp_path / "fold1"]
+    with pytest.raises(RunError, match=r"held out fold 0 and fold 1: .* --different-folds"):
+        compare(runs)
+    found = compare(runs, truth=store, different_folds=True)
+    assert list(found.models) == ["fold0", "fold1"]
+    write_comparison(
+        found, matched_answers(runs, truth=store, different_folds=True), tmp_path / "c"
+    )
+    page = (tmp_path / "c" / "compare.html").read_text()
+    assert page.count("<figure>") > 3  # the forest, the bars, and windows drawn
+    assert len(page) < 5e6
+
+
+def test_a_comparison_is_written_whole_and_replaces_only_its_kind(
+    files: list[Path], tmp_path: Path
+) -> None:
+    done = PROGRAM.succeed("compare", *files[:2], "--truth", files[-1], "--out", tmp_path / "c")
+    assert "| kl_hi | middling |" in done.stdout
+    names = {path.name for path in (tmp_path / "c").iterdir()}
+    assert names == {f"compare.{kind}" for kind in ("json", "md", "csv", "png", "html")}
+    kept = json.loads((tmp_path / "c" / "compare.json").read_text())
+    again = PROGRAM.succeed(
+        "compare", *files[:2], "--truth", files[-1], "--out", tmp_path / "c", "--json"
+    )
+    assert json.loads(again.stdout) == kept
+    assert kept["rows"] == 400
+    assert set(kept["models"]) == {"good", "middling"}
+    assert {"kl", "kl_votes", "kl_hi", "accuracy"} <= kept["models"]["good"].keys()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").write_text("")
+    text = PROGRAM.fail("compare", *files[:2], "--truth", files[-1], "--out", tmp_path / "other")
+    assert "holds something other than a comparison" in text
+
+
+def test_names_and_rows_that_do_not_exist_are_refused(files: list[Path]) -> None:
+    with pytest.raises(ConfigError, match=r"--to worst: expected one of good, middling"):
+        compare(files[:2], truth=files[-1], to="worst")
+    with pytest.raises(ConfigError, match="--rows odd: expected all or typical"):
+        compare(files[:2], truth=files[-1], rows="odd")
+    with pytest.raises(ConfigError, match="Name at least one"):
+        compare([])
+
+
+# Calibration
+
+
+def shifted(made: Set, temperature: float, bias: np.ndarray) -> np.ndarray:
+    """The truth, too sure by this temperature and with shares off by this bias."""
+    powers = np.exp(temperature * (np.log(made.truth + 1e-9) - bias))
+    found: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return found
+
+
+def test_a_calibration_undoes_what_made_answers_dishonest(tmp_path: Path) -> None:
+    made = Set(3000, patients=200, seed=8)
+    made.count = np.full(3000, 20)
+    made.votes = made.rng.multinomial(made.count, made.truth)
+    bias = np.array([0.5, -0.3, 0.1, 0.0, -0.5, 0.2])
+    path = made.answers(tmp_path / "a.csv", shifted(made, 1.6, bias))
+    found = calibrate(path, truth=made.table(tmp_path / "train.csv"))
+    one = found.calibration
+    assert one.population == "10+"
+    assert one.temperature == pytest.approx(1.6, rel=0.06)
+    np.testing.assert_allclose(list(one.bias.values()), bias, atol=0.12)
+    kinds = found.kinds
+    assert kinds["temperature and bias"].kl < kinds["temperature"].kl < kinds["as it is"].kl
+    assert kinds["temperature and bias"].interval is not None
+    assert kinds["temperature and bias"].interval[1] < 0
+    for kind in kinds.values():
+        assert kind.kl_in_sample <= kind.kl + 1e-9
+    honest = made.answers(tmp_path / "b.csv", made.truth)
+    after = calibrate(honest, truth=made.table(tmp_path / "train.csv"))
+    assert after.calibration.temperature == pytest.approx(1, abs=0.05)
+    assert kinds["temperature and bias"].calibration_error == pytest.approx(
+        after.kinds["as it is"].calibration_error, abs=0.02
+    )
+
+
+def test_a_calibration_by_nothing_changes_nothing() -> None:
+    nothing = Calibration("all", 1.0, dict.fromkeys(CLASSES, 0.0), 1.0, {})
+    q = np.random.default_rng(0).dirichlet(np.ones(6), 50)
+    q[0] = np.eye(6)[0]
+    assert np.array_equal(nothing.apply(q), q)
+    assert np.array_equal(nothing.apply(q, bias=False), q)
+    biased = replace(nothing, bias=dict.fromkeys(CLASSES, 0.3), temperature_alone=2.0)
+    np.testing.assert_allclose(biased.apply(q[1:]), q[1:])  # the same for all classes
+    assert biased.apply(q, bias=False).max(axis=1).mean() < q.max(axis=1).mean()
+
+
+def test_a_calibration_is_kept_with_whom_it_is_for(files: list[Path], tmp_path: Path) -> None:
+    found = calibrate(files[2], truth=files[-1], votes="4-9")
+    path = write_calibration(found, tmp_path / "c")
+    kept = json.loads(path.read_text())
+    assert {"population", "temperature", "bias", "fitted_on"} <= kept.keys()
+    assert kept["population"] == "4-9"
+    assert read_calibration(path, CLASSES) == found.calibration
+    assert (tmp_path / "c" / "calibration.png").stat().st_size > 10_000
+    path.write_text(path.read_text().replace('"4-9"', '"5-9"'))
+    with pytest.raises(RunError, match="is damaged: population: expected one of all, 1-3"):
+        read_calibration(path, CLASSES)
+    with pytest.raises(RunError, match="does not exist: make it with hmstrain calibrate"):
+        read_calibration(tmp_path / "none.json", CLASSES)
+
+
+def test_too_few_rows_are_not_calibrated_on(tmp_path: Path) -> None:
+    few = Set(30)
+    path = few.answers(tmp_path / "a.csv", few.model(1), votes=few.votes, names=ANSWERS)
+    with pytest.raises(DataError, match="expected at least 50 windows of 5 EEGs"):
+        calibrate(path)
+    with pytest.raises(ConfigError, match=r"--votes 5: expected one of all, 1-3, 4-9, 10\+"):
+        calibrate(path, votes="5")
+
+
+def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "all", fold="all", steps=1)
+    arguments = ("calibrate", tmp_path / "all", "--votes", "all")
+    done = PROGRAM.succeed(*arguments, "--json")
+    found = json.loads(done.stdout)
+    assert found["calibration"]["fitted_on"]["windows"] == "held-out folds"
+    assert any("out of fold, each of one network" in note for note in found["notes"])
+    assert Path(found["file"]) == tmp_path / "all" / "calibration.json"
+    assert "temperature and bias" in PROGRAM.succeed(*arguments).stdout
+
+
+# Blends
+
+
+def test_a_blend_is_scored_on_other_patients_than_it_is_fitted_on(
+    files: list[Path], made: Set, tmp_path: Path
+) -> None:
+    found = blend(files[:3], truth=files[-1], how="fitted", votes="all")
+    assert found.best == "good"
+    for one in found.hows.values():
+        assert one.kl >= one.kl_in_sample - 1e-9
+    assert found.hows["fitted"].kl_in_sample <= found.single["good"]
+    mean = np.mean([made.model(noise, seed=n) for n, noise in enumerate([0.3, 0.8, 1.5])], axis=0)
+    assert found.hows["arithmetic"].kl == pytest.approx(kaggle_kl(made.shares, mean))
+    assert sum(found.hows["fitted"].weights.values()) == pytest.approx(1)
+    write_blend(found, tmp_path / "b")
+    kept = read_blend(tmp_path / "b")
+    assert kept == found.blend
+    again = compare([files[0], tmp_path / "b"], truth=files[-1])
+    assert again.models["b"].scores["kl"] == pytest.approx(found.hows["fitted"].kl, abs=1e-6)
+    (tmp_path / "b" / "blend.json").write_text("{}")
+    with pytest.raises(RunError, match="is damaged"):
+        read_blend(tmp_path / "b")
+
+
+def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
+    files: list[Path], store: Store, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="at least two models to blend, got 1 model"):
+        blend(files[:1], truth=files[-1])
+    for name, settings in {"a0": {"seed": 0}, "a1": {"seed": 1}, "b": {"image_size": 48}}.items():
+        train_small(store, tmp_path / name, fold="all", steps=1, **settings)
+    found = blend([tmp_path / name for name in ("a0", "a1", "b")], votes="all", split="valid")
+    assert list(found.single) == ["a0 (2 seeds)", "b"]
+    assert [len(member.paths) for member in found.blend.members] == [2, 1]
