@@ -83,12 +83,32 @@ def growth(rows: list[dict[str, Any]]) -> Figure:
     return figure
 
 
+def judging(rows: list[dict[str, Any]]) -> Figure:
+    """KL over windows with ten votes or more, of networks, calibrated networks and blends."""
+    shown = [row for row in rows if row["score"].startswith(("kl_hi", "kl, 10+"))]
+    shown = [row for row in shown if not row["what"].endswith("as it is")]
+    figure = Figure(figsize=(8, 0.3 * len(shown) + 0.8), layout="constrained")
+    axis = figure.subplots()
+    for place, row in enumerate(shown):
+        colour = BLUE if row["score"] == "kl_hi" else ORANGE
+        low, high = (float(end) for end in row["95% interval"].split(" to "))
+        axis.plot([low, high], [place, place], color=colour, lw=2)
+        axis.plot(float(row["value"]), place, "o", color=colour, ms=5)
+        axis.text(high, place, f"  {row['value']}", va="center", color=GREY, fontsize=8)
+    axis.set_yticks(range(len(shown)), [row["what"] for row in shown])
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
+    axis.set_xlabel("KL over windows with ten votes or more, 95% intervals over patients")
+    plain(axis)
+    return figure
+
+
 def main() -> None:
     """Draw what there are records of."""
     parser = command_line(__doc__)
     parser.add_argument("--out", type=Path, default=FIGURES, help="folder for the charts")
     arguments = parser.parse_args()
-    for record, draw in (("peers", peers), ("build-growth", growth)):
+    for record, draw in (("peers", peers), ("build-growth", growth), ("judging", judging)):
         source = arguments.results / f"{record}.json"
         if source.exists():
             rows = json.loads(source.read_text())["rows"]

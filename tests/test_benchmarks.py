@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.answered import Set
 
 ROOT = Path(__file__).parents[1]
 
@@ -80,6 +81,24 @@ def test_peers_and_charts(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     records("charts", tmp_path, "--out", tmp_path / "charts")
     assert (tmp_path / "charts" / "peers.png").stat().st_size > 10_000
+
+
+def test_judging(tmp_path: Path) -> None:
+    made = Set(400)
+    paths = [
+        made.answers(tmp_path / f"{name}.csv", made.model(noise))
+        for name, noise in (("good", 0.3), ("bad", 1.0))
+    ]
+    truth = made.table(tmp_path / "train.csv")
+    options = (*paths, "--truth", truth, "--blend", "good", "bad")
+    found = records("models.judging", tmp_path, *options)
+    rows = found["judging"]["rows"]
+    assert {row["what"] for row in rows} >= {"good", "bad, temperature and bias"}
+    charts = ("--results", tmp_path / "results", "--out", tmp_path)
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.charts", *map(str, charts)], check=True, cwd=ROOT
+    )
+    assert (tmp_path / "judging.png").stat().st_size > 5_000
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ ALSO = {
     "hmstrain/reporting/attribution.py": {"captum"},
     "hmstrain/reporting/browse/": {"bokeh"},
     "hmstrain/prediction/timeline.py": {"edfio"},
+    "hmstrain/scoring/answers/tables.py": {"pyarrow"},
     "hmstrain/prediction/bundle.py": {"packaging"},
 }
 """What some files import besides: pictures, and extras."""

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from hmsstore.schema import EEG
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -118,6 +116,8 @@ def spans(config: Config) -> dict[str, tuple[int, int]]:
         By signal: the first row of its window, and the one after the last. Inputs are made of
         these rows and nothing else.
     """
+    from hmsstore.schema import EEG  # brings NumPy, which `--help` does without
+
     used = round(config.eeg_seconds * EEG.row_rate_hz)
     first = (EEG.window_rows - used) // 2
     return {"eeg": (first, first + used), "spectrogram": config.spectrogram_rows}
