@@ -1,8 +1,8 @@
 """What comparing, calibrating and blending say of real networks' answers.
 
-Compares files of predictions on the rows that all share; calibrates each on windows with ten votes or
-more, scored on patients left out of the fit; blends those named with `--blend`. Figures of rows never
-enter the record, only of all of them together.
+Compares files of predictions on the rows that all share; calibrates each on windows with ten votes
+or more, scored on patients left out of the fit; blends those named with `--blend`. Nothing of a
+single row enters the record.
 """
 
 from __future__ import annotations
