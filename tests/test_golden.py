@@ -44,6 +44,8 @@ def differences(then: Any, now: Any, rounding: float, where: str = "") -> Iterat
     """Where a value is not as it was; what was added to an object is none."""
     if isinstance(then, dict) and isinstance(now, Mapping):
         for key, value in then.items():
+            if key in REDEFINED:
+                continue
             if key in now:
                 yield from differences(value, now[key], rounding, f"{where}/{key}")
             else:
@@ -56,6 +58,10 @@ def differences(then: Any, now: Any, rounding: float, where: str = "") -> Iterat
             yield f"{where} was {then}, is {now}"
     elif then != now or type(then) is not type(now):
         yield f"{where} was {then}, is {now}"
+
+
+REDEFINED = {"accuracy", "balanced_accuracy", "f1_macro", "report_accuracy"}
+"""Scores in which ties among the votes count otherwise today: any of the tied classes is right."""
 
 
 def check(then: Any, now: Any, rounding: float = 0.0) -> None:
@@ -134,7 +140,7 @@ def test_a_finished_run_tests_and_reports_to_the_figures_it_had(here: Path) -> N
         np.testing.assert_allclose(before["prediction"], after["prediction"], rtol=ROUNDING)
     train("report", "run-finished", "--out", "page.html")
     page = (here / "page.html").read_text()
-    for score in ("kl", "kl_votes", "kl_hi", "accuracy", "f1_macro", "calibration_error"):
+    for score in ("kl", "kl_votes", "kl_hi", "calibration_error"):
         assert f">{then['test'][score]:.3f}<" in page
 
 
