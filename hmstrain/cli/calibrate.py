@@ -23,7 +23,7 @@ from hmstrain.cli.options import (
 def calibrate(
     model: Annotated[
         Path,
-        typer.Argument(metavar="RUN|FILE", help="A run, or predictions out of fold."),
+        typer.Argument(metavar="RUN|FILE", help="A run, a blend, or predictions out of fold."),
     ],
     truth: Truth = None,
     votes: VotesOf = None,
@@ -36,7 +36,7 @@ def calibrate(
         option(
             "--out",
             None,
-            "Folder for calibration.json and a picture. [default: the run]",
+            "Folder for calibration.json and a picture. [default: the run or blend]",
             metavar="FOLDER",
         ),
     ] = None,
@@ -73,7 +73,7 @@ def calibrate(
         )
         for text in found.notes:
             console.note(text)
-        folder = out or (model if (model / "config.json").is_file() else None)
+        folder = out or (model if model.is_dir() else None)
         path = None if folder is None else write_calibration(found, folder)
         if json:
             console.print_json({**found.to_json(), "file": None if path is None else str(path)})

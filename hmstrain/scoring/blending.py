@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from hmsstore import Store
 from hmsstore.json_shapes import ShapeError, entry, items, mapping, number, text
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.read import Answers
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.calibration import (
     FEWEST_PATIENTS,
@@ -39,14 +41,20 @@ class Member:
 
     name: str
     paths: tuple[str, ...]
-    """Runs or files."""
+    """Runs, or files of predictions; relative ones are seen from the blend's folder."""
+    runs: bool
+    """Whether they are runs, which can predict."""
     weight: float
 
     @classmethod
     def from_json(cls, value: object) -> Self:
         """Read a JSON object; raises ShapeError."""
-        paths = tuple(text(one) for one in items(entry(value, "paths", items)))
-        return cls(entry(value, "name", text), paths, entry(value, "weight", number))
+        return cls(
+            name=entry(value, "name", text),
+            paths=tuple(text(one) for one in entry(value, "paths", items)),
+            runs=entry(value, "runs", _truth),
+            weight=entry(value, "weight", number),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +282,7 @@ def blend_matched(
     }
     weights, bias = fitted[how]
     members = tuple(
-        Member(name, tuple(str(matched.answers[place].path) for place in places), float(weight))
+        _member(name, [matched.answers[place] for place in places], float(weight))
         for (name, places), weight in zip(names.items(), weights, strict=True)
     )
     return Blended(
@@ -288,6 +296,32 @@ def blend_matched(
         patients,
         tuple(matched.notes),
     )
+
+
+def seen_from(found: Blended, folder: Path) -> Blended:
+    """The same with its members' paths as they are seen from a folder, which moves with them."""
+    members = tuple(
+        replace(one, paths=tuple(os.path.relpath(path, folder) for path in one.paths))
+        for one in found.blend.members
+    )
+    return replace(found, blend=replace(found.blend, members=members))
+
+
+def networks_of(blend: Blend, folder: Path) -> list[list[Path]]:
+    """Runs of each member of the blend in a folder.
+
+    Raises
+    ------
+    RunError
+        A member was read from a file, which has no network.
+    """
+    for member in blend.members:
+        if not member.runs:
+            raise RunError(
+                f"{folder} is a blend of files: {member.name} was read from {member.paths[0]}, "
+                "which holds answers and no network. Blend runs to predict with them."
+            )
+    return [[folder / path for path in member.paths] for member in blend.members]
 
 
 def read_blend(folder: Path) -> Blend:
@@ -323,6 +357,13 @@ def _members(matched: Matched) -> tuple[dict[str, list[int]], Floats]:
     return names, np.stack(means)
 
 
+def _member(name: str, answers: Sequence[Answers], weight: float) -> Member:
+    runs = [one.run for one in answers]
+    known = [run for run in runs if run is not None]
+    paths = known if len(known) == len(runs) else [one.path for one in answers]
+    return Member(name, tuple(map(str, paths)), len(known) == len(runs), weight)
+
+
 def _cross_fit(
     stacked: Floats, matched: Matched, rows: NDArray[np.int64], how: str, seed: int
 ) -> Floats:
@@ -356,3 +397,9 @@ def _worth(
 
 def _named(bias: Floats | None, keys: Sequence[str]) -> dict[str, float] | None:
     return None if bias is None else dict(zip(keys, bias.tolist(), strict=True))
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ShapeError(f"expected true or false, got {value!r}")
+    return value

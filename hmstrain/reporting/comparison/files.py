@@ -68,7 +68,7 @@ def write_blend(found: Blended, out: Path) -> None:
     )
     header = (*names, *(VOTES.format(key) for key in keys), *keys)
     write_csv(out / PREDICTED, header, lines)
-    write_json(out / blending.FILE, found.to_json())
+    write_json(out / blending.FILE, blending.seen_from(found, out).to_json())
 
 
 def calibration_table(found: Calibrated) -> tuple[list[str], list[list[str]]]:

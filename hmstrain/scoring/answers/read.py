@@ -68,6 +68,11 @@ class Answers:
         )
 
     @property
+    def run(self) -> Path | None:
+        """Folder of the run that they are of, if that is known."""
+        return None if self.config is None else self.path.parent
+
+    @property
     def without_seed(self) -> str:
         """The model's name without its seed."""
         return OF_A_SEED.sub("", self.name) or self.name

@@ -16,7 +16,7 @@ from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.reporting.comparison.page import write_comparison
-from hmstrain.scoring.blending import blend, read_blend
+from hmstrain.scoring.blending import blend, networks_of, read_blend, seen_from
 from hmstrain.scoring.calibration import Calibration, calibrate, read_calibration
 from hmstrain.scoring.comparison import compare, compare_matched, matched_answers
 from hmstrain.scoring.experts import among_experts
@@ -296,7 +296,10 @@ def test_a_blend_is_scored_on_other_patients_than_it_is_fitted_on(
     assert sum(found.hows["fitted"].weights.values()) == pytest.approx(1)
     write_blend(found, tmp_path / "b")
     kept = read_blend(tmp_path / "b")
-    assert kept == found.blend
+    assert kept == seen_from(found, tmp_path / "b").blend
+    assert (tmp_path / "b" / kept.members[0].paths[0]).samefile(files[0])
+    with pytest.raises(RunError, match="is a blend of files: good was read from"):
+        networks_of(kept, tmp_path / "b")
     again = compare([files[0], tmp_path / "b"], truth=files[-1])
     assert again.models["b"].scores["kl"] == pytest.approx(found.hows["fitted"].kl, abs=1e-6)
     (tmp_path / "b" / "blend.json").write_text("{}")
