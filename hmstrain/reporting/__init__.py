@@ -5,10 +5,10 @@
     attribution.py   a network and a window -> what the answer rests on
     faithfulness.py  a map of importance -> whether it can be trusted
     explain.py       a run and one window -> a picture of that: `hmstrain.explain`
+    comparison/      a comparison of models -> a table, a picture, a page
     systems.py       names of systems -> models with their inputs; what a report published
     report.py        a finished run -> one page
     study_table.py   systems and what their runs came to -> one table, in five files
     study.py         a store -> several systems trained and compared: `hmstrain.study`
-    comparison/      a comparison of models -> a table, a picture, a page
     browse/          a page on this machine to browse a store or a run's answers
 """

@@ -17,12 +17,16 @@ from hmstrain.distributed import World, join_world
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events, silent
 from hmstrain.models.network import make_network
-from hmstrain.reporting.study_table import Row, Study
+from hmstrain.reporting.comparison.page import write_comparison
+from hmstrain.reporting.study_table import MAIN, Row, Study
 from hmstrain.reporting.systems import System, choose
 from hmstrain.runs.folder import CONFIG, RunFolder
+from hmstrain.scoring.comparison import compare_matched, matched_answers
 from hmstrain.training.run import run
 from hmstrain.words import plural
 
+COMPARED = "compared"
+"""Folder of a study that holds the comparison of its systems."""
 RECIPE = {"test_each_epoch": True}
 """Settings of the report, where no others are given."""
 
@@ -122,7 +126,23 @@ def run_study(
         table = replace(table, rows=(*table.rows, Row(system, outcome)))
         if world.main:
             table.write(out)
+    if world.main and len(systems) > 1 and all(row.outcome.test for row in table.rows):
+        table = compared(table, store, out)
+        table.write(out)
     return table
+
+
+def compared(table: Study, store: Store, out: Path) -> Study:
+    """Compare the systems on the test windows; write that, and add differences to the first."""
+    runs = [out / row.system.name for row in table.rows]
+    matched = matched_answers(runs, truth=store, rows="typical", split="test")
+    found = compare_matched(matched, rows="typical")
+    write_comparison(found, matched, out / COMPARED)
+    rows = (
+        replace(row, less_first=found.differences.get(row.system.name, {}).get(MAIN))
+        for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))
 
 
 def heading(config: Config, store: Store) -> str:

@@ -16,6 +16,7 @@ from hmstrain.reporting.systems import System
 from hmstrain.runs.folder import write_json
 from hmstrain.runs.outcome import Outcome, interval_text, score_text
 from hmstrain.runs.plots import Bar, study_bars
+from hmstrain.scoring.comparison import Difference
 from hmstrain.scoring.metrics import better_when_higher, shown_in
 
 MAIN = "kl_votes"
@@ -34,6 +35,8 @@ class Row:
 
     system: System
     outcome: Outcome
+    less_first: Difference | None = None
+    """The main score less that of the study's first system, on the same windows."""
 
     @property
     def main(self) -> tuple[float | None, tuple[float, float] | None]:
@@ -59,6 +62,7 @@ class Row:
             "interval": self.main[1],
             "less_constant": constant and dict(constant.difference),
             "less_constant_intervals": constant and dict(constant.difference_intervals),
+            "less_first": self.less_first and self.less_first.to_json(),
             "alignment": alignment and asdict(alignment),
             "published": {
                 "kl": published.get("kl_votes"),
@@ -78,6 +82,12 @@ class Row:
                 less = None if constant is None else constant.difference.get(MAIN)
                 span = None if constant is None else constant.difference_intervals.get(MAIN)
                 texts.append(f"{score_text(less)} {interval_text(span)}".strip())
+                first = self.less_first
+                texts.append(
+                    ""
+                    if first is None
+                    else f"{score_text(first.difference)} {interval_text(first.interval)}".strip()
+                )
         return [*texts, *(score_text(self.published.get(key)) for key in PUBLISHED)]
 
 
@@ -85,7 +95,9 @@ def columns() -> list[str]:
     """Titles of the table's columns; scores have their names in `metrics.json`."""
     titles = ["model", "inputs"]
     for score in shown_in("study"):
-        titles += [score.key, "95% interval", "less constant"] if score.key == MAIN else [score.key]
+        titles.append(score.key)
+        if score.key == MAIN:
+            titles += ["95% interval", "less constant", "less first"]
     return [*titles, *PUBLISHED.values()]
 
 
@@ -139,7 +151,8 @@ class Study:
             f"{names}. {better_when_higher(shown)} The constant prediction, the mean of the "
             f"training targets, has {MAIN} {score_text(self.constant_kl)}. 'less constant' is "
             f"{MAIN} minus the constant prediction's (below 0: better), paired window by window, "
-            "with its 95% interval over patients."
+            "with its 95% interval over patients; 'less first' is that minus the first system's. "
+            "The folder compared holds every score's differences."
             + PUBLISHED_NOTE
             * any(row.published for row in self.rows)
         )

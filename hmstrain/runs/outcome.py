@@ -42,6 +42,7 @@ from hmsstore.json_shapes import (
     number,
     optional,
     text,
+    truth,
     whole,
 )
 
@@ -86,7 +87,7 @@ class StoreId:
         return cls(
             entry(value, "path", text),
             entry(value, "identity", text),
-            _key(value, "leaks", _truth, None),
+            _key(value, "leaks", truth, None),
             tuple(_key(value, "classes", _list(_pattern), list(HMS.classes))),
         )
 
@@ -320,7 +321,7 @@ class Outcome:
         return cls(
             store=entry(value, "store", StoreId.from_json),
             versions=entry(value, "versions", _each(text)),
-            leaks=entry(value, "leaks", _truth),
+            leaks=entry(value, "leaks", truth),
             extended=tuple(_key(value, "extended", _list(whole), [])),
             test=entry(value, "test", scores),
             constant=_key(value, "constant", optional(Constant.from_json), None),
@@ -328,7 +329,7 @@ class Outcome:
             best_step=_key(value, "best_step", optional(whole), None),
             steps=_key(value, "steps", optional(whole), None),
             valid_kl_votes=_key(value, "valid_kl_votes", optional(number), None),
-            validation_leaks=_key(value, "validation_leaks", _truth, False),
+            validation_leaks=_key(value, "validation_leaks", truth, False),
             test_last=_key(value, "test_last", scores, None),
             test_per_epoch=_key(value, "test_per_epoch", _list(_object), []),
             valid=_key(value, "valid", scores, None),
@@ -390,12 +391,6 @@ def _interval(value: object) -> Interval:
     if len(ends) != 2:
         raise ShapeError(f"expected two ends of an interval, got {len(ends)}")
     return number(ends[0]), number(ends[1])
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ShapeError(f"expected true or false, got {value!r}")
-    return value
 
 
 def _pattern(value: object) -> PatternClass:

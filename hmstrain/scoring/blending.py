@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.json_shapes import ShapeError, entry, items, mapping, number, text
+from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.answers.read import Answers
@@ -52,7 +53,7 @@ class Member:
         return cls(
             name=entry(value, "name", text),
             paths=tuple(text(one) for one in entry(value, "paths", items)),
-            runs=entry(value, "runs", _truth),
+            runs=entry(value, "runs", true_or_false),
             weight=entry(value, "weight", number),
         )
 
@@ -397,9 +398,3 @@ def _worth(
 
 def _named(bias: Floats | None, keys: Sequence[str]) -> dict[str, float] | None:
     return None if bias is None else dict(zip(keys, bias.tolist(), strict=True))
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ShapeError(f"expected true or false, got {value!r}")
-    return value

@@ -42,6 +42,13 @@ def whole(value: object) -> int:
     return value
 
 
+def truth(value: object) -> bool:
+    """Take true or false."""
+    if not isinstance(value, bool):
+        raise ShapeError(f"expected true or false, got {_kind(value)}")
+    return value
+
+
 def items(value: object) -> list[object]:
     """Take a list of anything."""
     if not isinstance(value, list):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from support.inside import Inside
 from support.runs import SMALL
 
@@ -31,12 +32,19 @@ def test_a_study_prints_its_table_beside_the_published_numbers_and_resumes(
     assert {p.name for p in (tmp_path / "study").iterdir()} == {
         "naive_cnn-spec",
         "naive_cnn-spec+eeg-contrastive",
+        "compared",
         "study.csv",
         "study.json",
         "study.md",
         "study.html",
         "study.png",
     }
+    whole = json.loads((tmp_path / "study" / "compared" / "compare.json").read_text())
+    found = json.loads((tmp_path / "study" / "study.json").read_text())["rows"]
+    assert found[0]["less_first"] is None
+    assert found[1]["less_first"] == whole["differences"][found[1]["name"]]["kl_votes"]
+    less = found[1]["kl_votes"] - found[0]["kl_votes"]
+    assert found[1]["less_first"]["difference"] == pytest.approx(less)
     first = tmp_path / "study" / "naive_cnn-spec" / "metrics.json"
     assert json.loads(first.read_text())["test_per_epoch"]
     before = first.stat().st_mtime_ns
