@@ -41,7 +41,8 @@ def random_structure(windows: int, rng: np.random.Generator) -> tuple[Columns, N
             start = float(spectrogram % 40 == 7)
             for _ in range(rng.geometric(0.66)):
                 eeg += 1
-                count = min(1 + int(rng.lognormal(0.8, 0.95)), most, windows - len(truths))
+                judged = raters.judge(habit, min(most, windows - len(truths)))
+                count = sum(windows_alike for *_, windows_alike in judged)
                 offsets = np.cumsum(2.0 * rng.geometric(0.4, count)) if count else np.zeros(0)
                 offsets = offsets - offsets[:1]
                 rows["patient"] += [patient] * count
@@ -50,9 +51,9 @@ def random_structure(windows: int, rng: np.random.Generator) -> tuple[Columns, N
                 rows["eeg_offset_s"] += offsets.tolist()
                 rows["spectrogram_offset_s"] += (start + offsets).tolist()
                 start += float(offsets.max(initial=0) + 2 * rng.integers(5, 120))
-                for truth, cast, judged in raters.judge(habit, count):
-                    truths += [truth] * judged
-                    votes += [cast] * judged
+                for truth, cast, windows_alike in judged:
+                    truths += [truth] * windows_alike
+                    votes += [cast] * windows_alike
     table = _with_ids(rng, {name: np.asarray(values) for name, values in rows.items()})
     table["votes"] = np.asarray(votes, np.int32)
     table["expert_consensus"] = table["votes"].argmax(axis=1).astype(np.int8)

@@ -141,6 +141,51 @@ def test_scores_lie_where_the_real_ones_do(seed: int) -> None:
     assert 1.3 < found["kl_of_mean"] < 1.5
 
 
+REAL = {
+    (1, 3): (0.585, (0.226, 0.124, 0.089, 0.065, 0.122, 0.374), 0.130, 0.814),
+    (4, 9): (0.101, (0.356, 0.215, 0.110, 0.049, 0.038, 0.232), 0.559, 0.219),
+    (10, 28): (0.314, (0.052, 0.189, 0.123, 0.083, 0.088, 0.464), 0.655, 0.136),
+}
+"""Of train.csv, one window of each pair of EEG and votes, by number of votes: share of all such
+pairs; mean target; mean entropy of the target in nats; share in which all raters agree."""
+
+
+@pytest.fixture(scope="module")
+def pairs() -> np.ndarray:
+    """Votes of each pair of EEG and votes in 60,000 simulated windows, (N, 6)."""
+    found = []
+    for seed in range(3):
+        table, _ = random_structure(20_000, generator(seed, "structure"))
+        found.append(np.unique(np.column_stack([table["eeg_id"], table["votes"]]), axis=0)[:, 1:])
+    return np.concatenate(found)
+
+
+@pytest.mark.parametrize("votes", REAL, ids=str)
+def test_each_population_votes_as_the_real_one(votes: tuple[int, int], pairs: np.ndarray) -> None:
+    share, classes, entropy, unanimous = REAL[votes]
+    total = pairs.sum(axis=1)
+    own = (total >= votes[0]) & (total <= votes[1])
+    target = pairs[own] / total[own, None]
+    assert own.mean() == pytest.approx(share, abs=0.02)
+    np.testing.assert_allclose(target.mean(axis=0), classes, atol=0.025)
+    found = -(target * np.log(np.where(target > 0, target, 1))).sum(axis=1).mean()
+    assert found == pytest.approx(entropy, abs=0.05)
+    assert (target.max(axis=1) == 1).mean() == pytest.approx(unanimous, abs=0.06)
+
+
+def test_windows_are_shared_among_populations_and_classes_as_the_real_ones() -> None:
+    """Long patterns have more windows than pairs of EEG and votes: LRDA and GRDA above all."""
+    shares, targets = [], []
+    for seed in range(3):
+        table, _ = random_structure(20_000, generator(seed, "structure"))
+        total = table["votes"].sum(axis=1)
+        shares.append([(total <= 3).mean(), (total >= 10).mean()])
+        targets.append((table["votes"] / total[:, None]).mean(axis=0))
+    np.testing.assert_allclose(np.mean(shares, axis=0), (0.548, 0.374), atol=0.03)
+    overall = (0.208, 0.132, 0.129, 0.139, 0.180, 0.213)
+    np.testing.assert_allclose(np.mean(targets, axis=0), overall, atol=0.04)
+
+
 def test_a_linear_model_of_band_powers_closes_less_than_half_of_the_gap(whole: Path) -> None:
     """Power alone must not give the patterns away: what matters is form, rhythm and place."""
     from sklearn.linear_model import LogisticRegression
