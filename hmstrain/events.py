@@ -9,7 +9,9 @@ Events = Callable[[str, Mapping[str, Any]], object]
 """Called with the name of an event and its figures.
 
 'system' (name): a study begins its next system; 'fold' (fold, folds); 'start': a run begins or
-resumes; 'train' (step, loss ...): some steps are done; 'valid' and 'test' (step, scores).
+resumes; 'notice' (text): a sentence that the user should read; 'train' (step, loss ...): some steps
+are done; 'valid' and 'test' (step, scores); 'kept' (fold, text): which checkpoint the run of a fold
+kept, of several.
 """
 Progress = Callable[[int, int], object]
 """Called with how much is done, and of how much."""

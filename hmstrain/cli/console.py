@@ -190,9 +190,11 @@ class RunProgress:
             "system": self.show_system,
             "fold": self.show_fold,
             "start": self.show_start,
+            "notice": self.show_notice,
             "train": self.show_steps,
             "valid": self.show_validation,
             "test": self.show_test,
+            "kept": self.show_kept,
         }
 
     def __call__(self, event: str, values: Mapping[str, Any]) -> None:
@@ -218,10 +220,11 @@ class RunProgress:
     def show_start(self, values: Mapping[str, Any]) -> None:
         """A run begins or resumes."""
         resuming = f"; resuming at step {values['step']:,}" if values["step"] else ""
+        which = "" if values["whole"] else " (one of each EEG and votes)"
         note(
             f"{self.title}: {values['model']}, {values['parameters']:,} parameters on "
             f"{values['device']}; {plural(values['train'], 'training window')}, "
-            f"{plural(values['valid'], 'window')} to validate on (one of each EEG and votes), "
+            f"{plural(values['valid'], 'window')} to validate on{which}, "
             f"{plural(values['test'], 'test window')}; {plural(values['steps'], 'step')} in "
             f"{plural(values['epochs'], 'epoch')}{resuming}."
         )
@@ -240,6 +243,10 @@ class RunProgress:
         )
         self.bar.start()
         self.task = self.bar.add_task("", total=values["steps"], completed=values["step"])
+
+    def show_notice(self, values: Mapping[str, Any]) -> None:
+        """Something about the run that its user should know."""
+        note(values["text"])
 
     def show_steps(self, values: Mapping[str, Any]) -> None:
         """Some steps are done."""
@@ -261,12 +268,18 @@ class RunProgress:
                 f", cosine {values['positive_cosine']:.2f} / {values['negative_cosine']:.2f}, "
                 f"retrieval {values['retrieval_at_1']:.0%} (chance {values['chance']:.0%})"
             )
+        by = values["best_by"]
+        judged = "" if by in ("kl_votes", "last") else f", {by} {score_text(values[by])}"
         best = " (best)" if values["best"] else ""
-        self._say("validation", values, f"{aligned}{best}")
+        self._say("validation", values, f"{judged}{aligned}{best}")
 
     def show_test(self, values: Mapping[str, Any]) -> None:
         """The test split was scored after an epoch."""
         self._say("test", values, "")
+
+    def show_kept(self, values: Mapping[str, Any]) -> None:
+        """The run of a fold, of several, is finished."""
+        note(f"Fold {values['fold']}: {values['text']}")
 
     def _say(self, word: str, values: Mapping[str, Any], more: str) -> None:
         note(

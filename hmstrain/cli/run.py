@@ -160,4 +160,6 @@ def run(
             console.print_json(outcome.to_json())
         else:
             print_outcome(outcome, opened)
+        if outcome.kept:
+            console.note(outcome.kept)
         console.note(f"Everything is in {folder}.")

@@ -4,6 +4,7 @@
 
     observed.py a store and rows -> the observed run of each window; which can be judged
     rows.py     configuration and window table -> rows of each epoch, order, weights
+    validation.py  configuration, stages and the fold held out -> what validations are judged by
     augment.py  seed and step -> the random draws of a batch
     steps.py    an epoch -> its steps, each with all that it draws
     loader.py   a store and an order of windows -> batches on the device, ahead of time

@@ -15,6 +15,10 @@ does not know are ignored::
 
     of one network
     best_step, steps   steps of the best validation, and of all training; `test` is of the best
+    best_by            score that chose it: kl, kl_votes, kl_hi, kl_minN (one window of each EEG
+                       with at least N votes); last: the latest was kept. Without it, kl_votes did
+    best_value         that score of the best validation, or null
+    best_stage         0; 1 if validations of the second stage alone were compared
     valid_kl_votes     kl_votes of the best validation
     validation_leaks   whether the held-out fold changed, so that validation leaks patients
     test_last          scores of the last weights on the test split
@@ -249,6 +253,9 @@ class Outcome:
 
     best_step: int | None = None
     steps: int | None = None
+    best_by: str | None = None
+    best_value: float | None = None
+    best_stage: int = 0
     valid_kl_votes: float | None = None
     validation_leaks: bool = False
     test_last: Scores | None = None
@@ -264,6 +271,24 @@ class Outcome:
     def scores(self) -> Scores | None:
         """Scores of the test split, or without one those out of fold; None without either."""
         return self.test or self.out_of_fold
+
+    @property
+    def kept(self) -> str:
+        """Which checkpoint was kept and why, in a sentence; empty for a run of all folds."""
+        if self.best_step is None or self.steps is None:
+            return ""
+        step = f"Kept the checkpoint of step {self.best_step:,} of {self.steps:,}"
+        by, value = self.best_by or "kl_votes", self.best_value
+        if self.best_by is None:
+            value = self.valid_kl_votes
+        if self.validation_leaks:
+            return f"{step}, the latest: with fold=rotate, none can be compared."
+        if self.valid_kl_votes is None:
+            return f"{step}, the latest: no fold was held out to choose by."
+        if by == "last" or value is None:
+            return f"{step}, the latest, as best_by=last asks."
+        stage = "of the second stage" if self.best_stage else "of all validations"
+        return f"{step}: its {by} of {value:.4f} is the lowest {stage}."
 
     def to_json(self) -> dict[str, Any]:
         """As the JSON object of `metrics.json`."""
@@ -283,6 +308,9 @@ class Outcome:
             found |= {
                 "best_step": self.best_step,
                 "steps": self.steps,
+                "best_by": self.best_by,
+                "best_value": self.best_value,
+                "best_stage": self.best_stage,
                 "valid_kl_votes": self.valid_kl_votes,
                 "validation_leaks": self.validation_leaks,
                 "test_last": _json(self.test_last),
@@ -328,6 +356,9 @@ class Outcome:
             alignment=_key(value, "alignment", optional(Alignment.from_json), None),
             best_step=_key(value, "best_step", optional(whole), None),
             steps=_key(value, "steps", optional(whole), None),
+            best_by=_key(value, "best_by", optional(text), None),
+            best_value=_key(value, "best_value", optional(number), None),
+            best_stage=_key(value, "best_stage", whole, 0),
             valid_kl_votes=_key(value, "valid_kl_votes", optional(number), None),
             validation_leaks=_key(value, "validation_leaks", truth, False),
             test_last=_key(value, "test_last", scores, None),

@@ -13,9 +13,11 @@ from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.data.context import by_context
+from hmstrain.data.validation import Judge
 from hmstrain.errors import DataError
 from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
 from hmstrain.runs.outcome import Alignment, Constant, Scores
+from hmstrain.scoring.formulas import kaggle_kl
 from hmstrain.scoring.metrics import Judged, difference_of, scores, shown_in
 
 Floats = NDArray[np.float64]
@@ -27,17 +29,22 @@ def validation(
     store: Store,
     evaluator: Evaluator,
     network: nn.Module,
-    rows: Rows,
-    typical: dict[str, Rows],
+    judge: Judge,
 ) -> dict[str, Any]:
     """Scores of a validation, and how well embeddings match where they are compared.
 
-    `rows` and `typical` are what `validation_rows` gives.
+    The score that the judge is named after is among them.
     """
-    prediction, embeddings = evaluator.predict(network, rows)
-    found = scores(store, rows, prediction, typical=typical, intervals=False)
-    values = {score.key: found[score.key] for score in shown_in("validation")}
-    matched = embedding_alignment(embeddings, one_per_patient(store, rows, config.seed))
+    prediction, embeddings = evaluator.predict(network, judge.rows)
+    rows = judge.rows[judge.shown]
+    found = scores(store, rows, prediction[judge.shown], typical=judge.typical, intervals=False)
+    values: dict[str, Any] = {score.key: found[score.key] for score in shown_in("validation")}
+    if judge.by not in (*values, "last"):
+        votes = store.windows["votes"][judge.rows[judge.judged]].astype(np.float64)
+        target = votes / votes.sum(axis=1, keepdims=True)
+        values[judge.by] = kaggle_kl(target, prediction[judge.judged])
+    shown = [part[judge.shown] for part in embeddings]
+    matched = embedding_alignment(shown, one_per_patient(store, rows, config.seed))
     return values | (matched or {})
 
 

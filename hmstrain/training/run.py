@@ -15,6 +15,7 @@ from hmsstore import Store
 from hmsstore.view.saving import save
 from hmstrain.config import Config, completed, given_settings, run_name
 from hmstrain.data.rows import plan_epochs
+from hmstrain.data.validation import judges
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
@@ -58,8 +59,8 @@ def train(
     Returns
     -------
     Outcome
-        What `metrics.json` holds: `valid_kl_votes` of the best checkpoint, `test` with its scores,
-        and more.
+        What `metrics.json` holds: `kept`, which checkpoint is the best and why; `valid_kl_votes` of
+        it, `test` with its scores, and more.
 
     Raises
     ------
@@ -147,7 +148,8 @@ def _every_fold(
     if store.folds < 2:
         raise DataError(f"{store.path} has too few patients for folds: leave out --fold.")
     for fold in range(store.folds):
-        plan_epochs(replace(config, fold=str(fold)), store)  # refuses now what would stop later
+        one = replace(config, fold=str(fold))
+        judges(one, store, plan_epochs(one, store))  # refuses now what would stop later
     found = []
     for fold in range(store.folds):
         inner = RunFolder(folder.path / f"fold{fold}")
@@ -160,6 +162,8 @@ def _every_fold(
             train_network(one, store, inner, world, events, out_of_fold=True)
         world.wait()
         found.append(inner.outcome())
+        if world.main:
+            events("kept", {"fold": fold, "text": found[-1].kept})
     if world.main:
         outcome = _together(store, folder, found, config.extended)
         assert outcome.out_of_fold is not None

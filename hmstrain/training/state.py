@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -40,13 +40,41 @@ SAVE_EVERY_S = 300.0
 
 @dataclass
 class Progress:
-    """Where a run stands."""
+    """Where a run stands, and which of its validations was the best."""
 
     step: int = 0
     best_kl: float | None = None
+    """kl_votes of the best."""
     best_step: int = 0
+    best_by: str = "kl_votes"
+    """Score by which it is the best; 'last' if it is the latest."""
+    best_value: float | None = None
+    """That score of it."""
+    best_stage: int = 0
+    """`Judge.stage` of the validations that it is the best of."""
     tests: list[dict[str, Any]] = field(default_factory=list)
     """Test figures after each epoch."""
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what a checkpoint holds; those before `best_by` were judged by kl_votes."""
+        found = cls(**value)
+        if "best_by" not in value:
+            found.best_value = found.best_kl
+        return found
+
+    def judge(self, by: str, stage: int, values: Mapping[str, Any]) -> bool:
+        """Take note of a validation's scores if it is the best so far; say whether it is.
+
+        The first of a stage always is: scores of another stage may be over other windows.
+        """
+        value = None if by == "last" else values[by]
+        before = self.best_value if (by, stage) == (self.best_by, self.best_stage) else None
+        if value is not None and before is not None and value >= before:
+            return False
+        self.best_by, self.best_value, self.best_stage = by, value, stage
+        self.best_kl, self.best_step = values.get("kl_votes"), self.step
+        return True
 
 
 class TrainingState:
@@ -93,7 +121,7 @@ class TrainingState:
         if resuming:
             described = read_description(folder.last)
             try:
-                self.progress = Progress(**described["progress"])
+                self.progress = Progress.from_json(described["progress"])
                 self.normalisation = Normalisation.from_json(described["normalisation"])
             except (TypeError, KeyError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
@@ -218,8 +246,9 @@ class TrainingState:
             return True
         of_best = read_description(best)["progress"]
         if of_best["step"] > progress.step:
-            for name in of_best:
+            theirs = Progress.from_json(of_best)
+            for name in vars(theirs):
                 if name.startswith("best_"):
-                    setattr(progress, name, of_best[name])
+                    setattr(progress, name, getattr(theirs, name))
             return False
         return of_itself and of_best != of_last

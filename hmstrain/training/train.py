@@ -23,8 +23,9 @@ from hmstrain.data.context import context_of
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Batch, make_loader
-from hmstrain.data.rows import Epoch, norm_rows, plan_epochs, training_rows, validation_rows
+from hmstrain.data.rows import Epoch, norm_rows, plan_epochs, training_rows
 from hmstrain.data.steps import Step, steps
+from hmstrain.data.validation import judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
@@ -92,6 +93,7 @@ class Run:
         self.config, self.store, self.folder = config, store, folder
         self.world, self.events, self.device = world, events, world.device
         self.epochs = plan_epochs(config, store)
+        self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = store.select("test")
         if min(epoch.batch_size for epoch in self.epochs) < world.size:
@@ -123,7 +125,8 @@ class Run:
             "model": f"{self.config.model}, {self.config.inputs}",
             "parameters": count_parameters(self.state.network),
             "train": len(self.rows),
-            "valid": len(validation_rows(self.store, self.epochs[0].fold)[0]),
+            "valid": len(self.judges[0].rows),
+            "whole": self.judges[0].by == "kl",
             "test": len(self.test_rows),
             "steps": last.first_step + last.steps,
             "epochs": len(self.epochs),
@@ -135,6 +138,8 @@ class Run:
         path, tensorboard = self.folder.path / LOG, self.config.tensorboard
         log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
         self.events("start", figures)
+        for notice in dict.fromkeys(judge.notice for judge in self.judges if judge.notice):
+            self.events("notice", {"text": notice})
         return log
 
     def train_epoch(self, epoch: Epoch) -> None:
@@ -204,19 +209,14 @@ class Run:
 
         Without a fold, and where the fold changes from epoch to epoch, the latest counts as best.
         """
-        progress = self.progress
-        rows, typical = validation_rows(self.store, epoch.fold)
-        if not len(rows):
+        judge = self.judges[epoch.number]
+        if not len(judge.rows):
             self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses NaN
-            progress.best_step = progress.step
-            return True
-        values = validation(self.config, self.store, self.evaluator, kept, rows, typical)
-        kl: float = values["kl_votes"]
-        rotating = self.config.fold == "rotate"
-        improved = progress.best_kl is None or kl < progress.best_kl or rotating
-        if improved:
-            progress.best_kl, progress.best_step = kl, progress.step
-        self._report("valid", {"epoch": epoch.number, **values, "best": improved})
+            return self.progress.judge(judge.by, judge.stage, {})
+        values = validation(self.config, self.store, self.evaluator, kept, judge)
+        improved = self.progress.judge(judge.by, judge.stage, values)
+        described = {"epoch": epoch.number, **values, "best_by": judge.by, "best": improved}
+        self._report("valid", described)
         return improved
 
     def _report(self, event: str, values: dict[str, Any]) -> None:
@@ -250,6 +250,9 @@ class Run:
             extended=self.config.extended,
             best_step=progress.best_step,
             steps=progress.step,
+            best_by=progress.best_by,
+            best_value=progress.best_value,
+            best_stage=progress.best_stage,
             valid_kl_votes=progress.best_kl,
             validation_leaks=self.config.fold == "rotate",
             test_last=None if last is None else last.scores,

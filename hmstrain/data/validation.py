@@ -1,0 +1,130 @@
+"""Configuration, stages and the fold held out -> what each validation predicts and is judged by.
+
+A stage that trains on windows with many votes gets worse at those with few, so each stage is judged
+by windows of the kind that it trains on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Store
+from hmsstore.windows import MANY_VOTES, most_overlapping
+from hmstrain.data.rows import Epoch, Rows, validation_rows
+from hmstrain.errors import DataError
+from hmstrain.words import plural
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
+
+FEWEST = 20
+"""Fewer windows of a stage's kind than this choose no checkpoint: chance would."""
+STAGES = ("first", "second")
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What the validations of some epochs predict, and the score by which they are compared."""
+
+    by: str
+    """kl, kl_votes, kl_hi or kl_minN (one window of each EEG with at least N votes): the lowest is
+    best. 'last': the latest is kept."""
+    stage: int
+    """Only validations with the same number here are compared."""
+    rows: Rows
+    """(N,) rows to predict."""
+    judged: NDArray[np.int64]
+    """Positions within `rows` of the windows that `by` is over."""
+    shown: NDArray[np.int64]
+    """Positions within `rows` of typical windows, of which scores are logged."""
+    typical: dict[str, NDArray[np.int64]]
+    """Positions within `shown` of 'votes' and 'hi'."""
+    notice: str = ""
+    """What the user should know of the choice."""
+
+
+def judges(config: Config, store: Store, epochs: Sequence[Epoch]) -> list[Judge]:
+    """Tell what the validations of each epoch predict and are judged by.
+
+    Raises
+    ------
+    DataError
+        The configuration asks for a score of windows that the fold does not have.
+    """
+    made: dict[tuple[int | None, int, int], Judge] = {}
+    found = []
+    for epoch in epochs:
+        stage = 0
+        if config.best_by == "auto" and config.second_epochs:
+            stage = min(epoch.stage, 1)  # an extension goes on with the last stage
+        key = (epoch.fold, stage, epoch.min_votes)
+        if key not in made:
+            made[key] = _judge(config, store, epoch, stage)
+        found.append(made[key])
+    return found
+
+
+def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:
+    none = np.empty(0, np.int64)
+    everything = none if epoch.fold is None else store.select("valid", fold=epoch.fold)
+    if not len(everything):
+        return Judge("last", stage, none, none, none, {})
+    shown, typical = validation_rows(store, epoch.fold)
+    votes = store.windows["votes"][everything].sum(axis=1)
+    by, notice = config.best_by, ""
+    if config.fold == "rotate":
+        by = "last"
+    elif by == "auto":
+        of_stage = f" of the {STAGES[stage]} stage" if config.second_epochs else ""
+        by, notice = _by_votes(store, epoch, everything, of_stage)
+    if by == "last":
+        judged = none
+    elif by == "kl":
+        judged = everything[votes > 0]
+    elif by == "kl_votes":
+        judged = shown[typical["votes"]]
+    else:
+        least = MANY_VOTES if by == "kl_hi" else epoch.min_votes
+        judged = one_per_eeg(store, everything[votes >= least])
+        if not len(judged):
+            raise DataError(
+                f"best_by={by}: fold {epoch.fold} of {store.path} holds no window with "
+                f"{plural(least, 'vote')} or more. Use best_by=auto."
+            )
+    rows = np.union1d(shown, judged)
+    return Judge(
+        by,
+        stage,
+        rows,
+        np.searchsorted(rows, judged),
+        np.searchsorted(rows, shown),
+        typical,
+        notice,
+    )
+
+
+def _by_votes(store: Store, epoch: Epoch, rows: Rows, of_stage: str) -> tuple[str, str]:
+    """Name the score over windows with as many votes as a stage trains on; say why, if another."""
+    if epoch.min_votes <= 1:
+        return "kl_votes", ""
+    enough = rows[store.windows["votes"][rows].sum(axis=1) >= epoch.min_votes]
+    count = len(one_per_eeg(store, enough))
+    if count >= FEWEST:
+        return ("kl_hi" if epoch.min_votes == MANY_VOTES else f"kl_min{epoch.min_votes}"), ""
+    return "kl_votes", (
+        f"Fold {epoch.fold} has {plural(count, 'EEG')} with {epoch.min_votes} votes or more, fewer "
+        f"than {FEWEST}: too few to choose the best checkpoint{of_stage} by, so kl_votes does."
+    )
+
+
+def one_per_eeg(store: Store, rows: Rows) -> Rows:
+    """Pick the most overlapping window of each EEG, as `kl_hi` does among those with ten votes."""
+    if not len(rows):
+        return rows
+    windows = store.windows
+    return rows[most_overlapping([windows["eeg_id"][rows]], windows["eeg_offset_s"][rows])]
