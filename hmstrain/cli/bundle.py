@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import Json, LogFile, Quiet, Runs, option
+from hmstrain.cli.options import Json, LogFile, OwnModels, Quiet, Runs, TrustIn, option, trusted
 
 
 def bundle(
@@ -31,6 +31,8 @@ def bundle(
             metavar="PACKAGE",
         ),
     ] = None,
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -48,7 +50,7 @@ def bundle(
         from hmstrain.prediction.bundle import bundle as make
         from hmstrain.words import plural
 
-        made = make(runs, out, python=python, have=have or KAGGLE)
+        made = make(runs, out, python=python, have=have or KAGGLE, trust=trusted(trust, model))
         if json:
             console.print_json(asdict(made) | {"out": str(made.out)})
             return

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import DeviceIn, Json, LogFile, Quiet, RunIn, RunStore, option
+from hmstrain.cli.options import (
+    DeviceIn,
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    RunIn,
+    RunStore,
+    TrustIn,
+    option,
+    trusted,
+)
 
 
 def explain(
@@ -38,6 +49,8 @@ def explain(
         option("--out", None, "Picture. [default: RUN/explain-WINDOW.png]", metavar="FILE"),
     ] = None,
     device: DeviceIn = "auto",
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -61,6 +74,7 @@ def explain(
             pattern=consensus,
             out=out,
             device=device,
+            trust=trusted(trust, model),
         )
         if json:
             console.print_json(found.to_json())

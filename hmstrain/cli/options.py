@@ -5,6 +5,7 @@ Nothing heavy is imported, so that `--help` is quick.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -179,6 +180,24 @@ DifferentFolds = Annotated[
     bool, option("--different-folds", None, "Accept runs that held out different folds.")
 ]
 Scale = Annotated[bool, option("--scale", None, "Scale probabilities that do not sum to 1.")]
+TrustIn = Annotated[
+    bool, option("--trust", None, "Import and run whatever network of its own a run names.")
+]
+OwnModels = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="Import and run this package.module:function, which a run names; repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def trusted(trust: bool, models: Sequence[str] | None) -> bool | tuple[str, ...]:
+    """What --trust and --model say, as the library takes it."""
+    return trust or tuple(models or ())
+
 
 Json = Annotated[bool, option("--json", PRINT, "Print one JSON value instead of a table.")]
 Quiet = Annotated[

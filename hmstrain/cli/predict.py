@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import Average, DeviceIn, Json, LogFile, Quiet, Runs, Swap, option
+from hmstrain.cli.options import (
+    Average,
+    DeviceIn,
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    Runs,
+    Swap,
+    TrustIn,
+    option,
+    trusted,
+)
 
 
 def predict(
@@ -35,6 +47,8 @@ def predict(
     average: Average = "arithmetic",
     swap: Swap = False,
     device: DeviceIn = "auto",
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -59,6 +73,7 @@ def predict(
                 average=average,
                 swap=swap,
                 device=device,
+                trust=trusted(trust, model),
                 progress=progress,
                 notices=console.warn,
             )

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import Average, DeviceIn, Json, LogFile, Quiet, Runs, Swap, option
+from hmstrain.cli.options import (
+    Average,
+    DeviceIn,
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    Runs,
+    Swap,
+    TrustIn,
+    option,
+    trusted,
+)
 
 
 def submission(
@@ -19,6 +31,8 @@ def submission(
     average: Average = "arithmetic",
     swap: Swap = False,
     device: DeviceIn = "auto",
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -42,6 +56,7 @@ def submission(
                 average=average,
                 swap=swap,
                 device=device,
+                trust=trusted(trust, model),
                 progress=progress,
             )
         if json:

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import DeviceIn, Json, LogFile, Quiet, RunIn, RunStore
+from hmstrain.cli.options import (
+    DeviceIn,
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    RunIn,
+    RunStore,
+    TrustIn,
+    trusted,
+)
 
 
 def test(
@@ -21,6 +31,8 @@ def test(
         ),
     ] = "test",
     device: DeviceIn = "auto",
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -39,7 +51,7 @@ def test(
         from hmstrain.scoring.score_run import test as score
 
         opened = store_of_run(folder, store)
-        found = score(folder, store=opened, split=split, device=device)
+        found = score(folder, store=opened, split=split, device=device, trust=trusted(trust, model))
         if not is_main():
             return
         if json:

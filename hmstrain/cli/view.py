@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hmstrain.cli.options import Json, LogFile, Quiet, RunStore, option
+from hmstrain.cli.options import Json, LogFile, OwnModels, Quiet, RunStore, TrustIn, option, trusted
 
 if TYPE_CHECKING:
     from hmsstore import Store
@@ -26,6 +26,8 @@ def view(
         bool,
         option("--browser/--no-browser", None, "Open the page in a browser. [default: browser]"),
     ] = True,
+    model: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -53,4 +55,4 @@ def view(
     with console.reporting(quiet=quiet, log_file=log_file):
         from hmstrain.reporting.browse.view import view as serve
 
-        serve(path, store=store, port=port, started=started)
+        serve(path, store=store, port=port, trust=trusted(trust, model), started=started)

@@ -8,6 +8,7 @@
     hub.py            the hub of pretrained weights, or its cache alone
     timm_backbone.py  any model of timm
     custom.py         a network of your own, package.module:function
+    trust.py          a model that a file names -> whether its code may be imported
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
     network.py        a configuration -> a trunk for each input, and one head

@@ -21,6 +21,7 @@ from hmstrain.errors import ModelError
 from hmstrain.models import Model, find_model
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.trunk import Trunk
+from hmstrain.models.trust import Trust, refuse_untrusted
 from hmstrain.models.weights import read_weights
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ class PatternNetwork(nn.Module):
 
 
 def make_network(
-    config: Config, *, start: bool = True, classes: int = len(CLASSES)
+    config: Config,
+    *,
+    start: bool = True,
+    classes: int = len(CLASSES),
+    trust: Trust = False,
 ) -> PatternNetwork | CustomNetwork:
     """Make the network of a run.
 
@@ -76,12 +81,17 @@ def make_network(
         Load the weights that training starts from; not wanted where a checkpoint follows.
     classes : int
         How many logits it gives.
+    trust : bool, str or sequence of str
+        Whose code may be imported: True if the user wrote the configuration himself.
 
     Raises
     ------
     ModelError
-        The model does not exist, does not fit its inputs, or its weights do not fit it.
+        The model does not exist, is not to be imported, does not fit its inputs, or its weights do
+        not fit it.
     """
+    for name in (config.model, *config.encoders.values()):
+        refuse_untrusted(name, trust)
     if not start:
         config = replace(config, pretrained=False, weights="")
     if find_model(config.model).whole:

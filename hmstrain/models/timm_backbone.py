@@ -23,6 +23,9 @@ from hmstrain.models import MODELS
 from hmstrain.models.hub import reachable_or_cached
 from hmstrain.models.trunk import image_size
 
+OF_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
+"""Arguments of `timm.create_model` that say where weights come from. Some of its versions unpickle
+what is there, which may run any code; and a run's files may hold arguments."""
 PATCH = 32
 """Sides are rounded to whole multiples of this for networks with patches."""
 
@@ -85,6 +88,11 @@ def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
         There is no such model, it does not take images, or its weights cannot be had or do not fit.
     """
     check_name(name)
+    if files := sorted(OF_WEIGHTS & model_args.keys()):
+        raise ModelError(
+            f"{name}: model.{files[0]} is not taken: use --pretrained, or --weights FILE, which is "
+            "read as weights alone and runs no code."
+        )
     try:
         native = timm.get_pretrained_cfg(name, allow_unregistered=False)
     except RuntimeError:

@@ -26,9 +26,11 @@ from packaging.utils import canonicalize_name
 
 from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models.trust import Trust
 from hmstrain.prediction.predict import run_folders
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD
+from hmstrain.runs.trained import check_trust
 
 OURS = "hms-eeg"
 EXTRAS = ("prep", "train")
@@ -48,7 +50,9 @@ pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index"]
 wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
 subprocess.run([*pip, "--no-deps", *wheels], check=True)
 runs = sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
-subprocess.run([sys.executable, "-m", "hmstrain", "submission", *runs, DATA], check=True)
+own = {own}  # networks of your own: their modules must lie in the working folder
+command = [sys.executable, "-m", "hmstrain", "submission", *runs, DATA, *own]
+subprocess.run(command, check=True)
 '''
 
 
@@ -68,6 +72,7 @@ def bundle(
     *,
     python: str | None = None,
     have: Sequence[str] = KAGGLE,
+    trust: Trust = False,
 ) -> Bundled:
     """Package runs for offline prediction: weights, wheels and a notebook cell.
 
@@ -81,6 +86,9 @@ def bundle(
         Python version of the offline machine, such as '3.11'; by default this one's.
     have : sequence of str
         Packages already installed there.
+    trust : bool, str or sequence of str
+        As of `hmstrain.predict`: the notebook's cell will import these networks. Their modules are
+        not in the bundle.
 
     Returns
     -------
@@ -92,6 +100,8 @@ def bundle(
         A run is not finished, packages cannot be downloaded, or the folder is there already.
     ConfigError
         That is not a version of Python.
+    ModelError
+        A run's network is not to be imported.
 
     Examples
     --------
@@ -107,13 +117,20 @@ def bundle(
         raise RunError(f"{out} exists: name a folder that does not.")
     if not out.resolve().parent.is_dir():
         raise RunError(f"{out} cannot be made: there is no folder {out.parent}.")
+    folders = run_folders(runs)
+    for folder in folders:
+        if not folder.finished:
+            raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+    check_trust(folders, trust)
+    own = sorted({model for folder in folders if ":" in (model := folder.config().model)})
+    vouched = [word for model in own for word in ("--model", model)]
     with whole_folder(out) as unfinished:
-        names = [_copy_run(folder, unfinished / "runs") for folder in run_folders(runs)]
+        names = [_copy_run(folder, unfinished / "runs") for folder in folders]
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
         _download(missing_packages(have, python), python, wheels)
-        (unfinished / "cell.py").write_text(CELL.format(name=out.name))
+        (unfinished / "cell.py").write_text(CELL.format(name=out.name, own=vouched))
     files = [path for path in out.rglob("*") if path.is_file()]
     return Bundled(
         out,
@@ -125,8 +142,6 @@ def bundle(
 
 def _copy_run(folder: RunFolder, runs: Path) -> str:
     """Copy what predicting takes; a second run of the same name gets a number."""
-    if not folder.finished:
-        raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     name = folder.path.resolve().name
     number = 2
     while (runs / name).exists():

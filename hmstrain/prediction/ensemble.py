@@ -12,6 +12,7 @@ from hmsstore import Store
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.events import Progress, silent
+from hmstrain.models.trust import Trust
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import Trained, load_trained
@@ -41,8 +42,10 @@ class Member:
         return self.folder.path.resolve().name
 
 
-def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
-    """Load the best checkpoints of finished runs.
+def load_members(
+    folders: Sequence[RunFolder], world: World, *, trust: Trust = False
+) -> list[Member]:
+    """Load the best checkpoints of finished runs; `trust` as of `load_trained`.
 
     Raises
     ------
@@ -50,6 +53,8 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
         A folder is not a finished run.
     ConfigError
         Runs take EEG that was cleaned differently.
+    ModelError
+        A network is not to be imported.
     """
     members = []
     for folder in folders:
@@ -58,7 +63,7 @@ def load_members(folders: Sequence[RunFolder], world: World) -> list[Member]:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
         if folder.config().fold == "all":
             parts = sorted(folder.path.glob("fold[0-9]*"))
-        networks = tuple(load_trained(RunFolder(part), world.device) for part in parts)
+        networks = tuple(load_trained(RunFolder(part), world.device, trust=trust) for part in parts)
         members.append(Member(folder, networks))
     first = members[0].networks[0].normalisation.cleaning
     for member in members[1:]:

@@ -17,6 +17,7 @@ from hmsstore.recordings import ImportedRecording
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
+from hmstrain.models.trust import Trust
 from hmstrain.prediction import ensemble
 from hmstrain.prediction.ensemble import (
     AVERAGES,
@@ -27,6 +28,7 @@ from hmstrain.prediction.ensemble import (
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import write_windows
 from hmstrain.runs.folder import RunFolder, write_json
+from hmstrain.runs.trained import check_trust
 
 SUMMARY = "predictions.json"
 
@@ -38,6 +40,7 @@ class How:
     average: str = "arithmetic"
     swap: bool = False
     device: str = "auto"
+    trust: Trust = False
 
     def __post_init__(self) -> None:
         if self.average not in AVERAGES:
@@ -66,6 +69,7 @@ def predict(
     average: str = "arithmetic",
     swap: bool = False,
     device: str = "auto",
+    trust: Trust = False,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -89,6 +93,9 @@ def predict(
         Average with left-right mirrored input.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    trust : bool, str or sequence of str
+        Networks 'package.module:function' of the runs that may be imported, which runs their code:
+        these names; True: any. Needed for such runs alone.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -112,8 +119,9 @@ def predict(
     >>> found.prediction.shape  # doctest: +SKIP
     (2875, 6)
     """
-    how = How(average, swap, device)
+    how = How(average, swap, device, trust)
     folders = run_folders(runs)
+    check_trust(folders, trust)
     path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (_earlier(out) or not any(out.iterdir()))):
         raise RunError(f"{out} holds something other than predictions: name another --out.")
@@ -213,7 +221,7 @@ def predict_store(
         raise DataError(f"{store.path} holds no windows.")
     weights = fit_weights(folders) if how.average == "fitted" else None
     with join_world(how.device) as world:
-        members = load_members(folders, world)
+        members = load_members(folders, world, trust=how.trust)
         found = predict_rows(members, store, rows, world, swap=how.swap, progress=progress)
         device = str(world.device)
     made_of = {

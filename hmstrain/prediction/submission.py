@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
+from hmstrain.models.trust import Trust
 from hmstrain.prediction.predict import (
     How,
     cleaning_of,
@@ -25,6 +26,7 @@ from hmstrain.prediction.predict import (
 )
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import write_csv
+from hmstrain.runs.trained import check_trust
 from hmstrain.scoring.formulas import checked
 
 SAMPLE = "sample_submission.csv"
@@ -50,6 +52,7 @@ def submission(
     average: str = "arithmetic",
     swap: bool = False,
     device: str = "auto",
+    trust: Trust = False,
     progress: Progress = silent,
 ) -> Submission:
     """Write the competition's submission, in the form of sample_submission.csv.
@@ -62,7 +65,7 @@ def submission(
         Folder with test.csv, or its zip.
     out : path
         File to write.
-    average, swap, device, progress
+    average, swap, device, trust, progress
         As of `hmstrain.predict`.
 
     Returns
@@ -80,7 +83,7 @@ def submission(
     >>> hmstrain.submission(["runs/first", "runs/second"], "hms").rows  # doctest: +SKIP
     1
     """
-    how = How(average, swap, device)
+    how = How(average, swap, device, trust)
     data, out = Path(data), Path(out)
     if out.suffix != ".csv":
         raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
@@ -89,6 +92,7 @@ def submission(
     if out.exists() and not is_submission(out):
         raise RunError(f"--out {out} exists and is not a submission: name another file.")
     folders = run_folders(runs)
+    check_trust(folders, trust)
     require_hms(folders, "and a submission has the six of HMS")
     with open_or_build(data, cleaning_of(folders), part="test") as source:
         order = read_order(data)

@@ -11,6 +11,7 @@ from hmsstore.view import draw, load_window
 from hmsstore.view.saving import save
 from hmstrain.distributed import join_world
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models.trust import Trust
 from hmstrain.reporting.attribution import (
     TITLES,
     Explanation,
@@ -19,7 +20,7 @@ from hmstrain.reporting.attribution import (
     explain_window,
 )
 from hmstrain.runs.folder import RunFolder
-from hmstrain.runs.trained import load_trained
+from hmstrain.runs.trained import check_trust, load_trained
 from hmstrain.scoring.score_run import default_store
 
 
@@ -59,6 +60,7 @@ def explain(
     pattern: str | None = None,
     out: Path | str | None = None,
     device: str = "auto",
+    trust: Trust = False,
 ) -> Explained:
     """Explain one prediction, and test whether the explanation holds.
 
@@ -78,6 +80,8 @@ def explain(
         Picture to write; by default RUN/explain-ROW.png.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    trust : bool, str or sequence of str
+        As of `hmstrain.predict`.
 
     Returns
     -------
@@ -99,6 +103,7 @@ def explain(
     if method not in (None, *TITLES):
         raise ConfigError(f"There is no method {method!r}: use {' or '.join(TITLES)}.")
     folder = RunFolder(Path(run))
+    check_trust([folder], trust)
     if folder.config().fold == "all":
         raise RunError(f"{folder.path} has a network for each fold: name one, {folder.path}/fold0.")
     if not isinstance(store, Store):
@@ -109,7 +114,7 @@ def explain(
         raise ConfigError(f"There is no class {pattern!r}: use {', '.join(keys)}.")
     target = None if pattern is None else keys.index(pattern)
     with join_world(device) as world:
-        trained = load_trained(folder, world.device)
+        trained = load_trained(folder, world.device, trust=trust)
         found = explain_window(trained, store, row, method, target)
     window = load_window(store, row, found.probability)
     save(draw(replace(window, importance=as_importance(found, trained))), picture)

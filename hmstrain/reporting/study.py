@@ -116,7 +116,7 @@ def run_study(
     if (out / CONFIG).exists():
         raise ConfigError(f"{out} is the folder of a run. Name another --out for the study.")
     for system in systems:  # refuses now what would otherwise stop a later row
-        make_network(system.of(config), classes=len(store.spec.classes))
+        make_network(system.of(config), classes=len(store.spec.classes), trust=True)
     table = Study(heading(config, store), config, store.identity)
     for system in systems:
         folder = RunFolder(out / system.name)

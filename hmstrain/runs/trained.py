@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +20,7 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator
 from hmstrain.models.network import PatternNetwork, make_network
+from hmstrain.models.trust import Trust, check_names, refuse_untrusted
 from hmstrain.runs.checkpoint import load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import StoreId
@@ -99,13 +100,38 @@ class Trained:
             loader.close()
 
 
-def load_trained(folder: RunFolder, device: torch.device) -> Trained:
+def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:
+    """Refuse, before any work, runs whose networks `load_trained` would not import.
+
+    Raises
+    ------
+    ModelError
+        A run names a network of its own, and the user has not.
+    ConfigError
+        The user has named a network, and no run has.
+    RunError
+        A folder is not a run.
+    """
+    models = [folder.config().model for folder in folders]
+    check_names(models, trust)
+    for model in models:
+        refuse_untrusted(model, trust)
+
+
+def load_trained(folder: RunFolder, device: torch.device, *, trust: Trust = False) -> Trained:
     """Load the best checkpoint of a run of one fold.
+
+    Parameters
+    ----------
+    trust : bool, str or sequence of str
+        Which networks of its own may be imported: True for whatever the checkpoint names.
 
     Raises
     ------
     RunError
         The folder holds no checkpoint.
+    ModelError
+        Its network is not to be imported.
     """
     described = read_description(folder.best)
     config = config_of_run(described["config"])
@@ -113,7 +139,8 @@ def load_trained(folder: RunFolder, device: torch.device) -> Trained:
         trained_on = StoreId.from_json(described["store"])
     except ShapeError as error:
         raise RunError(f"{folder.best} is damaged: store: {error}.") from None
-    network = make_network(config, start=False, classes=len(trained_on.classes))
+    classes = len(trained_on.classes)
+    network = make_network(config, start=False, classes=classes, trust=trust)
     load_checkpoint(folder.best, network)
     normalisation = Normalisation.from_json(described["normalisation"])
     network = network.to(device).eval()

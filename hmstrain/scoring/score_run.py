@@ -13,11 +13,12 @@ from hmsstore import Store
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
+from hmstrain.models.trust import Trust
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder, write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.predictions import write_predictions
-from hmstrain.runs.trained import load_trained
+from hmstrain.runs.trained import Trained, check_trust, load_trained
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant
 
@@ -65,6 +66,7 @@ def test(
     store: Store | Path | str | None = None,
     split: str = "test",
     device: str = "auto",
+    trust: Trust = False,
 ) -> Tested:
     """Score a run's best checkpoint, on its own store or on another.
 
@@ -80,6 +82,8 @@ def test(
         'test', 'train', or 'valid': the fold that the run held out.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    trust : bool, str or sequence of str
+        As of `hmstrain.predict`.
 
     Returns
     -------
@@ -100,10 +104,11 @@ def test(
     0.68
     """
     folder = RunFolder(Path(run))
+    check_trust([folder], trust)
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     with join_world(device) as world:
-        found = score_run(folder, store, split, world)
+        found = score_run(folder, store, split, world, trust=trust)
     if world.main:
         path = predictions_path(found)
         write_json(path.with_suffix(".json"), found.to_json())
@@ -116,7 +121,9 @@ def predictions_path(found: Tested) -> Path:
     return found.run / f"{found.split}-{found.store.identity[:12]}.npz"
 
 
-def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Tested:
+def score_run(
+    folder: RunFolder, store: Store, split: str, world: World, *, trust: Trust = False
+) -> Tested:
     """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
 
     Parameters
@@ -142,7 +149,8 @@ def score_run(folder: RunFolder, store: Store, split: str, world: World) -> Test
     rows = _rows(folder, store, split)
     predictions, alignments = [], []
     for part in parts:
-        prediction, matched = _predict(RunFolder(part), store, rows, world)
+        trained = load_trained(RunFolder(part), world.device, trust=trust)
+        prediction, matched = _predict(trained, store, rows, world)
         predictions.append(prediction)
         alignments.append(matched)
     prediction = np.mean(predictions, axis=0)
@@ -191,9 +199,8 @@ def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
 
 
 def _predict(
-    folder: RunFolder, store: Store, rows: NDArray[np.int64], world: World
+    trained: Trained, store: Store, rows: NDArray[np.int64], world: World
 ) -> tuple[NDArray[np.float64], dict[str, float] | None]:
-    trained = load_trained(folder, world.device)
     with trained.evaluator(store, world) as evaluator:
         prediction, embeddings = evaluator.predict(trained.network, rows)
     seed = trained.config.seed

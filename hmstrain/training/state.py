@@ -100,7 +100,7 @@ class TrainingState:
         resuming = folder.can_resume()
         torch.manual_seed(config.seed)
         classes = len(store.spec.classes)
-        network = make_network(config, start=not resuming, classes=classes)
+        network = make_network(config, start=not resuming, classes=classes, trust=True)
         self.network = network.to(device)
         if config.channels_last:
             self.network = self.network.to(memory_format=torch.channels_last)

@@ -14,6 +14,7 @@ from bokeh.server.server import Server
 
 from hmsstore.view import Importance
 from hmstrain.errors import RunError
+from hmstrain.models.trust import Trust
 from hmstrain.reporting.browse.app import Explain, Viewer
 from hmstrain.reporting.browse.browser import Browser
 
@@ -22,7 +23,7 @@ MEANWHILE_S = 2.0
 """Time after a request at which the next page is made ready."""
 
 
-def make_server(browser: Browser, port: int = 0) -> Server:
+def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server:
     """Make a server that only this machine can reach; port 0 takes any free port.
 
     Raises
@@ -30,7 +31,7 @@ def make_server(browser: Browser, port: int = 0) -> Server:
     RunError
         The port is in use.
     """
-    explain = explainer(browser)
+    explain = explainer(browser, trust)
     spare = [Viewer(browser, explain)]
 
     def page(document: Document) -> None:
@@ -62,7 +63,7 @@ def address(server: Server) -> str:
     return f"http://localhost:{server.port}/"
 
 
-def explainer(browser: Browser) -> Explain | None:
+def explainer(browser: Browser, trust: Trust = False) -> Explain | None:
     """Give a function that explains a window by the run's network; None for a store by itself.
 
     It explains the class that the page shows as the most probable. In a run of all folds, it uses
@@ -85,7 +86,7 @@ def explainer(browser: Browser) -> Explain | None:
         if run.config().fold == "all":
             part /= f"fold{max(0, int(browser.store.windows['fold'][row]))}"
         if part.name not in loaded:
-            loaded[part.name] = load_trained(RunFolder(part), torch.device("cpu"))
+            loaded[part.name] = load_trained(RunFolder(part), torch.device("cpu"), trust=trust)
         trained = loaded[part.name]
         target = int(browser.prediction[row].argmax()) if browser.predicted[row] else None
         found = as_importance(explain_window(trained, browser.store, row, None, target), trained)

@@ -8,6 +8,7 @@ from pathlib import Path
 from hmsstore import Store
 from hmstrain.errors import RunError
 from hmstrain.events import silent
+from hmstrain.models.trust import Trust, check_names
 from hmstrain.reporting.browse.browser import open_browser
 
 
@@ -16,6 +17,7 @@ def view(
     *,
     store: Path | str | None = None,
     port: int = 0,
+    trust: Trust = False,
     started: Callable[[str, Store], object] = silent,
 ) -> None:
     """Serve a page to browse windows, on localhost only, until it is interrupted (Ctrl-C).
@@ -28,6 +30,8 @@ def view(
         Of a run; by default, the one that it was trained on.
     port : int
         0: any that is free.
+    trust : bool, str or sequence of str
+        As of `hmstrain.predict`: only to explain windows is a run's network made.
     started : callable, optional
         Called once the page can be opened, with its address and the store.
 
@@ -48,11 +52,12 @@ def view(
     ... )  # doctest: +SKIP
     """
     opened = open_browser(Path(path), None if store is None else Path(store))
+    check_names([] if opened.run is None else [opened.run.config().model], trust)
     try:
         from hmstrain.reporting.browse.serve import address, make_server, run_until_stopped
     except ModuleNotFoundError as error:
         if error.name not in ("bokeh", "tornado"):
             raise
         raise RunError(f"{error.name} is not installed. Run: pip install 'hms-eeg[view]'") from None
-    server = make_server(opened, port)
+    server = make_server(opened, port, trust)
     run_until_stopped(server, lambda: started(address(server), opened.store))

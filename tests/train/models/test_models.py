@@ -167,11 +167,11 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 )
 def test_weights_that_nothing_takes_are_refused(settings: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="pretrained"):
-        make_network(Config(pretrained=True, **settings))
+        make_network(Config(pretrained=True, **settings), trust=True)
     file = tmp_path / "weights.safetensors"
     save_file({"x": torch.zeros(1)}, file)
     with pytest.raises(ModelError, match=r"weights|does not fit"):
-        make_network(Config(weights=str(file), **settings))
+        make_network(Config(weights=str(file), **settings), trust=True)
 
 
 def test_synchronised_batch_norm_changes_nothing_else() -> None:
@@ -196,10 +196,10 @@ def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
     file = tmp_path / "own.safetensors"
     save_file(source.state_dict(), file)
     own = Config(model="support.nets:both", inputs="spec+eeg", weights=str(file))
-    network: Any = make_network(own)
+    network: Any = make_network(own, trust=True)
     assert torch.equal(network.network.layer.weight, source.layer.weight)
     with pytest.raises(ModelError, match="its forward is called with image_BCHW"):
-        make_network(Config(model="support.nets:both", inputs="spec"))
+        make_network(Config(model="support.nets:both", inputs="spec"), trust=True)
 
 
 def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:

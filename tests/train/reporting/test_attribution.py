@@ -257,7 +257,7 @@ def test_gradcam_without_feature_maps_is_refused(store: Store, tmp_path: Path) -
     train_small(
         store, tmp_path / "own", epochs=1, steps=2, model="support.nets:both", inputs="spec+eeg"
     )
-    trained = load_trained(RunFolder(tmp_path / "own"), CPU)
+    trained = load_trained(RunFolder(tmp_path / "own"), CPU, trust="support.nets:both")
     with pytest.raises(ModelError, match="use --method gradients"):
         explain_window(trained, store, 0, "gradcam")
     assert explain_window(trained, store, 0).method == "gradients"
