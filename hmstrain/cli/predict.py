@@ -80,5 +80,5 @@ def predict(
         if json:
             console.print_json(found.summary)
             return
-        print_predicted(found.summary, found.prediction)
+        print_predicted(found)
         console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")

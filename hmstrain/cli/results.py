@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,9 +17,10 @@ from hmstrain.scoring.metrics import shown_in
 from hmstrain.words import plural
 
 if TYPE_CHECKING:
+    from hmstrain.prediction.predict import Predictions
     from hmstrain.reporting.study_table import Study
     from hmstrain.scoring.comparison import Comparison
-    from hmstrain.scoring.score_run import Tested
+    from hmstrain.scoring.tested import Tested
 
 WIDE = 200
 """Columns of a table that goes into a file or another program."""
@@ -69,14 +69,8 @@ def print_tested(found: Tested, store: Store) -> None:
     titles = store.spec.class_titles
     print_scores(found.split, titles, found.test, found.constant, found.alignment)
     warn_of(store)
-    if found.patients_trained_on:
-        warn(
-            f"{found.patients_trained_on} of {plural(found.test.patients, 'patient')} have the "
-            "numbers of patients that the run was trained or validated on: if they are the same, "
-            "these scores are too good."
-        )
-    elif found.leaks:
-        warn("Patients leak between training and test: these scores are too good.")
+    for message in found.warnings:
+        warn(message)
 
 
 def warn_of(store: Store) -> None:
@@ -181,8 +175,9 @@ def _print_folds(outcome: Outcome) -> None:
         )
 
 
-def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -> None:
-    """Print how often each class is the most probable, over all windows or each recording."""
+def print_predicted(predicted: Predictions) -> None:
+    """Print how often each class is the most probable, and scores where there are votes."""
+    found, prediction = predicted.summary, predicted.prediction
     titles = [one["title"] for one in found["classes"]]
     chosen = np.bincount(prediction.argmax(axis=1), minlength=len(titles))
     rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
@@ -192,3 +187,6 @@ def print_predicted(found: Mapping[str, Any], prediction: NDArray[np.float64]) -
         ["", *(f">{title}" for title in titles)],
         [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
     )
+    if predicted.scores is not None:
+        print_text("Windows with votes:")
+        print_scores("score", titles, predicted.scores, predicted.constant, None)

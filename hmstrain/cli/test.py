@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from hmstrain.cli.options import (
     RunIn,
     RunStore,
     TrustIn,
+    option,
     trusted,
 )
 
@@ -26,10 +28,14 @@ def test(
         str,
         typer.Option(
             "--split",
-            help="Windows to score; valid: the held-out fold.",
-            metavar="test|train|valid",
+            help="Windows to score; valid: the held-out fold; all: every one with votes.",
+            metavar="test|train|valid|predict|all",
         ),
     ] = "test",
+    out: Annotated[
+        Path | None,
+        option("--out", None, "Folder to write into. [default: the run's]", metavar="FOLDER"),
+    ] = None,
     device: DeviceIn = "auto",
     model: OwnModels = None,
     trust: TrustIn = False,
@@ -47,16 +53,18 @@ def test(
         from hmstrain.cli.opened import store_of_run
         from hmstrain.cli.results import print_tested
         from hmstrain.distributed import is_main
-        from hmstrain.scoring.score_run import predictions_path
         from hmstrain.scoring.score_run import test as score
+        from hmstrain.scoring.tested import predictions_path
 
         opened = store_of_run(folder, store)
-        found = score(folder, store=opened, split=split, device=device, trust=trusted(trust, model))
+        word = trusted(trust, model)
+        found = score(folder, store=opened, split=split, out=out, device=device, trust=word)
         if not is_main():
             return
+        predictions = predictions_path(found, out)
         if json:
-            console.print_json(found.to_json() | {"predictions": str(predictions_path(found))})
+            console.print_json(found.to_json() | {"predictions": str(predictions)})
             return
         console.note(f"{folder} on {opened.path}, split {split}:")
         print_tested(found, opened)
-        console.note(f"Predictions are in {predictions_path(found)}.")
+        console.note(f"Predictions are in {predictions}.")

@@ -28,6 +28,7 @@ from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.predict import run_folders
+from hmstrain.runs.checkpoint import find_checkpoint, read_description
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD
 from hmstrain.runs.trained import check_trust
@@ -157,7 +158,9 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
                 shutil.copyfile(part / file, target / file)
         if part in networks:
             best = RunFolder(part).best
-            shutil.copytree(best, target / best.name, ignore=shutil.ignore_patterns("training*"))
+            read_description(best)  # refuses a damaged one
+            whole = find_checkpoint(best) or best  # a killed replacement left it a name of its own
+            shutil.copytree(whole, target / best.name, ignore=shutil.ignore_patterns("training*"))
     return name
 
 

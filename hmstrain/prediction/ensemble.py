@@ -58,12 +58,11 @@ def load_members(
     """
     members = []
     for folder in folders:
-        parts = [folder.path]
         if not folder.finished:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
-        if folder.config().fold == "all":
-            parts = sorted(folder.path.glob("fold[0-9]*"))
-        networks = tuple(load_trained(RunFolder(part), world.device, trust=trust) for part in parts)
+        networks = tuple(
+            load_trained(part, world.device, trust=trust) for part in folder.networks()
+        )
         members.append(Member(folder, networks))
     first = members[0].networks[0].normalisation.cleaning
     for member in members[1:]:

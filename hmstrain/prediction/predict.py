@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import HMS, SPLITS, Spec, Store
+from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedRecording
 from hmstrain.distributed import join_world
@@ -25,12 +26,17 @@ from hmstrain.prediction.ensemble import (
     load_members,
     predict_rows,
 )
-from hmstrain.prediction.source import open_or_build
-from hmstrain.prediction.tables import write_windows
+from hmstrain.prediction.source import ToPredict, open_or_build
+from hmstrain.prediction.tables import is_windows, write_windows
+from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder, write_json
+from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.trained import check_trust
+from hmstrain.scoring.metrics import scores
+from hmstrain.scoring.scores import constant
+from hmstrain.scoring.seen import Seen, can_compare, seen_before
 
-SUMMARY = "predictions.json"
+WINDOWS, SUMMARY = "predictions.csv", "predictions.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,12 @@ class Predictions:
     prediction: NDArray[np.float64]
     """(N, K) probabilities, in the order of the classes of the store, `summary["classes"]`."""
     summary: dict[str, Any]
-    """The content of predictions.json: the runs, how they were averaged, each recording."""
+    """The content of predictions.json: the runs, how they were averaged, each recording; `scores`
+    where there are votes."""
+    scores: Scores | None = None
+    """Every score, over the windows that have votes; None where none has."""
+    constant: Constant | None = None
+    """Of the same windows; None if the input is not a store with training windows."""
 
 
 def predict(
@@ -74,6 +85,8 @@ def predict(
     notices: Notices = silent,
 ) -> Predictions:
     """Predict a store, a folder in Kaggle's layout, or recordings; write tables and pictures.
+
+    Where windows have votes, the predictions are scored too.
 
     Parameters
     ----------
@@ -123,7 +136,7 @@ def predict(
     folders = run_folders(runs)
     check_trust(folders, trust)
     path, out = Path(path), Path(out)
-    if out.exists() and not (out.is_dir() and (_earlier(out) or not any(out.iterdir()))):
+    if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
         raise RunError(f"{out} holds something other than predictions: name another --out.")
     begun = time.perf_counter()
     if not (path / MANIFEST_NAME).is_file():
@@ -134,20 +147,19 @@ def predict(
         )
     with open_or_build(path, cleaning_of(folders), stride_s=stride_s) as source:
         store = source.store
-        if source.given and store.leaks:  # else it is of a training that nobody does
-            notices("Patients leak between the store's training and test windows.")
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
         prediction, made_of = predict_store(folders, store, rows, how, progress)
         predicted = time.perf_counter()
-        if any(run["trained_on"] == store.identity for run in made_of["runs"]):
-            notices(
-                "A run was trained on the 'train' windows of this store, so those predictions are "
-                "optimistic."
-            )
+        found = _scored(folders, source, rows, prediction)
+        warnings = _warnings(found, source, made_of)
+        for message in warnings:
+            notices(message)
         windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
-        write_windows(out / "predictions.csv", store, rows, prediction)
+        remove_leftovers(out)
+        (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
+        write_windows(out / WINDOWS, store, rows, prediction)
         recordings = [
             _write_recording(out, recording, windows, prediction, made_of, store.spec)
             for recording in source.recordings
@@ -159,6 +171,8 @@ def predict(
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
             "notice": RESEARCH_ONLY,
+            "warnings": warnings,
+            **({} if found is None else found.to_json()),
             "recordings": recordings,
             "seconds": {
                 "preparing": round(prepared - begun, 2),
@@ -167,7 +181,64 @@ def predict(
             },
         }
     write_json(out / SUMMARY, summary)
-    return Predictions(out, rows, prediction, summary)
+    if found is None:
+        return Predictions(out, rows, prediction, summary)
+    return Predictions(out, rows, prediction, summary, found.scores, found.constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What predictions of the windows that have votes are worth."""
+
+    scores: Scores
+    constant: Constant | None
+    seen: Seen
+
+    def to_json(self) -> dict[str, Any]:
+        """As keys of predictions.json."""
+        return {
+            "scores": self.scores.to_json(),
+            "constant": None if self.constant is None else self.constant.to_json(),
+            "seen": self.seen.to_json(),
+        }
+
+
+def _scored(
+    folders: Sequence[RunFolder],
+    source: ToPredict,
+    rows: NDArray[np.int64],
+    prediction: NDArray[np.float64],
+) -> Scored | None:
+    """Score the windows that have votes; None if none has."""
+    store = source.store
+    known = store.windows["votes"][rows].sum(axis=1) > 0
+    if not known.any():
+        return None
+    judged, found = rows[known], prediction[known]
+    networks = (part for folder in folders for part in folder.networks())
+    described = (read_description(network.best) for network in networks)
+    return Scored(
+        scores(store, judged, found),
+        constant(store, judged, found) if source.given and can_compare(store) else None,
+        seen_before(described, store, judged),
+    )
+
+
+def _warnings(found: Scored | None, source: ToPredict, made_of: Mapping[str, Any]) -> list[str]:
+    """What speaks against the predictions or their scores, one sentence each."""
+    store = source.store
+    warnings = []
+    if source.given and store.leaks:  # else it is of a training that nobody does
+        warnings.append("Patients leak between the store's training and test windows.")
+    if found is not None:
+        warnings += found.seen.warnings
+        warnings += store.info["warnings"] if source.given else []
+    elif any(run["trained_on"] == store.identity for run in made_of["runs"]):
+        warnings.append(
+            "A run was trained on the 'train' windows of this store, so those predictions are "
+            "optimistic."
+        )
+    return warnings
 
 
 def run_folders(runs: Sequence[Path | str] | Path | str) -> list[RunFolder]:
@@ -194,18 +265,15 @@ def require_hms(folders: Sequence[RunFolder], why: str) -> None:
 
 
 def _earlier(out: Path) -> bool:
-    """Whether a folder holds what an earlier prediction left, and may be replaced."""
-    return (out / SUMMARY).is_file()
+    """Whether a folder holds what an earlier prediction left, finished or not, to be replaced."""
+    return (out / SUMMARY).is_file() or is_windows(out / WINDOWS)
 
 
 def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
     """How the first run's signals were cleaned; the others must agree, which is checked later."""
     from hmstrain.data.inputs.prepare import Normalisation
-    from hmstrain.runs.checkpoint import read_description
 
-    folder = folders[0]
-    part = folder.path / "fold0" if folder.config().fold == "all" else folder.path
-    described = read_description(RunFolder(part).best)
+    described = read_description(folders[0].networks()[0].best)
     return Normalisation.from_json(described["normalisation"]).cleaning
 
 

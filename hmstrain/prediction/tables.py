@@ -14,26 +14,54 @@ from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
 from hmstrain.prediction.timeline import Timeline
 
+IDENTITY = (
+    "label_id", "eeg_id", "eeg_sub_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s",
+    "patient_id",
+)  # fmt: skip
+"""Columns that say which window a row is of; Kaggle's names where it has one."""
+
 
 def write_windows(
     path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
 ) -> None:
-    """Write what identifies each window, its probabilities and the most probable class."""
-    names = (
-        "label_id", "eeg_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s",
-        "patient_id",
-    )  # fmt: skip
-    columns = [store.windows[name][rows].tolist() for name in names]
+    """Write what identifies each window, its probabilities, the most probable class, and its votes.
+
+    Votes are there if any of the windows has some; a window without any has empty cells.
+    """
+    columns = [store.windows[name][rows].tolist() for name in IDENTITY]
     columns.append([SPLITS[code] for code in store.windows["split"][rows]])
     keys = store.spec.class_keys
     answers = [keys[code] for code in prediction.argmax(axis=1)]
+    votes = store.windows["votes"][rows]
+    shown: list[list[object]] = [[] for _ in rows]
+    if votes.any():
+        shown = [[*given] if any(given) else [""] * len(keys) for given in votes.tolist()]
     lines = (
-        (*identity, *map(_number, probability), answer)
-        for *identity, probability, answer in zip(
-            rows.tolist(), *columns, prediction.tolist(), answers, strict=True
+        (*identity, *map(_exact, probability), answer, *given)
+        for *identity, probability, answer, given in zip(
+            rows.tolist(), *columns, prediction.tolist(), answers, shown, strict=True
         )
     )
-    write_csv(path, ("row", *names, "split", *keys, "predicted"), lines)
+    write_csv(path, _header(keys, votes=bool(votes.any())), lines)
+
+
+def is_windows(path: Path) -> bool:
+    """Whether a file is a table that `write_windows` wrote, now or in an earlier version."""
+    return path.is_file() and path.read_bytes()[:64].startswith(b"row,label_id,eeg_id,eeg_")
+
+
+def _header(keys: Sequence[str], *, votes: bool) -> list[str]:
+    """Names of the columns: probabilities have those of the classes, votes have `_vote` appended.
+
+    Classes may be called as another column is: then probabilities end in `_vote_prediction`, so
+    that no name stands twice.
+    """
+    given = [f"{key}_vote" for key in keys] if votes else []
+    before, after = ["row", *IDENTITY, "split"], ["predicted", *given]
+    probabilities = list(keys)
+    if {*before, *after} & set(keys):
+        probabilities = [f"{key}_vote_prediction" for key in keys]
+    return [*before, *probabilities, *after]
 
 
 def write_timeline(path: Path, timeline: Timeline) -> None:
@@ -75,3 +103,8 @@ def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object
 def _number(value: float) -> str:
     """Six decimals; nothing where there is no probability."""
     return "" if isnan(value) else f"{value:.6f}"
+
+
+def _exact(value: float) -> str:
+    """Nine digits, however small: a probability that became 0 would have another KL divergence."""
+    return f"{value:.9g}"

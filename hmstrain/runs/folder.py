@@ -59,6 +59,12 @@ class RunFolder:
         """Whether the run came to its end."""
         return (self.path / OUTCOME).is_file()
 
+    def networks(self) -> list[RunFolder]:
+        """Folders of its networks: itself, or one for each fold; raises RunError as `described`."""
+        if self.config().fold != "all":
+            return [self]
+        return [RunFolder(path) for path in sorted(self.path.glob("fold[0-9]*"))]
+
     @contextmanager
     def claimed(self) -> Iterator[None]:
         """Make the folder and keep other processes out of it meanwhile.

@@ -7,6 +7,8 @@
     metrics.py      judged windows -> every score that is reported: `SCORES`
     experts.py      votes -> what a single rater is worth, and a model beside him
     scores.py       a network at some step -> its validation and test scores
+    seen.py         checkpoints and windows -> how many are of patients seen before
+    tested.py       a run's scores on a store, and the folder that they are written into
     score_run.py    a finished run and any store -> its scores there: `hmstrain.test`
     answers/        predictions of anyone and their votes -> the same rows of all
     comparison.py   the same rows of several models -> which is better: `hmstrain.compare`

@@ -2,62 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import Store
+from hmsstore import SPLITS, Store
 from hmstrain.distributed import World, join_world
-from hmstrain.errors import DataError, RunError
+from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
 from hmstrain.models.trust import Trust
 from hmstrain.runs.checkpoint import read_description
-from hmstrain.runs.folder import RunFolder, write_json
-from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
-from hmstrain.runs.predictions import write_predictions
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.outcome import Alignment, StoreId
 from hmstrain.runs.trained import Trained, check_trust, load_trained
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
-    """A run's scores on a store, its own or another; what they are of, and what speaks against."""
-
-    run: Path
-    store: StoreId
-    same_store: bool
-    """Whether it is the store that the run was trained on."""
-    leaks: bool
-    """Whether patients are in what it was trained on and in what it was tested on."""
-    patients_trained_on: int
-    """Patients tested on whose numbers are also those of patients trained or validated on."""
-    split: str
-    test: Scores
-    constant: Constant | None
-    """None where the store has no training windows."""
-    alignment: Alignment | None
-    rows: NDArray[np.int64]
-    """(N,) rows of the store's window table."""
-    prediction: NDArray[np.float64]
-    """(N, K) probabilities."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object, without rows and predictions."""
-        return {
-            "run": str(self.run),
-            "store": self.store.to_json(),
-            "same_store": self.same_store,
-            "leaks": self.leaks,
-            "patients_trained_on": self.patients_trained_on,
-            "split": self.split,
-            "test": self.test.to_json(),
-            "constant": None if self.constant is None else self.constant.to_json(),
-            "alignment": None if self.alignment is None else asdict(self.alignment),
-        }
+from hmstrain.scoring.seen import can_compare, seen_before
+from hmstrain.scoring.tested import ALL, SCORED, Tested, check_out, write_tested
 
 
 def test(
@@ -65,12 +27,13 @@ def test(
     *,
     store: Store | Path | str | None = None,
     split: str = "test",
+    out: Path | str | None = None,
     device: str = "auto",
     trust: Trust = False,
 ) -> Tested:
     """Score a run's best checkpoint, on its own store or on another.
 
-    Scores and predictions are also written into the run's folder, as SPLIT-IDENTITY.json and .npz.
+    Scores and predictions are also written, as SPLIT-IDENTITY.json and .npz.
 
     Parameters
     ----------
@@ -79,7 +42,11 @@ def test(
     store : Store or path, optional
         By default, the one that it was trained on.
     split : str
-        'test', 'train', or 'valid': the fold that the run held out.
+        'test', 'train', 'predict'; 'valid': the fold that the run held out; 'all': every labelled
+        window but those that were dropped. The result says how many windows are of patients that
+        the run was trained on.
+    out : path, optional
+        Folder to write into; by default the run's. It is made, or holds earlier scores of the run.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     trust : bool, str or sequence of str
@@ -96,7 +63,7 @@ def test(
     DataError
         The store has other classes, was cleaned differently, or holds no such windows.
     RunError
-        The folder holds no checkpoint.
+        The folder holds no checkpoint, or `out` (or the run's folder) cannot be written into.
 
     Examples
     --------
@@ -107,18 +74,13 @@ def test(
     check_trust([folder], trust)
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
+    place = None if out is None else Path(out)
+    check_out(place, folder.path, store)
     with join_world(device) as world:
         found = score_run(folder, store, split, world, trust=trust)
     if world.main:
-        path = predictions_path(found)
-        write_json(path.with_suffix(".json"), found.to_json())
-        write_predictions(path, store, found.rows, found.prediction)
+        write_tested(found, store, place)
     return found
-
-
-def predictions_path(found: Tested) -> Path:
-    """Where `test` writes a run's predictions of a store."""
-    return found.run / f"{found.split}-{found.store.identity[:12]}.npz"
 
 
 def score_run(
@@ -129,7 +91,7 @@ def score_run(
     Parameters
     ----------
     split : str
-        'test', 'train', or 'valid': the fold that the run held out, on its own store.
+        One of `SCORED`; 'valid' is the fold that the run held out, on its own store.
 
     Raises
     ------
@@ -138,23 +100,21 @@ def score_run(
     RunError
         The folder holds no checkpoint.
     """
-    parts = [folder.path]
-    if folder.config().fold == "all":
-        parts = sorted(folder.path.glob("fold[0-9]*"))
-        if not folder.finished:
-            raise RunError(
-                f"{folder.path} has not finished all its folds: resume it with hmstrain run "
-                "--resume."
-            )
+    if folder.config().fold == "all" and not folder.finished:
+        raise RunError(
+            f"{folder.path} has not finished all its folds: resume it with hmstrain run --resume."
+        )
+    parts = folder.networks()
     rows = _rows(folder, store, split)
     predictions, alignments = [], []
     for part in parts:
-        trained = load_trained(RunFolder(part), world.device, trust=trust)
+        trained = load_trained(part, world.device, trust=trust)
         prediction, matched = _predict(trained, store, rows, world)
         predictions.append(prediction)
         alignments.append(matched)
     prediction = np.mean(predictions, axis=0)
-    described = read_description(RunFolder(parts[0]).best)
+    seen = seen_before((read_description(part.best) for part in parts), store, rows)
+    described = read_description(parts[0].best)
     patients = np.unique(store.windows["patient_id"][rows])
     known = int(np.isin(patients, described["patients"]).sum()) if split != "valid" else 0
     matched = alignments[0] if len(parts) == 1 else None
@@ -164,9 +124,10 @@ def score_run(
         same_store=described["store"]["identity"] == store.identity,
         leaks=store.leaks or described["store"]["leaks"] or known > 0,
         patients_trained_on=known,
+        seen=seen,
         split=split,
         test=scores(store, rows, prediction),
-        constant=constant(store, rows, prediction) if len(store.select("train")) else None,
+        constant=constant(store, rows, prediction) if can_compare(store) else None,
         alignment=None if matched is None else Alignment.from_json(matched),
         rows=rows,
         prediction=prediction,
@@ -175,6 +136,8 @@ def score_run(
 
 def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
     fold = None
+    if split not in SCORED:
+        raise ConfigError(f"There is no split {split!r} to score: use {', '.join(SCORED)}.")
     if split == "valid":
         trained = folder.store().identity
         if trained != store.identity:
@@ -188,14 +151,33 @@ def _rows(folder: RunFolder, store: Store, split: str) -> NDArray[np.int64]:
                 f"{folder.path} was not trained with one held-out fold: use --split test."
             )
         fold = int(held_out)
-    rows = store.select(split, fold=fold)
-    rows = rows[store.windows["votes"][rows].sum(axis=1) > 0]
+    rows = labelled(store, split, fold)
     if not len(rows):
-        raise DataError(
-            f"{store.path} has no labelled windows in the split {split!r}. To test on all windows "
-            "of other data, build their store with --split-by all."
-        )
+        raise _nothing_to_score(store, split)
     return rows
+
+
+def labelled(store: Store, split: str, fold: int | None = None) -> NDArray[np.int64]:
+    """Rows with votes of a split, of the fold that is held out, or of all that was not dropped."""
+    if split == ALL:
+        rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
+    else:
+        rows = store.select(split, fold=fold)
+    return rows[store.windows["votes"][rows].sum(axis=1) > 0]
+
+
+def _nothing_to_score(store: Store, split: str) -> DataError:
+    counts = {word: len(labelled(store, word)) for word in SPLITS if word != "dropped"}
+    there = ", ".join(f"{count:,} in {word}" for word, count in counts.items() if count)
+    if not there:
+        return DataError(
+            f"{store.path} has no labelled windows, so there is nothing to score by: "
+            "`hmstrain predict` writes what a run says of them."
+        )
+    return DataError(
+        f"{store.path} has no labelled windows in the split {split!r}; it has {there}: name such a "
+        "split, or use --split all."
+    )
 
 
 def _predict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -135,3 +136,20 @@ def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:
         bundle(tmp_path, tmp_path / "out", python="3.11")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
     assert "exists" in PROGRAM.fail("bundle", run.path, tmp_path / "there")
+
+
+def test_a_checkpoint_whose_replacement_was_killed_is_bundled(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hmstrain.prediction.bundle._download", lambda *_: None)
+    copy = tmp_path / "run"
+    shutil.copytree(run.path, copy)
+    best = copy / "fold0" / "best"
+    best.rename(best.with_name("best.old"))
+    bundle(copy, tmp_path / "out")
+    assert (tmp_path / "out" / "runs" / "run" / "fold0" / "best" / "model.safetensors").is_file()
+    best.with_name("best.old").rename(best)
+    (best / "model.json").unlink()
+    with pytest.raises(RunError, match=r"best is damaged: it holds no model\.json"):
+        bundle(copy, tmp_path / "damaged")
+    assert not (tmp_path / "damaged").exists()

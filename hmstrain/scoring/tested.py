@@ -1,0 +1,170 @@
+"""A run's scores on a store, and the folder that they are written into.
+
+::
+
+    SPLIT-IDENTITY.json   the scores: written last, so that where it is, the other is its own
+    SPLIT-IDENTITY.npz    the predictions that they are of
+
+IDENTITY are the first twelve digits of the store's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import SPLITS, Store
+from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
+from hmstrain.errors import RunError
+from hmstrain.runs.folder import write_json
+from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
+from hmstrain.runs.predictions import write_predictions
+from hmstrain.scoring.seen import Seen
+
+ALL = "all"
+"""Every split but the windows that were dropped."""
+SCORED = (ALL, "train", "valid", *(word for word in SPLITS if word not in ("train", "dropped")))
+"""What can be asked for as a split."""
+FILES = re.compile(rf"(?:{'|'.join(SCORED)})-[0-9a-f]{{12}}\.(?:json|npz)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A run's scores on a store, its own or another; what they are of, and what speaks against."""
+
+    run: Path
+    store: StoreId
+    same_store: bool
+    """Whether it is the store that the run was trained on."""
+    leaks: bool
+    """Whether patients are in what it was trained on and in what it was tested on."""
+    patients_trained_on: int
+    """Patients tested on whose numbers are also those of patients trained or validated on; not
+    counted where the split is the fold that was held out."""
+    seen: Seen
+    """How many windows are of patients that the run knows."""
+    split: str
+    test: Scores
+    constant: Constant | None
+    """None where the store has no training windows."""
+    alignment: Alignment | None
+    rows: NDArray[np.int64]
+    """(N,) rows of the store's window table."""
+    prediction: NDArray[np.float64]
+    """(N, K) probabilities."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against the scores, one sentence each."""
+        found = self.seen.warnings
+        if self.leaks and not found:
+            found = ["Patients leak between training and test: these scores are too good."]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON object, without rows and predictions."""
+        return {
+            "run": str(self.run),
+            "store": self.store.to_json(),
+            "same_store": self.same_store,
+            "leaks": self.leaks,
+            "patients_trained_on": self.patients_trained_on,
+            "seen": self.seen.to_json(),
+            "warnings": self.warnings,
+            "split": self.split,
+            "test": self.test.to_json(),
+            "constant": None if self.constant is None else self.constant.to_json(),
+            "alignment": None if self.alignment is None else asdict(self.alignment),
+        }
+
+
+def predictions_path(found: Tested, out: Path | None = None) -> Path:
+    """Where predictions of a store are written: into a folder, by default the run's."""
+    return (out or found.run) / f"{found.split}-{found.store.identity[:12]}.npz"
+
+
+def check_out(out: Path | None, run: Path, store: Store) -> None:
+    """Refuse, before anything is predicted, a folder that scores cannot be written into.
+
+    Parameters
+    ----------
+    out : Path, optional
+        None: the run's own folder.
+
+    Raises
+    ------
+    RunError
+        It is read-only, lies within a store, or holds something else or another run's scores.
+    """
+    if out is None:
+        if reason := _refused(run):
+            raise RunError(
+                f"{run} cannot be written into ({reason}): name a folder for the scores and "
+                "predictions with --out."
+            )
+        return
+    if out.resolve().is_relative_to(store.path.resolve()):
+        raise RunError(f"--out {out} lies within the store, which is sealed: name another folder.")
+    if out.exists():
+        _check_own(out, run)
+    there = next(path for path in (out, *out.resolve().parents) if path.exists())
+    if reason := _refused(there):
+        raise RunError(f"--out {out} cannot be written ({reason}): name another folder.")
+
+
+def write_tested(found: Tested, store: Store, out: Path | None = None) -> None:
+    """Write scores and predictions into the run's folder or another, which is made whole."""
+    if out is None or out.exists():
+        _write(found, store, out or found.run)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_folder(out) as unfinished:
+        _write(found, store, unfinished)
+
+
+def _write(found: Tested, store: Store, folder: Path) -> None:
+    path = predictions_path(found, folder)
+    path.with_suffix(".json").unlink(missing_ok=True)  # of other predictions than the new ones
+    write_predictions(path, store, found.rows, found.prediction)
+    write_json(path.with_suffix(".json"), found.to_json())
+
+
+def _check_own(out: Path, run: Path) -> None:
+    """Refuse a folder with anything but what `write_tested` left there of the same run."""
+    if not out.is_dir():
+        raise RunError(f"--out {out} is a file: name a folder.")
+    if is_empty(out) or out.resolve() == run.resolve():
+        return
+    for path in sorted(out.iterdir()):
+        if not (FILES.fullmatch(path.name) or LEFTOVER.fullmatch(path.name)):
+            raise RunError(
+                f"--out {out} holds {path.name}, which is not a score: name another folder."
+            )
+        if path.suffix == ".json" and (other := _run_of(path)) != run.resolve():
+            raise RunError(
+                f"--out {out} holds scores of another run ({other or 'not named'}): name another "
+                "folder."
+            )
+
+
+def _run_of(path: Path) -> Path | None:
+    try:
+        return Path(json.loads(path.read_text())["run"]).resolve()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _refused(folder: Path) -> str | None:
+    """Why nothing can be written into a folder, found out by trying."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
