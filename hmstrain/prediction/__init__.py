@@ -3,6 +3,7 @@
 ::
 
     source.py      a store, a folder in Kaggle's layout, or recordings -> a store
+    scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks
     timeline.py    probabilities of sliding windows -> a recording's timeline, episodes
     tables.py      probabilities -> CSV files

@@ -26,15 +26,13 @@ from hmstrain.prediction.ensemble import (
     load_members,
     predict_rows,
 )
-from hmstrain.prediction.source import ToPredict, open_or_build
+from hmstrain.prediction.scored import score, warnings_of
+from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder, write_json
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.trained import check_trust
-from hmstrain.scoring.metrics import scores
-from hmstrain.scoring.scores import constant
-from hmstrain.scoring.seen import Seen, can_compare, seen_before
 
 WINDOWS, SUMMARY = "predictions.csv", "predictions.json"
 
@@ -151,8 +149,8 @@ def predict(
         prepared = time.perf_counter()
         prediction, made_of = predict_store(folders, store, rows, how, progress)
         predicted = time.perf_counter()
-        found = _scored(folders, source, rows, prediction)
-        warnings = _warnings(found, source, made_of)
+        found = score(folders, source, rows, prediction)
+        warnings = warnings_of(found, source, made_of["runs"])
         for message in warnings:
             notices(message)
         windows = {name: column[rows] for name, column in store.windows.items()}
@@ -184,61 +182,6 @@ def predict(
     if found is None:
         return Predictions(out, rows, prediction, summary)
     return Predictions(out, rows, prediction, summary, found.scores, found.constant)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """What predictions of the windows that have votes are worth."""
-
-    scores: Scores
-    constant: Constant | None
-    seen: Seen
-
-    def to_json(self) -> dict[str, Any]:
-        """As keys of predictions.json."""
-        return {
-            "scores": self.scores.to_json(),
-            "constant": None if self.constant is None else self.constant.to_json(),
-            "seen": self.seen.to_json(),
-        }
-
-
-def _scored(
-    folders: Sequence[RunFolder],
-    source: ToPredict,
-    rows: NDArray[np.int64],
-    prediction: NDArray[np.float64],
-) -> Scored | None:
-    """Score the windows that have votes; None if none has."""
-    store = source.store
-    known = store.windows["votes"][rows].sum(axis=1) > 0
-    if not known.any():
-        return None
-    judged, found = rows[known], prediction[known]
-    networks = (part for folder in folders for part in folder.networks())
-    described = (read_description(network.best) for network in networks)
-    return Scored(
-        scores(store, judged, found),
-        constant(store, judged, found) if source.given and can_compare(store) else None,
-        seen_before(described, store, judged),
-    )
-
-
-def _warnings(found: Scored | None, source: ToPredict, made_of: Mapping[str, Any]) -> list[str]:
-    """What speaks against the predictions or their scores, one sentence each."""
-    store = source.store
-    warnings = []
-    if source.given and store.leaks:  # else it is of a training that nobody does
-        warnings.append("Patients leak between the store's training and test windows.")
-    if found is not None:
-        warnings += found.seen.warnings
-        warnings += store.info["warnings"] if source.given else []
-    elif any(run["trained_on"] == store.identity for run in made_of["runs"]):
-        warnings.append(
-            "A run was trained on the 'train' windows of this store, so those predictions are "
-            "optimistic."
-        )
-    return warnings
 
 
 def run_folders(runs: Sequence[Path | str] | Path | str) -> list[RunFolder]:

@@ -60,10 +60,21 @@ class RunFolder:
         return (self.path / OUTCOME).is_file()
 
     def networks(self) -> list[RunFolder]:
-        """Folders of its networks: itself, or one for each fold; raises RunError as `described`."""
+        """Folders of its networks: itself, or one for each fold.
+
+        Raises
+        ------
+        RunError
+            It is not a run, or none of its folds has begun.
+        """
         if self.config().fold != "all":
             return [self]
-        return [RunFolder(path) for path in sorted(self.path.glob("fold[0-9]*"))]
+        found = [RunFolder(path) for path in sorted(self.path.glob("fold[0-9]*"))]
+        if not found:
+            raise RunError(
+                f"{self.path} holds no fold that has begun: resume it with hmstrain run --resume."
+            )
+        return found
 
     @contextmanager
     def claimed(self) -> Iterator[None]:

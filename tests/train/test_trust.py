@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from support.helpers import build_store, write_pair
@@ -154,8 +156,6 @@ def test_a_bundles_cell_passes_the_users_word_on(
 @pytest.fixture
 def aborting(sent: Path, tmp_path: Path) -> Path:
     """A run whose configuration is innocent, and whose checkpoint would end the process."""
-    import shutil
-
     path = tmp_path / "aborting"
     shutil.copytree(sent / "run", path)
     for file, model in (("config.json", "naive_cnn"), ("best/model.json", "os:abort")):
@@ -257,6 +257,21 @@ def test_arguments_in_a_runs_files_do_not_load_weights(tmp_path: Path, argument:
     config = Config(model="resnet10t", image_size=32, model_args={argument: value})
     with pytest.raises(TrainError, match=f"model.{argument} is not taken"):
         make_network(config, start=False)
+    assert not target.exists()
+
+
+def test_predictions_that_could_run_code_are_not_loaded(
+    sent: Path, store: Store, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(sent / "run", copy)
+    with np.load(copy / "predictions.npz") as found:
+        arrays = dict(found)
+    target = tmp_path / "ran"
+    arrays["prediction"] = np.asarray([_Writes(target)], object)
+    np.savez(copy / "predictions.npz", **arrays)
+    told = PROGRAM.fail("report", copy, "--store", store.path)
+    assert "predictions.npz is damaged, or not of a run" in told
     assert not target.exists()
 
 

@@ -17,8 +17,10 @@ from support.runs import train_small
 
 import hmstrain
 from hmsstore import CLASSES, Store
+from hmstrain.config import Config
 from hmstrain.prediction import predict as predicting
 from hmstrain.prediction.tables import write_windows
+from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.metrics import SCORES, kl_rows, scores
 
 PROGRAM = Inside("hmstrain")
@@ -186,3 +188,9 @@ def test_without_votes_there_are_no_scores(
     assert "scores" not in told
     assert "A run was trained on the 'train' windows" in told["warnings"][0]
     assert not set(VOTES) & set(pl.read_csv(tmp_path / "o" / "predictions.csv").columns)
+
+
+def test_a_run_of_all_folds_of_which_none_has_begun_is_told(store: Store, tmp_path: Path) -> None:
+    RunFolder(tmp_path / "run").begin(Config(fold="all"), store)
+    told = PROGRAM.fail("predict", tmp_path / "run", store.path, "--out", tmp_path / "out")
+    assert "holds no fold that has begun: resume it" in told
