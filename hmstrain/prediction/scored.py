@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,12 +30,14 @@ class Scored:
     """How many of them are of patients that the runs know."""
 
     def to_json(self) -> dict[str, Any]:
-        """As keys of predictions.json."""
-        return {
+        """As keys of predictions.json, and as they are read from it: lists, no tuples."""
+        found = {
             "scores": self.scores.to_json(),
             "constant": None if self.constant is None else self.constant.to_json(),
             "seen": self.seen.to_json(),
         }
+        read: dict[str, Any] = json.loads(json.dumps(found))
+        return read
 
 
 def score(

@@ -138,14 +138,17 @@ def test_predictions_have_its_columns(
 ) -> None:
     found = hmstrain.predict(ward.run, ward.store.path, out=tmp_path / "out", device="cpu")
     table = pl.read_csv(tmp_path / "out" / "predictions.csv")
-    assert table.columns[-4:] == ["quiet", "burst", "spikes", "predicted"]
+    votes = [f"{key}_vote" for key in WARD.class_keys]
+    assert table.columns[-7:] == ["quiet", "burst", "spikes", "predicted", *votes]
+    assert found.scores is not None
+    assert found.scores.kl_per_class.keys() == set(WARD.class_keys)
     assert set(table["predicted"]) <= set(WARD.class_keys)
     np.testing.assert_allclose(
         table.select(WARD.class_keys).to_numpy(), found.prediction, atol=1e-6
     )
     told = json.loads((tmp_path / "out" / "predictions.json").read_text())["classes"]
     assert [one["title"] for one in told] == TITLES
-    print_predicted(found.summary, found.prediction)
+    print_predicted(found)
     assert "Burst suppression" in capsys.readouterr().out
 
 
