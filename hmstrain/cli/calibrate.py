@@ -11,12 +11,15 @@ from hmstrain.cli.options import (
     IdColumn,
     Json,
     LogFile,
+    OwnModels,
     PatientColumn,
     Quiet,
     Scale,
+    TrustIn,
     Truth,
     VotesOf,
     option,
+    trusted,
 )
 
 
@@ -40,6 +43,8 @@ def calibrate(
             metavar="FOLDER",
         ),
     ] = None,
+    own: OwnModels = None,
+    trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -70,6 +75,7 @@ def calibrate(
             patient_column=patient_column,
             scale=scale,
             seed=seed,
+            trust=trusted(trust, own),
         )
         for text in found.notes:
             console.note(text)

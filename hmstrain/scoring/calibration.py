@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmsstore.json_shapes import ShapeError, entry, mapping, number, text
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.models.trust import Trust
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.comparison import matched_answers
@@ -128,6 +129,7 @@ def calibrate(
     patient_column: str | None = None,
     scale: bool = False,
     seed: int = 0,
+    trust: Trust = False,
 ) -> Calibrated:
     """Fit a temperature and a class bias on predictions that their model was not trained on.
 
@@ -144,6 +146,8 @@ def calibrate(
         As of `hmstrain.compare`. Of a run, predictions out of fold or of its held-out fold.
     seed : int
         By which patients are drawn into folds.
+    trust : bool, str or sequence of str
+        As of `hmstrain.predict`, where a run's held-out fold is still to be predicted.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def calibrate(
     """
     model = Path(model)
     if split is None and (model / "config.json").is_file():
-        model = _held_out(model)
+        model = _held_out(model, trust)
     matched = matched_answers(
         [model],
         truth=truth,
@@ -230,18 +234,19 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
     )
 
 
-def _held_out(run: Path) -> Path:
+def _held_out(run: Path, trust: Trust) -> Path:
     """Predictions of a run's held-out fold or folds: its own file, or made now."""
     from hmstrain.runs.folder import RunFolder
     from hmstrain.runs.predictions import OUT_OF_FOLD
-    from hmstrain.scoring.score_run import predictions_path, test
+    from hmstrain.scoring.score_run import test
+    from hmstrain.scoring.tested import predictions_path
 
     folder = RunFolder(run)
     folder.outcome()  # refuses what is not finished
     if (run / OUT_OF_FOLD).is_file():
         return run / OUT_OF_FOLD
     made = run / f"valid-{folder.store().identity[:12]}.npz"
-    return made if made.is_file() else predictions_path(test(run, split="valid"))
+    return made if made.is_file() else predictions_path(test(run, split="valid", trust=trust))
 
 
 def choose_population(matched: Matched, votes: str | None) -> tuple[str, NDArray[np.int64]]:

@@ -143,6 +143,18 @@ def test_trusting_imports_whatever_is_named(
     assert imported() == (command != "bundle")
 
 
+def test_calibrating_predicts_a_held_out_fold_on_the_users_word_alone(
+    sent: Path, store: Store, tmp_path: Path, imported: Callable[[], bool]
+) -> None:
+    shutil.copytree(sent / "run", tmp_path / "run")
+    given = ["calibrate", tmp_path / "run", "--votes", "all"]
+    assert f"add --model {OWN} or --trust" in PROGRAM.fail(*given)
+    assert not imported()
+    told = PROGRAM.fail(*given, "--model", OWN)
+    assert "expected at least 50 windows" in told  # a fold of this store is too small to fit on
+    assert imported()
+
+
 def test_a_bundles_cell_passes_the_users_word_on(
     sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
