@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from hmstrain.cli.options import Json, LogFile, OwnModels, Quiet, Runs, TrustIn, option, trusted
+from hmstrain.cli.options import (
+    Calibrated,
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    Runs,
+    TrustIn,
+    option,
+    trusted,
+)
 
 
 def bundle(
@@ -31,6 +41,7 @@ def bundle(
             metavar="PACKAGE",
         ),
     ] = None,
+    calibrated: Calibrated = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -50,7 +61,14 @@ def bundle(
         from hmstrain.prediction.bundle import bundle as make
         from hmstrain.words import plural
 
-        made = make(runs, out, python=python, have=have or KAGGLE, trust=trusted(trust, model))
+        made = make(
+            runs,
+            out,
+            python=python,
+            have=have or KAGGLE,
+            trust=trusted(trust, model),
+            calibrated=calibrated,
+        )
         if json:
             console.print_json(asdict(made) | {"out": str(made.out)})
             return

@@ -132,6 +132,10 @@ Average = Annotated[
 ]
 Swap = Annotated[bool, typer.Option("--swap", help="Average with left-right mirrored input.")]
 
+Calibrated = Annotated[
+    bool,
+    option("--calibrated", None, "Apply the calibration that hmstrain calibrate left there."),
+]
 Truth = Annotated[
     Path | None,
     option(

@@ -9,6 +9,7 @@ import typer
 
 from hmstrain.cli.options import (
     Average,
+    Calibrated,
     DeviceIn,
     Json,
     LogFile,
@@ -47,6 +48,16 @@ def predict(
     average: Average = "arithmetic",
     swap: Swap = False,
     device: DeviceIn = "auto",
+    calibrated: Calibrated = False,
+    prior: Annotated[
+        str | None,
+        option(
+            "--prior",
+            None,
+            "Calibrate a recording to the classes of windows with so many votes.",
+            metavar="10+|4-9|1-3|all",
+        ),
+    ] = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -74,6 +85,8 @@ def predict(
                 swap=swap,
                 device=device,
                 trust=trusted(trust, model),
+                calibrated=calibrated,
+                prior=prior,
                 progress=progress,
                 notices=console.warn,
             )

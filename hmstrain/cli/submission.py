@@ -9,6 +9,7 @@ import typer
 
 from hmstrain.cli.options import (
     Average,
+    Calibrated,
     DeviceIn,
     Json,
     LogFile,
@@ -31,6 +32,7 @@ def submission(
     average: Average = "arithmetic",
     swap: Swap = False,
     device: DeviceIn = "auto",
+    calibrated: Calibrated = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -57,6 +59,7 @@ def submission(
                 swap=swap,
                 device=device,
                 trust=trusted(trust, model),
+                calibrated=calibrated,
                 progress=progress,
             )
         if json:

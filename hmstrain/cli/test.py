@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hmstrain.cli.options import (
+    Calibrated,
     DeviceIn,
     Json,
     LogFile,
@@ -37,6 +38,7 @@ def test(
         option("--out", None, "Folder to write into. [default: the run's]", metavar="FOLDER"),
     ] = None,
     device: DeviceIn = "auto",
+    calibrated: Calibrated = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -58,7 +60,15 @@ def test(
 
         opened = store_of_run(folder, store)
         word = trusted(trust, model)
-        found = score(folder, store=opened, split=split, out=out, device=device, trust=word)
+        found = score(
+            folder,
+            store=opened,
+            split=split,
+            out=out,
+            device=device,
+            trust=word,
+            calibrated=calibrated,
+        )
         if not is_main():
             return
         predictions = predictions_path(found, out)

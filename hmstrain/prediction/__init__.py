@@ -5,6 +5,7 @@
     source.py      a store, a folder in Kaggle's layout, or recordings -> a store
     scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks
+    given.py       runs, or a blend of them -> how their answers become one, and are calibrated
     timeline.py    probabilities of sliding windows -> a recording's timeline, episodes
     tables.py      probabilities -> CSV files
     page.py        a timeline -> a picture and a page

@@ -3,6 +3,7 @@
 ::
 
     runs/NAME/      what predicting takes of a run: configuration, best weights of each network
+    blend/          how they make one answer, where a blend was given
     wheels/         hms-eeg, and the packages that the other machine is not said to have
     cell.py         ten lines for a notebook
 """
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,11 +28,12 @@ from packaging.utils import canonicalize_name
 from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.trust import Trust
-from hmstrain.prediction.predict import run_folders
+from hmstrain.prediction.given import Given, calibrating, given_runs
 from hmstrain.runs.checkpoint import find_checkpoint, read_description
-from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
+from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder, write_json
 from hmstrain.runs.predictions import OUT_OF_FOLD
 from hmstrain.runs.trained import check_trust
+from hmstrain.scoring import blending, calibration
 
 OURS = "hms-eeg"
 EXTRAS = ("prep", "train")
@@ -50,7 +52,8 @@ DATA = os.environ.get("HMS_DATA", "/kaggle/input/hms-harmful-brain-activity-clas
 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index"]
 wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
 subprocess.run([*pip, "--no-deps", *wheels], check=True)
-runs = sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
+blend = glob.glob(f"{{BUNDLE}}/blend")
+runs = blend or sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
 own = {own}  # networks of your own: their modules must lie in the working folder
 command = [sys.executable, "-m", "hmstrain", "submission", *runs, DATA, *own]
 subprocess.run(command, check=True)
@@ -74,6 +77,7 @@ def bundle(
     python: str | None = None,
     have: Sequence[str] = KAGGLE,
     trust: Trust = False,
+    calibrated: bool = False,
 ) -> Bundled:
     """Package runs for offline prediction: weights, wheels and a notebook cell.
 
@@ -90,6 +94,8 @@ def bundle(
     trust : bool, str or sequence of str
         As of `hmstrain.predict`: the notebook's cell will import these networks. Their modules are
         not in the bundle.
+    calibrated : bool
+        Let the notebook's cell apply the calibration of the run or the blend.
 
     Returns
     -------
@@ -118,15 +124,21 @@ def bundle(
         raise RunError(f"{out} exists: name a folder that does not.")
     if not out.resolve().parent.is_dir():
         raise RunError(f"{out} cannot be made: there is no folder {out.parent}.")
-    folders = run_folders(runs)
+    given = given_runs(runs)
+    folders = given.runs
     for folder in folders:
         if not folder.finished:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     check_trust(folders, trust)
     own = sorted({model for folder in folders if ":" in (model := folder.config().model)})
     vouched = [word for model in own for word in ("--model", model)]
+    keys = [one.key for one in folders[0].store().classes]
+    if calibrating(given, keys, calibrated=calibrated, prior=None) is not None:
+        vouched.append("--calibrated")
     with whole_folder(out) as unfinished:
         names = [_copy_run(folder, unfinished / "runs") for folder in folders]
+        if given.blend is not None and given.folder is not None:
+            _copy_blend(given, names, unfinished / "blend")
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
@@ -141,6 +153,20 @@ def bundle(
     )
 
 
+def _copy_blend(given: Given, names: Sequence[str], target: Path) -> None:
+    """Write the blend with its members where the bundle has them, and its calibration."""
+    assert given.blend is not None
+    assert given.folder is not None
+    members = tuple(
+        replace(member, paths=tuple(f"../runs/{names[place]}" for place in places))
+        for member, places in zip(given.blend.members, given.members, strict=True)
+    )
+    target.mkdir()
+    write_json(target / blending.FILE, replace(given.blend, members=members).to_json())
+    if (given.folder / calibration.FILE).is_file():
+        shutil.copyfile(given.folder / calibration.FILE, target / calibration.FILE)
+
+
 def _copy_run(folder: RunFolder, runs: Path) -> str:
     """Copy what predicting takes; a second run of the same name gets a number."""
     name = folder.path.resolve().name
@@ -153,8 +179,8 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
     for part in dict.fromkeys([folder.path, *networks]):
         target = runs / name / part.relative_to(folder.path)
         target.mkdir(parents=True, exist_ok=True)
-        for file in (CONFIG, OUTCOME, OUT_OF_FOLD):
-            if file != OUT_OF_FOLD or (part / file).is_file():
+        for file in (CONFIG, OUTCOME, OUT_OF_FOLD, calibration.FILE):
+            if file in (CONFIG, OUTCOME) or (part / file).is_file():
                 shutil.copyfile(part / file, target / file)
         if part in networks:
             best = RunFolder(part).best

@@ -16,15 +16,13 @@ from hmstrain.models.trust import Trust
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import Trained, load_trained
-from hmstrain.scoring.formulas import EPSILON
+from hmstrain.scoring.fitting import fit_mixture
 
 AVERAGES = ("arithmetic", "geometric", "fitted")
 BATCH = 16
 """Windows at once, at least: without gradients there is room, at full resolution for no more."""
 AT_ONCE = 1_024
 """Windows between two calls of `progress`."""
-CONVERGED = 1e-9
-MOST_ROUNDS = 10_000
 
 Floats = NDArray[np.float64]
 
@@ -130,38 +128,11 @@ def predict_rows(
     return found
 
 
-def average(predictions: Sequence[Floats], how: str, weights: Floats | None = None) -> Floats:
-    """Average the members' probabilities.
-
-    Parameters
-    ----------
-    predictions : sequence of float64 (N, K)
-    how : str
-        'arithmetic'; 'geometric': of their logarithms, scaled to sum to 1; 'fitted': arithmetic
-        with the given weights.
-    weights : float64 (members,), optional
-        At least 0, summing to 1.
-
-    Returns
-    -------
-    float64 (N, K)
-    """
-    stacked = np.stack(predictions)
-    if how == "geometric":
-        logs = np.log(np.clip(stacked, EPSILON, None)).mean(axis=0)
-        powers = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
-    weights = np.full(len(stacked), 1 / len(stacked)) if weights is None else weights
-    return np.asarray(np.tensordot(weights, stacked, axes=1), np.float64)
-
-
 def fit_weights(folders: Sequence[RunFolder]) -> Floats:
     """Weights of runs that make the KL divergence of their average least, out of fold.
 
     Measured on one window of each EEG and votes, each predicted by networks that never saw its
-    patient, so weights may be fitted there. The fit is the one of a mixture's proportions: each
-    round gives a run the share of the votes that it explains (expectation maximisation, Dempster et
-    al. 1977), which never makes the divergence larger, to the one minimum there is.
+    patient, so weights may be fitted there.
 
     Raises
     ------
@@ -189,18 +160,4 @@ def fit_weights(folders: Sequence[RunFolder]) -> Floats:
     groups = np.column_stack([first["eeg_id"], first["votes"]])
     _, once = np.unique(groups, axis=0, return_index=True)
     predictions = np.stack([one["prediction"][once] for one in found])
-    return mixture_weights(predictions, first["target"][once].astype(np.float64))
-
-
-def mixture_weights(predictions: Floats, target: Floats) -> Floats:
-    """Weights (M,) that minimise the KL of the mean of predictions (M, N, K) to target (N, K)."""
-    clipped = np.clip(predictions, EPSILON, None)
-    weights = np.full(len(clipped), 1 / len(clipped))
-    for _ in range(MOST_ROUNDS):
-        parts = weights[:, None, None] * clipped
-        updated = (target * parts / parts.sum(axis=0)).sum(axis=2).mean(axis=1)
-        moved = np.abs(updated - weights).max()
-        weights = updated / updated.sum()
-        if moved < CONVERGED:
-            break
-    return np.asarray(weights, np.float64)
+    return fit_mixture(predictions, first["target"][once].astype(np.float64))

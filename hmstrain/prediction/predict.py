@@ -19,13 +19,13 @@ from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
 from hmstrain.models.trust import Trust
-from hmstrain.prediction import ensemble
 from hmstrain.prediction.ensemble import (
     AVERAGES,
     fit_weights,
     load_members,
     predict_rows,
 )
+from hmstrain.prediction.given import Given, calibrating, given_runs
 from hmstrain.prediction.scored import score, warnings_of
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import is_windows, write_windows
@@ -79,6 +79,8 @@ def predict(
     swap: bool = False,
     device: str = "auto",
     trust: Trust = False,
+    calibrated: bool = False,
+    prior: str | None = None,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -89,7 +91,7 @@ def predict(
     Parameters
     ----------
     runs : path or sequence of paths
-        Folders of finished runs; their probabilities are averaged.
+        Folders of finished runs, whose probabilities are averaged; or a blend of runs.
     path : path
         A store; a folder in Kaggle's layout or its zip; an EDF or BDF recording, or a folder of
         such.
@@ -107,6 +109,11 @@ def predict(
     trust : bool, str or sequence of str
         Networks 'package.module:function' of the runs that may be imported, which runs their code:
         these names; True: any. Needed for such runs alone.
+    calibrated : bool
+        Apply the run's or the blend's calibration.json. A recording gets its temperature alone.
+    prior : str, optional
+        Apply the bias of each class to a recording too, as of windows with so many votes: '10+',
+        '4-9', '1-3' or 'all', which the calibration must be for.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -131,8 +138,11 @@ def predict(
     (2875, 6)
     """
     how = How(average, swap, device, trust)
-    folders = run_folders(runs)
+    given = given_runs(runs)
+    folders = given.runs
     check_trust(folders, trust)
+    keys = [one.key for one in folders[0].store().classes]
+    calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
     path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
         raise RunError(f"{out} holds something other than predictions: name another --out.")
@@ -147,7 +157,12 @@ def predict(
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
-        prediction, made_of = predict_store(folders, store, rows, how, progress)
+        prediction, made_of = predict_store(given, store, rows, how, progress)
+        if calibration is not None:
+            new = bool(source.recordings)
+            prediction = calibration.apply(prediction, new=new)
+            made_of["calibration"] = calibration.said(new=new)
+            notices(calibration.words(new=new))
         predicted = time.perf_counter()
         found = score(folders, source, rows, prediction)
         warnings = warnings_of(found, source, made_of["runs"])
@@ -184,14 +199,6 @@ def predict(
     return Predictions(out, rows, prediction, summary, found.scores, found.constant)
 
 
-def run_folders(runs: Sequence[Path | str] | Path | str) -> list[RunFolder]:
-    """Folders of one run or several."""
-    paths = [runs] if isinstance(runs, str | Path) else list(runs)
-    if not paths:
-        raise ConfigError("Name at least one run.")
-    return [RunFolder(Path(path)) for path in paths]
-
-
 def require_hms(folders: Sequence[RunFolder], why: str) -> None:
     """Refuse runs that were trained on other classes than those of HMS.
 
@@ -221,7 +228,7 @@ def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
 
 
 def predict_store(
-    folders: Sequence[RunFolder],
+    given: Given,
     store: Store,
     rows: NDArray[np.int64],
     how: How,
@@ -230,26 +237,32 @@ def predict_store(
     """Averaged probabilities of rows (N,), float64 (N, classes), and what they come from."""
     if not len(rows):
         raise DataError(f"{store.path} holds no windows.")
-    weights = fit_weights(folders) if how.average == "fitted" else None
+    if given.blend is not None and how.average != AVERAGES[0]:
+        raise ConfigError(
+            f"--average {how.average}: {given.folder} is a blend, which says itself how its runs "
+            "make one answer."
+        )
+    weights = fit_weights(given.runs) if how.average == "fitted" else None
     with join_world(how.device) as world:
-        members = load_members(folders, world, trust=how.trust)
+        members = load_members(given.runs, world, trust=how.trust)
         found = predict_rows(members, store, rows, world, swap=how.swap, progress=progress)
         device = str(world.device)
-    made_of = {
+    weight_of = given.weights(weights)
+    made_of: dict[str, Any] = {
         "runs": [
             {
                 "path": str(member.folder.path),
                 "networks": len(member.networks),
                 "trained_on": member.networks[0].described["store"]["identity"],
-                "weight": None if weights is None else round(float(weights[number]), 6),
+                "weight": None if weight is None else round(weight, 6),
             }
-            for number, member in enumerate(members)
+            for member, weight in zip(members, weight_of, strict=True)
         ],
-        "average": how.average,
+        "average": how.average if given.blend is None else given.blend.how,
         "swap": how.swap,
         "device": device,
     }
-    return ensemble.average(found, how.average, weights), made_of
+    return given.combine(found, how.average, weights), made_of
 
 
 def _write_recording(

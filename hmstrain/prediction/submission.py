@@ -17,12 +17,12 @@ from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
+from hmstrain.prediction.given import calibrating, given_runs
 from hmstrain.prediction.predict import (
     How,
     cleaning_of,
     predict_store,
     require_hms,
-    run_folders,
 )
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import write_csv
@@ -53,6 +53,7 @@ def submission(
     swap: bool = False,
     device: str = "auto",
     trust: Trust = False,
+    calibrated: bool = False,
     progress: Progress = silent,
 ) -> Submission:
     """Write the competition's submission, in the form of sample_submission.csv.
@@ -65,7 +66,7 @@ def submission(
         Folder with test.csv, or its zip.
     out : path
         File to write.
-    average, swap, device, trust, progress
+    average, swap, device, trust, calibrated, progress
         As of `hmstrain.predict`.
 
     Returns
@@ -91,13 +92,17 @@ def submission(
         raise RunError(f"--out {out}: there is no folder {out.parent}.")
     if out.exists() and not is_submission(out):
         raise RunError(f"--out {out} exists and is not a submission: name another file.")
-    folders = run_folders(runs)
-    check_trust(folders, trust)
-    require_hms(folders, "and a submission has the six of HMS")
-    with open_or_build(data, cleaning_of(folders), part="test") as source:
+    given = given_runs(runs)
+    check_trust(given.runs, trust)
+    require_hms(given.runs, "and a submission has the six of HMS")
+    calibration = calibrating(given, CLASSES, calibrated=calibrated, prior=None)
+    with open_or_build(data, cleaning_of(given.runs), part="test") as source:
         order = read_order(data)
         rows = np.arange(len(source.store))
-        prediction, made = predict_store(folders, source.store, rows, how, progress)
+        prediction, made = predict_store(given, source.store, rows, how, progress)
+        if calibration is not None:
+            prediction = calibration.apply(prediction)
+            made["calibration"] = calibration.said()
         count = write_submission(out, source.store, prediction, order)
     return Submission(out, count, made)
 

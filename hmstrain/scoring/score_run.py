@@ -16,6 +16,7 @@ from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import Alignment, StoreId
 from hmstrain.runs.trained import Trained, check_trust, load_trained
+from hmstrain.scoring.calibration import FILE, Calibration, read_calibration
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant
 from hmstrain.scoring.seen import can_compare, seen_before
@@ -30,6 +31,7 @@ def test(
     out: Path | str | None = None,
     device: str = "auto",
     trust: Trust = False,
+    calibrated: bool = False,
 ) -> Tested:
     """Score a run's best checkpoint, on its own store or on another.
 
@@ -51,6 +53,8 @@ def test(
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
     trust : bool, str or sequence of str
         As of `hmstrain.predict`.
+    calibrated : bool
+        Apply the run's calibration.json.
 
     Returns
     -------
@@ -76,15 +80,24 @@ def test(
         store = Store.open(store or default_store(folder))
     place = None if out is None else Path(out)
     check_out(place, folder.path, store)
+    calibration = None
+    if calibrated:
+        calibration = read_calibration(folder.path / FILE, store.spec.class_keys)
     with join_world(device) as world:
-        found = score_run(folder, store, split, world, trust=trust)
+        found = score_run(folder, store, split, world, trust=trust, calibration=calibration)
     if world.main:
         write_tested(found, store, place)
     return found
 
 
 def score_run(
-    folder: RunFolder, store: Store, split: str, world: World, *, trust: Trust = False
+    folder: RunFolder,
+    store: Store,
+    split: str,
+    world: World,
+    *,
+    trust: Trust = False,
+    calibration: Calibration | None = None,
 ) -> Tested:
     """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
 
@@ -92,6 +105,8 @@ def score_run(
     ----------
     split : str
         One of `SCORED`; 'valid' is the fold that the run held out, on its own store.
+    calibration : Calibration, optional
+        What to apply to the run's probabilities.
 
     Raises
     ------
@@ -113,6 +128,8 @@ def score_run(
         predictions.append(prediction)
         alignments.append(matched)
     prediction = np.mean(predictions, axis=0)
+    if calibration is not None:
+        prediction = calibration.apply(prediction)
     seen = seen_before((read_description(part.best) for part in parts), store, rows)
     described = read_description(parts[0].best)
     patients = np.unique(store.windows["patient_id"][rows])
@@ -126,6 +143,7 @@ def score_run(
         patients_trained_on=known,
         seen=seen,
         split=split,
+        calibrated_for=None if calibration is None else calibration.population,
         test=scores(store, rows, prediction),
         constant=constant(store, rows, prediction) if can_compare(store) else None,
         alignment=None if matched is None else Alignment.from_json(matched),

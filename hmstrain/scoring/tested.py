@@ -5,6 +5,7 @@
     SPLIT-IDENTITY.json   the scores: written last, so that where it is, the other is its own
     SPLIT-IDENTITY.npz    the predictions that they are of
 
+Of a calibrated run they are called SPLIT-calibrated-IDENTITY.
 IDENTITY are the first twelve digits of the store's.
 """
 
@@ -32,7 +33,7 @@ ALL = "all"
 """Every split but the windows that were dropped."""
 SCORED = (ALL, "train", "valid", *(word for word in SPLITS if word not in ("train", "dropped")))
 """What can be asked for as a split."""
-FILES = re.compile(rf"(?:{'|'.join(SCORED)})-[0-9a-f]{{12}}\.(?:json|npz)")
+FILES = re.compile(rf"(?:{'|'.join(SCORED)})-(?:calibrated-)?[0-9a-f]{{12}}\.(?:json|npz)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Tested:
     seen: Seen
     """How many windows are of patients that the run knows."""
     split: str
+    calibrated_for: str | None = None
+    """Population of votes that the run's calibration is for; None if it was not applied."""
     test: Scores
     constant: Constant | None
     """None where the store has no training windows."""
@@ -64,8 +67,14 @@ class Tested:
     def warnings(self) -> list[str]:
         """What speaks against the scores, one sentence each."""
         found = self.seen.warnings
-        if self.leaks and not found:
-            found = ["Patients leak between training and test: these scores are too good."]
+        if self.calibrated_for not in (None, "all"):
+            found = [
+                *found,
+                f"Calibrated for windows with {self.calibrated_for} votes: scores over other "
+                "windows are of answers for another mix of classes.",
+            ]
+        if self.leaks and not self.seen.warnings:
+            found = [*found, "Patients leak between training and test: these scores are too good."]
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -79,6 +88,7 @@ class Tested:
             "seen": self.seen.to_json(),
             "warnings": self.warnings,
             "split": self.split,
+            "calibrated_for": self.calibrated_for,
             "test": self.test.to_json(),
             "constant": None if self.constant is None else self.constant.to_json(),
             "alignment": None if self.alignment is None else asdict(self.alignment),
@@ -87,7 +97,8 @@ class Tested:
 
 def predictions_path(found: Tested, out: Path | None = None) -> Path:
     """Where predictions of a store are written: into a folder, by default the run's."""
-    return (out or found.run) / f"{found.split}-{found.store.identity[:12]}.npz"
+    calibrated = "" if found.calibrated_for is None else "calibrated-"
+    return (out or found.run) / f"{found.split}-{calibrated}{found.store.identity[:12]}.npz"
 
 
 def check_out(out: Path | None, run: Path, store: Store) -> None:

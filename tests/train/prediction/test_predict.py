@@ -27,10 +27,8 @@ from hmstrain.distributed import World
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
 from hmstrain.prediction.ensemble import (
-    average,
     fit_weights,
     load_members,
-    mixture_weights,
     predict_rows,
 )
 from hmstrain.prediction.page import draw_timeline
@@ -41,6 +39,8 @@ from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotati
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
 from hmstrain.runs.trained import load_trained
+from hmstrain.scoring.blending import combine
+from hmstrain.scoring.fitting import fit_mixture
 from hmstrain.scoring.formulas import kl_rows
 
 CPU = World(0, 1, torch.device("cpu"))
@@ -108,13 +108,13 @@ def test_swapped_windows_are_the_mirror_image(runs: dict[str, Path], store: Stor
 def test_averages_are_means_of_probabilities_or_of_their_logarithms() -> None:
     one = np.asarray([[0.5, 0.1, 0.1, 0.1, 0.1, 0.1]])
     other = np.asarray([[0.1, 0.5, 0.1, 0.1, 0.1, 0.1]])
-    np.testing.assert_allclose(average([one, other], "arithmetic")[0, :2], 0.3)
-    geometric = average([one, other], "geometric")
+    np.testing.assert_allclose(combine(np.stack([one, other]), "arithmetic")[0, :2], 0.3)
+    geometric = combine(np.stack([one, other]), "geometric")
     assert geometric.sum() == pytest.approx(1)
     assert geometric[0, 0] / geometric[0, 2] == pytest.approx(np.sqrt(5))
-    weighed = average([one, other], "fitted", np.asarray([0.75, 0.25]))
+    weighed = combine(np.stack([one, other]), "fitted", np.asarray([0.75, 0.25]))
     assert weighed[0, 0] == pytest.approx(0.4)
-    zero = average([np.eye(6)[:1], other], "geometric")
+    zero = combine(np.stack([np.eye(6)[:1], other]), "geometric")
     assert np.isfinite(zero).all()
 
 
@@ -123,12 +123,12 @@ def test_fitted_weights_are_the_best_there_are() -> None:
     target = rng.dirichlet(np.ones(6), 400)
     good = 0.7 * target + 0.3 * rng.dirichlet(np.ones(6), 400)
     bad = rng.dirichlet(np.ones(6), 400)
-    weights = mixture_weights(np.stack([good, bad]), target)
+    weights = fit_mixture(np.stack([good, bad]), target)
     shares = np.linspace(0, 1, 1001)
     divergence = [kl_rows(target, w * good + (1 - w) * bad).mean() for w in shares]
     assert weights[0] == pytest.approx(shares[np.argmin(divergence)], abs=2e-3)
     assert weights.sum() == pytest.approx(1)
-    assert mixture_weights(np.stack([good, target]), target)[1] > 0.99
+    assert fit_mixture(np.stack([good, target]), target)[1] > 0.99
 
 
 def test_weights_are_fitted_out_of_fold_and_refused_for_other_folds(
