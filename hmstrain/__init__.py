@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from hmstrain.reporting.report import report
     from hmstrain.reporting.study import study
     from hmstrain.scoring.blending import blend
-    from hmstrain.scoring.calibration import calibrate
+    from hmstrain.scoring.calibrate import calibrate
     from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
     from hmstrain.training.run import train
@@ -77,7 +77,7 @@ _MODULES = {
     "WindowDataset": "data.dataset",
     "blend": "scoring.blending",
     "bundle": "prediction.bundle",
-    "calibrate": "scoring.calibration",
+    "calibrate": "scoring.calibrate",
     "compare": "scoring.comparison",
     "explain": "reporting.explain",
     "list_models": "catalogue",

@@ -17,7 +17,7 @@ from hmsstore.windows import MANY_VOTES
 from hmstrain.scoring import bootstrap
 from hmstrain.scoring.blending import HOWS, Blended, blend
 from hmstrain.scoring.bootstrap import Span
-from hmstrain.scoring.calibration import Calibrated, calibrate
+from hmstrain.scoring.calibrate import Calibrated, calibrate
 from hmstrain.scoring.comparison import Comparison, compare
 from hmstrain.scoring.formulas import kl_rows
 

@@ -64,8 +64,8 @@ def calibrate(
             calibration_table,
             write_calibration,
         )
-        from hmstrain.scoring.calibration import calibrate as fit
-        from hmstrain.scoring.calibration import words
+        from hmstrain.scoring.calibrate import calibrate as fit
+        from hmstrain.scoring.calibrate import words
 
         found = fit(
             model,

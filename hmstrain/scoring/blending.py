@@ -19,12 +19,8 @@ from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.answers.read import Answers
 from hmstrain.scoring.bootstrap import Span
-from hmstrain.scoring.calibration import (
-    FEWEST_PATIENTS,
-    FEWEST_ROWS,
-    POPULATIONS,
-    choose_population,
-)
+from hmstrain.scoring.calibrate import FEWEST_PATIENTS, FEWEST_ROWS, choose_population
+from hmstrain.scoring.calibration import POPULATIONS
 from hmstrain.scoring.comparison import matched_answers
 from hmstrain.scoring.fitting import cross_fitted, fit_logits, fit_mixture, logs, softmax
 from hmstrain.scoring.formulas import Floats

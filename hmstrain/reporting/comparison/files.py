@@ -16,7 +16,7 @@ from hmstrain.scoring import blending, calibration
 from hmstrain.scoring.answers.columns import VOTES
 from hmstrain.scoring.answers.read import PREDICTED
 from hmstrain.scoring.blending import Blended
-from hmstrain.scoring.calibration import Calibrated
+from hmstrain.scoring.calibrate import Calibrated
 
 
 def write_calibration(found: Calibrated, folder: Path) -> Path:

@@ -20,7 +20,8 @@ from hmstrain.prediction.submission import submission
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.runs.folder import write_json
 from hmstrain.scoring.blending import blend, combine
-from hmstrain.scoring.calibration import FILE, Calibration, calibrate
+from hmstrain.scoring.calibrate import calibrate
+from hmstrain.scoring.calibration import FILE, Calibration
 from hmstrain.scoring.score_run import test as score
 
 PROGRAM = Inside("hmstrain")

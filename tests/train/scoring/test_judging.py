@@ -17,7 +17,8 @@ from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.reporting.comparison.page import write_comparison
 from hmstrain.scoring.blending import blend, networks_of, read_blend, seen_from
-from hmstrain.scoring.calibration import Calibration, calibrate, read_calibration
+from hmstrain.scoring.calibrate import calibrate
+from hmstrain.scoring.calibration import Calibration, read_calibration
 from hmstrain.scoring.comparison import compare, compare_matched, matched_answers
 from hmstrain.scoring.experts import among_experts
 from hmstrain.scoring.formulas import kaggle_kl

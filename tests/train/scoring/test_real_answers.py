@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hmstrain.scoring.blending import blend_matched
-from hmstrain.scoring.calibration import calibrate, calibrate_matched
+from hmstrain.scoring.calibrate import calibrate, calibrate_matched
 from hmstrain.scoring.comparison import Comparison, compare_matched, matched_answers
 
 NAMES = ("stft_stage1", "stft_stage2", "raw_stage2")
