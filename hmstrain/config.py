@@ -106,6 +106,12 @@ class Config:
     )
     pretrained: bool = setting(False, "Start from timm's weights, from its cache or the network.")
     weights: str = setting("", "Start from the weights in this file (.safetensors or .pth).")
+    start_at_prior: bool = setting(
+        True,
+        "Begin with the answer of the mean training target, whatever is seen; in a second stage, "
+        "shift answers by how that changes.",
+        before=False,
+    )
     drop_rate: float = within(0.0, 0, 0.95, "Dropout before the last layer.")
 
     contrastive: bool = setting(

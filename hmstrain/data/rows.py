@@ -179,6 +179,17 @@ def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]
     return scaled
 
 
+def mean_target(config: Config, store: Store, rows: Rows) -> NDArray[np.float64]:
+    """Mean target of training rows, weighed as in the loss, float64 (K,).
+
+    Of all answers that are the same for every window, it has the lowest loss.
+    """
+    weights = row_weights(config, store, rows)[rows] / group_sizes(config, store, rows)
+    mean = np.average(store.windows["target"][rows].astype(np.float64), axis=0, weights=weights)
+    shares: NDArray[np.float64] = mean / mean.sum()
+    return shares
+
+
 def group_sizes(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
     """How many of the rows share their place in an epoch with each: 1 where all take part."""
     if config.sample == "window":

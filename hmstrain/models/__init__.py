@@ -12,6 +12,7 @@
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
     network.py        a configuration -> a trunk for each input, and one head
+    head.py           a network and shares of classes -> its last layer, begun at these or moved
     evaluate.py       a network and rows of a store -> probabilities
 
 To add a model, write a file with its network and a function `build`, and add a line to `MODELS`.

@@ -53,6 +53,7 @@ class CustomNetwork(nn.Module):
         self.arguments = {one.key: one.argument for one in seen.values()}
         self.images = {one.key for which, one in seen.items() if INPUTS[which].layout == "image"}
         self.classes = classes
+        self.loaded = False  # whether a file held all its weights
 
     @property
     def last_maps(self) -> dict[str, nn.Module | None]:

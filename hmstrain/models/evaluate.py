@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,17 @@ class Evaluator:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         network.train(was_training)
+
+    def some_of(self, rows: NDArray[np.int64]) -> Iterator[dict[str, Tensor]]:
+        """A batch's worth of these rows, spread evenly over them, as a network is given them.
+
+        Every process gets the same windows, in parts that its loader has room for.
+        """
+        few = rows[np.linspace(0, len(rows) - 1, min(len(rows), self.config.batch_size), dtype=int)]
+        size = max(1, self.config.batch_size // self.world.size)
+        requests = [Request(few[i : i + size]) for i in range(0, len(few), size)]
+        for _, batch in self.loader.load(requests):
+            yield self.prepare(batch, None)
 
     @torch.no_grad()
     def predict(

@@ -45,6 +45,7 @@ class PatternNetwork(nn.Module):
         self.trunks = nn.ModuleDict(cast("Mapping[str, nn.Module]", trunks))
         self.dropout = nn.Dropout(drop_rate)
         self.head = nn.Linear(sum(trunk.features for trunk in trunks.values()), classes)
+        self.loaded = False  # whether a file held all its weights, those of the head too
         self.projections = nn.ModuleDict()
         if projection_size:
             for name, trunk in trunks.items():
@@ -106,6 +107,7 @@ def make_network(
     network = PatternNetwork(trunks, config.drop_rate, projection, classes)
     if saved_by_run and file is not None:
         _load_whole(network, state, file)
+        network.loaded = True
     return network
 
 
@@ -139,6 +141,7 @@ def _whole(config: Config, classes: int) -> CustomNetwork:
         state = read_weights(file)
         same = state.keys() == network.state_dict().keys()  # as a run of it saves them
         _load_whole(network if same else network.network, state, file)
+        network.loaded = True
     return network
 
 

@@ -156,13 +156,18 @@ class TrainingState:
             "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
         }
 
-    def begin_stage(self, stage: int, steps: int) -> None:
+    def begin_stage(self, stage: int, steps: int) -> bool:
         """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again.
 
         By which a run was extended begins at the rate it ended with, and ends there again.
+
+        Returns
+        -------
+        bool
+            Whether none of the stage's steps was taken yet.
         """
         if stage == self.stage:
-            return
+            return False
         second = stage == 1 or (stage >= EXTENDED and self.config.second_epochs > 0)
         peak = self.config.second_learning_rate if second else self.config.learning_rate
         rise, fall = 25.0, 1e4  # the peak over the first rate, and that over the last
@@ -176,6 +181,8 @@ class TrainingState:
             # The new schedule has just set its first rate; put back the one it was at.
             self.optimiser.load_state_dict(self._before["optimiser"])
             self.schedule.load_state_dict(self._before["schedule"])
+            return False
+        return True
 
     def advance(self, loss: Tensor) -> float:
         """Take one step down the gradient of a loss; return the learning rate of the step."""

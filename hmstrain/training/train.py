@@ -23,13 +23,15 @@ from hmstrain.data.context import context_of
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Batch, make_loader
-from hmstrain.data.rows import Epoch, norm_rows, plan_epochs, training_rows
+from hmstrain.data.rows import Epoch, mean_target, norm_rows, plan_epochs, training_rows
 from hmstrain.data.steps import Step, steps
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
+from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
+from hmstrain.models.head import begin_head, find_head, move_head
 from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.folder import RunFolder
@@ -115,9 +117,48 @@ class Run:
             threads=config.loader_threads,
         )
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
+        self.notices = [judge.notice for judge in self.judges if judge.notice]
+        self.head = self._begin_head() if config.start_at_prior else None
         shared = world.shared(self.state.network)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
+
+    def _begin_head(self) -> str | None:
+        """Find the network's last layer; begin it at the mean target, if it knows nothing yet."""
+        network, batches = self.state.network, list(self.evaluator.some_of(self.rows))
+        head = find_head(network, batches[0])
+        if self.progress.step or network.loaded:
+            return head
+        if head is None:
+            self.notices.append(
+                f"{self.config.model} begins as it was made, not with the mean target: its logits "
+                "are not the output of a linear layer with a bias."
+            )
+            return None
+        begin_head(network, head, batches, mean_target(self.config, self.store, self.rows))
+        if self.state.average is not None:
+            self.state.average.module.load_state_dict(network.state_dict())
+        if isinstance(network, CustomNetwork):
+            name = head.removeprefix("network.")
+            self.notices.append(
+                f"{self.config.model}: its last layer, {name}, begins anew at the mean target; "
+                "start_at_prior=false leaves it as it was made."
+            )
+        return head
+
+    def _move_head(self, epoch: Epoch) -> None:
+        """Shift answers by how the mean target changes from the stage before."""
+        votes_before = self.epochs[max(0, epoch.number - 1)].min_votes
+        if self.head is None or epoch.min_votes == votes_before:
+            return
+        config, store = self.config, self.store
+        before, after = (
+            mean_target(config, store, training_rows(config, store, epoch.fold, votes))
+            for votes in (votes_before, epoch.min_votes)
+        )
+        move_head(self.state.network, self.head, before, after)
+        if self.state.average is not None:
+            move_head(self.state.average.module, self.head, before, after)
 
     def _begin_log(self) -> MetricsLog:
         last = self.epochs[-1]
@@ -138,7 +179,7 @@ class Run:
         path, tensorboard = self.folder.path / LOG, self.config.tensorboard
         log = MetricsLog(path, until_step=self.progress.step, tensorboard=tensorboard)
         self.events("start", figures)
-        for notice in dict.fromkeys(judge.notice for judge in self.judges if judge.notice):
+        for notice in dict.fromkeys(self.notices):
             self.events("notice", {"text": notice})
         return log
 
@@ -148,7 +189,8 @@ class Run:
         if self.progress.step >= stop:
             return
         of_stage = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
-        self.state.begin_stage(epoch.stage, of_stage)
+        if self.state.begin_stage(epoch.stage, of_stage):
+            self._move_head(epoch)
         coming = steps(self.config, self.store, epoch, self.world, self.progress.step)
         every = self.config.validate_every
         while self.progress.step < stop:

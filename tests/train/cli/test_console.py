@@ -33,9 +33,23 @@ def test_quiet_prints_results_alone_and_the_log_file_has_all_with_times(
     lines = log.read_text().splitlines()
     assert all(re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ ", line) for line in lines)
     assert any("INFO step 2, epoch 1: validation" in line for line in lines)
+    assert any("INFO Kept the checkpoint of step 2 of 2: its kl_votes of" in line for line in lines)
     PROGRAM.fail("test", tmp_path / "none", "--log-file", log)
     assert "ERROR" in log.read_text().splitlines()[-1]
     assert len(log.read_text().splitlines()) == len(lines) + 1
+
+
+def test_each_fold_says_which_checkpoint_it_kept(store: Store, tmp_path: Path) -> None:
+    words = [*WORDS, "--set=best_by=kl", "--fold", "all", "--steps", "1"]
+    done = PROGRAM.succeed("run", store.path, *words, "--out", tmp_path / "run")
+    assert re.findall(
+        r"^Fold (\d): Kept the checkpoint of step 1 of 1: its kl of", done.stderr, re.M
+    ) == [str(fold) for fold in range(store.folds)]
+    assert (
+        len(re.findall(r"validation kl_votes \d\.\d+, accuracy .*, kl \d", done.stderr))
+        == store.folds
+    )
+    assert "one of each EEG and votes" not in done.stderr
 
 
 def test_the_loggers_are_left_as_they_were(store: Store, tmp_path: Path) -> None:

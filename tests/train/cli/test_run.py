@@ -55,6 +55,13 @@ def test_a_bare_run_says_that_it_starts_from_random_weights(
     assert re.fullmatch("naive_cnn-spec-fold0-seed0-[0-9a-f]{6}", path.name)
     assert (path / "metrics.json").exists()
     assert f"Everything is in runs/{path.name}." in done.stderr
+    kept = [line for line in done.stderr.splitlines() if line.startswith("Kept the checkpoint")]
+    assert len(kept) == 1
+    assert re.fullmatch(
+        r"Kept the checkpoint of step 2 of 2: its kl_votes of \d\.\d{4} is the lowest of all "
+        r"validations\.",
+        kept[0],
+    )
 
 
 def test_the_test_split_is_looked_at_once_unless_asked(store: Store, tmp_path: Path) -> None:

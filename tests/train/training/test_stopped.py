@@ -24,7 +24,12 @@ from hmstrain.runs import checkpoint
 from hmstrain.training import state
 from hmstrain.training import train as training
 
-SETTINGS: dict[str, Any] = {"epochs": 2, "ema": 0.5, "learning_rate": 1e-4}
+SETTINGS: dict[str, Any] = {
+    "epochs": 2,
+    "ema": 0.5,
+    "learning_rate": 1e-4,
+    "start_at_prior": False,
+}
 """Of a run whose first four validations are each the best so far."""
 
 
