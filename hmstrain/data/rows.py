@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
+from hmstrain.data.observed import LEAST_JUDGED, judged
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
@@ -69,6 +70,29 @@ def held_out(config: Config, store: Store, epoch: int) -> int | None:
     return fold
 
 
+def split_rows(config: Config, store: Store, split: str, fold: int | None = None) -> Rows:
+    """Rows of a split but those whose judged seconds were not recorded: they have no probability.
+
+    Runs that are older than this rule keep them (`context=filled`). Parameters are those of
+    `Store.select`.
+    """
+    rows = store.select(split, fold=fold)
+    return rows if config.context == "filled" else rows[judged(store, rows)]
+
+
+def left_out(config: Config, store: Store) -> list[str]:
+    """Say how many windows `split_rows` leaves out, if any."""
+    both = ("train", "test")
+    whole = sum(len(store.select(split)) for split in both)
+    left = sum(len(split_rows(config, store, split)) for split in both)
+    if left == whole:
+        return []
+    return [
+        f"{whole - left:,} of {plural(whole, 'window')} are left out: more than "
+        f"{1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded."
+    ]
+
+
 def training_rows(config: Config, store: Store, fold: int | None, min_votes: int) -> Rows:
     """Rows to train on: without the fold, with enough votes, of the chosen share of patients.
 
@@ -77,7 +101,7 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     DataError
         Nothing is left.
     """
-    rows = store.select("train", fold=fold)
+    rows = split_rows(config, store, "train", fold)
     if config.fraction < 1:
         patients = np.unique(store.windows["patient_id"][store.select("train")])
         order = generator(config.seed, Stream.PATIENTS).permutation(patients)
@@ -97,8 +121,13 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     return rows
 
 
-def validation_rows(store: Store, fold: int | None) -> tuple[Rows, dict[str, Rows]]:
-    """Rows of the fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more.
+def validation_rows(store: Store, rows: Rows) -> tuple[Rows, dict[str, Rows]]:
+    """Rows of a fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more.
+
+    Parameters
+    ----------
+    rows : int64
+        All of the fold.
 
     Returns
     -------
@@ -107,9 +136,6 @@ def validation_rows(store: Store, fold: int | None) -> tuple[Rows, dict[str, Row
     typical : dict
         Positions within them of 'votes' and 'hi', found among all of the fold.
     """
-    if fold is None:
-        return np.empty(0, np.int64), {}
-    rows = store.select("valid", fold=fold)
     typical = typical_rows(store.windows, rows)
     chosen = np.union1d(typical["votes"], typical["hi"])
     return rows[chosen], {name: np.searchsorted(chosen, part) for name, part in typical.items()}

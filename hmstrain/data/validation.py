@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.windows import MANY_VOTES, most_overlapping
-from hmstrain.data.rows import Epoch, Rows, validation_rows
+from hmstrain.data.rows import Epoch, Rows, split_rows, validation_rows
 from hmstrain.errors import DataError
 from hmstrain.words import plural
 
@@ -71,10 +71,12 @@ def judges(config: Config, store: Store, epochs: Sequence[Epoch]) -> list[Judge]
 
 def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:
     none = np.empty(0, np.int64)
-    everything = none if epoch.fold is None else store.select("valid", fold=epoch.fold)
+    everything = none
+    if epoch.fold is not None:
+        everything = split_rows(config, store, "valid", epoch.fold)
     if not len(everything):
         return Judge("last", stage, none, none, none, {})
-    shown, typical = validation_rows(store, epoch.fold)
+    shown, typical = validation_rows(store, everything)
     votes = store.windows["votes"][everything].sum(axis=1)
     by, notice = config.best_by, ""
     if config.fold == "rotate":

@@ -23,7 +23,15 @@ from hmstrain.data.context import context_of
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Batch, make_loader
-from hmstrain.data.rows import Epoch, mean_target, norm_rows, plan_epochs, training_rows
+from hmstrain.data.rows import (
+    Epoch,
+    left_out,
+    mean_target,
+    norm_rows,
+    plan_epochs,
+    split_rows,
+    training_rows,
+)
 from hmstrain.data.steps import Step, steps
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World
@@ -97,7 +105,7 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
-        self.test_rows = store.select("test")
+        self.test_rows = split_rows(config, store, "test")
         if min(epoch.batch_size for epoch in self.epochs) < world.size:
             raise ConfigError(
                 f"A batch must have a window for each of the {world.size} processes: use a larger "
@@ -118,6 +126,7 @@ class Run:
         )
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
         self.notices = [judge.notice for judge in self.judges if judge.notice]
+        self.notices += left_out(config, store)
         self.head = self._begin_head() if config.start_at_prior else None
         shared = world.shared(self.state.network)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
@@ -278,7 +287,7 @@ class Run:
             self._write(TESTED, self.test_rows, tested.prediction)
         valid = None
         if out_of_fold:
-            rows = store.select("valid", fold=self.epochs[0].fold)
+            rows = split_rows(self.config, store, "valid", self.epochs[0].fold)
             prediction, _ = self.evaluator.predict(kept, rows)
             valid = scores(store, rows, prediction)
             self._write(OUT_OF_FOLD, rows, prediction)

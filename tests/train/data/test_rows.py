@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.helpers import blank_outside, build_store, train_row, write_pair
+from support.runs import ALONE, SMALL
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
@@ -19,11 +24,16 @@ from hmstrain.data.rows import (
     balancing,
     batches,
     epoch_order,
+    left_out,
     plan_epochs,
     row_weights,
+    split_rows,
     training_rows,
     validation_rows,
 )
+from hmstrain.data.validation import judges
+from hmstrain.runs.folder import RunFolder
+from hmstrain.training.run import run
 
 PLAIN = Config(batch_size=8)
 
@@ -32,7 +42,10 @@ def test_the_held_out_fold_and_the_test_set_are_never_trained_on(store: Store) -
     for fold in range(store.folds):
         rows = training_rows(PLAIN, store, fold, 1)
         patients = set(store.windows["patient_id"][rows].tolist())
-        for others in (validation_rows(store, fold)[0], store.select("test")):
+        for others in (
+            validation_rows(store, store.select("valid", fold=fold))[0],
+            store.select("test"),
+        ):
             assert not patients & set(store.windows["patient_id"][others].tolist())
 
 
@@ -47,7 +60,7 @@ def test_validation_finds_typical_windows_among_the_whole_fold() -> None:
     }
     fold = SimpleNamespace(windows=table, select=lambda *_, **__: np.arange(7))
     whole = typical_rows(table, np.arange(7))
-    rows, typical = validation_rows(fold, 0)
+    rows, typical = validation_rows(fold, np.arange(7))
     assert len(rows) == 3
     for name in ("votes", "hi"):
         assert rows[typical[name]].tolist() == whole[name].tolist()
@@ -168,3 +181,42 @@ def test_weights_follow_the_votes_and_average_one(store: Store) -> None:
     balanced = row_weights(replace(PLAIN, balance="votes"), store, rows)
     mass = (store.windows["votes"][rows] * balanced[rows, None]).sum(axis=0)
     assert mass == pytest.approx(mass.mean(), rel=0.1)
+
+
+def test_windows_without_their_judged_seconds_are_neither_trained_on_nor_scored(
+    tmp_path: Path,
+) -> None:
+    names = ("eeg_id", "spectrogram_id", "label_id", "patient_id")
+    folder = write_pair(
+        tmp_path / "data", [train_row(**dict.fromkeys(names, n)) for n in range(1, 41)]
+    )
+    silent = range(1, 41, 2)
+    for number in silent:
+        blank_outside(folder, number, number, (0, 4300), (0, 300))
+    store = build_store(folder, tmp_path / "hms.zarr")
+    gone = np.isin(store.windows["eeg_id"], silent)
+    old = replace(PLAIN, context="filled")
+    told: list[str] = []
+    for split, fold in (("train", None), ("train", 0), ("valid", 0), ("test", None)):
+        rows = store.select(split, fold=fold)
+        assert gone[rows].any()
+        np.testing.assert_array_equal(split_rows(old, store, split, fold), rows)
+        np.testing.assert_array_equal(split_rows(PLAIN, store, split, fold), rows[~gone[rows]])
+    assert not gone[training_rows(PLAIN, store, 0, 1)].any()
+    assert not any(gone[one.rows].any() for one in judges(PLAIN, store, plan_epochs(PLAIN, store)))
+    assert left_out(old, store) == []
+    (message,) = left_out(PLAIN, store)
+    assert message.startswith("20 of 40 windows are left out")
+
+    def tell(event: str, values: Mapping[str, Any]) -> None:
+        if event == "notice":
+            told.append(values["text"])
+
+    config = Config(**(SMALL | {"epochs": 1, "inputs": "spec"}))
+    outcome = run(config, store, RunFolder(tmp_path / "run"), ALONE, tell, resume=False)
+    assert message in told
+    assert outcome.test is not None
+    assert outcome.test.windows == (~gone[store.select("test")]).sum()
+    with np.load(tmp_path / "run" / "predictions.npz") as saved:
+        assert not np.isin(saved["eeg_id"], silent).any()
+        assert (saved["observed"] == 1).all()
