@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,9 +68,24 @@ def print_tested(found: Tested, store: Store) -> None:
     """Print a run's scores on a store, and what its users should know."""
     titles = store.spec.class_titles
     print_scores(found.split, titles, found.test, found.constant, found.alignment)
+    print_by_context(found.by_context)
     warn_of(store)
     for message in found.warnings:
         warn(message)
+
+
+def print_by_context(found: Mapping[str, Scores]) -> None:
+    """Print scores of windows with full and with partial context by themselves, if any."""
+    if not found:
+        return
+    parts = [f">{name} ({part.windows:,})" for name, part in found.items()]
+    print_table(
+        ["by observed context", *parts],
+        [
+            [score.label, *(score_text(part.get(score.key)) for part in found.values())]
+            for score in shown_in("constant")
+        ],
+    )
 
 
 def warn_of(store: Store) -> None:
@@ -179,7 +194,8 @@ def print_predicted(predicted: Predictions) -> None:
     """Print how often each class is the most probable, and scores where there are votes."""
     found, prediction = predicted.summary, predicted.prediction
     titles = [one["title"] for one in found["classes"]]
-    chosen = np.bincount(prediction.argmax(axis=1), minlength=len(titles))
+    known = predicted.context.judged
+    chosen = np.bincount(prediction[known].argmax(axis=1), minlength=len(titles))
     rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
     rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
     print_text("Most probable class, share of windows and of time:")
@@ -187,6 +203,8 @@ def print_predicted(predicted: Predictions) -> None:
         ["", *(f">{title}" for title in titles)],
         [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
     )
-    if predicted.scores is not None:
+    scored = predicted.scored
+    if scored is not None:
         print_text("Windows with votes:")
-        print_scores("score", titles, predicted.scores, predicted.constant, None)
+        print_scores("score", titles, scored.scores, scored.constant, None)
+        print_by_context(scored.by_context)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hmsstore import Store
 from hmstrain.data.inputs import signal_names, spans
 from hmstrain.data.observed import LEAST_JUDGED, judged
+from hmstrain.words import plural
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -43,6 +44,28 @@ class Context:
     def take(self, places: NDArray[Any]) -> Context:
         """Some of the windows."""
         return Context(self.observed[places], self.judged[places], self.comparable[places])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What has to be said wherever predictions of the windows are shown, one sentence each."""
+        counts, whole = self.counts(), plural(len(self.judged), "window")
+        found = []
+        if count := counts["without_probability"]:
+            found.append(
+                f"{count:,} of {whole} have no probability: more than {1 - LEAST_JUDGED:.0%} of "
+                "their judged seconds was not recorded."
+            )
+        if count := counts["not_comparable"]:
+            found.append(
+                f"{count:,} of {whole} are not comparable: less than {FULL:.0%} of what a run "
+                "looks at was recorded, and it was not trained on such windows."
+            )
+        if count := counts["unknown"]:
+            found.append(
+                f"Nobody knows how much of {count:,} of {whole} was recorded: their store was "
+                "built before gaps were kept."
+            )
+        return found
 
     def counts(self) -> dict[str, int]:
         """How many windows have what, as a JSON object."""

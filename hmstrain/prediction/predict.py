@@ -15,6 +15,8 @@ from hmsstore import HMS, SPLITS, Spec, Store
 from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedRecording
+from hmstrain.data.context import Context, context_of
+from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
@@ -26,13 +28,14 @@ from hmstrain.prediction.ensemble import (
     predict_rows,
 )
 from hmstrain.prediction.given import Given, calibrating, given_runs
-from hmstrain.prediction.scored import score, warnings_of
+from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder, write_json
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.trained import check_trust
+from hmstrain.words import plural
 
 WINDOWS, SUMMARY = "predictions.csv", "predictions.json"
 
@@ -59,14 +62,25 @@ class Predictions:
     rows: NDArray[np.int64]
     """(N,) windows of the store."""
     prediction: NDArray[np.float64]
-    """(N, K) probabilities, in the order of the classes of the store, `summary["classes"]`."""
+    """(N, K) probabilities, in the order of the classes of the store, `summary["classes"]`; NaN
+    where too little of the judged seconds was recorded."""
+    context: Context
+    """How much of what the runs look at was observed."""
     summary: dict[str, Any]
     """The content of predictions.json: the runs, how they were averaged, each recording; `scores`
     where there are votes."""
-    scores: Scores | None = None
-    """Every score, over the windows that have votes; None where none has."""
-    constant: Constant | None = None
-    """Of the same windows; None if the input is not a store with training windows."""
+    scored: Scored | None = None
+    """Scores of the windows that have votes and a probability; None where none has."""
+
+    @property
+    def scores(self) -> Scores | None:
+        """Every score, over the windows that have votes; None where none has."""
+        return None if self.scored is None else self.scored.scores
+
+    @property
+    def constant(self) -> Constant | None:
+        """Of the same windows; None if the input is not a store with training windows."""
+        return None if self.scored is None else self.scored.constant
 
 
 def predict(
@@ -157,22 +171,23 @@ def predict(
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
-        prediction, made_of = predict_store(given, store, rows, how, progress)
+        context = context_of([folder.config() for folder in folders], store, rows)
+        prediction, made_of = _predict_judged(given, store, rows, context, how, progress)
         if calibration is not None:
-            new = bool(source.recordings)
-            prediction = calibration.apply(prediction, new=new)
+            new, known = bool(source.recordings), context.judged
+            prediction[known] = calibration.apply(prediction[known], new=new)
             made_of["calibration"] = calibration.said(new=new)
             notices(calibration.words(new=new))
         predicted = time.perf_counter()
-        found = score(folders, source, rows, prediction)
-        warnings = warnings_of(found, source, made_of["runs"])
+        found = score(folders, source, rows, prediction, context)
+        warnings = [*warnings_of(found, source, made_of["runs"]), *context.warnings]
         for message in warnings:
             notices(message)
         windows = {name: column[rows] for name, column in store.windows.items()}
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
-        write_windows(out / WINDOWS, store, rows, prediction)
+        write_windows(out / WINDOWS, store, rows, prediction, context)
         recordings = [
             _write_recording(out, recording, windows, prediction, made_of, store.spec)
             for recording in source.recordings
@@ -180,6 +195,7 @@ def predict(
         summary = {
             "input": str(path),
             "windows": len(rows),
+            "context": context.counts(),
             "store": store.identity,
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
@@ -195,8 +211,8 @@ def predict(
         }
     write_json(out / SUMMARY, summary)
     if found is None:
-        return Predictions(out, rows, prediction, summary)
-    return Predictions(out, rows, prediction, summary, found.scores, found.constant)
+        return Predictions(out, rows, prediction, context, summary)
+    return Predictions(out, rows, prediction, context, summary, found)
 
 
 def require_hms(folders: Sequence[RunFolder], why: str) -> None:
@@ -265,6 +281,26 @@ def predict_store(
     return given.combine(found, how.average, weights), made_of
 
 
+def _predict_judged(
+    given: Given,
+    store: Store,
+    rows: NDArray[np.int64],
+    context: Context,
+    how: How,
+    progress: Progress,
+) -> tuple[NDArray[np.float64], dict[str, Any]]:
+    """As `predict_store`, but NaN where too little of the judged seconds was recorded."""
+    if len(rows) and not context.judged.any():
+        raise DataError(
+            f"None of the {plural(len(rows), 'window')} of {store.path} has a probability: more "
+            f"than {1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded."
+        )
+    found, made_of = predict_store(given, store, rows[context.judged], how, progress)
+    prediction = np.full((len(rows), found.shape[1]), np.nan)
+    prediction[context.judged] = found
+    return prediction, made_of
+
+
 def _write_recording(
     out: Path,
     recording: ImportedRecording,
@@ -301,6 +337,7 @@ def _write_recording(
         "filled": list(recording.filled),
         "references": list(recording.references),
         "share_of_time": timeline.burden(),
+        "windows": timeline.counts(),
         "episodes": [
             {
                 "start_s": one.start_s,
@@ -314,5 +351,6 @@ def _write_recording(
     }
     write_json(out / f"{name}.json", found)
     return {
-        key: found[key] for key in ("file", "seconds", "filled", "references", "share_of_time")
+        key: found[key]
+        for key in ("file", "seconds", "filled", "references", "share_of_time", "windows")
     } | {"episodes": len(episodes)}

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmstrain.data.context import Context
 from hmstrain.prediction.source import ToPredict
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.scoring.metrics import scores
-from hmstrain.scoring.scores import constant
+from hmstrain.scoring.scores import constant, scores_by_context
 from hmstrain.scoring.seen import Seen, can_compare, seen_before
 
 
@@ -28,6 +29,10 @@ class Scored:
     """Of the same windows; None if they are not of a store with training windows."""
     seen: Seen
     """How many of them are of patients that the runs know."""
+    by_context: dict[str, Scores]
+    """Of the windows with full and with partial context by themselves, if any has partial."""
+    left_out: int
+    """Windows that have votes and no probability."""
 
     def to_json(self) -> dict[str, Any]:
         """As keys of predictions.json, and as they are read from it: lists, no tuples."""
@@ -35,6 +40,8 @@ class Scored:
             "scores": self.scores.to_json(),
             "constant": None if self.constant is None else self.constant.to_json(),
             "seen": self.seen.to_json(),
+            "by_context": {name: part.to_json() for name, part in self.by_context.items()},
+            "left_out": self.left_out,
         }
         read: dict[str, Any] = json.loads(json.dumps(found))
         return read
@@ -45,8 +52,9 @@ def score(
     source: ToPredict,
     rows: NDArray[np.int64],
     prediction: NDArray[np.float64],
+    context: Context,
 ) -> Scored | None:
-    """Score the windows that have votes; None if none has.
+    """Score the windows that have votes and a probability; None if none has.
 
     Parameters
     ----------
@@ -57,9 +65,12 @@ def score(
     rows : int64 (N,)
         Windows of its store.
     prediction : float64 (N, K)
+    context : Context
+        Of the windows.
     """
     store = source.store
-    known = store.windows["votes"][rows].sum(axis=1) > 0
+    voted = store.windows["votes"][rows].sum(axis=1) > 0
+    known = voted & context.judged
     if not known.any():
         return None
     judged, found = rows[known], prediction[known]
@@ -69,6 +80,8 @@ def score(
         scores(store, judged, found),
         constant(store, judged, found) if source.given and can_compare(store) else None,
         seen_before(described, store, judged),
+        scores_by_context(store, judged, found, context.observed[known]),
+        int((voted & ~known).sum()),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
+from hmstrain.data.context import Context
 from hmstrain.prediction.timeline import Timeline
 
 IDENTITY = (
@@ -22,24 +23,41 @@ IDENTITY = (
 
 
 def write_windows(
-    path: Path, store: Store, rows: NDArray[np.int64], prediction: NDArray[np.float64]
+    path: Path,
+    store: Store,
+    rows: NDArray[np.int64],
+    prediction: NDArray[np.float64],
+    context: Context,
 ) -> None:
     """Write what identifies each window, its probabilities, the most probable class, and its votes.
 
-    Votes are there if any of the windows has some; a window without any has empty cells.
+    Before the votes stand the share of what the runs look at that was observed, and whether the
+    window is comparable. Votes are there if any of the windows has some; a window without votes, or
+    without a probability, has empty cells.
     """
     columns = [store.windows[name][rows].tolist() for name in IDENTITY]
     columns.append([SPLITS[code] for code in store.windows["split"][rows]])
     keys = store.spec.class_keys
-    answers = [keys[code] for code in prediction.argmax(axis=1)]
+    answers = [
+        keys[code] if known else ""
+        for code, known in zip(prediction.argmax(axis=1), context.judged, strict=True)
+    ]
+    comparable = ["true" if one else "false" for one in context.comparable]
     votes = store.windows["votes"][rows]
     shown: list[list[object]] = [[] for _ in rows]
     if votes.any():
         shown = [[*given] if any(given) else [""] * len(keys) for given in votes.tolist()]
     lines = (
-        (*identity, *map(_exact, probability), answer, *given)
-        for *identity, probability, answer, given in zip(
-            rows.tolist(), *columns, prediction.tolist(), answers, shown, strict=True
+        (*identity, *map(_exact, probability), answer, _number(observed), alike, *given)
+        for *identity, probability, answer, observed, alike, given in zip(
+            rows.tolist(),
+            *columns,
+            prediction.tolist(),
+            answers,
+            context.observed.tolist(),
+            comparable,
+            shown,
+            strict=True,
         )
     )
     write_csv(path, _header(keys, votes=bool(votes.any())), lines)
@@ -57,7 +75,7 @@ def _header(keys: Sequence[str], *, votes: bool) -> list[str]:
     that no name stands twice.
     """
     given = [f"{key}_vote" for key in keys] if votes else []
-    before, after = ["row", *IDENTITY, "split"], ["predicted", *given]
+    before, after = ["row", *IDENTITY, "split"], ["predicted", "observed", "comparable", *given]
     probabilities = list(keys)
     if {*before, *after} & set(keys):
         probabilities = [f"{key}_vote_prediction" for key in keys]
@@ -107,4 +125,4 @@ def _number(value: float) -> str:
 
 def _exact(value: float) -> str:
     """Nine digits, however small: a probability that became 0 would have another KL divergence."""
-    return f"{value:.9g}"
+    return "" if isnan(value) else f"{value:.9g}"

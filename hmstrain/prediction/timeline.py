@@ -96,6 +96,15 @@ class Timeline:
                 )
         return found
 
+    def counts(self) -> dict[str, int]:
+        """How many windows there are, have no probability, and lack part of either signal."""
+        return {
+            "all": len(self.centre_s),
+            "without_probability": int((self.codes < 0).sum()),
+            "spectrogram_incomplete": int((self.missing > 0).sum()),
+            "eeg_incomplete": int((self.eeg_missing > 0).sum()),
+        }
+
     def burden(self) -> dict[str, float]:
         """Share of the time with probabilities for which each class is the most probable."""
         known = self.codes >= 0

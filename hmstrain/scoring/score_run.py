@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
+from hmstrain.data.context import context_of
+from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
@@ -18,9 +20,10 @@ from hmstrain.runs.outcome import Alignment, StoreId
 from hmstrain.runs.trained import Trained, check_trust, load_trained
 from hmstrain.scoring.calibration import FILE, Calibration, read_calibration
 from hmstrain.scoring.metrics import scores
-from hmstrain.scoring.scores import constant
+from hmstrain.scoring.scores import constant, scores_by_context
 from hmstrain.scoring.seen import can_compare, seen_before
 from hmstrain.scoring.tested import ALL, SCORED, Tested, check_out, write_tested
+from hmstrain.words import plural
 
 
 def test(
@@ -121,6 +124,14 @@ def score_run(
         )
     parts = folder.networks()
     rows = _rows(folder, store, split)
+    context = context_of([folder.config()], store, rows)
+    left_out = int((~context.judged).sum())
+    rows, context = rows[context.judged], context.take(context.judged)
+    if not len(rows):
+        raise DataError(
+            f"None of the {plural(left_out, 'labelled window')} of {store.path} can be scored: "
+            f"more than {1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded."
+        )
     predictions, alignments = [], []
     for part in parts:
         trained = load_trained(part, world.device, trust=trust)
@@ -149,6 +160,9 @@ def score_run(
         alignment=None if matched is None else Alignment.from_json(matched),
         rows=rows,
         prediction=prediction,
+        context=context,
+        by_context=scores_by_context(store, rows, prediction, context.observed),
+        left_out=left_out,
     )
 
 

@@ -23,11 +23,14 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
+from hmstrain.data.context import Context
+from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.errors import RunError
 from hmstrain.runs.folder import write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.predictions import write_predictions
 from hmstrain.scoring.seen import Seen
+from hmstrain.words import plural
 
 ALL = "all"
 """Every split but the windows that were dropped."""
@@ -62,6 +65,12 @@ class Tested:
     """(N,) rows of the store's window table."""
     prediction: NDArray[np.float64]
     """(N, K) probabilities."""
+    context: Context
+    """(N,) how much of what the run looks at was observed."""
+    by_context: dict[str, Scores]
+    """Of the windows with full and with partial context by themselves, if any has partial."""
+    left_out: int
+    """Labelled windows that are not scored: too little of their judged seconds was recorded."""
 
     @property
     def warnings(self) -> list[str]:
@@ -75,7 +84,13 @@ class Tested:
             ]
         if self.leaks and not self.seen.warnings:
             found = [*found, "Patients leak between training and test: these scores are too good."]
-        return found
+        if self.left_out:
+            found = [
+                *found,
+                f"{plural(self.left_out, 'labelled window')} left out: more than "
+                f"{1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded.",
+            ]
+        return [*found, *self.context.warnings]
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, without rows and predictions."""
@@ -90,6 +105,9 @@ class Tested:
             "split": self.split,
             "calibrated_for": self.calibrated_for,
             "test": self.test.to_json(),
+            "context": self.context.counts(),
+            "by_context": {name: part.to_json() for name, part in self.by_context.items()},
+            "left_out": self.left_out,
             "constant": None if self.constant is None else self.constant.to_json(),
             "alignment": None if self.alignment is None else asdict(self.alignment),
         }
@@ -143,7 +161,8 @@ def write_tested(found: Tested, store: Store, out: Path | None = None) -> None:
 def _write(found: Tested, store: Store, folder: Path) -> None:
     path = predictions_path(found, folder)
     path.with_suffix(".json").unlink(missing_ok=True)  # of other predictions than the new ones
-    write_predictions(path, store, found.rows, found.prediction)
+    observed = found.context.observed
+    write_predictions(path, store, found.rows, found.prediction, observed)
     write_json(path.with_suffix(".json"), found.to_json())
 
 

@@ -18,6 +18,7 @@ from support.runs import train_small
 import hmstrain
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
+from hmstrain.data.context import Context
 from hmstrain.prediction import predict as predicting
 from hmstrain.prediction.tables import write_windows
 from hmstrain.runs.folder import RunFolder
@@ -95,7 +96,8 @@ def test_a_folder_in_kaggles_layout_with_votes_is_scored_as_its_store_is(
     np.testing.assert_array_equal(table.select(VOTES).to_numpy(), truth.select(VOTES).to_numpy())
     known = store.windows["patient_id"][store.select("train")]
     assert told["seen"]["elsewhere"]["patients"] == len(np.unique(known))
-    (message,) = told["warnings"]
+    message, about_context = told["warnings"]
+    assert "are not comparable" in about_context
     assert "have the numbers of patients that a run was trained or validated on" in message
     assert f"warning: {message}" in " ".join(done.stderr.split())
 
@@ -110,7 +112,8 @@ def table_of(votes: list[list[int]], keys: tuple[str, ...], path: Path) -> pl.Da
     store: Any = SimpleNamespace(windows=windows, spec=SimpleNamespace(class_keys=keys))
     prediction = np.full((len(rows), len(keys)), 1 / len(keys))
     prediction[0] = [1 - 3e-8 * (len(keys) - 1), *[3e-8] * (len(keys) - 1)]
-    write_windows(path, store, rows, prediction)
+    whole = np.ones(len(rows), bool)
+    write_windows(path, store, rows, prediction, Context(whole.astype(float), whole, whole))
     return pl.read_csv(path, infer_schema_length=None)
 
 

@@ -120,7 +120,8 @@ def test_patients_of_another_store_are_known_by_their_numbers_alone(
     known = np.isin(other.windows["patient_id"], store.windows["patient_id"][store.select("train")])
     assert found.seen.elsewhere == count(other, np.flatnonzero(known))
     assert found.seen.trained == found.seen.chosen_by == Part(0, 0)
-    (message,) = found.warnings
+    message, about_context = found.warnings
+    assert "are not comparable" in about_context
     assert "have the numbers of patients that a run was trained or validated on" in message
     told = PROGRAM.succeed("test", runs["one"], "--store", other.path, "--split", "all").stderr
     assert message in " ".join(told.split())
@@ -175,7 +176,7 @@ def test_out_is_made_whole_and_takes_other_splits_of_the_same_run(
     assert tree_bytes(runs["one"]) == before
     told_again = json.loads((out / f"all-{store.identity[:12]}.json").read_text())
     assert told_again["seen"]["trained"]["windows"] == len(store.select("train", fold=0))
-    assert len(told_again["warnings"]) == 2
+    assert len(told_again["warnings"]) == 3
 
 
 def _stop(*_: Any) -> None:
