@@ -139,7 +139,8 @@ def test_predictions_have_its_columns(
     found = hmstrain.predict(ward.run, ward.store.path, out=tmp_path / "out", device="cpu")
     table = pl.read_csv(tmp_path / "out" / "predictions.csv")
     votes = [f"{key}_vote" for key in WARD.class_keys]
-    assert table.columns[-7:] == ["quiet", "burst", "spikes", "predicted", *votes]
+    answer = ["quiet", "burst", "spikes", "predicted", "observed", "comparable"]
+    assert table.columns[-9:] == [*answer, *votes]
     assert found.scores is not None
     assert found.scores.kl_per_class.keys() == set(WARD.class_keys)
     assert set(table["predicted"]) <= set(WARD.class_keys)
