@@ -101,6 +101,14 @@ def test_judging(tmp_path: Path) -> None:
     assert (tmp_path / "judging.png").stat().st_size > 5_000
 
 
+def test_stages(tmp_path: Path) -> None:
+    tiny = "--image-size 32 --set norm_windows=16 --epochs 1 --set second_epochs=1"
+    options = ("--work", tmp_path / "work", "--windows", 400, "--options", tiny)
+    found = records("models.stages", tmp_path, *options)
+    rows = {row["what"] for row in found["stages"]["rows"]}
+    assert {"one stage, as it is", "two stages, temperature and bias"} <= rows
+
+
 def test_step(toy: Path, tmp_path: Path) -> None:
     small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
     found = records("speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small)
