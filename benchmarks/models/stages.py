@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.models.judging import calibrated
 from benchmarks.tools.record import command_line, write_record
-from benchmarks.tools.simulated import command, simulated_store, train
+from benchmarks.tools.simulated import simulated_store, train
 from hmstrain.scoring.calibrate import calibrate
 
 COMMON = (
@@ -44,7 +44,6 @@ def main() -> None:
         run = work / name.replace(" ", "-")
         outcome = train(store.path, run, f"{options} {arguments.options}".strip())
         kept.append(f"{name}: step {outcome.best_step} of {outcome.steps}")
-        command("hmstrain", "test", run, "--split", "valid")
         rows += calibrated(name, calibrate(run, votes="10+"))
     note = (
         f"{len(store):,} simulated windows. KL over windows with ten votes or more of the fold "

@@ -89,7 +89,7 @@ def blend(
         header, rows = blend_table(found)
         of = "any number of" if found.blend.population == "all" else found.blend.population
         print_table(
-            [header[0], *(f">{title}" for title in header[1:])],
+            header,
             rows,
             last=f"{plural(found.rows, 'row')} with {of} votes, "
             f"{found.patients:,} {found.matched.unit}. {BLEND_NOTE.format(found.best)}",

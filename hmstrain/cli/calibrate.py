@@ -85,6 +85,6 @@ def calibrate(
             console.print_json({**found.to_json(), "file": None if path is None else str(path)})
             return
         header, rows = calibration_table(found)
-        print_table([header[0], *(f">{title}" for title in header[1:])], rows, last=words(found))
+        print_table(header, rows, last=words(found))
         print_text(CALIBRATION_NOTE)
         console.note("Nothing was written: name --out." if path is None else f"Wrote {path}.")

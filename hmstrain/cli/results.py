@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
 
+NARROWEST = 14
+"""Characters that a column of words keeps at a narrow terminal."""
 WIDE = 200
 """Columns of a table that goes into a file or another program."""
 STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL")
@@ -39,11 +41,19 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         A line below.
     """
     table = Table(box=None, pad_edge=False)
-    for title in header:
+    cells = [list(row) for row in rows]
+    for place, title in enumerate(header):
         right = title.startswith(">")
         justify: Any = "right" if right else "left"
-        table.add_column(title.lstrip(">"), justify=justify, no_wrap=right, overflow="fold")
-    for row in rows:
+        longest = max((len(row[place]) for row in cells), default=0)
+        table.add_column(
+            title.lstrip(">"),
+            justify=justify,
+            no_wrap=right,
+            overflow="fold",
+            min_width=None if right else min(longest, NARROWEST),
+        )
+    for row in cells:
         table.add_row(*(Text(cell) for cell in row))
     screen = Console()
     (screen if screen.is_terminal else Console(width=WIDE)).print(table)
@@ -144,9 +154,9 @@ def print_comparison(found: Comparison) -> None:
         print(table.to_markdown(found))
         return
     print_text(f"{table.title(found)}:")
-    header = [f">{title}" if place > 1 else title for place, title in enumerate(table.HEADER)]
-    print_table(header, [line.cells() for line in table.lines(found)])
-    print_text(table.explanation(found))
+    header = [table.SHORT_HEADER[0], *(f">{title}" for title in table.SHORT_HEADER[1:])]
+    print_table(header, table.short_lines(found))
+    print_text(f"'less': less {found.reference}. {table.explanation(found)}")
     print_table(table.LEVELS_HEADER, table.populations(found), last=table.LEVELS_NOTE)
     rows = table.experts(found)
     if rows:

@@ -30,7 +30,8 @@ from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.given import Given, calibrating, given_runs
 from hmstrain.runs.checkpoint import find_checkpoint, read_description
-from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder, write_json
+from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
+from hmstrain.runs.json_file import write_json
 from hmstrain.runs.predictions import OUT_OF_FOLD
 from hmstrain.runs.trained import check_trust
 from hmstrain.scoring import blending, calibration

@@ -32,7 +32,8 @@ from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
-from hmstrain.runs.folder import RunFolder, write_json
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.trained import check_trust
 from hmstrain.words import plural

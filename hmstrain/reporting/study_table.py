@@ -13,7 +13,7 @@ from hmsstore.view.page import Page
 from hmsstore.view.saving import save
 from hmstrain.config import Config
 from hmstrain.reporting.systems import System
-from hmstrain.runs.folder import write_json
+from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, interval_text, score_text
 from hmstrain.runs.plots import Bar, study_bars
 from hmstrain.scoring.comparison import Difference

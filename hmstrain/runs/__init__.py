@@ -2,6 +2,7 @@
 
 ::
 
+    json_file.py    values -> JSON files
     log.py          steps, validations and tests <-> lines of `metrics.jsonl`
     outcome.py      scores of a finished run <-> `metrics.json`, and words for them
     folder.py       the folder of one run: what is written into it, and read again

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
-from hmsstore.atomic import is_empty, remove_leftovers, whole_file
+from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.json_shapes import ShapeError
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint, read_description
+from hmstrain.runs.json_file import write_json
 from hmstrain.runs.log import EVENTS, LOG, read_metrics
 from hmstrain.runs.outcome import Outcome, StoreId
 
@@ -300,12 +301,6 @@ def _lock(handle: int, path: Path) -> None:
         ) from None
     except OSError:
         return  # some network file systems lock nothing
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def versions() -> dict[str, str]:

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmsstore.json_shapes import ShapeError, entry, items, mapping, number, text
+from hmsstore.json_shapes import ShapeError, entry, finite, items, mapping, text
 from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
-from hmstrain.scoring.answers.matching import Matched
-from hmstrain.scoring.answers.read import Answers
+from hmstrain.scoring.answers.matching import Matched, members_of
+from hmstrain.scoring.answers.read import ROUNDED, Answers
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.calibrate import FEWEST_PATIENTS, FEWEST_ROWS, choose_population
 from hmstrain.scoring.calibration import POPULATIONS
-from hmstrain.scoring.comparison import matched_answers
+from hmstrain.scoring.comparison import check_seed, matched_answers
 from hmstrain.scoring.fitting import cross_fitted, fit_logits, fit_mixture, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import SCORES, Judged, difference_of
@@ -50,7 +50,7 @@ class Member:
             name=entry(value, "name", text),
             paths=tuple(text(one) for one in entry(value, "paths", items)),
             runs=entry(value, "runs", true_or_false),
-            weight=entry(value, "weight", number),
+            weight=entry(value, "weight", finite),
         )
 
 
@@ -82,13 +82,22 @@ class Blend:
         found = cls(
             how=entry(value, "how", text),
             members=tuple(Member.from_json(one) for one in entry(value, "members", items)),
-            bias=None if bias is None else {key: entry(bias, key, number) for key in mapping(bias)},
+            bias=None if bias is None else {key: entry(bias, key, finite) for key in mapping(bias)},
             population=entry(value, "population", text),
         )
         if found.how not in HOWS:
             raise ShapeError(f"how: expected one of {', '.join(HOWS)}")
-        if not found.members:
-            raise ShapeError("members: expected one at least")
+        if not found.members or not all(one.paths for one in found.members):
+            raise ShapeError("members: expected one at least, each with its paths")
+        weights = [one.weight for one in found.members]
+        if min(weights) < 0 or (
+            found.how in ("arithmetic", "fitted") and abs(sum(weights) - 1) > ROUNDED
+        ):
+            raise ShapeError("weights: expected numbers from 0 that sum to 1")
+        if (found.how == "logits") != (found.bias is not None):
+            raise ShapeError("bias: expected one of each class with logits, and none otherwise")
+        if found.population not in POPULATIONS:
+            raise ShapeError(f"population: expected one of {', '.join(POPULATIONS)}")
         return found
 
 
@@ -248,6 +257,7 @@ def blend_matched(
         raise ConfigError(
             f"Expected at least two models to blend, got {plural(len(names), 'model')}."
         )
+    check_seed(seed)
     population, rows = choose_population(matched, votes)
     group = matched.group
     patients = len(np.unique(group[rows]))
@@ -338,15 +348,7 @@ def read_blend(folder: Path) -> Blend:
 
 def _members(matched: Matched) -> tuple[dict[str, list[int]], Floats]:
     """Places of each member's answers, and their mean: seeds of one model count as one."""
-    by_model: dict[str, list[int]] = {}
-    for place, one in enumerate(matched.answers):
-        by_model.setdefault(one.model if one.config is not None else str(place), []).append(place)
-    names = {
-        matched.names[places[0]]
-        if len(places) == 1
-        else f"{matched.answers[places[0]].without_seed} ({len(places)} seeds)": places
-        for places in by_model.values()
-    }
+    names = members_of(matched.answers, matched.names)
     means = [
         np.mean([matched.answers[place].prediction for place in places], axis=0)
         for places in names.values()

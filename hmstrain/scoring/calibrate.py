@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from hmstrain.models.trust import Trust
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.calibration import POPULATIONS, Calibration
-from hmstrain.scoring.comparison import matched_answers
+from hmstrain.scoring.comparison import check_seed, matched_answers
 from hmstrain.scoring.fitting import LOWEST_SLOPE, cross_fitted, fit_logits, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import SCORES, VOTE_GROUPS, Judged, difference_of
@@ -115,21 +116,23 @@ def calibrate(
     0.277
     """
     model = Path(model)
-    if split is None and (model / "config.json").is_file():
-        model = _held_out(model, trust)
-    matched = matched_answers(
-        [model],
-        truth=truth,
-        split=split,
-        id_column=id_column,
-        patient_column=patient_column,
-        scale=scale,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        if split is None and (model / "config.json").is_file():
+            model = _held_out(model, trust, Path(folder) / "valid")
+        matched = matched_answers(
+            [model],
+            truth=truth,
+            split=split,
+            id_column=id_column,
+            patient_column=patient_column,
+            scale=scale,
+        )
     return calibrate_matched(matched, votes=votes, seed=seed)
 
 
 def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int = 0) -> Calibrated:
     """Fit a calibration of one model whose rows are matched with their votes."""
+    check_seed(seed)
     population, rows = choose_population(matched, votes)
     judged = matched.judged(0).take(rows)
     notes = list(matched.notes)
@@ -145,6 +148,12 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
     slope, bias = fit_logits(q[None], p, lowest=LOWEST_SLOPE)
     alone, _ = fit_logits(q[None], p, bias=False, lowest=LOWEST_SLOPE)
     one = matched.answers[0]
+    unseen = [key for key, voted in zip(keys, p.sum(axis=0), strict=True) if not voted]
+    if unseen:
+        notes.append(
+            f"No window of these has a vote for {', '.join(unseen)}: the bias makes it next to "
+            "impossible, which holds for these windows alone."
+        )
     if not one.whole:
         notes.append(
             "Fitted on answers out of fold, each of one network; predictions of the run are the "
@@ -181,19 +190,17 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
     )
 
 
-def _held_out(run: Path, trust: Trust) -> Path:
-    """Predictions of a run's held-out fold or folds: its own file, or made now."""
+def _held_out(run: Path, trust: Trust, out: Path) -> Path:
+    """Predictions of a run's held-out folds; of a single fold they are made now, in a folder."""
     from hmstrain.runs.folder import RunFolder
     from hmstrain.runs.predictions import OUT_OF_FOLD
     from hmstrain.scoring.score_run import test
     from hmstrain.scoring.tested import predictions_path
 
-    folder = RunFolder(run)
-    folder.outcome()  # refuses what is not finished
+    RunFolder(run).outcome()  # refuses what is not finished
     if (run / OUT_OF_FOLD).is_file():
         return run / OUT_OF_FOLD
-    made = run / f"valid-{folder.store().identity[:12]}.npz"
-    return made if made.is_file() else predictions_path(test(run, split="valid", trust=trust))
+    return predictions_path(test(run, split="valid", out=out, trust=trust), out)
 
 
 def choose_population(matched: Matched, votes: str | None) -> tuple[str, NDArray[np.int64]]:

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from hmsstore.json_shapes import ShapeError, entry, mapping, number, text
+from hmsstore.json_shapes import ShapeError, entry, finite, mapping, text
 from hmstrain.errors import RunError
-from hmstrain.scoring.fitting import logs, softmax
+from hmstrain.scoring.fitting import LOWEST_SLOPE, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import VOTE_GROUPS
 
@@ -58,15 +58,15 @@ class Calibration:
         bias = entry(value, "bias", mapping)
         found = cls(
             population=entry(value, "population", text),
-            temperature=entry(value, "temperature", number),
-            bias={key: entry(bias, key, number) for key in bias},
-            temperature_alone=entry(value, "temperature_alone", number),
+            temperature=entry(value, "temperature", finite),
+            bias={key: entry(bias, key, finite) for key in bias},
+            temperature_alone=entry(value, "temperature_alone", finite),
             fitted_on=entry(value, "fitted_on", mapping),
         )
         if found.population not in POPULATIONS:
             raise ShapeError(f"population: expected one of {', '.join(POPULATIONS)}")
-        if not min(found.temperature, found.temperature_alone) > 0:
-            raise ShapeError("temperature: expected numbers above 0")
+        if not min(found.temperature, found.temperature_alone) >= LOWEST_SLOPE:
+            raise ShapeError(f"temperature: expected numbers from {LOWEST_SLOPE:g}")
         return found
 
 

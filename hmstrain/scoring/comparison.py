@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hmsstore import HMS, Store
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.outcome import Scores
-from hmstrain.scoring.answers.matching import PATIENTS, Matched, match
+from hmstrain.scoring.answers.matching import Matched, match, members_of
 from hmstrain.scoring.answers.read import Answers, read_answers
 from hmstrain.scoring.answers.truth import Truth, read_truth
 from hmstrain.scoring.bootstrap import (
@@ -21,7 +21,6 @@ from hmstrain.scoring.bootstrap import (
     REPLICATES,
     Span,
     group_sums,
-    interval,
     percentiles,
     resampled_sums,
     sign_flip,
@@ -29,8 +28,17 @@ from hmstrain.scoring.bootstrap import (
 )
 from hmstrain.scoring.experts import MARGIN, AmongExperts, among_experts
 from hmstrain.scoring.formulas import Floats, entropy_of, mean
-from hmstrain.scoring.metrics import SCORES, VOTE_GROUPS, Judged, Score, kl_of, scores_of
-from hmstrain.words import plural
+from hmstrain.scoring.metrics import (
+    SCORES,
+    VOTE_GROUPS,
+    Judged,
+    Parts,
+    Score,
+    grouped_parts,
+    kl_of,
+    scores_of,
+    split_parts,
+)
 
 ROWS = ("all", "typical")
 BEST_OF = 3
@@ -257,7 +265,9 @@ def matched_answers(
         raise ConfigError("Name at least one run or file of predictions.")
     if rows not in ROWS:
         raise ConfigError(f"--rows {rows}: expected {' or '.join(ROWS)}.")
-    found = None if truth is None else read_truth(truth)
+    found = None
+    if truth is not None:
+        found = read_truth(truth, id_column=id_column, patient_column=patient_column)
     keys = _class_keys(found)
     answers = [
         read_answers(
@@ -270,6 +280,8 @@ def matched_answers(
         )
         for path in paths
     ]
+    if split is not None and not any(one.split for one in answers):
+        raise ConfigError(f"--split {split}: none of the models is a run, which alone has splits.")
     _refuse_different_runs(answers, allowed=different_folds)
     return match(
         answers,
@@ -290,6 +302,9 @@ def compare_matched(
     seed: int = 0,
 ) -> Comparison:
     """Compare models whose rows are matched: see `compare`."""
+    if not 0 <= margin < 1:
+        raise ConfigError(f"--margin {margin:g}: expected a share from 0 to 1.")
+    check_seed(seed)
     members = _members(matched, group_seeds=group_seeds)
     names = list(members)
     reference = names[0] if to is None else to
@@ -297,13 +312,25 @@ def compare_matched(
         raise ConfigError(f"--to {to}: expected one of {', '.join(names)}.")
     judged = [matched.judged(place) for place in range(len(matched.answers))]
     sampled = _sample(matched, judged, members, seed)
+    by_model = {name: [judged[place] for place in places] for name, places in members.items()}
+    one = judged[0]
+    by_class = {
+        key: _parts(by_model, one.truth == place, seed)
+        for place, key in enumerate(matched.answers[0].class_keys)
+    }
+    by_votes = {
+        word: _parts(by_model, (one.votes >= low) & (one.votes <= high), seed)
+        for word, (low, high) in VOTE_GROUPS.items()
+    }
     models = {
         name: _model(
             matched,
             name,
             matched.answers[places[0]].path,
-            [judged[place] for place in places],
+            by_model[name],
             sampled[name],
+            by_class,
+            by_votes,
             margin,
             seed,
         )
@@ -334,6 +361,12 @@ def compare_matched(
         notes=tuple(matched.notes),
         warnings=tuple(_warnings(matched, members)),
     )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that nothing can be drawn by."""
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}: expected 0 or more.")
 
 
 # What is compared
@@ -373,15 +406,7 @@ def _members(matched: Matched, *, group_seeds: bool) -> dict[str, list[int]]:
     """Places of the answers of each model."""
     if not group_seeds:
         return {name: [place] for place, name in enumerate(matched.names)}
-    by_model: dict[str, list[int]] = {}
-    for place, one in enumerate(matched.answers):
-        by_model.setdefault(one.model, []).append(place)
-    return {
-        matched.names[places[0]]
-        if len(places) == 1
-        else f"{matched.answers[places[0]].without_seed} ({len(places)} seeds)": places
-        for places in by_model.values()
-    }
+    return members_of(matched.answers, matched.names)
 
 
 def _warnings(matched: Matched, members: Mapping[str, Sequence[int]]) -> list[str]:
@@ -394,11 +419,13 @@ def _warnings(matched: Matched, members: Mapping[str, Sequence[int]]) -> list[st
     if all(len(places) == 1 for places in members.values()):
         found.append("Seeds are not in the intervals: another seed of a model may differ more.")
     groups = len(np.unique(matched.group))
-    if matched.unit == PATIENTS and groups < FEW_PATIENTS:
+    if 2 <= groups < FEW_PATIENTS:
         found.append(
-            f"Only {plural(groups, 'patient')}: intervals are too short; a sign-flip test stands "
-            "beside them."
+            f"Only {groups} {matched.unit}: intervals are too short; the p value of a paired "
+            "sign-flip test stands beside each difference."
         )
+    if groups < 2:
+        found.append("All rows are of one patient: there are no intervals.")
     return found
 
 
@@ -431,33 +458,42 @@ def _sample(
         shown = [score for score in SCORES if score.over == over]
         names, group = np.unique(matched.group[part], return_inverse=True)
         seen = [one.take(part) for one in judged]
-        sums, values = [], []
-        for one in seen:
-            grouped = [group_sums(score.parts(one), group, len(names)) for score in shown]
-            sums.append(grouped)
-            values.append(_values(shown, grouped, seed))
+        grouped = [grouped_parts(one, shown, group, len(names)) for one in seen]
+        values = _values(shown, grouped, seed)
         for number, (name, places) in enumerate(members.items()):
             weights = _seed_weights(len(places), number, seed)
-            for at, score in enumerate(shown):
+            for score in shown:
                 points = [score.of(seen[place]) for place in places]
                 known = [point for point in points if point is not None]
                 found[name][score.key] = _Sampled(
                     score,
                     float(np.mean(known)) if len(known) == len(points) else None,
-                    (weights * np.stack([values[place][at] for place in places])).sum(axis=0),
-                    tuple(sums[place][at] for place in places),
+                    _mixed(weights, [values[place][score.key] for place in places]),
+                    tuple(grouped[place][score.parts] for place in places),
                 )
     return found
 
 
-def _values(shown: Sequence[Score], grouped: Sequence[Floats], seed: int) -> list[Floats]:
-    """Each score in each resample of patients, (R,); empty of fewer than two patients."""
-    if len(grouped[0]) < 2:
-        return [np.empty(0) for _ in shown]
-    drawn = resampled_sums(np.hstack(grouped), seed=seed)
-    edges = np.cumsum([part.shape[1] for part in grouped])[:-1]
-    parts = np.split(drawn, edges, axis=1)
-    return [score.value(part) for score, part in zip(shown, parts, strict=True)]
+def _mixed(weights: Floats, values: Sequence[Floats]) -> Floats:
+    """Mean over drawn seeds in each resample; empty where nothing was resampled."""
+    stacked = np.stack(values)
+    return (weights * stacked).sum(axis=0) if stacked.size else np.empty(0)
+
+
+def _values(
+    shown: Sequence[Score], grouped: Sequence[Mapping[Parts, Floats]], seed: int
+) -> list[dict[str, Floats]]:
+    """Each model's scores in each resample, (R,): the same patients for all; empty of one."""
+    if len(next(iter(grouped[0].values()))) < 2:
+        return [{score.key: np.empty(0) for score in shown} for _ in grouped]
+    joined = [np.hstack(list(parts.values())) for parts in grouped]
+    drawn = resampled_sums(np.hstack(joined), seed=seed)
+    each = np.split(drawn, np.cumsum([one.shape[1] for one in joined])[:-1], axis=1)
+    found = []
+    for sums, parts in zip(each, grouped, strict=True):
+        by_parts = split_parts(sums, parts)
+        found.append({score.key: score.value(by_parts[score.parts]) for score in shown})
+    return found
 
 
 def _seed_weights(seeds: int, model: int, seed: int) -> Floats:
@@ -475,6 +511,8 @@ def _model(
     path: Path,
     judged: Sequence[Judged],
     sampled: Mapping[str, _Sampled],
+    by_class: Mapping[str, Mapping[str, Part]],
+    by_votes: Mapping[str, Mapping[str, Part]],
     margin: float,
     seed: int,
 ) -> Model:
@@ -491,35 +529,44 @@ def _model(
         },
         confusion=np.sum([one.confusion for one in each], axis=0).tolist(),
     )
-    one = judged[0]
     return Model(
         name=name,
         path=str(path),
         seeds=len(judged),
         scores=scores,
-        by_class={key: _part(judged, one.truth == place, seed) for place, key in enumerate(keys)},
-        by_votes={
-            word: _part(judged, (one.votes >= low) & (one.votes <= high), seed)
-            for word, (low, high) in VOTE_GROUPS.items()
-        },
+        by_class={key: found[name] for key, found in by_class.items()},
+        by_votes={word: found[name] for word, found in by_votes.items()},
         experts=among_experts(judged, margin=margin, seed=seed),
     )
 
 
-def _part(judged: Sequence[Judged], which: NDArray[np.bool_], seed: int) -> Part:
-    """Score some of the rows; of several seeds, the means."""
-    seen = [one.take(which) for one in judged]
-    first = seen[0]
-    divergence = np.mean([kl_of(one) for one in seen], axis=0)
-    right = np.mean([one.right for one in seen], axis=0)
-    return Part(
-        rows=len(first.target),
-        groups=len(np.unique(first.patient)),
-        entropy=mean(entropy_of(first.target)),
-        kl=mean(divergence),
-        accuracy=mean(right),
-        interval=interval(divergence, first.patient, seed=seed),
-    )
+def _parts(
+    judged: Mapping[str, Sequence[Judged]], which: NDArray[np.bool_], seed: int
+) -> dict[str, Part]:
+    """Score some of the rows, of each model the mean over its seeds: the same resamples for all."""
+    seen = {name: [one.take(which) for one in seeds] for name, seeds in judged.items()}
+    first = next(iter(seen.values()))[0]
+    names, group = np.unique(first.patient, return_inverse=True)
+    divergence = {
+        name: np.mean([kl_of(one) for one in seeds], axis=0) for name, seeds in seen.items()
+    }
+    spans: dict[str, Span | None] = dict.fromkeys(seen)
+    if len(names) > 1:
+        columns = np.column_stack([*divergence.values(), np.ones(len(group))])
+        sums = resampled_sums(group_sums(columns, group, len(names)), seed=seed)
+        for place, name in enumerate(seen):
+            spans[name] = percentiles(sums[:, place] / sums[:, -1])
+    return {
+        name: Part(
+            rows=len(group),
+            groups=len(names),
+            entropy=mean(entropy_of(first.target)),
+            kl=mean(divergence[name]),
+            accuracy=mean(np.mean([one.right for one in seeds], axis=0)),
+            interval=spans[name],
+        )
+        for name, seeds in seen.items()
+    }
 
 
 def _differences(

@@ -28,9 +28,10 @@ class AmongExperts:
 
     windows: int
     rater: float
-    """Share of votes cast for what most of the others say."""
+    """Share of a window's votes that are cast for what most of the others say: mean over windows,
+    each of which counts once."""
     model: float
-    """Share of the same others' majorities that the model gives."""
+    """How often the model gives the same others' majority, likewise."""
     difference: float
     """Model less rater."""
     interval: Span | None

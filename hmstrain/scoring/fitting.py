@@ -21,7 +21,10 @@ Problem = Callable[[Floats], tuple[float, Floats, Floats]]
 """Numbers -> what is to be least, its gradient and its second derivatives."""
 
 FOLDS = 5
-MOST_STEPS = 100
+MOST_STEPS = 1_000
+LONGEST_STEP = 1.0
+"""Of any number at once: where answers are certain, second derivatives are 0, and say nothing of
+how far to go."""
 CONVERGED = 1e-10
 """Gain of a step at which a fit stops."""
 RIDGE = 1e-10
@@ -167,6 +170,7 @@ def _minimise(problem: Problem, start: Floats, bounds: Floats) -> Floats:
         step = np.zeros_like(numbers)
         table = second[np.ix_(free, free)] + RIDGE * np.eye(int(free.sum()))
         step[free] = -np.linalg.solve(table, gradient[free])
+        step *= min(1.0, LONGEST_STEP / max(float(np.abs(step).max(initial=0)), 1e-300))
         for halving in range(30):
             moved = np.maximum(numbers + step / 2**halving, bounds)
             found = problem(moved)

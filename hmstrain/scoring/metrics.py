@@ -41,6 +41,8 @@ from hmstrain.scoring.formulas import (
 
 VOTE_GROUPS = {"1-3": (1, 3), "4-9": (4, 9), "10+": (MANY_VOTES, 10**9)}
 """Three populations: they differ in how often each class leads and in how far raters agree."""
+ROUNDING = 1e-12
+"""Differences of scores that are smaller are none."""
 TIED = 1e-6
 """Shares of votes that differ by less are of equally many votes."""
 
@@ -150,7 +152,7 @@ class Score:
 
     def better(self, difference: Floats) -> NDArray[np.bool_]:
         """Whether the first of two models is the better one, by its score less the other's."""
-        return difference > 0 if self.higher_is_better else difference < 0
+        return difference > ROUNDING if self.higher_is_better else difference < -ROUNDING
 
 
 def mean_of(function: Callable[[Judged], Floats]) -> tuple[Parts, Value]:
@@ -165,17 +167,19 @@ def mean_of(function: Callable[[Judged], Floats]) -> tuple[Parts, Value]:
 def of_confusion(function: Value) -> tuple[Parts, Value]:
     """Parts and value of a score of the confusion matrix (..., K, K) of windows without a tie."""
 
-    def parts(judged: Judged) -> Floats:
-        count, classes = judged.target.shape
-        cells = np.zeros((count, classes**2))
-        cells[np.arange(count), judged.truth * classes + judged.chosen] = ~judged.tied
-        return cells
-
     def value(sums: Floats) -> Floats:
         classes = round(sums.shape[-1] ** 0.5)
         return function(sums.reshape(*sums.shape[:-1], classes, classes))
 
-    return parts, value
+    return cells_of, value
+
+
+def cells_of(judged: Judged) -> Floats:
+    """Of each window without a tie, 1 in its cell of the confusion matrix, (N, K * K)."""
+    count, classes = judged.target.shape
+    cells = np.zeros((count, classes**2))
+    cells[np.arange(count), judged.truth * classes + judged.chosen] = ~judged.tied
+    return cells
 
 
 def kl_of(judged: Judged) -> Floats:
@@ -367,13 +371,24 @@ def _intervals(
     names, group = np.unique(judged.patient, return_inverse=True)
     if len(names) < 2:
         return dict.fromkeys(score.key for score in shown)
-    grouped = [group_sums(score.parts(judged), group, len(names)) for score in shown]
-    sums = resampled_sums(np.hstack(grouped), seed=seed)
-    edges = np.cumsum([0, *(part.shape[1] for part in grouped)])
-    return {
-        score.key: percentiles(score.value(sums[:, first:last]))
-        for score, first, last in zip(shown, edges[:-1], edges[1:], strict=True)
-    }
+    grouped = grouped_parts(judged, shown, group, len(names))
+    sums = resampled_sums(np.hstack(list(grouped.values())), seed=seed)
+    parts = split_parts(sums, grouped)
+    return {score.key: percentiles(score.value(parts[score.parts])) for score in shown}
+
+
+def grouped_parts(
+    judged: Judged, shown: Sequence[Score], group: NDArray[np.int64], groups: int
+) -> dict[Parts, Floats]:
+    """Parts of scores summed over patients, (G, P) each; those that scores share once."""
+    kinds = dict.fromkeys(score.parts for score in shown)
+    return {parts: group_sums(parts(judged), group, groups) for parts in kinds}
+
+
+def split_parts(sums: Floats, like: Mapping[Parts, Floats]) -> dict[Parts, Floats]:
+    """Undo the joining of parts side by side in the last axis."""
+    edges = np.cumsum([part.shape[1] for part in like.values()])[:-1]
+    return dict(zip(like, np.split(sums, edges, axis=-1), strict=True))
 
 
 def difference_of(

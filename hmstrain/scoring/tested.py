@@ -26,7 +26,7 @@ from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
 from hmstrain.data.context import Context
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.errors import RunError
-from hmstrain.runs.folder import write_json
+from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.predictions import write_predictions
 from hmstrain.scoring.seen import Seen

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from hmsstore.atomic import is_empty
 from hmsstore.view.saving import save
 from hmstrain.errors import RunError
 from hmstrain.prediction.tables import write_csv
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs import plots
-from hmstrain.runs.folder import write_json
+from hmstrain.runs.json_file import write_json
 from hmstrain.scoring import blending, calibration
 from hmstrain.scoring.answers.columns import VOTES
 from hmstrain.scoring.answers.read import PREDICTED
@@ -25,10 +27,10 @@ def write_calibration(found: Calibrated, folder: Path) -> Path:
     Raises
     ------
     RunError
-        The folder is something else.
+        The folder is not of a run, a blend or a calibration.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"--out {folder} is not a folder: name another.")
+    own = (calibration.FILE, blending.FILE, "config.json", PREDICTED)
+    _refuse_others(folder, lambda: any((folder / name).is_file() for name in own))
     folder.mkdir(parents=True, exist_ok=True)
     before, after = found.answers["as it is"], found.answers["temperature and bias"]
     panels = {"as it is": before, "calibrated, cross-fitted": after}
@@ -46,10 +48,10 @@ def write_blend(found: Blended, out: Path) -> None:
     RunError
         The folder holds something else.
     """
-    if out.exists() and not out.is_dir():
-        raise RunError(f"--out {out} is not a folder: name another.")
-    if out.is_dir() and any(out.iterdir()) and not (out / blending.FILE).is_file():
-        raise RunError(f"--out {out} holds something other than a blend: name another.")
+    _refuse_others(out, (out / blending.FILE).is_file)
+    for member in found.blend.members:
+        if any(Path(path).resolve().is_relative_to(out.resolve()) for path in member.paths):
+            raise RunError(f"--out {out} holds {member.name}, which is blended: name another.")
     out.mkdir(parents=True, exist_ok=True)
     matched = found.matched
     first = matched.answers[0]
@@ -71,9 +73,16 @@ def write_blend(found: Blended, out: Path) -> None:
     write_json(out / blending.FILE, blending.seen_from(found, out).to_json())
 
 
+def _refuse_others(out: Path, is_own: Callable[[], bool]) -> None:
+    if out.exists() and not out.is_dir():
+        raise RunError(f"--out {out} is not a folder: name another.")
+    if out.is_dir() and not is_empty(out) and not is_own():
+        raise RunError(f"--out {out} holds something else: name another folder.")
+
+
 def calibration_table(found: Calibrated) -> tuple[list[str], list[list[str]]]:
     """Header and rows: what each way of calibrating is worth."""
-    header = ["", "KL", "difference", "95% interval", "in sample", "miscalibrated"]
+    header = ["", ">KL", ">difference", ">95% interval", ">in sample", ">miscalibrated"]
     rows = [
         [
             kind,
@@ -100,7 +109,7 @@ BLEND_NOTE = (
 
 def blend_table(found: Blended) -> tuple[list[str], list[list[str]]]:
     """Header and rows: each member by itself, and what each way of blending is worth."""
-    header = ["", "KL", "difference", "95% interval", "in sample", "weights"]
+    header = ["", ">KL", ">difference", ">95% interval", ">in sample", "weights"]
     rows = [[name, f"{value:.4f}", "", "", "", ""] for name, value in found.single.items()]
     rows += [
         [

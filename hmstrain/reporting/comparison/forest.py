@@ -13,6 +13,8 @@ from hmstrain.scoring.comparison import Comparison
 
 DRAWN = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "kappa")
 """Scores that have a row of the figure, where there are any."""
+LONGEST = 48
+"""Characters of a name in a figure."""
 Span = tuple[float, float] | None
 
 
@@ -33,7 +35,8 @@ def forest(found: Comparison) -> Figure:
         _points(
             levels, [one.get(key) for one in scores], [one.intervals.get(key) for one in scores]
         )
-        levels.set_yticks(range(len(names)), names, fontsize=8)
+        labels = [short(name) for name in names]
+        levels.set_yticks(range(len(names)), labels, fontsize=8, parse_math=False)
         population = found.populations.get(key, found.populations["kl"])
         levels.set_title(f"{key}, {population.rows:,} rows", fontsize=9, loc="left")
         others = [found.differences.get(name, {}).get(key) for name in names]
@@ -45,8 +48,15 @@ def forest(found: Comparison) -> Figure:
         )
         differences.axvline(0, color=GREY, lw=1, ls="--")
         differences.set_yticks(range(len(names)), [""] * len(names))
-        differences.set_title(f"less {found.reference}", fontsize=9, loc="left")
+        differences.set_title(
+            f"less {short(found.reference)}", fontsize=9, loc="left", parse_math=False
+        )
     return figure
+
+
+def short(name: str) -> str:
+    """A name that leaves room for what it names."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 + 1 :]}"
 
 
 def _points(

@@ -9,14 +9,14 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from hmsstore import HMS
-from hmsstore.atomic import whole_file
+from hmsstore.atomic import LEFTOVER, whole_file
 from hmsstore.view import draw, load_window
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
 from hmstrain.errors import RESEARCH_ONLY, RunError
 from hmstrain.reporting.comparison import table
-from hmstrain.reporting.comparison.forest import forest
-from hmstrain.runs.folder import write_json
+from hmstrain.reporting.comparison.forest import forest, short
+from hmstrain.runs.json_file import write_json
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.comparison import Comparison
 from hmstrain.scoring.metrics import kl_of
@@ -39,7 +39,9 @@ def write_comparison(found: Comparison, matched: Matched, out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise RunError(f"--out {out} is not a folder: name another.")
-    if out.is_dir() and any(out.iterdir()) and not (out / FILES[0]).is_file():
+    if out.is_dir() and any(
+        not (path.name in FILES or LEFTOVER.fullmatch(path.name)) for path in out.iterdir()
+    ):
         raise RunError(f"--out {out} holds something other than a comparison: name another.")
     out.mkdir(parents=True, exist_ok=True)
     figure = forest(found)
@@ -52,6 +54,7 @@ def write_comparison(found: Comparison, matched: Matched, out: Path) -> None:
             partial.write_text(text, encoding="utf-8")
     save(figure, out / "compare.png", dpi=110)
     make_page(found, matched, figure).write(out / "compare.html")
+    write_json(out / "compare.json", found.to_json())
 
 
 def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
@@ -144,7 +147,7 @@ def bars(matched: Matched, rows: list[int]) -> Figure:
             axis.barh(place, np.diff(edges), left=edges[:-1], color=colours, height=0.9)
             ticks.append(place)
             labels.append(label)
-    axis.set_yticks(ticks, labels, fontsize=7)
+    axis.set_yticks(ticks, [short(label) for label in labels], fontsize=7, parse_math=False)
     axis.set_ylim(len(rows) * (lines + 1) - 1.5, -0.7)
     axis.set_xlim(0, 1)
     for key, colour in zip(keys, colours, strict=True):

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import groupby
 
 from hmstrain.runs.outcome import interval_text, score_text
 from hmstrain.scoring.comparison import Comparison, Difference
@@ -14,8 +15,10 @@ from hmstrain.words import plural
 
 HEADER = (
     "score", "model", "value", "95% interval", "less reference", "95% interval", "all at once",
-    "better in",
+    "better in", "sign flip p",
 )  # fmt: skip
+SHORT_HEADER = ("", "value", "95% interval", "less", "95% interval", "better in")
+"""At a terminal."""
 CSV_HEADER = (
     "score", "model", "value", "low", "high", "difference", "difference_low", "difference_high",
     "simultaneous_low", "simultaneous_high", "share_better", "sign_flip_p",
@@ -37,10 +40,16 @@ class Line:
         texts = [self.score.key, self.model, score_text(self.value), interval_text(self.interval)]
         one = self.difference
         if one is None:
-            return [*texts, "", "", "", ""]
+            return [*texts, "", "", "", "", ""]
         better = "" if one.share_better is None else f"{one.share_better:.1%}"
         spans = precise_text(one.interval), precise_text(one.simultaneous)
-        return [*texts, f"{one.difference:+.4f}", *spans, better]
+        p = "" if one.sign_flip_p is None else f"{one.sign_flip_p:.4f}"
+        return [*texts, f"{one.difference:+.4f}", *spans, better, p]
+
+    def short_cells(self) -> list[str]:
+        """As texts, in the order of `SHORT_HEADER`, below a line with the score's name."""
+        _, model, value, span, less, interval, _, better, p = self.cells()
+        return [f"  {model}", value, span, less, interval, f"p {p}" if p else better]
 
     def values(self) -> list[object]:
         """As numbers, in the order of `CSV_HEADER`."""
@@ -61,6 +70,14 @@ def lines(found: Comparison) -> Iterator[Line]:
                 span = model.scores.intervals.get(score.key)
                 difference = found.differences.get(name, {}).get(score.key)
                 yield Line(score, name, value, span, difference)
+
+
+def short_lines(found: Comparison) -> Iterator[list[str]]:
+    """Rows of a table for a terminal: each score's name, and below it the models."""
+    for key, group in groupby(lines(found), lambda line: line.score.key):
+        rows = found.populations.get(key, found.populations["kl"]).rows
+        yield [f"{key}, {plural(rows, 'row')}", *[""] * (len(SHORT_HEADER) - 1)]
+        yield from (line.short_cells() for line in group)
 
 
 def precise_text(interval: tuple[float, float] | None) -> str:
@@ -178,7 +195,8 @@ LEVELS_NOTE = (
 )
 EXPERTS_NOTE = (
     "Each vote is left out in turn: the rater who cast it and the model are both judged by the "
-    "majority of the other votes. Rows with three votes or more."
+    "majority of the other votes. Rows with three votes or more; each row counts once, however "
+    "many votes it has."
 )
 
 
@@ -194,5 +212,6 @@ def to_csv(found: Comparison) -> str:
 
 def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table = [header, *rows]
-    head, *body = ["| " + " | ".join(cell or " " for cell in row) + " |" for row in table]
+    clean = [[cell.replace("|", "\\|") or " " for cell in row] for row in table]
+    head, *body = ["| " + " | ".join(row) + " |" for row in clean]
     return "\n".join([head, "|" + "---|" * len(table[0]), *body])

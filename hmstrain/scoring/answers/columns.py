@@ -22,9 +22,9 @@ OF_ROWS = frozenset({LABEL, EEG, SUB, PATIENT, OFFSET, CONSENSUS, "observed"})
 
 def is_wanted(name: str, class_keys: Sequence[str], more: Sequence[str] = ()) -> bool:
     """Whether a column may hold ids, votes or probabilities."""
-    if name in OF_ROWS or name in more:
-        return True
     low = name.casefold()
+    if low in OF_ROWS or name in more:
+        return True
     return any(low == pattern.format(key) for pattern in PROBABILITIES for key in class_keys)
 
 

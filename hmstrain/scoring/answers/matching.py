@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from hmsstore.windows import MANY_VOTES, most_overlapping
 from hmstrain.errors import DataError
 from hmstrain.scoring.answers import columns as named
-from hmstrain.scoring.answers.read import Answers
+from hmstrain.scoring.answers.read import Answers, shown
 from hmstrain.scoring.answers.truth import SUM_OF_SHARES, Truth, Votes
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import Judged
 from hmstrain.words import plural
 
+UNCLEAR = -2
+"""Stands for the row of an EEG whose windows carry different votes."""
 STEPS = 1e6
 """Shares of votes are equal if they are in millionths."""
 PATIENTS, EEGS, PATTERNS = "patients", "EEGs", "patterns of votes"
@@ -121,23 +123,26 @@ def match(
     notes = [note for one in answers for note in one.notes]
     notes += truth.notes if truth is not None else []
     names = _names(answers)
-    together = [_once(one, name, notes) for one, name in zip(answers, names, strict=True)]
     keys = [(id_column,)] if id_column else list(named.KEYS)
+    together = [
+        _once(_with_ids(one, name, notes), name, notes)
+        for one, name in zip(answers, names, strict=True)
+    ]
     together = _shared(together, names, truth, keys, notes)
-    found_row = (
-        np.full(len(together[0].prediction), -1)
-        if truth is None
-        else _rows_in_truth(together[0], truth, keys, notes)
-    )
+    found_row = np.full(len(together[0].prediction), -1)
+    if truth is not None:
+        found_row = _rows_in_truth(together[0], truth, keys)
     votes = _votes(together, names, truth, found_row, notes)
+    found_row = np.maximum(found_row, -1)
     kept = np.flatnonzero(votes.labelled)
     if not len(kept):
         raise DataError(
             f"None of the {plural(len(votes.counts), 'row')} has votes: name a store or a table "
             "with --truth."
         )
-    if len(kept) < len(votes.counts):
-        notes.append(f"{plural(len(votes.counts) - len(kept), 'row')} without votes left out.")
+    unlabelled = int((~votes.labelled & ((found_row >= 0) | (truth is None))).sum())
+    if unlabelled:
+        notes.append(f"{plural(unlabelled, 'row')} without votes left out.")
     together = [one.take(kept) for one in together]
     shares, counts, found_row = votes.shares[kept], votes.counts[kept], found_row[kept]
     unknown = int(np.isnan(counts).sum())
@@ -177,16 +182,40 @@ def match(
 
 
 def _names(answers: Sequence[Answers]) -> tuple[str, ...]:
-    """Names of models: those that several have with their folder, or with a number."""
-    found: list[str] = []
+    """Names of models: those that several have with their folder, and with a number if need be."""
     alone = [one.name for one in answers]
-    for one in answers:
-        name = one.name
-        if alone.count(name) > 1:
-            name = f"{one.path.resolve().parent.name}/{name}"
-        again = sum(other == name or other.startswith(f"{name} (") for other in found)
-        found.append(f"{name} ({again + 1})" if again else name)
+    return unique(
+        f"{shown(one.path.resolve().parent.name)}/{one.name}"
+        if alone.count(one.name) > 1
+        else one.name
+        for one in answers
+    )
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Tell equal names apart by a number that no other name has."""
+    wanted = list(names)
+    found: list[str] = []
+    for name in wanted:
+        free, number = name, 2
+        while free in found or (free != name and free in wanted):
+            free, number = f"{name} ({number})", number + 1
+        found.append(free)
     return tuple(found)
+
+
+def members_of(answers: Sequence[Answers], names: Sequence[str]) -> dict[str, list[int]]:
+    """Places of the answers of each model, those that differ in their seed alone together."""
+    by_model: dict[str, list[int]] = {}
+    for place, one in enumerate(answers):
+        by_model.setdefault(one.model, []).append(place)
+    labels = unique(
+        names[places[0]]
+        if len(places) == 1
+        else f"{answers[places[0]].without_seed} ({len(places)} seeds)"
+        for places in by_model.values()
+    )
+    return dict(zip(labels, by_model.values(), strict=True))
 
 
 def _key_of(ids: dict[str, NDArray[Any]], keys: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -208,6 +237,18 @@ def _codes(
         found = found * (int(code.max(initial=0)) + 1) + code
         _, found = np.unique(found, return_inverse=True)
     return np.split(found, np.cumsum(lengths)[:-1])
+
+
+def _with_ids(one: Answers, name: str, notes: list[str]) -> Answers:
+    """Leave out rows that lack an id which others have."""
+    missing = np.zeros(len(one.prediction), bool)
+    for values in one.ids.values():
+        if values.dtype.kind == "U" and not (values == "").all():
+            missing |= values == ""
+    if not missing.any():
+        return one
+    notes.append(f"{name}: {plural(int(missing.sum()), 'row')} without an id left out.")
+    return one.take(np.flatnonzero(~missing))
 
 
 def _once(one: Answers, name: str, notes: list[str]) -> Answers:
@@ -247,7 +288,7 @@ def _shared(
         codes = _codes([one.ids for one in answers], common[0])
         word = " and ".join(common[0])
     elif truth is not None and all(_truth_key(one, truth, keys) for one in answers):
-        codes = [_rows_in_truth(one, truth, keys, []) for one in answers]
+        codes = [_rows_in_truth(one, truth, keys) for one in answers]
         word = "the rows of the truth"
     else:
         first = set(_key_of(answers[0].ids, keys))
@@ -297,12 +338,10 @@ def _truth_key(
     return next((key for key in _key_of(one.ids, keys) if _key_of(truth.ids, [key])), None)
 
 
-def _rows_in_truth(
-    one: Answers, truth: Truth, keys: Sequence[tuple[str, ...]], notes: list[str]
-) -> Rows:
+def _rows_in_truth(one: Answers, truth: Truth, keys: Sequence[tuple[str, ...]]) -> Rows:
     """Row of the truth of each row of a model's, -1 where there is none.
 
-    By `eeg_id` alone, an EEG whose windows carry different votes has none: which are meant?
+    By `eeg_id` alone, an EEG whose windows carry different votes has `UNCLEAR`: which are meant?
     """
     key = _truth_key(one, truth, keys)
     if key is None:
@@ -319,22 +358,21 @@ def _rows_in_truth(
     row[inside] = np.where(theirs[row[inside]] == ours[inside], row[inside], -1)
     sorted_code = theirs[order]
     again = np.flatnonzero(sorted_code[1:] == sorted_code[:-1])
-    if len(again):
-        before, after = order[again], order[again + 1]
-        shares = np.nan_to_num(truth.votes.shares, nan=-1)
-        differs = (np.abs(shares[before] - shares[after]) > SUM_OF_SHARES).any(axis=1)
-        if key != (named.EEG,) and differs.any():
-            raise DataError(
-                f"{truth.path} has several rows with the same {' and '.join(key)} and different "
-                f"votes, the first is row {int(after[differs][0]) + 1}."
-            )
-        unclear = np.isin(ours, sorted_code[again[differs]]) & (row >= 0)
-        if unclear.any():
-            row[unclear] = -1
-            notes.append(
-                f"{one.path} has a row per EEG: {plural(int(unclear.sum()), 'EEG')} whose windows "
-                f"carry different votes in {truth.path} cannot be judged by it."
-            )
+    if not len(again):
+        return row
+    before, after = order[again], order[again + 1]
+    shares = np.nan_to_num(truth.votes.shares, nan=-1)
+    counts = np.nan_to_num(truth.votes.counts, nan=-1)
+    differs = (np.abs(shares[before] - shares[after]) > SUM_OF_SHARES).any(axis=1)
+    differs |= counts[before] != counts[after]
+    if truth.patient is not None and key != (named.EEG,):
+        differs |= truth.patient[before] != truth.patient[after]
+    if key != (named.EEG,) and differs.any():
+        raise DataError(
+            f"{truth.path} has several rows with the same {' and '.join(key)} and different "
+            f"votes or patients, the first is row {int(after[differs][0]) + 1}."
+        )
+    row[np.isin(ours, sorted_code[again[differs]]) & (row >= 0)] = UNCLEAR
     return row
 
 
@@ -346,50 +384,67 @@ def _votes(
     notes: list[str],
 ) -> Votes:
     """Votes of each row: of the truth, else of the first file that has them."""
-    own = next((one.votes for one in answers if one.votes is not None), None)
-    if truth is None and own is None:
-        raise DataError(
-            f"{answers[0].path} has no votes: name the store or the table that has them with "
-            "--truth."
-        )
     count, classes = answers[0].prediction.shape
     shares, counts = np.full((count, classes), np.nan), np.full(count, np.nan)
-    for one, name in zip(answers, names, strict=True):
+    giver = np.full(count, -1)
+    for place, (one, name) in enumerate(zip(answers, names, strict=True)):
         if one.votes is None:
             continue
-        assert own is not None
-        apart = np.abs(one.votes.shares - own.shares).max(axis=1) > SUM_OF_SHARES
+        theirs = one.votes
+        apart = np.nan_to_num(np.abs(theirs.shares - shares).max(axis=1)) > SUM_OF_SHARES
+        known = np.isfinite(counts) & np.isfinite(theirs.counts) & (counts > 0)
+        apart |= known & (theirs.counts > 0) & (counts != theirs.counts)
         if truth is None and apart.any():
+            first = names[giver[np.flatnonzero(apart)[0]]]
             raise DataError(
-                f"{names[0]} and {name} have different votes in {plural(int(apart.sum()), 'row')}, "
+                f"{first} and {name} have different votes in {plural(int(apart.sum()), 'row')}, "
                 f"the first with {_ids_text(one, apart)}: name the right ones with --truth."
             )
-    if own is not None:
-        shares, counts = own.shares.copy(), own.counts.copy()
+        fresh = np.isnan(shares).any(axis=1) & theirs.labelled
+        shares[fresh], giver[fresh] = theirs.shares[fresh], place
+        numbered = np.isnan(counts) & np.isfinite(theirs.counts) & theirs.labelled
+        counts[numbered] = theirs.counts[numbered]
+    own = np.isfinite(shares).all(axis=1)
     if truth is None:
+        if not own.any() and all(one.votes is None for one in answers):
+            raise DataError(
+                f"{answers[0].path} has no votes: name the store or the table that has them with "
+                "--truth."
+            )
         return Votes(shares, counts)
     found = row >= 0
-    theirs = truth.votes
-    if own is not None and found.any():
-        apart = np.zeros(count, bool)
-        apart[found] = (
-            np.abs(theirs.shares[row[found]] - own.shares[found]).max(axis=1) > SUM_OF_SHARES
-        )
-        if apart.any():
-            first = next(one for one in answers if one.votes is not None)
-            notes.append(
-                f"Votes in the files differ from those of {truth.path} in "
-                f"{plural(int(apart.sum()), 'row')}, the first with {_ids_text(first, apart)}: "
-                "the latter count."
-            )
-    shares[found], counts[found] = theirs.shares[row[found]], theirs.counts[row[found]]
-    missing = int((~found).sum())
-    if missing:
-        kept = "kept, with the votes of the file" if own is not None else "left out"
-        notes.append(f"{plural(missing, 'row')} not in {truth.path}: {kept}.")
     if not found.any():
-        raise DataError(f"No row of {answers[0].path} is in {truth.path}.")
+        raise DataError(_nothing_found(answers[0], truth))
+    apart = np.zeros(count, bool)
+    apart[found] = (
+        np.nan_to_num(np.abs(truth.votes.shares[row[found]] - shares[found]).max(axis=1))
+        > SUM_OF_SHARES
+    )
+    if apart.any():
+        first_file = next(one for one in answers if one.votes is not None)
+        notes.append(
+            f"Votes in the files differ from those of {truth.path} in "
+            f"{plural(int(apart.sum()), 'row')}, the first with {_ids_text(first_file, apart)}: "
+            "the latter count."
+        )
+    shares[found] = truth.votes.shares[row[found]]
+    counts[found] = truth.votes.counts[row[found]]
+    for lacking, word in (
+        (row == -1, f"not in {truth.path}"),
+        (row == UNCLEAR, f"of an EEG whose windows carry different votes in {truth.path}"),
+    ):
+        for part, done in ((own, "kept, with the votes of the file"), (~own, "left out")):
+            number = int((lacking & part).sum())
+            if number:
+                notes.append(f"{plural(number, 'row')} {word}: {done}.")
     return Votes(shares, counts)
+
+
+def _nothing_found(one: Answers, truth: Truth) -> str:
+    """Say that no row was found, with an id of either side."""
+    both = [name for name in one.ids if name in truth.ids]
+    ids = ", ".join(f"{name} {one.ids[name][0]!s} and {truth.ids[name][0]!s}" for name in both)
+    return f"No row of {one.path} is in {truth.path}: the first of each have {ids}."
 
 
 def _ids_text(one: Answers, where: NDArray[np.bool_]) -> str:
@@ -419,12 +474,13 @@ def _groups(
 ) -> tuple[Rows, str]:
     """What is resampled: patients; EEGs where they are unknown; rows of equal votes without."""
     pattern = np.unique(_pattern(shares, counts), axis=0, return_inverse=True)[1].ravel()
-    if patient_column is not None:
-        given = next(one.patient for one in answers if one.patient is not None)
-        return np.unique(given, return_inverse=True)[1].ravel(), f"values of {patient_column}"
-    patient, known = _patients(answers, truth, row, eeg)
+    of = None if patient_column is None else f"values of {patient_column}"
+    there = truth is not None and truth.patient is not None
+    if of is not None and not there and all(one.patient is None for one in answers):
+        raise DataError(f"--patient {patient_column}: no file of answers or votes has that column.")
+    patient, known = _patients(answers, truth, row, eeg, notes)
     if known.all():
-        return np.unique(patient, return_inverse=True)[1].ravel(), PATIENTS
+        return np.unique(patient, return_inverse=True)[1].ravel(), of or PATIENTS
     fallback = pattern if eeg is None else np.unique(eeg, return_inverse=True)[1].ravel()
     instead = PATTERNS if eeg is None else EEGS
     what = "rows of equal votes are" if eeg is None else "each EEG is"
@@ -433,30 +489,49 @@ def _groups(
     if not known.any():
         return fallback, instead
     both = np.column_stack([known, np.where(known, patient, fallback)])
-    return np.unique(both, axis=0, return_inverse=True)[1].ravel(), PATIENTS
+    return np.unique(both, axis=0, return_inverse=True)[1].ravel(), of or PATIENTS
 
 
 def _patients(
-    answers: Sequence[Answers], truth: Truth | None, row: Rows, eeg: NDArray[Any] | None
+    answers: Sequence[Answers],
+    truth: Truth | None,
+    row: Rows,
+    eeg: NDArray[Any] | None,
+    notes: list[str],
 ) -> tuple[Rows, NDArray[np.bool_]]:
     """Number of each row's patient, and whether it is known: by its row, or by its EEG."""
     nobody = np.zeros(len(row), np.int64), np.zeros(len(row), bool)
     if truth is not None and truth.patient is not None:
         _, code = np.unique(truth.patient, return_inverse=True)
-        known = row >= 0
+        named_there = _is_known(truth.patient)
+        known = (row >= 0) & named_there[row]
         found = np.where(known, code[row], 0)
         if eeg is not None and named.EEG in truth.ids and not known.all():
             ours, theirs = _codes([{named.EEG: eeg}, truth.ids], (named.EEG,))
             order = np.argsort(theirs, kind="stable")
             place = np.minimum(np.searchsorted(theirs[order], ours), len(order) - 1)
             by_eeg = order[place]
-            same = ~known & (theirs[by_eeg] == ours)
+            same = ~known & (theirs[by_eeg] == ours) & named_there[by_eeg]
             found, known = np.where(same, code[by_eeg], found), known | same
         return found, known
-    for one in answers:
-        if one.patient is not None:
-            return np.unique(one.patient, return_inverse=True)[1].ravel(), np.ones(len(row), bool)
-    return nobody
+    given = [(one, one.patient) for one in answers if one.patient is not None]
+    if not given:
+        return nobody
+    codes = [np.unique(patient, return_inverse=True)[1].ravel() for _, patient in given]
+    for (other, _), code in zip(given[1:], codes[1:], strict=True):
+        both = np.unique(np.column_stack([codes[0], code]), axis=0)
+        if not len(both) == codes[0].max() + 1 == code.max() + 1:
+            notes.append(
+                f"{given[0][0].path} and {other.path} tell patients apart differently: the former "
+                "count."
+            )
+    return codes[0], _is_known(given[0][1])
+
+
+def _is_known(patient: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N,) whether there is a patient: not '' and no number below 0."""
+    known: NDArray[np.bool_] = patient != "" if patient.dtype.kind == "U" else patient >= 0
+    return known
 
 
 def _offsets(answers: Sequence[Answers], truth: Truth | None, row: Rows) -> Floats:

@@ -79,9 +79,9 @@ class Answers:
 
     @property
     def model(self) -> str:
-        """Equal for two seeds of one model: by a run's settings, else by the name."""
+        """Equal for two seeds of one model: by a run's settings, else by folder and name."""
         if self.config is None:
-            return self.without_seed
+            return f"{self.path.resolve().parent}/{self.without_seed}"
         return json.dumps({**self.config, "seed": None}, sort_keys=True)
 
 
@@ -123,10 +123,16 @@ def read_answers(
         return _of_run(path, class_keys, split)
     if (path / PREDICTED).is_file():
         found = _of_table(path / PREDICTED, class_keys, id_column, patient_column, scale)
-        return replace(found, name=path.resolve().name)
+        return replace(found, name=shown(path.resolve().name))
     if first_bytes(path) == ZIP:
         return _of_arrays(path, class_keys)
     return _of_table(path, class_keys, id_column, patient_column, scale)
+
+
+def shown(name: str) -> str:
+    """A name as it can be printed and written anywhere."""
+    text = name.encode("utf-8", "backslashreplace").decode()
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers:
@@ -150,7 +156,7 @@ def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers
         notes.append(f"{folder.path}: patients leak between training and test.")
     if split == "valid" and outcome.validation_leaks:
         notes.append(f"{folder.path}: its held-out fold changed, so validation leaks patients.")
-    return replace(found, name=folder.path.resolve().name, notes=notes)
+    return replace(found, name=shown(folder.path.resolve().name), notes=notes)
 
 
 def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
@@ -169,7 +175,7 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
     of_run = (path.parent / CONFIG).is_file() and (path.parent / OUTCOME).is_file()
     split = {name: split for split, name in SPLITS.items()}.get(path.name) if of_run else None
     return Answers(
-        name=path.stem,
+        name=shown(path.stem),
         path=path,
         ids={name: values for name, values in ids.items() if (values >= 0).all()},
         prediction=prediction,
@@ -197,25 +203,27 @@ def _of_table(
     scale: bool,
 ) -> Answers:
     more = tuple(name for name in (id_column, patient_column) if name is not None)
-    table = read_table(path, partial(named.is_wanted, class_keys=class_keys, more=more))
-    for name in more:
-        if name not in table:
-            raise DataError(
-                f"{path} has no column {name!r}: it has {', '.join(table.header[:12])}."
-            )
+    keep = partial(named.is_wanted, class_keys=class_keys, more=more)
+    table = read_table(path, keep, named.OF_ROWS)
+    if id_column is not None and id_column not in table:
+        raise DataError(
+            f"{path} has no column {id_column!r}: it has {', '.join(table.header[:12])}."
+        )
     columns, votes = named.probabilities_and_votes(path, table.header, class_keys)
     if not len(table):
         raise DataError(f"{path} has no rows.")
     prediction = np.column_stack([table.numbers(name) for name in columns])
     notes: list[str] = []
     rows = np.flatnonzero(~np.isnan(prediction).all(axis=1))
+    if not len(rows):
+        raise DataError(f"{path} has no answers: the probabilities of all its rows are empty.")
     if len(rows) < len(table):
         notes.append(f"{path}: {plural(len(table) - len(rows), 'row')} without an answer left out.")
     prediction[rows] = _distributions(path, table, prediction[rows], rows, notes, scale=scale)
     names = named.IDS if id_column is None else tuple(dict.fromkeys((id_column, *named.IDS)))
     patient = patient_column or named.PATIENT
     found = Answers(
-        name=path.stem,
+        name=shown(path.stem),
         path=path,
         ids={name: table.ids(name) for name in names if name in table},
         prediction=prediction,
@@ -255,7 +263,9 @@ def _distributions(
     )
     logits = "If these are logits, save their softmax."
     refuse(np.asarray((q < 0).any(axis=1)), "probabilities below 0", logits)
-    sums = q.sum(axis=1)
+    with np.errstate(over="ignore"):
+        sums = q.sum(axis=1)
+    refuse(~np.isfinite(sums), "probabilities of which the sum is infinite", logits)
     refuse(sums == 0, "probabilities that are all 0", "Leave such a row empty to have it left out.")
     if not scale:
         off = np.abs(sums - 1) > ROUNDED

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,13 @@ from hmstrain.errors import DataError
 PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
 """First bytes of parquet and of NumPy's `.npz`."""
 DELIMITERS = ",;\t"
+WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+"""A whole number as one writes it, of what an int64 holds."""
+FLOAT = re.compile(r"(-?(?:0|[1-9][0-9]{0,14}))\.0+")
+EXACT = 2.0**53
+"""From here on floats skip whole numbers."""
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"(\xb5/\xfd")
+"""First bytes of gzip, bzip2, xz and zstd."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +69,44 @@ class Table:
         return found
 
     def ids(self, name: str) -> NDArray[Any]:
-        """A column of ids (N,): int64 if all are whole numbers, else text."""
+        """A column of ids (N,): int64 if all are whole numbers as one writes them, else text.
+
+        A number with zeros in front, or with anything else that is not a digit, stays a text;
+        whole numbers that pandas wrote as floats are numbers; what is missing is ''.
+        """
         cells = self.columns[name]
-        try:
-            values = np.asarray(cells)
-            if values.dtype.kind in "iu":
-                return values.astype(np.int64)
-            if values.dtype.kind == "U":
-                return values.astype(np.int64)
-            if values.dtype.kind == "f" and (values == np.floor(values)).all():
-                return values.astype(np.int64)
-        except (ValueError, OverflowError):
-            pass
-        return np.asarray(["" if cell is None else str(cell).strip() for cell in cells])
+        values = np.asarray(cells)
+        if values.dtype.kind == "i" or (values.dtype.kind == "u" and values.itemsize < 8):
+            return values.astype(np.int64)
+        texts = [_id_text(cell) for cell in cells]
+        if all(WHOLE.fullmatch(text) for text in texts):
+            return np.asarray(texts, np.int64)
+        return np.asarray(texts)
 
 
-def read_table(path: Path, keep: Callable[[str], bool]) -> Table:
+def _id_text(cell: object) -> str:
+    """An id as text: a whole float without its point, nothing of what is missing."""
+    if cell is None:
+        return ""
+    if isinstance(cell, float | np.floating):
+        value = float(cell)
+        if value != value:
+            return ""
+        return str(int(value)) if value.is_integer() and abs(value) < EXACT else repr(value)
+    text = str(cell).strip()
+    found = FLOAT.fullmatch(text)
+    return found.group(1) if found else text
+
+
+def read_table(path: Path, keep: Callable[[str], bool], usual: Iterable[str] = ()) -> Table:
     """Read the columns of a CSV or parquet file whose names are to be kept.
+
+    Parameters
+    ----------
+    keep : callable
+        Whether to keep a column of this name.
+    usual : iterable of str
+        Names that a column gets even if the file writes them with other capitals.
 
     Raises
     ------
@@ -86,29 +115,45 @@ def read_table(path: Path, keep: Callable[[str], bool]) -> Table:
     """
     start = first_bytes(path)
     if start == PARQUET:
-        return _read_parquet(path, keep)
+        return _renamed(_read_parquet(path, keep), usual)
+    if start.startswith(PACKED):
+        raise DataError(f"{path} is compressed: unpack it first.")
     if b"\0" in start or start == ZIP:
         raise DataError(f"{path}: expected CSV or parquet, got binary data of another kind.")
-    return _read_csv(path, keep)
+    return _renamed(_read_csv(path, keep), usual)
+
+
+def _renamed(table: Table, usual: Iterable[str]) -> Table:
+    wanted = {name.casefold(): name for name in usual}
+    there = set(table.columns)
+    names = {
+        name: wanted[name.casefold()]
+        for name in table.columns
+        if name.casefold() in wanted and wanted[name.casefold()] not in there
+    }
+    columns = {names.get(name, name): cells for name, cells in table.columns.items()}
+    return replace(table, columns=columns)
 
 
 def first_bytes(path: Path) -> bytes:
     """The four bytes that a file begins with; DataError if it cannot be read."""
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder, but not a store, a finished run, a blend or predictions."
+        )
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is not a regular file: save what it gives into one.")
     try:
         with path.open("rb") as file:
             return file.read(4)
-    except IsADirectoryError:
-        raise DataError(
-            f"{path} is a folder, but not a store, a finished run, a blend or predictions."
-        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def _read_csv(path: Path, keep: Callable[[str], bool]) -> Table:
-    """Lines may end in any way; bytes that are not UTF-8 matter only where a number should be."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
+    """Lines may end in any way; bytes that are not UTF-8 matter only in columns that are kept."""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        first = next((line for line in file if line.strip()), "")
         delimiter = max(DELIMITERS, key=first.count)
         header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
         if not any(header):
@@ -121,7 +166,17 @@ def _read_csv(path: Path, keep: Callable[[str], bool]) -> Table:
             raise DataError(f"{path} is not CSV: {error}.") from None
     columns = list(zip(*rows, strict=True)) or [()] * len(places)
     named = {header[place]: column for place, column in zip(places, columns, strict=True)}
+    for name, column in named.items():
+        row = next((row for row, cell in enumerate(column) if not _is_text(cell)), None)
+        if row is not None:
+            raise DataError(
+                f"{path}, row {row + 2}, column {name} is not UTF-8: save the file as UTF-8."
+            )
     return Table(path, tuple(header), named, first_line=2)
+
+
+def _is_text(cell: str) -> bool:
+    return cell.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in cell)
 
 
 def _cells(

@@ -18,6 +18,7 @@ from hmstrain.scoring.answers import columns as named
 from hmstrain.scoring.answers.tables import Table, read_table
 from hmstrain.scoring.formulas import Floats
 
+PERCENT = 100
 SUM_OF_SHARES = 1e-3
 """Shares of votes may differ from 1 by this much in sum: they are rounded in files."""
 
@@ -54,8 +55,16 @@ class Truth:
     notes: list[str] = field(default_factory=list)
 
 
-def read_truth(path: Path | str | Store) -> Truth:
+def read_truth(
+    path: Path | str | Store, *, id_column: str | None = None, patient_column: str | None = None
+) -> Truth:
     """Read votes from a store, or from a table with columns such as train.csv's.
+
+    Parameters
+    ----------
+    path : Store or path
+    id_column, patient_column : str, optional
+        Columns of a table that identify a row, and what is resampled, if it has them.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def read_truth(path: Path | str | Store) -> Truth:
     path = Path(path)
     if (path / MANIFEST_NAME).is_file():
         return _of_store(Store.open(path))
-    return _of_table(path)
+    return _of_table(path, id_column, patient_column)
 
 
 def votes_of(path: Path, table: Table, columns: Sequence[str]) -> Votes:
@@ -81,10 +90,15 @@ def votes_of(path: Path, table: Table, columns: Sequence[str]) -> Votes:
         Votes are negative or infinite, or neither counts nor shares.
     """
     values = np.column_stack([table.numbers(name) for name in columns])
-    sums = values.sum(axis=1)
-    empty = np.isnan(values).all(axis=1) | (sums == 0)
+    empty = np.isnan(values).all(axis=1) | (values == 0).all(axis=1)
+    _refuse_rows(path, table, np.asarray((values < 0).any(axis=1)), "negative votes")
+    with np.errstate(over="ignore"):
+        sums = values.sum(axis=1)
     _refuse_rows(path, table, ~empty & ~np.isfinite(sums), "votes that are missing or infinite")
-    _refuse_rows(path, table, ~empty & (values < 0).any(axis=1), "negative votes")
+    if (sums[~empty] == PERCENT).all() and not empty.all():
+        raise DataError(
+            f"{path}: the votes of every row sum to 100, as percent do: divide them by 100."
+        )
     known = values[~empty]
     whole = (known == np.floor(known)).all()
     shares = bool((np.abs(sums[~empty] - 1) <= SUM_OF_SHARES).all())
@@ -125,19 +139,26 @@ def _ids_of_store(store: Store) -> dict[str, NDArray[Any]]:
     return {name: values for name, values in found.items() if (values >= 0).all()}
 
 
-def _of_table(path: Path) -> Truth:
-    table = read_table(path, partial(named.is_wanted, class_keys=HMS.class_keys))
+def _of_table(path: Path, id_column: str | None, patient_column: str | None) -> Truth:
+    more = tuple(name for name in (id_column, patient_column) if name is not None)
+    keep = partial(named.is_wanted, class_keys=HMS.class_keys, more=more)
+    table = read_table(path, keep, named.OF_ROWS)
     columns = named.find(path, table.header, HMS.class_keys, named.VOTES)
     if columns is None:
         raise DataError(
             f"{path} has no votes: expected the columns "
             f"{', '.join(named.VOTES.format(key) for key in HMS.class_keys)}."
         )
-    ids = {name: table.ids(name) for name in named.IDS if name in table}
-    if not any(all(name in ids for name in key) for key in named.KEYS):
+    names = named.IDS if id_column is None else (id_column, *named.IDS)
+    ids = {name: table.ids(name) for name in names if name in table}
+    if not any(all(name in ids for name in key) for key in ((id_column,), *named.KEYS)):
         raise DataError(
-            f"{path} has no ids: expected {named.LABEL}, or {named.EEG} and {named.SUB}."
+            f"{path} has no ids: expected {named.LABEL}, or {named.EEG} and {named.SUB}, or the "
+            "column that --id names."
         )
+    patient = named.PATIENT
+    if patient_column is not None and patient_column in table:
+        patient = patient_column
     consensus = None
     if named.CONSENSUS in table:
         titles = {one.title.casefold(): place for place, one in enumerate(HMS.classes)}
@@ -148,7 +169,7 @@ def _of_table(path: Path) -> Truth:
         ids=ids,
         votes=votes_of(path, table, columns),
         consensus=consensus,
-        patient=table.ids(named.PATIENT) if named.PATIENT in table else None,
+        patient=table.ids(patient) if patient in table else None,
         offset_s=table.numbers(named.OFFSET) if named.OFFSET in table else None,
     )
 

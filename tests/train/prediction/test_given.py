@@ -18,7 +18,7 @@ from hmstrain.prediction.given import Calibrating, given_runs
 from hmstrain.prediction.predict import predict
 from hmstrain.prediction.submission import submission
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
-from hmstrain.runs.folder import write_json
+from hmstrain.runs.json_file import write_json
 from hmstrain.scoring.blending import blend, combine
 from hmstrain.scoring.calibrate import calibrate
 from hmstrain.scoring.calibration import FILE, Calibration

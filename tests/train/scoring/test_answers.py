@@ -117,7 +117,9 @@ def test_a_row_per_eeg_is_judged_where_its_windows_agree(made: Set, tmp_path: Pa
     path = same.answers(tmp_path / "a.csv", same.model(0.1)[::2], ids={"eeg_id": eegs})
     found = matched_answers([path], truth=same.table(tmp_path / "train.csv"))
     assert len(found) == 149
-    assert any("1 EEG whose windows carry different votes" in note for note in found.notes)
+    assert any(
+        "1 row of an EEG whose windows carry different votes" in note for note in found.notes
+    )
 
 
 def test_any_column_can_tell_rows_apart(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
