@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import HMS, Store
+from hmstrain.data.context import by_context
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.outcome import Scores
 from hmstrain.scoring.answers.matching import Matched, match, members_of
@@ -74,6 +75,8 @@ class Model:
     """Rows by expert consensus."""
     by_votes: Mapping[str, Part]
     """Rows by number of votes."""
+    by_context: Mapping[str, Part]
+    """Rows of which all that a model looks at was recorded, and others; nothing without such."""
     experts: AmongExperts | None
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +87,7 @@ class Model:
             "seeds": self.seeds,
             "by_class": {key: asdict(part) for key, part in self.by_class.items()},
             "by_votes": {key: asdict(part) for key, part in self.by_votes.items()},
+            "by_context": {key: asdict(part) for key, part in self.by_context.items()},
             "experts": None if self.experts is None else self.experts.to_json(),
         }
 
@@ -322,6 +326,10 @@ def compare_matched(
         word: _parts(by_model, (one.votes >= low) & (one.votes <= high), seed)
         for word, (low, high) in VOTE_GROUPS.items()
     }
+    contexts = {
+        word: _parts(by_model, np.isin(np.arange(len(matched)), places), seed)
+        for word, places in by_context(matched.observed).items()
+    }
     models = {
         name: _model(
             matched,
@@ -331,6 +339,7 @@ def compare_matched(
             sampled[name],
             by_class,
             by_votes,
+            contexts,
             margin,
             seed,
         )
@@ -513,6 +522,7 @@ def _model(
     sampled: Mapping[str, _Sampled],
     by_class: Mapping[str, Mapping[str, Part]],
     by_votes: Mapping[str, Mapping[str, Part]],
+    contexts: Mapping[str, Mapping[str, Part]],
     margin: float,
     seed: int,
 ) -> Model:
@@ -536,6 +546,7 @@ def _model(
         scores=scores,
         by_class={key: found[name] for key, found in by_class.items()},
         by_votes={word: found[name] for word, found in by_votes.items()},
+        by_context={word: found[name] for word, found in contexts.items()},
         experts=among_experts(judged, margin=margin, seed=seed),
     )
 

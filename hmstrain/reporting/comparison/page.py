@@ -78,7 +78,7 @@ def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
     page.note(table.LEVELS_NOTE)
     for text in found.notes:
         page.text(text)
-    for which, heading in (("by_class", "class"), ("by_votes", "votes")):
+    for which, heading in table.sections(found):
         page.section(f"KL by {heading}")
         header = (heading, "rows", "entropy", *(f"KL, {name}" for name in names))
         page.table("", header, table.by_part(found, which))

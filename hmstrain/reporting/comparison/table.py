@@ -99,6 +99,13 @@ def populations(found: Comparison) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
+def sections(found: Comparison) -> list[tuple[str, str]]:
+    """Ways in which rows are told apart, and what their tables are called."""
+    ways = [("by_class", "class"), ("by_votes", "votes"), ("by_context", "recorded context")]
+    first = next(iter(found.models.values()))
+    return [(which, heading) for which, heading in ways if getattr(first, which)]
+
+
 def by_part(found: Comparison, which: str) -> list[list[str]]:
     """Rows, entropy and each model's KL, 'by_class' or 'by_votes'."""
     first = next(iter(found.models.values()))
@@ -177,7 +184,7 @@ def to_markdown(found: Comparison) -> str:
     parts = [f"# {title(found)}", *(f"> Warning: {text}" for text in found.warnings)]
     parts += [_markdown(HEADER, [line.cells() for line in lines(found)]), explanation(found)]
     parts += ["## Levels", _markdown(LEVELS_HEADER, populations(found)), LEVELS_NOTE]
-    for which, heading in (("by_class", "class"), ("by_votes", "votes")):
+    for which, heading in sections(found):
         header = (heading, "rows", "entropy", *(f"KL, {name}" for name in names))
         parts += [f"## KL by {heading}", _markdown(header, by_part(found, which))]
     rows = experts(found)

@@ -59,6 +59,14 @@ class Matched:
         return len(self.shares)
 
     @property
+    def observed(self) -> Floats:
+        """(N,) share of what a model looks at that was recorded: the least of those known."""
+        known = [one.observed for one in self.answers if one.observed is not None]
+        if not known:
+            return np.full(len(self), np.nan)
+        return np.fmin.reduce(known)
+
+    @property
     def parts(self) -> dict[str, Rows]:
         """Positions of the rows that scores over 'all', 'votes' and 'hi' are of."""
         return {"all": np.arange(len(self)), **self.typical}
@@ -414,7 +422,7 @@ def _votes(
         return Votes(shares, counts)
     found = row >= 0
     if not found.any():
-        raise DataError(_nothing_found(answers[0], truth))
+        raise DataError(_nothing_found(answers[0], truth, bool((row == UNCLEAR).any())))
     apart = np.zeros(count, bool)
     apart[found] = (
         np.nan_to_num(np.abs(truth.votes.shares[row[found]] - shares[found]).max(axis=1))
@@ -440,8 +448,13 @@ def _votes(
     return Votes(shares, counts)
 
 
-def _nothing_found(one: Answers, truth: Truth) -> str:
-    """Say that no row was found, with an id of either side."""
+def _nothing_found(one: Answers, truth: Truth, unclear: bool) -> str:
+    """Say that no row was found, and why, or with an id of either side."""
+    if unclear:
+        return (
+            f"{one.path} has a row per EEG, and in {truth.path} the windows of each of these EEGs "
+            "carry different votes: give it a row per window, or votes of its own."
+        )
     both = [name for name in one.ids if name in truth.ids]
     ids = ", ".join(f"{name} {one.ids[name][0]!s} and {truth.ids[name][0]!s}" for name in both)
     return f"No row of {one.path} is in {truth.path}: the first of each have {ids}."

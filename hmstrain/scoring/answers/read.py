@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hmsstore import HMS
 from hmstrain.errors import DataError, RunError
-from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_arrays
+from hmstrain.runs.predictions import OBSERVED, OUT_OF_FOLD, TESTED, read_arrays
 from hmstrain.scoring.answers import columns as named
 from hmstrain.scoring.answers.tables import ZIP, Table, first_bytes, read_table
 from hmstrain.scoring.answers.truth import Votes, votes_of
@@ -45,6 +45,8 @@ class Answers:
     class_keys: tuple[str, ...] = HMS.class_keys
     votes: Votes | None = None
     patient: NDArray[Any] | None = None
+    observed: Floats | None = None
+    """(N,) share of what the model looks at that was recorded; NaN where it is not known."""
     config: Mapping[str, Any] | None = None
     """Of the run that they are of, if that is known."""
     identity: str | None = None
@@ -65,6 +67,7 @@ class Answers:
             prediction=self.prediction[rows],
             votes=None if votes is None else Votes(votes.shares[rows], votes.counts[rows]),
             patient=None if self.patient is None else self.patient[rows],
+            observed=None if self.observed is None else self.observed[rows],
         )
 
     @property
@@ -74,14 +77,14 @@ class Answers:
 
     @property
     def without_seed(self) -> str:
-        """The model's name without its seed."""
-        return OF_A_SEED.sub("", self.name) or self.name
+        """The model's name without its seed; its folder's where nothing is left."""
+        return OF_A_SEED.sub("", self.name) or shown(self.path.resolve().parent.name)
 
     @property
     def model(self) -> str:
         """Equal for two seeds of one model: by a run's settings, else by folder and name."""
         if self.config is None:
-            return f"{self.path.resolve().parent}/{self.without_seed}"
+            return str(self.path.resolve().parent / OF_A_SEED.sub("", self.name))
         return json.dumps({**self.config, "seed": None}, sort_keys=True)
 
 
@@ -182,6 +185,7 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
         class_keys=tuple(class_keys),
         votes=Votes(shares, counts),
         patient=found["patient_id"],
+        observed=found[OBSERVED],
         config=_config(path.parent) if of_run else None,
         identity=str(found["identity"]),
         split=split,
@@ -230,6 +234,7 @@ def _of_table(
         class_keys=tuple(class_keys),
         votes=None if votes is None else votes_of(path, table, votes),
         patient=table.ids(patient) if patient in table else None,
+        observed=table.numbers(OBSERVED) if OBSERVED in table else None,
         notes=notes,
     )
     return found if len(rows) == len(table) else found.take(rows)

@@ -210,6 +210,7 @@ BAD: list[tuple[Any, str]] = [
     (np.nan, r"1 row has probabilities that are missing or infinite, the first is row 6 "),
     (np.inf, "missing or infinite"),
     (-0.2, r"1 row has probabilities below 0, .* If these are logits, save their softmax"),
+    (1e308, "sum to 1"),
     (0.9, r"1 row has probabilities that do not sum to 1, the first is row 6 .*--scale"),
     ("many", r"row 6, column lpd: expected a number, got 'many'"),
 ]
@@ -250,6 +251,8 @@ def test_rounded_rows_are_scaled_and_counted_and_others_only_if_asked(
         (b"eeg_id,seizure,lpd,gpd,lrda,grda,other\n1,1,0,0\n", "row 2: expected 7 cells .* got 4"),
         (b"PAR1 is not enough", "is damaged, or not parquet"),
         (b"PK\x03\x04 neither", "is damaged, or not of a run"),
+        (b"\x1f\x8b\x08\x00", "is compressed: unpack it first"),
+        (b"eeg_id,seizure,lpd,gpd,lrda,grda,other\n\xe9,1,0,0,0,0,0\n", "is not UTF-8"),
         (b"\x89PNG\0\0\0\0", "no probabilities|binary data"),
     ],
 )
@@ -268,6 +271,72 @@ def test_folders_and_missing_files_are_refused(tmp_path: Path) -> None:
         read_answers(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         read_answers(tmp_path / "none.csv")
+
+
+def test_ids_are_joined_as_they_are_written(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    """1_100 is not 11_00, nor 007 7; but 1628.0 is how pandas writes 1628."""
+
+    def path(name: str, ids: list[str]) -> Path:
+        rows = slice(0, len(ids))
+        columns = {"window": ids, **dict(zip(VOTES, made.votes[rows].T, strict=True))}
+        columns |= dict(zip(ANSWERS, answer[rows].T, strict=True))
+        return write(tmp_path / f"{name}.csv", columns)
+
+    first = path("a", ["1_100", "1_101", "1_102"])
+    with pytest.raises(DataError, match="share no row"):
+        matched_answers([first, path("b", ["11_00", "11_01", "11_02"])], id_column="window")
+    zeros = path("c", ["007", "008", "009"])
+    with pytest.raises(DataError, match="share no row"):
+        matched_answers([zeros, path("d", ["7", "8", "9"])], id_column="window")
+    pl.read_csv(zeros, schema_overrides={"window": pl.String}).write_parquet(tmp_path / "c.pq")
+    assert len(matched_answers([zeros, tmp_path / "c.pq"], id_column="window")) == 3
+    floats = path("e", ["1628.0", "1629.0", ""])
+    found = matched_answers([floats, path("f", ["1628", "1629", "1630"])], id_column="window")
+    assert len(found) == 2
+    assert any("e: 1 row without an id left out." in note for note in found.notes)
+
+
+def test_patients_without_a_name_are_unknown(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    names = [f"p{n}" if n % 2 else "" for n in made.patient]
+    ids = {**made.ids(), "patient_id": names}
+    path = made.answers(tmp_path / "a.csv", answer, ids=ids, votes=made.votes, names=ANSWERS)
+    found = matched_answers([path])
+    nameless = [not name for name in names]
+    eegs = len(np.unique(made.eeg[nameless]))
+    assert groups(found) == len({name for name in names if name}) + eegs
+    assert any("are unknown: each EEG is resampled as one" in note for note in found.notes)
+
+
+def test_equal_shares_of_other_counts_are_told_apart(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    whole = made.answers(tmp_path / "a.csv", answer, votes=made.votes, names=ANSWERS)
+    double = made.answers(tmp_path / "b.csv", answer, votes=2 * made.votes, names=ANSWERS)
+    shares = made.answers(tmp_path / "c.csv", answer, votes=made.shares, names=ANSWERS)
+    with pytest.raises(DataError, match="a and b have different votes in 300 rows"):
+        matched_answers([whole, double])
+    for both in ([whole, shares], [shares, whole]):  # shares get their number by id
+        assert np.array_equal(matched_answers(both).counts, made.count)
+    same = Set()
+    same.votes[::2], same.count[::2] = 2 * same.votes[1::2], 2 * same.count[1::2]
+    path = same.answers(
+        tmp_path / "d.csv", same.model(0.1)[::2], ids={"eeg_id": np.unique(same.eeg)}
+    )
+    with pytest.raises(DataError, match="the windows of each of these EEGs carry different votes"):
+        matched_answers([path], truth=same.table(tmp_path / "train.csv"))
+
+
+def test_ids_and_patients_are_found_in_the_truth_by_any_column(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    segment = [f"s{n}" for n in range(300)]
+    columns = {"seg": segment, "ward": made.patient % 7}
+    truth = write(tmp_path / "t.csv", {**columns, **dict(zip(VOTES, made.votes.T, strict=True))})
+    path = made.answers(tmp_path / "a.csv", answer, ids={"seg": segment})
+    found = matched_answers([path], truth=truth, id_column="seg", patient_column="ward")
+    assert (groups(found), found.unit) == (7, "values of ward")
+    with pytest.raises(DataError, match="--patient site: no file of answers or votes has"):
+        matched_answers([path], truth=truth, id_column="seg", patient_column="site")
 
 
 def test_odd_votes_and_truths_are_refused(made: Set, answer: np.ndarray, tmp_path: Path) -> None:

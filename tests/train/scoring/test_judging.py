@@ -137,6 +137,18 @@ def test_seeds_are_resampled_with_patients_if_they_are_grouped(made: Set, tmp_pa
     assert not any("Seeds are not" in text for text in found.warnings)
 
 
+def test_rows_recorded_in_part_are_scored_apart(made: Set, tmp_path: Path) -> None:
+    observed = np.where(np.arange(400) < 100, 0.2, 1.0)
+    ids = {**made.ids(), "observed": observed}
+    first = made.answers(tmp_path / "a.csv", made.model(0.4), ids=ids)
+    second = made.answers(tmp_path / "b.csv", made.model(0.8))
+    found = compare([second, first], truth=made.table(tmp_path / "train.csv"))
+    parts = found.models["b"].by_context
+    assert {name: part.rows for name, part in parts.items()} == {"full": 300, "partial": 100}
+    assert parts["partial"].kl == pytest.approx(kaggle_kl(made.shares[:100], made.model(0.8)[:100]))
+    assert not compare([second], truth=tmp_path / "train.csv").models["b"].by_context
+
+
 def test_the_average_rater_is_judged_by_the_others() -> None:
     votes = np.array([[2, 1, 0], [3, 0, 0], [1, 1, 1]])
     given = Judged(
@@ -198,6 +210,60 @@ def test_names_and_rows_that_do_not_exist_are_refused(files: list[Path]) -> None
         compare(files[:2], truth=files[-1], rows="odd")
     with pytest.raises(ConfigError, match="Name at least one"):
         compare([])
+
+
+def test_every_model_keeps_a_name_of_its_own(made: Set, tmp_path: Path) -> None:
+    """A browser calls a second download 'a (2)', which is no copy of 'a'."""
+    names = ["a (2)", "a", "b"]
+    for n, name in enumerate(names):
+        made.answers(tmp_path / f"{name}.csv", made.model(0.5, n), votes=made.votes, names=ANSWERS)
+    paths = [tmp_path / f"{name}.csv" for name in [*names, "a"]]
+    found = compare(paths)
+    assert len(found.models) == 4
+    assert found.models["a (2)"].scores["kl"] != found.models["b"].scores["kl"]
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        for seed in (0, 1):
+            model = made.model(0.3 + (folder == "y"), seed)
+            made.answers(tmp_path / folder / f"seed{seed}.csv", model)
+    seeds = sorted(tmp_path.glob("[xy]/*.csv"))
+    grouped = compare(seeds, truth=made.table(tmp_path / "train.csv"), group_seeds=True)
+    assert [model.seeds for model in grouped.models.values()] == [2, 2]
+
+
+def test_odd_names_are_drawn_and_written_as_they_are(made: Set, tmp_path: Path) -> None:
+    name = "$\\frac{$ | <b>" + "x" * 150
+    path = made.answers(tmp_path / f"{name}.csv", made.model(0.5))
+    other = made.answers(tmp_path / "b.csv", made.model(0.6))
+    truth = made.table(tmp_path / "train.csv")
+    PROGRAM.succeed("compare", path, other, "--truth", truth, "--out", tmp_path / "out")
+    (line,) = [
+        line
+        for line in (tmp_path / "out" / "compare.md").read_text().splitlines()
+        if line.startswith("| kl |") and "frac" in line
+    ]
+    assert line.replace("\\|", "").count("|") == 10
+    assert "<b>" not in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_what_nothing_can_be_drawn_by_is_refused(files: list[Path]) -> None:
+    truth = files[-1]
+    with pytest.raises(ConfigError, match="--seed -1: expected 0 or more"):
+        compare(files[:2], truth=truth, seed=-1)
+    with pytest.raises(ConfigError, match="--margin nan: expected a share"):
+        compare(files[:2], truth=truth, margin=float("nan"))
+    with pytest.raises(ConfigError, match="--split valid: none of the models is a run"):
+        compare(files[:2], truth=truth, split="valid")
+
+
+def test_one_patient_has_scores_and_no_intervals(tmp_path: Path) -> None:
+    one = Set(20, patients=1)
+    models = [one.answers(tmp_path / f"m_seed{n}.csv", one.model(0.5, n)) for n in (0, 1)]
+    truth = one.table(tmp_path / "train.csv")
+    for grouped in (False, True):
+        found = compare(models, truth=truth, group_seeds=grouped)
+        assert all(m.scores.intervals["kl"] is None for m in found.models.values())
+        assert any("All rows are of one patient" in text for text in found.warnings)
 
 
 # Calibration
@@ -281,6 +347,37 @@ def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path
     assert "temperature and bias" in PROGRAM.succeed(*arguments).stdout
 
 
+def test_a_bias_is_never_worse_in_sample_than_none_even_for_certain_answers(
+    tmp_path: Path,
+) -> None:
+    made = Set(300)
+    certain = np.tile(np.eye(6)[0], (300, 1))
+    path = made.answers(tmp_path / "a.csv", certain)
+    found = calibrate(path, truth=made.table(tmp_path / "train.csv"), votes="all").kinds
+    assert found["temperature and bias"].kl_in_sample <= found["temperature"].kl_in_sample
+    mean = np.tile(made.shares.mean(axis=0), (300, 1))
+    expected = kaggle_kl(made.shares, mean)
+    assert found["temperature and bias"].kl_in_sample == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("temperature", float("inf"), "temperature: expected a finite number"),
+        ("temperature", 1e-320, "temperature: expected numbers from 0.001"),
+        ("bias", {"seizure": 1.0}, "is for the classes seizure; expected seizure, lpd"),
+        ("bias", dict.fromkeys(CLASSES, float("nan")), "expected a finite number"),
+    ],
+)
+def test_a_damaged_calibration_is_refused(
+    tmp_path: Path, key: str, value: object, message: str
+) -> None:
+    whole = Calibration("all", 1.0, dict.fromkeys(CLASSES, 0.0), 1.0, {}).to_json()
+    (tmp_path / "calibration.json").write_text(json.dumps({**whole, key: value}))
+    with pytest.raises(RunError, match=message):
+        read_calibration(tmp_path / "calibration.json", CLASSES)
+
+
 # Blends
 
 
@@ -303,9 +400,26 @@ def test_a_blend_is_scored_on_other_patients_than_it_is_fitted_on(
         networks_of(kept, tmp_path / "b")
     again = compare([files[0], tmp_path / "b"], truth=files[-1])
     assert again.models["b"].scores["kl"] == pytest.approx(found.hows["fitted"].kl, abs=1e-6)
-    (tmp_path / "b" / "blend.json").write_text("{}")
-    with pytest.raises(RunError, match="is damaged"):
-        read_blend(tmp_path / "b")
+    whole = json.loads((tmp_path / "b" / "blend.json").read_text())
+    members = whole["members"]
+    for wrong in (
+        {},
+        {**whole, "how": "logits"},
+        {**whole, "population": "zzz"},
+        {**whole, "members": [{**one, "weight": 5.0} for one in members]},
+        {**whole, "members": [{**one, "paths": []} for one in members]},
+    ):
+        (tmp_path / "b" / "blend.json").write_text(json.dumps(wrong))
+        with pytest.raises(RunError, match="is damaged"):
+            read_blend(tmp_path / "b")
+    with pytest.raises(RunError, match="holds something else"):
+        write_blend(found, files[0].parent)
+    (tmp_path / "c").mkdir()
+    own = made.answers(tmp_path / "c" / "own.csv", made.model(0.2))
+    (tmp_path / "c" / "blend.json").write_text("{}")
+    within = blend([own, files[1]], truth=files[-1], votes="all")
+    with pytest.raises(RunError, match="holds own, which is blended"):
+        write_blend(within, tmp_path / "c")
 
 
 def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
