@@ -85,9 +85,10 @@ def compare(
             different_folds=different_folds,
             scale=scale,
         )
-        found = compare_matched(
-            matched, to=to, rows=rows, group_seeds=seeds, margin=margin, seed=seed
-        )
+        with console.busy("Resampling"):
+            found = compare_matched(
+                matched, to=to, rows=rows, group_seeds=seeds, margin=margin, seed=seed
+            )
         for text in found.notes:
             console.note(text)
         for text in found.warnings:

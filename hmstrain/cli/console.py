@@ -175,6 +175,16 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show a spinner at a terminal while something is computed in one go."""
+    if not shows_bars():
+        yield
+        return
+    with errors.status(what):
+        yield
+
+
 class RunProgress:
     """Shows a run as it goes: a bar with loss, rate and share of waiting; a line per validation.
 

@@ -301,7 +301,7 @@ def blend_matched(
         crossed[how],
         len(rows),
         patients,
-        tuple(matched.notes),
+        (*matched.warnings, *matched.notes),
     )
 
 

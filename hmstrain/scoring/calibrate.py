@@ -135,7 +135,7 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
     check_seed(seed)
     population, rows = choose_population(matched, votes)
     judged = matched.judged(0).take(rows)
-    notes = list(matched.notes)
+    notes = [*matched.warnings, *matched.notes]
     groups = len(np.unique(judged.patient))
     if len(rows) < FEWEST_ROWS or groups < FEWEST_PATIENTS:
         raise DataError(

@@ -419,7 +419,7 @@ def _members(matched: Matched, *, group_seeds: bool) -> dict[str, list[int]]:
 
 
 def _warnings(matched: Matched, members: Mapping[str, Sequence[int]]) -> list[str]:
-    found = []
+    found = list(dict.fromkeys(matched.warnings))
     if len(members) >= BEST_OF:
         found.append(
             f"The best of {len(members)} models is chosen on these very rows, so its score is too "

@@ -54,6 +54,7 @@ class Matched:
     truth_row: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     """(N,) row of the truth, -1 where it has none."""
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.shares)
@@ -99,6 +100,7 @@ class Matched:
             self.truth,
             self.truth_row[rows],
             self.notes,
+            self.warnings,
         )
 
 
@@ -129,7 +131,8 @@ def match(
         Rows cannot be identified, are doubled, are shared by no two, or have no votes.
     """
     notes = [note for one in answers for note in one.notes]
-    notes += truth.notes if truth is not None else []
+    warnings = [text for one in answers for text in one.warnings]
+    warnings += truth.warnings if truth is not None else []
     names = _names(answers)
     keys = [(id_column,)] if id_column else list(named.KEYS)
     together = [
@@ -186,6 +189,7 @@ def match(
         truth,
         found_row,
         notes,
+        warnings,
     )
 
 

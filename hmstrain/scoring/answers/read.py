@@ -30,7 +30,7 @@ SPLITS = {"test": TESTED, "valid": OUT_OF_FOLD}
 """Files of a run: of its test windows; of those that its networks' folds held out."""
 ROUNDED = 1e-3
 """Probabilities that sum to 1 within this much are scaled: they were rounded when written."""
-OF_A_SEED = re.compile(r"[-_.]?seed[-_]?\d+", re.IGNORECASE)
+OF_A_SEED = re.compile(r"[-_.]?(?:seed|fold)[-_]?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class Answers:
     """Whether whoever predicts with the model's run gives these very probabilities: not so out of
     fold, where one network of several gave each."""
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What speaks against them."""
 
     def take(self, rows: NDArray[np.int64]) -> Answers:
         """Some of the rows."""
@@ -82,10 +84,10 @@ class Answers:
 
     @property
     def model(self) -> str:
-        """Equal for two seeds of one model: by a run's settings, else by folder and name."""
+        """Equal for two seeds or folds of one model: by a run's settings, else folder and name."""
         if self.config is None:
             return str(self.path.resolve().parent / OF_A_SEED.sub("", self.name))
-        return json.dumps({**self.config, "seed": None}, sort_keys=True)
+        return json.dumps({**self.config, "seed": None, "fold": None}, sort_keys=True)
 
 
 def read_answers(
@@ -154,12 +156,12 @@ def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers
         raise RunError(f"{folder.path} has no predictions of {what}: {how}.")
     split = split or there[0]
     found = _of_arrays(folder.path / SPLITS[split], class_keys)
-    notes = list(found.notes)
+    warnings = []
     if outcome.leaks:
-        notes.append(f"{folder.path}: patients leak between training and test.")
+        warnings.append(f"{folder.path}: patients leak between training and test.")
     if split == "valid" and outcome.validation_leaks:
-        notes.append(f"{folder.path}: its held-out fold changed, so validation leaks patients.")
-    return replace(found, name=shown(folder.path.resolve().name), notes=notes)
+        warnings.append(f"{folder.path}: its held-out fold changed, so validation leaks patients.")
+    return replace(found, name=shown(folder.path.resolve().name), warnings=warnings)
 
 
 def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:

@@ -52,7 +52,8 @@ class Truth:
     """(N,) start of each window in its recording."""
     classes: tuple[PatternClass, ...] = HMS.classes
     store: Store | None = None
-    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What the store says against scores on it."""
 
 
 def read_truth(
@@ -117,9 +118,9 @@ def _of_store(store: Store) -> Truth:
     counts = votes.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(counts[:, None] > 0, votes / counts[:, None], np.nan)
-    notes = list(store.info["warnings"])
+    warnings = list(store.info["warnings"])
     if store.leaks:
-        notes.append(f"Patients leak between training and test of {store.path}.")
+        warnings.append(f"Patients leak between training and test of {store.path}.")
     return Truth(
         path=store.path,
         ids=_ids_of_store(store),
@@ -129,7 +130,7 @@ def _of_store(store: Store) -> Truth:
         offset_s=windows["eeg_offset_s"][:].astype(np.float64),
         classes=store.spec.classes,
         store=store,
-        notes=notes,
+        warnings=warnings,
     )
 
 

@@ -182,6 +182,15 @@ def test_runs_of_different_folds_are_refused_unless_asked_for(store: Store, tmp_
     assert len(page) < 5e6
 
 
+def test_leaks_that_a_run_declares_are_repeated(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "run", steps=1)
+    path = tmp_path / "run" / "metrics.json"
+    assert not any("leak" in text for text in compare([tmp_path / "run"]).warnings)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "leaks": True}))
+    warnings = compare([tmp_path / "run"]).warnings
+    assert warnings[0] == f"{tmp_path / 'run'}: patients leak between training and test."
+
+
 def test_a_comparison_is_written_whole_and_replaces_only_its_kind(
     files: list[Path], tmp_path: Path
 ) -> None:
