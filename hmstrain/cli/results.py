@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
 
-NARROWEST = 14
+NARROWEST = 17
 """Characters that a column of words keeps at a narrow terminal."""
 WIDE = 200
 """Columns of a table that goes into a file or another program."""
@@ -157,10 +157,13 @@ def print_comparison(found: Comparison) -> None:
     header = [table.SHORT_HEADER[0], *(f">{title}" for title in table.SHORT_HEADER[1:])]
     print_table(header, table.short_lines(found))
     print_text(f"'less': less {found.reference}. {table.explanation(found)}")
-    print_table(table.LEVELS_HEADER, table.populations(found), last=table.LEVELS_NOTE)
+    levels = [f">{title}" if title in table.NUMBERS else title for title in table.LEVELS_HEADER]
+    print_table(levels, table.populations(found), last=table.LEVELS_NOTE)
     rows = table.experts(found)
     if rows:
-        print_table(table.experts_header(found), rows, last=table.EXPERTS_NOTE)
+        header = [f">{title}" for title in table.EXPERTS_HEADER[1:-1]]
+        header = [table.EXPERTS_HEADER[0], *header, table.EXPERTS_HEADER[-1]]
+        print_table(header, rows, last=table.experts_note(found))
 
 
 def print_study(table: Study) -> None:

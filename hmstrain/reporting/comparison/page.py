@@ -85,8 +85,8 @@ def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
     rows = table.experts(found)
     if rows:
         page.section("Beside the average rater")
-        page.table("", table.experts_header(found), rows)
-        page.note(table.EXPERTS_NOTE)
+        page.table("", table.EXPERTS_HEADER, rows)
+        page.note(table.experts_note(found))
     if len(matched.names) > 1:
         _most_different(page, matched)
     return page

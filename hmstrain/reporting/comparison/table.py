@@ -75,8 +75,7 @@ def lines(found: Comparison) -> Iterator[Line]:
 def short_lines(found: Comparison) -> Iterator[list[str]]:
     """Rows of a table for a terminal: each score's name, and below it the models."""
     for key, group in groupby(lines(found), lambda line: line.score.key):
-        rows = found.populations.get(key, found.populations["kl"]).rows
-        yield [f"{key}, {plural(rows, 'row')}", *[""] * (len(SHORT_HEADER) - 1)]
+        yield [key, *[""] * (len(SHORT_HEADER) - 1)]
         yield from (line.short_cells() for line in group)
 
 
@@ -141,13 +140,17 @@ def experts(found: Comparison) -> list[list[str]]:
     return rows
 
 
-def experts_header(found: Comparison) -> list[str]:
-    """Of the table of `experts`, with the margin of non-inferiority."""
+EXPERTS_HEADER = ("model", "rows", "right", "rater", "difference", "95% interval", "not inferior")
+
+
+def experts_note(found: Comparison) -> str:
+    """What one has to know to read the table of `experts`."""
     margin = next((m.experts.margin for m in found.models.values() if m.experts is not None), 0.0)
-    return [
-        "model", "rows", "model right", "rater right", "difference", "95% interval",
-        f"not inferior by {margin:g}",
-    ]  # fmt: skip
+    return (
+        "Each vote is left out in turn: the rater who cast it and the model are both judged by the "
+        "majority of the other votes. Rows with three votes or more; each row counts once, however "
+        f"many votes it has. Not inferior: surely right at most {margin:g} less often."
+    )
 
 
 def explanation(found: Comparison) -> str:
@@ -189,21 +192,17 @@ def to_markdown(found: Comparison) -> str:
         parts += [f"## KL by {heading}", _markdown(header, by_part(found, which))]
     rows = experts(found)
     if rows:
-        parts += ["## Beside the average rater", _markdown(experts_header(found), rows)]
-        parts.append(EXPERTS_NOTE)
+        parts += ["## Beside the average rater", _markdown(EXPERTS_HEADER, rows)]
+        parts.append(experts_note(found))
     if found.notes:
         parts += ["## Rows", "\n".join(f"- {text}" for text in found.notes)]
     return "\n\n".join(parts) + "\n"
 
 
+NUMBERS = ("rows", "resampled", "entropy")
 LEVELS_HEADER = ("score", "rows", "resampled", "entropy", "which rows")
 LEVELS_NOTE = (
     "A level of KL belongs to its rows: where the votes' entropy differs, levels do not compare."
-)
-EXPERTS_NOTE = (
-    "Each vote is left out in turn: the rater who cast it and the model are both judged by the "
-    "majority of the other votes. Rows with three votes or more; each row counts once, however "
-    "many votes it has."
 )
 
 
