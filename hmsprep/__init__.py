@@ -14,6 +14,7 @@ package takes no time. Each part of the code imports only from those above it.
     errors.py        what a user can get wrong, as one small tree of exceptions
     words.py         numbers -> words with the right unit and number
     seeds.py         a seed, a stage and an item -> the random generator of just that
+    stopping.py      signals -> an exception at once, or a note that is read between two tasks
     processes.py     tasks -> results, on worker processes or any executor, and progress
     kaggle/          the competition's layout, read and written
     planning/        table and parameters -> which windows, which folds, what lies where

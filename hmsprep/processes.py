@@ -1,22 +1,21 @@
 """Tasks -> results, on worker processes or any executor, and progress on the way.
 
-Worker processes leave Ctrl-C to their parent and die with it.
+Worker processes leave signals to their parent and die with it.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
-from types import FrameType
 from typing import TypeVar
 
 from hmsprep.errors import DataError, several
+from hmsprep.stopping import Interrupts, blocked, heed_parent
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -71,7 +70,7 @@ def own_processes(workers: int) -> Iterator[Executor]:
 
 
 def start_worker() -> None:
-    """Prepare a worker process: it dies with its parent."""
+    """Prepare a worker process: it dies with its parent, or when that terminates it."""
     import multiprocessing
     from multiprocessing.connection import wait
 
@@ -83,6 +82,7 @@ def start_worker() -> None:
             os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+    heed_parent()
 
 
 def run_tasks(
@@ -90,13 +90,13 @@ def run_tasks(
 ) -> Iterator[Result]:
     """Run tasks on an executor, yielding their results as they come.
 
-    Only `at_once` tasks wait at a time. After an error or Ctrl-C no task is started, those in hand
-    are still finished and yielded, and then the error is raised. A second Ctrl-C drops them.
+    Only `at_once` tasks wait at a time. After an error, Ctrl-C or TERM no task is started, those in
+    hand are still finished and yielded, and then the error is raised. A second signal drops them.
 
     Raises
     ------
     KeyboardInterrupt
-        As it came.
+        As it came; `hmsprep.stopping.Interrupted` after another signal than Ctrl-C.
     DataError
         What the tasks found wrong with the data, together.
     Exception
@@ -107,10 +107,10 @@ def run_tasks(
     problems: list[str] = []
     error: BaseException | None = None
     try:
-        with _Interrupts() as interrupts:
+        with Interrupts() as interrupts:
             while True:
-                if error is None and not problems and not interrupts.asked:
-                    with _sigint_blocked():
+                if error is None and not problems and not interrupts.number:
+                    with blocked():
                         waiting |= {
                             pool.submit(work, task)
                             for task in islice(queue, at_once - len(waiting))
@@ -127,8 +127,8 @@ def run_tasks(
                         error = error or other
                     else:
                         yield result
-            if interrupts.asked:
-                error = error or KeyboardInterrupt()
+            if interrupts.number:
+                error = error or interrupts.error()
     except KeyboardInterrupt:
         for future in waiting:
             future.cancel()
@@ -148,41 +148,3 @@ def run_tasks(
             else several("These recordings cannot be used:", problems)
         )
         raise DataError(text)
-
-
-class _Interrupts:
-    """Takes note of Ctrl-C instead of raising it, so that it never comes between two steps.
-
-    The second one is raised. Only the main thread gets any; elsewhere this does nothing.
-    """
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> _Interrupts:
-        self.ours = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
-        if self.ours:
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        if self.ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            signal.default_int_handler(number, frame)
-        self.asked = True
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Hold back Ctrl-C while processes are started: they inherit that, and it is ours to handle."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

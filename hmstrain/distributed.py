@@ -28,6 +28,8 @@ class World:
     rank: int
     size: int
     device: torch.device
+    hosts: Any = None
+    """Process group for values on the CPU, where the default one is for those on GPUs."""
 
     @property
     def main(self) -> bool:
@@ -44,6 +46,14 @@ class World:
             distributed.all_reduce(values)
             values = values / self.size
         return values
+
+    def greatest(self, value: int) -> int:
+        """Greatest value of all processes; waits for each of them, but for no GPU."""
+        if self.size > 1:
+            found = torch.tensor(value)
+            distributed.all_reduce(found, distributed.ReduceOp.MAX, group=self.hosts)
+            value = int(found)
+        return value
 
     def all_parts(self, part: Any) -> list[Any]:
         """What each process gives, in their order, for all of them."""
@@ -110,7 +120,8 @@ def join_world(device: str) -> Iterator[World]:
         chosen = torch.device("cuda", torch.cuda.current_device())
     distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield World(distributed.get_rank(), size, chosen)
+        hosts = distributed.new_group(backend="gloo") if chosen.type == "cuda" else None
+        yield World(distributed.get_rank(), size, chosen, hosts)
     finally:
         distributed.destroy_process_group()
 

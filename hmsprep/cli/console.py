@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from hmsprep.stopping import exit_code, raising
 from hmsprep.words import LEAK_WARNING
 
 errors = Console(stderr=True)
@@ -47,7 +48,9 @@ def reporting(
     log_file: Path | None = None,
     interrupted: str | Callable[[], str] = "Stopped.",
 ) -> Iterator[None]:
-    """Show notes, warnings and progress while a command runs; on Ctrl-C, say so and exit with 130.
+    """Show notes, warnings and progress while a command runs; say so if it is stopped.
+
+    It then exits with 128 and the signal's number: 130 after Ctrl-C, 143 after TERM.
 
     Parameters
     ----------
@@ -71,10 +74,11 @@ def reporting(
     for handler in handlers:
         log.addHandler(handler)
     try:
-        yield
-    except KeyboardInterrupt:
+        with raising():
+            yield
+    except KeyboardInterrupt as stop:
         log.info(interrupted if isinstance(interrupted, str) else interrupted())
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(stop)) from None
     except (typer.Exit, SystemExit):
         raise
     except Exception as error:

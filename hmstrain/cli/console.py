@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from hmstrain.runs.outcome import score_text
+from hmstrain.runs.stopping import Interrupted, exit_code, raising
 from hmstrain.words import plural
 
 errors = Console(stderr=True)
@@ -58,9 +59,11 @@ def reporting(
     *,
     quiet: bool = False,
     log_file: Path | None = None,
-    interrupted: str | Callable[[], str] = "Stopped.",
+    interrupted: str | Callable[[KeyboardInterrupt], str] = "Stopped.",
 ) -> Iterator[None]:
-    """Show notes, warnings and progress while a command runs; on Ctrl-C, say so and exit with 130.
+    """Show notes, warnings and progress while a command runs; say so if it is stopped.
+
+    It then exits with 128 and the signal's number: 130 after Ctrl-C, 143 after TERM.
 
     Parameters
     ----------
@@ -69,7 +72,7 @@ def reporting(
     log_file : Path, optional
         File to which all of it is appended, and the error that ends the command.
     interrupted : str or callable
-        What to say on Ctrl-C.
+        What to say when it is stopped; nothing if empty.
 
     Raises
     ------
@@ -84,10 +87,12 @@ def reporting(
     for handler in handlers:
         log.addHandler(handler)
     try:
-        yield
-    except KeyboardInterrupt:
-        log.info(interrupted if isinstance(interrupted, str) else interrupted())
-        raise typer.Exit(130) from None
+        with raising():
+            yield
+    except KeyboardInterrupt as stop:
+        if said := interrupted if isinstance(interrupted, str) else interrupted(stop):
+            log.info(said)
+        raise typer.Exit(exit_code(stop)) from None
     except (typer.Exit, SystemExit):
         raise
     except Exception as error:
@@ -99,6 +104,19 @@ def reporting(
         for handler in handlers:
             log.removeHandler(handler)
             handler.close()
+
+
+def stopped(stop: KeyboardInterrupt, out: Path, how: str) -> str:
+    """Say what was saved of a run or a study in `out` that was stopped, and how to resume it."""
+    from hmstrain.distributed import is_main
+
+    if not is_main():
+        return ""
+    if isinstance(stop, Interrupted) and stop.step is not None:
+        return f"Stopped; step {stop.step:,} is saved in {stop.folder}. {how}"
+    if not any(out.rglob("model.json")):
+        return "Stopped. There was no checkpoint yet, so nothing is kept."
+    return f"Stopped; all that was saved before is kept in {out}. {how}"
 
 
 def _open_log(path: Path) -> logging.Handler:

@@ -140,10 +140,8 @@ def run(
         print(dumps(chosen.to_json(), indent=1))
         return
 
-    def interrupted() -> str:
-        if not folder.exists():
-            return "Stopped. There was no checkpoint yet, so nothing is kept."
-        return f"Stopped. Resume from the last checkpoint with --out {folder} --resume."
+    def interrupted(stop: KeyboardInterrupt) -> str:
+        return console.stopped(stop, folder, f"Resume with --out {folder} --resume.")
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store

@@ -82,8 +82,11 @@ def study(
         },
         settings or (),
     )
-    stopped = "Stopped. Rerun the same command to resume."
-    with console.reporting(quiet=quiet, log_file=log_file, interrupted=stopped):
+
+    def interrupted(stop: KeyboardInterrupt) -> str:
+        return console.stopped(stop, out, "Rerun the same command to resume.")
+
+    with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_study, warn_of
         from hmstrain.distributed import is_main

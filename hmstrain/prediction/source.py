@@ -7,11 +7,14 @@ trained with: so their windows are made by the very code that made the training 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +24,10 @@ from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedRecording, read_recordings
 from hmstrain.errors import DataError, RunError
+from hmstrain.runs.stopping import held_back
+
+END_S = 5.0
+"""Seconds that hmsprep gets to end its own processes; after that it is killed with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,7 @@ def open_or_build(
             f"{path} must be built into a store first, which needs more packages: "
             "pip install 'hms-eeg[prep]'"
         )
-    with tempfile.TemporaryDirectory(prefix="hms-predict-") as name:
-        work = Path(name)
+    with _temporary_folder() as work:
         recordings: tuple[ImportedRecording, ...] = ()
         data = path
         if not _is_kaggle(path):
@@ -90,6 +96,17 @@ def open_or_build(
         options += [] if part is None else ["--part", part]
         _hmsprep("build", data, work / "hms.zarr", *options, "--json")
         yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Give a folder for a patient's signals; it is removed even if a second signal comes."""
+    name = tempfile.mkdtemp(prefix="hms-predict-")
+    try:
+        yield Path(name)
+    finally:
+        with held_back():
+            shutil.rmtree(name)
 
 
 def _check_names(path: Path, recordings: Sequence[ImportedRecording]) -> None:
@@ -109,17 +126,38 @@ def _is_kaggle(path: Path) -> bool:
 
 
 def _hmsprep(*words: object) -> None:
-    """Run hmsprep; its progress is shown on a terminal, its errors become ours."""
+    """Run hmsprep; its progress is shown on a terminal, its errors become ours.
+
+    It gets a process group of its own, so that it can be killed with all that it started.
+    """
     shown = sys.stderr.isatty()
-    done = subprocess.run(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "hmsprep", *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=None if shown else subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if done.returncode:
+        process_group=0,
+    ) as child:
+        try:
+            _, errors = child.communicate()
+        except BaseException:
+            with held_back():
+                _end(child)
+            raise
+    if child.returncode:
         if shown:
             raise DataError("hmsprep failed; see its message above.")
-        said = done.stderr.strip()
-        raise DataError(said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {done.returncode}.")
+        said = errors.strip()
+        raise DataError(
+            said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {child.returncode}."
+        )
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a process that leads a group, and whatever of the group outlives it."""
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(END_S)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()

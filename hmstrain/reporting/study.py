@@ -71,6 +71,8 @@ def study(
         The store cannot be opened.
     TrainError
         The folder, the settings or the store do not fit; or training diverged.
+    KeyboardInterrupt
+        As `hmstrain.train` raises it.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 ::
 
+    stopping.py     signals -> an exception at once, or a note that is read between two steps
     json_file.py    values -> JSON files
     log.py          steps, validations and tests <-> lines of `metrics.jsonl`
     outcome.py      scores of a finished run <-> `metrics.json`, and words for them

@@ -68,6 +68,9 @@ def train(
         The store cannot be opened.
     TrainError
         The folder, the settings or the store do not fit; or training diverged.
+    KeyboardInterrupt
+        Ctrl-C, or TERM, USR1 or HUP where nothing else handles them; the run is saved at the step
+        it was at. Other threads than the main one get no signals.
 
     Examples
     --------

@@ -117,6 +117,7 @@ class TrainingState:
         self.progress = Progress()
         self._before: dict[str, Any] = {}
         self._saved = time.monotonic()
+        self.saved_step: int | None = None
         self._best_is_due = False
         if resuming:
             described = read_description(folder.last)
@@ -125,6 +126,7 @@ class TrainingState:
                 self.normalisation = Normalisation.from_json(described["normalisation"])
             except (TypeError, KeyError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
+            self.saved_step = self.progress.step
             self._best_is_due = self._compare_best(described["progress"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
             try:
@@ -203,9 +205,9 @@ class TrainingState:
         self.progress.step += 1
         return rate
 
-    def save_between(self, description: Mapping[str, Any]) -> None:
-        """Save between validations, if the last time is long ago and the weights are numbers."""
-        if time.monotonic() - self._saved > SAVE_EVERY_S and all(
+    def save_between(self, description: Mapping[str, Any], *, now: bool = False) -> None:
+        """Save between validations, now or if it is long ago, and if the weights are numbers."""
+        if (now or time.monotonic() - self._saved > SAVE_EVERY_S) and all(
             bool(torch.isfinite(values).all()) for values in self.network.parameters()
         ):
             self.save(description, improved=False)
@@ -228,7 +230,7 @@ class TrainingState:
         )
         if improved:
             save_checkpoint(self.folder.best, self.kept, described)
-        self._saved = time.monotonic()
+        self._saved, self.saved_step = time.monotonic(), self.progress.step
 
     def complete(self, description: Mapping[str, Any]) -> None:
         """Write the best checkpoint, if the run was stopped after `last` and before `best`."""

@@ -1,5 +1,6 @@
 """A configuration and a store -> a trained, tested network in its run folder. Top to bottom.
 
+A signal stops a run between two steps, in all its processes at the same one, and saves it there.
 Whatever stops a run, it resumes from its last checkpoint with the same windows, draws and rates: no
 random state is carried along, since every step draws from the run's seed and its own number. On CPU
 the resulting weights are identical.
@@ -47,6 +48,7 @@ from hmstrain.runs.log import LOG, MetricsLog
 from hmstrain.runs.outcome import Outcome, StoreId
 from hmstrain.runs.plots import draw_run
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
+from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
 from hmstrain.training.losses import contrastive_loss, kl_loss
@@ -84,11 +86,14 @@ def train(
     ------
     TrainError
         Bad settings or rows, or the loss diverged: the last good checkpoint stays.
+    Interrupted
+        A signal asked to stop, and the run is saved at the step that it names.
     """
     run = Run(config, store, folder, world, events)
     try:
-        for epoch in run.epochs:
-            run.train_epoch(epoch)
+        with run.stop:
+            for epoch in run.epochs:
+                run.train_epoch(epoch)
         run.finish(out_of_fold)
     finally:
         run.close()
@@ -131,6 +136,7 @@ class Run:
         shared = world.shared(self.state.network)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
+        self.stop = StopRequest(world, events)
 
     def _begin_head(self) -> str | None:
         """Find the network's last layer; begin it at the mean target, if it knows nothing yet."""
@@ -206,6 +212,8 @@ class Run:
             until = min(stop, (self.progress.step // every + 1) * every)
             self._take_steps(epoch, islice(coming, until - self.progress.step), until)
             self._check(epoch, last=until == stop)
+            if number := self.stop.asked():
+                raise self._interrupted(number)
 
     def _take_steps(self, epoch: Epoch, coming: Iterator[Step], until: int) -> None:
         """Train up to this step, the loader always ahead."""
@@ -215,9 +223,18 @@ class Run:
             loss, parts = self._loss(step.to(self.device), batch)
             rate = self.state.advance(loss)
             step_log.add(step, parts, rate, self.loader.waited_s)
-            if self.world.main and not step_log.losses and self.progress.step < until:
+            if self.progress.step == until:
+                continue
+            if number := self.stop.asked():
+                step_log.flush(self.loader.waited_s)
+                self.world.main_does(partial(self.state.save_between, self.description, now=True))
+                raise self._interrupted(number)
+            if self.world.main and not step_log.losses:
                 self.state.save_between(self.description)
         step_log.flush(self.loader.waited_s)
+
+    def _interrupted(self, number: int) -> Interrupted:
+        return Interrupted(number, self.state.saved_step, self.folder.path)
 
     def _loss(self, step: Step, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss of a step's batch; its parts (sum, KL, contrastive) to be logged."""
