@@ -103,7 +103,7 @@ def test_judging(tmp_path: Path) -> None:
 
 def test_stages(tmp_path: Path) -> None:
     tiny = "--image-size 32 --set norm_windows=16 --epochs 1 --set second_epochs=1"
-    options = ("--work", tmp_path / "work", "--windows", 400, "--options", tiny)
+    options = ("--work", tmp_path / "work", "--windows", 300, "--votes", "all", "--options", tiny)
     found = records("models.stages", tmp_path, *options)
     rows = {row["what"] for row in found["stages"]["rows"]}
     assert {"one stage, as it is", "two stages, temperature and bias"} <= rows

@@ -34,6 +34,7 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for data and runs; kept")
     parser.add_argument("--windows", type=int, default=6000)
+    parser.add_argument("--votes", default="10+", help="windows to calibrate and score on")
     parser.add_argument("--options", default="", help="further options of both runs")
     arguments = parser.parse_args()
     work: Path = arguments.work
@@ -44,9 +45,9 @@ def main() -> None:
         run = work / name.replace(" ", "-")
         outcome = train(store.path, run, f"{options} {arguments.options}".strip())
         kept.append(f"{name}: step {outcome.best_step} of {outcome.steps}")
-        rows += calibrated(name, calibrate(run, votes="10+"))
+        rows += calibrated(name, calibrate(run, votes=arguments.votes))
     note = (
-        f"{len(store):,} simulated windows. KL over windows with ten votes or more of the fold "
+        f"{len(store):,} simulated windows. KL over windows of the fold "
         "held out; 'less' is to the network as it is. Checkpoints kept: "
         + "; ".join(kept)
         + ". Runs: "
