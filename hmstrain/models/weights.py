@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hmsstore.sums import damage
 from hmstrain.errors import ModelError
 
 
@@ -19,8 +20,11 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     Raises
     ------
     ModelError
-        The file is missing or is neither.
+        The file is missing or is neither; or it is of a checkpoint, whose description states
+        another checksum of it.
     """
+    if problem := damage(file, file.with_name("model.json")):
+        raise ModelError(problem)
     try:
         if file.suffix == ".safetensors":
             state: Any = load_file(file)

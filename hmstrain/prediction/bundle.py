@@ -29,10 +29,10 @@ from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.given import Given, calibrating, given_runs
-from hmstrain.runs.checkpoint import find_checkpoint, read_description
+from hmstrain.runs.checkpoint import check_checkpoint
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
-from hmstrain.runs.json_file import write_json
-from hmstrain.runs.predictions import OUT_OF_FOLD
+from hmstrain.runs.json_file import write_sealed
+from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import check_trust
 from hmstrain.scoring import blending, calibration
 
@@ -163,7 +163,7 @@ def _copy_blend(given: Given, names: Sequence[str], target: Path) -> None:
         for member, places in zip(given.blend.members, given.members, strict=True)
     )
     target.mkdir()
-    write_json(target / blending.FILE, replace(given.blend, members=members).to_json())
+    write_sealed(target / blending.FILE, replace(given.blend, members=members).to_json())
     if (given.folder / calibration.FILE).is_file():
         shutil.copyfile(given.folder / calibration.FILE, target / calibration.FILE)
 
@@ -180,13 +180,16 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
     for part in dict.fromkeys([folder.path, *networks]):
         target = runs / name / part.relative_to(folder.path)
         target.mkdir(parents=True, exist_ok=True)
+        RunFolder(part).described()  # refuses what is damaged, as the next ones do
+        RunFolder(part).outcome()
+        if (part / OUT_OF_FOLD).is_file():
+            read_arrays(part / OUT_OF_FOLD)
         for file in (CONFIG, OUTCOME, OUT_OF_FOLD, calibration.FILE):
             if file in (CONFIG, OUTCOME) or (part / file).is_file():
                 shutil.copyfile(part / file, target / file)
         if part in networks:
             best = RunFolder(part).best
-            read_description(best)  # refuses a damaged one
-            whole = find_checkpoint(best) or best  # a killed replacement left it a name of its own
+            whole = check_checkpoint(best)  # a killed replacement left it a name of its own
             shutil.copytree(whole, target / best.name, ignore=shutil.ignore_patterns("training*"))
     return name
 

@@ -3,12 +3,12 @@
 ::
 
     stopping.py     signals -> an exception at once, or a note that is read between two steps
-    json_file.py    values -> JSON files
+    json_file.py    values -> JSON files, sealed with their SHA-256
     log.py          steps, validations and tests <-> lines of `metrics.jsonl`
     outcome.py      scores of a finished run <-> `metrics.json`, and words for them
+    predictions.py  probabilities of windows <-> `.npz` files, tied to their store
     folder.py       the folder of one run: what is written into it, and read again
     checkpoint.py   a network in training <-> the folders `best` and `last`
-    predictions.py  probabilities of windows <-> `.npz` files, tied to their store
     trained.py      the best checkpoint of a run -> its network, ready for any store
     plots.py        scores and log -> pictures
 """

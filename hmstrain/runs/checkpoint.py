@@ -3,7 +3,8 @@
 ::
 
     best/  model.safetensors   weights of the best validation so far
-           model.json          configuration, store, normalisation, versions, step
+           model.json          configuration, store, normalisation, versions, step; size and
+                               SHA-256 of each other file, and of itself
     last/  model.safetensors   weights to resume from
            model.json
            average.safetensors the moving average, if there is one
@@ -27,7 +28,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hmsstore.atomic import previous, whole_file, whole_folder
+from hmsstore.sums import FILES, damage, sums_of
 from hmstrain.errors import RunError
+from hmstrain.runs.json_file import check_seal, write_sealed
 
 WEIGHTS, DESCRIPTION, AVERAGE, TRAINING = (
     "model.safetensors",
@@ -59,7 +62,8 @@ def save_checkpoint(
                 _save_weights(average, partial / AVERAGE)
             if training is not None:
                 torch.save(dict(training), partial / TRAINING)
-            (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+            sums = sums_of(sorted(partial.iterdir()))
+            write_sealed(partial / DESCRIPTION, {**description, FILES: sums})
     except (OSError, RuntimeError, SafetensorError) as error:  # a full disk comes as any of them
         free = shutil.disk_usage(folder.parent).free / 1e6
         raise RunError(
@@ -82,7 +86,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RunError
-        There is no checkpoint.
+        There is no checkpoint, or its description is damaged.
     """
     found = find_checkpoint(folder)
     if found is None:
@@ -92,9 +96,29 @@ def read_description(folder: Path) -> dict[str, Any]:
         missing = {"config", "store", "normalisation", "progress", "patients"} - description.keys()
     except (OSError, ValueError, AttributeError) as error:
         raise RunError(f"{found / DESCRIPTION} is damaged: {_first_line(error)}.") from None
+    check_seal(found / DESCRIPTION, description)
     if missing:
         raise RunError(f"{found / DESCRIPTION} is damaged: it lacks {', '.join(sorted(missing))}.")
     return description
+
+
+def check_checkpoint(folder: Path) -> Path:
+    """Compare every file of a checkpoint with its description; return where the checkpoint is.
+
+    Files that it lacks are not missed: only resuming takes all.
+
+    Raises
+    ------
+    RunError
+        There is no checkpoint, or a file is damaged.
+    """
+    found = find_checkpoint(folder)
+    if found is None:
+        raise _no_checkpoint(folder)
+    read_description(folder)
+    for file in sorted(found.iterdir()):
+        _check_sum(file)
+    return found
 
 
 def load_checkpoint(
@@ -110,17 +134,25 @@ def load_checkpoint(
     found = find_checkpoint(folder)
     if found is None:
         raise _no_checkpoint(folder)
+    training = found / TRAINING
+    state: dict[str, Any] = {}
     try:
+        _check_sum(found / WEIGHTS)
         network.load_state_dict(load_file(found / WEIGHTS))
         if average is not None:
+            _check_sum(found / AVERAGE)
             average.load_state_dict(load_file(found / AVERAGE))
-        training = found / TRAINING
-        state: dict[str, Any] = {}
         if training.exists():
+            _check_sum(training)
             state = torch.load(training, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise RunError(f"{found} is damaged: {_first_line(error)}") from None
     return state
+
+
+def _check_sum(file: Path) -> None:
+    if problem := damage(file, file.with_name(DESCRIPTION)):
+        raise RunError(problem)
 
 
 def _no_checkpoint(folder: Path) -> RunError:

@@ -26,14 +26,16 @@ from typing import Any
 from hmsstore import Store
 from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.json_shapes import ShapeError
+from hmsstore.sums import FILES, sums_of
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint, read_description
-from hmstrain.runs.json_file import write_json
+from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.log import EVENTS, LOG, read_metrics
-from hmstrain.runs.outcome import Outcome, StoreId
+from hmstrain.runs.outcome import FILE, Outcome, StoreId
+from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED
 
-CONFIG, OUTCOME = "config.json", "metrics.json"
+CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
@@ -140,7 +142,7 @@ class RunFolder:
             return
         self.path.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.path)
-        write_json(
+        write_sealed(
             self.path / CONFIG,
             {
                 "config": config.to_json(),
@@ -233,7 +235,7 @@ class RunFolder:
                     "--resume, without --epochs."
                 )
             written["config"] = config.to_json()
-            write_json(self.path / CONFIG, written)
+            write_sealed(self.path / CONFIG, written)
         if self.finished and self.outcome().extended != wanted:
             (self.path / OUTCOME).unlink()  # of before it was extended
 
@@ -273,18 +275,21 @@ class RunFolder:
             raise RunError(f"{self.path / OUTCOME} is damaged, or not of a run: {error}.") from None
 
     def write_outcome(self, outcome: Outcome) -> None:
-        """Write `metrics.json`: the run is finished."""
-        write_json(self.path / OUTCOME, outcome.to_json())
+        """Write `metrics.json`, with sums of the predictions: the run is finished."""
+        there = [path for name in (TESTED, OUT_OF_FOLD) if (path := self.path / name).is_file()]
+        write_sealed(self.path / OUTCOME, {**outcome.to_json(), FILES: sums_of(there)})
 
     def _read(self, name: str) -> Any:
         try:
-            return json.loads((self.path / name).read_text())
+            value = json.loads((self.path / name).read_text())
         except FileNotFoundError:
             raise RunError(
                 f"{self.path} holds no {name}: it is not a run, or not finished."
             ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{self.path / name} cannot be read: {error}") from None
+        check_seal(self.path / name, value)
+        return value
 
     def config(self) -> Config:
         """Configuration of the run."""

@@ -4,6 +4,8 @@
 does not know are ignored::
 
     outcome_version    1; files without it are of version 1 too
+    files              {name: {bytes, sha256}} of the run's predictions, of runs that state it
+    sha256             of all other keys, as `hmsstore.sums` seals them
     store              {path, identity, leaks, classes} of what the run was trained on; classes,
                        each {key, title}, are those of HMS where they are left out
     extended           epochs that each extension of the run added
@@ -50,6 +52,7 @@ from hmsstore.json_shapes import (
     whole,
 )
 
+FILE = "metrics.json"
 VERSION = 1
 """Of the keys of `metrics.json`; a change that older versions cannot read makes it larger."""
 

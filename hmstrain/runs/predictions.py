@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.atomic import whole_file
+from hmsstore.sums import damage
 from hmstrain.errors import DataError, RunError
+from hmstrain.runs.outcome import FILE
 
 TESTED = "predictions.npz"
 """Predictions of the test windows; of a run of all folds, their networks' mean."""
@@ -95,8 +97,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises
     ------
     RunError
-        It is damaged, or something else.
+        It is damaged, or something else; or differs from what the `metrics.json` of its run states.
     """
+    if problem := damage(path, path.with_name(FILE)):
+        raise RunError(problem)
     try:
         with path.open("rb") as file, np.load(file) as opened:
             found = {name: opened[name] for name in (*ARRAYS, *COLUMNS)}

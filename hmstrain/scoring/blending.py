@@ -16,6 +16,7 @@ from hmsstore import Store
 from hmsstore.json_shapes import ShapeError, entry, finite, items, mapping, text
 from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.runs.json_file import check_seal
 from hmstrain.scoring.answers.matching import Matched, members_of
 from hmstrain.scoring.answers.read import ROUNDED, Answers
 from hmstrain.scoring.bootstrap import Span
@@ -341,7 +342,9 @@ def read_blend(folder: Path) -> Blend:
     """
     path = folder / FILE
     try:
-        return Blend.from_json(json.loads(path.read_text(encoding="utf-8")))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        check_seal(path, value)
+        return Blend.from_json(value)
     except (ShapeError, ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}.") from None
 

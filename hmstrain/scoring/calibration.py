@@ -16,6 +16,7 @@ import numpy as np
 
 from hmsstore.json_shapes import ShapeError, entry, finite, mapping, text
 from hmstrain.errors import RunError
+from hmstrain.runs.json_file import check_seal
 from hmstrain.scoring.fitting import LOWEST_SLOPE, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import VOTE_GROUPS
@@ -81,7 +82,9 @@ def read_calibration(path: Path, class_keys: Sequence[str]) -> Calibration:
     if not path.is_file():
         raise RunError(f"{path} does not exist: make it with hmstrain calibrate.")
     try:
-        found = Calibration.from_json(json.loads(path.read_text(encoding="utf-8")))
+        value = json.loads(path.read_text(encoding="utf-8"))
+        check_seal(path, value)
+        found = Calibration.from_json(value)
     except (ShapeError, ValueError, OSError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {error}.") from None
     if list(found.bias) != list(class_keys):

@@ -26,6 +26,7 @@ from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
     DESCRIPTION,
     TRAINING,
+    check_checkpoint,
     find_checkpoint,
     load_checkpoint,
     read_description,
@@ -253,6 +254,7 @@ class TrainingState:
         of_itself = progress.best_step == progress.step
         if of_itself and not best.exists() and find_checkpoint(best) is None:
             return True
+        check_checkpoint(best)  # now, not when it is loaded at the end
         of_best = read_description(best)["progress"]
         if of_best["step"] > progress.step:
             theirs = Progress.from_json(of_best)

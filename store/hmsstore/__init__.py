@@ -13,6 +13,7 @@
     montage.py      electrodes and regions -> pairs, sides, mirror images, places on the head
     windows.py      table of windows -> typical windows, and patients that leak
     atomic.py       a path and a block that writes it -> the whole new file or folder, or the old
+    sums.py         files and JSON objects <-> their SHA-256, which tells whether they changed
     recordings.py   recordings.json <-> which recording each imported EEG file comes from
     manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
     reading/        path -> mapped files; rows and a shift -> where to read

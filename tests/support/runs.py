@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from hmsstore import Store
+from hmsstore.sums import FILES, SEAL
 from hmstrain.config import Config
 from hmstrain.distributed import World
 from hmstrain.runs.folder import RunFolder
@@ -42,3 +44,9 @@ def train_small(
 
     config = Config(**(SMALL | settings))
     return run(config, store, RunFolder(path), ALONE, tell, resume=resume)
+
+
+def unsealed(path: Path) -> dict[str, Any]:
+    """A JSON file of a run as versions before checksums wrote it."""
+    found: dict[str, Any] = json.loads(path.read_text())
+    return {key: value for key, value in found.items() if key not in (FILES, SEAL)}

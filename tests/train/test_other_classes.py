@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from support.other_data import WARD, write_ward
+from support.runs import unsealed
 
 import hmsprep
 import hmstrain
@@ -176,7 +177,7 @@ def test_recordings_and_submissions_are_of_hms_alone(ward: Ward, tmp_path: Path)
 
 
 def test_a_run_whose_classes_cannot_be_read_is_called_damaged(ward: Ward, tmp_path: Path) -> None:
-    described = json.loads((ward.run / "config.json").read_text())
+    described = unsealed(ward.run / "config.json")
     described["store"]["classes"] = [{"key": "quiet"}]
     (tmp_path / "config.json").write_text(json.dumps(described))
     with pytest.raises(RunError, match=r"config\.json is damaged: store: classes: title"):

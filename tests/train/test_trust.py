@@ -14,7 +14,7 @@ import pytest
 import torch
 from support.helpers import build_store, write_pair
 from support.inside import Inside
-from support.runs import train_small
+from support.runs import train_small, unsealed
 
 from hmsstore import Store
 from hmstrain.config import Config
@@ -171,7 +171,7 @@ def aborting(sent: Path, tmp_path: Path) -> Path:
     path = tmp_path / "aborting"
     shutil.copytree(sent / "run", path)
     for file, model in (("config.json", "naive_cnn"), ("best/model.json", "os:abort")):
-        content = json.loads((path / file).read_text())
+        content = unsealed(path / file)
         content["config"]["model"] = model
         (path / file).write_text(json.dumps(content))
     return path
@@ -282,6 +282,7 @@ def test_predictions_that_could_run_code_are_not_loaded(
     target = tmp_path / "ran"
     arrays["prediction"] = np.asarray([_Writes(target)], object)
     np.savez(copy / "predictions.npz", **arrays)
+    (copy / "metrics.json").write_text(json.dumps(unsealed(copy / "metrics.json")))
     told = PROGRAM.fail("report", copy, "--store", store.path)
     assert "predictions.npz is damaged, or not of a run" in told
     assert not target.exists()

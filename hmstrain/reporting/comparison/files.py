@@ -13,7 +13,7 @@ from hmstrain.errors import RunError
 from hmstrain.prediction.tables import write_csv
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs import plots
-from hmstrain.runs.json_file import write_json
+from hmstrain.runs.json_file import write_sealed
 from hmstrain.scoring import blending, calibration
 from hmstrain.scoring.answers.columns import VOTES
 from hmstrain.scoring.answers.read import PREDICTED
@@ -36,7 +36,7 @@ def write_calibration(found: Calibrated, folder: Path) -> Path:
     panels = {"as it is": before, "calibrated, cross-fitted": after}
     save(plots.reliability(found.judged.target, panels), folder / "calibration.png", dpi=110)
     path = folder / calibration.FILE
-    write_json(path, {**found.calibration.to_json(), "worth": found.to_json()["cross_fitted"]})
+    write_sealed(path, {**found.calibration.to_json(), "worth": found.to_json()["cross_fitted"]})
     return path
 
 
@@ -70,7 +70,7 @@ def write_blend(found: Blended, out: Path) -> None:
     )
     header = (*names, *(VOTES.format(key) for key in keys), *keys)
     write_csv(out / PREDICTED, header, lines)
-    write_json(out / blending.FILE, blending.seen_from(found, out).to_json())
+    write_sealed(out / blending.FILE, blending.seen_from(found, out).to_json())
 
 
 def _refuse_others(out: Path, is_own: Callable[[], bool]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from support.runs import Stopped, train_small
+from support.runs import Stopped, train_small, unsealed
 
 from hmsstore import Store
 from hmstrain.errors import DataError, RunError
@@ -115,7 +115,7 @@ def test_resuming_removes_what_a_killed_run_left_unfinished(
 
 
 def _lacking(file: Path) -> None:
-    described = json.loads(file.read_text())
+    described = unsealed(file)
     del described["normalisation"]
     file.write_text(json.dumps(described))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.answered import ANSWERS, Set
 from support.inside import Inside
-from support.runs import train_small
+from support.runs import train_small, unsealed
 
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
@@ -186,7 +186,7 @@ def test_leaks_that_a_run_declares_are_repeated(store: Store, tmp_path: Path) ->
     train_small(store, tmp_path / "run", steps=1)
     path = tmp_path / "run" / "metrics.json"
     assert not any("leak" in text for text in compare([tmp_path / "run"]).warnings)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "leaks": True}))
+    path.write_text(json.dumps({**unsealed(path), "leaks": True}))
     warnings = compare([tmp_path / "run"]).warnings
     assert warnings[0] == f"{tmp_path / 'run'}: patients leak between training and test."
 
@@ -329,7 +329,11 @@ def test_a_calibration_is_kept_with_whom_it_is_for(files: list[Path], tmp_path: 
     assert kept["population"] == "4-9"
     assert read_calibration(path, CLASSES) == found.calibration
     assert (tmp_path / "c" / "calibration.png").stat().st_size > 10_000
-    path.write_text(path.read_text().replace('"4-9"', '"5-9"'))
+    changed = path.read_text().replace('"4-9"', '"5-9"')
+    path.write_text(changed)
+    with pytest.raises(RunError, match="on purpose, remove its sha256"):
+        read_calibration(path, CLASSES)
+    path.write_text(json.dumps(unsealed(path)))
     with pytest.raises(RunError, match="is damaged: population: expected one of all, 1-3"):
         read_calibration(path, CLASSES)
     with pytest.raises(RunError, match="does not exist: make it with hmstrain calibrate"):

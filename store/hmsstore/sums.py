@@ -1,0 +1,102 @@
+"""Files and JSON objects <-> sizes and SHA-256, which tell whether a bit of them has changed.
+
+A sealed object ends with the SHA-256 of all that stands before it, and may state those of files
+that lie beside its own::
+
+    {..., "files": {"model.safetensors": {"bytes": 123, "sha256": "9f86..."}}, "sha256": "2c26..."}
+
+Objects without a seal are of older versions, or of a person, and are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+FILES, SEAL = "files", "sha256"
+DIGITS = 12
+"""Of a SHA-256, shown to a person."""
+
+
+def sums_of(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Name -> size in bytes and SHA-256 of each file, read in pieces; raises OSError."""
+    return {path.name: _sum(path) for path in paths}
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the seal to what becomes a JSON object, in place of an earlier one."""
+    body: dict[str, Any] = {key: part for key, part in value.items() if key != SEAL}
+    return {**body, SEAL: _digest(json.loads(json.dumps(body)))}  # as it will be read
+
+
+def broken_seal(path: Path, value: object) -> str | None:
+    """Say that an object read from a JSON file is not what was sealed; None if it is, or has none.
+
+    It is compared by its values: how they are written in the file does not count.
+    """
+    if not isinstance(value, dict) or not value.keys() & {FILES, SEAL}:
+        return None
+    if SEAL not in value:
+        return f"{path} is damaged: it lacks {SEAL}, its own checksum: {_remedy(path)}."
+    found = _digest({key: part for key, part in value.items() if key != SEAL})
+    if found == value[SEAL]:
+        return None
+    return (
+        f"{path} is damaged: expected content with SHA-256 {_short(value[SEAL])}, got "
+        f"{_short(found)}: {_remedy(path)}; if it was edited on purpose, remove its {SEAL}."
+    )
+
+
+def damage(path: Path, stated_in: Path) -> str | None:
+    """Say how a file differs from what a sealed JSON file states of it.
+
+    None if it does not, or if nothing is stated.
+    """
+    try:
+        value = json.loads(stated_in.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        return f"{stated_in} is damaged: {error}."
+    if problem := broken_seal(stated_in, value):
+        return problem
+    files = value.get(FILES) if isinstance(value, dict) else None
+    stated = files.get(path.name) if isinstance(files, dict) else None
+    if stated is None:
+        return None
+    try:
+        found = _sum(path)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}."
+    if found == stated:
+        return None
+    return (
+        f"{path} is damaged: {stated_in.name} states {_words(stated)}, got {_words(found)}: "
+        f"{_remedy(path)}."
+    )
+
+
+def _sum(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": found}
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _words(stated: Mapping[str, Any]) -> str:
+    return f"{stated['bytes']:,} bytes with SHA-256 {_short(stated['sha256'])}"
+
+
+def _short(digest: object) -> str:
+    return str(digest)[:DIGITS]
+
+
+def _remedy(path: Path) -> str:
+    return f"restore {path.name} from a copy, or make it again"
