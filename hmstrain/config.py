@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from hmsstore.sums import broken_seal
 from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
 from hmstrain.models.encoders import assign, default_inputs
@@ -424,6 +423,8 @@ def _read(file: Path) -> dict[str, Any]:
         kind = "TOML" if file.suffix == ".toml" else "JSON (a TOML file's name must end in .toml)"
         raise ConfigError(f"{file} is not {kind}: {error}.") from None
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
+        from hmsstore.sums import broken_seal  # brings NumPy, which `--help` does without
+
         if problem := broken_seal(file, values):
             raise ConfigError(problem)
         values = BEFORE | values["config"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.inside import Inside
-from support.runs import train_small
+from support.runs import train_small, unsealed
 
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, RunError
@@ -143,7 +143,7 @@ def test_what_cannot_be_blended_or_calibrated_is_refused(
     fails(folder / "a0", "expected one of all", calibrated=True, prior="5")
     fails(folder / "a0", "is for windows with all votes", calibrated=True, prior="10+")
     (tmp_path / "files").mkdir()
-    kept = json.loads((folder / "blend" / "blend.json").read_text())
+    kept = unsealed(folder / "blend" / "blend.json")
     kept["members"][0]["runs"] = False
     write_json(tmp_path / "files" / "blend.json", kept)
     with pytest.raises(RunError, match="is a blend of files: a0"):
