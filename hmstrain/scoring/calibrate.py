@@ -178,16 +178,17 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
         "temperature and bias": _cross_fit(q, p, judged.patient, bias=True, seed=seed),
     }
     whole = (q, calibration.apply(q, bias=False), calibration.apply(q))
-    return Calibrated(
-        calibration,
-        {
-            kind: _worth(judged, answer, in_sample, seed)
-            for (kind, answer), in_sample in zip(answers.items(), whole, strict=True)
-        },
-        judged,
-        answers,
-        tuple(notes),
-    )
+    kinds = {
+        kind: _worth(judged, answer, in_sample, seed)
+        for (kind, answer), in_sample in zip(answers.items(), whole, strict=True)
+    }
+    biased = kinds[KINDS[-1]]
+    if biased.difference >= 0:
+        notes.append(
+            "On patients left out of the fit the calibration gains nothing "
+            f"({biased.difference:+.4f} in KL): applied, it would make answers no better."
+        )
+    return Calibrated(calibration, kinds, judged, answers, tuple(notes))
 
 
 def _held_out(run: Path, trust: Trust, out: Path) -> Path:

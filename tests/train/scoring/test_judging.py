@@ -305,6 +305,9 @@ def test_a_calibration_undoes_what_made_answers_dishonest(tmp_path: Path) -> Non
     honest = made.answers(tmp_path / "b.csv", made.truth)
     after = calibrate(honest, truth=made.table(tmp_path / "train.csv"))
     assert after.calibration.temperature == pytest.approx(1, abs=0.05)
+    if after.kinds["temperature and bias"].difference >= 0:
+        assert any("gains nothing" in note for note in after.notes)
+    assert not any("gains nothing" in note for note in found.notes)
     assert kinds["temperature and bias"].calibration_error == pytest.approx(
         after.kinds["as it is"].calibration_error, abs=0.02
     )
