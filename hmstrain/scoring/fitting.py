@@ -9,7 +9,7 @@ M models; N windows; K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,8 +183,3 @@ def _minimise(problem: Problem, start: Floats, bounds: Floats) -> Floats:
         if gain < CONVERGED:
             break
     return numbers
-
-
-def stacked(predictions: Sequence[Floats]) -> Floats:
-    """Several models' probabilities as one array (M, N, K)."""
-    return np.stack([np.asarray(one, np.float64) for one in predictions])
