@@ -303,8 +303,13 @@ def test_patients_without_a_name_are_unknown(made: Set, answer: np.ndarray, tmp_
     found = matched_answers([path])
     nameless = [not name for name in names]
     eegs = len(np.unique(made.eeg[nameless]))
-    assert groups(found) == len({name for name in names if name}) + eegs
+    expected = len({name for name in names if name}) + eegs
+    assert groups(found) == expected
     assert any("are unknown: each EEG is resampled as one" in note for note in found.notes)
+    columns = {**ids, **dict(zip(VOTES, made.votes.T, strict=True))}
+    truth = write(tmp_path / "train.csv", columns)
+    alone = made.answers(tmp_path / "b.csv", answer)
+    assert groups(matched_answers([alone], truth=truth)) == expected
 
 
 def test_equal_shares_of_other_counts_are_told_apart(

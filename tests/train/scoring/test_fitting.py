@@ -90,6 +90,17 @@ def test_certain_and_wrong_answers_are_survived() -> None:
         assert np.isfinite(blending.combine(stacked, how, weights, bias)).all()
 
 
+@pytest.mark.parametrize("certain", range(6))
+def test_a_fit_leaves_the_flat_places_where_answers_are_certain(certain: int) -> None:
+    """Second derivatives are 0 there, so a step by them alone would end anywhere."""
+    target = Set(60).shares
+    answers_of_one = np.tile(np.eye(6)[certain], (1, 60, 1))
+    weights, bias = fitting.fit_logits(answers_of_one, target, lowest=fitting.LOWEST_SLOPE)
+    found = fitting.softmax(weights[0] * fitting.logs(answers_of_one[0]) + bias)
+    best = np.tile(target.mean(axis=0), (60, 1))
+    assert kaggle_kl(target, found) == pytest.approx(kaggle_kl(target, best), abs=1e-4)
+
+
 def test_folds_hold_out_whole_patients_each_once() -> None:
     groups = np.repeat(np.arange(13), 7)
     seen = np.zeros(len(groups), int)
