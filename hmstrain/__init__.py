@@ -19,12 +19,12 @@ Each part of the code imports only from those above it.
     data/           a store -> rows of an epoch -> batches -> what a network sees
     models/         a configuration -> a network; a network and a batch -> probabilities
     config.py       options, a file and KEY=VALUE words -> one validated `Config`
-    catalogue.py    a word -> models with that word in their names
     runs/           the folder of a run, written and read again
     scoring/        predictions -> figures; a run on another store
     training/       A configuration and a store -> a trained network in its run
     prediction/     runs and anyone's EEG -> tables, a timeline, a submission, a bundle
-    reporting/      a run -> pages: its report, a study, attribution, a page to browse
+    reporting/      a run -> pages: its report, a comparison, attribution, a page to browse
+    studies/        several runs as one work: the systems of a report side by side
     cli/            the command line, one file per verb
 """
 
@@ -34,21 +34,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hmstrain.catalogue import list_models
     from hmstrain.config import Config, list_settings
     from hmstrain.data.dataset import WindowDataset
     from hmstrain.errors import TrainError
+    from hmstrain.models.catalogue import list_models
     from hmstrain.prediction.bundle import bundle
     from hmstrain.prediction.predict import predict
     from hmstrain.prediction.submission import submission
     from hmstrain.reporting.browse.view import view
     from hmstrain.reporting.explain import explain
     from hmstrain.reporting.report import report
-    from hmstrain.reporting.study import study
     from hmstrain.scoring.blending import blend
     from hmstrain.scoring.calibrate import calibrate
     from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
+    from hmstrain.studies.study import study
     from hmstrain.training.run import train
 
 __all__ = [
@@ -80,11 +80,11 @@ _MODULES = {
     "calibrate": "scoring.calibrate",
     "compare": "scoring.comparison",
     "explain": "reporting.explain",
-    "list_models": "catalogue",
+    "list_models": "models.catalogue",
     "list_settings": "config",
     "predict": "prediction.predict",
     "report": "reporting.report",
-    "study": "reporting.study",
+    "study": "studies.study",
     "submission": "prediction.submission",
     "test": "scoring.score_run",
     "train": "training.run",

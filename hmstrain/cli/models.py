@@ -24,7 +24,7 @@ def models(
     from hmstrain.cli import console
 
     with console.reporting(quiet=quiet, log_file=log_file):
-        from hmstrain.catalogue import list_models
+        from hmstrain.models.catalogue import list_models
 
         found, more = list_models(word)
         if json:

@@ -18,9 +18,9 @@ from hmstrain.words import plural
 
 if TYPE_CHECKING:
     from hmstrain.prediction.predict import Predictions
-    from hmstrain.reporting.study_table import Study
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
+    from hmstrain.studies.study_table import Study
 
 NARROWEST = 17
 """Characters that a column of words keeps at a narrow terminal."""
@@ -168,7 +168,7 @@ def print_comparison(found: Comparison) -> None:
 
 def print_study(table: Study) -> None:
     """Print a study: as Markdown, or at a terminal the columns that there is room for."""
-    from hmstrain.reporting.study_table import columns
+    from hmstrain.studies.study_table import columns
 
     if not Console().is_terminal:
         print(table.to_markdown())

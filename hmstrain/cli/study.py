@@ -90,7 +90,7 @@ def study(
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_study, warn_of
         from hmstrain.distributed import is_main
-        from hmstrain.reporting.study import study as compare
+        from hmstrain.studies.study import study as compare
 
         opened = open_store(store)
         with console.run_progress("") as events:

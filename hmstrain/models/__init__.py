@@ -12,6 +12,7 @@
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
     network.py        a configuration -> a trunk for each input, and one head
+    catalogue.py      a word -> models with that word in their names
     head.py           a network and shares of classes -> its last layer, begun at these or moved
     evaluate.py       a network and rows of a store -> probabilities
 

@@ -1,4 +1,4 @@
-"""A run -> pages: its report, a study, attribution, a page to browse.
+"""A run -> pages: its report, a comparison, attribution, a page to browse.
 
 ::
 
@@ -8,7 +8,5 @@
     comparison/      a comparison of models -> a table, a picture, a page
     systems.py       names of systems -> models with their inputs; what a report published
     report.py        a finished run -> one page
-    study_table.py   systems and what their runs came to -> one table, in five files
-    study.py         a store -> several systems trained and compared: `hmstrain.study`
     browse/          a page on this machine to browse a store or a run's answers
 """

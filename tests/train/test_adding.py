@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from support.runs import train_small
 
 from hmsstore import Store
-from hmstrain.catalogue import list_models
 from hmstrain.config import Config
 from hmstrain.data.inputs import INPUTS, InputKind
 from hmstrain.errors import ConfigError, ModelError
 from hmstrain.models import MODELS, Model, lazy
+from hmstrain.models.catalogue import list_models
 from hmstrain.models.network import count_parameters, make_network
 from hmstrain.reporting.attribution import as_importance, explain_window
 from hmstrain.runs.folder import RunFolder

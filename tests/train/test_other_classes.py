@@ -24,9 +24,9 @@ from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline
 from hmstrain.reporting.browse.app import Viewer
 from hmstrain.reporting.browse.browser import open_browser
-from hmstrain.reporting.study import Study
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import TESTED, read_file
+from hmstrain.studies.study import Study
 
 SHORT = {
     "image_size": 32,

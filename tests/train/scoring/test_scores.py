@@ -14,13 +14,13 @@ from hmsstore.windows import typical_rows
 from hmstrain.cli.results import print_outcome
 from hmstrain.config import Config
 from hmstrain.reporting.report import make_report
-from hmstrain.reporting.study_table import Row, Study, columns
 from hmstrain.reporting.systems import System
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.scoring import formulas, metrics
 from hmstrain.scoring.metrics import EVERYWHERE, SCORES, Judged, Score, mean_of
 from hmstrain.scoring.scores import constant
+from hmstrain.studies.study_table import Row, Study, columns
 
 
 def test_scores_of_a_perfect_and_of_a_uniform_prediction(store: Store) -> None:

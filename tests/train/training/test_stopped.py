@@ -18,9 +18,9 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import RunError
 from hmstrain.events import silent
-from hmstrain.reporting.study import run_study
 from hmstrain.reporting.systems import choose
 from hmstrain.runs import checkpoint
+from hmstrain.studies.study import run_study
 from hmstrain.training import state
 from hmstrain.training import train as training
 

@@ -18,10 +18,10 @@ from hmstrain.errors import ConfigError
 from hmstrain.events import Events, silent
 from hmstrain.models.network import make_network
 from hmstrain.reporting.comparison.page import write_comparison
-from hmstrain.reporting.study_table import MAIN, Row, Study
 from hmstrain.reporting.systems import System, choose
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.scoring.comparison import compare_matched, matched_answers
+from hmstrain.studies.study_table import MAIN, Row, Study
 from hmstrain.training.run import run
 from hmstrain.words import plural
 

@@ -12,9 +12,9 @@ import pytest
 
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError
-from hmstrain.reporting.study_table import Row, Study, columns
 from hmstrain.reporting.systems import SYSTEMS, System, choose
 from hmstrain.runs.outcome import Outcome
+from hmstrain.studies.study_table import Row, Study, columns
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 

@@ -83,7 +83,7 @@ def _made(name: str) -> Listed:
     """Count a network of timm's: made without its values, which takes a tenth of the time."""
     import torch
 
-    from hmstrain.config import Config
+    from hmstrain import Config
     from hmstrain.models.network import count_parameters, make_network
     from hmstrain.models.timm_backbone import TimmTrunk
 
