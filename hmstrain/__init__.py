@@ -13,7 +13,7 @@ Each part of the code imports only from those above it.
     errors.py       the errors that a user can cause
     words.py        numbers -> words as a person reads them
     seeds.py        a run's seed and a stream's name -> random numbers of that stream alone
-    settings.py     one setting: its meaning, range, default, and its value read from text
+    settings/       what can be set about a run, each with its meaning, range and default
     events.py       what long work tells its caller while it runs
     distributed.py  one process or several under `torchrun`
     data/           a store -> rows of an epoch -> batches -> what a network sees

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hmstrain import list_settings
+from dataclasses import fields
+
+from hmstrain.config import GROUPS, SETTINGS
+from hmstrain.settings.setting import Setting
 
 
 def settings_page() -> str:
@@ -14,11 +17,17 @@ def settings_page() -> str:
         "argument of `hmstrain.train`. `hmstrain settings` prints the same list.",
         "",
     ]
-    for one in list_settings():
-        lines += [f"`{one.name}`", f":   {one.meaning}"]
-        if one.choices:
-            lines[-1] += f" *One of: {', '.join(one.choices)}.*"
-        elif one.range:
-            lines[-1] += f" *Range: {one.range}.*"
-        lines += [f"    *Default: `{one.default_text or 'none'}`.*", ""]
+    for group in GROUPS:
+        lines += [f"## {(group.__doc__ or '').rstrip('.')}", ""]
+        for item in fields(group):
+            lines += _entry(SETTINGS[item.name])
     return "\n".join(lines)
+
+
+def _entry(one: Setting) -> list[str]:
+    meaning = f":   {one.meaning}"
+    if one.choices:
+        meaning += f" *One of: {', '.join(one.choices)}.*"
+    elif one.range:
+        meaning += f" *Range: {one.range}.*"
+    return [f"`{one.name}`", meaning, f"    *Default: `{one.default_text or 'none'}`.*", ""]

@@ -10,7 +10,7 @@ import typer
 from hmstrain.cli.options import Json, LogFile, Quiet
 
 if TYPE_CHECKING:
-    from hmstrain.settings import Setting
+    from hmstrain.settings.setting import Setting
 
 
 def settings(

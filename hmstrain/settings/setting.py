@@ -1,7 +1,7 @@
 """One setting: default, meaning and range -> a dataclass field, its value read from text, its line.
 
-`config.Config` is made of such fields. Each one's meaning stands here and nowhere else: the
-command `hmstrain settings`, the error messages and the documentation read it from the field.
+`config.Config` is made of groups of such fields. Each one's meaning stands in its field and nowhere
+else: the command `hmstrain settings`, the error messages and the documentation read it there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, NoReturn
 
 from hmstrain.errors import ConfigError
 
@@ -93,6 +93,22 @@ class Setting:
             raise ConfigError(f"{self.name} must be from {self.range}; got {value}.")
 
 
+class Group:
+    """Settings of one kind: a frozen dataclass of fields made by `setting`, and what they refuse.
+
+    `config.Config` inherits from every group, so its settings stay flat.
+    """
+
+    def check_together(self) -> None:
+        """Refuse values that make no sense together, or that no range tells.
+
+        Raises
+        ------
+        ConfigError
+            What is wrong, in one sentence.
+        """
+
+
 def setting(
     default: Any,
     meaning: str,
@@ -123,6 +139,17 @@ def one_of(default: str, *others: str, meaning: str, **more: Any) -> Any:
 def within(default: Any, low: float, high: float, meaning: str, **more: Any) -> Any:
     """A number from `low` to `high`."""
     return setting(default, meaning, bounds=(low, high), **more)
+
+
+def refuse(name: str, expected: str, got: object) -> NoReturn:
+    """Raise the error that a setting is not what it must be.
+
+    Raises
+    ------
+    ConfigError
+        Always.
+    """
+    raise ConfigError(f"{name} must be {expected}; got {got}.")
 
 
 def described(item: Field[Any]) -> Setting:

@@ -1,0 +1,51 @@
+"""What the network sees of a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmstrain.settings.setting import Group, one_of, refuse, setting, within
+
+
+@dataclass(frozen=True)
+class InputSettings(Group):
+    """What the network sees of a window."""
+
+    inputs: str = setting(
+        "",
+        "What the model sees: names of inputs joined by +, such as spec+eeg; eeg: EEG as the model "
+        "takes it. Unset: what the model takes.",
+    )
+    eeg_as: str = one_of(
+        "image",
+        "raw",
+        meaning="EEG as an image of short-time spectra for the same model, or raw for resnet1d.",
+    )
+    eeg_seconds: float = within(50.0, 2, 50, "Seconds of EEG around the window's middle to use.")
+    spectrogram_rows: tuple[int, int] = setting(
+        (0, 300), "First spectrogram row to use, and the one after the last: 138,162."
+    )
+    image_size: int = within(
+        0, 0, 4096, "Side of the square that images are resized to; 0: keep 400 x 300."
+    )
+    standardise: str = one_of(
+        "store",
+        "window",
+        meaning="Standardise images by the training data's statistics; window: then each by its "
+        "own mean and deviation too.",
+    )
+    context: str = one_of(
+        "observed",
+        "filled",
+        meaning="What networks see around the part of a window that was recorded, if not all of it "
+        "was. observed: that part mirrored; filled: whatever the store holds there.",
+        before="filled",
+    )
+
+    def check_together(self) -> None:
+        """Refuse rows and sizes that no image has."""
+        rows = self.spectrogram_rows
+        if len(rows) != 2 or not 0 <= rows[0] < rows[1] <= 300:
+            refuse("spectrogram_rows", "two numbers FIRST < STOP from 0 to 300", list(rows))
+        if self.image_size and self.image_size < 16:
+            refuse("image_size", "0, or at least 16 pixels", self.image_size)

@@ -1,0 +1,27 @@
+"""What training minimises, apart from KL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmstrain.settings.setting import Group, one_of, setting, within
+
+
+@dataclass(frozen=True)
+class LossSettings(Group):
+    """What training minimises, apart from KL."""
+
+    contrastive: bool = setting(
+        False, "Add a loss that pulls a window's EEG and spectrogram embeddings together."
+    )
+    contrastive_weight: float = within(0.5, 0, 1e3, "Weight of that loss; KL has 1.")
+    contrastive_loss: str = one_of(
+        "cosine",
+        "infonce",
+        meaning="Cosine embedding loss with a margin, or InfoNCE with a temperature.",
+    )
+    contrastive_margin: float = within(
+        0.2, -1, 1, "Cosine above which mismatched pairs are pushed apart."
+    )
+    contrastive_temperature: float = within(0.1, 1e-3, 100, "Temperature of InfoNCE.")
+    projection_size: int = within(128, 1, 65_536, "Length of the embeddings that are compared.")

@@ -1,0 +1,30 @@
+"""Where and in what precision a run computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmstrain.settings.setting import Group, one_of, setting, within
+
+
+@dataclass(frozen=True)
+class MachineSettings(Group):
+    """Where and in what precision a run computes."""
+
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1, mps.", machine_only=True)
+    data: str = one_of(
+        "map",
+        "device",
+        meaning="Map the store, or hold what is needed of it in the device's memory.",
+        machine_only=True,
+    )
+    loader_threads: int = within(2, 1, 256, "Threads that gather batches.", machine_only=True)
+    precision: str = one_of(
+        "float32",
+        "bfloat16",
+        "float16",
+        meaning="Precision of arithmetic (autocast).",
+    )
+    channels_last: bool = setting(False, "Lay images out channels last.")
+    compile: bool = setting(False, "Compile the network (torch.compile).")
+    tensorboard: bool = setting(False, "Write TensorBoard events too.", machine_only=True)

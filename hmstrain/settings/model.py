@@ -1,0 +1,42 @@
+"""What the network is, and what it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hmstrain.errors import ConfigError
+from hmstrain.settings.setting import Group, setting, within
+
+
+@dataclass(frozen=True)
+class ModelSettings(Group):
+    """What the network is, and what it starts from."""
+
+    model: str = setting(
+        "convnext_tiny",
+        "naive_cnn, resnet1d (raw EEG), a timm name, or package.module:function for your own.",
+    )
+    model_args: Mapping[str, Any] = setting(
+        dict, "Arguments of the model or of your own function: --set model.width=64."
+    )
+    eeg_model: str = setting(
+        "",
+        "Model that encodes the EEG beside another for the spectrogram; unset: the same model, "
+        "or resnet1d for raw EEG.",
+    )
+    pretrained: bool = setting(False, "Start from timm's weights, from its cache or the network.")
+    weights: str = setting("", "Start from the weights in this file (.safetensors or .pth).")
+    start_at_prior: bool = setting(
+        True,
+        "Begin with the answer of the mean training target, whatever is seen; in a second stage, "
+        "shift answers by how that changes.",
+        before=False,
+    )
+    drop_rate: float = within(0.0, 0, 0.95, "Dropout before the last layer.")
+
+    def check_together(self) -> None:
+        """Refuse weights from two places."""
+        if self.pretrained and self.weights:
+            raise ConfigError("Give --pretrained or --weights, not both.")

@@ -1,0 +1,39 @@
+"""Which windows a run trains on, and how much each counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hmstrain.settings.setting import Group, one_of, refuse, setting, within
+
+
+@dataclass(frozen=True)
+class SamplingSettings(Group):
+    """Which windows a run trains on, and how much each counts."""
+
+    fold: str = setting(
+        "0",
+        "Fold to validate on; all: one run for each; rotate: another fold in each epoch (leaks).",
+    )
+    seed: int = within(0, 0, 2**31 - 1, "Seed of weights, order and augmentation.")
+    fraction: float = within(1.0, 1e-6, 1, "Share of the training patients to use.")
+    sample: str = one_of(
+        "window",
+        "votes",
+        "eeg",
+        meaning="An epoch has all windows, one at random for each EEG and votes, or one for each "
+        "EEG.",
+    )
+    balance: str = one_of(
+        "none", "votes", meaning="votes: weight windows so that all classes carry equal votes."
+    )
+    vote_weight: str = one_of(
+        "none", "log", "linear", meaning="Weight a window by log(1 + votes), or by votes / 28."
+    )
+    min_votes: int = within(1, 1, 1000, "Train on windows with at least this many votes.")
+    second_min_votes: int = within(10, 1, 1000, "Fewest votes of the second stage's windows.")
+
+    def check_together(self) -> None:
+        """Refuse a word that is no fold."""
+        if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
+            refuse("fold", "a fold's number, all or rotate", self.fold)
