@@ -19,9 +19,7 @@ package takes no time. Each part of the code imports only from those above it.
     kaggle/          the competition's layout, read and written
     planning/        table and parameters -> which windows, which folds, what lies where
     building/        files and a plan -> a sealed store, killed and resumed at any point
-    verification.py  a store -> everything that is wrong with it
-    summary.py       a store -> what it holds and how it was made
-    drawing.py       a store -> pictures of its windows
+    sealed/          a store -> what is wrong with it, what it holds, pictures
     spectrograms/    EEG -> the competition's spectrogram
     importing/       recordings of other makers -> that layout
     simulator/       nothing -> that layout, simulated
@@ -37,7 +35,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hmsprep.building.from_files import build
-    from hmsprep.drawing import Drawn, show
     from hmsprep.errors import (
         BuildError,
         DataError,
@@ -51,13 +48,14 @@ if TYPE_CHECKING:
     from hmsprep.inspection.survey import Survey
     from hmsprep.kaggle.publish import Published, publish
     from hmsprep.planning.preview import Preview, plan
+    from hmsprep.sealed.drawing import Drawn, show
+    from hmsprep.sealed.summary import StoreSummary, info
+    from hmsprep.sealed.verification import verify
     from hmsprep.simulator.make import Simulated, synth
     from hmsprep.spectrograms.agreement import Agreement
     from hmsprep.spectrograms.check import check_spectrograms
     from hmsprep.spectrograms.files import spectrogram_file
     from hmsprep.spectrograms.multitaper import spectrogram
-    from hmsprep.summary import StoreSummary, info
-    from hmsprep.verification import verify
 
 __all__ = [
     "Agreement",
@@ -91,7 +89,6 @@ __all__ = [
 
 _MODULES = {
     "building.from_files": ("build",),
-    "drawing": ("Drawn", "show"),
     "errors": ("BuildError", "DataError", "MissingFilesError", "ParameterError", "PrepError"),
     "importing.convert": ("Imported", "import_recordings"),
     "inspection.channels": ("Montage", "montage"),
@@ -99,13 +96,14 @@ _MODULES = {
     "inspection.survey": ("Survey",),
     "kaggle.publish": ("Published", "publish"),
     "planning.preview": ("Preview", "plan"),
+    "sealed.drawing": ("Drawn", "show"),
+    "sealed.summary": ("StoreSummary", "info"),
+    "sealed.verification": ("verify",),
     "simulator.make": ("Simulated", "synth"),
     "spectrograms.agreement": ("Agreement",),
     "spectrograms.check": ("check_spectrograms",),
     "spectrograms.files": ("spectrogram_file",),
     "spectrograms.multitaper": ("spectrogram",),
-    "summary": ("StoreSummary", "info"),
-    "verification": ("verify",),
 }
 _HOME = {name: f"hmsprep.{module}" for module, names in _MODULES.items() for name in names}
 

@@ -47,7 +47,7 @@ ALLOWED = {
 ALSO = {
     "store/hmsstore/view/": {"matplotlib"},
     "store/hmsstore/mne_raw.py": {"mne"},
-    "hmsprep/drawing.py": {"matplotlib"},
+    "hmsprep/sealed/drawing.py": {"matplotlib"},
     "hmstrain/models/hub.py": {"huggingface_hub"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},

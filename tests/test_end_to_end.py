@@ -16,7 +16,7 @@ from support.helpers import build_dataset, build_store
 from hmsprep.errors import MissingFilesError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import CLASSES, SIGNALS, Store
 
 

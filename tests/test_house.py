@@ -17,7 +17,11 @@ PACKAGES = {
     "hmstrain": ROOT / "hmstrain",
 }
 UNLISTED = {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
-ALIASES = {"hmsprep": {"multitaper.py"}, "hmstrain": {"dataset.py"}, "hmsstore": set[str]()}
+ALIASES = {
+    "hmsprep": {"multitaper.py", "verification.py", "summary.py", "drawing.py"},
+    "hmstrain": {"dataset.py"},
+    "hmsstore": set[str](),
+}
 """Old import paths that live for one release."""
 MOST_ENTRIES = 16
 

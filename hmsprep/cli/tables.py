@@ -17,8 +17,8 @@ from hmsstore.spec import HMS
 
 if TYPE_CHECKING:
     from hmsprep.planning.preview import Preview
+    from hmsprep.sealed.summary import StoreSummary
     from hmsprep.simulator.make import Simulated
-    from hmsprep.summary import StoreSummary
 
 
 def print_json(value: Any) -> None:

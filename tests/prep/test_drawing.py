@@ -7,9 +7,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from hmsprep.drawing import choose_rows
 from hmsprep.errors import ParameterError
 from hmsprep.planning.choices import Montage
+from hmsprep.sealed.drawing import choose_rows
 from hmsstore import CLASSES, Store
 from hmsstore.view import MONTAGES
 

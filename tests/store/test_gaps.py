@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support.helpers import reseal
 
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import DamagedStoreError, RequestError, Store
 from hmsstore.gaps import check_gaps, count_missing, missing_values
 from hmsstore.view import load_window

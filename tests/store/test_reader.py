@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.helpers import build_store, write_pair
 
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store
 from hmsstore.manifest import Manifest, checksum, parse_manifest
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from support.helpers import reseal
 
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import (
     HMS,
     DamagedStoreError,

@@ -23,7 +23,7 @@ from hmsprep.building.worker import normalise
 from hmsprep.errors import BuildError, DataError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import HMS, SIGNALS, Store
 from hmsstore.schema import SPLITS
 

@@ -17,7 +17,7 @@ from hmsprep.building.values.clean import FILLS
 from hmsprep.building.values.gaps import find_gaps
 from hmsprep.planning import parameters
 from hmsprep.planning.choices import Fill
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import CHANNELS, SIGNALS, Store
 from hmsstore.gaps import check_gaps, missing_values
 from hmsstore.mne_raw import MISSING, raw_recording

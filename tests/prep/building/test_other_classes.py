@@ -17,7 +17,7 @@ from hmsprep.cli.tables import print_info, print_plan
 from hmsprep.errors import BuildError, DataError, ParameterError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import CLASSES, HMS, PatternClass, RequestError, Signal, Spec, Store
 from hmsstore.manifest import parse_manifest
 from hmsstore.view import Display, draw_window

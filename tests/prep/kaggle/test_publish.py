@@ -10,7 +10,7 @@ from support.helpers import tree_bytes
 
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.publish import publish
-from hmsprep.verification import verify
+from hmsprep.sealed.verification import verify
 from hmsstore import Store, StoreError
 
 

@@ -1,0 +1,8 @@
+"""A sealed store -> what is wrong with it, what it holds, what its windows look like.
+
+::
+
+    verification.py  a store -> everything that is wrong with it
+    summary.py       a store -> what it holds and how it was made
+    drawing.py       a store -> pictures of its windows
+"""
