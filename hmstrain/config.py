@@ -77,6 +77,11 @@ class Config(  # a dataclass has the fields of its last base first
         """Name of each input, and of the model that encodes it."""
         return assign(self.model, self.inputs, self.eeg_as, self.eeg_model)
 
+    @property
+    def several(self) -> bool:
+        """Whether it makes several networks, of folds or seeds, whose answers are averaged."""
+        return self.fold == "all" or self.seeds > 1
+
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""
         return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}

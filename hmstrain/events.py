@@ -8,10 +8,11 @@ from typing import Any
 Events = Callable[[str, Mapping[str, Any]], object]
 """Called with the name of an event and its figures.
 
-'system' (name): a study begins its next system; 'fold' (fold, folds); 'start': a run begins or
-resumes; 'notice' (text): a sentence that the user should read; 'train' (step, loss ...): some steps
-are done; 'valid' and 'test' (step, scores); 'kept' (fold, text): which checkpoint the run of a fold
-kept, of several.
+'system' (name): a study begins its next system; 'network' (name, fold, seed, number, networks): a
+run of several networks begins or resumes the next; 'start': a run begins or resumes; 'notice'
+(text): a sentence that the user should read; 'train' (step, loss ...): some steps are done; 'valid'
+and 'test' (step, scores); 'kept' (name, fold, seed, text): which checkpoint a network of several
+kept.
 """
 Progress = Callable[[int, int], object]
 """Called with how much is done, and of how much."""

@@ -216,7 +216,7 @@ class RunProgress:
         self.spoken = time.monotonic()
         self.shows: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "system": self.show_system,
-            "fold": self.show_fold,
+            "network": self.show_network,
             "start": self.show_start,
             "notice": self.show_notice,
             "train": self.show_steps,
@@ -240,10 +240,10 @@ class RunProgress:
         self.close()
         self.title = values["name"]
 
-    def show_fold(self, values: Mapping[str, Any]) -> None:
-        """The run of a fold begins."""
+    def show_network(self, values: Mapping[str, Any]) -> None:
+        """A network of several, of a fold or a seed, begins."""
         self.close()
-        note(f"Fold {values['fold']}, of folds 0 to {values['folds'] - 1}.")
+        note(f"{values['name']}, network {values['number'] + 1} of {values['networks']}.")
 
     def show_start(self, values: Mapping[str, Any]) -> None:
         """A run begins or resumes."""
@@ -306,8 +306,8 @@ class RunProgress:
         self._say("test", values, "")
 
     def show_kept(self, values: Mapping[str, Any]) -> None:
-        """The run of a fold, of several, is finished."""
-        note(f"Fold {values['fold']}: {values['text']}")
+        """The run of a network, of several, is finished."""
+        note(f"{values['name']}: {values['text']}")
 
     def _say(self, word: str, values: Mapping[str, Any], more: str) -> None:
         note(

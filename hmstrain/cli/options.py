@@ -95,6 +95,10 @@ Fraction = Annotated[
     float | None, option("--fraction", HOW, "Share of the training patients.", metavar="F")
 ]
 Seed = Annotated[int | None, option("--seed", HOW, "Random seed.", metavar="S")]
+Seeds = Annotated[
+    int | None,
+    option("--seeds", HOW, "Average the networks of so many seeds.", metavar="N"),
+]
 ConfigFile = Annotated[
     Path | None,
     option("--config", HOW, "Settings: JSON, TOML, or a run's config.json.", metavar="FILE"),

@@ -63,7 +63,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
 
 def print_outcome(outcome: Outcome, store: Store) -> None:
     """Print a finished run's scores, and what its store's users should know."""
-    _print_folds(outcome)
+    _print_several(outcome)
     if outcome.test is None:
         note("The store has no test split; the best validation is in metrics.json.")
     else:
@@ -184,22 +184,28 @@ def print_study(table: Study) -> None:
     )
 
 
-def _print_folds(outcome: Outcome) -> None:
-    """Say how the folds of a run of all of them did."""
+def _print_several(outcome: Outcome) -> None:
+    """Say how the folds and seeds of a run of several networks did."""
     found = outcome.out_of_fold
-    if found is None:
-        return
-    print_text(
-        f"Out of fold, {plural(found.windows, 'window')}: KL {score_text(found['kl'])}, "
-        f"{score_text(found['kl_votes'])} over one window per EEG and votes; "
-        f"accuracy {score_text(found['accuracy'])}."
-    )
-    alone = outcome.test_of_single_folds.get("kl_votes")
-    if alone is not None:
+    if found is not None:
         print_text(
-            f"The test scores below are of the mean prediction of all {len(outcome.folds)} "
-            "networks. KL of single networks, over one window per EEG and votes: "
-            f"{alone.mean:.3f} +- {alone.std:.3f}."
+            f"Out of fold, {plural(found.windows, 'window')}: KL {score_text(found['kl'])}, "
+            f"{score_text(found['kl_votes'])} over one window per EEG and votes; "
+            f"accuracy {score_text(found['accuracy'])}."
+        )
+    number = max(1, len(outcome.folds)) * max(1, len(outcome.seeds))
+    said = []
+    for word, spreads in (
+        ("fold", outcome.test_of_single_folds),
+        ("seed", outcome.test_of_single_seeds),
+    ):
+        alone = spreads.get("kl_votes")
+        if alone is not None:
+            said.append(f"{alone.mean:.3f} +- {alone.std:.3f} of single {word}s")
+    if said:
+        print_text(
+            f"The test scores below are of the mean prediction of all {number} networks. KL over "
+            f"one window per EEG and votes: {', '.join(said)}."
         )
 
 

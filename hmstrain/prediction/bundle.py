@@ -174,9 +174,7 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
     number = 2
     while (runs / name).exists():
         name, number = f"{folder.path.resolve().name}-{number}", number + 1
-    networks = [folder.path]
-    if folder.config().fold == "all":
-        networks = sorted(folder.path.glob("fold[0-9]*"))
+    networks = [one.path for one in folder.networks()]
     for part in dict.fromkeys([folder.path, *networks]):
         target = runs / name / part.relative_to(folder.path)
         target.mkdir(parents=True, exist_ok=True)

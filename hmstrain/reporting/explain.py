@@ -104,8 +104,9 @@ def explain(
         raise ConfigError(f"There is no method {method!r}: use {' or '.join(TITLES)}.")
     folder = RunFolder(Path(run))
     check_trust([folder], trust)
-    if folder.config().fold == "all":
-        raise RunError(f"{folder.path} has a network for each fold: name one, {folder.path}/fold0.")
+    if folder.config().several:
+        one = folder.networks()[0].path
+        raise RunError(f"{folder.path} has several networks: name one, such as {one}.")
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     picture = Path(out) if out is not None else folder.path / f"explain-{row}.png"

@@ -211,7 +211,7 @@ def _classes(page: Page, titles: Sequence[str], found: Scores) -> None:
 def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
     page.section("Training")
     baseline = None if outcome.constant is None else outcome.constant.get("kl_votes")
-    for part in [folder.path, *sorted(folder.path.glob("fold[0-9]*"))]:
+    for part in (one.path for one in folder.networks()):
         if (part / LOG).is_file():
             best_step = RunFolder(part).outcome().best_step
             name = "" if part == folder.path else f"{part.name}: "

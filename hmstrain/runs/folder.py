@@ -8,6 +8,9 @@
     metrics.json     the outcome, written when the run is finished
     predictions.npz  probabilities of every test window
     curves.png, confusion.png
+
+A run of all folds or of several seeds holds a folder like this for each of its networks instead of
+checkpoints: fold0, seed0 or fold0-seed0.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
+PARTS = ("fold[0-9]*", "seed[0-9]*")
+"""Names of the folders of single networks in a run of several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +68,27 @@ class RunFolder:
         return (self.path / OUTCOME).is_file()
 
     def networks(self) -> list[RunFolder]:
-        """Folders of its networks: itself, or one for each fold.
+        """Folders of its networks: itself, or one for each fold and seed.
 
         Raises
         ------
         RunError
-            It is not a run, or none of its folds has begun.
+            It is not a run, or none of its networks has begun.
         """
-        if self.config().fold != "all":
+        if not self.config().several:
             return [self]
-        found = [RunFolder(path) for path in sorted(self.path.glob("fold[0-9]*"))]
+        found = [RunFolder(path) for name in PARTS for path in sorted(self.path.glob(name))]
         if not found:
             raise RunError(
-                f"{self.path} holds no fold that has begun: resume it with hmstrain run --resume."
+                f"{self.path} holds no network that has begun: resume it with hmstrain run "
+                "--resume."
             )
         return found
+
+    def network_for(self, fold: int) -> RunFolder:
+        """The network that held a fold out, or the first if none did; of the first seed."""
+        found = self.networks()
+        return next((one for one in found if one.config().fold == str(fold)), found[0])
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -191,7 +202,7 @@ class RunFolder:
                 continue
             if path.name in (CONFIG, LOG):
                 path.unlink()
-            elif path.name == EVENTS or path.match("fold[0-9]*"):
+            elif path.name == EVENTS or any(map(path.match, PARTS)):
                 shutil.rmtree(path)
         for folder in made:
             with suppress(OSError):  # something else is in there by now

@@ -25,12 +25,15 @@ does not know are ignored::
     validation_leaks   whether the held-out fold changed, so that validation leaks patients
     test_last          scores of the last weights on the test split
     test_per_epoch     [{step, epoch, scores}]; epochs count from 0 in this file
-    valid              scores of the held-out fold, in a run of all folds
+    valid              scores of the held-out fold, of a network whose predictions of it are kept
 
-    of all folds
-    out_of_fold        scores of every training window, each by the network that held its fold out
-    folds              [{valid, test}] of each fold's network
+    of all folds or several seeds, whose answers are averaged
+    out_of_fold        scores of every window that was held out, by the networks that held it out:
+                       with fold=all every training window, else those of the one fold
+    folds              [{valid, test}] of each fold, the mean over seeds, with fold=all
     valid_of_single_folds, test_of_single_folds    {score: {mean, std}} over the folds
+    seeds              [{seed, valid, test}] of each seed, the mean over folds, of several seeds
+    valid_of_single_seeds, test_of_single_seeds    {score: {mean, std}} over the seeds
 """
 
 from __future__ import annotations
@@ -213,7 +216,7 @@ class Alignment:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and standard deviation (of a sample) over folds."""
+    """Mean and standard deviation (of a sample) over folds or seeds."""
 
     mean: float
     std: float
@@ -238,6 +241,26 @@ class FoldScores:
         """Read a JSON object; raises ShapeError."""
         return cls(
             entry(value, "valid", Scores.from_json),
+            entry(value, "test", optional(Scores.from_json)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeedScores:
+    """Scores of what one seed of several says: its network, or the mean of those of its folds."""
+
+    seed: int
+    valid: Scores | None
+    """Of what was held out; None where nothing was."""
+    test: Scores | None
+    """Of the test split."""
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read a JSON object; raises ShapeError."""
+        return cls(
+            entry(value, "seed", whole),
+            entry(value, "valid", optional(Scores.from_json)),
             entry(value, "test", optional(Scores.from_json)),
         )
 
@@ -269,6 +292,9 @@ class Outcome:
     folds: list[FoldScores] = field(default_factory=list)
     valid_of_single_folds: Mapping[str, Spread | None] = field(default_factory=dict)
     test_of_single_folds: Mapping[str, Spread | None] = field(default_factory=dict)
+    seeds: list[SeedScores] = field(default_factory=list)
+    valid_of_single_seeds: Mapping[str, Spread | None] = field(default_factory=dict)
+    test_of_single_seeds: Mapping[str, Spread | None] = field(default_factory=dict)
 
     @property
     def scores(self) -> Scores | None:
@@ -277,7 +303,7 @@ class Outcome:
 
     @property
     def kept(self) -> str:
-        """Which checkpoint was kept and why, in a sentence; empty for a run of all folds."""
+        """Which checkpoint was kept and why, in a sentence; empty for a run of several."""
         if self.best_step is None or self.steps is None:
             return ""
         step = f"Kept the checkpoint of step {self.best_step:,} of {self.steps:,}"
@@ -307,7 +333,7 @@ class Outcome:
             found["constant"] = self.constant.to_json()
         if self.alignment is not None:
             found["alignment"] = asdict(self.alignment)
-        if self.out_of_fold is None:
+        if not (self.folds or self.seeds):
             found |= {
                 "best_step": self.best_step,
                 "steps": self.steps,
@@ -319,16 +345,25 @@ class Outcome:
                 "test_last": _json(self.test_last),
                 "test_per_epoch": self.test_per_epoch,
             }
-        else:
-            found |= {
-                "out_of_fold": self.out_of_fold.to_json(),
-                "folds": [
-                    {"valid": one.valid.to_json(), "test": _json(one.test)} for one in self.folds
-                ],
-                "valid_of_single_folds": _spreads(self.valid_of_single_folds),
-            }
+        elif self.validation_leaks:
+            found["validation_leaks"] = True
+        if self.out_of_fold is not None:
+            found["out_of_fold"] = self.out_of_fold.to_json()
+        if self.folds:
+            found["folds"] = [
+                {"valid": one.valid.to_json(), "test": _json(one.test)} for one in self.folds
+            ]
+            found["valid_of_single_folds"] = _spreads(self.valid_of_single_folds)
         if self.test_of_single_folds:
             found["test_of_single_folds"] = _spreads(self.test_of_single_folds)
+        if self.seeds:
+            found["seeds"] = [
+                {"seed": one.seed, "valid": _json(one.valid), "test": _json(one.test)}
+                for one in self.seeds
+            ]
+        for name in ("valid_of_single_seeds", "test_of_single_seeds"):
+            if spreads := getattr(self, name):
+                found[name] = _spreads(spreads)
         if self.valid is not None:
             found["valid"] = self.valid.to_json()
         return found
@@ -371,6 +406,9 @@ class Outcome:
             folds=_key(value, "folds", _list(FoldScores.from_json), []),
             valid_of_single_folds=_key(value, "valid_of_single_folds", spreads, {}),
             test_of_single_folds=_key(value, "test_of_single_folds", spreads, {}),
+            seeds=_key(value, "seeds", _list(SeedScores.from_json), []),
+            valid_of_single_seeds=_key(value, "valid_of_single_seeds", spreads, {}),
+            test_of_single_seeds=_key(value, "test_of_single_seeds", spreads, {}),
         )
 
 

@@ -102,7 +102,7 @@ def score_run(
     trust: Trust = False,
     calibration: Calibration | None = None,
 ) -> Tested:
-    """Score a run's best checkpoint (of each fold, averaged) on labelled windows of a store.
+    """Score a run's best checkpoint (of each network, averaged) on labelled windows of a store.
 
     Parameters
     ----------
@@ -118,9 +118,10 @@ def score_run(
     RunError
         The folder holds no checkpoint.
     """
-    if folder.config().fold == "all" and not folder.finished:
+    if folder.config().several and not folder.finished:
         raise RunError(
-            f"{folder.path} has not finished all its folds: resume it with hmstrain run --resume."
+            f"{folder.path} has not finished all its networks: resume it with hmstrain run "
+            "--resume."
         )
     parts = folder.networks()
     rows = _rows(folder, store, split)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hmstrain.settings.setting import Group, one_of, refuse, setting, within
 
+LAST_SEED = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class SamplingSettings(Group):
@@ -15,7 +17,10 @@ class SamplingSettings(Group):
         "0",
         "Fold to validate on; all: one run for each; rotate: another fold in each epoch (leaks).",
     )
-    seed: int = within(0, 0, 2**31 - 1, "Seed of weights, order and augmentation.")
+    seed: int = within(0, 0, LAST_SEED, "Seed of weights, order and augmentation.")
+    seeds: int = within(
+        1, 1, 1000, "Networks of seed, seed + 1 ..., whose predictions are averaged."
+    )
     fraction: float = within(1.0, 1e-6, 1, "Share of the training patients to use.")
     sample: str = one_of(
         "window",
@@ -34,6 +39,10 @@ class SamplingSettings(Group):
     second_min_votes: int = within(10, 1, 1000, "Fewest votes of the second stage's windows.")
 
     def check_together(self) -> None:
-        """Refuse a word that is no fold."""
+        """Refuse a word that is no fold, and seeds beyond the last."""
         if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
             refuse("fold", "a fold's number, all or rotate", self.fold)
+        if self.seed + self.seeds - 1 > LAST_SEED:
+            refuse(
+                "seed", f"at most {LAST_SEED - self.seeds + 1} with seeds={self.seeds}", self.seed
+            )

@@ -160,6 +160,8 @@ def heading(config: Config, store: Store) -> str:
         parts.append(f"{config.fraction:.0%} of the training patients")
     if config.fold == "all":
         parts.append("mean of the folds' predictions")
+    if config.seeds > 1:
+        parts.append(f"mean of the predictions of {plural(config.seeds, 'seed')}")
     if config.fold == "rotate":
         parts.append("PATIENTS LEAK between training and validation")
     leaks = "PATIENTS LEAK between training and test"

@@ -6,5 +6,5 @@
     step_log.py  losses and times of steps -> the log; stops a run that diverged
     state.py     a network and all that its next step depends on
     train.py     a configuration and a store -> a trained, tested network
-    run.py       a store and settings -> one run, or one of each fold: `hmstrain.train`
+    run.py       a store and settings -> one run, or one of each fold and seed: `hmstrain.train`
 """

@@ -1,15 +1,16 @@
-"""A store and settings -> one run, or one of each fold with their predictions put together."""
+"""A store and settings -> one run, or one of each fold and seed with their mean predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.view.saving import save
@@ -20,12 +21,21 @@ from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
-from hmstrain.runs.outcome import FoldScores, Outcome, Scores, Spread
+from hmstrain.runs.outcome import FoldScores, Outcome, Scores, SeedScores, Spread
 from hmstrain.runs.plots import confusion
-from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file, write_predictions
+from hmstrain.runs.predictions import (
+    OUT_OF_FOLD,
+    TESTED,
+    Predicted,
+    read_file,
+    write_predictions,
+)
 from hmstrain.scoring.metrics import scores, shown_in
 from hmstrain.scoring.scores import constant
 from hmstrain.training.train import train as train_network
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 def train(
@@ -119,7 +129,14 @@ def resumed(folder: RunFolder, given: Mapping[str, Any]) -> Config:
 
 
 def run(
-    config: Config, store: Store, folder: RunFolder, world: World, events: Events, *, resume: bool
+    config: Config,
+    store: Store,
+    folder: RunFolder,
+    world: World,
+    events: Events,
+    *,
+    resume: bool,
+    out_of_fold: bool = False,
 ) -> Outcome:
     """Train what the configuration says; return what it came to.
 
@@ -127,6 +144,9 @@ def run(
     ----------
     resume : bool
         Resume the run that the folder holds; a finished one is left as it is.
+    out_of_fold : bool
+        Keep a single network's predictions of the fold that it holds out, too: those of several
+        always are.
 
     Raises
     ------
@@ -137,95 +157,181 @@ def run(
         world.main_does(lambda: held.enter_context(folder.claimed()))
         world.main_does(partial(folder.begin, config, store, processes=world.size, resume=resume))
         if not folder.finished:
-            if config.fold == "all":
-                _every_fold(config, store, folder, world, events)
+            if config.several:
+                _every_network(config, store, folder, world, events)
             else:
-                train_network(config, store, folder, world, events)
+                train_network(config, store, folder, world, events, out_of_fold=out_of_fold)
             world.wait()
     return folder.outcome()
 
 
-def _every_fold(
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One network of a run of several."""
+
+    config: Config
+    name: str
+    """Of its folder."""
+
+
+def _parts(config: Config, store: Store) -> list[_Part]:
+    """Networks of a run of several, seed by seed."""
+    every = config.fold == "all"
+    if every and store.folds < 2:
+        raise DataError(f"{store.path} has too few patients for folds: leave out --fold.")
+    folds = [str(fold) for fold in range(store.folds)] if every else [config.fold]
+    found = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        for fold in folds:
+            words = [f"fold{fold}"] * every + [f"seed{seed}"] * (config.seeds > 1)
+            one = replace(config, fold=fold, seed=seed, seeds=1)
+            found.append(_Part(one, "-".join(words)))
+    return found
+
+
+def _every_network(
     config: Config, store: Store, folder: RunFolder, world: World, events: Events
 ) -> None:
-    if store.folds < 2:
-        raise DataError(f"{store.path} has too few patients for folds: leave out --fold.")
-    for fold in range(store.folds):
-        one = replace(config, fold=str(fold))
-        judges(one, store, plan_epochs(one, store))  # refuses now what would stop later
+    parts = _parts(config, store)
+    for part in parts:
+        judges(part.config, store, plan_epochs(part.config, store))  # refuses what would stop later
     found = []
-    for fold in range(store.folds):
-        inner = RunFolder(folder.path / f"fold{fold}")
-        one = replace(config, fold=str(fold))
+    for number, part in enumerate(parts):
+        inner = RunFolder(folder.path / part.name)
+        named = {"fold": part.config.fold, "seed": part.config.seed, "name": part.name}
         if world.main:
-            events("fold", {"fold": fold, "folds": store.folds})
-        begin = partial(inner.begin, one, store, processes=world.size, resume=True)
+            events("network", {**named, "number": number, "networks": len(parts)})
+        begin = partial(inner.begin, part.config, store, processes=world.size, resume=True)
         world.main_does(begin)
         if not inner.finished:
-            train_network(one, store, inner, world, events, out_of_fold=True)
+            train_network(part.config, store, inner, world, events, out_of_fold=True)
         world.wait()
         found.append(inner.outcome())
         if world.main:
-            events("kept", {"fold": fold, "text": found[-1].kept})
+            events("kept", {**named, "text": found[-1].kept})
     if world.main:
-        outcome = _together(store, folder, found, config.extended)
-        assert outcome.out_of_fold is not None
-        figure = confusion(outcome.out_of_fold.confusion, outcome.store.class_titles)
-        save(figure, folder.path / "confusion.png", dpi=110)
+        outcome = _together(config, store, folder, parts, found)
+        if (shown := outcome.out_of_fold or outcome.test) is not None:
+            figure = confusion(shown.confusion, outcome.store.class_titles)
+            save(figure, folder.path / "confusion.png", dpi=110)
         folder.write_outcome(outcome)
 
 
 def _together(
-    store: Store, folder: RunFolder, found: list[Outcome], extended: tuple[int, ...]
+    config: Config,
+    store: Store,
+    folder: RunFolder,
+    parts: Sequence[_Part],
+    found: Sequence[Outcome],
 ) -> Outcome:
-    """Score the out-of-fold and the averaged test predictions; mean and spread of single folds.
+    """Score the out-of-fold and the averaged test predictions; mean and spread of folds and seeds.
 
-    Each fold chose its checkpoint by validations on the rows that it predicts here, so scores out
-    of fold are a little too good; those of the test split are not.
+    Each network chose its checkpoint by validations on the rows that it predicts here, so scores
+    out of fold are a little too good; those of the test split are not.
     """
-    held_out = [read_file(folder.path / f"fold{n}" / OUT_OF_FOLD, store) for n in range(len(found))]
-    order = np.argsort(np.concatenate([one.rows for one in held_out]))
-    rows = np.concatenate([one.rows for one in held_out])[order]
-    prediction = np.concatenate([one.prediction for one in held_out])[order]
-    observed = np.concatenate([one.observed for one in held_out])[order]
-    write_predictions(folder.path / OUT_OF_FOLD, store, rows, prediction, observed)
     outcome = Outcome(
         store=found[0].store,
         versions=versions(),
         leaks=store.leaks,
-        extended=extended,
-        out_of_fold=scores(store, rows, prediction),
-        folds=[FoldScores(_valid(one), one.test) for one in found],
-        valid_of_single_folds=_spreads([_valid(one) for one in found]),
+        extended=config.extended,
+        validation_leaks=config.fold == "rotate",
     )
-    tests = [one.test for one in found if one.test is not None]
-    if not tests:
-        return outcome
-    tested = [read_file(folder.path / f"fold{n}" / TESTED, store) for n in range(len(found))]
-    averaged = np.mean([one.prediction for one in tested], axis=0)
-    first = tested[0]
-    write_predictions(folder.path / TESTED, store, first.rows, averaged, first.observed)
-    return replace(
-        outcome,
-        test=scores(store, tested[0].rows, averaged),
-        constant=constant(store, tested[0].rows, averaged),
-        test_of_single_folds=_spreads(tests),
-    )
+    places = range(len(parts))
+    held_out = _Held.read(folder, store, parts) if found[0].valid is not None else None
+    if held_out is not None:
+        rows, prediction, observed = held_out.of(places)
+        write_predictions(folder.path / OUT_OF_FOLD, store, rows, prediction, observed)
+        outcome = replace(outcome, out_of_fold=scores(store, rows, prediction))
+    tested = None
+    if found[0].test is not None:
+        tested = [read_file(folder.path / part.name / TESTED, store) for part in parts]
+        rows = tested[0].rows
+        averaged = np.mean([one.prediction for one in tested], axis=0)
+        write_predictions(folder.path / TESTED, store, rows, averaged, tested[0].observed)
+        outcome = replace(
+            outcome,
+            test=scores(store, rows, averaged),
+            constant=constant(store, rows, averaged),
+        )
+
+    def valid_of(some: Sequence[int]) -> Scores | None:
+        if len(some) == 1 or held_out is None:
+            return found[some[0]].valid
+        rows, prediction, _ = held_out.of(some)
+        return scores(store, rows, prediction)
+
+    def test_of(some: Sequence[int]) -> Scores | None:
+        if len(some) == 1 or tested is None:
+            return found[some[0]].test
+        mean = np.mean([tested[place].prediction for place in some], axis=0)
+        return scores(store, tested[0].rows, mean)
+
+    if config.fold == "all":
+        by_fold = [
+            [place for place in places if parts[place].config.fold == str(fold)]
+            for fold in range(store.folds)
+        ]
+        folds = []
+        for some in by_fold:
+            valid = valid_of(some)
+            assert valid is not None  # each network of a run of all folds holds one out
+            folds.append(FoldScores(valid, test_of(some)))
+        outcome = replace(
+            outcome,
+            folds=folds,
+            valid_of_single_folds=_spreads([one.valid for one in folds]),
+            test_of_single_folds=_spreads([one.test for one in folds]),
+        )
+    if config.seeds > 1:
+        seeds = []
+        for seed in range(config.seed, config.seed + config.seeds):
+            some = [place for place in places if parts[place].config.seed == seed]
+            seeds.append(SeedScores(seed, valid_of(some), test_of(some)))
+        outcome = replace(
+            outcome,
+            seeds=seeds,
+            valid_of_single_seeds=_spreads([one.valid for one in seeds]),
+            test_of_single_seeds=_spreads([one.test for one in seeds]),
+        )
+    return outcome
 
 
-def _valid(outcome: Outcome) -> Scores:
-    """Scores of the fold that was held out, which each network of a run of all folds has."""
-    assert outcome.valid is not None
-    return outcome.valid
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What each network says of the rows that it held out."""
+
+    parts: Sequence[_Part]
+    predicted: Sequence[Predicted]
+
+    @classmethod
+    def read(cls, folder: RunFolder, store: Store, parts: Sequence[_Part]) -> _Held:
+        return cls(
+            parts, [read_file(folder.path / part.name / OUT_OF_FOLD, store) for part in parts]
+        )
+
+    def of(self, places: Sequence[int]) -> tuple[Rows, Floats, Floats]:
+        """Rows that some of the networks held out, (N,); their mean, (N, K); what was observed."""
+        by_fold: dict[str, list[Predicted]] = {}
+        for place in places:
+            by_fold.setdefault(self.parts[place].config.fold, []).append(self.predicted[place])
+        groups = list(by_fold.values())
+        rows = np.concatenate([group[0].rows for group in groups])
+        means = [np.mean([one.prediction for one in group], axis=0) for group in groups]
+        observed = np.concatenate([group[0].observed for group in groups])
+        order = np.argsort(rows)
+        return rows[order], np.concatenate(means)[order], observed[order]
 
 
-def _spreads(found: list[Scores]) -> dict[str, Spread | None]:
-    """Mean and spread over folds of each score that is shown so."""
-    return {s.key: _spread([one.get(s.key) for one in found]) for s in shown_in("spread")}
+def _spreads(found: Sequence[Scores | None]) -> dict[str, Spread | None]:
+    """Mean and spread of each score that is shown so; nothing where there are no scores."""
+    known = [one for one in found if one is not None]
+    if not known:
+        return {}
+    return {s.key: _spread([one.get(s.key) for one in known]) for s in shown_in("spread")}
 
 
 def _spread(values: list[float | None]) -> Spread | None:
-    """Mean and standard deviation (of a sample) over folds."""
+    """Mean and standard deviation (of a sample)."""
     known = [value for value in values if value is not None]
     if not known:
         return None

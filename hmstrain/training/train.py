@@ -80,7 +80,7 @@ def train(
     events : callable
         Told how training goes; in the main process.
     out_of_fold : bool
-        Write predictions of every window of the fold that is held out, too.
+        Write predictions of every window of the fold that is held out, too, if one is.
 
     Raises
     ------
@@ -303,8 +303,9 @@ class Run:
         if tested is not None:
             self._write(TESTED, self.test_rows, tested.prediction)
         valid = None
-        if out_of_fold:
-            rows = split_rows(self.config, store, "valid", self.epochs[0].fold)
+        fold = self.epochs[0].fold
+        if out_of_fold and fold is not None and self.config.fold != "rotate":
+            rows = split_rows(self.config, store, "valid", fold)
             prediction, _ = self.evaluator.predict(kept, rows)
             valid = scores(store, rows, prediction)
             self._write(OUT_OF_FOLD, rows, prediction)

@@ -66,9 +66,9 @@ def address(server: Server) -> str:
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:
     """Give a function that explains a window by the run's network; None for a store by itself.
 
-    It explains the class that the page shows as the most probable. In a run of all folds, it uses
-    the network that held out the window's fold, or the first if none did, and the note says which:
-    the page's probabilities of test windows are means over all folds.
+    It explains the class that the page shows as the most probable. In a run of several
+    networks, it uses the one that held out the window's fold, or the first if none did, and the
+    note says which: the page's probabilities of test windows are means over all of them.
     """
     run = browser.run
     if run is None:
@@ -82,9 +82,7 @@ def explainer(browser: Browser, trust: Trust = False) -> Explain | None:
         from hmstrain.runs.folder import RunFolder
         from hmstrain.runs.trained import load_trained
 
-        part = run.path
-        if run.config().fold == "all":
-            part /= f"fold{max(0, int(browser.store.windows['fold'][row]))}"
+        part = run.network_for(int(browser.store.windows["fold"][row])).path
         if part.name not in loaded:
             loaded[part.name] = load_trained(RunFolder(part), torch.device("cpu"), trust=trust)
         trained = loaded[part.name]

@@ -179,6 +179,7 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
     ids = {name: found[name].astype(np.int64) for name in named.IDS}
     of_run = (path.parent / CONFIG).is_file() and (path.parent / OUTCOME).is_file()
     split = {name: split for split, name in SPLITS.items()}.get(path.name) if of_run else None
+    config = _config(path.parent) if of_run else None
     return Answers(
         name=shown(path.stem),
         path=path,
@@ -188,10 +189,10 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
         votes=Votes(shares, counts),
         patient=found["patient_id"],
         observed=found[OBSERVED],
-        config=_config(path.parent) if of_run else None,
+        config=config,
         identity=str(found["identity"]),
         split=split,
-        whole=split != "valid",
+        whole=split != "valid" or config is None or config["fold"] != "all",
     )
 
 

@@ -196,4 +196,4 @@ def test_without_votes_there_are_no_scores(
 def test_a_run_of_all_folds_of_which_none_has_begun_is_told(store: Store, tmp_path: Path) -> None:
     RunFolder(tmp_path / "run").begin(Config(fold="all"), store)
     told = PROGRAM.fail("predict", tmp_path / "run", store.path, "--out", tmp_path / "out")
-    assert "holds no fold that has begun: resume it" in told
+    assert "holds no network that has begun: resume it" in told
