@@ -3,6 +3,7 @@
 ::
 
     observed.py a store and rows -> the observed run of each window; which can be judged
+    centre.py   rows of a store and their shifts -> where in its window the label of each lies
     rows.py     configuration and window table -> rows of each epoch, order, weights
     validation.py  configuration, stages and the fold held out -> what validations are judged by
     augment.py  seed and step -> the random draws of a batch

@@ -100,16 +100,19 @@ def where_B(condition_B: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     return torch.where(condition_B.view(-1, *[1] * (no.ndim - 1)), yes, no)
 
 
-def blank_stripes(image_BHW: Tensor, stripes: Tensor) -> Tensor:
-    """Set stripes across frequency and across time to 0, the mean of a standardised image."""
-    _, height, width = image_BHW.shape
-    blank = torch.zeros_like(image_BHW, dtype=torch.bool)
+def blank_stripes(image: Tensor, stripes: Tensor) -> Tensor:
+    """Set stripes across frequency and across time to 0, the mean of a standardised image.
+
+    Those of an image (B, P, H, W) of several planes are the same in all.
+    """
+    height, width = image.shape[-2:]
+    blank = torch.zeros(len(image), height, width, dtype=torch.bool, device=image.device)
     for axis, size in ((0, height), (1, width)):
-        place = torch.arange(size, device=image_BHW.device) / size
+        place = torch.arange(size, device=image.device) / size
         start, extent = stripes[:, axis, :, 0, None], stripes[:, axis, :, 1, None]
         inside = ((place >= start) & (place < start + extent)).any(1)
         blank |= inside[:, :, None] if axis == 0 else inside[:, None, :]
-    return image_BHW.masked_fill(blank, 0.0)
+    return image.masked_fill(blank if image.dim() == 3 else blank[:, None], 0.0)
 
 
 def add_noise(x: Tensor, draws: Draws, stream: int) -> Tensor:

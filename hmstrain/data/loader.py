@@ -23,11 +23,13 @@ from torch import Tensor
 
 from hmsstore import SIGNALS, Store
 from hmsstore.reading.shift import window_starts
+from hmstrain.data.centre import label_centres
 from hmstrain.data.observed import observed_runs
 from hmstrain.errors import DataError
 
 Batch = dict[str, Tensor]
-"""float16 (B, T, features) by signal, on the device; int64 (B, 2) of `observed_runs`, if any."""
+"""float16 (B, T, features) by signal, on the device; int64 (B, 2) of `observed_runs`, if any, and
+int64 (B,) of `label_centres` where windows are shifted."""
 ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
 
@@ -152,9 +154,9 @@ class MappedLoader:
         count = len(request.rows)
         out = {name: tensor[:count].numpy() for name, tensor in slot.tensors.items()}
         self.store.gather(request.rows, self.signals, out=out, shift=request.shift, clamp=True)
-        runs = observed_runs(self.store, request.rows, self.signals, request.shift)
         batch = {name: tensor[:count] for name, tensor in slot.tensors.items()}
-        return batch | {name: torch.from_numpy(run) for name, run in runs.items()}
+        placed = _placed(self.store, request, self.signals)
+        return batch | {name: torch.from_numpy(values) for name, values in placed.items()}
 
     def _stage(self, request: R, gathered: Future[Batch], slot: _Slot) -> tuple[R, Batch, _Slot]:
         """Wait for a gathered batch and start it on its way to the device."""
@@ -205,9 +207,8 @@ class ResidentLoader:
                 for window, first in zip(batch[name], starts[name].tolist(), strict=True):
                     number, row = divmod(first, shard_rows)
                     window.copy_(self.shards[name][number][row : row + signal.window_rows])
-            runs = observed_runs(self.store, request.rows, self.signals, request.shift)
-            for name, run in runs.items():
-                batch[name] = torch.from_numpy(run).to(self.device)
+            for name, values in _placed(self.store, request, self.signals).items():
+                batch[name] = torch.from_numpy(values).to(self.device)
             self.waited_s += time.perf_counter() - start
             yield request, batch
 
@@ -216,6 +217,15 @@ class ResidentLoader:
         self.shards = {}
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _placed(
+    store: Store, request: Wanted, signals: tuple[str, ...]
+) -> dict[str, NDArray[np.int64]]:
+    """What a batch says of its windows beside their signals: what was observed, and the labels."""
+    return observed_runs(store, request.rows, signals, request.shift) | label_centres(
+        store, request.rows, signals, request.shift
+    )
 
 
 def stored_batch(

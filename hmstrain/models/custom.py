@@ -70,8 +70,8 @@ class CustomNetwork(nn.Module):
         """
         given = {self.arguments[key]: x for key, x in prepared.items()}
         for key in self.images:
-            image_BHW = prepared[key]
-            given[self.arguments[key]] = image_BCHW(image_BHW, image_BHW.shape[1:])
+            image = prepared[key]
+            given[self.arguments[key]] = image_BCHW(image, image.shape[-2:])
         try:
             logits = self.network(**given)
         except Exception as error:

@@ -149,7 +149,7 @@ def _gradcam(
             wide = functional.interpolate(heat, size=tensor.shape[-1], mode="linear")
             wide = wide[0].expand(tensor.shape[1], -1)
         else:
-            size = tuple(tensor.shape[1:])
+            size = tuple(tensor.shape[-2:])
             wide = functional.interpolate(heat, size=size, mode="bilinear")[0, 0]
         found[name] = wide * (heat.sum() / wide.sum().clamp(min=1e-12))
     return found
@@ -165,9 +165,14 @@ def _integrated(
         .attribute(tuple(prepared.values()), target=target, n_steps=STEPS, internal_batch_size=4)
     )
     return {
-        name: _blurred(tensor[0], traces=seen[name].grid[0] is None)
+        name: _blurred(_over_planes(tensor[0]), traces=seen[name].grid[0] is None)
         for name, tensor in zip(prepared, found, strict=True)
     }
+
+
+def _over_planes(terms: Tensor) -> Tensor:
+    """Sum of the terms of an image's planes, (H, W)."""
+    return terms.sum(0) if terms.dim() == 3 else terms
 
 
 def _blurred(terms: Tensor, *, traces: bool) -> Tensor:

@@ -24,7 +24,7 @@ MISPLACED = 19
 """A worthless map beats as many misplaced ones one time in 20."""
 
 Inputs = dict[str, Tensor]
-"""What a network sees, by name, each upright: (1, H, W)."""
+"""What a network sees, by name, each upright: (1, H, W), or (1, P, H, W) with several planes."""
 Forward = Callable[..., Tensor]
 """Logits of such inputs in their order."""
 
@@ -142,5 +142,5 @@ def _probability(
         count = int(parts[name].max()) + 1
         mask = torch.from_numpy(kept[:, first : first + count][:, parts[name]]).to(tensor.device)
         first += count
-        masked.append(tensor * mask)
+        masked.append(tensor * (mask if tensor.dim() == 3 else mask[:, None]))
     return float(forward(*masked).double().softmax(dim=1)[:, target].mean())

@@ -8,36 +8,25 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hmsstore import CHANNELS
-from hmstrain.config import Config
 from hmstrain.data.augment import Draws
-from hmstrain.data.inputs import Input, Overlay, Scale
-from hmstrain.data.inputs.image import measure_rows
-from hmstrain.data.inputs.physical import Physical
+from hmstrain.data.inputs import Input, Overlay, Windows
+from hmstrain.data.inputs.image import ImageInput
 
 
-class Envelope:
+class Envelope(ImageInput):
     """Mean absolute EEG of each channel in each half second: an image of 20 rows."""
 
     key = "envelope_BHW"
     argument = "envelope_BCHW"
     grid = (20, 12)
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
     @property
     def shape(self) -> tuple[int, int]:
         return len(CHANNELS), int(self.config.eeg_seconds * 2)
 
-    def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale:
-        return measure_rows(self, "eeg", physical, rows)
-
-    def __call__(self, eeg_uv_BTC: torch.Tensor, _draws: Draws | None, /) -> torch.Tensor:
-        halves = eeg_uv_BTC.abs().unflatten(1, (-1, 100)).mean(2)
+    def __call__(self, windows: Windows, _draws: Draws | None, /) -> torch.Tensor:
+        halves = windows.signals["eeg"].abs().unflatten(1, (-1, 100)).mean(2)
         return (halves + 1).log().transpose(1, 2)
-
-    def upright(self, values: torch.Tensor, /) -> torch.Tensor:
-        return values
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         channel = dict(zip(CHANNELS, values, strict=True))

@@ -10,12 +10,14 @@
     microvolts.py   microvolts: the referential EEG, for a network of your own
     prepare.py      a batch as stored -> what a network takes
 
-To add an input, write a file with a class that does what `Input` says, and add a line to `INPUTS`.
+To add an input, write a file with a class that inherits `Input`, or `image.ImageInput`, and does
+what it says, and add a line to `INPUTS`.
 Nothing here imports PyTorch before an input is made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -35,11 +37,17 @@ class InputKind:
     """What is known of an input before it is made."""
 
     signal: str
-    """Of the store: 'eeg' or 'spectrogram'."""
+    """Of the store: 'eeg', 'spectrogram', or both, joined by +."""
     layout: str
-    """What a model must take: 'image' (B, H, W), 'raw' (B, P, T), 'microvolts' (B, T, C)."""
+    """What a model must take: 'image' (B, H, W) or (B, planes, H, W), 'raw' (B, P, T),
+    'microvolts' (B, T, C)."""
     made_by: str
     """The class, 'module:Class'."""
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals that it is made of."""
+        return tuple(self.signal.split("+"))
 
 
 INPUTS: dict[str, InputKind] = {
@@ -56,6 +64,20 @@ class Scale(NamedTuple):
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+class Windows(NamedTuple):
+    """Windows of a batch in physical units, turned as drawn: of each, the part that a run uses."""
+
+    signals: Mapping[str, Tensor]
+    """'eeg', float32 (B, T, 20) in microvolts, and 'spectrogram', float32 (B, rows, 400) in log
+    power: those that the run reads."""
+    runs: Mapping[str, Tensor | None]
+    """By signal, int64 (B, 2): first row of the observed run and the one after its last. None: all
+    was observed, or is taken as it is stored."""
+    centre_B: Tensor
+    """int64: sample of the EEG at which the middle of the judged seconds lies; the nearest one that
+    was observed, where a shift has moved it out of what was."""
 
 
 class Overlay(NamedTuple):
@@ -77,19 +99,38 @@ class Input(Protocol):
     """Name of that argument in a network of one's own: 'image_BCHW'."""
     grid: tuple[int | None, int]
     """Rows and columns of parts that a map of it is taken apart into; None: trace by trace."""
+    planes: int = 1
+    """Different planes that an image consists of."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Shape of one window's, without the batch."""
+        """Shape of one window's as a network sees it, without batch and planes."""
 
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale | None:
         """Measure, on these training rows, what it is standardised with; None: it is not."""
 
-    def __call__(self, physical_BTC: Tensor, draws: Draws | None, /) -> Tensor:
-        """Make it of its signal, not yet standardised; left out is what the draws leave out."""
+    def __call__(self, windows: Windows, draws: Draws | None, /) -> Tensor:
+        """Make it of its signals, not yet standardised; left out is what the draws leave out."""
+
+    def standardised(self, values: Tensor, mean: Tensor, std: Tensor, /) -> Tensor:
+        """Take what was measured off, row by row, plane by plane."""
+        rows = (*values.shape[1:-1], 1)
+        return (values - mean.view(rows)) / std.view(rows)
+
+    def seen(self, _windows: Windows, /) -> Tensor | None:
+        """Tell which values of an image are of the observed run: bool (B, H or 1, W); None: all."""
+        return None
+
+    def complete(self, values: Tensor, _draws: Draws | None, /) -> Tensor:
+        """Do what is left once it is standardised, where 0 is the mean: by default nothing."""
+        return values
 
     def upright(self, values: Tensor, /) -> Tensor:
-        """Turn (B, H, W) as the network sees it into (B, traces or rows, time), and back."""
+        """Turn what the network sees into (B, [planes,] traces or rows, time), and back."""
+        return values
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """Lay a map (traces or rows, time) of importance over the window."""
@@ -125,4 +166,4 @@ def spans(config: Config) -> dict[str, tuple[int, int]]:
 
 def signal_names(config: Config) -> tuple[str, ...]:
     """Names of the signals that a run reads, in the store's words."""
-    return tuple(dict.fromkeys(INPUTS[name].signal for name in config.encoders))
+    return tuple(dict.fromkeys(one for name in config.encoders for one in INPUTS[name].signals))

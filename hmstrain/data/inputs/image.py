@@ -1,11 +1,12 @@
 """What inputs that are images have in common.
 
 Legend: B windows, H image rows (frequency), W image columns (time), T time, C channels or features.
+An image is (B, H, W), or (B, P, H, W) where it has P different planes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from hmsstore.schema import SPECTROGRAM
 from hmstrain.data.augment import Draws, blank_stripes, where_B
-from hmstrain.data.inputs import Scale
+from hmstrain.data.inputs import Input, Scale, Windows
 from hmstrain.data.inputs.physical import Physical, seen_columns
 from hmstrain.data.loader import stored_batch
 from hmstrain.seeds import Stream, generator
@@ -34,54 +35,79 @@ SMALLEST_DEVIATION = 1e-3
 """What a nearly constant image is divided by when it is standardised by itself."""
 
 
-def image_BCHW(image_BHW: Tensor, size: Sequence[int]) -> Tensor:
-    """Three equal copies of a mono image, resized (bilinear, anti-aliased) where it must be."""
-    image = image_BHW[:, None]
-    if tuple(image.shape[-2:]) != tuple(size):
-        image = functional.interpolate(
-            image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
+class ImageInput(Input):
+    """An image whose rows are standardised, and whose columns are spread evenly over time."""
+
+    grid = IMAGE_GRID
+    signals: tuple[str, ...] = ("eeg",)
+    """What it is made of; by the first its columns are placed in time."""
+
+    def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale:
+        """Measure mean and deviation of each row of each plane."""
+        return measure_rows(self, self.signals, physical, rows)
+
+    def seen(self, windows: Windows, /) -> Tensor | None:
+        """Tell which columns are of the observed run: bool (B, 1, W)."""
+        run_B2 = windows.runs[self.signals[0]]
+        if run_B2 is None:
+            return None
+        rows = windows.signals[self.signals[0]].shape[1]
+        return seen_columns(run_B2, rows, self.shape[1], None)[:, None]
+
+
+def image_BCHW(image: Tensor, size: Sequence[int], channels: int = 3) -> Tensor:
+    """Channels of an image: its planes, or so many equal copies of its only one.
+
+    It is resized (bilinear, anti-aliased) where it must be.
+    """
+    planes = image if image.dim() == 4 else image[:, None]
+    if tuple(planes.shape[-2:]) != tuple(size):
+        planes = functional.interpolate(
+            planes, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
         )
-    return image.expand(-1, 3, -1, -1)
+    return planes if image.dim() == 4 else planes.expand(-1, channels, -1, -1)
 
 
 def finish(
-    image_BHW: Tensor, config: Config, draws: Draws | None, seen_BW: Tensor | None = None
+    image: Tensor, config: Config, draws: Draws | None, seen_BHW: Tensor | None = None
 ) -> Tensor:
-    """Take each image's own level and contrast off if asked, and blank stripes as drawn.
+    """Take each plane's own level and contrast off if asked, and blank stripes as drawn.
 
-    `seen_BW` are the columns that level and contrast are measured on; by default, all.
+    `seen_BHW` are the values that level and contrast are measured on, bool (B, H or 1, W); by
+    default, all.
     """
     if config.standardise == "window":
-        centred = image_BHW - image_mean(image_BHW, seen_BW)
-        deviation = image_mean(centred.square(), seen_BW).sqrt()
-        image_BHW = centred / deviation.clamp_min(SMALLEST_DEVIATION)
+        centred = image - image_mean(image, seen_BHW)
+        deviation = image_mean(centred.square(), seen_BHW).sqrt()
+        image = centred / deviation.clamp_min(SMALLEST_DEVIATION)
     if draws is not None and config.mask:
-        image_BHW = blank_stripes(image_BHW, draws.stripes)
-    return image_BHW
+        image = blank_stripes(image, draws.stripes)
+    return image
 
 
-def image_mean(image_BHW: Tensor, seen_BW: Tensor | None) -> Tensor:
-    """Mean of an image over these columns, or all: (B, 1, 1)."""
-    mean_B11 = image_BHW.mean((1, 2), keepdim=True)
-    if seen_BW is None:
-        return mean_B11
-    of_seen_B11 = row_means(image_BHW, seen_BW).mean(1)[:, None, None]
-    return where_B(seen_BW.all(1), mean_B11, of_seen_B11)  # equal to the last bit where it can be
+def image_mean(image: Tensor, seen_BHW: Tensor | None) -> Tensor:
+    """Mean of each plane over these values, each row of equal weight: (B, [P,] 1, 1)."""
+    mean = image.mean((-2, -1), keepdim=True)
+    if seen_BHW is None:
+        return mean
+    of_seen = row_means(image, seen_BHW).mean(-1)[..., None, None]
+    # Equal to the last bit where it can be.
+    return where_B(seen_BHW.flatten(1).all(1), mean, of_seen)
 
 
-def row_means(image_BHW: Tensor, seen_BW: Tensor | None) -> Tensor:
-    """Mean of each row of an image over these columns, or all: (B, H)."""
-    means_BH = image_BHW.mean(2)
-    if seen_BW is None:
-        return means_BH
-    share_BW = seen_BW / seen_BW.sum(1, keepdim=True)
-    of_seen_BH = (image_BHW * share_BW[:, None]).sum(2)
-    return where_B(seen_BW.all(1), means_BH, of_seen_BH)
+def row_means(image: Tensor, seen_BHW: Tensor | None) -> Tensor:
+    """Mean of each row of each plane over these values, or all: (B, [P,] H)."""
+    means = image.mean(-1)
+    if seen_BHW is None:
+        return means
+    share_BHW = seen_BHW / seen_BHW.sum(-1, keepdim=True)
+    of_seen = (image * (share_BHW if image.dim() == 3 else share_BHW[:, None])).sum(-1)
+    return where_B(seen_BHW.flatten(1).all(1), means, of_seen)
 
 
 def measure_rows(
-    made: Callable[[Tensor, None], Tensor],
-    signal: str,
+    made: Input,
+    signals: Sequence[str],
     physical: Physical,
     rows: NDArray[np.int64],
 ) -> Scale:
@@ -89,9 +115,9 @@ def measure_rows(
 
     Parameters
     ----------
-    made : callable
-        The input: physical signal (B, T, C) and no draws -> image (B, H, W).
-    signal : str
+    made : Input
+        The image, (B, H, W) or (B, P, H, W); the rows of all planes are measured one by one.
+    signals : sequence of str
         That it is made of.
     physical : Physical
         Of the store.
@@ -102,14 +128,11 @@ def measure_rows(
     total = torch.zeros(2, 1, dtype=torch.float64)
     for first in range(0, len(drawn), 16):
         part = drawn[first : first + 16]
-        batch = stored_batch(physical.store, part, (signal,), physical.device)
-        run_B2 = physical.run(signal, batch, None)
-        image = made(physical(signal, batch[signal], None, run_B2), None)
-        seen_BW = None
-        if run_B2 is not None:
-            seen_BW = seen_columns(run_B2, physical.rows(signal), image.shape[2], None)
-        means = (row_means(values, seen_BW) for values in (image, image.square()))
-        sums = torch.stack([each.sum(0) for each in means])
+        batch = stored_batch(physical.store, part, signals, physical.device)
+        windows = physical.windows(batch, None, signals)
+        image, seen_BHW = made(windows, None), made.seen(windows)
+        means = (row_means(values, seen_BHW) for values in (image, image.square()))
+        sums = torch.stack([each.sum(0).flatten() for each in means])
         total = total + sums.cpu().double()
     mean, square = total / len(drawn)
     std = (square - mean.square()).clamp_min(1e-6).sqrt()

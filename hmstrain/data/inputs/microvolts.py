@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,23 +10,17 @@ from hmsstore import CHANNELS
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
 from hmstrain.data.augment import Draws
-from hmstrain.data.inputs import Overlay
+from hmstrain.data.inputs import Input, Overlay, Windows
 from hmstrain.data.inputs.physical import Physical
 from hmstrain.data.inputs.raw_eeg import TRACE_GRID
 
-if TYPE_CHECKING:
-    from hmstrain.config import Config
 
-
-class Microvolts:
+class Microvolts(Input):
     """Referential EEG and EKG as recorded: (T, 20)."""
 
     key = "eeg_uv_BTC"
     argument = "eeg_BTC"
     grid = TRACE_GRID
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -38,9 +30,9 @@ class Microvolts:
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> None:
         """Measure nothing: they stay microvolts."""
 
-    def __call__(self, eeg_uv_BTC: Tensor, _draws: Draws | None, /) -> Tensor:
+    def __call__(self, windows: Windows, _draws: Draws | None, /) -> Tensor:
         """The EEG as it is (B, T, 20)."""
-        return eeg_uv_BTC
+        return windows.signals["eeg"]
 
     def upright(self, values: Tensor, /) -> Tensor:
         """Channels by time, or time by channels."""

@@ -9,7 +9,7 @@ Legend: B windows, T time, C channels or features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from hmsstore import HMS, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.observed import judged_rows
 from hmstrain.data.augment import Draws, where_B
-from hmstrain.data.inputs import spans
+from hmstrain.data.centre import CENTRE
+from hmstrain.data.inputs import Windows, spans
 from hmstrain.data.observed import run_key
 from hmstrain.errors import DataError
 
@@ -55,10 +56,54 @@ class Physical:
             "spectrogram": torch.tensor(SWAPPED_FEATURES, device=device),
         }
 
-    def rows(self, signal: str) -> int:
-        """How many rows of a signal's window are used."""
-        first, stop = self.span[signal]
-        return stop - first
+    def windows(
+        self, batch: Mapping[str, Tensor], draws: Draws | None, signals: Iterable[str]
+    ) -> Windows:
+        """Turn a batch as stored into windows as inputs are made of them.
+
+        Parameters
+        ----------
+        batch : mapping of tensors
+            As a loader gives it.
+        signals : iterable of str
+            Those that are wanted.
+        """
+        runs = {name: self.run(name, batch, draws) for name in signals}
+        values = {name: self(name, batch[name], draws, run_B2) for name, run_B2 in runs.items()}
+        turned = {
+            name: None if run_B2 is None else turned_run(run_B2, values[name].shape[1], draws)
+            for name, run_B2 in runs.items()
+        }
+        count = len(next(iter(values.values())))
+        return Windows(values, turned, self.centre(batch, draws, turned.get("eeg"), count))
+
+    def centre(
+        self,
+        batch: Mapping[str, Tensor],
+        draws: Draws | None,
+        run_B2: Tensor | None,
+        count: int,
+    ) -> Tensor:
+        """Find the middle of the judged seconds, as `Windows.centre_B` says.
+
+        Parameters
+        ----------
+        run_B2 : int64 (B, 2), optional
+            The observed run of the EEG that is used, with time turned as drawn.
+        count : int
+            Number of windows.
+        """
+        first, stop = self.span["eeg"]
+        middle = self.store.spec.signals["eeg"].window_rows // 2
+        centre_B = batch.get(CENTRE)
+        if centre_B is None:
+            centre_B = torch.full((count,), middle, device=self.device)
+        centre_B = centre_B - first
+        if draws is not None:
+            centre_B = torch.where(draws.flip_B, stop - first - centre_B, centre_B)
+        if run_B2 is not None:
+            centre_B = torch.minimum(torch.maximum(centre_B, run_B2[:, 0]), run_B2[:, 1])
+        return centre_B.clamp(0, stop - first)
 
     def run(self, signal: str, batch: Mapping[str, Tensor], draws: Draws | None) -> Tensor | None:
         """Find the observed run of each window, within the part of the signal that is used.
@@ -149,6 +194,11 @@ def mirrored(values_BTC: Tensor, run_B2: Tensor) -> Tensor:
     return torch.take_along_dim(values_BTC, row_BT[:, :, None], dim=1)
 
 
+def turned_run(run_B2: Tensor, rows: int, draws: Draws | None) -> Tensor:
+    """Observed runs of so many rows, with time turned as drawn: int64 (B, 2)."""
+    return run_B2 if draws is None else where_B(draws.flip_B, rows - run_B2.flip(1), run_B2)
+
+
 def seen_columns(run_B2: Tensor, rows: int, columns: int, draws: Draws | None) -> Tensor:
     """Tell which columns of an input, made of so many rows in time, are of the observed run.
 
@@ -158,9 +208,7 @@ def seen_columns(run_B2: Tensor, rows: int, columns: int, draws: Draws | None) -
         Whether the middle of a column lies in the run, with time turned as drawn; all, of a run
         that is too short for the middle of any.
     """
-    if draws is not None:
-        turned = rows - run_B2.flip(1)
-        run_B2 = where_B(draws.flip_B, turned, run_B2)
+    run_B2 = turned_run(run_B2, rows, draws)
     middle = (torch.arange(columns, device=run_B2.device) + 0.5) * (rows / columns)
     seen_BW = (middle >= run_B2[:, :1]) & (middle < run_B2[:, 1:])
     return seen_BW | ~seen_BW.any(1, keepdim=True)

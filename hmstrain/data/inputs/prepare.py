@@ -20,9 +20,9 @@ from torch import Tensor
 
 from hmsstore import Store
 from hmstrain.data.augment import Draws, add_noise, mixed
-from hmstrain.data.inputs import INPUTS, Input, Scale, make_inputs
+from hmstrain.data.inputs import INPUTS, Input, Scale, Windows, make_inputs
 from hmstrain.data.inputs.image import finish
-from hmstrain.data.inputs.physical import Physical, on_device, seen_columns
+from hmstrain.data.inputs.physical import Physical, on_device
 from hmstrain.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ class NetworkInputs:
         ----------
         batch : dict of float16 tensors on the device
             'eeg' (B, 10000, 20) and 'spectrogram' (B, 300, 400), whichever the run reads; with the
-            observed runs, int64 (B, 2), of windows that were not recorded from end to end.
+            observed runs, int64 (B, 2), of windows that were not recorded from end to end, and the
+            labels' centres, int64 (B,), of windows that were shifted.
         draws : Draws, optional
             Augmentation; none for evaluation.
 
@@ -138,41 +139,25 @@ class NetworkInputs:
         dict of float32 tensors
             What each input of the run makes of them, under its key.
         """
-        signals = dict.fromkeys(INPUTS[name].signal for name in self.inputs)
-        runs = {name: self.physical.run(name, batch, draws) for name in signals}
-        physical = {
-            name: self.physical(name, batch[name], draws, run_B2) for name, run_B2 in runs.items()
+        signals = dict.fromkeys(one for name in self.inputs for one in INPUTS[name].signals)
+        windows = self.physical.windows(batch, draws, signals)
+        return {
+            one.key: self._prepared(name, one, windows, draws) for name, one in self.inputs.items()
         }
-        found = {}
-        for name, one in self.inputs.items():
-            signal = INPUTS[name].signal
-            found[one.key] = self._prepared(name, one, physical[signal], draws, runs[signal])
-        return found
 
-    def _prepared(
-        self,
-        name: str,
-        one: Input,
-        physical_BTC: Tensor,
-        draws: Draws | None,
-        run_B2: Tensor | None,
-    ) -> Tensor:
+    def _prepared(self, name: str, one: Input, windows: Windows, draws: Draws | None) -> Tensor:
         """One input, standardised, augmented and mixed."""
         kind = INPUTS[name]
-        values = one(physical_BTC, draws)
+        values = one(windows, draws)
         if name in self.scales:
-            mean, std = self.scales[name]
-            values = (values - mean[:, None]) / std[:, None]
+            values = one.standardised(values, *self.scales[name])
         if kind.layout == "image":
-            seen_BW = None
-            if run_B2 is not None:
-                seen_BW = seen_columns(run_B2, physical_BTC.shape[1], values.shape[2], draws)
-            values = finish(values, one.config, draws, seen_BW)
+            values = finish(values, one.config, draws, one.seen(windows))
         if draws is None:
-            return values
+            return one.complete(values, None)
         if kind.layout != "microvolts":  # whose unit is not its own deviation
-            values = add_noise(values, draws, NOISE_STREAMS[kind.signal])
-        return mixed(values, draws)
+            values = add_noise(values, draws, NOISE_STREAMS[kind.signals[0]])
+        return mixed(one.complete(values, draws), draws)
 
 
 def measure_normalisation(

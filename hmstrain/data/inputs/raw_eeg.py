@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -12,25 +10,19 @@ from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
 from hmstrain.data.augment import Draws
 from hmstrain.data.eeg import bipolar, raw_input
-from hmstrain.data.inputs import Overlay
+from hmstrain.data.inputs import Input, Overlay, Windows
 from hmstrain.data.inputs.physical import Physical
-
-if TYPE_CHECKING:
-    from hmstrain.config import Config
 
 TRACE_GRID = (None, 12)
 """Each trace by itself, in twelve parts."""
 
 
-class RawEeg:
+class RawEeg(Input):
     """The longitudinal bipolar montage, 18 traces: (18, T)."""
 
     key = "eeg_raw_BPT"
     argument = "eeg_raw_BPT"
     grid = TRACE_GRID
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -40,14 +32,10 @@ class RawEeg:
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> None:
         """Measure nothing: the scale is fixed."""
 
-    def __call__(self, eeg_uv_BTC: Tensor, draws: Draws | None, /) -> Tensor:
+    def __call__(self, windows: Windows, draws: Draws | None, /) -> Tensor:
         """Traces (B, 18, T); those that the draws leave out are 0."""
-        raw_BPT = raw_input(bipolar(eeg_uv_BTC))
+        raw_BPT = raw_input(bipolar(windows.signals["eeg"]))
         return raw_BPT if draws is None else raw_BPT * draws.kept_BP[..., None]
-
-    def upright(self, values: Tensor, /) -> Tensor:
-        """The traces as they are."""
-        return values
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """Each trace's values over it."""

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from hmstrain.data.augment import Draws
-from hmstrain.data.inputs import Overlay, Scale
-from hmstrain.data.inputs.image import FULL_IMAGE, IMAGE_GRID
+from hmstrain.data.inputs import Overlay, Scale, Windows
+from hmstrain.data.inputs.image import FULL_IMAGE, ImageInput
 from hmstrain.data.inputs.physical import Physical
 
-if TYPE_CHECKING:
-    from hmstrain.config import Config
 
-
-class SpectrogramImage:
+class SpectrogramImage(ImageInput):
     """Log power of four regions, one below the other, as the store holds it: (400, rows)."""
 
     key = "spectrogram_BHW"
     argument = "image_BCHW"
-    grid = IMAGE_GRID
-
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    signals = ("spectrogram",)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -38,13 +30,9 @@ class SpectrogramImage:
         statistics = physical.store.info["statistics"]["spectrogram"]
         return Scale(tuple(statistics["mean"]), tuple(statistics["std"]))
 
-    def __call__(self, power_BTC: Tensor, _draws: Draws | None, /) -> Tensor:
+    def __call__(self, windows: Windows, _draws: Draws | None, /) -> Tensor:
         """Image (B, 400, rows)."""
-        return power_BTC.transpose(1, 2)
-
-    def upright(self, values: Tensor, /) -> Tensor:
-        """The image as it is."""
-        return values
+        return windows.signals["spectrogram"].transpose(1, 2)
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """The map, over the spectrogram."""

@@ -15,6 +15,7 @@ from support.helpers import blank_outside, build_store, write_pair
 from hmsstore import Store
 from hmstrain.config import Config, config_of_run
 from hmstrain.data.augment import Draws, draw
+from hmstrain.data.centre import CENTRE
 from hmstrain.data.eeg import bipolar
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.image import image_mean
@@ -150,7 +151,7 @@ def test_level_and_contrast_are_those_of_what_was_recorded(stores: dict[str, Sto
     assert abs(float(image.mean())) > 1e-4
     seen = seen_columns(torch.tensor([[100, 300]]), 300, 300, None)
     assert seen[0].nonzero().flatten().tolist() == list(range(100, 300))
-    assert float(image_mean(image, seen)) == pytest.approx(0, abs=1e-5)
+    assert float(image_mean(image, seen[:, None])) == pytest.approx(0, abs=1e-5)
 
 
 def test_statistics_of_training_are_over_what_was_recorded(stores: dict[str, Store]) -> None:
@@ -200,7 +201,7 @@ def test_loaders_give_the_runs_of_moved_windows(store: Store) -> None:
     for loader in loaders:
         for request, batch in loader.load(asked):
             expected = observed_runs(store, request.rows, SIGNALS, request.shift)
-            assert set(batch) == {*SIGNALS, *expected}
+            assert set(batch) == {*SIGNALS, *expected, CENTRE}
             for name, run in expected.items():
                 np.testing.assert_array_equal(batch[name].numpy(), run)
                 some += 1
