@@ -20,6 +20,7 @@ package takes no time. Each part of the code imports only from those above it.
     planning/        table and parameters -> which windows, which folds, what lies where
     building/        files and a plan -> a sealed store, killed and resumed at any point
     sealed/          a store -> what is wrong with it, what it holds, pictures
+    qeeg/            a store -> hand features of its windows, in a sealed table beside it
     spectrograms/    EEG -> the competition's spectrogram
     importing/       recordings of other makers -> that layout
     simulator/       nothing -> that layout, simulated
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from hmsprep.inspection.survey import Survey
     from hmsprep.kaggle.publish import Published, publish
     from hmsprep.planning.preview import Preview, plan
+    from hmsprep.qeeg.make import FeaturePlan, features, plan_features
     from hmsprep.sealed.drawing import Drawn, show
     from hmsprep.sealed.summary import StoreSummary, info
     from hmsprep.sealed.verification import verify
@@ -62,6 +64,7 @@ __all__ = [
     "BuildError",
     "DataError",
     "Drawn",
+    "FeaturePlan",
     "Imported",
     "MissingFilesError",
     "Montage",
@@ -74,11 +77,13 @@ __all__ = [
     "Survey",
     "build",
     "check_spectrograms",
+    "features",
     "import_recordings",
     "info",
     "inspect",
     "montage",
     "plan",
+    "plan_features",
     "publish",
     "show",
     "spectrogram",
@@ -96,6 +101,7 @@ _MODULES = {
     "inspection.survey": ("Survey",),
     "kaggle.publish": ("Published", "publish"),
     "planning.preview": ("Preview", "plan"),
+    "qeeg.make": ("FeaturePlan", "features", "plan_features"),
     "sealed.drawing": ("Drawn", "show"),
     "sealed.summary": ("StoreSummary", "info"),
     "sealed.verification": ("verify",),

@@ -53,6 +53,7 @@ ALSO = {
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/edf.py": {"edfio"},
+    "hmsprep/qeeg/wavelets.py": {"pywt"},
     "hmstrain/reporting/attribution.py": {"captum"},
     "hmstrain/reporting/browse/": {"bokeh"},
     "hmstrain/prediction/timeline.py": {"edfio"},

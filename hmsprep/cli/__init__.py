@@ -15,6 +15,7 @@ result. Only light modules are imported here; each command imports what it needs
     inspect.py      inspect
     show.py         show and montage
     spectrogram.py  spectrogram
+    features.py     features
     import_.py      import
     publish.py      publish
 """
@@ -26,7 +27,7 @@ from typing import Annotated
 
 import typer
 
-from hmsprep.cli import build, import_, inspect, publish, show, spectrogram, store, synth
+from hmsprep.cli import build, features, import_, inspect, publish, show, spectrogram, store, synth
 from hmsprep.cli.options import Command
 
 app = typer.Typer(
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 PREP_PACKAGES = (
     "polars", "pyarrow", "scipy", "sklearn", "zarr", "numcodecs", "matplotlib", "edfio",
+    "pywt",
 )  # fmt: skip
 
 
@@ -65,6 +67,7 @@ app.command(cls=Command)(inspect.inspect)
 app.command(cls=Command)(show.montage)
 app.command(cls=Command)(show.show)
 app.command(cls=Command)(spectrogram.spectrogram)
+app.command(cls=Command)(features.features)
 app.command("import", cls=Command)(import_.import_)
 app.command(cls=Command)(publish.publish)
 app.command(cls=Command)(synth.synth)

@@ -12,10 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-
-LEAST_JUDGED = 0.8
-"""Share of the judged seconds of EEG that must have been recorded for there to be anything to say
-of them: with more than two of ten missing, a rater would have been shown something else."""
+from hmsstore.observed import LEAST_JUDGED as LEAST_JUDGED
 
 
 def run_key(signal: str) -> str:

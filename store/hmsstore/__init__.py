@@ -36,6 +36,7 @@ from hmsstore.errors import (
     ViewError,
 )
 from hmsstore.reader import Store
+from hmsstore.reading.feature_table import FeatureTable
 from hmsstore.schema import (
     CHAINS,
     CHANNELS,
@@ -64,6 +65,7 @@ __all__ = [
     "SIGNALS",
     "SPLITS",
     "DamagedStoreError",
+    "FeatureTable",
     "LeakingStoreError",
     "NewerStoreError",
     "NotAStoreError",

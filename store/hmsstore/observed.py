@@ -26,6 +26,9 @@ from hmsstore.spec import Spec
 
 SHORTEST_S = 1.0
 """A gap that is longer than this ends the observed run. A row of the spectrogram is longer."""
+LEAST_JUDGED = 0.8
+"""Share of the judged seconds of EEG that must have been recorded for there to be anything to say
+of them: with more than two of ten missing, a rater would have been shown something else."""
 Table = Mapping[str, NDArray[Any]]
 Whole = NDArray[np.int64]
 

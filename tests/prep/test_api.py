@@ -20,12 +20,14 @@ from hmsprep.cli import app
 from hmsstore import Store
 
 FUNCTIONS = {
-    "build", "check_spectrograms", "import_recordings", "info", "inspect", "montage", "plan",
-    "publish", "show", "spectrogram", "spectrogram_file", "synth", "verify",
+    "build", "check_spectrograms", "features", "import_recordings", "info", "inspect", "montage",
+    "plan", "plan_features", "publish", "show", "spectrogram", "spectrogram_file", "synth",
+    "verify",
 }  # fmt: skip
 TYPES = {
-    "Agreement", "BuildError", "DataError", "Drawn", "Imported", "MissingFilesError", "Montage",
-    "ParameterError", "PrepError", "Preview", "Published", "Simulated", "StoreSummary", "Survey",
+    "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported",
+    "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview", "Published",
+    "Simulated", "StoreSummary", "Survey",
 }  # fmt: skip
 
 

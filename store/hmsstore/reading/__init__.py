@@ -2,8 +2,9 @@
 
 ::
 
-    opening.py    path -> checked seal and description, every file mapped; nothing read yet
-    arrays.py     Zarr v3 array metadata -> read-only NumPy views of the files themselves
-    shift.py      rows of the window table, a shift in time -> where windows start in the arrays
-    disk.py       windows that have to come from a disk -> batch arrays, by reads, not page faults
+    opening.py        path -> checked seal and description, every file mapped; nothing read yet
+    arrays.py         Zarr v3 array metadata -> read-only NumPy views of the files themselves
+    shift.py          rows of the window table, a shift -> where windows start in the arrays
+    feature_table.py  a sealed table of hand features -> its columns, tied to their store
+    disk.py           windows that come from a disk -> batch arrays, by reads, not page faults
 """

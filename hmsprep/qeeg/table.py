@@ -1,0 +1,106 @@
+"""A store and some of its windows -> their rows of the table, in a file of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.building.durable import put_in_place
+from hmsprep.errors import DataError
+from hmsprep.qeeg.columns import Layout
+from hmsprep.qeeg.window import Wiring, window_values
+from hmsstore import Store
+from hmsstore.observed import LEAST_JUDGED
+
+AT_ONCE = 16
+"""Windows that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some neighbouring windows of a store."""
+
+    store: Path
+    identity: str
+    first: int
+    stop: int
+    into: Path
+    """Folder of the parts."""
+
+    @property
+    def file(self) -> Path:
+        """Where its rows are, once they are whole."""
+        return self.into / f"{self.first:08d}-{self.stop:08d}.npy"
+
+
+def measure_part(part: Part) -> int:
+    """Measure a part's windows and write their rows; return how many there are.
+
+    Raises
+    ------
+    DataError
+        The store has become another one.
+    """
+    store, layout, wiring = _opened(part.store, part.identity)
+    rows = [
+        measured_rows(store, layout, wiring, np.arange(first, min(first + AT_ONCE, part.stop)))
+        for first in range(part.first, part.stop, AT_ONCE)
+    ]
+    store.release()
+    temporary = part.file.with_suffix(".partial")
+    with temporary.open("wb") as file:
+        np.save(file, np.concatenate(rows))
+    put_in_place(temporary, part.file)
+    return part.stop - part.first
+
+
+def measured_rows(
+    store: Store, layout: Layout, wiring: Wiring, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Measure windows of a store.
+
+    Parameters
+    ----------
+    rows : int64 (N,)
+        Of the store.
+
+    Returns
+    -------
+    float32 (N, columns)
+        NaN throughout where too little of the judged seconds was recorded.
+    """
+    eeg = store.denormalise(store.gather(rows, "eeg"))["eeg"]
+    found = np.full((len(rows), len(layout.columns)), np.nan, np.float32)
+    first = np.zeros(len(rows), np.int64)
+    stop = np.full(len(rows), layout.spec.eeg.window_rows)
+    known = np.ones(len(rows), bool)
+    if store.gaps is not None:
+        observed = store.observed(rows, "eeg")["eeg"]
+        first, stop = observed.first, observed.stop
+        known = observed.judged >= LEAST_JUDGED - 1e-9
+    for place in np.flatnonzero(known):
+        found[place] = window_values(
+            layout, wiring, eeg[place], int(first[place]), int(stop[place])
+        )
+    return found
+
+
+def not_recorded(store: Store) -> NDArray[np.int64]:
+    """Windows of which too little of the judged seconds was recorded, int64 (n,)."""
+    if store.gaps is None:
+        return np.empty(0, np.int64)
+    judged = store.observed(np.arange(len(store)), "eeg")["eeg"].judged
+    return np.flatnonzero(judged < LEAST_JUDGED - 1e-9)
+
+
+@lru_cache(maxsize=2)
+def _opened(path: Path, identity: str) -> tuple[Store, Layout, Wiring]:
+    store = Store.open(path)
+    if store.identity != identity:
+        raise DataError(f"{path} has become another store meanwhile. Run the command again.")
+    layout = Layout(store.spec)
+    return store, layout, Wiring.of(layout)

@@ -1,0 +1,237 @@
+"""A store's table of features: its windows' values, sealed, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.helpers import Program, blank_outside, build_store, tree_bytes, write_pair
+
+import hmsprep
+from hmsprep.errors import BuildError
+from hmsprep.qeeg.columns import Layout
+from hmsprep.qeeg.window import Wiring, window_values
+from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, RequestError, Store
+from hmsstore.sums import sealed
+
+PREP = Program("hmsprep")
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Windows of four recordings: whole, recorded in part, and without its judged seconds."""
+    folder = tmp_path_factory.mktemp("few")
+    rows: list[dict[str, Any]] = [
+        {"eeg_id": n, "spectrogram_id": 10 + n, "label_id": 20 + n, "patient_id": 30 + n}
+        for n in range(4)
+    ]
+    rows += [
+        {**rows[0], "eeg_sub_id": n, "eeg_label_offset_seconds": 2.0 * n, "label_id": 40 + n}
+        for n in range(1, 9)
+    ]
+    write_pair(folder / "data", rows)
+    blank_outside(folder / "data", 1, 11, (2_000, 8_001), (140, 160))
+    blank_outside(folder / "data", 2, 12, (0, 5_000), (0, 300))
+    return build_store(folder / "data", folder / "few.zarr")
+
+
+@pytest.fixture(scope="module")
+def made(few: Store) -> FeatureTable:
+    with ThreadPoolExecutor(2) as pool:
+        return hmsprep.features(few, executor=pool, part_windows=5)
+
+
+def test_the_table_lies_beside_the_store_and_says_of_which_it_is(
+    few: Store, made: FeatureTable
+) -> None:
+    assert made.path == few.path.with_name("few.zarr-features")
+    assert made.identity == few.identity
+    assert made.values.shape == (len(few), len(made.columns))
+    assert made.columns == Layout(few.spec).columns
+    assert made.unit("line_length.Fp1-F7.10s") == "uV/s"
+    assert {path.name for path in few.path.parent.iterdir()} == {
+        "data", "few.zarr", "few.zarr-features"
+    }  # fmt: skip
+    made.check(few.identity, few.path)
+    with pytest.raises(RequestError, match="another store"):
+        made.check("0" * 64, few.path)
+
+
+def test_a_row_holds_the_measures_of_its_windows_microvolts(few: Store, made: FeatureTable) -> None:
+    row = int(np.flatnonzero(few.windows["eeg_id"] == 3)[0])
+    eeg = few.denormalise(few.gather([row], "eeg"))["eeg"][0].astype(float)
+    x = eeg[4_000:6_000, few.spec.eeg.features.index("F3")]
+    x = x - eeg[4_000:6_000, few.spec.eeg.features.index("C3")]
+    column = made.columns.index("line_length.F3-C3.10s")
+    assert made.values[row, column] == pytest.approx(200 * np.abs(np.diff(x)).mean(), rel=1e-5)
+
+
+def test_only_the_observed_run_is_measured(few: Store, made: FeatureTable) -> None:
+    row = int(np.flatnonzero(few.windows["eeg_id"] == 1)[0])
+    observed = few.observed([row], "eeg")["eeg"]
+    assert (observed.first[0], observed.stop[0]) == (2_000, 8_001)
+    eeg = few.denormalise(few.gather([row], "eeg"))["eeg"][0]
+    layout = Layout(few.spec)
+    expected = window_values(layout, Wiring.of(layout), eeg, 2_000, 8_001)
+    np.testing.assert_array_equal(made.values[row], expected)
+    whole = window_values(layout, Wiring.of(layout), eeg, 0, 10_000)
+    assert not np.array_equal(made.values[row], whole, equal_nan=True)
+
+
+def test_windows_whose_judged_seconds_were_not_recorded_are_named_and_have_no_values(
+    few: Store, made: FeatureTable
+) -> None:
+    missing = np.flatnonzero(few.windows["eeg_id"] == 2)
+    assert made.not_recorded.tolist() == missing.tolist()
+    assert np.isnan(made.values[missing]).all()
+    known = np.delete(made.values, missing, axis=0)
+    assert np.isfinite(known).mean() > 0.95
+    assert made.observed_known
+    plan = hmsprep.plan_features(few)
+    assert (plan.not_recorded, plan.windows) == (1, len(few))
+
+
+def test_workers_and_parts_change_no_byte(
+    few: Store, made: FeatureTable, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    for number, part in enumerate((1, 128)):
+        other = hmsprep.features(
+            few, out=tmp_path / f"{number}", executor=threads, part_windows=part
+        )
+        assert tree_bytes(other.path) == tree_bytes(made.path)
+
+
+def test_a_table_that_is_there_is_kept_and_another_is_replaced_by_force_alone(
+    few: Store, made: FeatureTable, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    def no_work(_stage: str, _done: int, _total: int) -> None:
+        raise AssertionError
+
+    assert hmsprep.features(few, progress=no_work).identity == few.identity
+    out = tmp_path / "table"
+    out.mkdir()
+    value = json.loads((made.path / "features.json").read_text())
+    (out / "features.npy").write_bytes((made.path / "features.npy").read_bytes())
+    (out / "features.json").write_text(json.dumps(sealed(value | {"store": "e" * 64})))
+    with pytest.raises(BuildError, match=r"another store \(eeeeeeeeeeee\)"):
+        hmsprep.features(few, out=out)
+    assert hmsprep.features(few, out=out, executor=threads, force=True).identity == few.identity
+    (out / "features.npy").write_bytes(b"short")
+    with pytest.raises(BuildError, match="damaged table"):
+        hmsprep.features(few, out=out)
+
+
+def test_what_is_no_table_is_never_written_over(few: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    for force in (False, True):
+        with pytest.raises(BuildError, match="something other"):
+            hmsprep.features(few, out=tmp_path / "mine", force=force)
+    with pytest.raises(BuildError, match="within the store"):
+        hmsprep.features(few, out=few.path / "features")
+    with pytest.raises(BuildError, match="no folder"):
+        hmsprep.features(few, out=tmp_path / "none" / "features")
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("name", ["features.npy", "features.json"])
+def test_a_changed_table_is_refused(made: FeatureTable, tmp_path: Path, name: str) -> None:
+    for file, content in tree_bytes(made.path).items():
+        changed = bytearray(content)
+        if file == name:
+            place = content.index(b'"windows"') + 12 if file.endswith("json") else len(changed) - 9
+            changed[place] ^= 1
+        (tmp_path / file).write_bytes(changed)
+    with pytest.raises(DamagedStoreError, match="damaged"):
+        FeatureTable.open(tmp_path)
+    with pytest.raises(NotAStoreError, match="hmsprep features STORE"):
+        FeatureTable.open(tmp_path / "none")
+
+
+DRIVER = """
+import sys
+import hmsprep
+import typer
+from hmsprep.cli import console
+
+def told(stage, done, total):
+    print(done, flush=True)
+
+if __name__ == "__main__":
+    try:
+        with console.reporting(interrupted="Stopped."):
+            hmsprep.features(sys.argv[1], out=sys.argv[2], workers=2, part_windows=1, progress=told)
+    except typer.Exit as left:
+        sys.exit(left.exit_code)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda one: one.name)
+def test_a_killed_run_leaves_nothing_half_and_resumes_to_the_same_bytes(
+    few: Store,
+    made: FeatureTable,
+    tmp_path: Path,
+    threads: ThreadPoolExecutor,
+    number: signal.Signals,
+) -> None:
+    script, out = tmp_path / "driver.py", tmp_path / "out" / "table"
+    script.write_text(DRIVER)
+    out.parent.mkdir()
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(script), str(few.path), str(out)],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ),
+        )  # fmt: skip
+
+    with start() as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if int(line) >= 3:
+                child.send_signal(number)
+                break
+        rest = child.stdout.read().split()
+        code = child.wait()
+    assert code == (128 + number if number == signal.SIGTERM else -number)
+    assert rest[-1:] != [str(len(few))]
+    assert not out.exists()
+    done = len(list(out.parent.glob("table.building/*.npy")))
+    assert 3 <= done < len(few)
+    told: list[int] = []
+    hmsprep.features(
+        few, out=out, executor=threads, part_windows=1, progress=lambda *said: told.append(said[1])
+    )
+    assert told[0] >= done  # resumed, not begun anew
+    assert tree_bytes(out) == tree_bytes(made.path)
+    assert [path.name for path in out.parent.iterdir()] == ["table"]
+
+
+def test_the_command_says_what_it_made_and_a_dry_run_writes_nothing(
+    few: Store, made: FeatureTable, tmp_path: Path
+) -> None:
+    out = tmp_path / "t"
+    planned = json.loads(
+        PREP.succeed("features", few.path, "--out", out, "--dry-run", "--json").stdout
+    )
+    assert (planned["windows"], planned["columns"]) == made.values.shape
+    assert not list(tmp_path.iterdir())
+    done = PREP.succeed("features", few.path)
+    assert "12 windows, 2,038 features each" in done.stdout
+    assert "1 of 12 windows have no features" in done.stderr
+    refused = PREP.fail("features", few.path, "--out", few.path / "x")
+    assert "within the store" in refused
