@@ -17,6 +17,7 @@ from typing import Any
 
 from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
+from hmstrain.models import find_model
 from hmstrain.models.encoders import assign, default_inputs
 from hmstrain.settings.augmentation import AugmentationSettings
 from hmstrain.settings.inputs import InputSettings
@@ -69,6 +70,11 @@ class Config(  # a dataclass has the fields of its last base first
             )
         if self.contrastive and self.batch_size < 2:
             raise ConfigError("--contrastive needs a --batch-size of at least 2.")
+        if self.backbone_learning_rate and find_model(self.model).whole:
+            raise ConfigError(
+                "backbone_learning_rate needs to know which layer is the last: it is for the "
+                f"models that `hmstrain models` lists, and got {self.model}."
+            )
         if self.context_dropout and self.context != "observed":
             raise ConfigError("context_dropout needs context=observed: what is left is mirrored.")
 

@@ -86,7 +86,7 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
     run = Run(config, store, run_folder, world, tell)
     epoch = run.epochs[0]
     loaders: dict[str, Loader] = {
-        THERE: SameBatch(store, config, epoch.batch_size, world.device),
+        THERE: SameBatch(store, config, epoch.windows, world.device),
         "loader": MappedLoader(store, signal_names(config), config.batch_size, world.device),
     }
     with suppress(DataError):  # it does not fit
@@ -108,7 +108,7 @@ def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str,
     run.close()
     shutil.rmtree(run_folder.path)
     rounds = [statistics.mean(values) for turn, values in waiting.items() if turn]
-    return compared(seconds, steps * epoch.batch_size) | {
+    return compared(seconds, steps * epoch.windows) | {
         "waiting": f"{statistics.median(rounds):.2%}"
     }
 

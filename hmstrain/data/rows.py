@@ -42,8 +42,10 @@ class Epoch:
     fold: int | None
     """Fold that is held out; None where the store has none."""
     min_votes: int
-    batch_size: int
-    """Windows per step: as configured, or all there are."""
+    windows: int
+    """Per step: as many as configured, or all there are."""
+    parts: int
+    """Batches in which those pass through the network."""
     first_step: int
     steps: int
 
@@ -157,8 +159,8 @@ def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
 
 
 def batches(epoch: Epoch, order: Rows) -> list[Rows]:
-    """Cut an epoch's order into whole batches; what is left over waits for another epoch."""
-    size = epoch.batch_size
+    """Cut an epoch's order into the windows of its steps; what is left waits for another epoch."""
+    size = epoch.windows
     return list(order[: len(order) // size * size].reshape(-1, size))
 
 
@@ -179,11 +181,12 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
             if (fold, min_votes) not in windows:
                 rows = training_rows(config, store, fold, min_votes)
                 windows[fold, min_votes] = _epoch_windows(config, store, rows)
-            size = min(config.batch_size, windows[fold, min_votes])
+            size = min(config.batch_size * config.accumulate, windows[fold, min_votes])
+            parts = -(-size // config.batch_size)
             steps = windows[fold, min_votes] // size
             if config.steps and stage < EXTENDED:
                 steps = min(steps, config.steps - first)
-            planned.append(Epoch(number, stage, fold, min_votes, size, first, steps))
+            planned.append(Epoch(number, stage, fold, min_votes, size, parts, first, steps))
             first += steps
     return planned
 

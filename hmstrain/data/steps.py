@@ -1,4 +1,4 @@
-"""An epoch -> its steps, each with all that it draws from the run's seed and its own number.
+"""An epoch -> its steps and their batches, each with all that it draws from the run's seed.
 
 So a run that is resumed, or shared out over another number of processes, sees the same windows,
 changed in the same ways.
@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of training: B windows of this process, out of those of all processes.
+    """One batch of a step of training: B windows of this process, out of those of all processes.
 
     As what a loader is asked for, it has their rows and shifts.
     """
 
     number: int
-    """From 0, over the whole run."""
-    batch: Rows
-    """Of all processes."""
+    """Of the step, from 0, over the whole run."""
+    windows: Rows
+    """Of all batches of the step, and all processes."""
+    part: float
+    """Share of these that the batch has: 1 where nothing is accumulated."""
+    last: bool
+    """Whether the weights change after this batch."""
     rows: Rows
     """Of this process, int64 (B,)."""
     share: float
@@ -67,7 +71,7 @@ class Step:
 def steps(
     config: Config, store: Store, epoch: Epoch, world: World, first: int = 0
 ) -> Iterator[Step]:
-    """Yield the steps of an epoch from one on, as one process takes its part in them.
+    """Yield the batches of an epoch's steps from one on, as one process takes its part in them.
 
     Parameters
     ----------
@@ -82,11 +86,16 @@ def steps(
     candidates = training_rows(config, store, epoch.fold, epoch.min_votes)
     weights = row_weights(config, store, candidates)
     order = batches(epoch, epoch_order(config, store, candidates, epoch.number))
-    for number in range(max(first, epoch.first_step), epoch.first_step + epoch.steps):
-        batch = order[number - epoch.first_step]
+    numbered = (
+        (number, part, batch)
+        for number in range(max(first, epoch.first_step), epoch.first_step + epoch.steps)
+        for part, batch in enumerate(np.array_split(order[number - epoch.first_step], epoch.parts))
+    )
+    for number, part, batch in numbered:
         rows: Rows = world.own(batch)
-        shift = shifts(config, number, len(batch))
-        draws = draw(config, number, len(batch), world)
+        drawn = number * config.accumulate + part  # no two batches of a run draw the same
+        shift = shifts(config, drawn, len(batch))
+        draws = draw(config, drawn, len(batch), world)
         target, weight_B, patient_B = (
             torch.from_numpy(values[rows])
             for values in (windows["target"], weights, windows["patient_id"])
@@ -97,7 +106,9 @@ def steps(
             patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
         yield Step(
             number,
-            batch,
+            order[number - epoch.first_step],
+            len(batch) / epoch.windows,
+            part == epoch.parts - 1,
             rows,
             len(rows) * world.size / len(batch),
             None if shift is None else world.own(shift),
@@ -105,5 +116,5 @@ def steps(
             target,
             weight_B,
             patient_BK,
-            network_seed(config, number, world.rank),
+            network_seed(config, drawn, world.rank),
         )

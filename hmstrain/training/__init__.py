@@ -2,9 +2,11 @@
 
 ::
 
-    losses.py    logits, targets and embeddings -> what is minimised
-    step_log.py  losses and times of steps -> the log; stops a run that diverged
-    state.py     a network and all that its next step depends on
-    train.py     a configuration and a store -> a trained, tested network
-    run.py       a store and settings -> one run, or one of each fold and seed: `hmstrain.train`
+    losses.py     logits, targets and embeddings -> what is minimised
+    optimiser.py  a network -> its optimiser, with a group for each rate and decay
+    schedule.py   an optimiser and a stage -> the learning rate of each step
+    step_log.py   losses and times of steps -> the log; stops a run that diverged
+    state.py      a network and all that its next step depends on
+    train.py      a configuration and a store -> a trained, tested network
+    run.py        a store and settings -> one run, or one of each fold and seed: `hmstrain.train`
 """

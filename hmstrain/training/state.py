@@ -14,13 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
-from hmstrain.data.rows import EXTENDED
 from hmstrain.errors import RunError
 from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
@@ -34,6 +33,8 @@ from hmstrain.runs.checkpoint import (
 )
 from hmstrain.runs.folder import RunFolder, versions
 from hmstrain.runs.outcome import StoreId
+from hmstrain.training.optimiser import make_optimiser
+from hmstrain.training.schedule import make_schedule
 
 SAVE_EVERY_S = 300.0
 """Seconds after which a run is saved between validations: about what a kill may cost."""
@@ -109,11 +110,10 @@ class TrainingState:
         if config.ema:
             decay = get_ema_multi_avg_fn(config.ema)
             self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
-        self.optimiser = torch.optim.Adam(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.optimiser = make_optimiser(config, self.network)
+        self.shares = [group["lr"] / config.learning_rate for group in self.optimiser.param_groups]
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
-        self.schedule: OneCycleLR | None = None
+        self.schedule: LRScheduler | None = None
         self.stage = -1
         self.progress = Progress()
         self._before: dict[str, Any] = {}
@@ -160,9 +160,7 @@ class TrainingState:
         }
 
     def begin_stage(self, stage: int, steps: int) -> bool:
-        """Begin a OneCycle schedule (Smith and Topin 2018): up to the peak and down again.
-
-        By which a run was extended begins at the rate it ended with, and ends there again.
+        """Begin the schedule of a stage of so many steps, or go on with it.
 
         Returns
         -------
@@ -171,14 +169,7 @@ class TrainingState:
         """
         if stage == self.stage:
             return False
-        second = stage == 1 or (stage >= EXTENDED and self.config.second_epochs > 0)
-        peak = self.config.second_learning_rate if second else self.config.learning_rate
-        rise, fall = 25.0, 1e4  # the peak over the first rate, and that over the last
-        if stage >= EXTENDED:
-            rise, fall = peak / float(self.optimiser.param_groups[0]["lr"]), 1.0
-        self.schedule = OneCycleLR(
-            self.optimiser, peak, total_steps=steps + 1, div_factor=rise, final_div_factor=fall
-        )
+        self.schedule = make_schedule(self.config, self.optimiser, self.shares, stage, steps)
         self.stage = stage
         if self._before.get("stage") == stage:
             # The new schedule has just set its first rate; put back the one it was at.
@@ -187,11 +178,13 @@ class TrainingState:
             return False
         return True
 
-    def advance(self, loss: Tensor) -> float:
-        """Take one step down the gradient of a loss; return the learning rate of the step."""
-        assert self.schedule is not None
-        self.optimiser.zero_grad(set_to_none=True)
+    def add_gradient(self, loss: Tensor) -> None:
+        """Add the gradient of a batch's share of the loss to that of the step."""
         self.scaler.scale(loss).backward()
+
+    def advance(self) -> float:
+        """Take one step down the gradient; return the learning rate of the step."""
+        assert self.schedule is not None
         if self.config.clip_gradient:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_gradient)
@@ -199,6 +192,7 @@ class TrainingState:
         scale = self.scaler.get_scale()
         self.scaler.step(self.optimiser)
         self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
         if self.scaler.get_scale() >= scale:  # else the scaler found infinities and took no step
             self.schedule.step()
             if self.average is not None:

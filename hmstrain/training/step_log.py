@@ -41,7 +41,7 @@ class StepLog:
         self.start, self.waited = time.perf_counter(), 0.0
 
     def add(self, step: Step, parts: Tensor, rate: float, waited_s: float) -> None:
-        """Note a step that was taken; log once there are enough, or it took long."""
+        """Note a step that was taken, by its last batch; log once it is time to."""
         self.steps.append(step)
         self.losses.append(parts)
         self.rate = rate
@@ -63,14 +63,14 @@ class StepLog:
         bad = np.flatnonzero(~np.isfinite(losses).all(axis=1))
         if len(bad):
             first = self.steps[int(bad[0])]
-            labels = self.store.windows["label_id"][first.batch].tolist()
+            labels = self.store.windows["label_id"][first.windows].tolist()
             raise DivergedError(
                 f"The loss became NaN or infinite at step {first.number + 1}. Earlier checkpoints "
-                f"are kept. Its batch: rows {first.batch.tolist()}, label_id {labels}. A lower "
+                f"are kept. Its batch: rows {first.windows.tolist()}, label_id {labels}. A lower "
                 "learning_rate, clip_gradient=1 or precision=float32 may help."
             )
         seconds = time.perf_counter() - self.start
-        windows = sum(len(step.batch) for step in self.steps)
+        windows = sum(len(step.windows) for step in self.steps)
         step = self.steps[-1].number + 1
         names = ("loss", "kl", "contrastive")[: losses.shape[1]]
         values = {

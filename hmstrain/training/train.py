@@ -111,7 +111,7 @@ class Run:
         self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
         self.test_rows = split_rows(config, store, "test")
-        if min(epoch.batch_size for epoch in self.epochs) < world.size:
+        if min(epoch.windows // epoch.parts for epoch in self.epochs) < world.size:
             raise ConfigError(
                 f"A batch must have a window for each of the {world.size} processes: use a larger "
                 "--batch-size, or fewer processes."
@@ -210,19 +210,26 @@ class Run:
         every = self.config.validate_every
         while self.progress.step < stop:
             until = min(stop, (self.progress.step // every + 1) * every)
-            self._take_steps(epoch, islice(coming, until - self.progress.step), until)
+            batches = islice(coming, (until - self.progress.step) * epoch.parts)
+            self._take_steps(epoch, batches, until)
             self._check(epoch, last=until == stop)
             if number := self.stop.asked():
                 raise self._interrupted(number)
 
     def _take_steps(self, epoch: Epoch, coming: Iterator[Step], until: int) -> None:
-        """Train up to this step, the loader always ahead."""
+        """Train up to this step on the batches that come, the loader always ahead."""
         step_log = StepLog(self.world, self.log, self.events, epoch, self.store)
         self.loader.waited_s = 0.0
+        losses: list[Tensor] = []
         for step, batch in self.loader.load(coming):
             loss, parts = self._loss(step.to(self.device), batch)
-            rate = self.state.advance(loss)
-            step_log.add(step, parts, rate, self.loader.waited_s)
+            self.state.add_gradient(loss * step.part)
+            losses.append(parts * step.part)
+            if not step.last:
+                continue
+            rate = self.state.advance()
+            step_log.add(step, sum(losses[1:], losses[0]), rate, self.loader.waited_s)
+            losses.clear()
             if self.progress.step == until:
                 continue
             if number := self.stop.asked():

@@ -95,7 +95,7 @@ def test_an_epoch_of_groups_is_one_of_each_and_another_next_time(store: Store, s
 
 def test_batches_are_whole_unless_there_is_only_a_part() -> None:
     for windows, sizes in ((30, [8, 8, 8]), (5, [5])):
-        epoch = Epoch(0, 0, None, 1, min(8, windows), 0, 0)
+        epoch = Epoch(0, 0, None, 1, min(8, windows), 1, 0, 0)
         assert [len(batch) for batch in batches(epoch, np.arange(windows))] == sizes
 
 

@@ -51,7 +51,7 @@ def test_draws_are_the_same_however_many_processes_share_a_batch(store: Store) -
     for alone, *both in zip(whole, *parts, strict=True):
         for rank, part in enumerate(both):
             assert part.number == alone.number
-            np.testing.assert_array_equal(part.batch, alone.batch)
+            np.testing.assert_array_equal(part.windows, alone.windows)
             for name, values in drawn_of(alone).items():
                 np.testing.assert_array_equal(values[rank::2], drawn_of(part)[name], name)
             assert part.draws.mix == alone.draws.mix
