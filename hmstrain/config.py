@@ -75,6 +75,13 @@ class Config(  # a dataclass has the fields of its last base first
                 "backbone_learning_rate needs to know which layer is the last: it is for the "
                 f"models that `hmstrain models` lists, and got {self.model}."
             )
+        models = [find_model(name) for name in self.encoders.values()]
+        if self.pooling != "avg" and not any(model.pools for model in models):
+            raise ConfigError(
+                f"pooling={self.pooling} is for timm's models and naive_cnn; got {self.model}."
+            )
+        if self.drop_path and not any(model.pretrained for model in models):
+            raise ConfigError(f"drop_path is for timm's models; got {self.model}.")
         if self.context_dropout and self.context != "observed":
             raise ConfigError("context_dropout needs context=observed: what is left is mirrored.")
 

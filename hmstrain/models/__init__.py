@@ -3,6 +3,7 @@
 ::
 
     trunk.py          what all trunks have in common; images for a colour network
+    pooling.py        feature maps -> one value of each channel
     naive_cnn.py      the naive CNN of the student report
     resnet1d.py       a residual encoder of raw EEG
     hub.py            the hub of pretrained weights, or its cache alone
@@ -48,6 +49,8 @@ class Model:
     """Whether timm may have weights of it."""
     listed: bool = True
     """Whether `hmstrain models` lists it unasked."""
+    pools: bool = False
+    """Whether `pooling` says how it pools its last maps."""
     whole: bool = False
     """Whether it turns all inputs into logits by itself, instead of one into features."""
 
@@ -64,7 +67,7 @@ def lazy(reference: str) -> Build:
 
 def timm(name: str, parameters: int, size: tuple[int, int] = (400, 300)) -> Model:
     """Make the line of one of timm's models."""
-    return Model(_of_timm(name), "image", parameters, size, pretrained=True)
+    return Model(_of_timm(name), "image", parameters, size, pretrained=True, pools=True)
 
 
 def _of_timm(name: str) -> Build:
@@ -72,7 +75,9 @@ def _of_timm(name: str) -> Build:
 
 
 MODELS: dict[str, Model] = {
-    "naive_cnn": Model(lazy("hmstrain.models.naive_cnn:build"), "image", 4_372_006, (400, 300)),
+    "naive_cnn": Model(
+        lazy("hmstrain.models.naive_cnn:build"), "image", 4_372_006, (400, 300), pools=True
+    ),
     "efficientnet_b0": timm("efficientnet_b0", 4_015_234),
     "efficientnet_v2_s": timm("tf_efficientnetv2_s", 20_185_174),
     "convnext_tiny": timm("convnext_tiny", 27_824_742),
@@ -92,4 +97,4 @@ def find_model(name: str) -> Model:
     """What is known of a model of this name: built-in, somebody's own, or else one of timm's."""
     if ":" in name:
         return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
-    return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True)
+    return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)

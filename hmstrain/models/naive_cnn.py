@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from hmstrain.data.inputs import Input
 from hmstrain.data.inputs.image import FULL_IMAGE
 from hmstrain.errors import ModelError
+from hmstrain.models.pooling import pool_by
 from hmstrain.models.trunk import ImageTrunk, image_size
 
 FEATURES = 512
@@ -20,15 +21,23 @@ class NaiveCNN(nn.Module):
     """Two convolutions without padding, pooling, and a hidden layer.
 
     conv 3 -> 32 (3 x 3), batch norm, ReLU, max pool 2; conv 32 -> 32 (3 x 3), batch norm, ReLU, max
-    pool 2; average pool 5; linear -> 512, ReLU, dropout 0.1. An image of 400 x 300 leaves 32 x 19 x
-    14 = 8512 values before the linear layer. The report's last layer, 512 -> 6, is the network's
-    head.
+    pool 2; average pool 5, or what `pooling` puts there; linear -> 512, ReLU, dropout 0.1. An image
+    of 400 x 300 leaves 32 x 19 x 14 = 8512 values before the linear layer. The report's last layer,
+    512 -> 6, is the network's head.
     """
 
     def __init__(
-        self, size: tuple[int, int], *, features: int = FEATURES, dropout: float = DROPOUT
+        self,
+        size: tuple[int, int],
+        *,
+        features: int = FEATURES,
+        dropout: float = DROPOUT,
+        pooling: str = "avg",
     ) -> None:
         super().__init__()
+        mean: nn.Module = nn.AvgPool2d(5)
+        if pooling != "avg":
+            mean = pool_by(pooling, mean, nn.MaxPool2d(5), axis=1)
         self.layers = nn.Sequential(
             nn.Conv2d(3, 32, 3),
             nn.BatchNorm2d(32),
@@ -38,7 +47,7 @@ class NaiveCNN(nn.Module):
             nn.BatchNorm2d(32),
             nn.ReLU(),
             nn.MaxPool2d(2),
-            nn.AvgPool2d(5),
+            mean,
             nn.Flatten(),
         )
         with torch.no_grad():
@@ -49,7 +58,7 @@ class NaiveCNN(nn.Module):
 
     @property
     def last_map(self) -> nn.Module:
-        """Module that gives the last feature maps (B, 32, h, w)."""
+        """Module that gives the last feature maps (B, C, h, w)."""
         return self.layers[-2]
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
@@ -73,4 +82,5 @@ def build(seen: Input, *, features: int = FEATURES, dropout: float = DROPOUT) ->
         size = FULL_IMAGE
     if min(size) < NARROWEST:
         raise ModelError(f"naive_cnn needs images of {NARROWEST} x {NARROWEST} or more.")
-    return ImageTrunk(NaiveCNN(size, features=features, dropout=dropout), size)
+    pooling = seen.config.pooling
+    return ImageTrunk(NaiveCNN(size, features=features, dropout=dropout, pooling=pooling), size)

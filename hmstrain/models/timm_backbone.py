@@ -14,6 +14,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from hmstrain.data.inputs import Input
@@ -21,6 +22,7 @@ from hmstrain.data.inputs.image import image_BCHW
 from hmstrain.errors import ModelError
 from hmstrain.models import MODELS
 from hmstrain.models.hub import reachable_or_cached
+from hmstrain.models.pooling import replace_mean
 from hmstrain.models.trunk import image_size
 
 OF_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
@@ -33,15 +35,24 @@ PATCH = 32
 class TimmTrunk(nn.Module):
     """Mono images -> features, by a network of timm without its classifier.
 
+    Parameters
+    ----------
+    pooling : str
+        'avg': as it pools by itself; else as `pooling.replace_mean` says.
+
     Raises
     ------
     ValueError
         It does not give one row of features for an image.
+    ModelError
+        It does not pool in this way.
     """
 
-    def __init__(self, backbone: Any, size: tuple[int, int]) -> None:
+    def __init__(self, backbone: Any, size: tuple[int, int], pooling: str = "avg") -> None:
         super().__init__()
-        self.backbone = backbone
+        self.pooling = pooling
+        self.views = 2 if pooling == "catavgmax" else 1
+        self.take(backbone)
         self.size = size
         self.maps = nn.Identity()  # where whoever explains an answer finds the last maps
         backbone.eval()
@@ -51,10 +62,16 @@ class TimmTrunk(nn.Module):
         backbone.train()
         if features.dim() != 2:
             raise ValueError(f"it gives {tuple(features.shape)} instead of one row of features")
-        self.features = int(features.shape[1])
+        self.features = self.views * int(features.shape[1])
         # Tokens, and maps with channels last, are those of transformers; one place tells nothing.
         channels_first = maps.dim() == 4 and maps.shape[1] == backbone.num_features
         self.has_maps = bool(channels_first and max(maps.shape[2:]) > 1)
+
+    def take(self, backbone: Any) -> None:
+        """Let this network make the features, pooled as the trunk pools."""
+        if self.pooling != "avg":
+            replace_mean(backbone, self.pooling)
+        self.backbone = backbone
 
     @property
     def last_map(self) -> nn.Module | None:
@@ -67,7 +84,7 @@ class TimmTrunk(nn.Module):
         features: Tensor = self.backbone.forward_head(
             self.maps(self.backbone.forward_features(image))
         )
-        return features
+        return torch.cat(features.chunk(self.views), dim=1)
 
 
 def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
@@ -105,19 +122,23 @@ def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
         tries = [(rounded, {"img_size": rounded})]
         if native.input_size:
             tries.append(((native.input_size[-2], native.input_size[-1]), {}))
+    config, pooling = seen.config, seen.config.pooling
     problem: Exception | None = None
     for taken, options in tries:
-        options |= model_args
+        options |= model_args | ({"drop_path_rate": config.drop_path} if config.drop_path else {})
         try:
             # First without weights, to tell a size that does not fit from weights that do not.
-            trunk = TimmTrunk(timm.create_model(name, num_classes=0, **options), taken)
+            trunk = TimmTrunk(timm.create_model(name, num_classes=0, **options), taken, pooling)
         except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+            if config.drop_path and "drop_path" in str(error):
+                raise _keeps_paths(name) from None
             problem = error
             continue
-        config = seen.config
+        if config.drop_path and not _drops_paths(trunk):
+            raise _keeps_paths(name)
         if config.pretrained or config.weights:
             weights = Path(config.weights) if config.weights else None
-            trunk.backbone = _with_weights(name, options, weights)
+            trunk.take(_with_weights(name, options, weights))
         return trunk
     given = f" with {model_args}" if model_args else ""
     raise ModelError(f"{name} does not take images of {size[0]} x {size[1]}{given}: {problem}.")
@@ -143,6 +164,14 @@ def check_name(name: str) -> None:
 
 def _rounded(side: int) -> int:
     return max(PATCH, round(side / PATCH) * PATCH)
+
+
+def _drops_paths(trunk: TimmTrunk) -> bool:
+    return any(isinstance(m, DropPath) and (m.drop_prob or 0) > 0 for m in trunk.modules())
+
+
+def _keeps_paths(name: str) -> ModelError:
+    return ModelError(f"{name} does not take drop_path: it has no residual branches to leave out.")
 
 
 def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> nn.Module:

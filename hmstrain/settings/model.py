@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hmstrain.errors import ConfigError
-from hmstrain.settings.setting import Group, setting, within
+from hmstrain.settings.setting import Group, one_of, setting, within
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,20 @@ class ModelSettings(Group):
         before=False,
     )
     drop_rate: float = within(0.0, 0, 0.95, "Dropout before the last layer.")
+    drop_path: float = within(
+        0.0,
+        0,
+        0.95,
+        "Chance of leaving out the last residual branch of timm's models in training; of those "
+        "before it less and less.",
+    )
+    pooling: str = one_of(
+        "avg",
+        "gem",
+        "catavgmax",
+        meaning="How timm's models and naive_cnn pool their last maps: mean; generalised mean with "
+        "a trained exponent; mean beside maximum.",
+    )
 
     def check_together(self) -> None:
         """Refuse weights from two places."""
