@@ -5,7 +5,7 @@
     trunk.py          what all trunks have in common; images for a colour network
     pooling.py        feature maps -> one value of each channel
     naive_cnn.py      the naive CNN of the student report
-    resnet1d.py       a residual encoder of raw EEG
+    eeg/              encoders of raw EEG
     hub.py            the hub of pretrained weights, or its cache alone
     timm_backbone.py  any model of timm
     custom.py         a network of your own, package.module:function
@@ -86,7 +86,7 @@ MODELS: dict[str, Model] = {
     "resnet18": timm("resnet18", 11_179_590),
     "vit_tiny_patch16_224": timm("vit_tiny_patch16_224", 5_570_886, (384, 288)),
     "swin_tiny_patch4_window7_224": timm("swin_tiny_patch4_window7_224", 27_523_968, (384, 288)),
-    "resnet1d": Model(lazy("hmstrain.models.resnet1d:build"), "raw", 1_604_230),
+    "resnet1d": Model(lazy("hmstrain.models.eeg.resnet1d:build"), "raw", 1_604_230),
 }
 """Built-in models by name; any other name is timm's, or package.module:function."""
 ENCODERS = {"raw": "resnet1d"}

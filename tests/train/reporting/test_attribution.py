@@ -192,8 +192,8 @@ def test_gradcam_takes_the_map_after_the_last_whole_block(model: str, has_map: b
 
 def test_inputs_compare_in_one_unit() -> None:
     """Of two inputs, one of which hardly counts, that one's map is small by either method."""
+    from hmstrain.models.eeg.resnet1d import ResNet1D
     from hmstrain.models.network import PatternNetwork
-    from hmstrain.models.resnet1d import ResNet1D
 
     torch.manual_seed(0)
     names = "raw", "other"
