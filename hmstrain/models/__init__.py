@@ -5,7 +5,7 @@
     trunk.py          what all trunks have in common; images for a colour network
     pooling.py        feature maps -> one value of each channel
     naive_cnn.py      the naive CNN of the student report
-    eeg/              encoders of raw EEG
+    eeg/              encoders of raw EEG, one file each
     hub.py            the hub of pretrained weights, or its cache alone
     timm_backbone.py  any model of timm
     custom.py         a network of your own, package.module:function
@@ -70,6 +70,11 @@ def timm(name: str, parameters: int, size: tuple[int, int] = (400, 300)) -> Mode
     return Model(_of_timm(name), "image", parameters, size, pretrained=True, pools=True)
 
 
+def eeg(name: str, parameters: int) -> Model:
+    """Make the line of one of the encoders of raw EEG."""
+    return Model(lazy(f"hmstrain.models.eeg.{name}:build"), "raw", parameters)
+
+
 def _of_timm(name: str) -> Build:
     return partial(lazy("hmstrain.models.timm_backbone:build"), name)
 
@@ -86,7 +91,18 @@ MODELS: dict[str, Model] = {
     "resnet18": timm("resnet18", 11_179_590),
     "vit_tiny_patch16_224": timm("vit_tiny_patch16_224", 5_570_886, (384, 288)),
     "swin_tiny_patch4_window7_224": timm("swin_tiny_patch4_window7_224", 27_523_968, (384, 288)),
-    "resnet1d": Model(lazy("hmstrain.models.eeg.resnet1d:build"), "raw", 1_604_230),
+    "wavenet": eeg("wavenet", 97_958),
+    "resnet1d": eeg("resnet1d", 1_604_230),
+    "resnet1d_gru": eeg("resnet1d_gru", 168_822),
+    "squeezeformer": eeg("squeezeformer", 620_744),
+    "efficientnet1d": eeg("efficientnet1d", 5_697_991),
+    "symmetric1d": eeg("symmetric1d", 466_311),
+    "sparcnet": eeg("sparcnet", 1_090_859),
+    "eegnet": eeg("eegnet", 16_374),
+    "deep4": eeg("deep4", 417_581),
+    "shallow_fbcsp": eeg("shallow_fbcsp", 188_566),
+    "conformer": eeg("conformer", 6_927_238),
+    "graph": eeg("graph", 112_502),
 }
 """Built-in models by name; any other name is timm's, or package.module:function."""
 ENCODERS = {"raw": "resnet1d"}

@@ -65,13 +65,6 @@ def test_the_names_of_the_report_are_known() -> None:
         assert count_parameters(network) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
-def test_a_one_dimensional_encoder_sees_any_length() -> None:
-    config = Config(model="resnet1d", inputs="eeg")
-    network = make_network(config).eval()
-    for samples in (400, 2000, 10_000):
-        assert network(eeg_raw_BPT=torch.randn(2, 18, samples))[0].shape == (2, 6)
-
-
 def test_embeddings_have_length_one() -> None:
     config = Config(model="naive_cnn", inputs="spec+eeg", contrastive=True, image_size=32)
     _, embeddings = make_network(config)(**prepared(config))
