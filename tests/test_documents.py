@@ -128,6 +128,14 @@ def test_links_within_the_repository_lead_somewhere(document: Path) -> None:
             assert anchor in anchors(target.read_text()), link
 
 
+def test_the_list_of_models_has_them_all_with_their_parameters() -> None:
+    from hmstrain.models import MODELS
+
+    text = (ROOT / "docs/models.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", text, flags=re.M))
+    assert listed == {name: f"{model.parameters:,}" for name, model in MODELS.items()}
+
+
 def test_the_readme_is_short_and_fits_a_phone() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150

@@ -40,7 +40,7 @@ def run(
         option(
             "--model",
             WHAT,
-            "naive_cnn, resnet1d, a timm name, or package.module:function.",
+            "A name that `hmstrain models` lists, a timm name, or package.module:function.",
             metavar="NAME",
         ),
     ] = None,

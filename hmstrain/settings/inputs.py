@@ -19,7 +19,8 @@ class InputSettings(Group):
     eeg_as: str = one_of(
         "image",
         "raw",
-        meaning="EEG as an image of short-time spectra for the same model, or raw for resnet1d.",
+        meaning="EEG as an image of short-time spectra for the same model, or raw for a model of "
+        "its own.",
     )
     eeg_seconds: float = within(50.0, 2, 50, "Seconds of EEG around the window's middle to use.")
     spectrogram_rows: tuple[int, int] = setting(

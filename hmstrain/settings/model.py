@@ -16,7 +16,7 @@ class ModelSettings(Group):
 
     model: str = setting(
         "convnext_tiny",
-        "naive_cnn, resnet1d (raw EEG), a timm name, or package.module:function for your own.",
+        "Name from `hmstrain models`, a timm name, or package.module:function for your own.",
     )
     model_args: Mapping[str, Any] = setting(
         dict, "Arguments of the model or of your own function: --set model.width=64."
