@@ -3,7 +3,7 @@
 ::
 
     signals.py         the input's traces -> another rate, microvolts, fewer traces
-    pooling.py         feature maps -> features, by a generalised mean
+    pooling.py         feature maps -> their mean, and the maps that explain it
     time_space.py      filters over time and over traces, the first layer of three networks
     wavenet.py         gated dilated convolutions, shared by all pairs
     resnet1d.py        residual blocks with long kernels

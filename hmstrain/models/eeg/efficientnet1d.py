@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from hmsstore import REGIONS
 from hmstrain.data.inputs import Input
-from hmstrain.models.eeg.pooling import GeM
+from hmstrain.models.eeg.pooling import PlacesThenTime
 from hmstrain.models.eeg.signals import at_rate, by_chain
+from hmstrain.models.pooling import GeM
 
 RATE_HZ = 40.0
 STEM_WIDTH, STEM_KERNEL = 64, 3
@@ -119,7 +120,8 @@ class EfficientNet1D(nn.Module):
     def __init__(self, widths: Sequence[int], layers: int, features: int) -> None:
         super().__init__()
         self.stages = stages(len(REGIONS), STEM_WIDTH, widths, layers)
-        self.pool = GeM()
+        self.mean = PlacesThenTime()
+        self.pool = GeM(self.mean)
         self.hidden = nn.Sequential(
             nn.Linear(widths[-1], features), nn.BatchNorm1d(features), nn.ReLU()
         )
@@ -128,7 +130,7 @@ class EfficientNet1D(nn.Module):
     @property
     def last_map(self) -> nn.Module:
         """Module that gives the last feature maps (B, C, t)."""
-        return self.pool.maps
+        return self.mean.maps
 
     def forward(self, raw_BPT: Tensor) -> Tensor:
         """Features (B, F)."""

@@ -15,13 +15,15 @@ Legend: B windows, P pairs, T samples in time, C channels, N tokens.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from hmstrain.data.inputs import Input
-from hmstrain.models.eeg.pooling import GeM
 from hmstrain.models.eeg.signals import at_rate, by_side
+from hmstrain.models.pooling import GeM
 
 RATE_HZ = 100.0
 STEM_WIDTH, WIDTH = 64, 128
@@ -129,7 +131,7 @@ class Squeezeformer(nn.Module):
         self.front = nn.Sequential(
             *(FrontPart(w, width, *part) for w, part in zip(widths, FRONT, strict=False))
         )
-        self.over_pairs, self.over_time = GeM(), GeM()
+        self.over_pairs, self.over_time = (GeM(partial(torch.mean, dim=2)) for _ in range(2))
         self.blocks = nn.Sequential(
             *(part for _ in range(blocks) for part in _block(width, heads, kernel, dropout))
         )
@@ -145,7 +147,7 @@ class Squeezeformer(nn.Module):
         left, right = by_side(at_rate(raw_BPT, RATE_HZ))
         beside_BPT = torch.stack([left, right], dim=3).flatten(1, 3)
         stem = self.stem_norm(self.stem(beside_BPT[:, None])[..., : beside_BPT.shape[-1]])
-        tokens_BCN = self.over_pairs.over(self.front(stem), 2)
+        tokens_BCN = self.over_pairs(self.front(stem))
         features: Tensor = self.over_time(self.blocks(tokens_BCN.transpose(1, 2)).transpose(1, 2))
         return features
 

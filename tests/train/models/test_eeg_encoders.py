@@ -26,7 +26,7 @@ from hmstrain.models.eeg import graph, signals, sparcnet, wavenet
 from hmstrain.models.eeg.conformer import Conformer
 from hmstrain.models.eeg.deep4 import Deep4
 from hmstrain.models.eeg.eegnet import EEGNet
-from hmstrain.models.eeg.pooling import GeM
+from hmstrain.models.eeg.pooling import PlacesThenTime
 from hmstrain.models.eeg.shallow_fbcsp import ShallowFBCSP
 from hmstrain.models.eeg.squeezeformer import rotated
 from hmstrain.models.eeg.time_space import TimeSpaceConvolution
@@ -294,15 +294,13 @@ def test_filters_over_time_and_traces_are_the_product_of_both() -> None:
         torch.testing.assert_close(both(x), one_by_one, rtol=1e-4, atol=1e-5)
 
 
-def test_a_generalised_mean_lies_between_mean_and_maximum() -> None:
-    maps = torch.rand(2, 3, 4, 50) + 0.1
-    pool = GeM(1.0)
-    torch.testing.assert_close(pool(maps), maps.mean((2, 3)))
-    torch.testing.assert_close(pool.over(maps, 2), maps.mean(2))
-    with torch.no_grad():
-        pool.power.fill_(60.0)
-    torch.testing.assert_close(pool(maps.double()), maps.amax((2, 3)), rtol=0.1, atol=0)
-    assert torch.isfinite(pool(-maps)).all()
+def test_a_mean_over_places_and_time_is_one_over_both() -> None:
+    maps = torch.randn(2, 3, 4, 50)
+    mean = PlacesThenTime()
+    gave: list[Tensor] = []
+    mean.maps.register_forward_hook(lambda *called: gave.append(called[-1]))
+    torch.testing.assert_close(mean(maps), maps.mean((2, 3)))
+    torch.testing.assert_close(gave[0], maps.mean(2))
 
 
 def test_rotation_tells_how_far_apart_tokens_are_and_not_where() -> None:
