@@ -37,6 +37,20 @@ class Stream(IntEnum):
     """By step and process: what the network itself draws, such as dropout."""
     CONTEXT = 10
     """By step: windows of which only the judged seconds are left."""
+    MIXUP = 11
+    """By step: whether its windows are mixed at all."""
+    DROPPED_PAIRS = 12
+    """By step: pairs that are left out, where their number is drawn."""
+    BOXES = 13
+    """By step: boxes that are blanked in images."""
+    BANDS = 14
+    """By step: pairs that are filtered once more, and their pass bands."""
+    CHAINS = 15
+    """By step: orders of the chains."""
+    FRONT_BACK = 16
+    """By step: windows whose front and back are exchanged."""
+    SPEEDS = 17
+    """By step: how fast time runs."""
 
 
 def sequence(seed: int, stream: Stream, *where: int) -> np.random.SeedSequence:

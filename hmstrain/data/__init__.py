@@ -6,6 +6,7 @@
     centre.py   rows of a store and their shifts -> where in its window the label of each lies
     rows.py     configuration and window table -> rows of each epoch, order, weights
     validation.py  configuration, stages and the fold held out -> what validations are judged by
+    chains.py   orders of the four chains -> orders of channels and spectrogram features
     augment.py  seed and step -> the random draws of a batch
     steps.py    an epoch -> its steps, each with all that it draws
     loader.py   a store and an order of windows -> batches on the device, ahead of time

@@ -15,12 +15,17 @@ from torch import Tensor
 from hmsstore import REGIONS
 from hmsstore.montage import BACK, CHAIN_PAIRS, FRONT
 from hmsstore.schema import EEG
+from hmstrain.data.augment import Bands
 
 RATE_HZ = EEG.row_rate_hz
 BAND_HZ = (0.5, 40.0)
 """Pass band of the network's EEG: below lie drifts, above mains and most muscle."""
 FILTER_ORDER = 4
 """Of the Butterworth filter whose squared magnitude is the response: forwards and backwards."""
+RANDOM_ORDER = 2
+"""Of a random band-pass of single pairs."""
+TINY_HZ = 1e-9
+"""Stands for 0 Hz, which a high-pass takes out."""
 CLIP_UV = 1024.0
 """Medal teams of the competition clip at this value and divide by 32.
 
@@ -39,13 +44,18 @@ BINS = tuple(k for k in range(FFT // 2) if 0.5 <= k * RATE_HZ / FFT <= 30)
 IMAGE_ROWS = len(REGIONS) * len(BINS)
 
 
-def bipolar(eeg_uv_BTC: Tensor) -> Tensor:
-    """Differences along the chains, zero-phase 0.5 to 40 Hz: float32 (B, 18, T) microvolts."""
+def bipolar(eeg_uv_BTC: Tensor, bands: Bands | None = None) -> Tensor:
+    """Differences along the chains, zero-phase 0.5 to 40 Hz: float32 (B, 18, T) microvolts.
+
+    Pairs that have a band of their own are filtered to that, too, in the same transform.
+    """
     front, back = pair_channels(eeg_uv_BTC.device)
     eeg_BCT = eeg_uv_BTC.transpose(1, 2)
     pairs_BPT = eeg_BCT.index_select(1, front) - eeg_BCT.index_select(1, back)
     spectrum = torch.fft.rfft(pairs_BPT)
     response = band_pass(pairs_BPT.shape[-1], spectrum.device)
+    if bands is not None:
+        response = response * band_gains(bands, pairs_BPT.shape[-1])
     filtered: Tensor = torch.fft.irfft(spectrum * response, n=pairs_BPT.shape[-1])
     return filtered
 
@@ -69,6 +79,21 @@ def band_pass(samples: int, device: torch.device) -> Tensor:
     above = frequency**slope / (frequency**slope + low**slope)
     below = 1 / (1 + (frequency / high) ** slope)
     return (above * below).to(device, torch.float32)
+
+
+def band_gains(bands: Bands, samples: int) -> Tensor:
+    """Response of each pair's own band at each frequency of a real transform of so many samples.
+
+    The squared magnitude of a Butterworth band-pass of order 2, real as that of `band_pass`; 1 for
+    pairs without a band: float32 (B, 18, F).
+    """
+    frequency = torch.fft.rfftfreq(samples, 1 / RATE_HZ, device=bands.low_hz_B.device)
+    slope = 2 * RANDOM_ORDER
+    low_B1, high_B1 = bands.low_hz_B[:, None], bands.high_hz_B[:, None]
+    above = 1 / (1 + (low_B1 / frequency.clamp_min(TINY_HZ)) ** slope)
+    below = 1 / (1 + (frequency / high_B1) ** slope)
+    response_B1F = (above * below)[:, None]
+    return torch.where(bands.pairs_BP[..., None], response_B1F, torch.ones_like(response_B1F))
 
 
 def raw_input(pairs_BPT: Tensor) -> Tensor:

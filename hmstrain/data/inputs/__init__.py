@@ -2,6 +2,7 @@
 
 ::
 
+    stretch.py      a window as stored -> the same, faster or slower, around its label
     physical.py     a signal as stored -> in physical units
     image.py        what inputs that are images have in common
     spectrogram.py  spec: the competition's spectrogram as an image

@@ -27,8 +27,9 @@ class EegImage(ImageInput):
 
     def __call__(self, windows: Windows, draws: Draws | None, /) -> Tensor:
         """Image (B, 300, frames), of the traces that the draws keep."""
-        kept_BP = None if draws is None else draws.kept_BP
-        return eeg_image(bipolar(windows.signals["eeg"]), kept_BP)
+        if draws is None:
+            return eeg_image(bipolar(windows.signals["eeg"]))
+        return eeg_image(bipolar(windows.signals["eeg"], draws.bands), draws.kept_BP)
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """The mean over the frequencies of each chain, over its traces."""

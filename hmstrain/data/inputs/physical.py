@@ -22,7 +22,9 @@ from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.observed import judged_rows
 from hmstrain.data.augment import Draws, where_B
 from hmstrain.data.centre import CENTRE
+from hmstrain.data.chains import CHANNEL_ORDERS, FEATURE_ORDERS, FRONT_BACK_CHANNELS
 from hmstrain.data.inputs import Windows, spans
+from hmstrain.data.inputs.stretch import folded, moved_frequencies, stretched, stretched_run
 from hmstrain.data.observed import run_key
 from hmstrain.errors import DataError
 
@@ -55,6 +57,11 @@ class Physical:
             "eeg": torch.tensor(SWAPPED_CHANNELS, device=device),
             "spectrogram": torch.tensor(SWAPPED_FEATURES, device=device),
         }
+        self.chain_orders = {
+            "eeg": torch.tensor(CHANNEL_ORDERS, device=device),
+            "spectrogram": torch.tensor(FEATURE_ORDERS, device=device),
+        }
+        self.front_back = torch.tensor(FRONT_BACK_CHANNELS, device=device)
 
     def windows(
         self, batch: Mapping[str, Tensor], draws: Draws | None, signals: Iterable[str]
@@ -68,6 +75,7 @@ class Physical:
         signals : iterable of str
             Those that are wanted.
         """
+        batch = self.stretched(batch, draws)
         runs = {name: self.run(name, batch, draws) for name in signals}
         values = {name: self(name, batch[name], draws, run_B2) for name, run_B2 in runs.items()}
         turned = {
@@ -76,6 +84,29 @@ class Physical:
         }
         count = len(next(iter(values.values())))
         return Windows(values, turned, self.centre(batch, draws, turned.get("eeg"), count))
+
+    def stretched(self, batch: Mapping[str, Tensor], draws: Draws | None) -> Mapping[str, Tensor]:
+        """A batch in which time runs as fast as drawn, around each window's label.
+
+        Both signals are resampled alike, and their observed runs go with them. The label's centre
+        stays where it is.
+        """
+        if draws is None or draws.speed_B is None:
+            return batch
+        spec, speed_B = self.store.spec, draws.speed_B
+        found = dict(batch)
+        for name in batch.keys() & self.span.keys():
+            rows, key = spec.signals[name].window_rows, run_key(name)
+            centre_B = torch.full_like(speed_B, rows / 2)
+            if CENTRE in batch:
+                per_row = 1 if name == "eeg" else spec.samples_per_row
+                centre_B = centre_B + (batch[CENTRE] - spec.eeg.window_rows // 2) / per_row
+            run_B2 = torch.tensor([[0, rows]], device=speed_B.device).expand(len(speed_B), 2)
+            if key in batch and self.config.context == "observed":
+                run_B2 = batch[key]
+                found[key] = stretched_run(run_B2, centre_B, speed_B, rows)
+            found[name] = stretched(batch[name], run_B2, centre_B, speed_B, self.span[name])
+        return found
 
     def centre(
         self,
@@ -169,6 +200,14 @@ class Physical:
         if self.config.swap:
             swapped = values_BTC.index_select(2, self.swapped[signal])
             values_BTC = where_B(draws.swap_B, swapped, values_BTC)
+        if draws.speed_B is not None and signal == "spectrogram":
+            values_BTC = moved_frequencies(values_BTC, draws.speed_B)
+        if draws.chains_B is not None:
+            order_BC = self.chain_orders[signal][draws.chains_B]
+            values_BTC = torch.take_along_dim(values_BTC, order_BC[:, None], dim=2)
+        if draws.front_back_B is not None and signal == "eeg":
+            turned = values_BTC.index_select(2, self.front_back)
+            values_BTC = where_B(draws.front_back_B, turned, values_BTC)
         return where_B(draws.flip_B, values_BTC.flip(1), values_BTC)
 
 
@@ -186,11 +225,7 @@ def mirrored(values_BTC: Tensor, run_B2: Tensor) -> Tensor:
     tensor (B, T, C)
         The rows of a run stay as they are; at its end the last comes again, then the one before.
     """
-    first_B1, length_B1 = run_B2[:, :1], run_B2[:, 1:] - run_B2[:, :1]
-    place_BT = (torch.arange(values_BTC.shape[1], device=run_B2.device) - first_B1).remainder(
-        2 * length_B1
-    )
-    row_BT = first_B1 + torch.minimum(place_BT, 2 * length_B1 - 1 - place_BT)
+    row_BT = folded(torch.arange(values_BTC.shape[1], device=run_B2.device), run_B2)
     return torch.take_along_dim(values_BTC, row_BT[:, :, None], dim=1)
 
 

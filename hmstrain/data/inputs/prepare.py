@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
-from hmstrain.data.augment import Draws, add_noise, mixed
+from hmstrain.data.augment import Draws, add_noise, blank_boxes, mixed
 from hmstrain.data.inputs import INPUTS, Input, Scale, Windows, make_inputs
 from hmstrain.data.inputs.image import finish
 from hmstrain.data.inputs.physical import Physical, on_device
@@ -155,6 +155,8 @@ class NetworkInputs:
             values = finish(values, one.config, draws, one.seen(windows))
         if draws is None:
             return one.complete(values, None)
+        if kind.layout == "image" and draws.boxes is not None:
+            values = blank_boxes(values, draws.boxes[:, list(self.inputs).index(name)])
         if kind.layout != "microvolts":  # whose unit is not its own deviation
             values = add_noise(values, draws, NOISE_STREAMS[kind.signals[0]])
         return mixed(one.complete(values, draws), draws)

@@ -34,7 +34,8 @@ class RawEeg(Input):
 
     def __call__(self, windows: Windows, draws: Draws | None, /) -> Tensor:
         """Traces (B, 18, T); those that the draws leave out are 0."""
-        raw_BPT = raw_input(bipolar(windows.signals["eeg"]))
+        bands = None if draws is None else draws.bands
+        raw_BPT = raw_input(bipolar(windows.signals["eeg"], bands))
         return raw_BPT if draws is None else raw_BPT * draws.kept_BP[..., None]
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:

@@ -19,6 +19,7 @@ CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)
 DRAWN = Config(
     model="naive_cnn",
+    inputs="spec+eeg",
     batch_size=7,
     swap=0.5,
     channel_dropout=0.3,
@@ -26,6 +27,12 @@ DRAWN = Config(
     mask=2,
     noise=0.1,
     mixup=0.4,
+    mixup_p=0.7,
+    boxes=3,
+    random_bandpass=0.5,
+    permute_chains=0.5,
+    front_back=0.5,
+    stretch=0.2,
     shift_s=2.0,
     sample="votes",
     vote_weight="log",
@@ -41,7 +48,10 @@ def drawn_of(step: Step) -> dict[str, Any]:
     """What does not depend on how a batch is shared out, window by window."""
     found = {name: getattr(step.draws, f"{name}_B") for name in ("flip", "swap", "alone")}
     found |= {"kept": step.draws.kept_BP, "stripes": step.draws.stripes}
-    return found | {"rows": step.rows, "shift": step.shift}
+    found |= {name: getattr(step.draws, f"{name}_B") for name in ("chains", "front_back", "speed")}
+    bands = step.draws.bands
+    found |= {"low": bands.low_hz_B, "high": bands.high_hz_B, "pairs": bands.pairs_BP}
+    return found | {"boxes": step.draws.boxes, "rows": step.rows, "shift": step.shift}
 
 
 def test_draws_are_the_same_however_many_processes_share_a_batch(store: Store) -> None:
@@ -61,7 +71,7 @@ def test_draws_are_the_same_however_many_processes_share_a_batch(store: Store) -
 
 def test_shares_of_a_batch_add_up_to_its_mean(store: Store) -> None:
     """Of seven windows, one process has four and the other three."""
-    plain = replace(DRAWN, mixup=0.0)
+    plain = replace(DRAWN, mixup=0.0, mixup_p=1.0)
     whole = taken(store, plain)[0]
     parts = [taken(store, plain, World(rank, 2, CPU))[0] for rank in range(2)]
     assert [len(part.rows) for part in parts] == [4, 3]
@@ -89,6 +99,6 @@ def test_targets_weights_and_patients_are_mixed_as_the_windows_are(store: Store)
     np.testing.assert_allclose(step.target, share * target + (1 - share) * target[partner])
     patients = table["patient_id"][step.rows]
     np.testing.assert_array_equal(step.patient_BK, np.stack([patients, patients[partner]], axis=1))
-    plain = taken(store, replace(DRAWN, mixup=0.0))[0]
+    plain = taken(store, replace(DRAWN, mixup=0.0, mixup_p=1.0))[0]
     np.testing.assert_array_equal(plain.target, target)
     np.testing.assert_array_equal(plain.patient_BK, patients[:, None])
