@@ -158,7 +158,11 @@ def test_every_setting_says_what_it_means_and_may_be() -> None:
 
 
 def test_settings_are_found_by_a_word_of_their_name_or_meaning() -> None:
-    assert [one.name for one in list_settings("mixup")] == ["mixup"]
+    assert [one.name for one in list_settings("mixup")] == [
+        "mixup",
+        "mixup_p",
+        "mixup_clip",
+    ]
     assert {"swap", "flip"} <= {one.name for one in list_settings("chance")}
     with pytest.raises(ConfigError, match="Did you mean mixup"):
         list_settings("mixpu")
