@@ -86,7 +86,7 @@ class Config(  # a dataclass has the fields of its last base first
             raise ConfigError("context_dropout needs context=observed: what is left is mirrored.")
         kinds = [INPUTS[name] for name in self.encoders]
         if self.random_bandpass and not any(
-            kind.signal == "eeg" and kind.layout != "microvolts" for kind in kinds
+            "eeg" in kind.signals and kind.layout != "microvolts" for kind in kinds
         ):
             raise ConfigError(
                 f"random_bandpass needs an input of bipolar channels; {self.inputs} has none."

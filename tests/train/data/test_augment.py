@@ -19,6 +19,7 @@ from hmsstore.montage import CHAIN_PAIRS, SWAPPED_CHANNELS, SWAPPED_FEATURES, mi
 from hmsstore.schema import FREQUENCIES_HZ
 from hmstrain.config import Config
 from hmstrain.data.augment import Bands, Draws, blank_boxes, draw
+from hmstrain.data.centre import CENTRE
 from hmstrain.data.chains import (
     CHAIN_ORDERS,
     CHANNEL_ORDERS,
@@ -224,6 +225,8 @@ def test_boxes_blank_what_they_cover_and_nothing_else() -> None:
     found = blank_boxes(image, boxes)
     assert torch.nonzero(found[0] == 0).tolist() == [[2, 10], [2, 11], [2, 12], [2, 13], [9, 0]]
     assert torch.equal(found[1], image[1])
+    planes = blank_boxes(image[:, None].expand(2, 3, 10, 20), boxes)
+    assert all(torch.equal(planes[:, plane], found) for plane in range(3))
 
 
 def test_boxes_are_small_few_and_others_in_each_input() -> None:
@@ -274,6 +277,29 @@ def test_time_from_outside_a_window_is_its_mirror_image_and_from_inside_is_real(
     assert stretched_run(partial, torch.tensor([5000]), torch.tensor([0.8]), 10_000).tolist() == [
         [3750, 7500]
     ]
+
+
+def test_time_is_stretched_around_the_label_of_a_shifted_window_in_both_signals(
+    store: Store,
+) -> None:
+    config = replace(PLAIN, mixup=0.0, stretch=0.2)
+    rows = store.select("train")[:3]
+    scales = measure_normalisation(config, store, rows, CPU)
+    physical = NetworkInputs(config, scales, store, CPU).physical
+    centre_B = torch.tensor([4200, 5000, 6600])
+    ramps = {
+        name: torch.arange(length, dtype=torch.float32)[None, :, None].expand(3, length, features)
+        for name, length, features in (("eeg", 10_000, 20), ("spectrogram", 300, 400))
+    }
+    draws = still(3, speed_B=torch.tensor([1.2, 0.9, 0.9]))
+    found = physical.stretched({**ramps, CENTRE: centre_B}, draws)
+    for window, centre in enumerate(centre_B.tolist()):
+        around = found["eeg"][window, centre - 1 : centre + 1, 0].mean()
+        assert float(around) == pytest.approx(centre - 0.5, abs=1e-2)
+        row = 150 + (centre - 5000) / 400
+        at_rows = np.interp(row, np.arange(300) + 0.5, found["spectrogram"][window, :, 7])
+        assert float(at_rows) == pytest.approx(row - 0.5, abs=1e-2)
+    assert torch.equal(found[CENTRE], centre_B)
 
 
 def test_a_speed_of_one_changes_nothing(store: Store) -> None:
