@@ -13,7 +13,9 @@ from hmstrain.cli.options import (
     LogFile,
     OwnModels,
     Quiet,
+    Reverse,
     Runs,
+    Swap,
     TrustIn,
     option,
     trusted,
@@ -42,6 +44,8 @@ def bundle(
         ),
     ] = None,
     calibrated: Calibrated = False,
+    swap: Swap = False,
+    reverse: Reverse = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -68,6 +72,8 @@ def bundle(
             have=have or KAGGLE,
             trust=trusted(trust, model),
             calibrated=calibrated,
+            swap=swap,
+            reverse=reverse,
         )
         if json:
             console.print_json(asdict(made) | {"out": str(made.out)})

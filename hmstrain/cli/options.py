@@ -135,6 +135,7 @@ Average = Annotated[
     ),
 ]
 Swap = Annotated[bool, typer.Option("--swap", help="Average with left-right mirrored input.")]
+Reverse = Annotated[bool, typer.Option("--reverse", help="Average with time-reversed input.")]
 
 Calibrated = Annotated[
     bool,

@@ -15,6 +15,7 @@ from hmstrain.cli.options import (
     LogFile,
     OwnModels,
     Quiet,
+    Reverse,
     Runs,
     Swap,
     TrustIn,
@@ -47,6 +48,7 @@ def predict(
     ] = 10.0,
     average: Average = "arithmetic",
     swap: Swap = False,
+    reverse: Reverse = False,
     device: DeviceIn = "auto",
     calibrated: Calibrated = False,
     prior: Annotated[
@@ -83,6 +85,7 @@ def predict(
                 stride_s=stride,
                 average=average,
                 swap=swap,
+                reverse=reverse,
                 device=device,
                 trust=trusted(trust, model),
                 calibrated=calibrated,

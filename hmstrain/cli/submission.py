@@ -15,6 +15,7 @@ from hmstrain.cli.options import (
     LogFile,
     OwnModels,
     Quiet,
+    Reverse,
     Runs,
     Swap,
     TrustIn,
@@ -31,6 +32,7 @@ def submission(
     ] = Path("submission.csv"),
     average: Average = "arithmetic",
     swap: Swap = False,
+    reverse: Reverse = False,
     device: DeviceIn = "auto",
     calibrated: Calibrated = False,
     model: OwnModels = None,
@@ -57,11 +59,14 @@ def submission(
                 out=out,
                 average=average,
                 swap=swap,
+                reverse=reverse,
                 device=device,
                 trust=trusted(trust, model),
                 calibrated=calibrated,
                 progress=progress,
             )
+        for warning in found.made["warnings"]:
+            console.warn(warning)
         if json:
             console.print_json({"out": str(found.out), "rows": found.rows, **found.made})
             return

@@ -14,8 +14,10 @@ from hmstrain.cli.options import (
     LogFile,
     OwnModels,
     Quiet,
+    Reverse,
     RunIn,
     RunStore,
+    Swap,
     TrustIn,
     option,
     trusted,
@@ -39,6 +41,8 @@ def test(
     ] = None,
     device: DeviceIn = "auto",
     calibrated: Calibrated = False,
+    swap: Swap = False,
+    reverse: Reverse = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -68,6 +72,8 @@ def test(
             device=device,
             trust=word,
             calibrated=calibrated,
+            swap=swap,
+            reverse=reverse,
         )
         if not is_main():
             return

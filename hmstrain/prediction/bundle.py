@@ -79,6 +79,8 @@ def bundle(
     have: Sequence[str] = KAGGLE,
     trust: Trust = False,
     calibrated: bool = False,
+    swap: bool = False,
+    reverse: bool = False,
 ) -> Bundled:
     """Package runs for offline prediction: weights, wheels and a notebook cell.
 
@@ -97,6 +99,8 @@ def bundle(
         not in the bundle.
     calibrated : bool
         Let the notebook's cell apply the calibration of the run or the blend.
+    swap, reverse : bool
+        Let the cell average with mirrored and with time-reversed input.
 
     Returns
     -------
@@ -136,6 +140,7 @@ def bundle(
     keys = [one.key for one in folders[0].store().classes]
     if calibrating(given, keys, calibrated=calibrated, prior=None) is not None:
         vouched.append("--calibrated")
+    vouched += ["--swap"] * swap + ["--reverse"] * reverse
     with whole_folder(out) as unfinished:
         names = [_copy_run(folder, unfinished / "runs") for folder in folders]
         if given.blend is not None and given.folder is not None:

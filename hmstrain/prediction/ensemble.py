@@ -15,7 +15,7 @@ from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
-from hmstrain.runs.trained import Trained, load_trained
+from hmstrain.runs.trained import AS_THEY_ARE, Trained, Views, load_trained
 from hmstrain.scoring.fitting import fit_mixture
 
 AVERAGES = ("arithmetic", "geometric", "fitted")
@@ -80,7 +80,7 @@ def predict_rows(
     rows: NDArray[np.int64],
     world: World,
     *,
-    swap: bool = False,
+    views: Views = AS_THEY_ARE,
     progress: Progress = silent,
 ) -> list[Floats]:
     """Probabilities by each member.
@@ -89,10 +89,10 @@ def predict_rows(
     ----------
     rows : int64 (N,)
         Windows of the store.
-    swap : bool
-        Average with left-right mirrored input.
+    views : Views
+        What each network's answers are averaged over.
     progress : callable, optional
-        Called with the windows done and their number: each network's, and each mirror image, once.
+        Called with the windows done and their number: each network's, and each view's, once.
 
     Returns
     -------
@@ -107,15 +107,14 @@ def predict_rows(
     for member in members:
         for trained in member.networks:
             trained.check(store)
-    views = (False, True) if swap else (False,)
     total = len(rows) * len(views) * sum(len(member.networks) for member in members)
     done = 0
     found = []
     for member in members:
         seen: list[Floats] = []
         for trained in member.networks:
-            for mirror in views:
-                with trained.evaluator(store, world, mirror=mirror, batch_size=BATCH) as evaluator:
+            for view in views:
+                with trained.evaluator(store, world, **view, batch_size=BATCH) as evaluator:
                     parts = []
                     for first in range(0, len(rows), AT_ONCE):
                         part, _ = evaluator.predict(trained.network, rows[first : first + AT_ONCE])

@@ -35,7 +35,7 @@ from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Constant, Scores
-from hmstrain.runs.trained import check_trust
+from hmstrain.runs.trained import Views, check_trust
 from hmstrain.words import plural
 
 WINDOWS, SUMMARY = "predictions.csv", "predictions.json"
@@ -49,6 +49,12 @@ class How:
     swap: bool = False
     device: str = "auto"
     trust: Trust = False
+    reverse: bool = False
+
+    @property
+    def views(self) -> Views:
+        """What each network's answers are averaged over."""
+        return Views(self.swap, self.reverse)
 
     def __post_init__(self) -> None:
         if self.average not in AVERAGES:
@@ -96,6 +102,7 @@ def predict(
     trust: Trust = False,
     calibrated: bool = False,
     prior: str | None = None,
+    reverse: bool = False,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -129,6 +136,8 @@ def predict(
     prior : str, optional
         Apply the bias of each class to a recording too, as of windows with so many votes: '10+',
         '4-9', '1-3' or 'all', which the calibration must be for.
+    reverse : bool
+        Average with time-reversed input; with `swap`, over all four views.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -152,7 +161,7 @@ def predict(
     >>> found.prediction.shape  # doctest: +SKIP
     (2875, 6)
     """
-    how = How(average, swap, device, trust)
+    how = How(average, swap, device, trust, reverse)
     given = given_runs(runs)
     folders = given.runs
     check_trust(folders, trust)
@@ -181,7 +190,11 @@ def predict(
             notices(calibration.words(new=new))
         predicted = time.perf_counter()
         found = score(folders, source, rows, prediction, context)
-        warnings = [*warnings_of(found, source, made_of["runs"]), *context.warnings]
+        warnings = [
+            *warnings_of(found, source, made_of["runs"]),
+            *how.views.warnings(folders),
+            *context.warnings,
+        ]
         for message in warnings:
             notices(message)
         windows = {name: column[rows] for name, column in store.windows.items()}
@@ -262,7 +275,7 @@ def predict_store(
     weights = fit_weights(given.runs) if how.average == "fitted" else None
     with join_world(how.device) as world:
         members = load_members(given.runs, world, trust=how.trust)
-        found = predict_rows(members, store, rows, world, swap=how.swap, progress=progress)
+        found = predict_rows(members, store, rows, world, views=how.views, progress=progress)
         device = str(world.device)
     weight_of = given.weights(weights)
     made_of: dict[str, Any] = {
@@ -277,6 +290,7 @@ def predict_store(
         ],
         "average": how.average if given.blend is None else given.blend.how,
         "swap": how.swap,
+        "reverse": how.reverse,
         "device": device,
     }
     return given.combine(found, how.average, weights), made_of
@@ -326,7 +340,9 @@ def _write_recording(
         "length": f"{timeline.seconds:,.0f} s",
         "windows": f"{len(timeline.centre_s):,}",
         "runs": ", ".join(run["path"] for run in made_of["runs"]),
-        "average": made_of["average"] + (", and of left-right mirrored input" * made_of["swap"]),
+        "average": made_of["average"]
+        + ", and of left-right mirrored input" * made_of["swap"]
+        + ", and of time-reversed input" * made_of["reverse"],
         "references": ", ".join(recording.references) or "not named",
         "channels filled with 0": ", ".join(recording.filled) or "none",
     }

@@ -41,7 +41,7 @@ class Submission:
     out: Path
     rows: int
     made: dict[str, Any]
-    """The runs and how they were averaged."""
+    """The runs, how they were averaged, and `warnings`."""
 
 
 def submission(
@@ -54,6 +54,7 @@ def submission(
     device: str = "auto",
     trust: Trust = False,
     calibrated: bool = False,
+    reverse: bool = False,
     progress: Progress = silent,
 ) -> Submission:
     """Write the competition's submission, in the form of sample_submission.csv.
@@ -66,7 +67,7 @@ def submission(
         Folder with test.csv, or its zip.
     out : path
         File to write.
-    average, swap, device, trust, calibrated, progress
+    average, swap, device, trust, calibrated, reverse, progress
         As of `hmstrain.predict`.
 
     Returns
@@ -84,7 +85,7 @@ def submission(
     >>> hmstrain.submission(["runs/first", "runs/second"], "hms").rows  # doctest: +SKIP
     1
     """
-    how = How(average, swap, device, trust)
+    how = How(average, swap, device, trust, reverse)
     data, out = Path(data), Path(out)
     if out.suffix != ".csv":
         raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
@@ -104,6 +105,7 @@ def submission(
             prediction = calibration.apply(prediction)
             made["calibration"] = calibration.said()
         count = write_submission(out, source.store, prediction, order)
+    made["warnings"] = how.views.warnings(given.runs)
     return Submission(out, count, made)
 
 

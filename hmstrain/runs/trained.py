@@ -61,8 +61,8 @@ class Trained:
             )
         check_cleaning(self.normalisation, store)
 
-    def inputs(self, store: Store, *, mirror: bool = False) -> NetworkInputs:
-        """What turns windows of a store, or their mirror images, into this network's inputs.
+    def inputs(self, store: Store, *, mirror: bool = False, reverse: bool = False) -> NetworkInputs:
+        """What turns windows of a store, mirrored or reversed, into this network's inputs.
 
         Raises
         ------
@@ -70,11 +70,19 @@ class Trained:
             The store has other classes than the one trained on, or was cleaned differently.
         """
         self.check(store)
-        return NetworkInputs(self.config, self.normalisation, store, self.device, mirror=mirror)
+        return NetworkInputs(
+            self.config, self.normalisation, store, self.device, mirror=mirror, reverse=reverse
+        )
 
     @contextmanager
     def evaluator(
-        self, store: Store, world: World, *, mirror: bool = False, batch_size: int = 1
+        self,
+        store: Store,
+        world: World,
+        *,
+        mirror: bool = False,
+        reverse: bool = False,
+        batch_size: int = 1,
     ) -> Iterator[Evaluator]:
         """What predicts windows of a store, in batches of the run's size or this, if larger.
 
@@ -84,7 +92,7 @@ class Trained:
             The store has other classes than the one trained on, or was cleaned differently.
         """
         config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
-        prepare = self.inputs(store, mirror=mirror)
+        prepare = self.inputs(store, mirror=mirror, reverse=reverse)
         largest = min(config.batch_size, len(store))
         loader = make_loader(
             store,
@@ -98,6 +106,43 @@ class Trained:
             yield Evaluator(config, prepare, loader, world)
         finally:
             loader.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How windows are looked at; answers to all these are averaged, as probabilities.
+
+    Each option doubles their number: both make four.
+    """
+
+    swap: bool = False
+    """Left and right exchanged, too."""
+    reverse: bool = False
+    """Time reversed, too."""
+
+    def __iter__(self) -> Iterator[dict[str, bool]]:
+        """Arguments of `Trained.evaluator`, the windows as they are first."""
+        for reverse in (False, True)[: 1 + self.reverse]:
+            for mirror in (False, True)[: 1 + self.swap]:
+                yield {"mirror": mirror, "reverse": reverse}
+
+    def __len__(self) -> int:
+        """Number of views."""
+        return 2**self.swap * 2**self.reverse
+
+    def warnings(self, folders: Sequence[RunFolder]) -> list[str]:
+        """Say which runs never saw such windows, one sentence each."""
+        if not self.reverse:
+            return []
+        return [
+            f"{folder.path} was trained without time reversal (flip=0): its answers to reversed "
+            "windows may be poor."
+            for folder in folders
+            if not folder.config().flip
+        ]
+
+
+AS_THEY_ARE = Views()
 
 
 def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:

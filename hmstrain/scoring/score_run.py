@@ -17,7 +17,7 @@ from hmstrain.models.trust import Trust
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import Alignment, StoreId
-from hmstrain.runs.trained import Trained, check_trust, load_trained
+from hmstrain.runs.trained import AS_THEY_ARE, Trained, Views, check_trust, load_trained
 from hmstrain.scoring.calibration import FILE, Calibration, read_calibration
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant, scores_by_context
@@ -35,10 +35,13 @@ def test(
     device: str = "auto",
     trust: Trust = False,
     calibrated: bool = False,
+    swap: bool = False,
+    reverse: bool = False,
 ) -> Tested:
     """Score a run's best checkpoint, on its own store or on another.
 
-    Scores and predictions are also written, as SPLIT-IDENTITY.json and .npz.
+    Scores and predictions are also written, as SPLIT-IDENTITY.json and .npz, with words before
+    the identity for what was asked of the predictions.
 
     Parameters
     ----------
@@ -58,6 +61,8 @@ def test(
         As of `hmstrain.predict`.
     calibrated : bool
         Apply the run's calibration.json.
+    swap, reverse : bool
+        Average with left-right mirrored input, with time-reversed input, or over all four views.
 
     Returns
     -------
@@ -87,7 +92,15 @@ def test(
     if calibrated:
         calibration = read_calibration(folder.path / FILE, store.spec.class_keys)
     with join_world(device) as world:
-        found = score_run(folder, store, split, world, trust=trust, calibration=calibration)
+        found = score_run(
+            folder,
+            store,
+            split,
+            world,
+            trust=trust,
+            calibration=calibration,
+            views=Views(swap, reverse),
+        )
     if world.main:
         write_tested(found, store, place)
     return found
@@ -101,6 +114,7 @@ def score_run(
     *,
     trust: Trust = False,
     calibration: Calibration | None = None,
+    views: Views = AS_THEY_ARE,
 ) -> Tested:
     """Score a run's best checkpoint (of each network, averaged) on labelled windows of a store.
 
@@ -110,6 +124,8 @@ def score_run(
         One of `SCORED`; 'valid' is the fold that the run held out, on its own store.
     calibration : Calibration, optional
         What to apply to the run's probabilities.
+    views : Views
+        What the networks' answers are averaged over.
 
     Raises
     ------
@@ -136,7 +152,7 @@ def score_run(
     predictions, alignments = [], []
     for part in parts:
         trained = load_trained(part, world.device, trust=trust)
-        prediction, matched = _predict(trained, store, rows, world)
+        prediction, matched = _predict(trained, store, rows, world, views)
         predictions.append(prediction)
         alignments.append(matched)
     prediction = np.mean(predictions, axis=0)
@@ -155,6 +171,8 @@ def score_run(
         patients_trained_on=known,
         seen=seen,
         split=split,
+        views=views,
+        views_unseen=tuple(views.warnings([folder])),
         calibrated_for=None if calibration is None else calibration.population,
         test=scores(store, rows, prediction),
         constant=constant(store, rows, prediction) if can_compare(store) else None,
@@ -214,12 +232,16 @@ def _nothing_to_score(store: Store, split: str) -> DataError:
 
 
 def _predict(
-    trained: Trained, store: Store, rows: NDArray[np.int64], world: World
+    trained: Trained, store: Store, rows: NDArray[np.int64], world: World, views: Views
 ) -> tuple[NDArray[np.float64], dict[str, float] | None]:
-    with trained.evaluator(store, world) as evaluator:
-        prediction, embeddings = evaluator.predict(trained.network, rows)
-    seed = trained.config.seed
-    return prediction, embedding_alignment(embeddings, one_per_patient(store, rows, seed))
+    """Probabilities, the mean over all views; alignment of the embeddings of the first."""
+    found = []
+    for view in views:
+        with trained.evaluator(store, world, **view) as evaluator:
+            found.append(evaluator.predict(trained.network, rows))
+    prediction = np.mean([answers for answers, _ in found], axis=0)
+    places = one_per_patient(store, rows, trained.config.seed)
+    return prediction, embedding_alignment(found[0][1], places)
 
 
 def default_store(folder: RunFolder) -> Path:

@@ -5,7 +5,8 @@
     SPLIT-IDENTITY.json   the scores: written last, so that where it is, the other is its own
     SPLIT-IDENTITY.npz    the predictions that they are of
 
-Of a calibrated run they are called SPLIT-calibrated-IDENTITY.
+Of a calibrated run they are called SPLIT-calibrated-IDENTITY; averaged over mirrored windows,
+SPLIT-swap-IDENTITY, over reversed ones SPLIT-reverse-IDENTITY, and with all SPLIT-swap-reverse-...
 IDENTITY are the first twelve digits of the store's.
 """
 
@@ -29,6 +30,7 @@ from hmstrain.errors import RunError
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.predictions import write_predictions
+from hmstrain.runs.trained import AS_THEY_ARE, Views
 from hmstrain.scoring.seen import Seen
 from hmstrain.words import plural
 
@@ -36,7 +38,9 @@ ALL = "all"
 """Every split but the windows that were dropped."""
 SCORED = (ALL, "train", "valid", *(word for word in SPLITS if word not in ("train", "dropped")))
 """What can be asked for as a split."""
-FILES = re.compile(rf"(?:{'|'.join(SCORED)})-(?:calibrated-)?[0-9a-f]{{12}}\.(?:json|npz)")
+FILES = re.compile(
+    rf"(?:{'|'.join(SCORED)})-(?:swap-)?(?:reverse-)?(?:calibrated-)?[0-9a-f]{{12}}\.(?:json|npz)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,10 @@ class Tested:
     seen: Seen
     """How many windows are of patients that the run knows."""
     split: str
+    views: Views = AS_THEY_ARE
+    """What the answers were averaged over."""
+    views_unseen: tuple[str, ...] = ()
+    """Views that the run was not trained on, one sentence each."""
     calibrated_for: str | None = None
     """Population of votes that the run's calibration is for; None if it was not applied."""
     test: Scores
@@ -75,7 +83,7 @@ class Tested:
     @property
     def warnings(self) -> list[str]:
         """What speaks against the scores, one sentence each."""
-        found = self.seen.warnings
+        found = [*self.seen.warnings, *self.views_unseen]
         if self.calibrated_for not in (None, "all"):
             found = [
                 *found,
@@ -103,6 +111,8 @@ class Tested:
             "seen": self.seen.to_json(),
             "warnings": self.warnings,
             "split": self.split,
+            "swap": self.views.swap,
+            "reverse": self.views.reverse,
             "calibrated_for": self.calibrated_for,
             "test": self.test.to_json(),
             "context": self.context.counts(),
@@ -115,8 +125,13 @@ class Tested:
 
 def predictions_path(found: Tested, out: Path | None = None) -> Path:
     """Where predictions of a store are written: into a folder, by default the run's."""
-    calibrated = "" if found.calibrated_for is None else "calibrated-"
-    return (out or found.run) / f"{found.split}-{calibrated}{found.store.identity[:12]}.npz"
+    asked = {
+        "swap": found.views.swap,
+        "reverse": found.views.reverse,
+        "calibrated": found.calibrated_for is not None,
+    }
+    words = [found.split, *(word for word, yes in asked.items() if yes), found.store.identity[:12]]
+    return (out or found.run) / f"{'-'.join(words)}.npz"
 
 
 def check_out(out: Path | None, run: Path, store: Store) -> None:

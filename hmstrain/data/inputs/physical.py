@@ -39,6 +39,8 @@ class Physical:
     ----------
     mirror : bool
         Exchange left and right in all windows.
+    reverse : bool
+        Reverse time in all windows, once they are turned as drawn.
 
     Raises
     ------
@@ -47,10 +49,17 @@ class Physical:
     """
 
     def __init__(
-        self, config: Config, store: Store, device: torch.device, *, mirror: bool = False
+        self,
+        config: Config,
+        store: Store,
+        device: torch.device,
+        *,
+        mirror: bool = False,
+        reverse: bool = False,
     ) -> None:
         check_signals(store)
-        self.config, self.store, self.device, self.mirror = config, store, device, mirror
+        self.config, self.store, self.device = config, store, device
+        self.mirror, self.reverse = mirror, reverse
         self.span = spans(config)
         self.scale = {name: on_device(*physical_scale(store, name), device) for name in self.span}
         self.swapped = {
@@ -83,7 +92,16 @@ class Physical:
             for name, run_B2 in runs.items()
         }
         count = len(next(iter(values.values())))
-        return Windows(values, turned, self.centre(batch, draws, turned.get("eeg"), count))
+        centre_B = self.centre(batch, draws, turned.get("eeg"), count)
+        if self.reverse:
+            turned = {
+                name: None if run_B2 is None else values[name].shape[1] - run_B2.flip(1)
+                for name, run_B2 in turned.items()
+            }
+            values = {name: signal_BTC.flip(1) for name, signal_BTC in values.items()}
+            first, stop = self.span["eeg"]
+            centre_B = stop - first - centre_B
+        return Windows(values, turned, centre_B)
 
     def stretched(self, batch: Mapping[str, Tensor], draws: Draws | None) -> Mapping[str, Tensor]:
         """A batch in which time runs as fast as drawn, around each window's label.

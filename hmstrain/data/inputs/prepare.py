@@ -103,7 +103,13 @@ def cleaning(store: Store) -> dict[str, Any]:
 
 
 class NetworkInputs:
-    """Turns stored batches of one store into a run's inputs; `mirror`: left and right exchanged."""
+    """Turns stored batches of one store into a run's inputs.
+
+    Parameters
+    ----------
+    mirror, reverse : bool
+        Exchange left and right, reverse time, in all windows.
+    """
 
     def __init__(
         self,
@@ -113,8 +119,9 @@ class NetworkInputs:
         device: torch.device,
         *,
         mirror: bool = False,
+        reverse: bool = False,
     ) -> None:
-        self.physical = Physical(config, store, device, mirror=mirror)
+        self.physical = Physical(config, store, device, mirror=mirror, reverse=reverse)
         self.inputs = make_inputs(config)
         self.scales = {
             name: on_device(*normalisation.scales[name], device)

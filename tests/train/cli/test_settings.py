@@ -25,7 +25,8 @@ def test_a_word_filters_and_json_holds_the_same() -> None:
     text = succeed("settings", "learning").stdout
     assert "second_learning_rate" in text
     assert "mixup" not in text
-    (found,) = json.loads(succeed("settings", "mixup", "--json").stdout)
+    found, *others = json.loads(succeed("settings", "mixup", "--json").stdout)
+    assert [one["name"] for one in others] == ["mixup_p", "mixup_clip"]
     assert found == {
         "name": "mixup",
         "default": 0.0,

@@ -234,6 +234,31 @@ def test_dropping_context_leaves_what_a_recording_of_the_judged_seconds_alone_wo
             assert torch.equal(values[1], plain[key][1])
 
 
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.inputs}")
+def test_a_reversed_view_is_what_a_flip_makes_of_windows(
+    config: Config, stores: dict[str, Store]
+) -> None:
+    """Of whole windows and of those that were recorded in part."""
+    store = stores["zero"]
+    rows = np.asarray([row_of(store, number) for number in (1, 2, 3, 4)])
+    batch = stored_batch(store, rows, SIGNALS, CPU)
+    scales = measure_normalisation(config, store, rows[:1], CPU)
+    flipped = NetworkInputs(config, scales, store, CPU)
+    reversed_ = NetworkInputs(config, scales, store, CPU, reverse=True)
+    turned = draw(replace(config, flip=1.0), 0, 4, ALONE)
+    for key, values in flipped(batch, turned).items():
+        assert torch.equal(reversed_(batch, None)[key], values)
+        assert not torch.equal(flipped(batch, None)[key], values)
+    signals = signal_names(config)
+    one, other = (
+        prepare.physical.windows(batch, draws, signals)
+        for prepare, draws in ((flipped, turned), (reversed_, None))
+    )
+    assert torch.equal(one.centre_B, other.centre_B)
+    for name, run_B2 in one.runs.items():
+        assert torch.equal(run_B2, other.runs[name])
+
+
 def test_context_is_dropped_by_draws_of_its_own() -> None:
     without, half = (Config(context_dropout=chance, mixup=0.4) for chance in (0.0, 0.5))
     for step in range(4):

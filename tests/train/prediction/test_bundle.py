@@ -37,7 +37,8 @@ def made(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pip", reason="no pip here to download wheels with")
     out = tmp_path_factory.mktemp("bundle") / "offline"
     try:
-        bundle(run.path, out, python=f"{sys.version_info.major}.{sys.version_info.minor}")
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        bundle(run.path, out, python=version, swap=True, reverse=True)
     except RunError as error:
         if "cannot be downloaded" not in str(error):
             raise
@@ -99,6 +100,7 @@ def test_a_bundle_holds_weights_and_just_the_wheels_that_are_missing(made: Path)
     cell = (made / "cell.py").read_text()
     assert len(cell.splitlines()) <= 14
     compile(cell, "cell.py", "exec")
+    assert "own = ['--swap', '--reverse']" in cell
 
 
 def test_what_is_missing_follows_from_what_is_there() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
-from hmstrain.runs.trained import load_trained
+from hmstrain.runs.trained import Views, load_trained
 from hmstrain.scoring.blending import combine
 from hmstrain.scoring.fitting import fit_mixture
 from hmstrain.scoring.formulas import kl_rows
@@ -56,6 +56,7 @@ def runs(store: Store, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "raw": {"model": "resnet1d", "inputs": "eeg", "eeg_seconds": 10},
         "all": {"fold": "all", "epochs": 1},
         "again": {"fold": "all", "epochs": 1, "seed": 7},
+        "unflipped": {"flip": 0.0},
     }
     # From random weights, since after so few steps others would answer alike whatever they see.
     usual = {"epochs": 1, "steps": 4, "start_at_prior": False}
@@ -98,13 +99,42 @@ def test_swapped_windows_are_the_mirror_image(runs: dict[str, Path], store: Stor
 
     rows = [0, 1, 2]
     (single,), (both,) = (
-        predicted([runs["one"]], store, rows, swap=swap) for swap in (False, True)
+        predicted([runs["one"]], store, rows, views=Views(swap)) for swap in (False, True)
     )
     stored = {name: torch.from_numpy(array) for name, array in store.gather(rows).items()}
     with torch.no_grad():
         logits = trained.network(**mirrored(stored, None))[0]
     expected = (single + softmax(logits.numpy())) / 2
     np.testing.assert_allclose(both, expected, atol=1e-5)
+
+
+def test_reversed_windows_are_averaged_with_the_others_and_all_four_views(
+    runs: dict[str, Path], store: Store
+) -> None:
+    trained = load_trained(RunFolder(runs["one"]), CPU.device)
+    rows = [0, 1, 2]
+    stored = {name: torch.from_numpy(array) for name, array in store.gather(rows).items()}
+    alone = {}
+    for mirror, reverse in product((False, True), repeat=2):
+        prepared = trained.inputs(store, mirror=mirror, reverse=reverse)(stored, None)
+        with torch.no_grad():
+            alone[mirror, reverse] = softmax(trained.network(**prepared)[0].numpy())
+    assert np.abs(alone[False, False] - alone[False, True]).max() > 1e-4
+    told: list[tuple[int, int]] = []
+    (both,) = predicted(
+        [runs["one"]], store, rows, views=Views(reverse=True), progress=lambda *at: told.append(at)
+    )
+    assert told[-1] == (6, 6)
+    np.testing.assert_allclose(both, (alone[False, False] + alone[False, True]) / 2, atol=1e-5)
+    (four,) = predicted([runs["one"]], store, rows, views=Views(swap=True, reverse=True))
+    np.testing.assert_allclose(four, np.mean(list(alone.values()), axis=0), atol=1e-5)
+
+
+def test_a_run_that_never_saw_reversed_time_is_named(runs: dict[str, Path], store: Store) -> None:
+    folders = [RunFolder(runs[name]) for name in ("one", "unflipped")]
+    assert Views(swap=True).warnings(folders) == []
+    (warning,) = Views(reverse=True).warnings(folders)
+    assert warning.startswith(f"{runs['unflipped']} was trained without time reversal (flip=0)")
 
 
 def test_averages_are_means_of_probabilities_or_of_their_logarithms() -> None:
@@ -221,10 +251,11 @@ def test_a_submission_is_as_the_sample_has_it(
     told = json.loads(
         PROGRAM.succeed(
             "submission", runs["one"], runs["raw"], folder, "--out", out,
-            "--average", "geometric", "--swap", "--json",
+            "--average", "geometric", "--swap", "--reverse", "--json",
         ).stdout
     )  # fmt: skip
     assert told["rows"] == 2
+    assert (told["swap"], told["reverse"], told["warnings"]) == (True, True, [])
     assert [run["networks"] for run in told["runs"]] == [1, 1]
     lines = out.read_text().splitlines()
     assert lines[0] == header

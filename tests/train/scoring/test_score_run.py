@@ -24,6 +24,7 @@ from hmsstore import SPLITS, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.trained import Views, load_trained
 from hmstrain.scoring import tested
 from hmstrain.scoring.metrics import SCORES, scores
 from hmstrain.scoring.score_run import labelled, score_run
@@ -61,6 +62,35 @@ def test_every_labelled_window_is_scored_by_every_score(
     for part in parts:
         places = np.searchsorted(found.rows, part.rows)
         np.testing.assert_allclose(found.prediction[places], part.prediction, atol=1e-5)
+
+
+def test_mirrored_and_reversed_views_are_scored_and_kept_apart(
+    runs: dict[str, Path], store: Store, tmp_path: Path
+) -> None:
+    run = RunFolder(runs["one"])
+    plain = score_run(run, store, "test", ALONE)
+    assert (plain.views, plain.to_json()["reverse"]) == (Views(), False)
+    with load_trained(run, ALONE.device).evaluator(
+        store, ALONE, mirror=True, reverse=True
+    ) as evaluator:
+        turned, _ = evaluator.predict(load_trained(run, ALONE.device).network, plain.rows)
+    assert np.abs(turned - plain.prediction).max() > 1e-6
+    halves = [
+        score_run(run, store, "test", ALONE, views=view).prediction
+        for view in (Views(swap=True), Views(reverse=True))
+    ]
+    four = score_run(run, store, "test", ALONE, views=Views(swap=True, reverse=True)).prediction
+    # Four times the mean of all is both means, twice, less what is in both, and the last view.
+    expected = (2 * halves[0] + 2 * halves[1] - plain.prediction + turned) / 4
+    np.testing.assert_allclose(four, expected, atol=1e-6)
+    out = tmp_path / "scores"
+    for words in ([], ["--swap", "--reverse"], ["--reverse"]):
+        PROGRAM.succeed("test", runs["one"], "--device", "cpu", "--out", out, *words)
+    identity = store.identity[:12]
+    names = {path.name for path in out.glob("*.json")}
+    assert names == {f"test-{words}{identity}.json" for words in ("", "reverse-", "swap-reverse-")}
+    told = json.loads((out / f"test-reverse-{identity}.json").read_text())
+    assert (told["swap"], told["reverse"]) == (False, True)
 
 
 def test_windows_of_patients_that_were_trained_on_are_counted(
