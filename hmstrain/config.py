@@ -84,6 +84,17 @@ class Config(  # a dataclass has the fields of its last base first
             raise ConfigError(f"drop_path is for timm's models; got {self.model}.")
         if self.context_dropout and self.context != "observed":
             raise ConfigError("context_dropout needs context=observed: what is left is mirrored.")
+        for path, share in self.others.items():
+            if not round(share * self.batch_size):
+                raise ConfigError(
+                    f"also: {share:g} of a batch of {self.batch_size} is no window of {path}: give "
+                    "a larger share, or a larger batch_size."
+                )
+        if sum(round(share * self.batch_size) for share in self.others.values()) >= self.batch_size:
+            raise ConfigError(
+                f"also: {self.also} leaves no window of the run's own store in a batch of "
+                f"{self.batch_size}: give smaller shares, or a larger batch_size."
+            )
         kinds = [INPUTS[name] for name in self.encoders]
         if self.random_bandpass and not any(
             "eeg" in kind.signals and kind.layout != "microvolts" for kind in kinds

@@ -51,6 +51,8 @@ class Stream(IntEnum):
     """By step: windows whose front and back are exchanged."""
     SPEEDS = 17
     """By step: how fast time runs."""
+    OTHER_STORES = 19
+    """By step and store: windows of other stores than the run's own."""
 
 
 def sequence(seed: int, stream: Stream, *where: int) -> np.random.SeedSequence:

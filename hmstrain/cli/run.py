@@ -50,6 +50,16 @@ def run(
     ] = False,
     image_size: Size = None,
     fold: Fold = None,
+    also: Annotated[
+        list[str] | None,
+        option(
+            "--also",
+            WHAT,
+            "Another store to train on too, with its share of every batch; repeatable: "
+            "simulated.zarr:0.3.",
+            metavar="STORE:SHARE",
+        ),
+    ] = None,
     pretrained: Pretrained = False,
     weights: Weights = None,
     epochs: Epochs = None,
@@ -113,6 +123,7 @@ def run(
             "contrastive": contrastive or None,
             "image_size": image_size,
             "fold": fold,
+            "also": ",".join(also) if also else None,
             "pretrained": pretrained or None,
             "weights": weights,
             "epochs": epochs,

@@ -13,5 +13,6 @@
     dataset.py  rows of a store -> a plain torch Dataset, for a training loop of your own
     eeg.py      referential EEG in microvolts -> what networks see of it
     inputs/     what networks can see of a window, by name: `INPUTS`
+    mixture.py  a run's own store and others -> batches that have windows of all of them
     context.py  runs and rows of a store -> how much of what they look at was observed
 """

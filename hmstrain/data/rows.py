@@ -43,7 +43,7 @@ class Epoch:
     """Fold that is held out; None where the store has none."""
     min_votes: int
     windows: int
-    """Per step: as many as configured, or all there are."""
+    """Per step, of the run's own store: as many as configured, or all there are."""
     parts: int
     """Batches in which those pass through the network."""
     first_step: int
@@ -158,6 +158,16 @@ def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
     return epoch_order(config, store, rows, 0)[: config.norm_windows]
 
 
+def windows_of_others(config: Config) -> tuple[int, ...]:
+    """Windows of each other store in a whole batch."""
+    return tuple(round(share * config.batch_size) for share in config.others.values())
+
+
+def own_windows(config: Config) -> int:
+    """Windows of the run's own store in a whole batch."""
+    return config.batch_size - sum(windows_of_others(config))
+
+
 def batches(epoch: Epoch, order: Rows) -> list[Rows]:
     """Cut an epoch's order into the windows of its steps; what is left waits for another epoch."""
     size = epoch.windows
@@ -181,8 +191,9 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
             if (fold, min_votes) not in windows:
                 rows = training_rows(config, store, fold, min_votes)
                 windows[fold, min_votes] = _epoch_windows(config, store, rows)
-            size = min(config.batch_size * config.accumulate, windows[fold, min_votes])
-            parts = -(-size // config.batch_size)
+            own = own_windows(config)
+            size = min(own * config.accumulate, windows[fold, min_votes])
+            parts = -(-size // own)
             steps = windows[fold, min_votes] // size
             if config.steps and stage < EXTENDED:
                 steps = min(steps, config.steps - first)

@@ -22,6 +22,7 @@ from hmstrain.distributed import World
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
+    from hmstrain.data.mixture import Mixture
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Step:
     number: int
     """Of the step, from 0, over the whole run."""
     windows: Rows
-    """Of all batches of the step, and all processes."""
+    """Of the run's own store, of all batches of the step and all processes."""
     part: float
     """Share of these that the batch has: 1 where nothing is accumulated."""
     last: bool
@@ -69,7 +70,13 @@ class Step:
 
 
 def steps(
-    config: Config, store: Store, epoch: Epoch, world: World, first: int = 0
+    config: Config,
+    store: Store,
+    epoch: Epoch,
+    world: World,
+    first: int = 0,
+    *,
+    mixture: Mixture | None = None,
 ) -> Iterator[Step]:
     """Yield the batches of an epoch's steps from one on, as one process takes its part in them.
 
@@ -81,24 +88,36 @@ def steps(
         The processes that share each batch: this one takes every `world.size`-th window of it.
     first : int
         Number of the step to begin with; those before it are left out, and change nothing.
+    mixture : Mixture, optional
+        Other stores that give each batch their share, in whose numbers rows then are.
     """
     windows = store.windows
     candidates = training_rows(config, store, epoch.fold, epoch.min_votes)
     weights = row_weights(config, store, candidates)
     order = batches(epoch, epoch_order(config, store, candidates, epoch.number))
+    others = None if mixture is None else mixture.of_epoch(epoch)
+    columns = {
+        "target": windows["target"],
+        "weight": weights,
+        "patient_id": windows["patient_id"],
+    }
+    if others is not None:
+        columns = {name: others.joined(own, name) for name, own in columns.items()}
     numbered = (
-        (number, part, batch)
+        (number, part, own)
         for number in range(max(first, epoch.first_step), epoch.first_step + epoch.steps)
-        for part, batch in enumerate(np.array_split(order[number - epoch.first_step], epoch.parts))
+        for part, own in enumerate(np.array_split(order[number - epoch.first_step], epoch.parts))
     )
-    for number, part, batch in numbered:
-        rows: Rows = world.own(batch)
+    for number, part, own in numbered:
         drawn = number * config.accumulate + part  # no two batches of a run draw the same
+        batch = own
+        if others is not None:
+            batch = np.concatenate([own, others.draw(drawn, len(own))])
+        rows: Rows = world.own(batch)
         shift = shifts(config, drawn, len(batch))
         draws = draw(config, drawn, len(batch), world)
         target, weight_B, patient_B = (
-            torch.from_numpy(values[rows])
-            for values in (windows["target"], weights, windows["patient_id"])
+            torch.from_numpy(column[rows]) for column in columns.values()
         )
         patient_BK = patient_B[:, None]
         if draws.mix != 1:
@@ -107,7 +126,7 @@ def steps(
         yield Step(
             number,
             order[number - epoch.first_step],
-            len(batch) / epoch.windows,
+            len(own) / epoch.windows,
             part == epoch.parts - 1,
             rows,
             len(rows) * world.size / len(batch),

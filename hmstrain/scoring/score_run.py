@@ -161,7 +161,10 @@ def score_run(
     seen = seen_before((read_description(part.best) for part in parts), store, rows)
     described = read_description(parts[0].best)
     patients = np.unique(store.windows["patient_id"][rows])
-    known = int(np.isin(patients, described["patients"]).sum()) if split != "valid" else 0
+    trained_on = np.asarray(
+        [*described["patients"], *(p for one in described.get("also", ()) for p in one["patients"])]
+    )
+    known = int(np.isin(patients, trained_on).sum()) if split != "valid" else 0
     matched = alignments[0] if len(parts) == 1 else None
     return Tested(
         run=folder.path,

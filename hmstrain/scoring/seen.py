@@ -92,6 +92,12 @@ def seen_before(
     trained, validated, elsewhere = (np.empty(0, np.int64) for _ in range(3))
     for one in described:
         known = np.asarray(one["patients"], np.int64)
+        for other in one.get("also", ()):
+            with_it = np.asarray(other["patients"], np.int64)
+            if other["identity"] == store.identity:
+                trained = np.union1d(trained, with_it)
+            else:
+                elsewhere = np.union1d(elsewhere, with_it)
         if one["store"]["identity"] != store.identity:
             elsewhere = np.union1d(elsewhere, known)
             continue

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hmstrain.settings.setting import Group, one_of, refuse, setting, within
 
+ALSO = "stores with a share of each batch between 0 and 1, such as simulated.zarr:0.3"
 LAST_SEED = 2**31 - 1
 
 
@@ -35,11 +36,33 @@ class SamplingSettings(Group):
     vote_weight: str = one_of(
         "none", "log", "linear", meaning="Weight a window by log(1 + votes), or by votes / 28."
     )
+    also: str = setting(
+        "",
+        "Other stores to train on too, each with its share of every batch, joined by commas: "
+        "simulated.zarr:0.3. Validation, test and statistics are the run's own store's alone.",
+    )
     min_votes: int = within(1, 1, 1000, "Train on windows with at least this many votes.")
     second_min_votes: int = within(10, 1, 1000, "Fewest votes of the second stage's windows.")
 
+    @property
+    def others(self) -> dict[str, float]:
+        """Share of each batch that each other store gives, by its path."""
+        words = [word.strip().rpartition(":") for word in self.also.split(",") if word.strip()]
+        return {path: float(share) for path, _, share in words}
+
     def check_together(self) -> None:
-        """Refuse a word that is no fold, and seeds beyond the last."""
+        """Refuse a word that is no fold, seeds beyond the last, and shares that are none."""
+        count = len([word for word in self.also.split(",") if word.strip()])
+        try:
+            others = self.others
+        except ValueError:
+            refuse("also", ALSO, self.also)
+        if "" in others or not all(0 < share < 1 for share in others.values()):
+            refuse("also", ALSO, self.also)
+        if len(others) < count or sum(others.values()) >= 1:
+            refuse(
+                "also", "other stores, each once, with shares of less than 1 together", self.also
+            )
         if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
             refuse("fold", "a fold's number, all or rotate", self.fold)
         if self.seed + self.seeds - 1 > LAST_SEED:

@@ -116,6 +116,8 @@ class TrainingState:
         self.schedule: LRScheduler | None = None
         self.stage = -1
         self.progress = Progress()
+        self.others: list[dict[str, Any]] = []
+        """What the checkpoint says of other stores that the run trains on."""
         self._before: dict[str, Any] = {}
         self._saved = time.monotonic()
         self.saved_step: int | None = None
@@ -127,6 +129,7 @@ class TrainingState:
                 self.normalisation = Normalisation.from_json(described["normalisation"])
             except (TypeError, KeyError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
+            self.others = described.get("also", [])
             self.saved_step = self.progress.step
             self._best_is_due = self._compare_best(described["progress"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)

@@ -24,6 +24,7 @@ from hmstrain.data.context import context_of
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Batch, make_loader
+from hmstrain.data.mixture import MixedLoader, check_others, open_mixture
 from hmstrain.data.rows import (
     Epoch,
     left_out,
@@ -116,9 +117,14 @@ class Run:
                 f"A batch must have a window for each of the {world.size} processes: use a larger "
                 "--batch-size, or fewer processes."
             )
+        self.mixture = open_mixture(config, store)
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
         self.description = self.state.describe(store)
+        if self.mixture is not None:
+            if self.progress.step:
+                check_others(self.state.others, self.mixture)
+            self.description["also"] = self.mixture.describe(self.epochs)
         world.main_does(partial(self.state.complete, self.description))
         self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
         self.loader = make_loader(
@@ -129,9 +135,20 @@ class Run:
             resident=config.data == "device",
             threads=config.loader_threads,
         )
+        self.mixed_loader = None
+        if self.mixture is not None:
+            self.mixed_loader = MixedLoader(
+                self.mixture,
+                self.loader,
+                signal_names(config),
+                self.device,
+                processes=world.size,
+            )
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
         self.notices = [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
+        if self.mixture is not None:
+            self.notices += self.mixture.notices(self.epochs[0])
         self.head = self._begin_head() if config.start_at_prior else None
         shared = world.shared(self.state.network)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
@@ -206,7 +223,14 @@ class Run:
         of_stage = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
         if self.state.begin_stage(epoch.stage, of_stage):
             self._move_head(epoch)
-        coming = steps(self.config, self.store, epoch, self.world, self.progress.step)
+        coming = steps(
+            self.config,
+            self.store,
+            epoch,
+            self.world,
+            self.progress.step,
+            mixture=self.mixture,
+        )
         every = self.config.validate_every
         while self.progress.step < stop:
             until = min(stop, (self.progress.step // every + 1) * every)
@@ -219,26 +243,27 @@ class Run:
     def _take_steps(self, epoch: Epoch, coming: Iterator[Step], until: int) -> None:
         """Train up to this step on the batches that come, the loader always ahead."""
         step_log = StepLog(self.world, self.log, self.events, epoch, self.store)
-        self.loader.waited_s = 0.0
+        loader = self.mixed_loader or self.loader
+        loader.waited_s = 0.0
         losses: list[Tensor] = []
-        for step, batch in self.loader.load(coming):
+        for step, batch in loader.load(coming):
             loss, parts = self._loss(step.to(self.device), batch)
             self.state.add_gradient(loss * step.part)
             losses.append(parts * step.part)
             if not step.last:
                 continue
             rate = self.state.advance()
-            step_log.add(step, sum(losses[1:], losses[0]), rate, self.loader.waited_s)
+            step_log.add(step, sum(losses[1:], losses[0]), rate, loader.waited_s)
             losses.clear()
             if self.progress.step == until:
                 continue
             if number := self.stop.asked():
-                step_log.flush(self.loader.waited_s)
+                step_log.flush(loader.waited_s)
                 self.world.main_does(partial(self.state.save_between, self.description, now=True))
                 raise self._interrupted(number)
             if self.world.main and not step_log.losses:
                 self.state.save_between(self.description)
-        step_log.flush(self.loader.waited_s)
+        step_log.flush(loader.waited_s)
 
     def _interrupted(self, number: int) -> Interrupted:
         return Interrupted(number, self.state.saved_step, self.folder.path)
@@ -346,7 +371,9 @@ class Run:
             write_predictions(path, self.store, rows, prediction, observed)
 
     def close(self) -> None:
-        """Close the log and let go of the loader."""
+        """Close the log and let go of the loaders."""
         if self.log is not None:
             self.log.close()
         self.loader.close()
+        if self.mixed_loader is not None:
+            self.mixed_loader.close()
