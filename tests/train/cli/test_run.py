@@ -22,8 +22,9 @@ succeed, fail = PROGRAM.succeed, PROGRAM.fail
 WORDS = [f"--set={k}={v}" for k, v in SMALL.items()]
 FLAGS = {
     *("--model", "--inputs", "--contrastive", "--image-size", "--fold", "--pretrained"),
-    *("--weights", "--epochs", "--batch-size", "--steps", "--fraction", "--learning-rate"),
-    *("--sample", "--balance", "--seed", "--config", "--set", "--device", "--data", "--precision"),
+    *("--also", "--weights", "--epochs", "--batch-size", "--steps", "--fraction"),
+    *("--learning-rate", "--sample", "--balance", "--seed", "--seeds", "--config", "--set"),
+    *("--device", "--data", "--precision"),
     *("--out", "--resume", "--dry-run", "--json", "--quiet", "--log-file"),
 }
 
