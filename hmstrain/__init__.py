@@ -24,7 +24,7 @@ Each part of the code imports only from those above it.
     training/       A configuration and a store -> a trained network in its run
     prediction/     runs and anyone's EEG -> tables, a timeline, a submission, a bundle
     reporting/      a run -> pages: its report, a comparison, attribution, a page to browse
-    studies/        several runs as one work: the systems of a report side by side
+    studies/        several runs as one work: recipes, the systems of a report
     cli/            the command line, one file per verb
 """
 
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from hmstrain.scoring.calibrate import calibrate
     from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
+    from hmstrain.studies.run_recipe import recipe
     from hmstrain.studies.study import study
     from hmstrain.training.run import train
 
@@ -63,6 +64,7 @@ __all__ = [
     "list_models",
     "list_settings",
     "predict",
+    "recipe",
     "report",
     "study",
     "submission",
@@ -83,6 +85,7 @@ _MODULES = {
     "list_models": "models.catalogue",
     "list_settings": "config",
     "predict": "prediction.predict",
+    "recipe": "studies.run_recipe",
     "report": "reporting.report",
     "study": "studies.study",
     "submission": "prediction.submission",

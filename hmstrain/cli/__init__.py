@@ -15,6 +15,7 @@ program, and the one place where errors become messages.
     calibrate.py   calibrate
     blend.py       blend
     study.py       study
+    recipe.py      recipe
     models.py      models
     settings.py    settings
     report.py      report
@@ -41,6 +42,7 @@ from hmstrain.cli import (
     explain,
     models,
     predict,
+    recipe,
     report,
     run,
     settings,
@@ -64,6 +66,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "calibrate": calibrate.calibrate,
     "blend": blend.blend,
     "study": study.study,
+    "recipe": recipe.recipe,
     "report": report.report,
     "explain": explain.explain,
     "view": view.view,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hmstrain.prediction.predict import Predictions
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
+    from hmstrain.studies.recipe_page import Cooked
     from hmstrain.studies.study_table import Study
 
 NARROWEST = 17
@@ -207,6 +208,15 @@ def _print_several(outcome: Outcome) -> None:
             f"The test scores below are of the mean prediction of all {number} networks. KL over "
             f"one window per EEG and votes: {', '.join(said)}."
         )
+
+
+def print_recipe(cooked: Cooked) -> None:
+    """Print what a recipe came to: its members and their answer, what was kept and why."""
+    print_table(cooked.header(), cooked.rows(), last=cooked.explanation())
+    for text in cooked.answered.notes:
+        print_text(text)
+    if cooked.predicts:
+        print_text(f"It predicts with: {cooked.predicts}")
 
 
 def print_predicted(predicted: Predictions) -> None:

@@ -2,6 +2,11 @@
 
 ::
 
+    recipes/        the package's recipes, a TOML file each
+    recipe_file.py  a name or a TOML file -> a recipe
+    answer.py       finished members of a recipe -> one answer, and what each part is worth
+    recipe_page.py  members and their answer -> one page, and JSON
+    run_recipe.py   a recipe and a store -> its members trained, one answer: `hmstrain.recipe`
     study_table.py  systems and what their runs came to -> one table, in five files
     study.py        systems and a store -> their runs compared: `hmstrain.study`
 """

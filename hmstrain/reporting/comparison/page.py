@@ -59,11 +59,17 @@ def write_comparison(found: Comparison, matched: Matched, out: Path) -> None:
 
 def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
     """Make a page about a comparison, with the rows on which its models differ most."""
-    names = list(found.models)
     page = Page(table.title(found))
     page.note(RESEARCH_ONLY)
     for text in found.warnings:
         page.warning(text)
+    add_comparison(page, found, matched, figure)
+    return page
+
+
+def add_comparison(page: Page, found: Comparison, matched: Matched, figure: Figure) -> None:
+    """Add the sections of a comparison to a page."""
+    names = list(found.models)
     page.section("Scores")
     page.figure(
         figure,
@@ -89,7 +95,6 @@ def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
         page.note(table.experts_note(found))
     if len(matched.names) > 1:
         _most_different(page, matched)
-    return page
 
 
 def most_different(matched: Matched, count: int = SHOWN_ROWS) -> list[int]:
