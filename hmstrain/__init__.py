@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from hmstrain.scoring.calibrate import calibrate
     from hmstrain.scoring.comparison import compare
     from hmstrain.scoring.score_run import test
+    from hmstrain.studies.ablate import ablate
     from hmstrain.studies.run_recipe import recipe
     from hmstrain.studies.study import study
     from hmstrain.training.run import train
@@ -56,6 +57,7 @@ __all__ = [
     "Config",
     "TrainError",
     "WindowDataset",
+    "ablate",
     "blend",
     "bundle",
     "calibrate",
@@ -77,6 +79,7 @@ _MODULES = {
     "Config": "config",
     "TrainError": "errors",
     "WindowDataset": "data.dataset",
+    "ablate": "studies.ablate",
     "blend": "scoring.blending",
     "bundle": "prediction.bundle",
     "calibrate": "scoring.calibrate",

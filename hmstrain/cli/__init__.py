@@ -16,6 +16,7 @@ program, and the one place where errors become messages.
     blend.py       blend
     study.py       study
     recipe.py      recipe
+    ablate.py      ablate
     models.py      models
     settings.py    settings
     report.py      report
@@ -35,6 +36,7 @@ from typing import Annotated
 import typer
 
 from hmstrain.cli import (
+    ablate,
     blend,
     bundle,
     calibrate,
@@ -67,6 +69,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "blend": blend.blend,
     "study": study.study,
     "recipe": recipe.recipe,
+    "ablate": ablate.ablate,
     "report": report.report,
     "explain": explain.explain,
     "view": view.view,

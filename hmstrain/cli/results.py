@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hmstrain.prediction.predict import Predictions
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
+    from hmstrain.studies.ablation_table import Ablation
     from hmstrain.studies.recipe_page import Cooked
     from hmstrain.studies.study_table import Study
 
@@ -217,6 +218,24 @@ def print_recipe(cooked: Cooked) -> None:
         print_text(text)
     if cooked.predicts:
         print_text(f"It predicts with: {cooked.predicts}")
+
+
+def print_ablation(table: Ablation) -> None:
+    """Print an ablation: as Markdown, or at a terminal the columns that there is room for."""
+    from hmstrain.studies.ablation_table import HEADER
+
+    if not Console().is_terminal:
+        print(table.to_markdown())
+        return
+    shown = ("kl_votes", "kl_votes less base", "kl_votes paired 95%", "kl_hi less base")
+    places = [HEADER.index(title) for title in shown]
+    print_table(
+        ["factor", *(f">{title}" for title in shown)],
+        [[cells[0], *(cells[place] for place in places)] for cells in table.cells()],
+        last=table.explanation(),
+    )
+    for text in table.notes:
+        note(text)
 
 
 def print_predicted(predicted: Predictions) -> None:

@@ -1,8 +1,8 @@
 """Finished members of a recipe -> one answer to its test windows, and what each part is worth.
 
 Blend and calibration are fitted on windows that their networks held out, never on the test split.
-Each is said to gain or not on patients left out of the fit; a calibration that gains nothing is not
-kept.
+Each is said to gain or not on patients left out of the fit; a calibration that does not surely gain
+there, by its 95% interval, is not kept.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from hmstrain.distributed import World
 from hmstrain.prediction.ensemble import load_members, predict_rows
 from hmstrain.prediction.given import given_runs
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
+from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.json_file import write_sealed
 from hmstrain.runs.predictions import TESTED, read_arrays, read_file, write_predictions
+from hmstrain.runs.trained import Views
 from hmstrain.scoring import blending, calibration
 from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.blending import Blend, Blended, Member, blend_matched
@@ -108,7 +110,8 @@ def _blend(asked: AnswerOf, paths: list[Path], store: Store, found: Answered) ->
     verdict = "gains" if worth.difference < 0 else "gains nothing"
     found.notes.append(
         f"The blend ({asked.blend}) {verdict} on held-out windows of patients left out of its fit: "
-        f"{worth.difference:+.4f} in KL to {best}, the best member there."
+        f"{worth.difference:+.4f} in KL {precise_text(worth.interval)} to {best}, the best member "
+        "there."
     )
 
 
@@ -126,17 +129,18 @@ def _calibrate(asked: AnswerOf, store: Store, found: Answered) -> None:
         return
     found.calibrated = calibrate_matched(matched, votes=asked.votes)
     worth = found.calibrated.kinds["temperature and bias"]
-    if worth.difference >= 0:
+    gain = f"{worth.difference:+.4f} in KL {precise_text(worth.interval)}".rstrip()
+    if worth.interval is None or worth.interval[1] >= 0:
         found.notes.append(
             "The calibration was left out: on held-out windows of patients left out of its fit it "
-            f"gains nothing ({worth.difference:+.4f} in KL)."
+            f"does not surely gain ({gain})."
         )
         return
     write_calibration(found.calibrated, found.folder)
     found.applied = found.calibrated.calibration
     found.notes.append(
-        f"The calibration was kept: {worth.difference:+.4f} in KL on held-out windows of patients "
-        f"left out of its fit. {words(found.calibrated)}"
+        f"The calibration was kept: {gain} on held-out windows of patients left out of its fit. "
+        f"{words(found.calibrated)}"
     )
 
 
@@ -152,7 +156,9 @@ def _too_few(matched: Matched, votes: str | None) -> str:
     )
 
 
-def predict_views(members: Mapping[str, RunFolder], store: Store, out: Path, world: World) -> None:
+def predict_views(
+    views: Views, members: Mapping[str, RunFolder], store: Store, out: Path, world: World
+) -> None:
     """Predict the test windows by each member, averaged over views; each is kept once it is made.
 
     Plain input was predicted when they were trained. All processes take part.
@@ -162,9 +168,8 @@ def predict_views(members: Mapping[str, RunFolder], store: Store, out: Path, wor
         if path.is_file():
             continue
         rows = read_file(folder.path / TESTED, store).rows
-        (prediction,) = predict_rows(
-            load_members([folder], world, trust=True), store, rows, world, swap=True
-        )
+        loaded = load_members([folder], world, trust=True)
+        (prediction,) = predict_rows(loaded, store, rows, world, views=views)
         if world.main:
             path.parent.mkdir(exist_ok=True)
             _write(path, [folder], store, rows, prediction)

@@ -36,8 +36,8 @@ FOLDER = Path(__file__).with_name("recipes")
 TEXTS = ("title", "source", "about", "needs", "reach")
 EVERY, MEMBERS, ANSWER = "every", "members", "answer"
 ANSWER_KEYS = ("blend", "calibrate", "votes", "views")
-VIEWS = ("swap",)
-"""Changes of the input at test time: left and right exchanged."""
+VIEWS = ("swap", "reverse")
+"""Changes of the input at test time: left and right exchanged; time reversed."""
 MEMBER_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
 RESERVED = ("model", "answer", "blend", "constant", "one-view", "views")
 """What no member is called: a word of --set, and what lies beside their folders."""

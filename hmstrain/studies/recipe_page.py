@@ -153,7 +153,7 @@ def make_page(cooked: Cooked, store: Store) -> Page:
     if store.leaks:
         page.warning("Patients leak between training and test: these scores are too good.")
     found = cooked.comparison
-    for text in (*store.info["warnings"], *(found.warnings if found else ())):
+    for text in dict.fromkeys((*store.info["warnings"], *(found.warnings if found else ()))):
         page.warning(text)
     page.text(recipe.about)
     page.table("", ("", ""), [(key, getattr(recipe, key)) for key in ("source", "needs", "reach")])

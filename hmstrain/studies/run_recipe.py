@@ -31,6 +31,7 @@ from hmstrain.models.network import make_network
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.outcome import StoreId
+from hmstrain.runs.trained import Views
 from hmstrain.scoring.answers.read import SPLITS
 from hmstrain.scoring.comparison import compare_matched, matched_answers
 from hmstrain.studies.answer import (
@@ -133,7 +134,7 @@ def run_recipe(
         )
     tested = all(one.test is not None for one in outcomes.values())
     if found.answer is not None and found.answer.views and tested:
-        predict_views(members, store, out, world)
+        predict_views(Views(**dict.fromkeys(found.answer.views, True)), members, store, out, world)
     cooked = Cooked(
         recipe=found,
         out=out,

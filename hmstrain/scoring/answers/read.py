@@ -79,8 +79,11 @@ class Answers:
 
     @property
     def without_seed(self) -> str:
-        """The model's name without its seed; its folder's where nothing is left."""
-        return OF_A_SEED.sub("", self.name) or shown(self.path.resolve().parent.name)
+        """The model's name without its seed; that of the folder it lies in where nothing is left."""
+        folder = self.path.resolve().parent
+        if self.run is not None:  # a run of several holds one of each seed
+            folder = folder.parent
+        return OF_A_SEED.sub("", self.name) or shown(folder.name)
 
     @property
     def model(self) -> str:

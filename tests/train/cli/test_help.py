@@ -13,7 +13,7 @@ from support.inside import Inside
 PROGRAM = Inside("hmstrain")
 COMMANDS = (
     *("run", "test", "compare", "calibrate", "blend", "study", "report", "explain", "view"),
-    *("predict", "submission", "bundle", "models", "settings"),
+    *("predict", "submission", "bundle", "models", "settings", "recipe", "ablate"),
 )
 
 
