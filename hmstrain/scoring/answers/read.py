@@ -79,7 +79,7 @@ class Answers:
 
     @property
     def without_seed(self) -> str:
-        """The model's name without its seed; that of the folder it lies in where nothing is left."""
+        """The model's name without its seed; that of the folder around it where nothing is left."""
         folder = self.path.resolve().parent
         if self.run is not None:  # a run of several holds one of each seed
             folder = folder.parent
