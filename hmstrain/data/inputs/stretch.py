@@ -71,14 +71,14 @@ def stretched(
     part_BT = source_BT - before_BT
     start_B1 = torch.arange(count, device=stored_BTC.device)[:, None] * rows
     flat = values_BTC.reshape(count * rows, features)
-    found = torch.zeros(1, device=stored_BTC.device)
+    found = flat.new_zeros(count * (stop - first), features)
+    taken = torch.empty_like(found)
     for step in range(-1, 3):
         place_BT = folded(before_BT.long() + step, run_B2) + start_B1
-        taken = flat.index_select(0, place_BT.flatten())
-        found = found + taken * keys_kernel(part_BT - step).reshape(-1, 1)
-    out_BTC = values_BTC.clone() if (first, stop) != (0, rows) else torch.empty_like(values_BTC)
-    out_BTC[:, first:stop] = found.view(count, stop - first, features)
-    return out_BTC
+        torch.index_select(flat, 0, place_BT.flatten(), out=taken)
+        found.addcmul_(taken, keys_kernel(part_BT - step).reshape(-1, 1))
+    found_BTC = found.view(count, stop - first, features)
+    return torch.cat([values_BTC[:, :first], found_BTC, values_BTC[:, stop:]], dim=1)
 
 
 def keys_kernel(distance: Tensor) -> Tensor:
@@ -115,11 +115,8 @@ def moved_frequencies(power_BTC: Tensor, speed_B: Tensor) -> Tensor:
     source_BF = frequency / speed_B[:, None]
     step_hz = (frequency[-1] - frequency[0]) / (bins - 1)
     place_BF = ((source_BF - frequency[0]) / step_hz).clamp(0, bins - 1)
-    below_BF = place_BF.floor().long().clamp(max=bins - 2)
-    part = (place_BF - below_BF)[:, None, None]
-    power = power_BTC.unflatten(2, (-1, bins))  # (B, T, regions, frequencies)
-    low, high = (
-        torch.take_along_dim(power, (below_BF + step)[:, None, None], dim=3) for step in (0, 1)
-    )
-    moved = torch.lerp(low, high, part.expand_as(low)) - speed_B.log().view(-1, 1, 1, 1)
-    return moved.flatten(2)
+    bin_F1 = torch.arange(bins, device=power_BTC.device)[:, None]
+    weight_BFF = (1 - (place_BF[:, None] - bin_F1).abs()).clamp_min(0)  # linear interpolation
+    power = power_BTC.unflatten(2, (-1, bins)).flatten(1, 2)  # (B, T * regions, frequencies)
+    moved = power @ weight_BFF - speed_B.log().view(-1, 1, 1)
+    return moved.view_as(power_BTC)
