@@ -75,6 +75,11 @@ class Config(  # a dataclass has the fields of its last base first
                 "backbone_learning_rate needs to know which layer is the last: it is for the "
                 f"models that `hmstrain models` lists, and got {self.model}."
             )
+        if self.auxiliary_weight and (len(self.encoders) < 2 or find_model(self.model).whole):
+            raise ConfigError(
+                "auxiliary_weight is for models with a branch for each of two inputs or more, such "
+                f"as --inputs spec+eeg; got {self.model} on {self.inputs}."
+            )
         models = [find_model(name) for name in self.encoders.values()]
         if self.pooling != "avg" and not any(model.pools for model in models):
             raise ConfigError(

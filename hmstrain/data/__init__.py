@@ -4,7 +4,9 @@
 
     observed.py a store and rows -> the observed run of each window; which can be judged
     centre.py   rows of a store and their shifts -> where in its window the label of each lies
-    rows.py     configuration and window table -> rows of each epoch, order, weights
+    rows.py     configuration and window table -> rows of each epoch, and their order
+    weights.py  configuration and window table -> how much each window counts in the loss
+    targets.py  configuration and window table -> what each window's answer should be
     validation.py  configuration, stages and the fold held out -> what validations are judged by
     chains.py   orders of the four chains -> orders of channels and spectrogram features
     augment.py  seed and step -> the random draws of a batch

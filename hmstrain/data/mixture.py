@@ -30,10 +30,10 @@ from hmstrain.data.rows import (
     Rows,
     epoch_order,
     own_windows,
-    row_weights,
     training_rows,
     windows_of_others,
 )
+from hmstrain.data.targets import Columns, training_columns
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
@@ -147,8 +147,8 @@ class Part:
             epoch_order(config, store, some, epoch.number)
             for store, some in zip(mixture.others, rows, strict=True)
         ]
-        self.weights = [
-            row_weights(config, store, some)
+        self.columns = [
+            training_columns(config, store, some, epoch.number)
             for store, some in zip(mixture.others, rows, strict=True)
         ]
 
@@ -170,11 +170,12 @@ class Part:
             found.append(rows[chosen] + self.mixture.edges[other + 1])
         return np.concatenate(found)
 
-    def joined(self, own: NDArray[Any], name: str) -> NDArray[Any]:
-        """A column of all stores; `own` is that of the run's own."""
-        if name == "weight":
-            return np.concatenate([own, *self.weights])
-        return np.concatenate([own, *(store.windows[name] for store in self.mixture.others)])
+    def joined(self, own: Columns) -> Columns:
+        """Columns of all stores; `own` are those of the run's own."""
+        return {
+            name: np.concatenate([column, *(other[name] for other in self.columns)])
+            for name, column in own.items()
+        }
 
 
 class MixedLoader:

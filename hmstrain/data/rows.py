@@ -1,4 +1,4 @@
-"""Configuration and window table -> the rows of each epoch, their order and their weights.
+"""Configuration and window table -> the rows of each epoch and their order.
 
 Everything is drawn from the run's seed and the epoch's number, so that any epoch can be had again
 without the ones before.
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from hmstrain.config import Config
 
 Rows = NDArray[np.int64]
-MOST_VOTES = 28
-"""Largest number of votes in the competition's data."""
-BALANCING_ROUNDS = 200
-LARGEST_FACTOR = 10.0
 EXTENDED = 2
 """Stage of the first extension; both before it are cut off by `steps`."""
 
@@ -202,34 +198,6 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
     return planned
 
 
-def row_weights(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]:
-    """Weight of every window of the store in the loss, of mean 1 over an epoch of these rows."""
-    seen = 1 / group_sizes(config, store, rows)
-    votes = store.windows["votes"].astype(np.float64)
-    total = votes.sum(axis=1)
-    weights = np.ones(len(store))
-    if config.vote_weight == "log":
-        weights = np.log1p(total)
-    elif config.vote_weight == "linear":
-        weights = total / MOST_VOTES
-    if config.balance == "votes":
-        weights = weights * balancing(votes[rows] * (weights[rows] * seen)[:, None], votes)
-    mean = np.average(weights[rows], weights=seen)
-    scaled: NDArray[np.float32] = (weights / mean).astype(np.float32)
-    return scaled
-
-
-def mean_target(config: Config, store: Store, rows: Rows) -> NDArray[np.float64]:
-    """Mean target of training rows, weighed as in the loss, float64 (K,).
-
-    Of all answers that are the same for every window, it has the lowest loss.
-    """
-    weights = row_weights(config, store, rows)[rows] / group_sizes(config, store, rows)
-    mean = np.average(store.windows["target"][rows].astype(np.float64), axis=0, weights=weights)
-    shares: NDArray[np.float64] = mean / mean.sum()
-    return shares
-
-
 def group_sizes(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
     """How many of the rows share their place in an epoch with each: 1 where all take part."""
     if config.sample == "window":
@@ -254,22 +222,3 @@ def _groups(config: Config, store: Store, rows: Rows) -> NDArray[np.int64]:
     if config.sample == "votes":
         columns += list(store.windows["votes"][rows].T)
     return np.column_stack(columns).astype(np.int64)
-
-
-def balancing(mass: NDArray[np.float64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Factor of each window of `votes` that gives the classes of `mass` (rows, K) equal sums.
-
-    A window's factor is the mean, by its votes, of one factor per class; those are found by
-    iterative proportional fitting, within `LARGEST_FACTOR` of their geometric mean: a class that is
-    scarcer still stays lighter, lest a few windows be learned by heart.
-    """
-    present = mass.sum(axis=0) > 0
-    per_class = np.where(present, 1.0, 0.0)
-    shares = mass / np.maximum(mass.sum(axis=1, keepdims=True), 1e-12)
-    for _ in range(BALANCING_ROUNDS):
-        sums = (mass * (shares @ per_class)[:, None]).sum(axis=0)
-        per_class[present] *= np.sqrt(sums[present].mean() / sums[present])
-        per_class[present] /= np.exp(np.log(per_class[present]).mean())
-        per_class[present] = per_class[present].clip(1 / LARGEST_FACTOR, LARGEST_FACTOR)
-    factors: NDArray[np.float64] = votes @ per_class / np.maximum(votes.sum(axis=1), 1)
-    return factors

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from hmsstore import Store
 from hmstrain.data.augment import Draws, draw, mixed, network_seed, shifts
-from hmstrain.data.rows import Epoch, Rows, batches, epoch_order, row_weights, training_rows
+from hmstrain.data.rows import Epoch, Rows, batches, epoch_order, training_rows
+from hmstrain.data.targets import training_columns
 from hmstrain.distributed import World
 
 if TYPE_CHECKING:
@@ -91,18 +92,12 @@ def steps(
     mixture : Mixture, optional
         Other stores that give each batch their share, in whose numbers rows then are.
     """
-    windows = store.windows
     candidates = training_rows(config, store, epoch.fold, epoch.min_votes)
-    weights = row_weights(config, store, candidates)
     order = batches(epoch, epoch_order(config, store, candidates, epoch.number))
+    columns = training_columns(config, store, candidates, epoch.number)
     others = None if mixture is None else mixture.of_epoch(epoch)
-    columns = {
-        "target": windows["target"],
-        "weight": weights,
-        "patient_id": windows["patient_id"],
-    }
     if others is not None:
-        columns = {name: others.joined(own, name) for name, own in columns.items()}
+        columns = others.joined(columns)
     numbered = (
         (number, part, own)
         for number in range(max(first, epoch.first_step), epoch.first_step + epoch.steps)
@@ -117,7 +112,7 @@ def steps(
         shift = shifts(config, drawn, len(batch))
         draws = draw(config, drawn, len(batch), world)
         target, weight_B, patient_B = (
-            torch.from_numpy(column[rows]) for column in columns.values()
+            torch.from_numpy(columns[name][rows]) for name in ("target", "weight", "patient_id")
         )
         patient_BK = patient_B[:, None]
         if draws.mix != 1:

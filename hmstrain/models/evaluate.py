@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from hmsstore import Store
@@ -35,7 +36,7 @@ def autocast(config: Config, device: torch.device) -> AbstractContextManager[obj
 
 
 def forward(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
-    """Logits and embeddings of a prepared batch, in the run's precision.
+    """What a network gives for a prepared batch, in the run's precision.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def forward(network: Callable[..., Output], prepared: dict[str, Tensor], config:
     """
     try:
         with autocast(config, next(iter(prepared.values())).device):
-            return network(**prepared)
+            return Output(*network(**prepared))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -52,6 +53,16 @@ def forward(network: Callable[..., Output], prepared: dict[str, Tensor], config:
             f"{config.model} has batch norm, which cannot train on a batch of one window: give a "
             "larger --batch-size, or more windows."
         ) from None
+
+
+def as_logits(logits: Tensor, config: Config) -> Tensor:
+    """Turn what a network gives into logits whose softmax is its answer.
+
+    A network trained by binary cross entropy has learned each class's share as the sigmoid of its
+    logit; those are scaled to a sum of 1. The softmax of its own logits would be in proportion to
+    the odds instead, and so make the largest share too large.
+    """
+    return functional.logsigmoid(logits) if config.loss == "bce" else logits
 
 
 def loader_batch(config: Config, store: Store, world: World) -> int:
@@ -124,7 +135,7 @@ class Evaluator:
         Returns
         -------
         probabilities : float64 (N, K)
-            Softmax in float64; rows sum to 1.
+            Softmax of `as_logits`, in float64; rows sum to 1.
         embeddings : list of float32 (N, size)
             Of spectrogram and EEG, or nothing.
         """
@@ -137,9 +148,9 @@ class Evaluator:
         logits, embeddings = [np.zeros((0, classes), np.float32)], []
         for _, batch in self.loader.load(requests):
             prepared = self.prepare(batch, None)
-            out, embedded = forward(network, prepared, self.config)
-            logits.append(out.float().cpu().numpy())
-            embeddings.append([part.float().cpu().numpy() for part in embedded])
+            out = forward(network, prepared, self.config)
+            logits.append(as_logits(out.logits.float(), self.config).cpu().numpy())
+            embeddings.append([part.float().cpu().numpy() for part in out.embeddings])
         network.train(was_training)
         parts = self.world.all_parts(
             (np.concatenate(logits), [np.concatenate(p) for p in zip(*embeddings, strict=True)])

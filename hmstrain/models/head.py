@@ -55,11 +55,13 @@ def begin_head(
     name: str,
     batches: Iterable[dict[str, Tensor]],
     shares: NDArray[np.float64],
+    loss: str = "kl",
 ) -> None:
     """Let a network answer these shares, whatever it sees.
 
-    The bias of its last layer becomes their logarithm; its weights are scaled down until they add
-    no more than `LARGEST_LOGIT` to any logit of these batches, however large the features are.
+    The bias of its last layer becomes their logarithm (or logit, with binary cross entropy); its
+    weights are scaled down until they add no more than `LARGEST_LOGIT` to any logit of these
+    batches, however large the features are.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ def begin_head(
         The network's inputs.
     shares : float64 (K,)
         Shares of the classes, which add up to 1.
+    loss : str
+        By which the network is trained.
     """
     head = _linear(network, name)
     given: list[Tensor] = []
@@ -77,26 +81,32 @@ def begin_head(
         _forward(network, prepared, [hook])
     added = torch.cat([functional.linear(features.float(), head.weight) for features in given])
     head.weight *= LARGEST_LOGIT / max(1.0, float(torch.nan_to_num(added).abs().max()))
-    head.bias.copy_(_logits(shares))
+    head.bias.copy_(_logits(shares, loss))
 
 
 @torch.no_grad()
 def move_head(
-    network: nn.Module, name: str, before: NDArray[np.float64], after: NDArray[np.float64]
+    network: nn.Module,
+    name: str,
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    loss: str = "kl",
 ) -> None:
     """Tell a network that the shares of the classes have changed, and nothing else.
 
     Adding log(after / before) to the bias multiplies its odds by what Bayes' rule asks for (Saerens
     et al. 2002, Adjusting the Outputs of a Classifier to New a Priori Probabilities); what it
-    learned stays.
+    learned stays. With binary cross entropy that holds for each class against all others.
     """
     bias = _linear(network, name).bias
-    bias.add_((_logits(after) - _logits(before)).to(bias))
+    bias.add_((_logits(after, loss) - _logits(before, loss)).to(bias))
 
 
-def _logits(shares: NDArray[np.float64]) -> Tensor:
+def _logits(shares: NDArray[np.float64], loss: str) -> Tensor:
+    """Logits with which a network trained by a loss answers these shares."""
     clipped = np.maximum(shares, LEAST_SHARE)
-    return torch.from_numpy(np.log(clipped / clipped.sum()))
+    clipped = clipped / clipped.sum()
+    return torch.from_numpy(np.log(clipped if loss == "kl" else clipped / (1 - clipped)))
 
 
 def _linear(network: nn.Module, name: str) -> nn.Linear:

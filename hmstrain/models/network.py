@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +27,26 @@ from hmstrain.models.weights import read_weights
 if TYPE_CHECKING:
     from hmstrain.config import Config
 
-Output = tuple[Tensor, tuple[Tensor, ...]]
-"""Logits (B, classes); embeddings of both signals, (B, size) of length 1, or none."""
+
+class Output(NamedTuple):
+    """What a network gives for B windows."""
+
+    logits: Tensor
+    """(B, classes)."""
+    embeddings: tuple[Tensor, ...] = ()
+    """Of both signals, (B, size) of length 1, or none."""
+    auxiliary: tuple[Tensor, ...] = ()
+    """Logits (B, classes) of each input by itself, or none."""
 
 
 class PatternNetwork(nn.Module):
-    """Trunks by the name of what each takes, a head, and projections if embeddings are compared."""
+    """Trunks by the name of what each takes, a head, and projections if embeddings are compared.
+
+    Parameters
+    ----------
+    auxiliary : bool
+        Have a head of each trunk by itself too.
+    """
 
     def __init__(
         self,
@@ -40,6 +54,8 @@ class PatternNetwork(nn.Module):
         drop_rate: float,
         projection_size: int,
         classes: int = len(CLASSES),
+        *,
+        auxiliary: bool = False,
     ) -> None:
         super().__init__()
         self.trunks = nn.ModuleDict(cast("Mapping[str, nn.Module]", trunks))
@@ -50,6 +66,10 @@ class PatternNetwork(nn.Module):
         if projection_size:
             for name, trunk in trunks.items():
                 self.projections[name] = nn.Linear(trunk.features, projection_size)
+        self.auxiliary = nn.ModuleDict()
+        if auxiliary:
+            for name, trunk in trunks.items():
+                self.auxiliary[name] = nn.Linear(trunk.features, classes)
 
     @property
     def last_maps(self) -> dict[str, nn.Module | None]:
@@ -57,14 +77,17 @@ class PatternNetwork(nn.Module):
         return {name: cast("Trunk", trunk).last_map for name, trunk in self.trunks.items()}
 
     def forward(self, **prepared: Tensor) -> Output:
-        """Logits and embeddings of a prepared batch."""
+        """Logits, of each input by itself too, and embeddings of a prepared batch."""
         features = {name: trunk(prepared[name]) for name, trunk in self.trunks.items()}
         logits = self.head(self.dropout(torch.cat(list(features.values()), dim=1)))
         embeddings = tuple(
             functional.normalize(projection(features[name]).float(), dim=1)
             for name, projection in self.projections.items()
         )
-        return logits, embeddings
+        auxiliary = tuple(
+            head(self.dropout(features[name])) for name, head in self.auxiliary.items()
+        )
+        return Output(logits, embeddings, auxiliary)
 
 
 def make_network(
@@ -104,7 +127,8 @@ def make_network(
         config = replace(config, weights="")
     trunks = dict(_trunk(config, name, encoder) for name, encoder in config.encoders.items())
     projection = config.projection_size if config.contrastive else 0
-    network = PatternNetwork(trunks, config.drop_rate, projection, classes)
+    auxiliary = config.auxiliary_weight > 0
+    network = PatternNetwork(trunks, config.drop_rate, projection, classes, auxiliary=auxiliary)
     if saved_by_run and file is not None:
         _load_whole(network, state, file)
         network.loaded = True

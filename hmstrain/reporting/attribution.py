@@ -26,6 +26,7 @@ from hmsstore.view import Importance
 from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
 from hmstrain.data.loader import stored_batch
 from hmstrain.errors import ModelError
+from hmstrain.models.evaluate import as_logits
 from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
 from hmstrain.runs.trained import Trained
 
@@ -100,8 +101,8 @@ def explain_window(
 
     def forward(*upright: Tensor) -> Tensor:
         named = zip(seen.values(), upright, strict=True)
-        logits: Tensor = trained.network(**{one.key: one.upright(x) for one, x in named})[0]
-        return logits
+        out = trained.network(**{one.key: one.upright(x) for one, x in named})
+        return as_logits(out[0], trained.config)
 
     with torch.no_grad():
         probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()

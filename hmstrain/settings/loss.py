@@ -1,4 +1,4 @@
-"""What training minimises, apart from KL."""
+"""What training minimises."""
 
 from __future__ import annotations
 
@@ -9,12 +9,25 @@ from hmstrain.settings.setting import Group, one_of, setting, within
 
 @dataclass(frozen=True)
 class LossSettings(Group):
-    """What training minimises, apart from KL."""
+    """What training minimises."""
 
+    loss: str = one_of(
+        "kl",
+        "bce",
+        meaning="KL divergence of the softmax from the votes' shares; or binary cross entropy of "
+        "each class's sigmoid and share, and answers are the sigmoids scaled to a sum of 1.",
+    )
+    auxiliary_weight: float = within(
+        0.0,
+        0,
+        1e3,
+        "Weight of the mean loss of last layers that see one input each; the usual one sees all, "
+        "and has 1.",
+    )
     contrastive: bool = setting(
         False, "Add a loss that pulls a window's EEG and spectrogram embeddings together."
     )
-    contrastive_weight: float = within(0.5, 0, 1e3, "Weight of that loss; KL has 1.")
+    contrastive_weight: float = within(0.5, 0, 1e3, "Weight of that loss; that of the votes has 1.")
     contrastive_loss: str = one_of(
         "cosine",
         "infonce",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hmstrain.errors import ConfigError
 from hmstrain.settings.setting import Group, one_of, refuse, setting, within
 
 ALSO = "stores with a share of each batch between 0 and 1, such as simulated.zarr:0.3"
@@ -34,7 +35,32 @@ class SamplingSettings(Group):
         "none", "votes", meaning="votes: weight windows so that all classes carry equal votes."
     )
     vote_weight: str = one_of(
-        "none", "log", "linear", meaning="Weight a window by log(1 + votes), or by votes / 28."
+        "none",
+        "log",
+        "linear",
+        "ranges",
+        meaning="Weight a window by log(1 + votes), or by votes / 28; ranges: 0.3 up to two votes, "
+        "0.5 up to eight, else 1.",
+    )
+    vote_decay: float = within(
+        0.0,
+        0,
+        100,
+        "With vote_weight=ranges, weights of windows with up to eight votes fall to 1 less this "
+        "share of the epochs that are done, and to 0.02 at least; 1.2 has them there near the end.",
+    )
+    entropy_weight: float = within(
+        0.0,
+        0,
+        100,
+        "Weight windows whose votes disagree more: by 1 and this times their entropy, as a share "
+        "of the largest there can be.",
+    )
+    target: str = one_of(
+        "window",
+        "eeg",
+        meaning="Train on the shares of a window's own votes, or of all votes on its EEG. Scores "
+        "always go by the window's own.",
     )
     also: str = setting(
         "",
@@ -51,7 +77,7 @@ class SamplingSettings(Group):
         return {path: float(share) for path, _, share in words}
 
     def check_together(self) -> None:
-        """Refuse a word that is no fold, seeds beyond the last, and shares that are none."""
+        """Refuse words that are no fold or share, a decay of nothing, and seeds beyond the last."""
         count = len([word for word in self.also.split(",") if word.strip()])
         try:
             others = self.others
@@ -63,6 +89,8 @@ class SamplingSettings(Group):
             refuse(
                 "also", "other stores, each once, with shares of less than 1 together", self.also
             )
+        if self.vote_decay and self.vote_weight != "ranges":
+            raise ConfigError("vote_decay needs vote_weight=ranges, whose weights it takes down.")
         if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
             refuse("fold", "a fold's number, all or rotate", self.fold)
         if self.seed + self.seeds - 1 > LAST_SEED:

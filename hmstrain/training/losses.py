@@ -9,6 +9,46 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from hmstrain.config import Config
+from hmstrain.data.steps import Step
+from hmstrain.models.evaluate import as_logits
+from hmstrain.models.network import Output
+
+
+def losses(given: Output, step: Step, config: Config) -> dict[str, Tensor]:
+    """What is minimised of a step's batch, as 'loss', and what it consists of, before weights.
+
+    All but 'contrastive' and 'loss' are over the windows of all processes.
+
+    Returns
+    -------
+    dict
+        'loss', 'kl'; 'bce', 'contrastive' and 'auxiliary' (the mean over inputs) where the
+        configuration asks for them.
+    """
+    of_votes = LOSSES[config.loss]
+    found = {config.loss: of_votes(given.logits, step.target, step.weight_B) * step.share}
+    loss = found[config.loss]
+    if config.loss != "kl":  # to be seen beside validations
+        answer = as_logits(given.logits.detach().float(), config)
+        found["kl"] = kl_loss(answer, step.target, step.weight_B) * step.share
+    if given.embeddings:
+        spectrogram_BE, eeg_BE = given.embeddings
+        found["contrastive"] = contrastive_loss(
+            spectrogram_BE,
+            eeg_BE,
+            step.patient_BK,
+            kind=config.contrastive_loss,
+            margin=config.contrastive_margin,
+            temperature=config.contrastive_temperature,
+        )
+        loss = loss + config.contrastive_weight * found["contrastive"] * step.share
+    if given.auxiliary:
+        each = [of_votes(logits, step.target, step.weight_B) for logits in given.auxiliary]
+        found["auxiliary"] = torch.stack(each).mean() * step.share
+        loss = loss + config.auxiliary_weight * found["auxiliary"]
+    return {"loss": loss, **found}
+
 
 def kl_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
     """Weighted mean over windows of KL(target || softmax(logits)), in float32.
@@ -19,6 +59,21 @@ def kl_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
     log_q = functional.log_softmax(logits.float(), dim=1)
     rows = (torch.xlogy(target, target) - target * log_q).sum(dim=1)
     return (rows * weight_B).mean()
+
+
+def bce_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
+    """Weighted mean over windows of binary cross entropy, summed over classes, in float32.
+
+    Less what it is for the best answer: the sum of KL(share || sigmoid(logit)) of each class taken
+    as yes or no, which is 0 where all sigmoids are the shares.
+    """
+    rows = functional.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    least = torch.xlogy(target, target) + torch.xlogy(1 - target, 1 - target)
+    return ((rows + least).sum(dim=1) * weight_B).mean()
+
+
+LOSSES = {"kl": kl_loss, "bce": bce_loss}
+"""What the setting `loss` calls them."""
 
 
 def contrastive_loss(

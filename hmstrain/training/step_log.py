@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -36,14 +37,16 @@ class StepLog:
         self.world, self.log, self.events, self.epoch = world, log, events, epoch
         self.store = store
         self.steps: list[Step] = []
+        self.names: tuple[str, ...] = ()
         self.losses: list[Tensor] = []
         self.rate = 0.0
         self.start, self.waited = time.perf_counter(), 0.0
 
-    def add(self, step: Step, parts: Tensor, rate: float, waited_s: float) -> None:
+    def add(self, step: Step, losses: Mapping[str, Tensor], rate: float, waited_s: float) -> None:
         """Note a step that was taken, by its last batch; log once it is time to."""
         self.steps.append(step)
-        self.losses.append(parts)
+        self.names = tuple(losses)
+        self.losses.append(torch.stack(list(losses.values())))
         self.rate = rate
         slow = self.world.size == 1 and time.perf_counter() - self.start > PATIENCE_S
         if slow or len(self.losses) == LOG_EVERY:
@@ -72,10 +75,9 @@ class StepLog:
         seconds = time.perf_counter() - self.start
         windows = sum(len(step.windows) for step in self.steps)
         step = self.steps[-1].number + 1
-        names = ("loss", "kl", "contrastive")[: losses.shape[1]]
         values = {
             "epoch": self.epoch.number,
-            **dict(zip(names, losses.mean(axis=0).tolist(), strict=True)),
+            **dict(zip(self.names, losses.mean(axis=0).tolist(), strict=True)),
             "learning_rate": self.rate,
             "windows_per_s": windows / seconds,
             "waiting": (waited_s - self.waited) / seconds,

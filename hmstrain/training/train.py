@@ -28,13 +28,13 @@ from hmstrain.data.mixture import MixedLoader, check_others, open_mixture
 from hmstrain.data.rows import (
     Epoch,
     left_out,
-    mean_target,
     norm_rows,
     plan_epochs,
     split_rows,
     training_rows,
 )
 from hmstrain.data.steps import Step, steps
+from hmstrain.data.targets import mean_target
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
@@ -52,7 +52,7 @@ from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
-from hmstrain.training.losses import contrastive_loss, kl_loss
+from hmstrain.training.losses import losses
 from hmstrain.training.state import TrainingState
 from hmstrain.training.step_log import StepLog
 
@@ -167,7 +167,9 @@ class Run:
                 "are not the output of a linear layer with a bias."
             )
             return None
-        begin_head(network, head, batches, mean_target(self.config, self.store, self.rows))
+        shares = mean_target(self.config, self.store, self.rows)
+        for name in self._last_layers(network, head):
+            begin_head(network, name, batches, shares, self.config.loss)
         if self.state.average is not None:
             self.state.average.module.load_state_dict(network.state_dict())
         if isinstance(network, CustomNetwork):
@@ -185,12 +187,21 @@ class Run:
             return
         config, store = self.config, self.store
         before, after = (
-            mean_target(config, store, training_rows(config, store, epoch.fold, votes))
-            for votes in (votes_before, epoch.min_votes)
+            mean_target(config, store, training_rows(config, store, epoch.fold, votes), number)
+            for votes, number in (
+                (votes_before, epoch.number - 1),
+                (epoch.min_votes, epoch.number),
+            )
         )
-        move_head(self.state.network, self.head, before, after)
-        if self.state.average is not None:
-            move_head(self.state.average.module, self.head, before, after)
+        average = [] if self.state.average is None else [self.state.average.module]
+        for network in (self.state.network, *average):
+            for name in self._last_layers(network, self.head):
+                move_head(network, name, before, after, config.loss)
+
+    def _last_layers(self, network: nn.Module, head: str) -> list[str]:
+        """Names of the last layer, and of those that see one input each."""
+        auxiliary = getattr(network, "auxiliary", {})
+        return [head, *(f"auxiliary.{name}" for name in auxiliary)]
 
     def _begin_log(self) -> MetricsLog:
         last = self.epochs[-1]
@@ -245,16 +256,17 @@ class Run:
         step_log = StepLog(self.world, self.log, self.events, epoch, self.store)
         loader = self.mixed_loader or self.loader
         loader.waited_s = 0.0
-        losses: list[Tensor] = []
+        of_step: list[dict[str, Tensor]] = []
         for step, batch in loader.load(coming):
-            loss, parts = self._loss(step.to(self.device), batch)
-            self.state.add_gradient(loss * step.part)
-            losses.append(parts * step.part)
+            found = self._losses(step.to(self.device), batch)
+            self.state.add_gradient(found["loss"] * step.part)
+            of_step.append({name: value.detach() * step.part for name, value in found.items()})
             if not step.last:
                 continue
             rate = self.state.advance()
-            step_log.add(step, sum(losses[1:], losses[0]), rate, loader.waited_s)
-            losses.clear()
+            parts = {n: torch.stack([part[n] for part in of_step]).sum(dim=0) for n in found}
+            step_log.add(step, parts, rate, loader.waited_s)
+            of_step = []
             if self.progress.step == until:
                 continue
             if number := self.stop.asked():
@@ -268,26 +280,11 @@ class Run:
     def _interrupted(self, number: int) -> Interrupted:
         return Interrupted(number, self.state.saved_step, self.folder.path)
 
-    def _loss(self, step: Step, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Loss of a step's batch; its parts (sum, KL, contrastive) to be logged."""
-        config = self.config
+    def _losses(self, step: Step, batch: Batch) -> dict[str, Tensor]:
+        """What is minimised of a step's batch, 'loss', and what it consists of."""
         torch.manual_seed(step.seed)
         prepared = self.prepare(batch, step.draws)
-        logits, embeddings = forward(self.stepper, prepared, config)
-        kl = kl_loss(logits, step.target, step.weight_B) * step.share
-        if not embeddings:
-            return kl, torch.stack([kl, kl]).detach()
-        spectrogram_BE, eeg_BE = embeddings
-        apart = contrastive_loss(
-            spectrogram_BE,
-            eeg_BE,
-            step.patient_BK,
-            kind=config.contrastive_loss,
-            margin=config.contrastive_margin,
-            temperature=config.contrastive_temperature,
-        )
-        loss = kl + config.contrastive_weight * apart * step.share
-        return loss, torch.stack([loss, kl, apart]).detach()
+        return losses(forward(self.stepper, prepared, self.config), step, self.config)
 
     def _check(self, epoch: Epoch, *, last: bool) -> None:
         """Validate, test after an epoch, save."""

@@ -19,19 +19,17 @@ from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.data.rows import (
-    LARGEST_FACTOR,
     Epoch,
-    balancing,
     batches,
     epoch_order,
     left_out,
     plan_epochs,
-    row_weights,
     split_rows,
     training_rows,
     validation_rows,
 )
 from hmstrain.data.validation import judges
+from hmstrain.data.weights import LARGEST_FACTOR, balancing, row_weights
 from hmstrain.runs.folder import RunFolder
 from hmstrain.training.run import run
 

@@ -95,6 +95,19 @@ def test_the_usual_method_is_gradcam_where_there_are_feature_maps(
     assert found.target == found.probability.argmax()
 
 
+def test_the_answer_that_is_explained_is_the_one_that_is_given(
+    store: Store, tmp_path: Path
+) -> None:
+    """Of a network of sigmoids too, whose logits say other things."""
+    outcome = train_small(store, tmp_path / "run", epochs=1, loss="bce", learning_rate=0.01)
+    trained = load_trained(RunFolder(tmp_path / "run"), CPU)
+    assert outcome.test is not None
+    with np.load(tmp_path / "run" / "predictions.npz") as found:
+        row, expected = int(found["row"][0]), found["prediction"][0]
+    explained = explain_window(trained, store, row)
+    np.testing.assert_allclose(explained.probability, expected, atol=1e-5)
+
+
 def planted(importance: np.ndarray[Any, Any]) -> Faithfulness:
     """Faithfulness of a map where only the first eighth of an image decides."""
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hmstrain.models.evaluate import alignment
-from hmstrain.training.losses import contrastive_loss, kl_loss
+from hmstrain.config import Config
+from hmstrain.models.evaluate import alignment, as_logits, softmax
+from hmstrain.training.losses import bce_loss, contrastive_loss, kl_loss
 
 
 def test_kl_is_the_mean_over_windows_of_the_sum_over_classes() -> None:
@@ -29,6 +30,41 @@ def test_kl_is_computed_in_float32_whatever_the_logits_are() -> None:
     loss = kl_loss(logits, target, torch.ones(1))
     assert loss.dtype is torch.float32
     assert float(loss) == pytest.approx(40.0, abs=1e-3)
+
+
+def test_bce_is_that_of_torch_over_all_classes_less_what_the_best_answer_has() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(9, 6, generator=generator)
+    target = torch.tensor(np.random.default_rng(0).dirichlet(np.ones(6), 9), dtype=torch.float32)
+    target[0] = torch.tensor([1.0, 0, 0, 0, 0, 0])
+    weight = torch.arange(9.0)
+
+    def plain(x: torch.Tensor) -> torch.Tensor:
+        each = functional.binary_cross_entropy_with_logits(x, target, reduction="none").sum(dim=1)
+        return (each * weight).mean()
+
+    best = torch.logit(target.double(), eps=1e-12).float()
+    found = bce_loss(logits, target, weight)
+    torch.testing.assert_close(found, plain(logits) - plain(best))
+    assert float(bce_loss(best, target, weight)) == pytest.approx(0, abs=1e-5)
+
+
+def test_what_bce_learns_is_answered_by_sigmoids_scaled_to_1() -> None:
+    """The mean of the targets, as from KL: so its start, and every score, is of the same thing."""
+    target = torch.tensor(np.random.default_rng(1).dirichlet([6, 1, 1, 1, 1, 1], 50)).float()
+    logits = torch.zeros(1, 6, requires_grad=True)
+    optimiser = torch.optim.LBFGS([logits], max_iter=200, tolerance_grad=1e-9)
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = bce_loss(logits.expand(50, -1), target, torch.ones(50))
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    answer = softmax(as_logits(logits.detach(), Config(loss="bce")).numpy())[0]
+    np.testing.assert_allclose(answer, target.mean(dim=0), atol=1e-4)
+    assert not np.allclose(softmax(logits.detach().numpy())[0], answer, atol=1e-2)
 
 
 @pytest.fixture

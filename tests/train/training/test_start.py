@@ -16,8 +16,10 @@ from torch import nn
 import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.rows import mean_target, plan_epochs, row_weights, training_rows
+from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.data.steps import steps
+from hmstrain.data.targets import mean_target
+from hmstrain.data.weights import row_weights
 from hmstrain.events import silent
 from hmstrain.models.head import LEAST_SHARE, begin_head, move_head
 from hmstrain.runs.folder import RunFolder
@@ -31,6 +33,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "timm, transformer": {"model": "vit_tiny_patch16_224"},
     "raw EEG": {"model": "resnet1d", "eeg_seconds": 10},
     "two trunks": {"model": "naive_cnn", "inputs": "spec+eeg", "contrastive": True},
+    "sigmoids": {"model": "naive_cnn", "loss": "bce"},
+    "branches": {"model": "naive_cnn", "inputs": "spec+eeg", "auxiliary_weight": 0.5},
     "own": {"model": "support.nets:both", "inputs": "spec+eeg"},
     "own, loud": {"model": "support.nets:loud", "inputs": "spec"},
 }
@@ -65,7 +69,7 @@ def test_step_0_scores_as_the_constant_prediction_does(
         run.close()
 
 
-@pytest.mark.parametrize("name", ["naive_cnn", "timm", "raw EEG", "own"])
+@pytest.mark.parametrize("name", ["naive_cnn", "timm", "raw EEG", "own", "sigmoids", "branches"])
 def test_the_first_kl_in_the_log_is_that_of_the_constant_prediction(
     store: Store, tmp_path: Path, name: str
 ) -> None:
@@ -80,6 +84,9 @@ def test_the_first_kl_in_the_log_is_that_of_the_constant_prediction(
     expected = (torch.xlogy(step.target, step.target / shares).sum(dim=1) * step.weight_B).mean()
     first = read_metrics(tmp_path / "run" / "metrics.jsonl", "train")[0]
     assert first["kl"] == pytest.approx(float(expected), abs=1e-3)
+    if "auxiliary_weight" in settings:
+        assert first["auxiliary"] == pytest.approx(float(expected), abs=1e-3)
+        assert first["loss"] == pytest.approx(1.5 * float(expected), abs=2e-3)
 
 
 def test_without_it_a_network_starts_as_it_was_made(store: Store, tmp_path: Path) -> None:
@@ -168,6 +175,17 @@ def test_however_large_features_are_the_head_adds_next_to_nothing() -> None:
         np.testing.assert_allclose(found, np.tile([0.7, 0.3, 1e-4], (20, 1)), rtol=2e-3)
         assert network.training
         assert (network.head.weight != 0).all()
+
+
+def test_moving_a_head_of_sigmoids_multiplies_the_odds_of_each_class() -> None:
+    network = nn.ModuleDict({"head": nn.Linear(4, 3)})
+    before, after = np.array([0.6, 0.3, 0.1]), np.array([0.1, 0.3, 0.6])
+    x = torch.randn(50, 4)
+    old = network["head"](x).detach().numpy()
+    move_head(network, "head", before, after, "bce")
+    odds = np.exp(network["head"](x).detach().numpy() - old)
+    expected = (after / (1 - after)) / (before / (1 - before))
+    np.testing.assert_allclose(odds, np.tile(expected, (50, 1)), rtol=1e-4)
 
 
 def test_moving_the_head_multiplies_the_odds_and_keeps_what_was_learned() -> None:
