@@ -80,6 +80,7 @@ class Config(  # a dataclass has the fields of its last base first
                 "auxiliary_weight is for models with a branch for each of two inputs or more, such "
                 f"as --inputs spec+eeg; got {self.model} on {self.inputs}."
             )
+        self._check_populations()
         models = [find_model(name) for name in self.encoders.values()]
         if self.pooling != "avg" and not any(model.pools for model in models):
             raise ConfigError(
@@ -106,6 +107,25 @@ class Config(  # a dataclass has the fields of its last base first
         ):
             raise ConfigError(
                 f"random_bandpass needs an input of bipolar channels; {self.inputs} has none."
+            )
+
+    def _check_populations(self) -> None:
+        if self.populations == "one":
+            return
+        if find_model(self.model).whole:
+            raise ConfigError(
+                "populations needs a last layer of this package, to give it a second bias: it is "
+                f"for the models that `hmstrain models` lists, and got {self.model}."
+            )
+        if self.second_epochs:
+            raise ConfigError(
+                "populations trains on windows with few and many votes in one stage: leave out "
+                "second_epochs."
+            )
+        if self.min_votes >= self.second_min_votes:
+            raise ConfigError(
+                "populations needs windows with fewer than second_min_votes="
+                f"{self.second_min_votes} votes too; got min_votes={self.min_votes}."
             )
 
     @property

@@ -12,6 +12,7 @@ from hmstrain.cli.options import (
     Json,
     LogFile,
     OwnModels,
+    Population,
     Quiet,
     Reverse,
     Runs,
@@ -46,6 +47,7 @@ def bundle(
     calibrated: Calibrated = False,
     swap: Swap = False,
     reverse: Reverse = False,
+    population: Population = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -74,6 +76,7 @@ def bundle(
             calibrated=calibrated,
             swap=swap,
             reverse=reverse,
+            population=population,
         )
         if json:
             console.print_json(asdict(made) | {"out": str(made.out)})

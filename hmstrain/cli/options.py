@@ -141,6 +141,15 @@ Calibrated = Annotated[
     bool,
     option("--calibrated", None, "Apply the calibration that hmstrain calibrate left there."),
 ]
+Population = Annotated[
+    str | None,
+    option(
+        "--population",
+        None,
+        "Answer as for windows with few or many votes, if a run has both. [default: many]",
+        metavar="few|many",
+    ),
+]
 Truth = Annotated[
     Path | None,
     option(

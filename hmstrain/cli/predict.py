@@ -14,6 +14,7 @@ from hmstrain.cli.options import (
     Json,
     LogFile,
     OwnModels,
+    Population,
     Quiet,
     Reverse,
     Runs,
@@ -60,6 +61,7 @@ def predict(
             metavar="10+|4-9|1-3|all",
         ),
     ] = None,
+    population: Population = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -90,6 +92,7 @@ def predict(
                 trust=trusted(trust, model),
                 calibrated=calibrated,
                 prior=prior,
+                population=population,
                 progress=progress,
                 notices=console.warn,
             )

@@ -14,6 +14,7 @@ from hmstrain.cli.options import (
     Json,
     LogFile,
     OwnModels,
+    Population,
     Quiet,
     Reverse,
     Runs,
@@ -35,6 +36,7 @@ def submission(
     reverse: Reverse = False,
     device: DeviceIn = "auto",
     calibrated: Calibrated = False,
+    population: Population = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -63,6 +65,7 @@ def submission(
                 device=device,
                 trust=trusted(trust, model),
                 calibrated=calibrated,
+                population=population,
                 progress=progress,
             )
         for warning in found.made["warnings"]:

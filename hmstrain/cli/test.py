@@ -13,6 +13,7 @@ from hmstrain.cli.options import (
     Json,
     LogFile,
     OwnModels,
+    Population,
     Quiet,
     Reverse,
     RunIn,
@@ -43,6 +44,7 @@ def test(
     calibrated: Calibrated = False,
     swap: Swap = False,
     reverse: Reverse = False,
+    population: Population = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -74,6 +76,7 @@ def test(
             calibrated=calibrated,
             swap=swap,
             reverse=reverse,
+            population=population,
         )
         if not is_main():
             return

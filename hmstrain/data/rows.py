@@ -119,6 +119,29 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     return rows
 
 
+def has_many(config: Config, store: Store, rows: Rows) -> NDArray[np.bool_]:
+    """Whether rows have as many votes as a second stage, or population, is of."""
+    many: NDArray[np.bool_] = store.windows["votes"][rows].sum(axis=1) >= config.second_min_votes
+    return many
+
+
+def check_populations(config: Config, store: Store, rows: Rows) -> None:
+    """Refuse to learn two answers from rows that are all of one population.
+
+    Raises
+    ------
+    DataError
+        None, or all, have as many votes as the second population's.
+    """
+    many = int(has_many(config, store, rows).sum())
+    if config.populations != "one" and many in (0, len(rows)):
+        raise DataError(
+            f"populations={config.populations} needs windows with few and many votes: of the "
+            f"{plural(len(rows), 'training window')} of {store.path}, {many:,} have "
+            f"{config.second_min_votes} votes or more. Choose another second_min_votes."
+        )
+
+
 def validation_rows(store: Store, rows: Rows) -> tuple[Rows, dict[str, Rows]]:
     """Rows of a fold that `kl_votes` and `kl_hi` are over; a full pass would tell no more.
 

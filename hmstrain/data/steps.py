@@ -54,6 +54,8 @@ class Step:
     """float32 (B, classes), mixed as the windows are."""
     weight_B: Tensor
     """float32, of each window in the loss, mixed too."""
+    many_B: Tensor
+    """float32: 1 for windows with many votes, 0 for others, mixed too."""
     patient_BK: Tensor
     """int64: whose windows they are; both patients (K = 2) of mixed windows."""
     seed: int
@@ -66,6 +68,7 @@ class Step:
             draws=self.draws.to(device),
             target=self.target.to(device, non_blocking=True),
             weight_B=self.weight_B.to(device, non_blocking=True),
+            many_B=self.many_B.to(device, non_blocking=True),
             patient_BK=self.patient_BK.to(device, non_blocking=True),
         )
 
@@ -111,12 +114,13 @@ def steps(
         rows: Rows = world.own(batch)
         shift = shifts(config, drawn, len(batch))
         draws = draw(config, drawn, len(batch), world)
-        target, weight_B, patient_B = (
-            torch.from_numpy(columns[name][rows]) for name in ("target", "weight", "patient_id")
+        target, weight_B, many_B, patient_B = (
+            torch.from_numpy(columns[name][rows])
+            for name in ("target", "weight", "many", "patient_id")
         )
         patient_BK = patient_B[:, None]
         if draws.mix != 1:
-            target, weight_B = mixed(target, draws), mixed(weight_B, draws)
+            target, weight_B, many_B = (mixed(x, draws) for x in (target, weight_B, many_B))
             patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)
         yield Step(
             number,
@@ -129,6 +133,7 @@ def steps(
             draws,
             target,
             weight_B,
+            many_B,
             patient_BK,
             network_seed(config, drawn, world.rank),
         )

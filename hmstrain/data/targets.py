@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.data.rows import Rows, group_sizes
+from hmstrain.data.rows import Rows, group_sizes, has_many
 from hmstrain.data.weights import row_weights
 
 if TYPE_CHECKING:
@@ -38,17 +38,31 @@ def training_columns(config: Config, store: Store, rows: Rows, epoch: int) -> Co
     return {
         "target": targets(config, store, rows),
         "weight": row_weights(config, store, rows, epoch),
+        "many": has_many(config, store, np.arange(len(store))).astype(np.float32),
         "patient_id": store.windows["patient_id"],
     }
 
 
-def mean_target(config: Config, store: Store, rows: Rows, epoch: int = 0) -> NDArray[np.float64]:
+def mean_target(
+    config: Config,
+    store: Store,
+    rows: Rows,
+    epoch: int = 0,
+    among: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
     """Mean target of training rows, weighed as in the loss of an epoch, float64 (K,).
 
     Of all answers that are the same for every window, it has the lowest loss.
+
+    Parameters
+    ----------
+    among : bool (N,), optional
+        Only of these of the rows.
     """
     weights = row_weights(config, store, rows, epoch)[rows] / group_sizes(config, store, rows)
     aims = targets(config, store, rows)[rows].astype(np.float64)
+    if among is not None:
+        aims, weights = aims[among], weights[among]
     mean = np.average(aims, axis=0, weights=weights)
     shares: NDArray[np.float64] = mean / mean.sum()
     return shares

@@ -79,11 +79,13 @@ def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:
     shown, typical = validation_rows(store, everything)
     votes = store.windows["votes"][everything].sum(axis=1)
     by, notice = config.best_by, ""
+    # Of two populations, what is predicted is the answer for many votes.
+    least = epoch.min_votes if config.populations == "one" else config.second_min_votes
     if config.fold == "rotate":
         by = "last"
     elif by == "auto":
         of_stage = f" of the {STAGES[stage]} stage" if config.second_epochs else ""
-        by, notice = _by_votes(store, epoch, everything, of_stage)
+        by, notice = _by_votes(store, epoch.fold, least, everything, of_stage)
     if by == "last":
         judged = none
     elif by == "kl":
@@ -91,7 +93,7 @@ def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:
     elif by == "kl_votes":
         judged = shown[typical["votes"]]
     else:
-        least = MANY_VOTES if by == "kl_hi" else epoch.min_votes
+        least = MANY_VOTES if by == "kl_hi" else least
         judged = one_per_eeg(store, everything[votes >= least])
         if not len(judged):
             raise DataError(
@@ -110,16 +112,18 @@ def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:
     )
 
 
-def _by_votes(store: Store, epoch: Epoch, rows: Rows, of_stage: str) -> tuple[str, str]:
+def _by_votes(
+    store: Store, fold: int | None, least: int, rows: Rows, of_stage: str
+) -> tuple[str, str]:
     """Name the score over windows with as many votes as a stage trains on; say why, if another."""
-    if epoch.min_votes <= 1:
+    if least <= 1:
         return "kl_votes", ""
-    enough = rows[store.windows["votes"][rows].sum(axis=1) >= epoch.min_votes]
+    enough = rows[store.windows["votes"][rows].sum(axis=1) >= least]
     count = len(one_per_eeg(store, enough))
     if count >= FEWEST:
-        return ("kl_hi" if epoch.min_votes == MANY_VOTES else f"kl_min{epoch.min_votes}"), ""
+        return ("kl_hi" if least == MANY_VOTES else f"kl_min{least}"), ""
     return "kl_votes", (
-        f"Fold {epoch.fold} has {plural(count, 'EEG')} with {epoch.min_votes} votes or more, fewer "
+        f"Fold {fold} has {plural(count, 'EEG')} with {least} votes or more, fewer "
         f"than {FEWEST}: too few to choose the best checkpoint{of_stage} by, so kl_votes does."
     )
 

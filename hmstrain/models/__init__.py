@@ -12,6 +12,7 @@
     trust.py          a model that a file names -> whether its code may be imported
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
+    populations.py    logits for few votes -> those for many, of one network
     network.py        a configuration -> a trunk for each input, and one head
     catalogue.py      a word -> models with that word in their names
     head.py           a network and shares of classes -> its last layer, begun at these or moved

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.network import PatternNetwork
+from hmstrain.models.populations import Populations
 
 LEAST_SHARE = 1e-4
 """Share that a class without votes is given, since its logarithm must be finite."""
@@ -100,6 +101,17 @@ def move_head(
     """
     bias = _linear(network, name).bias
     bias.add_((_logits(after, loss) - _logits(before, loss)).to(bias))
+
+
+@torch.no_grad()
+def begin_populations(
+    populations: Populations,
+    few: NDArray[np.float64],
+    many: NDArray[np.float64],
+    loss: str = "kl",
+) -> None:
+    """Let a network whose last layer begins at the shares of few votes begin at those of many."""
+    populations.shift.copy_(_logits(many, loss) - _logits(few, loss))
 
 
 def _logits(shares: NDArray[np.float64], loss: str) -> Tensor:

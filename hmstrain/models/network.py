@@ -20,6 +20,7 @@ from hmstrain.data.inputs import make_input, make_inputs
 from hmstrain.errors import ModelError
 from hmstrain.models import Model, find_model
 from hmstrain.models.custom import CustomNetwork
+from hmstrain.models.populations import Populations
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.trust import Trust, refuse_untrusted
 from hmstrain.models.weights import read_weights
@@ -46,6 +47,8 @@ class PatternNetwork(nn.Module):
     ----------
     auxiliary : bool
         Have a head of each trunk by itself too.
+    populations : Populations, optional
+        What makes the logits of windows with many votes of those of windows with few.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class PatternNetwork(nn.Module):
         classes: int = len(CLASSES),
         *,
         auxiliary: bool = False,
+        populations: Populations | None = None,
     ) -> None:
         super().__init__()
         self.trunks = nn.ModuleDict(cast("Mapping[str, nn.Module]", trunks))
@@ -70,24 +74,31 @@ class PatternNetwork(nn.Module):
         if auxiliary:
             for name, trunk in trunks.items():
                 self.auxiliary[name] = nn.Linear(trunk.features, classes)
+        self.populations = populations
 
     @property
     def last_maps(self) -> dict[str, nn.Module | None]:
         """Module of each trunk that gives its last feature maps, if it has any."""
         return {name: cast("Trunk", trunk).last_map for name, trunk in self.trunks.items()}
 
-    def forward(self, **prepared: Tensor) -> Output:
-        """Logits, of each input by itself too, and embeddings of a prepared batch."""
+    def forward(self, many_B: Tensor | None = None, **prepared: Tensor) -> Output:
+        """Logits, of each input by itself too, and embeddings of a prepared batch.
+
+        Parameters
+        ----------
+        many_B : float32, optional
+            As of `Populations`, in training a network that has them.
+        """
         features = {name: trunk(prepared[name]) for name, trunk in self.trunks.items()}
-        logits = self.head(self.dropout(torch.cat(list(features.values()), dim=1)))
+        logits = [self.head(self.dropout(torch.cat(list(features.values()), dim=1)))]
+        logits += [head(self.dropout(features[name])) for name, head in self.auxiliary.items()]
+        if self.populations is not None:
+            logits = [self.populations(one, many_B) for one in logits]
         embeddings = tuple(
             functional.normalize(projection(features[name]).float(), dim=1)
             for name, projection in self.projections.items()
         )
-        auxiliary = tuple(
-            head(self.dropout(features[name])) for name, head in self.auxiliary.items()
-        )
-        return Output(logits, embeddings, auxiliary)
+        return Output(logits[0], embeddings, tuple(logits[1:]))
 
 
 def make_network(
@@ -127,8 +138,17 @@ def make_network(
         config = replace(config, weights="")
     trunks = dict(_trunk(config, name, encoder) for name, encoder in config.encoders.items())
     projection = config.projection_size if config.contrastive else 0
-    auxiliary = config.auxiliary_weight > 0
-    network = PatternNetwork(trunks, config.drop_rate, projection, classes, auxiliary=auxiliary)
+    populations = None
+    if config.populations != "one":
+        populations = Populations(classes, scaled=config.populations == "scale")
+    network = PatternNetwork(
+        trunks,
+        config.drop_rate,
+        projection,
+        classes,
+        auxiliary=config.auxiliary_weight > 0,
+        populations=populations,
+    )
     if saved_by_run and file is not None:
         _load_whole(network, state, file)
         network.loaded = True

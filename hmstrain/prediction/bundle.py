@@ -28,7 +28,7 @@ from packaging.utils import canonicalize_name
 from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.trust import Trust
-from hmstrain.prediction.given import Given, calibrating, given_runs
+from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
 from hmstrain.runs.checkpoint import check_checkpoint
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.json_file import write_sealed
@@ -55,7 +55,7 @@ wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
 subprocess.run([*pip, "--no-deps", *wheels], check=True)
 blend = glob.glob(f"{{BUNDLE}}/blend")
 runs = blend or sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
-own = {own}  # networks of your own: their modules must lie in the working folder
+own = {own}  # modules of networks of your own must lie in the working folder
 command = [sys.executable, "-m", "hmstrain", "submission", *runs, DATA, *own]
 subprocess.run(command, check=True)
 '''
@@ -81,6 +81,7 @@ def bundle(
     calibrated: bool = False,
     swap: bool = False,
     reverse: bool = False,
+    population: str | None = None,
 ) -> Bundled:
     """Package runs for offline prediction: weights, wheels and a notebook cell.
 
@@ -101,6 +102,8 @@ def bundle(
         Let the notebook's cell apply the calibration of the run or the blend.
     swap, reverse : bool
         Let the cell average with mirrored and with time-reversed input.
+    population : str, optional
+        As of `hmstrain.predict`: what the notebook's cell will ask for.
 
     Returns
     -------
@@ -135,12 +138,15 @@ def bundle(
         if not folder.finished:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     check_trust(folders, trust)
+    check_answer(given, population, calibrated=calibrated)
     own = sorted({model for folder in folders if ":" in (model := folder.config().model)})
     vouched = [word for model in own for word in ("--model", model)]
     keys = [one.key for one in folders[0].store().classes]
     if calibrating(given, keys, calibrated=calibrated, prior=None) is not None:
         vouched.append("--calibrated")
     vouched += ["--swap"] * swap + ["--reverse"] * reverse
+    if population is not None:
+        vouched += ["--population", population]
     with whole_folder(out) as unfinished:
         names = [_copy_run(folder, unfinished / "runs") for folder in folders]
         if given.blend is not None and given.folder is not None:

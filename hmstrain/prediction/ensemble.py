@@ -41,9 +41,13 @@ class Member:
 
 
 def load_members(
-    folders: Sequence[RunFolder], world: World, *, trust: Trust = False
+    folders: Sequence[RunFolder],
+    world: World,
+    *,
+    trust: Trust = False,
+    population: str | None = None,
 ) -> list[Member]:
-    """Load the best checkpoints of finished runs; `trust` as of `load_trained`.
+    """Load the best checkpoints of finished runs; `trust` and `population` as of `load_trained`.
 
     Raises
     ------
@@ -59,7 +63,8 @@ def load_members(
         if not folder.finished:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
         networks = tuple(
-            load_trained(part, world.device, trust=trust) for part in folder.networks()
+            load_trained(part, world.device, trust=trust, population=population)
+            for part in folder.networks()
         )
         members.append(Member(folder, networks))
     first = members[0].networks[0].normalisation.cleaning

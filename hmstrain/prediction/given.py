@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models.populations import FEW
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.trained import check_population
 from hmstrain.scoring import blending
 from hmstrain.scoring.blending import Blend, combine, networks_of, read_blend
 from hmstrain.scoring.calibration import FILE, POPULATIONS, Calibration, read_calibration
@@ -85,6 +87,23 @@ def given_runs(paths: Sequence[Path | str] | Path | str) -> Given:
         blend,
         blends[0],
     )
+
+
+def check_answer(given: Given, population: str | None, *, calibrated: bool) -> None:
+    """Refuse a population of votes whose answers the runs lack, or what was fitted to the other's.
+
+    Raises
+    ------
+    ConfigError
+        A run has one answer for all, or few votes are asked of a blend or a calibration.
+    """
+    check_population(given.runs, population)
+    if population == FEW and (calibrated or given.blend is not None):
+        what = "the calibration" if calibrated else f"the blend {given.folder}"
+        raise ConfigError(
+            f"--population {FEW}: {what} was fitted to answers for many votes, and would be wrong "
+            "for these. Name the runs without it."
+        )
 
 
 @dataclass(frozen=True, slots=True)

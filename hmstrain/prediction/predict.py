@@ -27,7 +27,7 @@ from hmstrain.prediction.ensemble import (
     load_members,
     predict_rows,
 )
-from hmstrain.prediction.given import Given, calibrating, given_runs
+from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.source import open_or_build
 from hmstrain.prediction.tables import is_windows, write_windows
@@ -50,6 +50,7 @@ class How:
     device: str = "auto"
     trust: Trust = False
     reverse: bool = False
+    population: str | None = None
 
     @property
     def views(self) -> Views:
@@ -103,6 +104,7 @@ def predict(
     calibrated: bool = False,
     prior: str | None = None,
     reverse: bool = False,
+    population: str | None = None,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -138,6 +140,9 @@ def predict(
         '4-9', '1-3' or 'all', which the calibration must be for.
     reverse : bool
         Average with time-reversed input; with `swap`, over all four views.
+    population : str, optional
+        'few' or 'many': the number of votes for which runs with two answers (`populations=bias` or
+        `scale`) give theirs; by default many.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -161,10 +166,11 @@ def predict(
     >>> found.prediction.shape  # doctest: +SKIP
     (2875, 6)
     """
-    how = How(average, swap, device, trust, reverse)
+    how = How(average, swap, device, trust, reverse, population)
     given = given_runs(runs)
     folders = given.runs
     check_trust(folders, trust)
+    check_answer(given, population, calibrated=calibrated)
     keys = [one.key for one in folders[0].store().classes]
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
     path, out = Path(path), Path(out)
@@ -274,7 +280,7 @@ def predict_store(
         )
     weights = fit_weights(given.runs) if how.average == "fitted" else None
     with join_world(how.device) as world:
-        members = load_members(given.runs, world, trust=how.trust)
+        members = load_members(given.runs, world, trust=how.trust, population=how.population)
         found = predict_rows(members, store, rows, world, views=how.views, progress=progress)
         device = str(world.device)
     weight_of = given.weights(weights)
@@ -291,6 +297,9 @@ def predict_store(
         "average": how.average if given.blend is None else given.blend.how,
         "swap": how.swap,
         "reverse": how.reverse,
+        "population": next(
+            (t.population for m in members for t in m.networks if t.population), None
+        ),
         "device": device,
     }
     return given.combine(found, how.average, weights), made_of

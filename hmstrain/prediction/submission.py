@@ -17,7 +17,7 @@ from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
-from hmstrain.prediction.given import calibrating, given_runs
+from hmstrain.prediction.given import calibrating, check_answer, given_runs
 from hmstrain.prediction.predict import (
     How,
     cleaning_of,
@@ -55,6 +55,7 @@ def submission(
     trust: Trust = False,
     calibrated: bool = False,
     reverse: bool = False,
+    population: str | None = None,
     progress: Progress = silent,
 ) -> Submission:
     """Write the competition's submission, in the form of sample_submission.csv.
@@ -67,7 +68,7 @@ def submission(
         Folder with test.csv, or its zip.
     out : path
         File to write.
-    average, swap, device, trust, calibrated, reverse, progress
+    average, swap, device, trust, calibrated, reverse, population, progress
         As of `hmstrain.predict`.
 
     Returns
@@ -85,7 +86,7 @@ def submission(
     >>> hmstrain.submission(["runs/first", "runs/second"], "hms").rows  # doctest: +SKIP
     1
     """
-    how = How(average, swap, device, trust, reverse)
+    how = How(average, swap, device, trust, reverse, population)
     data, out = Path(data), Path(out)
     if out.suffix != ".csv":
         raise ConfigError(f"--out {out}: expected a name that ends in .csv.")
@@ -95,6 +96,7 @@ def submission(
         raise RunError(f"--out {out} exists and is not a submission: name another file.")
     given = given_runs(runs)
     check_trust(given.runs, trust)
+    check_answer(given, population, calibrated=calibrated)
     require_hms(given.runs, "and a submission has the six of HMS")
     calibration = calibrating(given, CLASSES, calibrated=calibrated, prior=None)
     with open_or_build(data, cleaning_of(given.runs), part="test") as source:

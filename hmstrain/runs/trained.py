@@ -16,10 +16,11 @@ from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
 from hmstrain.distributed import World
-from hmstrain.errors import DataError, RunError
+from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator
 from hmstrain.models.network import PatternNetwork, make_network
+from hmstrain.models.populations import FEW, MANY
 from hmstrain.models.trust import Trust, check_names, refuse_untrusted
 from hmstrain.runs.checkpoint import load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
@@ -44,6 +45,12 @@ class Trained:
     def classes(self) -> tuple[PatternClass, ...]:
         """What the network tells apart, in the order of its logits."""
         return self.trained_on.classes
+
+    @property
+    def population(self) -> str | None:
+        """Number of votes, 'few' or 'many', that its answers are for; None: all alike."""
+        found = getattr(self.network, "populations", None)
+        return None if found is None else str(found.answers)
 
     def check(self, store: Store) -> None:
         """Refuse a store that the network's answers would not fit.
@@ -163,21 +170,56 @@ def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:
         refuse_untrusted(model, trust)
 
 
-def load_trained(folder: RunFolder, device: torch.device, *, trust: Trust = False) -> Trained:
+def check_population(folders: Sequence[RunFolder], population: str | None) -> None:
+    """Refuse, before any work, a population of votes that runs have no answer of their own for.
+
+    Raises
+    ------
+    ConfigError
+        There is no such population, or a run answers all windows alike.
+    RunError
+        A folder is not a run.
+    """
+    if population is None:
+        return
+    if population not in (FEW, MANY):
+        raise ConfigError(f"--population {population}: expected {FEW} or {MANY}.")
+    for folder in folders:
+        if folder.config().populations == "one":
+            raise ConfigError(
+                f"--population {population}: {folder.path} answers windows with few and many "
+                "votes alike, as it was trained without populations=bias or scale. Leave out "
+                "--population."
+            )
+
+
+def load_trained(
+    folder: RunFolder,
+    device: torch.device,
+    *,
+    trust: Trust = False,
+    population: str | None = None,
+) -> Trained:
     """Load the best checkpoint of a run of one fold.
 
     Parameters
     ----------
     trust : bool, str or sequence of str
         Which networks of its own may be imported: True for whatever the checkpoint names.
+    population : str, optional
+        'few' or 'many': the number of votes for which a run with two answers gives its own; by
+        default many.
 
     Raises
     ------
+    ConfigError
+        The run answers all windows alike, and a population is named.
     RunError
         The folder holds no checkpoint.
     ModelError
         Its network is not to be imported.
     """
+    check_population([folder], population)
     described = read_description(folder.best)
     config = config_of_run(described["config"])
     try:
@@ -187,6 +229,8 @@ def load_trained(folder: RunFolder, device: torch.device, *, trust: Trust = Fals
     classes = len(trained_on.classes)
     network = make_network(config, start=False, classes=classes, trust=trust)
     load_checkpoint(folder.best, network)
+    if isinstance(network, PatternNetwork) and network.populations is not None:
+        network.populations.answers = population or MANY
     normalisation = Normalisation.from_json(described["normalisation"])
     network = network.to(device).eval()
     return Trained(config, normalisation, network, device, described, trained_on)

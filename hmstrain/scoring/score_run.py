@@ -13,11 +13,19 @@ from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
+from hmstrain.models.populations import FEW
 from hmstrain.models.trust import Trust
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import Alignment, StoreId
-from hmstrain.runs.trained import AS_THEY_ARE, Trained, Views, check_trust, load_trained
+from hmstrain.runs.trained import (
+    AS_THEY_ARE,
+    Trained,
+    Views,
+    check_population,
+    check_trust,
+    load_trained,
+)
 from hmstrain.scoring.calibration import FILE, Calibration, read_calibration
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import constant, scores_by_context
@@ -37,6 +45,7 @@ def test(
     calibrated: bool = False,
     swap: bool = False,
     reverse: bool = False,
+    population: str | None = None,
 ) -> Tested:
     """Score a run's best checkpoint, on its own store or on another.
 
@@ -63,6 +72,8 @@ def test(
         Apply the run's calibration.json.
     swap, reverse : bool
         Average with left-right mirrored input, with time-reversed input, or over all four views.
+    population : str, optional
+        As of `hmstrain.predict`.
 
     Returns
     -------
@@ -84,6 +95,12 @@ def test(
     """
     folder = RunFolder(Path(run))
     check_trust([folder], trust)
+    check_population([folder], population)
+    if population == FEW and calibrated:
+        raise ConfigError(
+            f"--population {FEW}: the calibration was fitted to answers for many votes, and would "
+            "be wrong for these. Leave out --calibrated."
+        )
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     place = None if out is None else Path(out)
@@ -100,6 +117,7 @@ def test(
             trust=trust,
             calibration=calibration,
             views=Views(swap, reverse),
+            population=population,
         )
     if world.main:
         write_tested(found, store, place)
@@ -115,6 +133,7 @@ def score_run(
     trust: Trust = False,
     calibration: Calibration | None = None,
     views: Views = AS_THEY_ARE,
+    population: str | None = None,
 ) -> Tested:
     """Score a run's best checkpoint (of each network, averaged) on labelled windows of a store.
 
@@ -126,6 +145,8 @@ def score_run(
         What to apply to the run's probabilities.
     views : Views
         What the networks' answers are averaged over.
+    population : str, optional
+        As of `load_trained`.
 
     Raises
     ------
@@ -151,7 +172,7 @@ def score_run(
         )
     predictions, alignments = [], []
     for part in parts:
-        trained = load_trained(part, world.device, trust=trust)
+        trained = load_trained(part, world.device, trust=trust, population=population)
         prediction, matched = _predict(trained, store, rows, world, views)
         predictions.append(prediction)
         alignments.append(matched)
@@ -177,6 +198,7 @@ def score_run(
         views=views,
         views_unseen=tuple(views.warnings([folder])),
         calibrated_for=None if calibration is None else calibration.population,
+        population=trained.population,
         test=scores(store, rows, prediction),
         constant=constant(store, rows, prediction) if can_compare(store) else None,
         alignment=None if matched is None else Alignment.from_json(matched),

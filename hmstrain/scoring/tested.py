@@ -5,8 +5,9 @@
     SPLIT-IDENTITY.json   the scores: written last, so that where it is, the other is its own
     SPLIT-IDENTITY.npz    the predictions that they are of
 
-Of a calibrated run they are called SPLIT-calibrated-IDENTITY; averaged over mirrored windows,
-SPLIT-swap-IDENTITY, over reversed ones SPLIT-reverse-IDENTITY, and with all SPLIT-swap-reverse-...
+Of a calibrated run they are called SPLIT-calibrated-IDENTITY, of answers for few votes
+SPLIT-few-IDENTITY; averaged over mirrored windows, SPLIT-swap-IDENTITY, over reversed ones
+SPLIT-reverse-IDENTITY, and with all SPLIT-swap-reverse-...
 IDENTITY are the first twelve digits of the store's.
 """
 
@@ -27,6 +28,7 @@ from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
 from hmstrain.data.context import Context
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.errors import RunError
+from hmstrain.models.populations import FEW
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
 from hmstrain.runs.predictions import write_predictions
@@ -39,7 +41,8 @@ ALL = "all"
 SCORED = (ALL, "train", "valid", *(word for word in SPLITS if word not in ("train", "dropped")))
 """What can be asked for as a split."""
 FILES = re.compile(
-    rf"(?:{'|'.join(SCORED)})-(?:swap-)?(?:reverse-)?(?:calibrated-)?[0-9a-f]{{12}}\.(?:json|npz)"
+    rf"(?:{'|'.join(SCORED)})-(?:swap-)?(?:reverse-)?"
+    rf"(?:calibrated-|{FEW}-)?[0-9a-f]{{12}}\.(?:json|npz)"
 )
 
 
@@ -65,6 +68,8 @@ class Tested:
     """Views that the run was not trained on, one sentence each."""
     calibrated_for: str | None = None
     """Population of votes that the run's calibration is for; None if it was not applied."""
+    population: str | None = None
+    """Number of votes, 'few' or 'many', that the answers are for; None: the run has one answer."""
     test: Scores
     constant: Constant | None
     """None where the store has no training windows."""
@@ -90,6 +95,12 @@ class Tested:
                 f"Calibrated for windows with {self.calibrated_for} votes: scores over other "
                 "windows are of answers for another mix of classes.",
             ]
+        if self.population == FEW:
+            found = [
+                *found,
+                "Answers are for windows with few votes: scores over windows with many are of "
+                "answers for another mix of classes.",
+            ]
         if self.leaks and not self.seen.warnings:
             found = [*found, "Patients leak between training and test: these scores are too good."]
         if self.left_out:
@@ -114,6 +125,7 @@ class Tested:
             "swap": self.views.swap,
             "reverse": self.views.reverse,
             "calibrated_for": self.calibrated_for,
+            "population": self.population,
             "test": self.test.to_json(),
             "context": self.context.counts(),
             "by_context": {name: part.to_json() for name, part in self.by_context.items()},
@@ -129,6 +141,7 @@ def predictions_path(found: Tested, out: Path | None = None) -> Path:
         "swap": found.views.swap,
         "reverse": found.views.reverse,
         "calibrated": found.calibrated_for is not None,
+        FEW: found.population == FEW,
     }
     words = [found.split, *(word for word, yes in asked.items() if yes), found.store.identity[:12]]
     return (out or found.run) / f"{'-'.join(words)}.npz"

@@ -34,6 +34,14 @@ class ModelSettings(Group):
         "shift answers by how that changes.",
         before=False,
     )
+    populations: str = one_of(
+        "one",
+        "bias",
+        "scale",
+        meaning="bias: answer windows with second_min_votes votes or more by a second bias of the "
+        "last layer, trained in the same stage; scale: by a scale and a bias. Predictions are "
+        "those for many votes, or with --population few for few.",
+    )
     drop_rate: float = within(0.0, 0, 0.95, "Dropout before the last layer.")
     drop_path: float = within(
         0.0,

@@ -68,7 +68,12 @@ class SamplingSettings(Group):
         "simulated.zarr:0.3. Validation, test and statistics are the run's own store's alone.",
     )
     min_votes: int = within(1, 1, 1000, "Train on windows with at least this many votes.")
-    second_min_votes: int = within(10, 1, 1000, "Fewest votes of the second stage's windows.")
+    second_min_votes: int = within(
+        10,
+        1,
+        1000,
+        "Fewest votes of the windows of the second stage, or of populations' second answer.",
+    )
 
     @property
     def others(self) -> dict[str, float]:

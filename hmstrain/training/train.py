@@ -27,6 +27,8 @@ from hmstrain.data.loader import Batch, make_loader
 from hmstrain.data.mixture import MixedLoader, check_others, open_mixture
 from hmstrain.data.rows import (
     Epoch,
+    check_populations,
+    has_many,
     left_out,
     norm_rows,
     plan_epochs,
@@ -41,7 +43,7 @@ from hmstrain.errors import ConfigError
 from hmstrain.events import Events
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
-from hmstrain.models.head import begin_head, find_head, move_head
+from hmstrain.models.head import begin_head, begin_populations, find_head, move_head
 from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.folder import RunFolder
@@ -111,6 +113,7 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
+        check_populations(config, store, self.rows)
         self.test_rows = split_rows(config, store, "test")
         if min(epoch.windows // epoch.parts for epoch in self.epochs) < world.size:
             raise ConfigError(
@@ -167,9 +170,15 @@ class Run:
                 "are not the output of a linear layer with a bias."
             )
             return None
-        shares = mean_target(self.config, self.store, self.rows)
+        populations = getattr(network, "populations", None)
+        many = has_many(self.config, self.store, self.rows)
+        first = None if populations is None else ~many
+        shares = mean_target(self.config, self.store, self.rows, among=first)
         for name in self._last_layers(network, head):
             begin_head(network, name, batches, shares, self.config.loss)
+        if populations is not None:
+            second = mean_target(self.config, self.store, self.rows, among=many)
+            begin_populations(populations, shares, second, self.config.loss)
         if self.state.average is not None:
             self.state.average.module.load_state_dict(network.state_dict())
         if isinstance(network, CustomNetwork):
@@ -284,6 +293,8 @@ class Run:
         """What is minimised of a step's batch, 'loss', and what it consists of."""
         torch.manual_seed(step.seed)
         prepared = self.prepare(batch, step.draws)
+        if self.config.populations != "one":
+            prepared["many_B"] = step.many_B
         return losses(forward(self.stepper, prepared, self.config), step, self.config)
 
     def _check(self, epoch: Epoch, *, last: bool) -> None:
