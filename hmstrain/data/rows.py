@@ -209,6 +209,7 @@ def plan_epochs(config: Config, store: Store) -> list[Epoch]:
             fold = held_out(config, store, number)
             if (fold, min_votes) not in windows:
                 rows = training_rows(config, store, fold, min_votes)
+                check_populations(config, store, rows)
                 windows[fold, min_votes] = _epoch_windows(config, store, rows)
             own = own_windows(config)
             size = min(own * config.accumulate, windows[fold, min_votes])

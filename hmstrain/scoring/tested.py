@@ -95,11 +95,11 @@ class Tested:
                 f"Calibrated for windows with {self.calibrated_for} votes: scores over other "
                 "windows are of answers for another mix of classes.",
             ]
-        if self.population == FEW:
+        if self.population is not None:
             found = [
                 *found,
-                "Answers are for windows with few votes: scores over windows with many are of "
-                "answers for another mix of classes.",
+                f"Answers are for windows with {self.population} votes: scores over other windows "
+                "are of answers for another mix of classes.",
             ]
         if self.leaks and not self.seen.warnings:
             found = [*found, "Patients leak between training and test: these scores are too good."]

@@ -7,6 +7,7 @@
     schedule.py   an optimiser and a stage -> the learning rate of each step
     step_log.py   losses and times of steps -> the log; stops a run that diverged
     state.py      a network and all that its next step depends on
+    start.py      a network and the mean target -> last layers that begin there, and move with it
     train.py      a configuration and a store -> a trained, tested network
     run.py        a store and settings -> one run, or one of each fold and seed: `hmstrain.train`
 """

@@ -27,8 +27,6 @@ from hmstrain.data.loader import Batch, make_loader
 from hmstrain.data.mixture import MixedLoader, check_others, open_mixture
 from hmstrain.data.rows import (
     Epoch,
-    check_populations,
-    has_many,
     left_out,
     norm_rows,
     plan_epochs,
@@ -36,14 +34,11 @@ from hmstrain.data.rows import (
     training_rows,
 )
 from hmstrain.data.steps import Step, steps
-from hmstrain.data.targets import mean_target
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
-from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
-from hmstrain.models.head import begin_head, begin_populations, find_head, move_head
 from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.folder import RunFolder
@@ -55,6 +50,7 @@ from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
 from hmstrain.training.losses import losses
+from hmstrain.training.start import begin_at_prior, move_to_prior
 from hmstrain.training.state import TrainingState
 from hmstrain.training.step_log import StepLog
 
@@ -113,7 +109,6 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
-        check_populations(config, store, self.rows)
         self.test_rows = split_rows(config, store, "test")
         if min(epoch.windows // epoch.parts for epoch in self.epochs) < world.size:
             raise ConfigError(
@@ -152,65 +147,16 @@ class Run:
         self.notices += left_out(config, store)
         if self.mixture is not None:
             self.notices += self.mixture.notices(self.epochs[0])
-        self.head = self._begin_head() if config.start_at_prior else None
+        self.head: str | None = None
+        if config.start_at_prior:
+            self.head, notices = begin_at_prior(
+                config, store, self.rows, self.state, self.evaluator
+            )
+            self.notices += notices
         shared = world.shared(self.state.network)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
         self.stop = StopRequest(world, events)
-
-    def _begin_head(self) -> str | None:
-        """Find the network's last layer; begin it at the mean target, if it knows nothing yet."""
-        network, batches = self.state.network, list(self.evaluator.some_of(self.rows))
-        head = find_head(network, batches[0])
-        if self.progress.step or network.loaded:
-            return head
-        if head is None:
-            self.notices.append(
-                f"{self.config.model} begins as it was made, not with the mean target: its logits "
-                "are not the output of a linear layer with a bias."
-            )
-            return None
-        populations = getattr(network, "populations", None)
-        many = has_many(self.config, self.store, self.rows)
-        first = None if populations is None else ~many
-        shares = mean_target(self.config, self.store, self.rows, among=first)
-        for name in self._last_layers(network, head):
-            begin_head(network, name, batches, shares, self.config.loss)
-        if populations is not None:
-            second = mean_target(self.config, self.store, self.rows, among=many)
-            begin_populations(populations, shares, second, self.config.loss)
-        if self.state.average is not None:
-            self.state.average.module.load_state_dict(network.state_dict())
-        if isinstance(network, CustomNetwork):
-            name = head.removeprefix("network.")
-            self.notices.append(
-                f"{self.config.model}: its last layer, {name}, begins anew at the mean target; "
-                "start_at_prior=false leaves it as it was made."
-            )
-        return head
-
-    def _move_head(self, epoch: Epoch) -> None:
-        """Shift answers by how the mean target changes from the stage before."""
-        votes_before = self.epochs[max(0, epoch.number - 1)].min_votes
-        if self.head is None or epoch.min_votes == votes_before:
-            return
-        config, store = self.config, self.store
-        before, after = (
-            mean_target(config, store, training_rows(config, store, epoch.fold, votes), number)
-            for votes, number in (
-                (votes_before, epoch.number - 1),
-                (epoch.min_votes, epoch.number),
-            )
-        )
-        average = [] if self.state.average is None else [self.state.average.module]
-        for network in (self.state.network, *average):
-            for name in self._last_layers(network, self.head):
-                move_head(network, name, before, after, config.loss)
-
-    def _last_layers(self, network: nn.Module, head: str) -> list[str]:
-        """Names of the last layer, and of those that see one input each."""
-        auxiliary = getattr(network, "auxiliary", {})
-        return [head, *(f"auxiliary.{name}" for name in auxiliary)]
 
     def _begin_log(self) -> MetricsLog:
         last = self.epochs[-1]
@@ -241,8 +187,8 @@ class Run:
         if self.progress.step >= stop:
             return
         of_stage = sum(other.steps for other in self.epochs if other.stage == epoch.stage)
-        if self.state.begin_stage(epoch.stage, of_stage):
-            self._move_head(epoch)
+        if self.state.begin_stage(epoch.stage, of_stage) and self.head is not None:
+            move_to_prior(self.config, self.store, self.state, self.head, self.epochs, epoch)
         coming = steps(
             self.config,
             self.store,

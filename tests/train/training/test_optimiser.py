@@ -113,6 +113,13 @@ def test_cosine_is_that_of_pytorch_after_a_linear_rise(warmup: float) -> None:
     assert 0 < ours[-1] < 0.01
 
 
+def test_an_extension_by_cosine_is_a_warm_restart() -> None:
+    optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.0)  # where a cosine ends
+    config = Config(schedule="cosine", learning_rate=0.3, extended=(1,))
+    make_schedule(config, optimiser, [1.0], 2, 10)
+    assert optimiser.param_groups[0]["lr"] == 0.3
+
+
 def test_a_warm_up_without_cosine_is_refused() -> None:
     with pytest.raises(ConfigError, match="warmup needs schedule=cosine"):
         Config(warmup=0.1)

@@ -195,7 +195,8 @@ def test_the_commands_answer_for_the_population_that_is_named(
         shown[words[-1] if words else ""] = json.loads(text)
     assert shown[""]["test"] == shown["many"]["test"] != shown["few"]["test"]
     assert [shown[n]["population"] for n in ("", "many", "few")] == ["many", "many", "few"]
-    assert any("for windows with few votes" in text for text in shown["few"]["warnings"])
+    for population, one in (("many", shown[""]), ("few", shown["few"])):
+        assert any(f"for windows with {population} votes" in text for text in one["warnings"])
     names = {Path(one["predictions"]).name for one in shown.values()}
     assert len(names) == 2  # the answers for few votes take no other's place
     found = {

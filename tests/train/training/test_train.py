@@ -263,7 +263,8 @@ def launch(store: Store, out: Path, **settings: Any) -> None:
 @pytest.mark.parametrize("model", ["convnext_atto"])
 def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, model: str) -> None:
     """Layer norm and no dropout, so that nothing depends on how a batch is shared out."""
-    settings = {"model": model, "epochs": 1, "steps": 6, "sample": "votes"}
+    settings = {"model": model, "epochs": 1, "steps": 4, "sample": "votes", "vote_weight": "log"}
+    settings |= {"batch_size": 4, "accumulate": 2, "populations": "bias", "second_min_votes": 4}
     train_small(store, tmp_path / "one", **settings)
     launch(store, tmp_path / "two", **settings)
     logs = [read_metrics(tmp_path / name / "metrics.jsonl", "train") for name in ("one", "two")]
