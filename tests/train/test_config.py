@@ -145,6 +145,7 @@ def test_a_file_that_holds_no_settings_is_refused(
 
 
 FREE = {"model", "inputs", "eeg_model", "fold", "weights", "device", "spectrogram_rows", "extended"}
+FREE |= {"also"}
 """Settings whose values are no list or range."""
 
 
