@@ -108,6 +108,27 @@ class Config(  # a dataclass has the fields of its last base first
             raise ConfigError(
                 f"random_bandpass needs an input of bipolar channels; {self.inputs} has none."
             )
+        self._check_inputs()
+
+    def _check_inputs(self) -> None:
+        """Refuse settings that the inputs cannot be made with, or that do nothing with them."""
+        kinds = {name: INPUTS[name] for name in self.encoders}
+        for name, kind in kinds.items():
+            if self.eeg_seconds < kind.seconds:
+                raise ConfigError(
+                    f"The input {name} is made of {kind.seconds:g} s of EEG; got "
+                    f"eeg_seconds={self.eeg_seconds:g}."
+                )
+        for setting, is_set, needed in (
+            ("planes=difference", self.planes == "difference", "by_pair"),
+            ("zoom_jitter_s", self.zoom_jitter_s > 0, "zooms"),
+        ):
+            if is_set and not any(getattr(kind, needed) for kind in kinds.values()):
+                fitting = [name for name, kind in INPUTS.items() if getattr(kind, needed)]
+                raise ConfigError(
+                    f"{setting} needs an input such as {' or '.join(fitting[:2])}; got "
+                    f"{self.inputs}."
+                )
 
     def _check_populations(self) -> None:
         if self.populations == "one":

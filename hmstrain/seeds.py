@@ -51,6 +51,8 @@ class Stream(IntEnum):
     """By step: windows whose front and back are exchanged."""
     SPEEDS = 17
     """By step: how fast time runs."""
+    ZOOM = 18
+    """By step: how far what is shown at closer range is moved off the label."""
     OTHER_STORES = 19
     """By step and store: windows of other stores than the run's own."""
 

@@ -136,6 +136,20 @@ def test_the_list_of_models_has_them_all_with_their_parameters() -> None:
     assert listed == {name: f"{model.parameters:,}" for name, model in MODELS.items()}
 
 
+def test_the_list_of_inputs_has_them_all_with_their_sizes() -> None:
+    from hmstrain.config import Config
+    from hmstrain.data.inputs import INPUTS, make_input
+
+    text = (ROOT / "docs/inputs.md").read_text()
+    listed = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (\d+) x (\d+) \|", text, flags=re.M)
+    words = {"eeg": "EEG", "spectrogram": "spectrogram", "eeg+spectrogram": "both"}
+    expected = {
+        name: (words[kind.signal], make_input(name, Config(model="mine:net", inputs=name)).shape)
+        for name, kind in INPUTS.items()
+    }
+    assert {name: (of, (int(h), int(w))) for name, of, h, w in listed} == expected
+
+
 def test_the_readme_is_short_and_fits_a_phone() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     assert len(lines) <= 150

@@ -61,6 +61,8 @@ class Draws:
     """bool (B, 18): bipolar pairs that stay."""
     alone_B: Tensor
     """bool: leave out all around the judged seconds."""
+    zoom_B: Tensor
+    """int64: samples by which what is shown at closer range is moved off the label."""
     stripes: Tensor
     """float32 (B, 2, stripes, 2): start and width of stripes across frequency and across time."""
     noise: float
@@ -110,8 +112,11 @@ def draw(config: Config, step: int, count: int, world: World) -> Draws:
     if config.channel_dropout_most:
         kept = kept_pairs(config, step, count)
     alone = generator(config.seed, Stream.CONTEXT, step).random(count) < config.context_dropout
-    flip_B, swap_B, kept_BP, alone_B, stripes_B = (
-        torch.from_numpy(world.own(values).copy()) for values in (flip, swap, kept, alone, stripes)
+    furthest = round(config.zoom_jitter_s * EEG.row_rate_hz)
+    zoom = generator(config.seed, Stream.ZOOM, step).integers(-furthest, furthest + 1, count)
+    flip_B, swap_B, kept_BP, alone_B, zoom_B, stripes_B = (
+        torch.from_numpy(world.own(values).copy())
+        for values in (flip, swap, kept, alone, zoom, stripes)
     )
     partners = generator(config.seed, Stream.PARTNERS, step, world.rank)
     return Draws(
@@ -119,6 +124,7 @@ def draw(config: Config, step: int, count: int, world: World) -> Draws:
         swap_B=swap_B,
         kept_BP=kept_BP,
         alone_B=alone_B,
+        zoom_B=zoom_B,
         stripes=stripes_B,
         noise=config.noise,
         noise_seed=int(rng.integers(2**31)) + world.rank,

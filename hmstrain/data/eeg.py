@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,10 +19,22 @@ from hmsstore.schema import EEG
 from hmstrain.data.augment import Bands
 
 RATE_HZ = EEG.row_rate_hz
-BAND_HZ = (0.5, 40.0)
-"""Pass band of the network's EEG: below lie drifts, above mains and most muscle."""
-FILTER_ORDER = 4
-"""Of the Butterworth filter whose squared magnitude is the response: forwards and backwards."""
+
+
+class Band(NamedTuple):
+    """Pass band of a Butterworth filter, whose phase is taken off."""
+
+    low_hz: float
+    high_hz: float
+    order: int
+    both_ways: bool
+    """Whether the response is the squared magnitude of an analogue high-pass and low-pass, as of
+    filters run forwards and backwards; or the magnitude of one digital band-pass, as of a filter
+    run forwards alone but for the delay."""
+
+
+WIDE = Band(0.5, 40.0, 4, both_ways=True)
+"""Of most inputs: below lie drifts, above mains and most muscle."""
 RANDOM_ORDER = 2
 """Of a random band-pass of single pairs."""
 TINY_HZ = 1e-9
@@ -44,18 +57,29 @@ BINS = tuple(k for k in range(FFT // 2) if 0.5 <= k * RATE_HZ / FFT <= 30)
 IMAGE_ROWS = len(REGIONS) * len(BINS)
 
 
-def bipolar(eeg_uv_BTC: Tensor, bands: Bands | None = None) -> Tensor:
-    """Differences along the chains, zero-phase 0.5 to 40 Hz: float32 (B, 18, T) microvolts.
+def bipolar(eeg_uv_BTC: Tensor, bands: Bands | None = None, band: Band | None = WIDE) -> Tensor:
+    """Differences along the chains, filtered without shifting phases: float32 (B, 18, T).
 
-    Pairs that have a band of their own are filtered to that, too, in the same transform.
+    Parameters
+    ----------
+    eeg_uv_BTC : float32 (B, T, 20)
+        Referential, in microvolts.
+    bands : Bands, optional
+        Bands of single pairs, to which these are filtered too, in the same transform.
+    band : Band, optional
+        To filter all pairs to; None: unfiltered, but for those.
     """
     front, back = pair_channels(eeg_uv_BTC.device)
     eeg_BCT = eeg_uv_BTC.transpose(1, 2)
     pairs_BPT = eeg_BCT.index_select(1, front) - eeg_BCT.index_select(1, back)
-    spectrum = torch.fft.rfft(pairs_BPT)
-    response = band_pass(pairs_BPT.shape[-1], spectrum.device)
+    if band is None and bands is None:
+        return pairs_BPT
+    spectrum, samples = torch.fft.rfft(pairs_BPT), pairs_BPT.shape[-1]
+    response = torch.ones((), device=spectrum.device)
+    if band is not None:
+        response = band_pass(samples, spectrum.device, band)
     if bands is not None:
-        response = response * band_gains(bands, pairs_BPT.shape[-1])
+        response = response * band_gains(bands, samples)
     filtered: Tensor = torch.fft.irfft(spectrum * response, n=pairs_BPT.shape[-1])
     return filtered
 
@@ -66,19 +90,27 @@ def pair_channels(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.tensor(FRONT, device=device), torch.tensor(BACK, device=device)
 
 
-@lru_cache(maxsize=8)
-def band_pass(samples: int, device: torch.device) -> Tensor:
-    """Response of the band-pass at each frequency of a real transform of so many samples.
+@lru_cache(maxsize=16)
+def band_pass(samples: int, device: torch.device, band: Band = WIDE) -> Tensor:
+    """Response of a band-pass at each frequency of a real transform of so many samples.
 
-    The squared magnitude of a Butterworth high-pass times that of a low-pass of order 4, which is
-    what running such a filter forwards and backwards does; real, so no phase is shifted.
+    Both ways, it is the squared magnitude of a Butterworth high-pass times that of a low-pass;
+    else the magnitude of a digital Butterworth band-pass, made of the analogue one by the bilinear
+    transform. Real, so no phase is shifted.
     """
     frequency = torch.fft.rfftfreq(samples, 1 / RATE_HZ, dtype=torch.float64)
-    low, high = BAND_HZ
-    slope = 2 * FILTER_ORDER
-    above = frequency**slope / (frequency**slope + low**slope)
-    below = 1 / (1 + (frequency / high) ** slope)
-    return (above * below).to(device, torch.float32)
+    low, high = band.low_hz, band.high_hz
+    slope = 2 * band.order
+    if band.both_ways:
+        above = frequency**slope / (frequency**slope + low**slope)
+        below = 1 / (1 + (frequency / high) ** slope)
+        response = above * below
+    else:
+        warped = torch.tan(math.pi / RATE_HZ * frequency)
+        first, last = (math.tan(math.pi / RATE_HZ * edge) for edge in (low, high))
+        far = (warped.square() - first * last) / ((last - first) * warped)
+        response = 1 / (1 + far**slope).sqrt()
+    return response.to(device, torch.float32)
 
 
 def band_gains(bands: Bands, samples: int) -> Tensor:

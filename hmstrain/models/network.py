@@ -211,7 +211,17 @@ def _load_whole(network: nn.Module, state: dict[str, Tensor], file: Path) -> Non
         network.load_state_dict(state)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:]]
-        raise ModelError(f"{file} does not fit the model: {lines[0] if lines else error}") from None
+        told = (lines[0] if lines else str(error)).rstrip(".")
+        raise ModelError(f"{file} does not fit the model: {told}.{_hint(network, state)}") from None
+
+
+def _hint(network: nn.Module, state: Mapping[str, Tensor]) -> str:
+    """Name the setting, where stems take one channel in a file and three in a network, or so."""
+    for name, ours in network.state_dict().items():
+        theirs = state.get(name, ours)
+        if theirs.dim() == ours.dim() == 4 and {theirs.shape[1], ours.shape[1]} == {1, 3}:
+            return f" Use --set image_channels={'one' if theirs.shape[1] == 1 else 'three'}."
+    return ""
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -28,15 +28,23 @@ from hmstrain.models.trunk import image_size
 OF_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
 """Arguments of `timm.create_model` that say where weights come from. Some of its versions unpickle
 what is there, which may run any code; and a run's files may hold arguments."""
+CHANNELS = "in_chans"
+"""Argument of `timm.create_model` that says how many channels an image has."""
 PATCH = 32
 """Sides are rounded to whole multiples of this for networks with patches."""
 
 
 class TimmTrunk(nn.Module):
-    """Mono images -> features, by a network of timm without its classifier.
+    """Images -> features, by a network of timm without its classifier.
 
     Parameters
     ----------
+    backbone : nn.Module
+        Takes (B, channels, height, width).
+    size : (int, int)
+        Height and width that images are resized to.
+    channels : int
+        Different planes of an image, or equal copies of its only one.
     pooling : str
         'avg': as it pools by itself; else as `pooling.replace_mean` says.
 
@@ -48,16 +56,19 @@ class TimmTrunk(nn.Module):
         It does not pool in this way.
     """
 
-    def __init__(self, backbone: Any, size: tuple[int, int], pooling: str = "avg") -> None:
+    def __init__(
+        self, backbone: Any, size: tuple[int, int], channels: int, pooling: str = "avg"
+    ) -> None:
         super().__init__()
         self.pooling = pooling
         self.views = 2 if pooling == "catavgmax" else 1
         self.take(backbone)
         self.size = size
+        self.channels = channels
         self.maps = nn.Identity()  # where whoever explains an answer finds the last maps
         backbone.eval()
         with torch.no_grad():
-            maps = backbone.forward_features(torch.zeros(1, 3, *size))
+            maps = backbone.forward_features(torch.zeros(1, channels, *size))
             features = backbone.forward_head(maps)
         backbone.train()
         if features.dim() != 2:
@@ -79,8 +90,8 @@ class TimmTrunk(nn.Module):
         return self.maps if self.has_maps else None
 
     def forward(self, image_BHW: Tensor) -> Tensor:
-        """Features (B, F)."""
-        image = image_BCHW(image_BHW, self.size)
+        """Features (B, F) of images (B, H, W), or (B, P, H, W) of several planes."""
+        image = image_BCHW(image_BHW, self.size, self.channels)
         features: Tensor = self.backbone.forward_head(
             self.maps(self.backbone.forward_features(image))
         )
@@ -105,6 +116,8 @@ def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
         There is no such model, it does not take images, or its weights cannot be had or do not fit.
     """
     check_name(name)
+    if CHANNELS in model_args:
+        raise ModelError(f"{name}: model.{CHANNELS} is not taken: use image_channels.")
     if files := sorted(OF_WEIGHTS & model_args.keys()):
         raise ModelError(
             f"{name}: model.{files[0]} is not taken: use --pretrained, or --weights FILE, which is "
@@ -124,11 +137,15 @@ def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
             tries.append(((native.input_size[-2], native.input_size[-1]), {}))
     config, pooling = seen.config, seen.config.pooling
     problem: Exception | None = None
+    channels = 1 if seen.planes == 1 and seen.config.image_channels == "one" else 3
     for taken, options in tries:
         options |= model_args | ({"drop_path_rate": config.drop_path} if config.drop_path else {})
+        if channels != 3:  # what all of timm's models take unasked
+            options[CHANNELS] = channels
         try:
             # First without weights, to tell a size that does not fit from weights that do not.
-            trunk = TimmTrunk(timm.create_model(name, num_classes=0, **options), taken, pooling)
+            backbone = timm.create_model(name, num_classes=0, **options)
+            trunk = TimmTrunk(backbone, taken, channels, pooling)
         except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
             if config.drop_path and "drop_path" in str(error):
                 raise _keeps_paths(name) from None

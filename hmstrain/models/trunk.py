@@ -1,4 +1,4 @@
-"""What the trunks of all models have in common; mono images -> a network for colour images."""
+"""What the trunks of all models have in common; images -> a network for colour images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Trunk(Protocol):
 
 
 class ImageTrunk(nn.Module):
-    """Mono images -> features, by a network for images of three channels.
+    """Images of one plane or three -> features, by a network for images of three channels.
 
     Parameters
     ----------

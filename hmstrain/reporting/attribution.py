@@ -12,7 +12,7 @@ Legend: B windows, H rows (frequency, or bipolar pairs), W columns (time).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -53,17 +53,21 @@ class Explanation:
     maps: dict[str, NDArray[np.float32]]
     """Name of an input -> evidence for the class (H, W), at least 0, scaled so that the largest of
     all inputs is 1: 'spec' (400, rows), 'eeg-image' (300, frames), 'raw' (18, T), 'microvolts'
-    (20, T)."""
+    (20, T); of planes, their sum."""
     faithfulness: Faithfulness
     classes: tuple[PatternClass, ...] = HMS.classes
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Name of an input of several signals -> importance of each of these."""
 
     @property
     def shares(self) -> dict[str, float]:
         """Signal -> its share of all importance; 0 if nothing is important."""
         sums: dict[str, float] = {}
         for name, found in self.maps.items():
-            title = SIGNAL_TITLES[INPUTS[name].signal]
-            sums[title] = sums.get(title, 0.0) + float(found.sum())
+            whole_map = {INPUTS[name].signal: float(found.sum())}
+            for signal, part in self.parts.get(name, whole_map).items():
+                title = SIGNAL_TITLES[signal]
+                sums[title] = sums.get(title, 0.0) + part
         whole = sum(sums.values()) or 1.0
         return {title: value / whole for title, value in sums.items()}
 
@@ -119,7 +123,12 @@ def explain_window(
     maps = _as_maps(found)
     grids = {name: one.grid for name, one in seen.items()}
     tested = measure_faithfulness(forward, prepared, maps, grids, chosen)
-    return Explanation(row, chosen, method, probability, maps, tested, store.spec.classes)
+    parts = {
+        name: {signal: float(part.sum()) for signal, part in one.of_signals(maps[name]).items()}
+        for name, one in seen.items()
+        if len(one.signals) > 1
+    }
+    return Explanation(row, chosen, method, probability, maps, tested, store.spec.classes, parts)
 
 
 def _captum() -> Any:

@@ -27,6 +27,13 @@ class AugmentationSettings(Group):
         "Run time up to this much faster or slower around the label, in both signals: 0.25 for "
         "speeds from 1 / 1.25 to 1.25.",
     )
+    zoom_jitter_s: float = within(
+        0.0,
+        0,
+        20,
+        "Move what is shown at closer range, of inputs that show the judged seconds so, by up to "
+        "this many seconds off the label.",
+    )
     swap: float = within(0.0, 0, 1, "Chance of mirroring left and right.")
     front_back: float = within(0.0, 0, 1, "Chance of exchanging front and back.")
     permute_chains: float = within(

@@ -27,7 +27,20 @@ class InputSettings(Group):
         (0, 300), "First spectrogram row to use, and the one after the last: 138,162."
     )
     image_size: int = within(
-        0, 0, 4096, "Side of the square that images are resized to; 0: keep 400 x 300."
+        0, 0, 4096, "Side of the square that images are resized to; 0: keep their own size."
+    )
+    image_channels: str = one_of(
+        "one",
+        "three",
+        meaning="Channels of an image of one plane for timm's models. one: its stem takes one, "
+        "pretrained weights summed; three: three equal ones. All other networks get three.",
+        before="three",
+    )
+    planes: str = one_of(
+        "one",
+        "difference",
+        meaning="Planes of images with a panel for each bipolar pair. difference: the panel, less "
+        "the mean of all others, and less the mean of its neighbours in the chains.",
     )
     standardise: str = one_of(
         "store",

@@ -74,7 +74,7 @@ def test_options_that_are_not_given_leave_a_files_settings_alone(tmp_path: Path)
         (["epochs=1.5"], "epochs takes a whole number"),
         (["ema=yes"], "ema takes a number"),
         (["contrastive=maybe"], "contrastive takes true or false"),
-        (["inputs=both"], "inputs must be eeg, spec, eeg-image, raw, microvolts, or several"),
+        (["inputs=both"], "inputs must be eeg, spec, eeg-image, .*, raw, microvolts, or several"),
         (["inputs=spec+spec"], "inputs must differ from each other"),
         (["fold=some"], "fold must be a fold's number, all or rotate"),
         (["spectrogram_rows=5"], "must be two numbers FIRST < STOP"),

@@ -5,8 +5,13 @@
     stretch.py      a window as stored -> the same, faster or slower, around its label
     physical.py     a signal as stored -> in physical units
     image.py        what inputs that are images have in common
+    pair_image.py   what images with a panel for each bipolar pair have in common
     spectrogram.py  spec: the competition's spectrogram as an image
     eeg_image.py    eeg-image: short-time spectra of the EEG's four chains as an image
+    mel.py          mel16, mel16-zoom: mel power of 16 pairs; with a zoom at the judged seconds
+    stft.py         stft-50-30-10 and its parts: spectra of 18 pairs, of several lengths of EEG
+    raw_image.py    raw-image and its parts: the samples of 18 pairs as pixels
+    side_by_side.py side-by-side: the image of the EEG's chains and the spectrogram in one
     raw_eeg.py      raw: the bipolar EEG itself, for 1-D encoders
     microvolts.py   microvolts: the referential EEG, for a network of your own
     prepare.py      a batch as stored -> what a network takes
@@ -44,6 +49,12 @@ class InputKind:
     'microvolts' (B, T, C)."""
     made_by: str
     """The class, 'module:Class'."""
+    seconds: float = 0.0
+    """Of EEG that it takes at least."""
+    by_pair: bool = False
+    """Whether it has a panel for each bipolar pair, of which `planes` makes differences."""
+    zooms: bool = False
+    """Whether it shows a part of the EEG at closer range."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -51,9 +62,28 @@ class InputKind:
         return tuple(self.signal.split("+"))
 
 
+def _of_pairs(made_by: str, seconds: float, *, zooms: bool = True) -> InputKind:
+    """Make the line of an image with a panel for each bipolar pair."""
+    made_by = f"hmstrain.data.inputs.{made_by}"
+    return InputKind("eeg", "image", made_by, seconds, by_pair=True, zooms=zooms)
+
+
 INPUTS: dict[str, InputKind] = {
     "spec": InputKind("spectrogram", "image", "hmstrain.data.inputs.spectrogram:SpectrogramImage"),
     "eeg-image": InputKind("eeg", "image", "hmstrain.data.inputs.eeg_image:EegImage"),
+    "mel16": _of_pairs("mel:MelImage", 2, zooms=False),
+    "mel16-zoom": _of_pairs("mel:MelZoomImage", 12),
+    "stft-50-30-10": _of_pairs("stft:Stft503010", 50),
+    "stft-50-10": _of_pairs("stft:Stft5010", 50),
+    "stft-30-10": _of_pairs("stft:Stft3010", 30),
+    "stft-50": _of_pairs("stft:Stft50", 50, zooms=False),
+    "stft-30": _of_pairs("stft:Stft30", 30),
+    "raw-image": _of_pairs("raw_image:RawImage", 50),
+    "raw-image-50-10": _of_pairs("raw_image:RawImage5010", 50),
+    "raw-image-50": _of_pairs("raw_image:RawImage50", 50, zooms=False),
+    "side-by-side": InputKind(
+        "eeg+spectrogram", "image", "hmstrain.data.inputs.side_by_side:SideBySide"
+    ),
     "raw": InputKind("eeg", "raw", "hmstrain.data.inputs.raw_eeg:RawEeg"),
     "microvolts": InputKind("eeg", "microvolts", "hmstrain.data.inputs.microvolts:Microvolts"),
 }
@@ -77,8 +107,9 @@ class Windows(NamedTuple):
     """By signal, int64 (B, 2): first row of the observed run and the one after its last. None: all
     was observed, or is taken as it is stored."""
     centre_B: Tensor
-    """int64: sample of the EEG at which the middle of the judged seconds lies; the nearest one that
-    was observed, where a shift has moved it out of what was."""
+    """int64: sample of the EEG that inputs which show a part of it at closer range have in their
+    middle: that of the judged seconds, moved as drawn, if that was observed; else the nearest one
+    that was."""
 
 
 class Overlay(NamedTuple):
@@ -102,6 +133,8 @@ class Input(Protocol):
     """Rows and columns of parts that a map of it is taken apart into; None: trace by trace."""
     planes: int = 1
     """Different planes that an image consists of."""
+    signals: tuple[str, ...] = ("eeg",)
+    """What it is made of, as its line in `INPUTS` says."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -135,6 +168,10 @@ class Input(Protocol):
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """Lay a map (traces or rows, time) of importance over the window."""
+
+    def of_signals(self, values: NDArray[np.float32], /) -> dict[str, NDArray[np.float32]]:
+        """Take a map of importance apart into those of its signals."""
+        return {self.signals[0]: values}
 
 
 def make_input(name: str, config: Config) -> Input:

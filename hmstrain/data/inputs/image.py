@@ -39,8 +39,6 @@ class ImageInput(Input):
     """An image whose rows are standardised, and whose columns are spread evenly over time."""
 
     grid = IMAGE_GRID
-    signals: tuple[str, ...] = ("eeg",)
-    """What it is made of; by the first its columns are placed in time."""
 
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale:
         """Measure mean and deviation of each row of each plane."""

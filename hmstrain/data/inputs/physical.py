@@ -133,7 +133,7 @@ class Physical:
         run_B2: Tensor | None,
         count: int,
     ) -> Tensor:
-        """Find the middle of the judged seconds, as `Windows.centre_B` says.
+        """Find the sample that `Windows.centre_B` says, int64 (B,).
 
         Parameters
         ----------
@@ -150,6 +150,7 @@ class Physical:
         centre_B = centre_B - first
         if draws is not None:
             centre_B = torch.where(draws.flip_B, stop - first - centre_B, centre_B)
+            centre_B = centre_B + draws.zoom_B
         if run_B2 is not None:
             centre_B = torch.minimum(torch.maximum(centre_B, run_B2[:, 0]), run_B2[:, 1])
         return centre_B.clamp(0, stop - first)

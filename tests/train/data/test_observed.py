@@ -36,6 +36,9 @@ CONFIGS = (
     Config(model="resnet1d", inputs="raw"),
     Config(model="resnet1d", inputs="raw", eeg_seconds=20),
     Config(model="naive_cnn", inputs="spec", spectrogram_rows=(140, 160)),
+    Config(model="naive_cnn", inputs="mel16-zoom", standardise="window"),
+    Config(model="naive_cnn", inputs="stft-50-30-10+raw-image-50-10", standardise="window"),
+    Config(model="naive_cnn", inputs="side-by-side", standardise="window"),
 )
 FILLS = ("zero", "mean", "interpolate")
 

@@ -16,7 +16,7 @@ from support.runs import train_small
 from torch import nn
 
 from hmsstore import Store
-from hmstrain.config import Config
+from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import make_inputs
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
@@ -133,9 +133,75 @@ def test_weights_from_a_file_are_those_that_training_starts_from(tmp_path: Path,
         save_file(source.state_dict(), file)
     config = Config(model="convnext_atto", inputs="spec+eeg", weights=str(file))
     network = make_network(config)
+    expected = source.state_dict()
+    expected["stem.0.weight"] = expected["stem.0.weight"].sum(1, keepdim=True)
     for trunk in network.trunks.values():
         for name, value in trunk.backbone.state_dict().items():
-            assert torch.equal(value, source.state_dict()[name]), name
+            assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("model", ["resnet10t", "efficientnet_b0", "vit_tiny_patch16_224"])
+def test_one_channel_gives_what_three_equal_ones_do_with_a_third_of_the_stem(
+    model: str, tmp_path: Path
+) -> None:
+    """From the same weights, whose stem is summed over the three colours."""
+    torch.manual_seed(2)
+    file = tmp_path / "weights.safetensors"
+    save_file(timm.create_model(model, num_classes=0).state_dict(), file)
+    one, three = (
+        make_network(
+            Config(model=model, image_size=224, weights=str(file), image_channels=channels)
+        )
+        .trunks["spectrogram_BHW"]
+        .eval()
+        for channels in ("one", "three")
+    )
+    stems = [next(p for p in trunk.parameters() if p.dim() == 4) for trunk in (one, three)]
+    assert [stem.shape[1] for stem in stems] == [1, 3]
+    assert count_parameters(three) - count_parameters(one) == 2 * stems[0].numel()
+    image = torch.randn(2, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(one(image), three(image), atol=1e-3, rtol=1e-3)
+
+
+def test_planes_and_all_but_timms_models_keep_three_channels() -> None:
+    planes = Config(model="resnet10t", inputs="mel16", planes="difference", image_size=64)
+    trunk = make_network(planes).trunks["mel16_BPHW"]
+    assert next(trunk.parameters()).shape[1] == 3
+    assert trunk(torch.randn(2, 3, 1024, 313)).shape == (2, 512)
+    naive = make_network(Config(model="naive_cnn", image_size=32)).trunks["spectrogram_BHW"]
+    assert next(naive.parameters()).shape[1] == 3
+    own = make_network(Config(model="support.nets:bad"), trust=True)
+    seen: list[tuple[int, ...]] = []
+    own.network.register_forward_pre_hook(
+        lambda _, __, named: seen.append(tuple(named["image_BCHW"].shape)), with_kwargs=True
+    )
+    own(spectrogram_BHW=torch.randn(2, 400, 300))
+    assert seen == [(2, 3, 400, 300)]
+
+
+def test_a_run_of_before_keeps_its_three_channels() -> None:
+    values = Config(model="resnet10t").to_json()
+    assert values.pop("image_channels") == "one"
+    old = config_of_run(values)
+    assert old.image_channels == "three"
+    (trunk,) = make_network(old).trunks.values()
+    assert next(trunk.parameters()).shape[1] == 3
+
+
+def test_channels_are_not_an_argument_of_the_model() -> None:
+    with pytest.raises(ModelError, match=r"model.in_chans is not taken: use image_channels"):
+        make_network(Config(model="resnet10t", model_args={"in_chans": 3}))
+
+
+def test_weights_of_a_run_with_another_stem_name_the_setting(tmp_path: Path) -> None:
+    old = make_network(Config(model="resnet10t", image_channels="three"))
+    file = tmp_path / "model.safetensors"
+    save_file(old.state_dict(), file)
+    with pytest.raises(ModelError, match=r"size mismatch.* Use --set image_channels=three\."):
+        make_network(Config(model="resnet10t", weights=str(file)))
+    same = Config(model="resnet10t", weights=str(file), image_channels="three")
+    assert make_network(same).loaded
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
