@@ -55,6 +55,8 @@ class Stream(IntEnum):
     """By step: how far what is shown at closer range is moved off the label."""
     OTHER_STORES = 19
     """By step and store: windows of other stores than the run's own."""
+    IMPORTANCE = 101
+    """By group of features and round: which window gets the features of which."""
 
 
 def sequence(seed: int, stream: Stream, *where: int) -> np.random.SeedSequence:

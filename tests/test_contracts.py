@@ -49,6 +49,7 @@ ALSO = {
     "store/hmsstore/mne_raw.py": {"mne"},
     "hmsprep/sealed/drawing.py": {"matplotlib"},
     "hmstrain/models/hub.py": {"huggingface_hub"},
+    "hmstrain/training/tabular.py": {"sklearn"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},

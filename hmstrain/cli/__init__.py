@@ -121,6 +121,8 @@ def _user_message(error: Exception) -> str | None:
     """Text of an error that the user can mend; None for a bug, which keeps its traceback."""
     if isinstance(error, ModuleNotFoundError) and error.name in TRAIN_PACKAGES:
         return f"{error.name} is not installed. Run: pip install 'hms-eeg[train]'"
+    if isinstance(error, ModuleNotFoundError) and error.name == "sklearn":
+        return "scikit-learn is not installed. Run: pip install 'hms-eeg[features]'"
     from hmsstore import StoreError
     from hmstrain.errors import TrainError
 

@@ -13,6 +13,7 @@
     steps.py    an epoch -> its steps, each with all that it draws
     loader.py   a store and an order of windows -> batches on the device, ahead of time
     dataset.py  rows of a store -> a plain torch Dataset, for a training loop of your own
+    table.py    a store -> the table of its hand features
     eeg.py      referential EEG in microvolts -> what networks see of it
     inputs/     what networks can see of a window, by name: `INPUTS`
     mixture.py  a run's own store and others -> batches that have windows of all of them

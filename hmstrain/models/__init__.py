@@ -10,6 +10,7 @@
     timm_backbone.py  any model of timm
     custom.py         a network of your own, package.module:function
     trust.py          a model that a file names -> whether its code may be imported
+    tabular/          a row of hand features -> logits, by trees or weights
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
     populations.py    logits for few votes -> those for many, of one network
@@ -54,6 +55,8 @@ class Model:
     """Whether `pooling` says how it pools its last maps."""
     whole: bool = False
     """Whether it turns all inputs into logits by itself, instead of one into features."""
+    table: bool = False
+    """Whether it is fitted to the table of `hmsprep features`, and no network."""
 
 
 def lazy(reference: str) -> Build:
@@ -104,6 +107,7 @@ MODELS: dict[str, Model] = {
     "shallow_fbcsp": eeg("shallow_fbcsp", 188_566),
     "conformer": eeg("conformer", 6_927_238),
     "graph": eeg("graph", 112_502),
+    "features": Model(lazy("hmstrain.models.network:no_network"), "features", table=True),
 }
 """Built-in models by name; any other name is timm's, or package.module:function."""
 ENCODERS = {"raw": "resnet1d"}

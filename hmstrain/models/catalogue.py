@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hmstrain.errors import ModelError
-from hmstrain.models import MODELS
+from hmstrain.models import MODELS, Model
 
 MOST = 60
 """Models of timm that are counted, at most."""
-RAW = "raw EEG, 18 bipolar channels"
+RAW, TABLE = "raw EEG, 18 bipolar channels", "hand features of the EEG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def list_models(word: str | None = None) -> tuple[list[Listed], int | None]:
         Listed(
             name,
             model.parameters,
-            f"images 3 x {model.size[0]} x {model.size[1]}" if model.size else RAW,
+            _seen(model),
         )
         for name, model in MODELS.items()
         if (word.lower() in name if word else model.listed)
@@ -77,6 +77,13 @@ def list_models(word: str | None = None) -> tuple[list[Listed], int | None]:
         rows += [_made(name) for name in others[:MOST]]
         more = len(others[MOST:])
     return [*rows, Listed("package.module:function", None, "your own network")], more
+
+
+def _seen(model: Model) -> str:
+    """What a built-in model sees, in words."""
+    if model.table:
+        return TABLE
+    return f"images 3 x {model.size[0]} x {model.size[1]}" if model.size else RAW
 
 
 def _made(name: str) -> Listed:

@@ -12,7 +12,7 @@ EEG = "eeg"
 
 def default_inputs(model: str) -> str:
     """What a model sees if nothing is said: raw EEG if it takes that, else the spectrogram."""
-    return EEG if find_model(model).takes == "raw" else "spec"
+    return EEG if find_model(model).takes in ("raw", "features") else "spec"
 
 
 def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, str]:
@@ -40,6 +40,13 @@ def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, st
     ConfigError
         An input does not exist, or no model takes it; or nothing is left for a model.
     """
+    if find_model(model).table:
+        if inputs != EEG or eeg_model:
+            raise ConfigError(
+                f"{model} sees the hand features of the EEG and nothing else: leave out --inputs "
+                "and eeg_model."
+            )
+        return {"microvolts": model}
     words = inputs.split("+")
     for word in words:
         if word != EEG and word not in INPUTS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 NORM_BATCH = 64
 """Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Predictor(Protocol):
+    """What predicts rows of a store: `Evaluator`, or what has the answers of a model of a table."""
+
+    def predict(
+        self, network: nn.Module, rows: NDArray[np.int64], /
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
+        """Probabilities, and embeddings where the run compares them."""
 
 
 def autocast(config: Config, device: torch.device) -> AbstractContextManager[object]:

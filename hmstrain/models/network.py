@@ -127,6 +127,8 @@ def make_network(
     """
     for name in (config.model, *config.encoders.values()):
         refuse_untrusted(name, trust)
+    if find_model(config.model).table:
+        no_network()
     if not start:
         config = replace(config, pretrained=False, weights="")
     if find_model(config.model).whole:
@@ -222,6 +224,17 @@ def _hint(network: nn.Module, state: Mapping[str, Tensor]) -> str:
         if theirs.dim() == ours.dim() == 4 and {theirs.shape[1], ours.shape[1]} == {1, 3}:
             return f" Use --set image_channels={'one' if theirs.shape[1] == 1 else 'three'}."
     return ""
+
+
+def no_network(*_: Any, **__: Any) -> Any:
+    """Refuse to make a network of what is none.
+
+    Raises
+    ------
+    ModelError
+        In any case.
+    """
+    raise ModelError("A model of hand features is not a network: this is for networks alone.")
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -20,6 +20,7 @@ from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
+from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.ensemble import (
     AVERAGES,
@@ -183,7 +184,8 @@ def predict(
             f"and {path}, which is not a store, is read as HMS data: build a store of those "
             "classes with hmsprep.build(..., spec=...), and name that",
         )
-    with open_or_build(path, cleaning_of(folders), stride_s=stride_s) as source:
+    features = of_features(folders)
+    with open_or_build(path, cleaning_of(folders), stride_s=stride_s, features=features) as source:
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
@@ -261,6 +263,11 @@ def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
 
     described = read_description(folders[0].networks()[0].best)
     return Normalisation.from_json(described["normalisation"]).cleaning
+
+
+def of_features(folders: Sequence[RunFolder]) -> bool:
+    """Whether a run's model takes hand features."""
+    return any(find_model(folder.config().model).table for folder in folders)
 
 
 def predict_store(

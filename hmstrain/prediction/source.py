@@ -43,7 +43,12 @@ class ToPredict:
 
 @contextmanager
 def open_or_build(
-    path: Path, cleaning: Mapping[str, Any], *, stride_s: float = 10.0, part: str | None = None
+    path: Path,
+    cleaning: Mapping[str, Any],
+    *,
+    stride_s: float = 10.0,
+    part: str | None = None,
+    features: bool = False,
 ) -> Iterator[ToPredict]:
     """Open the store to predict, or build it; what is built is removed afterwards.
 
@@ -57,6 +62,8 @@ def open_or_build(
         Seconds from window to window of a recording.
     part : str, optional
         Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
+    features : bool
+        Compute hand features of what is built, too: a run is of those.
 
     Raises
     ------
@@ -95,6 +102,8 @@ def open_or_build(
         options = ["--cleaning", how, "--split-by", "all"]
         options += [] if part is None else ["--part", part]
         _hmsprep("build", data, work / "hms.zarr", *options, "--json")
+        if features:
+            _hmsprep("features", work / "hms.zarr", "--json")
         yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
 
 

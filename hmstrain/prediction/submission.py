@@ -21,6 +21,7 @@ from hmstrain.prediction.given import calibrating, check_answer, given_runs
 from hmstrain.prediction.predict import (
     How,
     cleaning_of,
+    of_features,
     predict_store,
     require_hms,
 )
@@ -99,7 +100,8 @@ def submission(
     check_answer(given, population, calibrated=calibrated)
     require_hms(given.runs, "and a submission has the six of HMS")
     calibration = calibrating(given, CLASSES, calibrated=calibrated, prior=None)
-    with open_or_build(data, cleaning_of(given.runs), part="test") as source:
+    features = of_features(given.runs)
+    with open_or_build(data, cleaning_of(given.runs), part="test", features=features) as source:
         order = read_order(data)
         rows = np.arange(len(source.store))
         prediction, made = predict_store(given, source.store, rows, how, progress)

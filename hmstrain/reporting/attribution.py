@@ -27,6 +27,7 @@ from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
 from hmstrain.data.loader import stored_batch
 from hmstrain.errors import ModelError
 from hmstrain.models.evaluate import as_logits
+from hmstrain.models.tabular.base import TabularModel
 from hmstrain.reporting.faithfulness import Faithfulness, Forward, Inputs, measure_faithfulness
 from hmstrain.runs.trained import Trained
 
@@ -98,14 +99,15 @@ def explain_window(
     """
     rows = np.asarray([row], np.int64)
     stored = stored_batch(store, rows, signal_names(trained.config), trained.device)
-    prepare = trained.inputs(store)
+    prepare, network = trained.inputs(store), trained.network
+    assert not isinstance(network, TabularModel)
     given = prepare(stored, None)
     seen = prepare.inputs
     prepared = {name: one.upright(given[one.key]) for name, one in seen.items()}
 
     def forward(*upright: Tensor) -> Tensor:
         named = zip(seen.values(), upright, strict=True)
-        out = trained.network(**{one.key: one.upright(x) for one, x in named})
+        out = network(**{one.key: one.upright(x) for one, x in named})
         return as_logits(out[0], trained.config)
 
     with torch.no_grad():
@@ -113,7 +115,7 @@ def explain_window(
     if not np.isfinite(probability).all():
         raise ModelError(f"{trained.config.model} gives NaN or infinite values for row {row}.")
     chosen = int(probability.argmax()) if target is None else target
-    layers = {name: trained.network.last_maps.get(one.key) for name, one in seen.items()}
+    layers = {name: network.last_maps.get(one.key) for name, one in seen.items()}
     if method is None:
         method = "gradcam" if all(layer is not None for layer in layers.values()) else "gradients"
     if method == "gradcam":

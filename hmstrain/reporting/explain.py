@@ -11,6 +11,7 @@ from hmsstore.view import draw, load_window
 from hmsstore.view.saving import save
 from hmstrain.distributed import join_world
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.reporting.attribution import (
     TITLES,
@@ -103,6 +104,11 @@ def explain(
     if method not in (None, *TITLES):
         raise ConfigError(f"There is no method {method!r}: use {' or '.join(TITLES)}.")
     folder = RunFolder(Path(run))
+    if find_model(folder.config().model).table:
+        raise RunError(
+            f"{folder.path} is of hand features, not of a network: its importances.csv says which "
+            "of them it goes by."
+        )
     check_trust([folder], trust)
     if folder.config().several:
         one = folder.networks()[0].path

@@ -218,7 +218,7 @@ def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
             page.figure(
                 plots.curves(read_metrics(part / LOG), best_step, baseline),
                 f"{name}Training, validation and, where it was computed, test KL by step; below: "
-                "learning rate.",
+                "learning rate, if there is one.",
             )
 
 

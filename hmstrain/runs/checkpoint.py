@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from hmsstore.atomic import previous, whole_file, whole_folder
 from hmsstore.sums import FILES, damage, sums_of
@@ -119,6 +119,24 @@ def check_checkpoint(folder: Path) -> Path:
     for file in sorted(found.iterdir()):
         _check_sum(file)
     return found
+
+
+def load_arrays(folder: Path) -> dict[str, Tensor]:
+    """Weights of a checkpoint by name, whatever they are of.
+
+    Raises
+    ------
+    RunError
+        There is no checkpoint, or its files are damaged.
+    """
+    found = find_checkpoint(folder)
+    if found is None:
+        raise _no_checkpoint(folder)
+    try:
+        _check_sum(found / WEIGHTS)
+        return load_file(found / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{found} is damaged: {_first_line(error)}") from None
 
 
 def load_checkpoint(

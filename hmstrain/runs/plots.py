@@ -33,7 +33,7 @@ def draw_run(folder: Path, outcome: Outcome) -> None:
 
 
 def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: float | None) -> Figure:
-    """Training, validation and test KL by step and epoch, with the learning rate below.
+    """Training, validation and test KL by step and epoch; below the learning rate, if there is one.
 
     Parameters
     ----------
@@ -45,8 +45,11 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
         KL of the constant prediction.
     """
     figure = Figure(figsize=(8, 5.4), layout="constrained")
-    loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     train = [line for line in lines if line["event"] == "train"]
+    rates = [line["learning_rate"] for line in train if "learning_rate" in line]
+    panels = figure.subplots(2 if rates else 1, 1, sharex=True, squeeze=False,
+                             height_ratios=(4, 1) if rates else None)[:, 0]  # fmt: skip
+    loss = panels[0]
     steps = [line["step"] for line in train]
     loss.plot(steps, [line["kl"] for line in train], color=GREY, lw=1, alpha=0.6, label="training")
     for event, colour, word in (("valid", BLUE, "validation"), ("test", ORANGE, "test")):
@@ -70,11 +73,12 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     loss.set_ylabel("KL divergence")
     loss.set_ylim(bottom=0)
     loss.legend(fontsize=8, frameon=False, ncols=2)
-    rate.plot(steps, [line["learning_rate"] for line in train], color=GREY, lw=1)
-    rate.set_ylabel("learning rate")
-    rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    rate.set_xlabel("step")
-    for axis in (loss, rate):
+    if rates:
+        panels[1].plot(steps, rates, color=GREY, lw=1)
+        panels[1].set_ylabel("learning rate")
+        panels[1].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    panels[-1].set_xlabel("step")
+    for axis in panels:
         axis.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from hmsstore import PatternClass, Store
 from hmsstore.json_shapes import ShapeError
@@ -15,14 +18,17 @@ from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
+from hmstrain.data.table import TableRows, open_table
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.models import find_model
 from hmstrain.models.custom import CustomNetwork
-from hmstrain.models.evaluate import Evaluator
+from hmstrain.models.evaluate import Evaluator, Predictor
 from hmstrain.models.network import PatternNetwork, make_network
 from hmstrain.models.populations import FEW, MANY
+from hmstrain.models.tabular.base import TabularModel, probabilities, restored
 from hmstrain.models.trust import Trust, check_names, refuse_untrusted
-from hmstrain.runs.checkpoint import load_checkpoint, read_description
+from hmstrain.runs.checkpoint import load_arrays, load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import StoreId
 
@@ -35,7 +41,7 @@ class Trained:
 
     config: Config
     normalisation: Normalisation
-    network: PatternNetwork | CustomNetwork
+    network: PatternNetwork | CustomNetwork | TabularModel
     device: torch.device
     described: dict[str, Any]
     """The checkpoint's own description: store, patients, versions."""
@@ -90,14 +96,24 @@ class Trained:
         mirror: bool = False,
         reverse: bool = False,
         batch_size: int = 1,
-    ) -> Iterator[Evaluator]:
+    ) -> Iterator[Predictor]:
         """What predicts windows of a store, in batches of the run's size or this, if larger.
 
         Raises
         ------
         DataError
-            The store has other classes than the one trained on, or was cleaned differently.
+            The store has other classes than the one trained on, was cleaned differently, or has
+            no table of the features that the model takes.
         """
+        if isinstance(self.network, TabularModel):
+            if mirror or reverse:
+                raise ConfigError(
+                    "Features of mirrored or reversed windows are not computed: leave out --swap "
+                    "and --reverse."
+                )
+            self.check(store)
+            yield TablePredictor(self.config, store, self.described)
+            return
         config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
         prepare = self.inputs(store, mirror=mirror, reverse=reverse)
         largest = min(config.batch_size, len(store))
@@ -113,6 +129,36 @@ class Trained:
             yield Evaluator(config, prepare, loader, world)
         finally:
             loader.close()
+
+
+class TablePredictor:
+    """Predicts rows of a store by the table of its features, with a model of such.
+
+    Raises
+    ------
+    DataError
+        The store has no table, or one of another version of the features.
+    """
+
+    def __init__(self, config: Config, store: Store, described: Mapping[str, Any]) -> None:
+        table = open_table(config, store)
+        try:
+            version, columns = int(described["features_version"]), tuple(described["columns"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"The description of the checkpoint is damaged: {error}.") from None
+        if table.version != version:
+            raise DataError(
+                f"{table.path} holds features of version {table.version}, and the run was trained "
+                f"on version {version}: make the table with the hms-eeg that the run is of."
+            )
+        self.values = TableRows(table, columns)
+
+    def predict(
+        self, network: nn.Module, rows: NDArray[np.int64], /
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
+        """Probabilities, float64 (N, classes), and no embeddings."""
+        assert isinstance(network, TabularModel)
+        return probabilities(network, self.values(rows)), []
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +273,17 @@ def load_trained(
     except ShapeError as error:
         raise RunError(f"{folder.best} is damaged: store: {error}.") from None
     classes = len(trained_on.classes)
-    network = make_network(config, start=False, classes=classes, trust=trust)
+    normalisation = Normalisation.from_json(described["normalisation"])
+    if find_model(config.model).table:
+        model = restored(described.get("kind"), load_arrays(folder.best), folder.best)
+        if (model.classes, model.columns) != (classes, len(described.get("columns", ()))):
+            raise RunError(f"{folder.best} is damaged: its model has other columns or classes.")
+        return Trained(config, normalisation, model, torch.device("cpu"), described, trained_on)
+    network: PatternNetwork | CustomNetwork = make_network(
+        config, start=False, classes=classes, trust=trust
+    )
     load_checkpoint(folder.best, network)
     if isinstance(network, PatternNetwork) and network.populations is not None:
         network.populations.answers = population or MANY
-    normalisation = Normalisation.from_json(described["normalisation"])
     network = network.to(device).eval()
     return Trained(config, normalisation, network, device, described, trained_on)

@@ -15,7 +15,7 @@ from hmstrain.config import Config
 from hmstrain.data.context import by_context
 from hmstrain.data.validation import Judge
 from hmstrain.errors import DataError
-from hmstrain.models.evaluate import Evaluator, embedding_alignment, one_per_patient
+from hmstrain.models.evaluate import Predictor, embedding_alignment, one_per_patient
 from hmstrain.runs.outcome import Alignment, Constant, Scores
 from hmstrain.scoring.formulas import kaggle_kl
 from hmstrain.scoring.metrics import Judged, difference_of, scores, shown_in
@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 def validation(
     config: Config,
     store: Store,
-    evaluator: Evaluator,
+    evaluator: Predictor,
     network: nn.Module,
     judge: Judge,
 ) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def validation(
 
 
 def epoch_test(
-    store: Store, evaluator: Evaluator, network: nn.Module, rows: Rows
+    store: Store, evaluator: Predictor, network: nn.Module, rows: Rows
 ) -> dict[str, float | None]:
     """Scores of the test split after an epoch: only looked at, nothing is chosen by them."""
     prediction, _ = evaluator.predict(network, rows)
@@ -69,7 +69,7 @@ class FinalTest:
 
 
 def final_test(
-    config: Config, store: Store, evaluator: Evaluator, network: nn.Module, rows: Rows
+    config: Config, store: Store, evaluator: Predictor, network: nn.Module, rows: Rows
 ) -> FinalTest:
     """Score the test split, beside the constant prediction."""
     prediction, embeddings = evaluator.predict(network, rows)

@@ -56,6 +56,13 @@ class InputSettings(Group):
         before="filled",
     )
 
+    features: str = setting(
+        "",
+        "Table of hand features, for model=features; unset: the one beside the store, as "
+        "`hmsprep features` writes it.",
+        machine_only=True,
+    )
+
     def check_together(self) -> None:
         """Refuse rows and sizes that no image has."""
         rows = self.spectrogram_rows

@@ -9,5 +9,7 @@
     state.py      a network and all that its next step depends on
     start.py      a network and the mean target -> last layers that begin there, and move with it
     train.py      a configuration and a store -> a trained, tested network
+    importance.py  a model of features and held-out windows -> which features it goes by
+    tabular.py    a configuration and a table of features -> a fitted, tested model
     run.py        a store and settings -> one run, or one of each fold and seed: `hmstrain.train`
 """

@@ -20,6 +20,7 @@ from hmstrain.data.validation import judges
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
+from hmstrain.models import find_model
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.outcome import FoldScores, Outcome, Scores, SeedScores, Spread
 from hmstrain.runs.plots import confusion
@@ -32,6 +33,7 @@ from hmstrain.runs.predictions import (
 )
 from hmstrain.scoring.metrics import scores, shown_in
 from hmstrain.scoring.scores import constant
+from hmstrain.training import tabular
 from hmstrain.training.train import train as train_network
 
 Rows = NDArray[np.int64]
@@ -153,6 +155,8 @@ def run(
     TrainError
         The folder, the settings or the store do not fit; or training went wrong.
     """
+    if find_model(config.model).table:
+        tabular.check_settings(config, world)
     with ExitStack() as held:
         world.main_does(lambda: held.enter_context(folder.claimed()))
         world.main_does(partial(folder.begin, config, store, processes=world.size, resume=resume))
@@ -160,9 +164,22 @@ def run(
             if config.several:
                 _every_network(config, store, folder, world, events)
             else:
-                train_network(config, store, folder, world, events, out_of_fold=out_of_fold)
+                _train_one(config, store, folder, world, events, out_of_fold=out_of_fold)
             world.wait()
     return folder.outcome()
+
+
+def _train_one(
+    config: Config,
+    store: Store,
+    folder: RunFolder,
+    world: World,
+    events: Events,
+    *,
+    out_of_fold: bool,
+) -> None:
+    train_it = tabular.train if find_model(config.model).table else train_network
+    train_it(config, store, folder, world, events, out_of_fold=out_of_fold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +221,7 @@ def _every_network(
         begin = partial(inner.begin, part.config, store, processes=world.size, resume=True)
         world.main_does(begin)
         if not inner.finished:
-            train_network(part.config, store, inner, world, events, out_of_fold=True)
+            _train_one(part.config, store, inner, world, events, out_of_fold=True)
         world.wait()
         found.append(inner.outcome())
         if world.main:

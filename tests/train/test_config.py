@@ -144,8 +144,10 @@ def test_a_file_that_holds_no_settings_is_refused(
         make_config(file)
 
 
-FREE = {"model", "inputs", "eeg_model", "fold", "weights", "device", "spectrogram_rows", "extended"}
-FREE |= {"also"}
+FREE = {
+    "model", "inputs", "eeg_model", "fold", "weights", "features", "device", "spectrogram_rows",
+    "extended", "also",
+}  # fmt: skip
 """Settings whose values are no list or range."""
 
 

@@ -14,6 +14,7 @@ from bokeh.server.server import Server
 
 from hmsstore.view import Importance
 from hmstrain.errors import RunError
+from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.reporting.browse.app import Explain, Viewer
 from hmstrain.reporting.browse.browser import Browser
@@ -64,14 +65,14 @@ def address(server: Server) -> str:
 
 
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:
-    """Give a function that explains a window by the run's network; None for a store by itself.
+    """Give a function that explains a window by the run's network; None where there is none.
 
     It explains the class that the page shows as the most probable. In a run of several
     networks, it uses the one that held out the window's fold, or the first if none did, and the
     note says which: the page's probabilities of test windows are means over all of them.
     """
     run = browser.run
-    if run is None:
+    if run is None or find_model(run.config().model).table:
         return None
     loaded: dict[str, Any] = {}
 

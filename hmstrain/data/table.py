@@ -1,0 +1,61 @@
+"""A store -> the table of its hand features: beside it, or where a setting says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import FeatureTable, NotAStoreError, Store
+from hmsstore.reading.feature_table import beside
+from hmstrain.errors import DataError
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
+
+
+def open_table(config: Config, store: Store) -> FeatureTable:
+    """Open the table of a store's features.
+
+    It is the one that `features` names, if that is of this store; else the one beside the store.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    StoreError
+        It is damaged, or of another store.
+    """
+    named = Path(config.features) if config.features else None
+    path = beside(store.path.resolve())
+    if named is not None:
+        found = FeatureTable.open(named)
+        if found.identity == store.identity or not path.is_dir():
+            found.check(store.identity, store.path)
+            return found
+    try:
+        found = FeatureTable.open(path)
+    except NotAStoreError:
+        raise DataError(
+            f"{store.path} has no table of features: run `hmsprep features {store.path}`, or name "
+            "the table with --set features=FOLDER."
+        ) from None
+    found.check(store.identity, store.path)
+    return found
+
+
+class TableRows:
+    """Rows of some columns of a store's table."""
+
+    def __init__(self, table: FeatureTable, columns: tuple[str, ...]) -> None:
+        self.table = table
+        self.places = table.places(columns)
+        whole = np.array_equal(self.places, np.arange(len(table.columns)))
+        self._part = slice(None) if whole else self.places
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Values, float32 (N, columns), copied."""
+        found = self.table.values[rows]
+        return np.ascontiguousarray(found[:, self._part])
