@@ -32,9 +32,9 @@ from hmstrain.training import state
 
 advance = state.TrainingState.advance
 
-def slowly(self, loss):
+def slowly(self):
     time.sleep(0.05)
-    rate = advance(self, loss)
+    rate = advance(self)
     print("step", self.progress.step, flush=True)
     return rate
 
