@@ -159,6 +159,21 @@ def test_windows_of_all_stores_mean_the_same_microvolts_and_power(
     assert partial
 
 
+def test_a_process_without_a_window_of_another_store_gets_its_own_alone(
+    store: Store, other: Store
+) -> None:
+    config = config_of((other, 0.125))
+    for rank, of_other in ((0, 0), (1, 1)):
+        mixture, found = taken(config, store, World(rank, 2, CPU))
+        own = MappedLoader(store, SIGNALS, 4, CPU)
+        loader = MixedLoader(mixture, own, SIGNALS, CPU, processes=2)
+        for step, batch in loader.load(found[:2]):
+            assert int((step.rows >= len(store)).sum()) == of_other
+            assert {len(values) for values in batch.values()} == {4}
+        loader.close()
+        own.close()
+
+
 def test_patients_that_the_run_is_judged_by_give_no_window(
     store: Store, same_patients: Store
 ) -> None:
