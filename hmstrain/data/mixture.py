@@ -9,10 +9,10 @@ Legend: B windows, T time, C channels or features.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import tee
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -222,30 +222,12 @@ class MixedLoader:
 
     def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
         """Yield requests with their batches, each valid until the next one is asked for."""
-        coming = iter(requests)
-        waiting: list[deque[R]] = [deque() for _ in range(len(self.loaders) + 1)]
-
-        def ahead(place: int) -> Callable[[], Iterator[R]]:
-            """Requests for one loader, read ahead for the others too."""
-
-            def taken() -> Iterator[R]:
-                while True:
-                    if not waiting[place]:
-                        for request in coming:
-                            for queue in waiting:
-                                queue.append(request)
-                            break
-                        else:
-                            return
-                    yield waiting[place].popleft()
-
-            return taken
-
+        *copies, own = tee(requests, len(self.loaders) + 1)  # each loader reads ahead by itself
         streams = [
-            loader.load(self._of_store(place, ahead(place)()))
-            for place, loader in enumerate(self.loaders)
+            loader.load(self._of_store(place, copy))
+            for place, (loader, copy) in enumerate(zip(self.loaders, copies, strict=True))
         ]
-        for request, *found in zip(ahead(len(self.loaders))(), *streams, strict=True):
+        for request, *found in zip(own, *streams, strict=True):
             yield request, self._joined([batch for _, batch in found])
 
     def close(self) -> None:
