@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T", "Bands", "Draws")
+HALVES = 2
+"""Most images that an input lays beside each other, one of each signal."""
 BAND_LOW_HZ = (1e-4, 2.0)
 """Range of the lower edge of a random band-pass."""
 BAND_HIGH_HZ = (10, 19)
@@ -72,8 +74,9 @@ class Draws:
     partner_B: Tensor
     """int64: the other window of the mix, within this part."""
     boxes: Tensor | None = None
-    """float32 (B, inputs, boxes, 4): first row and column, height and width of boxes in each input
-    of the run, as shares of its image; a box that is not there is 0 wide."""
+    """float32 (B, inputs, 2, boxes, 4): first row and column, height and width of boxes in each
+    input of the run, as shares of its image, or of each of the halves that it has; a box that is
+    not there is 0 wide."""
     bands: Bands | None = None
     """Pairs that are filtered once more."""
     chains_B: Tensor | None = None
@@ -163,14 +166,14 @@ def mix_share(config: Config, step: int, drawn: float) -> float:
 
 
 def drawn_boxes(config: Config, step: int, count: int) -> NDArray[np.float32] | None:
-    """Boxes of each window and input (count, inputs, boxes, 4), none to all of them."""
+    """Boxes of each window, input and half (count, inputs, 2, boxes, 4), none to all of them."""
     if not config.boxes:
         return None
     rng = generator(config.seed, Stream.BOXES, step)
-    shape = (count, len(config.encoders), config.boxes)
+    shape = (count, len(config.encoders), HALVES, config.boxes)
     size = rng.random((*shape, 2)) * config.box_size
     start = rng.random((*shape, 2)) * (1 - size)
-    number = rng.integers(0, config.boxes + 1, shape[:2])
+    number = rng.integers(0, config.boxes + 1, shape[:3])
     size[np.arange(config.boxes) >= number[..., None]] = 0
     return np.concatenate([start, size], axis=-1).astype(np.float32)
 

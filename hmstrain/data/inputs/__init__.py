@@ -143,6 +143,11 @@ class Input(Protocol):
     def shape(self) -> tuple[int, int]:
         """Shape of one window's as a network sees it, without batch and planes."""
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the halves of an image that shows two signals beside each other; (): one."""
+        return ()
+
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale | None:
         """Measure, on these training rows, what it is standardised with; None: it is not."""
 

@@ -163,7 +163,10 @@ class NetworkInputs:
         if draws is None:
             return one.complete(values, None)
         if kind.layout == "image" and draws.boxes is not None:
-            values = blank_boxes(values, draws.boxes[:, list(self.inputs).index(name)])
+            boxes = draws.boxes[:, list(self.inputs).index(name)]
+            halves = values.split(one.widths or values.shape[-1], dim=-1)
+            blanked = [blank_boxes(half, boxes[:, place]) for place, half in enumerate(halves)]
+            values = torch.cat(blanked, dim=-1)
         if kind.layout != "microvolts":  # whose unit is not its own deviation
             values = add_noise(values, draws, NOISE_STREAMS[kind.signals[0]])
         return mixed(one.complete(values, draws), draws)

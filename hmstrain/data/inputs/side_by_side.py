@@ -64,6 +64,12 @@ class SideBySide(ImageInput):
         """400, and the widths of both."""
         return HEIGHT, sum(part.shape[1] for part in self.parts)
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of the EEG and of the spectrogram."""
+        eeg, spectrogram = (part.shape[1] for part in self.parts)
+        return eeg, spectrogram
+
     def measure(self, physical: Physical, rows: NDArray[np.int64], /) -> Scale:
         """Measure the rows of the EEG, and take those of the spectrogram as the store has them."""
         eeg, spectrogram = (part.measure(physical, rows) for part in self.parts)

@@ -6,7 +6,7 @@ Legend: B windows, T samples, C channels, P bipolar pairs.
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from hmstrain.data.chains import (
     FRONT_BACK_CHANNELS,
 )
 from hmstrain.data.eeg import RATE_HZ, band_gains, band_pass, bipolar, eeg_image
+from hmstrain.data.inputs import INPUTS, Windows, make_input
 from hmstrain.data.inputs.prepare import NetworkInputs, measure_normalisation
 from hmstrain.data.inputs.stretch import folded, moved_frequencies, stretched, stretched_run
 from hmstrain.data.loader import stored_batch
@@ -47,6 +48,10 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "channel_dropout_most": ({"channel_dropout": 0.5, "channel_dropout_most": 5}, "kept_BP"),
 }
 """What asks for each augmentation, and the draw that it is."""
+
+OF_PAIRS = [
+    name for name, kind in INPUTS.items() if "eeg" in kind.signals and kind.layout != "microvolts"
+]
 
 
 def drawn(count: int, steps: int = 1, **settings: Any) -> list[Draws]:
@@ -217,6 +222,21 @@ def test_random_bands_are_of_some_windows_some_pairs_and_within_their_ranges() -
     assert set(high.tolist()) == set(range(10, 20))
 
 
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_every_input_of_pairs_sees_random_bands(name: str) -> None:
+    made = make_input(name, Config(inputs=name, model="resnet1d" if name == "raw" else "resnet10t"))
+    power = torch.zeros(2, 300, 400)
+    windows = Windows(
+        {"eeg": noise_uv(), "spectrogram": power}, {"eeg": None, "spectrogram": None},
+        torch.tensor([5000, 5000]),
+    )  # fmt: skip
+    first = torch.tensor([True, False])[:, None].expand(2, 18)
+    bands = Bands(torch.tensor([2.0, 2.0]), torch.tensor([10.0, 10.0]), first)
+    plain, filtered = (made(windows, still(2, bands=chosen)) for chosen in (None, bands))
+    assert not torch.allclose(filtered[0], plain[0], atol=1e-2)
+    torch.testing.assert_close(filtered[1], plain[1], atol=1e-3, rtol=1e-3)
+
+
 def test_boxes_blank_what_they_cover_and_nothing_else() -> None:
     image = torch.ones(2, 10, 20)
     boxes = torch.zeros(2, 2, 4)
@@ -231,12 +251,28 @@ def test_boxes_blank_what_they_cover_and_nothing_else() -> None:
 
 def test_boxes_are_small_few_and_others_in_each_input() -> None:
     boxes = torch.cat([one.boxes for one in drawn(50, 10, boxes=8, box_size=0.0625)])
-    assert boxes.shape == (500, 2, 8, 4)
+    assert boxes.shape == (500, 2, 2, 8, 4)
     there = boxes[..., 3] > 0
-    assert set(there.sum(dim=2).flatten().tolist()) == set(range(9))
+    assert set(there.sum(dim=3).flatten().tolist()) == set(range(9))
     assert float(boxes[..., 2:].max()) <= 0.0625
     assert float((boxes[..., :2] + boxes[..., 2:]).max()) <= 1
-    assert not torch.equal(boxes[:, 0], boxes[:, 1])
+    sets = boxes.flatten(1, 2).unbind(1)
+    assert not any(torch.equal(one, other) for one, other in combinations(sets, 2))
+
+
+def test_the_halves_of_an_image_of_both_signals_have_boxes_of_their_own(store: Store) -> None:
+    config = replace(PLAIN, inputs="side-by-side", mixup=0.0, boxes=1)
+    boxes = torch.zeros(2, 1, 2, 1, 4)
+    boxes[0, 0, 0] = torch.tensor([0.0, 0.0, 1.0, 0.1])
+    boxes[0, 0, 1] = torch.tensor([0.0, 0.5, 0.5, 0.5])
+    (plain,) = prepared(store, config, still(2)).values()
+    (changed,) = prepared(store, config, still(2, boxes=boxes)).values()
+    blank = (changed[0] == 0) & (plain[0] != 0)
+    columns = torch.nonzero(blank.any(dim=0)).flatten()
+    eeg = plain.shape[2] - 300
+    assert columns.tolist() == [*range(31), *range(eeg + 150, eeg + 300)]
+    assert torch.nonzero(blank[:, -1]).flatten().tolist() == list(range(200))
+    assert torch.equal(changed[1], plain[1])
 
 
 def test_faster_time_moves_a_rhythm_up_and_leaves_the_label_in_its_place() -> None:

@@ -245,6 +245,7 @@ def test_a_reversed_view_is_what_a_flip_makes_of_windows(
     store = stores["zero"]
     rows = np.asarray([row_of(store, number) for number in (1, 2, 3, 4)])
     batch = stored_batch(store, rows, SIGNALS, CPU)
+    batch[CENTRE] = torch.tensor([4800, 5300, 5000, 4900])
     scales = measure_normalisation(config, store, rows[:1], CPU)
     flipped = NetworkInputs(config, scales, store, CPU)
     reversed_ = NetworkInputs(config, scales, store, CPU, reverse=True)
@@ -258,6 +259,7 @@ def test_a_reversed_view_is_what_a_flip_makes_of_windows(
         for prepare, draws in ((flipped, turned), (reversed_, None))
     )
     assert torch.equal(one.centre_B, other.centre_B)
+    assert not torch.equal(one.centre_B, flipped.physical.windows(batch, None, signals).centre_B)
     for name, run_B2 in one.runs.items():
         assert torch.equal(run_B2, other.runs[name])
 
