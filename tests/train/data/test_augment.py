@@ -92,6 +92,32 @@ def test_an_augmentation_changes_its_own_draw_and_no_other(name: str) -> None:
         assert different == [own]
 
 
+def test_what_happens_to_a_window_does_not_tell_what_else_does() -> None:
+    """Two that were drawn from one stream would befall the same windows."""
+    (one,) = drawn(
+        256, flip=0.5, front_back=0.5, permute_chains=0.5, random_bandpass=0.5,
+        channel_dropout=0.5, channel_dropout_most=8, context_dropout=0.5, stretch=0.2, boxes=1,
+    )  # fmt: skip
+    assert one.chains_B is not None
+    assert one.speed_B is not None
+    assert one.boxes is not None
+    assert one.bands is not None
+    befallen = {
+        "flip": one.flip_B,
+        "front_back": one.front_back_B,
+        "chains": one.chains_B > 0,
+        "bands": one.bands.pairs_BP.any(dim=1),
+        "pairs": ~one.kept_BP.all(dim=1),
+        "context": one.alone_B,
+        "speed": one.speed_B > 1,
+        "box": one.boxes[:, 0, 0, 0, 3] > 0,
+        "other box": one.boxes[:, 1, 0, 0, 3] > 0,
+    }
+    for (name, these), (other, those) in combinations(befallen.items(), 2):
+        both = np.corrcoef(np.asarray(these, float), np.asarray(those, float))[0, 1]
+        assert abs(both) < 0.25, (name, other)
+
+
 @pytest.mark.parametrize("name", [name for name, (_, own) in CHANGED.items() if own != "mix"])
 def test_an_augmentation_changes_what_a_network_sees(name: str, store: Store) -> None:
     settings, _ = CHANGED[name]
