@@ -55,6 +55,7 @@ ALSO = {
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/edf.py": {"edfio"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},
+    "hmstrain/models/braindecode.py": {"braindecode", "mne"},
     "hmstrain/reporting/attribution.py": {"captum"},
     "hmstrain/reporting/browse/": {"bokeh"},
     "hmstrain/prediction/timeline.py": {"edfio"},

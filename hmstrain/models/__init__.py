@@ -8,6 +8,7 @@
     eeg/              encoders of raw EEG, one file each
     hub.py            the hub of pretrained weights, or its cache alone
     timm_backbone.py  any model of timm
+    braindecode.py    any model of braindecode, given the EEG as it expects it
     custom.py         a network of your own, package.module:function
     trust.py          a model that a file names -> whether its code may be imported
     tabular/          a row of hand features -> logits, by trees or weights
@@ -42,13 +43,15 @@ class Model:
 
     build: Build
     takes: str
-    """Layout of the inputs that it encodes: 'image' or 'raw'; 'any' if it is `whole`."""
+    """Layout of the inputs that it encodes: 'image', 'raw' or 'microvolts'; 'any' if `whole`."""
     parameters: int | None = None
     """Trained values of the network at default settings."""
     size: tuple[int, int] | None = None
     """Height and width of the images that the network sees at default settings."""
     pretrained: bool = False
     """Whether timm may have weights of it."""
+    takes_file: bool = False
+    """Whether it loads a file of weights itself, as those of timm do."""
     listed: bool = True
     """Whether `hmstrain models` lists it unasked."""
     pools: bool = False
@@ -109,13 +112,18 @@ MODELS: dict[str, Model] = {
     "graph": eeg("graph", 112_502),
     "features": Model(lazy("hmstrain.models.network:no_network"), "features", table=True),
 }
-"""Built-in models by name; any other name is timm's, or package.module:function."""
+"""Built-in models by name; others are timm's, braindecode:NAME, or package.module:function."""
+BRAINDECODE = "braindecode:"
+"""What the name of a model of braindecode begins with."""
 ENCODERS = {"raw": "resnet1d"}
 """Layout -> model that encodes such an input beside a model that takes another layout."""
 
 
 def find_model(name: str) -> Model:
-    """What is known of a model of this name: built-in, somebody's own, or else one of timm's."""
+    """What is known of a model of this name: built-in, of a library, or somebody's own."""
+    if name.startswith(BRAINDECODE):
+        build = partial(lazy("hmstrain.models.braindecode:build"), name.removeprefix(BRAINDECODE))
+        return Model(build, "microvolts", takes_file=True)
     if ":" in name:
         return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
     return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)

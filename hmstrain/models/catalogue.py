@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hmstrain.errors import ModelError
-from hmstrain.models import MODELS, Model
+from hmstrain.models import BRAINDECODE, MODELS, Model
 
 MOST = 60
 """Models of timm that are counted, at most."""
@@ -42,7 +42,8 @@ def list_models(word: str | None = None) -> tuple[list[Listed], int | None]:
     Returns
     -------
     list of Listed
-        In the order of `MODELS`, then by name; at the end, what stands for one's own network.
+        In the order of `MODELS`, then by name; at the end, what stands for those of
+        braindecode and for one's own network.
     int or None
         How many more have that word; None without a word.
 
@@ -76,6 +77,7 @@ def list_models(word: str | None = None) -> tuple[list[Listed], int | None]:
             raise ModelError(f"No model has {word!r} in its name.")
         rows += [_made(name) for name in others[:MOST]]
         more = len(others[MOST:])
+    rows.append(Listed(f"{BRAINDECODE}NAME", None, "EEG; needs the extra braindecode"))
     return [*rows, Listed("package.module:function", None, "your own network")], more
 
 

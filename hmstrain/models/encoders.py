@@ -11,8 +11,8 @@ EEG = "eeg"
 
 
 def default_inputs(model: str) -> str:
-    """What a model sees if nothing is said: raw EEG if it takes that, else the spectrogram."""
-    return EEG if find_model(model).takes in ("raw", "features") else "spec"
+    """What a model sees if nothing is said: EEG if it takes no images, else the spectrogram."""
+    return EEG if find_model(model).takes in ("raw", "microvolts", "features") else "spec"
 
 
 def assign(model: str, inputs: str, eeg_as: str, eeg_model: str) -> dict[str, str]:

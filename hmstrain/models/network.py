@@ -81,6 +81,11 @@ class PatternNetwork(nn.Module):
         """Module of each trunk that gives its last feature maps, if it has any."""
         return {name: cast("Trunk", trunk).last_map for name, trunk in self.trunks.items()}
 
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of the weights that trunks began with."""
+        return [text for trunk in self.trunks.values() for text in getattr(trunk, "notices", ())]
+
     def forward(self, many_B: Tensor | None = None, **prepared: Tensor) -> Output:
         """Logits, of each input by itself too, and embeddings of a prepared batch.
 
@@ -163,7 +168,9 @@ def _trunk(config: Config, name: str, encoder: str) -> tuple[str, Trunk]:
     arguments: Mapping[str, Any] = {}
     if encoder == config.model:
         arguments = config.model_args
-        if (config.pretrained or config.weights) and not model.pretrained:
+        if (config.pretrained and not model.pretrained) or (
+            config.weights and not (model.pretrained or model.takes_file)
+        ):
             raise ModelError(
                 f"{encoder} does not take pretrained weights: those are timm's, of image models. "
                 "--weights takes a file of a run of the same network."

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hmstrain.errors import ConfigError, ModelError
+from hmstrain.models import BRAINDECODE
 
 Trust = bool | str | Sequence[str]
 """True: import whatever is named; a name or several: import these; False: import nothing."""
@@ -21,7 +22,7 @@ def refuse_untrusted(model: str, trust: Trust) -> None:
     Parameters
     ----------
     model : str
-        Name of a model, as a file has it. Built-in ones and those of timm always pass.
+        Name of a model, as a file has it. Built-in ones and those of timm and braindecode pass.
     trust : bool, str or sequence of str
         The user's word.
 
@@ -30,7 +31,9 @@ def refuse_untrusted(model: str, trust: Trust) -> None:
     ModelError
         The name is 'package.module:function', and the user has not named it.
     """
-    if ":" not in model or trust is True or model in _names(trust):
+    if ":" not in model or model.startswith(BRAINDECODE) or trust is True:
+        return
+    if model in _names(trust):
         return
     module = model.partition(":")[0]
     raise ModelError(

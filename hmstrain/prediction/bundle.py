@@ -27,6 +27,7 @@ from packaging.utils import canonicalize_name
 
 from hmsstore.atomic import whole_folder
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models import BRAINDECODE, find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
 from hmstrain.runs.checkpoint import check_checkpoint
@@ -139,7 +140,8 @@ def bundle(
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     check_trust(folders, trust)
     check_answer(given, population, calibrated=calibrated)
-    own = sorted({model for folder in folders if ":" in (model := folder.config().model)})
+    named = {model for folder in folders for model in folder.config().encoders.values()}
+    own = sorted(name for name in named if find_model(name).whole)
     vouched = [word for model in own for word in ("--model", model)]
     keys = [one.key for one in folders[0].store().classes]
     if calibrating(given, keys, calibrated=calibrated, prior=None) is not None:
@@ -154,7 +156,8 @@ def bundle(
         wheels = unfinished / "wheels"
         wheels.mkdir()
         write_own_wheel(wheels)
-        _download(missing_packages(have, python), python, wheels)
+        extras = EXTRAS + ("braindecode",) * any(model.startswith(BRAINDECODE) for model in named)
+        _download(missing_packages(have, python, extras), python, wheels)
         (unfinished / "cell.py").write_text(CELL.format(name=out.name, own=vouched))
     files = [path for path in out.rglob("*") if path.is_file()]
     return Bundled(
@@ -203,7 +206,9 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
     return name
 
 
-def missing_packages(have: Sequence[str], python: str) -> dict[str, str]:
+def missing_packages(
+    have: Sequence[str], python: str, extras: Sequence[str] = EXTRAS
+) -> dict[str, str]:
     """Packages that predicting takes on Linux, less those there: name -> version here."""
     machine = {
         "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux",
@@ -211,7 +216,7 @@ def missing_packages(have: Sequence[str], python: str) -> dict[str, str]:
     }  # fmt: skip
     known = {canonicalize_name(name) for name in have}
     found: dict[str, str] = {}
-    waiting = [Requirement(f"{OURS}[{','.join(EXTRAS)}]")]
+    waiting = [Requirement(f"{OURS}[{','.join(extras)}]")]
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         requirement = waiting.pop()

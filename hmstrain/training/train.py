@@ -145,6 +145,7 @@ class Run:
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
         self.notices = [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
+        self.notices += getattr(self.state.network, "notices", [])
         if self.mixture is not None:
             self.notices += self.mixture.notices(self.epochs[0])
         self.head: str | None = None

@@ -29,7 +29,11 @@ print(sorted({"torch", "timm"} & set(sys.modules)), file=sys.stderr)
     )
     assert done.stderr.splitlines()[-1] == "[]"
     found = json.loads(done.stdout)
-    assert [row["model"] for row in found] == [*MODELS, "package.module:function"]
+    assert [row["model"] for row in found] == [
+        *MODELS,
+        "braindecode:NAME",
+        "package.module:function",
+    ]
     assert found[0] == {
         "model": "naive_cnn",
         "parameters": 4_372_006,
