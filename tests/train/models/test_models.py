@@ -51,9 +51,9 @@ def test_the_naive_cnn_is_the_reports_layer_by_layer() -> None:
 def test_every_kind_of_model_takes_every_input(model: str, inputs: str) -> None:
     config = Config(model=model, inputs=inputs, image_size=64)
     network = make_network(config)
-    logits, embeddings = network(**prepared(config))
+    logits, embeddings, auxiliary = network(**prepared(config))
     assert logits.shape == (2, 6)
-    assert embeddings == ()
+    assert embeddings == auxiliary == ()
     logits.sum().backward()
     assert all(p.grad is not None for p in network.parameters())
 
@@ -67,7 +67,7 @@ def test_the_names_of_the_report_are_known() -> None:
 
 def test_embeddings_have_length_one() -> None:
     config = Config(model="naive_cnn", inputs="spec+eeg", contrastive=True, image_size=32)
-    _, embeddings = make_network(config)(**prepared(config))
+    embeddings = make_network(config)(**prepared(config)).embeddings
     for embedding in embeddings:
         assert embedding.shape == (2, 128)
         torch.testing.assert_close(embedding.norm(dim=1), torch.ones(2))
