@@ -183,6 +183,7 @@ def draw(found: Ablation) -> Figure:
         axis.set_title(f"{key} less the base's {level}", fontsize=9, loc="left")
         axis.set_yticks(np.arange(len(names)), names, fontsize=8, parse_math=False)
         axis.set_ylim(len(names) - 0.4, -0.6)
+        axis.set_xlabel("below 0: better than the base", fontsize=8)
         axis.tick_params(axis="x", labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     return figure
