@@ -6,8 +6,6 @@ whose seconds then lie elsewhere in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,10 +17,7 @@ CENTRE = "centre_B"
 
 
 def label_centres(
-    store: Store,
-    rows: NDArray[np.int64],
-    signals: Sequence[str],
-    shift: NDArray[np.int64] | None,
+    store: Store, rows: NDArray[np.int64], shift: NDArray[np.int64] | None
 ) -> dict[str, NDArray[np.int64]]:
     """Find the centres of the labels of a batch of windows.
 
@@ -30,8 +25,6 @@ def label_centres(
     ----------
     rows : int64 (B,)
         Of the store.
-    signals : sequence of str
-        That the batch has.
     shift : int64 (B,), optional
         Samples that each window is moved by, as far as there is room.
 
@@ -40,9 +33,9 @@ def label_centres(
     dict of int64 (B,)
         `CENTRE`: sample, from the start of the EEG's window as it was moved; below 0 or past its
         end where it was moved by more than half its length. Nothing where windows are not moved,
-        whose labels lie in the middle, or where the batch has no EEG.
+        whose labels lie in the middle.
     """
-    if shift is None or "eeg" not in signals:
+    if shift is None:
         return {}
     moved = window_starts(store.spec, store.windows, rows, shift, clamp=True)["eeg"]
     return {CENTRE: store.spec.eeg.window_rows // 2 - (moved - store.windows["eeg_start"][rows])}

@@ -223,9 +223,8 @@ def _placed(
     store: Store, request: Wanted, signals: tuple[str, ...]
 ) -> dict[str, NDArray[np.int64]]:
     """What a batch says of its windows beside their signals: what was observed, and the labels."""
-    return observed_runs(store, request.rows, signals, request.shift) | label_centres(
-        store, request.rows, signals, request.shift
-    )
+    runs = observed_runs(store, request.rows, signals, request.shift)
+    return runs | label_centres(store, request.rows, request.shift)
 
 
 def stored_batch(

@@ -177,7 +177,7 @@ class Physical:
         if self.config.context == "filled":
             return None
         if draws is not None and self.config.context_dropout:
-            run_B2 = self._alone(signal, run_B2, draws.alone_B)
+            run_B2 = self._alone(signal, run_B2, draws.alone_B, batch.get(CENTRE))
         if run_B2 is None:
             return None
         first, stop = self.span[signal]
@@ -185,12 +185,20 @@ class Physical:
         whole = torch.tensor([0, stop - first], device=run_B2.device)
         return torch.where((run_B2[:, 0] < run_B2[:, 1])[:, None], run_B2, whole)
 
-    def _alone(self, signal: str, run_B2: Tensor | None, alone_B: Tensor) -> Tensor:
-        """Cut runs down to the judged seconds, where the draws say so."""
-        whole = self.store.spec.signals[signal].window_rows
+    def _alone(
+        self, signal: str, run_B2: Tensor | None, alone_B: Tensor, centre_B: Tensor | None
+    ) -> Tensor:
+        """Cut runs down to the judged seconds, wherever in the window, if the draws say so."""
+        spec = self.store.spec
         if run_B2 is None:
+            whole = spec.signals[signal].window_rows
             run_B2 = torch.tensor([0, whole], device=alone_B.device).expand(len(alone_B), 2)
-        cut_B2 = run_B2.clamp(*judged_rows(self.store.spec, signal))
+        judged_B2 = torch.tensor(judged_rows(spec, signal), device=alone_B.device).expand_as(run_B2)
+        if centre_B is not None:
+            per_row = 1 if signal == "eeg" else spec.samples_per_row
+            moved_B = (centre_B - spec.eeg.window_rows // 2) / per_row
+            judged_B2 = judged_B2 + moved_B.round().long()[:, None]
+        cut_B2 = torch.minimum(torch.maximum(run_B2, judged_B2[:, :1]), judged_B2[:, 1:])
         cut_B2 = torch.where((cut_B2[:, 0] < cut_B2[:, 1])[:, None], cut_B2, run_B2)
         return where_B(alone_B, cut_B2, run_B2)
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 
 from hmsstore import Store
 from hmstrain.data import loader
+from hmstrain.data.centre import CENTRE
 from hmstrain.data.dataset import WindowDataset
 from hmstrain.data.loader import MappedLoader, Request, ResidentLoader
 from hmstrain.errors import DataError
@@ -50,7 +51,8 @@ def test_a_store_held_on_the_device_gives_the_same_batches(store: Store) -> None
     assert [request for request, _ in loaded] == asked
     for request, batch in loaded:
         # The run that was recorded stands beside the signal where windows lack a part.
-        assert set(batch) - {"spectrogram_run_B2"} == {"spectrogram"}
+        assert set(batch) - {"spectrogram_run_B2", CENTRE} == {"spectrogram"}
+        assert (CENTRE in batch) == (request.shift is not None)
         expected = store.gather(request.rows, "spectrogram", shift=request.shift, clamp=True)
         np.testing.assert_array_equal(batch["spectrogram"].numpy(), expected["spectrogram"])
 
