@@ -54,6 +54,16 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     assert row["inspect s"] >= 0  # a machine may take less than is shown
 
 
+def test_features(toy: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "data").symlink_to(toy / "data")
+    found = records("speed.features", tmp_path, "--work", work, "--iterations", 3)
+    rows = {row["what"]: row for row in found["features"]["rows"]}
+    assert {"measure, 1 at once", "fit, boosted", "fit, linear"} <= set(rows)
+    assert rows["fit, linear"]["kl_votes"] >= 0
+
+
 def test_recording(tmp_path: Path) -> None:
     small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
     found = records("speed.recording", tmp_path, *small)

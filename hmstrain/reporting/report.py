@@ -25,6 +25,7 @@ from hmstrain.runs.predictions import Predicted, read_predictions
 from hmstrain.scoring.formulas import kl_rows
 from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, shown_in
 from hmstrain.scoring.score_run import default_store
+from hmstrain.training.importance import draw_importances, read_importances
 from hmstrain.words import plural
 
 SHOWN_WINDOWS = 4
@@ -110,6 +111,7 @@ def make_report(folder: RunFolder, store: Store) -> Page:
         _scores(page, config, outcome, found, predicted.what)
         _details(page, store, found, predicted)
     _curves(page, folder, outcome)
+    _importances(page, folder)
     if predicted is not None:
         _windows(page, store, predicted)
     _identity(page, config, folder.described(), outcome)
@@ -220,6 +222,20 @@ def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
                 f"{name}Training, validation and, where it was computed, test KL by step; below: "
                 "learning rate, if there is one.",
             )
+
+
+def _importances(page: Page, folder: RunFolder) -> None:
+    """Show what models of hand features go by, if the run is of such."""
+    found = {part.path.name: read_importances(part.path) for part in folder.networks()}
+    if not all(found.values()):
+        return
+    page.section("What it goes by")
+    for name, importances in found.items():
+        of = f" (of {name})" if len(found) > 1 else ""
+        page.figure(
+            draw_importances(importances),
+            f"Importance of hand features{of}, by measure, by electrodes, by part of the window.",
+        )
 
 
 def _windows(page: Page, store: Store, predicted: Predicted) -> None:

@@ -24,6 +24,7 @@ from hmsstore.view.saving import save
 from hmstrain.config import Config
 from hmstrain.data.table import TableRows
 from hmstrain.data.validation import Judge
+from hmstrain.errors import RunError
 from hmstrain.models.tabular.base import TabularModel, probabilities
 from hmstrain.scoring.formulas import kaggle_kl
 from hmstrain.seeds import Stream, generator
@@ -35,7 +36,7 @@ MOST_WINDOWS = 400
 ROUNDS = 3
 SHOWN = 15
 """Groups of each kind that the figure has room for."""
-HEADER = ("of", "name", "columns", "share", "kl_increase", "kl_increase_std")
+HEADER = ("of", "name", "columns", "share", "kl_increase", "kl_increase_std", "windows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,13 @@ class Importance:
     columns: int
     share: float
     """In what all splits gain, or in the sizes of all weights."""
-    increase: tuple[float, ...] = ()
-    """By how much KL rises once the windows' values are exchanged, round by round."""
-
-    @property
-    def mean(self) -> float:
-        """Mean over the rounds; NaN where nothing was held out to measure it."""
-        return float(np.mean(self.increase)) if self.increase else float("nan")
+    increase: float | None = None
+    """By how much KL rises once the windows' values are exchanged, mean over the rounds; None where
+    nothing was held out to measure it."""
+    std: float | None = None
+    """Its standard deviation over the rounds."""
+    windows: int = 0
+    """That it is measured on."""
 
 
 def write_importances(
@@ -77,11 +78,38 @@ def write_importances(
         writer = csv.writer(file)
         writer.writerow(HEADER)
         for one in found:
-            spread = float(np.std(one.increase)) if one.increase else None
-            numbers = [one.mean, spread] if one.increase else [None, None]
-            told = ["" if number is None else f"{number:.6f}" for number in numbers]
-            writer.writerow([one.of, one.name, one.columns, f"{one.share:.6f}", *told])
-    save(draw_importances(found, len(rows)), folder / FIGURE, dpi=110)
+            told = ["" if x is None else f"{x:.6f}" for x in (one.increase, one.std)]
+            writer.writerow([one.of, one.name, one.columns, f"{one.share:.6f}", *told, one.windows])
+    save(draw_importances(found), folder / FIGURE, dpi=110)
+
+
+def read_importances(folder: Path) -> list[Importance]:
+    """Read what `write_importances` wrote into a run; nothing if it is not of features.
+
+    Raises
+    ------
+    RunError
+        The table is damaged.
+    """
+    path = folder / TABLE
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="") as file:
+            return [
+                Importance(
+                    line["of"],
+                    line["name"],
+                    int(line["columns"]),
+                    float(line["share"]),
+                    float(line["kl_increase"]) if line["kl_increase"] else None,
+                    float(line["kl_increase_std"]) if line["kl_increase_std"] else None,
+                    int(line["windows"]),
+                )
+                for line in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(f"{path} is damaged: {error}.") from None
 
 
 def importances(
@@ -126,27 +154,29 @@ def importances(
                 exchanged[:, group] = values_NF[np.ix_(order, group)]
                 increase.append(float(kaggle_kl(target_NK, probabilities(model, exchanged)) - base))
             number += 1
-            share = float(shares[group].sum())
-            groups.append(Importance(of, str(name), int(group.sum()), share, tuple(increase)))
-        found += sorted(groups, key=lambda one: (-one.mean if one.increase else 0, -one.share))
+            mean = float(np.mean(increase)) if increase else None
+            std = float(np.std(increase)) if increase else None
+            share, windows = float(shares[group].sum()), len(values_NF)
+            groups.append(Importance(of, str(name), int(group.sum()), share, mean, std, windows))
+        found += sorted(groups, key=lambda one: (-(one.increase or 0), -one.share))
     order = np.argsort(-shares, kind="stable")
     found += [Importance("column", columns[one], 1, float(shares[one])) for one in order]
     return found
 
 
-def draw_importances(found: Sequence[Importance], windows: int) -> Figure:
+def draw_importances(found: Sequence[Importance]) -> Figure:
     """Draw the largest groups of each kind: KL by which an exchange makes answers worse."""
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     panels = figure.subplots(1, 3, width_ratios=(1, 1, 0.7))
-    measured = any(one.increase for one in found)
+    measured = any(one.increase is not None for one in found)
     for axis, of in zip(panels, PARTS, strict=True):
         groups = [one for one in found if one.of == of][:SHOWN]
-        sizes = [one.mean if measured else one.share for one in groups]
+        sizes = [one.increase if one.increase is not None else one.share for one in groups]
         places = np.arange(len(groups))[::-1]
         axis.barh(places, sizes, 0.7, color=BLUE)
-        for place, one in zip(places, groups, strict=True):
-            if one.increase:
-                axis.plot([min(one.increase), max(one.increase)], [place] * 2, color="black", lw=1)
+        for place, one, size in zip(places, groups, sizes, strict=True):
+            if one.std is not None:
+                axis.plot([size - one.std, size + one.std], [place] * 2, color="black", lw=1)
         axis.axvline(0, color=GREY, lw=0.8)
         axis.set_yticks(places, [one.name.replace("_", " ") for one in groups], fontsize=8)
         axis.set_ylim(-0.6, max(len(groups), 1) - 0.4)
@@ -154,8 +184,8 @@ def draw_importances(found: Sequence[Importance], windows: int) -> Figure:
         axis.set_title(f"by {of}", fontsize=10, loc="left")
         axis.spines[["top", "right"]].set_visible(False)
     what = (
-        f"rise of KL when the features are exchanged among {windows:,} held-out windows "
-        f"(bar: mean, line: range of {ROUNDS} rounds)"
+        f"rise of KL when the features are exchanged among {found[0].windows:,} held-out windows "
+        f"(mean and deviation of {ROUNDS} rounds)"
         if measured
         else "share in the gain of splits, or in the sizes of weights"
     )

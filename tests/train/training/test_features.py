@@ -33,7 +33,7 @@ from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.runs.outcome import Outcome
-from hmstrain.training.importance import importances
+from hmstrain.training.importance import importances, read_importances
 from hmstrain.training.tabular import _Fit, _Linear, check_settings
 
 SMALL: dict[str, Any] = {"model": "features", "device": "cpu"}
@@ -208,7 +208,7 @@ def test_a_run_is_a_run_like_any_other(few: Store, runs: Path, tmp_path: Path, k
     assert outcome.best_value == lowest
     assert outcome.best_step == next(one["step"] for one in valid if one["kl_votes"] == lowest)
     page = hmstrain.report(folder.path, out=tmp_path / "page.html")
-    assert "features" in page.read_text()
+    assert "What it goes by" in page.read_text()
 
 
 def test_runs_of_features_are_compared_calibrated_and_blended(
@@ -332,10 +332,10 @@ def test_importances_name_what_a_model_goes_by(few: Store, runs: Path) -> None:
     target = probabilities(model, values)
     found = {(one.of, one.name): one for one in importances(model, columns, values, target, 0)}
     for of, name in (("measure", "b"), ("place", "left"), ("span", "50s")):
-        assert found[of, name].mean > 0.5
+        assert (found[of, name].increase or 0) > 0.5
         assert found[of, name].share == pytest.approx(1)
     for of, name in (("measure", "a"), ("place", "right"), ("span", "10s")):
-        assert found[of, name].mean == pytest.approx(0, abs=1e-12)
+        assert found[of, name].increase == pytest.approx(0, abs=1e-12)
     assert found["column", "b.left.50s"].share == pytest.approx(1)
     with (runs / "boosted" / "importances.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -344,3 +344,4 @@ def test_importances_name_what_a_model_goes_by(few: Store, runs: Path) -> None:
     of_columns = [float(line["share"]) for line in lines if line["of"] == "column"]
     assert sum(of_columns) == pytest.approx(1, abs=1e-3)
     assert of_columns == sorted(of_columns, reverse=True)
+    assert [one.name for one in read_importances(runs / "boosted")] == [x["name"] for x in lines]
