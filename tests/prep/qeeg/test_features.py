@@ -171,6 +171,8 @@ from hmsprep.cli import console
 
 def told(stage, done, total):
     print(done, flush=True)
+    if done >= 3:
+        sys.stdin.readline()  # until the test has sent its signal
 
 if __name__ == "__main__":
     try:
@@ -193,17 +195,17 @@ def test_a_killed_run_leaves_nothing_half_and_resumes_to_the_same_bytes(
     script.write_text(DRIVER)
     out.parent.mkdir()
 
-    def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, str(script), str(few.path), str(out)],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=dict(os.environ),
-        )  # fmt: skip
-
-    with start() as child:
+    with subprocess.Popen(
+        [sys.executable, str(script), str(few.path), str(out)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=dict(os.environ),
+    ) as child:  # fmt: skip
+        assert child.stdin is not None
         assert child.stdout is not None
         for line in child.stdout:
             if int(line) >= 3:
                 child.send_signal(number)
+                child.stdin.close()
                 break
         rest = child.stdout.read().split()
         code = child.wait()
