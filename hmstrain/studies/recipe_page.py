@@ -18,11 +18,10 @@ from hmstrain.reporting.comparison.files import (
     calibration_table,
 )
 from hmstrain.reporting.comparison.forest import forest
-from hmstrain.reporting.comparison.page import add_comparison
+from hmstrain.reporting.comparison.page import add_scores
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, StoreId, interval_text, score_text
-from hmstrain.scoring.answers.matching import Matched
 from hmstrain.scoring.comparison import Comparison
 from hmstrain.studies.answer import Answered
 from hmstrain.studies.recipe_file import Recipe
@@ -52,7 +51,6 @@ class Cooked:
     None where there are neither."""
     comparison: Comparison | None
     """Of the constant prediction, each member and the answer, less the constant prediction."""
-    matched: Matched | None
 
     @property
     def notes(self) -> list[str]:
@@ -175,8 +173,8 @@ def make_page(cooked: Cooked, store: Store) -> Page:
         header, rows = calibration_table(answered.calibrated)
         page.table("Calibration", [title.lstrip(">") for title in header], rows)
         page.note(CALIBRATION_NOTE)
-    if found is not None and cooked.matched is not None:
-        add_comparison(page, found, cooked.matched, forest(found))
+    if found is not None:
+        add_scores(page, found, forest(found))
     _settings(page, cooked)
     return page
 

@@ -144,7 +144,6 @@ def run_recipe(
         answered=Answered(folder=members[next(iter(members))].path if len(members) == 1 else None),
         split="test" if tested else None,
         comparison=None,
-        matched=None,
     )
     if world.main:
         cooked = _compared(cooked, members, store)
@@ -185,7 +184,7 @@ def _compared(cooked: Cooked, members: Mapping[str, RunFolder], store: Store) ->
         paths, truth=store, rows="typical", split=split, different_folds=split == "test"
     )
     comparison = compare_matched(matched, to=Path(CONSTANT).stem, rows="typical")
-    return replace(cooked, comparison=comparison, matched=matched)
+    return replace(cooked, comparison=comparison)
 
 
 def _begin(found: Recipe, configs: Mapping[str, Config], store: Store, out: Path) -> None:

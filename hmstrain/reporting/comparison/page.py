@@ -63,12 +63,14 @@ def make_page(found: Comparison, matched: Matched, figure: Figure) -> Page:
     page.note(RESEARCH_ONLY)
     for text in found.warnings:
         page.warning(text)
-    add_comparison(page, found, matched, figure)
+    add_scores(page, found, figure)
+    if len(matched.names) > 1:
+        _most_different(page, matched)
     return page
 
 
-def add_comparison(page: Page, found: Comparison, matched: Matched, figure: Figure) -> None:
-    """Add the sections of a comparison to a page."""
+def add_scores(page: Page, found: Comparison, figure: Figure) -> None:
+    """Add the scores of a comparison to a page, as sections."""
     names = list(found.models)
     page.section("Scores")
     page.figure(
@@ -93,8 +95,6 @@ def add_comparison(page: Page, found: Comparison, matched: Matched, figure: Figu
         page.section("Beside the average rater")
         page.table("", table.EXPERTS_HEADER, rows)
         page.note(table.experts_note(found))
-    if len(matched.names) > 1:
-        _most_different(page, matched)
 
 
 def most_different(matched: Matched, count: int = SHOWN_ROWS) -> list[int]:
