@@ -20,6 +20,7 @@ from hmstrain.reporting.comparison.files import (
 from hmstrain.reporting.comparison.forest import forest
 from hmstrain.reporting.comparison.page import add_scores
 from hmstrain.reporting.comparison.table import precise_text
+from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, StoreId, interval_text, score_text
 from hmstrain.scoring.comparison import Comparison
@@ -55,10 +56,14 @@ class Cooked:
     @property
     def notes(self) -> list[str]:
         """What was kept and why, a sentence each."""
-        kept = [
-            f"{name}: {outcome.kept}" for name, outcome in self.outcomes.items() if outcome.kept
-        ]
+        kept = [f"{name}: {text}" for name, text in self.kept.items()]
         return [*kept, *self.answered.notes]
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Which checkpoint each network kept and why, by its folder."""
+        networks = [one for name in self.outcomes for one in RunFolder(self.out / name).networks()]
+        return {one.path.relative_to(self.out).as_posix(): one.outcome().kept for one in networks}
 
     @property
     def predicts(self) -> str:
@@ -82,7 +87,6 @@ class Cooked:
                     "path": str(self.out / name),
                     "config": config.to_json(),
                     "test": (test := self.outcomes[name].test) and test.to_json(),
-                    "kept": self.outcomes[name].kept,
                 }
                 for name, config in self.configs.items()
             },
@@ -90,7 +94,8 @@ class Cooked:
             "blend": answered.blended and answered.blended.to_json(),
             "calibration": answered.calibrated and answered.calibrated.to_json(),
             "calibrated": answered.applied is not None,
-            "notes": self.notes,
+            "kept": self.kept,
+            "notes": list(self.answered.notes),
             "predicts": self.predicts,
             "split": self.split,
             "comparison": self.comparison and self.comparison.to_json(),

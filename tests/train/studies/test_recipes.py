@@ -133,6 +133,8 @@ def test_members_make_one_answer_that_predicting_gives_again(
 def test_too_few_held_out_windows_are_said_and_nothing_is_fitted(cooked: Cooked) -> None:
     assert cooked.answered.blended is None
     assert cooked.answered.applied is None
+    assert list(cooked.kept) == ["spec", "both/seed0", "both/seed1"]
+    assert all("Kept the checkpoint of step" in text for text in cooked.kept.values())
     assert "weigh the same" in cooked.notes[-2]
     assert "expected at least 50 held-out windows" in cooked.notes[-2]
     plain = [read_arrays(cooked.out / name / TESTED)["prediction"] for name in ("spec", "both")]
