@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -117,6 +118,42 @@ def test_stages(tmp_path: Path) -> None:
     found = records("models.stages", tmp_path, *options)
     rows = {row["what"] for row in found["stages"]["rows"]}
     assert {"one stage, as it is", "two stages, temperature and bias"} <= rows
+
+
+def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
+    work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
+    shutil.copytree(toy / "data", work / "data")
+    options = ("--work", work, "--steps", 2, "--systems", "--options", small)
+    found = records("models.systems", tmp_path, *options)
+    (row,) = found["systems"]["rows"]
+    assert (row["system"], row["seeds"]) == ("naive_cnn-spec", 3)
+    segments, parts = tmp_path / "segments", ("there", "here")
+    run = [sys.executable, "-m", "hmsprep"]
+    words = ["--windows", "60", "--fast", "--seed", "5"]
+    subprocess.run([*run, "synth", segments, *words], check=True)
+    with (segments / "train.csv").open(newline="") as file:
+        eegs = sorted({row["eeg_id"] for row in csv.DictReader(file)})
+    halves = [
+        f"{eeg},{parts[i % 2]},{'choose' if i % 3 else 'report'}" for i, eeg in enumerate(eegs)
+    ]
+    (segments / "split.csv").write_text("\n".join(["eeg_id,source,half", *halves]))
+    sure = [f"{eegs[0]},1,0,0,0,0,0"]
+    (tmp_path / "theirs.csv").write_text(
+        "\n".join(["eeg_id,seizure,lpd,gpd,lrda,grda,other", *sure])
+    )
+    options = ("--runs", work / "systems", "--work", tmp_path / "real", "--segments", segments)
+    found = records("models.real_segments", tmp_path, *options, "--others", tmp_path / "theirs.csv")
+    rows = found["real-segments"]["rows"]
+    assert {(row["source"], row["half"]) for row in rows} == {
+        (part, half) for part in parts for half in ("choose", "report")
+    }
+    assert {row["model"] for row in rows} == {
+        "constant",
+        "theirs",
+        *(f"naive_cnn-spec-seed{seed}" for seed in range(3)),
+    }
+    assert sum(row["segments"] for row in rows if row["model"] == "theirs") > 0
+    assert len((tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()) == 3
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:
