@@ -50,10 +50,9 @@ class System:
     """Whether its network or images are smaller than its authors'; then it is not ranked."""
 
 
-def raw(model: str, more: str = "", *, seconds: int = 16) -> System:
+def raw(model: str, *, seconds: int = 16) -> System:
     """A 1-D encoder as its authors made it, on the seconds around those that were judged."""
-    options = f"--model {model} --inputs eeg --set eeg_seconds={seconds} {more}"
-    return System(model, options.strip())
+    return System(model, f"--model {model} --inputs eeg --set eeg_seconds={seconds}")
 
 
 def image(model: str, inputs: str, more: str = "", *, size: int = 128) -> System:
@@ -63,13 +62,31 @@ def image(model: str, inputs: str, more: str = "", *, size: int = 128) -> System
 
 
 SYSTEMS: tuple[System, ...] = (
-    image("naive_cnn", "spec"),
-    image("naive_cnn", "spec+eeg"),
+    System(REFERENCE, "--model naive_cnn --inputs spec --set standardise=window"),
+    System("naive_cnn-spec+eeg", "--model naive_cnn --inputs spec+eeg --set standardise=window"),
     image("efficientnet_b0", "spec+eeg"),
     image("efficientnet_v2_s", "spec+eeg", size=64),
     image("convnext_tiny", "spec+eeg", size=64),
+    image("efficientnet_b0", "side-by-side"),
     image("resnet10t", "eeg", "--set eeg_seconds=16"),
+    image("resnet10t", "mel16", size=192),
+    image("resnet10t", "mel16-zoom", "--set planes=difference", size=192),
+    image("resnet10t", "stft-50-10", size=192),
+    image("resnet10t", "stft-50-30-10", size=192),
+    image("resnet10t", "raw-image", size=192),
+    image("resnet10t", "spec+raw", "--set eeg_model=wavenet --set eeg_seconds=16"),
+    raw("wavenet"),
     raw("resnet1d"),
+    raw("resnet1d_gru"),
+    raw("squeezeformer"),
+    raw("efficientnet1d"),
+    raw("symmetric1d"),
+    raw("sparcnet", seconds=10),
+    raw("eegnet"),
+    raw("deep4"),
+    raw("shallow_fbcsp"),
+    raw("conformer"),
+    raw("graph"),
 )
 
 
