@@ -28,7 +28,7 @@ import hmstrain
 from benchmarks.tools.record import command_line, commit, write_record
 from benchmarks.tools.simulated import command
 from hmsstore import CLASSES, Store
-from hmstrain.data.rows import mean_target
+from hmstrain.data.targets import mean_target
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.experts import among_experts
 from hmstrain.scoring.metrics import Judged, scores
