@@ -1,8 +1,8 @@
 """Finished members of a recipe -> one answer to its test windows, and what each part is worth.
 
 Blend and calibration are fitted on windows that their networks held out, never on the test split.
-Each is said to gain or not on patients left out of the fit; a calibration that does not surely gain
-there, by its 95% interval, is not kept.
+Each is said to gain or not on patients left out of the fit: a fitted blend that is worse there than
+the members' mean is not kept, nor is a calibration that does not surely gain, by its 95% interval.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from hmstrain.studies.recipe_file import AnswerOf
 
 Floats = NDArray[np.float64]
 
+EQUAL = "arithmetic"
+"""The blend in which all members weigh the same: nothing is fitted."""
 BLEND, VIEWED = "blend", "views"
 """Folders beside those of the members: the blend; predictions of changed input."""
 ANSWER, PLAIN, CONSTANT = "answer.npz", "one-view.npz", "constant.npz"
@@ -101,15 +103,23 @@ def _blend(asked: AnswerOf, paths: list[Path], store: Store, found: Answered) ->
             for name, path in zip(matched.names, paths, strict=True)
         )
         found.folder.mkdir(exist_ok=True)
-        blend = Blend("arithmetic", members, None, "all")
+        blend = Blend(EQUAL, members, None, "all")
         write_sealed(found.folder / blending.FILE, blend.to_json())
         return
     found.blended = blend_matched(matched, how=asked.blend, votes=asked.votes)
+    fitted, plain = (found.blended.hows[how] for how in (asked.blend, EQUAL))
+    if fitted.kl > plain.kl:
+        found.blended = blend_matched(matched, how=EQUAL, votes=asked.votes)
+        found.notes.append(
+            f"The members weigh the same: on held-out windows of patients left out of its fit, "
+            f"blend={asked.blend} is worse than their mean (KL {fitted.kl:.4f} and {plain.kl:.4f})."
+        )
     write_blend(found.blended, found.folder)
-    worth, best = found.blended.hows[asked.blend], found.blended.best
+    how, best = found.blended.blend.how, found.blended.best
+    worth = found.blended.hows[how]
     verdict = "gains" if worth.difference < 0 else "gains nothing"
     found.notes.append(
-        f"The blend ({asked.blend}) {verdict} on held-out windows of patients left out of its fit: "
+        f"The blend ({how}) {verdict} on held-out windows of patients left out of its fit: "
         f"{worth.difference:+.4f} in KL {precise_text(worth.interval)} to {best}, the best member "
         "there."
     )

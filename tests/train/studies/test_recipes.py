@@ -156,6 +156,10 @@ def test_blend_and_calibration_are_fitted_out_of_fold_and_never_on_the_test(
     held = read_file(tmp_path / "all" / "spec" / "out_of_fold.npz", store)
     assert answered.blended.rows == len(held.rows) == len(store.select("train"))
     assert answered.calibrated.calibration.fitted_on["rows"] == len(held.rows)
+    worth = answered.blended.hows
+    keeps = worth["logits"].kl <= worth["arithmetic"].kl
+    assert answered.blended.blend.how == ("logits" if keeps else "arithmetic")
+    assert any("is worse than their mean" in note for note in found.notes) != keeps
     interval = answered.calibrated.kinds["temperature and bias"].interval
     gains = interval is not None and interval[1] < 0
     assert (answered.applied is not None) == gains
