@@ -43,7 +43,7 @@ def test_each_fold_says_which_checkpoint_it_kept(store: Store, tmp_path: Path) -
     words = [*WORDS, "--set=best_by=kl", "--fold", "all", "--steps", "1"]
     done = PROGRAM.succeed("run", store.path, *words, "--out", tmp_path / "run")
     assert re.findall(
-        r"^Fold (\d): Kept the checkpoint of step 1 of 1: its kl of", done.stderr, re.M
+        r"^fold(\d): Kept the checkpoint of step 1 of 1: its kl of", done.stderr, re.M
     ) == [str(fold) for fold in range(store.folds)]
     assert (
         len(re.findall(r"validation kl_votes \d\.\d+, accuracy .*, kl \d", done.stderr))

@@ -35,7 +35,8 @@ advance = state.TrainingState.advance
 def slowly(self):
     time.sleep(0.05)
     rate = advance(self)
-    print("step", self.progress.step, flush=True)
+    sys.stdout.write(f"step {self.progress.step}\\n")  # whole, lest two processes mix their words
+    sys.stdout.flush()
     return rate
 
 state.TrainingState.advance = slowly
@@ -232,7 +233,8 @@ def test_other_threads_install_no_handlers_and_handlers_of_others_stay() -> None
     finally:
         signal.signal(signal.SIGTERM, mine)
     entered(lambda: seen.append(handlers()))
-    assert not set(seen[2]) & set(before)
+    for now, then in zip(seen[2], before, strict=True):  # what is ignored, as under nohup, stays so
+        assert (now == then) == (then == signal.SIG_IGN)
     assert handlers() == before
 
 
