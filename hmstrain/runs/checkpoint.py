@@ -88,9 +88,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     RunError
         There is no checkpoint, or its description is damaged.
     """
-    found = find_checkpoint(folder)
-    if found is None:
-        raise _no_checkpoint(folder)
+    found = _existing(folder)
     try:
         description: dict[str, Any] = json.loads((found / DESCRIPTION).read_text())
         missing = {"config", "store", "normalisation", "progress", "patients"} - description.keys()
@@ -112,9 +110,7 @@ def check_checkpoint(folder: Path) -> Path:
     RunError
         There is no checkpoint, or a file is damaged.
     """
-    found = find_checkpoint(folder)
-    if found is None:
-        raise _no_checkpoint(folder)
+    found = _existing(folder)
     read_description(folder)
     for file in sorted(found.iterdir()):
         _check_sum(file)
@@ -129,9 +125,7 @@ def load_arrays(folder: Path) -> dict[str, Tensor]:
     RunError
         There is no checkpoint, or its files are damaged.
     """
-    found = find_checkpoint(folder)
-    if found is None:
-        raise _no_checkpoint(folder)
+    found = _existing(folder)
     try:
         _check_sum(found / WEIGHTS)
         return load_file(found / WEIGHTS)
@@ -149,9 +143,7 @@ def load_checkpoint(
     RunError
         There is no checkpoint, or its files are damaged.
     """
-    found = find_checkpoint(folder)
-    if found is None:
-        raise _no_checkpoint(folder)
+    found = _existing(folder)
     training = found / TRAINING
     state: dict[str, Any] = {}
     try:
@@ -173,10 +165,14 @@ def _check_sum(file: Path) -> None:
         raise RunError(problem)
 
 
-def _no_checkpoint(folder: Path) -> RunError:
+def _existing(folder: Path) -> Path:
+    """Where the whole checkpoint of this name lies; refuses a name without one."""
+    found = find_checkpoint(folder)
+    if found is not None:
+        return found
     if folder.exists():
-        return RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
-    return RunError(f"There is no {folder}: the run has not reached its first validation.")
+        raise RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
+    raise RunError(f"There is no {folder}: the run has not reached its first validation.")
 
 
 def _first_line(error: Exception) -> str:
