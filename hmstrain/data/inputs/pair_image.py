@@ -8,6 +8,7 @@ Legend: B windows, P bipolar pairs, R rows of one pair, W columns, T samples; H 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -46,7 +47,7 @@ class Part(NamedTuple):
     """Samples from column to column."""
 
 
-class PairImage(ImageInput):
+class PairImage(ImageInput, ABC):
     """An image of panels."""
 
     name: ClassVar[str]
@@ -69,13 +70,13 @@ class PairImage(ImageInput):
         self.grid = (self.pairs, IMAGE_GRID[1])
 
     @property
+    @abstractmethod
     def parts(self) -> tuple[Part, ...]:
         """Parts of each pair's panel."""
-        raise NotImplementedError
 
+    @abstractmethod
     def panels(self, pairs_BPT: Tensor, centre_B: Tensor, /) -> Tensor:
         """Panels (B, P, R, W) of filtered EEG, around these samples where not all of it is used."""
-        raise NotImplementedError
 
     @property
     def unpadded(self) -> tuple[int, int]:

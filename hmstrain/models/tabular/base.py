@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -23,25 +24,25 @@ RARE = 1e-7
 Floats = NDArray[np.float64]
 
 
-class TabularModel(nn.Module):
+class TabularModel(nn.Module, ABC):
     """A model of a table; its numbers are buffers, as its checkpoint holds them."""
 
     columns: int
     """Of the table."""
     classes: int
 
+    @abstractmethod
     def forward(self, values_BF: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Logits (B, classes) of rows of features, float64; and no embeddings."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def parameters_fitted(self) -> int:
         """How many numbers were fitted."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shares(self) -> Floats:
         """How much the model makes of each column: (columns,), of sum 1."""
-        raise NotImplementedError
 
 
 def restored(kind: object, state: Mapping[str, Tensor], where: object) -> TabularModel:
