@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsstore.schema import CHAINS, CHANNELS
@@ -17,24 +20,56 @@ PREFIX = re.compile(r"^(EEG|POL|ECG(?=\s+E)|EKG(?=\s+E))\s+")
 """What stands before the name itself: EDF's type of signal, or a recorder's word."""
 SCALP = re.compile(r"(FP|AF|F|FT|FC|C|T|TP|CP|P|PO|O|N|I)(Z|\d{1,2})")
 """Electrodes on the scalp, of the 10-10 system too; ears and mastoids (A1, M2) are none."""
+SCALP_REFERENCE, CHAINS_REFERENCE = "scalp", "chains"
 NEEDED = tuple(sorted({name for chain in CHAINS.values() for name in chain}, key=CHANNELS.index))
 """Electrodes without which there is no bipolar montage."""
 _SCALP = {name.upper(): name for name in CHANNELS if name != "EKG"} | NEWER
 
 
+ReadSignals = Callable[[Sequence[int], int, int], NDArray[np.floating]]
+"""Numbers of signals, first sample at 200 Hz, the one after the last -> (signals, samples) uV."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which of a file's signals are which channel."""
+    """How the channels are mixed from a file's signals."""
 
-    signals: Mapping[str, int]
-    """Channel -> number of the signal."""
-    references: tuple[str, ...]
+    mix: Mapping[str, Mapping[int, float]]
+    """Channel -> number of each signal that it consists of -> weight. A channel of no signals is 0
+    by right: the electrode that the others were measured against, or the first of a chain."""
+    references: tuple[str, ...] = ()
     """What the labels say that electrodes were measured against; empty if they do not."""
+    reference: str = SCALP_REFERENCE
+    """'scalp' if all electrodes share a reference; 'chains' if only the differences of electrodes
+    along a chain are known, each chain up to a constant."""
+    interpolated: tuple[str, ...] = ()
+    """Electrodes that were computed from others."""
+    notes: tuple[str, ...] = ()
+    """What was guessed or left out, a sentence each, without the file's name."""
 
     @property
     def filled(self) -> tuple[str, ...]:
         """Channels that the file lacks and the montage can do without."""
-        return tuple(name for name in CHANNELS if name not in self.signals)
+        return tuple(name for name in CHANNELS if name not in self.mix)
+
+    @property
+    def signals(self) -> tuple[int, ...]:
+        """Numbers of the signals that are read, ascending."""
+        return tuple(sorted({number for parts in self.mix.values() for number in parts}))
+
+    def mixed(self, read: ReadSignals, first: int, stop: int) -> NDArray[np.float32]:
+        """Read the channels of samples [first, stop): (20, samples) microvolts at 200 Hz."""
+        numbers = self.signals
+        weights = np.zeros((len(CHANNELS), len(numbers)))
+        for channel, parts in self.mix.items():
+            for number, weight in parts.items():
+                weights[CHANNELS.index(channel), numbers.index(number)] = weight
+        signals_uv = read(numbers, first, stop)
+        mixed_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
+        for channel, row in zip(mixed_uv, weights, strict=True):
+            used = np.flatnonzero(row)  # or one signal's missing values would be everyone's
+            channel[:] = row[used] @ signals_uv[used]
+        return mixed_uv
 
 
 def read_label(label: str) -> tuple[str, str] | None:
@@ -107,7 +142,8 @@ def choose_signals(labels: Sequence[str], renamed: Mapping[str, str], where: str
             f"{where} lacks {', '.join(absent)} of the 16 electrodes of the montage.{why} If they "
             "have other names, give them with --rename LABEL=Fp1."
         )
-    return Chosen(signals, tuple(sorted(references)))
+    mix = {channel: {number: 1.0} for channel, number in signals.items()}
+    return Chosen(mix, tuple(sorted(references)))
 
 
 def _is_difference(label: str) -> bool:

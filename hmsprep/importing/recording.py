@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.importing.channels import Chosen
+from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
 
 
@@ -21,7 +21,7 @@ class Recording:
     samples: int
     """Length at 200 Hz."""
     chosen: Chosen
-    """Which of its signals are the twenty channels."""
+    """How the twenty channels are mixed from its signals."""
     rates_hz: Mapping[str, float]
     """Channel -> its rate in the file."""
     annotations: tuple[tuple[float, float | None, str], ...]
@@ -32,6 +32,9 @@ class Recording:
     read: Callable[[int, int], NDArray[np.float32]]
     """First sample at 200 Hz and the one after the last -> (20, samples) microvolts, 0 where the
     file has no such channel. Called from several threads at once."""
+    read_signals: ReadSignals | None = None
+    """Numbers of the file's signals, first sample at 200 Hz, the one after the last -> (signals,
+    samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
 
     @property
     def duration_s(self) -> float:

@@ -6,10 +6,10 @@ Nothing of who was recorded or when is read into anything: only signals and anno
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from math import ceil, floor
+from math import ceil, floor, inf
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from hmsprep.importing.channels import NEEDED, Chosen, choose_signals
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Recording
 from hmsprep.importing.resampling import resampled
-from hmsstore.schema import CHANNELS
 
 MICROVOLTS = {"NV": 1e-3, "UV": 1.0, "MICROV": 1.0, "MV": 1e3, "V": 1e6}
 """Unit in capitals -> microvolts."""
@@ -37,18 +36,25 @@ long, and a day drifts by less than a sample."""
 
 
 def _read(
-    path: Path, chosen: Chosen, units: Mapping[str, float], first: int, stop: int
+    path: Path, chosen: Chosen, units: Mapping[int, float], first: int, stop: int
 ) -> NDArray[np.float32]:
     """Read samples [first, stop) at 200 Hz of all channels, in microvolts."""
+    return chosen.mixed(partial(_read_signals, path, units), first, stop)
+
+
+def _read_signals(
+    path: Path, units: Mapping[int, float], numbers: Sequence[int], first: int, stop: int
+) -> NDArray[np.float64]:
+    """Read samples [first, stop) at 200 Hz of some signals: (signals, samples) microvolts."""
     content = _content(path)  # anew, or all that was ever read of it would stay in memory
-    eeg_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
-    for channel, number in chosen.signals.items():
+    signals_uv = np.zeros((len(numbers), stop - first))
+    for place, number in enumerate(numbers):
         signal = content.signals[number]
         rate_hz = _rate(signal, content)
         count = signal.samples_per_data_record * content.num_data_records
         values = resampled(partial(_slice, signal, rate_hz), rate_hz, count, first, stop)
-        eeg_uv[CHANNELS.index(channel)] = values * units[channel]
-    return eeg_uv
+        signals_uv[place] = values * units[number]
+    return signals_uv
 
 
 def _slice(signal: Any, rate_hz: Fraction, begin: int, end: int) -> NDArray[np.float64]:
@@ -76,22 +82,24 @@ def open_edf(path: Path, renamed: Mapping[str, str]) -> Recording:
     """
     content = _open(path)
     chosen = choose_signals([signal.label for signal in content.signals], renamed, str(path))
-    signals = {name: content.signals[number] for name, number in chosen.signals.items()}
-    for name, signal in signals.items():
-        _check_range(signal, name, path)
-    units = {name: _unit(signal, name, path) for name, signal in signals.items()}
-    for name, signal in signals.items():
-        rate = float(_rate(signal, content))
-        if rate < SLOWEST_HZ and name in NEEDED:
-            raise DataError(
-                f"{path}: {name} has {rate:g} samples a second, expected at least {SLOWEST_HZ}."
-            )
+    units: dict[int, float] = {}
+    rates: dict[str, float] = {}
+    for name, parts in chosen.mix.items():
+        for number in parts:
+            signal = content.signals[number]
+            _check_range(signal, name, path)
+            units[number] = _unit(signal, name, path)
+            rates[name] = min(float(_rate(signal, content)), rates.get(name, inf))
+            if rates[name] < SLOWEST_HZ and name in NEEDED:
+                raise DataError(
+                    f"{path}: {name} has {rates[name]:g} samples a second, expected at least "
+                    f"{SLOWEST_HZ}."
+                )
     seconds = Fraction(content.num_data_records) * _record_s(content)
     annotations = tuple(
         (float(a.onset), None if a.duration is None else float(a.duration), a.text)
         for a in content.annotations
     )
-    rates = {name: float(_rate(signal, content)) for name, signal in signals.items()}
     return Recording(
         path=path,
         samples=floor(seconds * RATE),
@@ -100,6 +108,7 @@ def open_edf(path: Path, renamed: Mapping[str, str]) -> Recording:
         annotations=annotations,
         patient=_patient(content),
         read=partial(_read, path, chosen, units),
+        read_signals=partial(_read_signals, path, units),
     )
 
 
