@@ -66,9 +66,9 @@ class Chosen:
                 weights[CHANNELS.index(channel), numbers.index(number)] = weight
         signals_uv = read(numbers, first, stop)
         mixed_uv = np.zeros((len(CHANNELS), stop - first), np.float32)
-        for channel, row in zip(mixed_uv, weights, strict=True):
+        for mixture, row in zip(mixed_uv, weights, strict=True):
             used = np.flatnonzero(row)  # or one signal's missing values would be everyone's
-            channel[:] = row[used] @ signals_uv[used]
+            mixture[:] = row[used] @ signals_uv[used]
         return mixed_uv
 
 
