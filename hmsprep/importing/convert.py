@@ -28,7 +28,7 @@ from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.intervals import Intervals, find_intervals, read_intervals
 from hmsprep.importing.pieces import RATE, Piece, cut
-from hmsprep.importing.recording import Recording
+from hmsprep.importing.recording import Options, Recording
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
@@ -64,6 +64,8 @@ class Imported:
     by_class: dict[str, int] = field(default_factory=dict)
     recordings: list[ImportedRecording] = field(default_factory=list)
     """Each recording, as `recordings.json` describes it."""
+    notes: list[str] = field(default_factory=list)
+    """What else to know of how the files were read, a sentence each."""
 
     @property
     def warnings(self) -> list[str]:
@@ -77,7 +79,7 @@ class Imported:
                     f"{one.file} has electrodes with different references "
                     f"({', '.join(one.references)}): differences between them mean little."
                 )
-        return found
+        return found + self.notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +152,17 @@ def import_recordings(
         raise ParameterError(
             f"{twice} is given twice; recordings are identified by file name, so rename one."
         )
-    recordings = _open_all(paths, rename or {})
+    recordings = _open_all(paths, Options(rename=rename or {}))
     intervals = _intervals(recordings, unlabelled)
     with whole_folder(out) as unfinished:
         return _write(recordings, intervals, unfinished, samples, progress)
 
 
-def _open_all(files: Sequence[Path], renamed: Mapping[str, str]) -> list[Recording]:
+def _open_all(files: Sequence[Path], options: Options) -> list[Recording]:
     opened, problems = [], []
     for path in files:
         try:
-            recording = open_recording(path, renamed)
+            recording = open_recording(path, options)
         except DataError as error:
             problems.append(str(error))
             continue
@@ -201,6 +203,7 @@ def _write(
         (folder / recordings_folder(part, signal)).mkdir(parents=True)
     patients = _patients(recordings)
     made = Imported(part == "train", patients=len(set(patients)))
+    made.notes = [note for recording in recordings for note in recording.notes]
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
     for number, (recording, known) in enumerate(zip(recordings, intervals, strict=True)):

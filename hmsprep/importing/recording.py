@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How recordings are to be read, where their files leave it open."""
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """Label of a signal -> what to read it as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +39,13 @@ class Recording:
 
     read: Callable[[int, int], NDArray[np.float32]]
     """First sample at 200 Hz and the one after the last -> (20, samples) microvolts, 0 where the
-    file has no such channel. Called from several threads at once."""
+    file has no such channel, NaN where nothing was recorded. Called from several threads at
+    once."""
     read_signals: ReadSignals | None = None
     """Numbers of the file's signals, first sample at 200 Hz, the one after the last -> (signals,
     samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the file was read, a sentence each."""
 
     @property
     def duration_s(self) -> float:
@@ -50,5 +61,5 @@ class Format:
     """As it is listed: 'EDF, EDF+ and BDF'."""
     suffixes: tuple[str, ...]
     """Endings of its files, in lower case."""
-    open: Callable[[Path, Mapping[str, str]], Recording]
-    """Path and label -> channel (what the user renamed) -> recording; raises DataError."""
+    open: Callable[[Path, Options], Recording]
+    """Path and options -> recording; raises DataError."""

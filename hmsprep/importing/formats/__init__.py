@@ -7,25 +7,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from hmsprep.errors import DataError
 from hmsprep.importing.formats import edf
-from hmsprep.importing.recording import Format, Recording
+from hmsprep.importing.recording import Format, Options, Recording
 
 FORMATS: tuple[Format, ...] = (edf.FORMAT,)
 
 
-def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
+def open_recording(path: Path, options: Options) -> Recording:
     """Open a recording of any format; no signal is read.
 
     Parameters
     ----------
     path : Path
         A file; its ending tells the format.
-    renamed : mapping
-        Label of a signal -> what to read it as.
+    options : Options
+        How to read it where the file leaves that open.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def open_recording(path: Path, renamed: Mapping[str, str]) -> Recording:
     """
     for one in FORMATS:
         if path.suffix.lower() in one.suffixes and path.is_file():
-            return one.open(path, renamed)
+            return one.open(path, options)
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(f"{path}: expected a file that ends in {_endings()}, got {found}.")
 

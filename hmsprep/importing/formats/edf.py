@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals
 from hmsprep.importing.pieces import RATE
-from hmsprep.importing.recording import Format, Recording
+from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
 
 MICROVOLTS = {"NV": 1e-3, "UV": 1.0, "MICROV": 1.0, "MV": 1e3, "V": 1e6}
@@ -64,15 +64,15 @@ def _slice(signal: Any, rate_hz: Fraction, begin: int, end: int) -> NDArray[np.f
     return values
 
 
-def open_edf(path: Path, renamed: Mapping[str, str]) -> Recording:
+def open_edf(path: Path, options: Options) -> Recording:
     """Open a file and find its channels; no signal is read.
 
     Parameters
     ----------
     path : Path
         An EDF or BDF file.
-    renamed : mapping
-        Label of a signal -> what to read it as.
+    options : Options
+        How to read it where the file leaves that open.
 
     Raises
     ------
@@ -81,7 +81,8 @@ def open_edf(path: Path, renamed: Mapping[str, str]) -> Recording:
         or of a unit that is no voltage.
     """
     content = _open(path)
-    chosen = choose_signals([signal.label for signal in content.signals], renamed, str(path))
+    labels = [signal.label for signal in content.signals]
+    chosen = choose_signals(labels, options.rename, str(path))
     units: dict[int, float] = {}
     rates: dict[str, float] = {}
     for name, parts in chosen.mix.items():

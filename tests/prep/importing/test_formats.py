@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +12,18 @@ import hmsprep
 from hmsprep.errors import DataError
 from hmsprep.importing import formats
 from hmsprep.importing.channels import choose_signals
-from hmsprep.importing.recording import Format, Recording
+from hmsprep.importing.recording import Format, Options, Recording
 from hmsstore import CHANNELS
 from hmsstore.recordings import read_recordings
 
 
-def open_array(path: Path, renamed: Mapping[str, str]) -> Recording:
+def open_array(path: Path, options: Options) -> Recording:
     """Open a file of NumPy's: (20, samples) microvolts at 200 Hz."""
     eeg_uv = np.load(path, mmap_mode="r")
     return Recording(
         path=path,
         samples=eeg_uv.shape[1],
-        chosen=choose_signals(list(CHANNELS), renamed, str(path)),
+        chosen=choose_signals(list(CHANNELS), options.rename, str(path)),
         rates_hz=dict.fromkeys(CHANNELS, 200.0),
         annotations=((1.0, None, "begins"),),
         patient="",

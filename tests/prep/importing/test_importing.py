@@ -20,6 +20,7 @@ from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.intervals import Intervals, read_intervals
 from hmsprep.importing.pieces import cut
+from hmsprep.importing.recording import Options
 from hmsprep.importing.resampling import low_pass
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.spectrograms.multitaper import spectrogram
@@ -34,7 +35,7 @@ def test_every_convention_of_names_comes_back_within_a_quantum(
 ) -> None:
     eeg_uv = noise(60)
     path = write_edf(tmp_path / "a.edf", eeg_uv, names=CONVENTIONS[convention])
-    recording = open_recording(path, {})
+    recording = open_recording(path, Options())
     assert recording.samples == 12_000
     assert recording.chosen.filled == ()
     assert np.abs(recording.read(0, 12_000) - eeg_uv).max() <= QUANTUM_UV
@@ -50,7 +51,7 @@ def test_any_rate_becomes_200_hz(rate: float, tmp_path: Path) -> None:
     eeg_uv[:5] = 200 * np.sin(2 * np.pi * waves[:, None] * seconds + 0.3)
     eeg_uv[5] = 200 * np.sin(2 * np.pi * 140 * seconds)
     path = write_edf(tmp_path / "a.edf", eeg_uv, rate, data_record_duration=2)
-    found = open_recording(path, {}).read(0, 12_000)
+    found = open_recording(path, Options()).read(0, 12_000)
     expected = 200 * np.sin(2 * np.pi * waves[:, None] * np.arange(12_000) / 200 + 0.3)
     inner = slice(400, -400)
     assert np.abs(found[:5] - expected)[:, inner].max() < 0.3
@@ -61,7 +62,7 @@ def test_any_rate_becomes_200_hz(rate: float, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [256.0, 499.5, 512.0])
 def test_a_part_is_the_same_as_of_the_whole(rate: float, tmp_path: Path) -> None:
     path = write_edf(tmp_path / "a.edf", noise(60, rate), rate, data_record_duration=2)
-    recording = open_recording(path, {})
+    recording = open_recording(path, Options())
     whole = recording.read(0, recording.samples)
     for first, stop in ((0, 500), (3_333, 4_444), (11_000, recording.samples)):
         np.testing.assert_allclose(recording.read(first, stop), whole[:, first:stop], atol=0.05)
@@ -74,14 +75,14 @@ def test_a_real_recording_comes_back_at_other_rates(real_data: Path, tmp_path: P
     eeg_uv = np.clip(pl.read_parquet(file).to_numpy().T.astype(np.float64), -3250, 3250)
     for convention in CONVENTIONS.values():
         path = write_edf(tmp_path / "a.edf", eeg_uv, names=convention)
-        found = open_recording(path, {}).read(0, eeg_uv.shape[1])
+        found = open_recording(path, Options()).read(0, eeg_uv.shape[1])
         assert np.abs(found - eeg_uv).max() <= QUANTUM_UV
     held = butter(8, 70, fs=200, output="sos")  # above, resampling leaves something out
     for rate in (256, 500, 512):
         up, down = Fraction(rate, 200).as_integer_ratio()
         faster = resample_poly(eeg_uv, up, down, axis=1, window=low_pass(up, down), padtype="line")
         path = write_edf(tmp_path / "b.edf", faster, rate)
-        found = open_recording(path, {}).read(0, eeg_uv.shape[1])
+        found = open_recording(path, Options()).read(0, eeg_uv.shape[1])
         difference = sosfiltfilt(held, found - eeg_uv, axis=1)[:19, 400:-400]
         assert np.abs(difference).max() <= QUANTUM_UV
 
@@ -106,17 +107,17 @@ def test_units_are_honoured_and_others_refused(tmp_path: Path) -> None:
     eeg_uv = noise(60)
     for unit, scale in (("uV", 1.0), ("mV", 1e-3), ("V", 1e-6), ("nV", 1e3), ("", 1.0)):
         path = write_edf(tmp_path / f"in {unit}.edf", eeg_uv, unit=unit, scale=scale)
-        assert np.abs(open_recording(path, {}).read(0, 12_000) - eeg_uv).max() <= 0.06
+        assert np.abs(open_recording(path, Options()).read(0, 12_000) - eeg_uv).max() <= 0.06
     path = write_edf(tmp_path / "x.edf", eeg_uv, unit="mmHg")
     with pytest.raises(DataError, match="Fp1 is in 'mmHg', expected a voltage"):
-        open_recording(path, {})
+        open_recording(path, Options())
 
 
 def test_what_the_montage_can_do_without_is_filled_and_told(tmp_path: Path) -> None:
     kept = [name for name in CHANNELS if name not in ("Fz", "EKG")]
     eeg_uv = noise(60)
     path = write_edf(tmp_path / "a.edf", eeg_uv[[CHANNELS.index(n) for n in kept]], channels=kept)
-    recording = open_recording(path, {})
+    recording = open_recording(path, Options())
     assert recording.chosen.filled == ("Fz", "EKG")
     found = recording.read(0, 1000)
     assert not found[[CHANNELS.index("Fz"), CHANNELS.index("EKG")]].any()
@@ -158,7 +159,7 @@ def test_a_bad_file_gets_a_clear_sentence(change: Any, message: str, tmp_path: P
 def test_a_file_whose_recorder_died_is_read_to_its_end(tmp_path: Path) -> None:
     path = write_edf(tmp_path / "a.edf", noise(60))
     damaged(path, lambda b: b[:236] + b"-1      " + b[244:-3000])
-    assert open_recording(path, {}).samples == 59 * 200
+    assert open_recording(path, Options()).samples == 59 * 200
 
 
 def test_bdf_is_read_too(tmp_path: Path) -> None:
@@ -170,7 +171,7 @@ def test_bdf_is_read_too(tmp_path: Path) -> None:
     edfio.Bdf(signals).write(tmp_path / "a.bdf")
     made = import_recordings([tmp_path / "a.bdf"], tmp_path / "out")
     assert made.windows == 2
-    assert open_recording(tmp_path / "a.bdf", {}).rates_hz["Fp1"] == 512
+    assert open_recording(tmp_path / "a.bdf", Options()).rates_hz["Fp1"] == 512
 
 
 def test_labels_of_no_convention_can_be_named(tmp_path: Path) -> None:
@@ -212,7 +213,7 @@ def test_a_long_recording_is_cut_and_each_window_sees_its_ten_minutes(
         for eeg, offset in table.select("eeg_id", "eeg_label_offset_seconds").iter_rows()
     ]
     assert begins == [25.0 * n for n in range(int((8_400 - 50) / 25) + 1)]
-    recording = open_recording(path, {})
+    recording = open_recording(path, Options())
     eeg_uv = recording.read(0, recording.samples)
     whole = np.full((4_200 + 275, 400), np.nan, np.float32)
     computed = spectrogram(eeg_uv.T)
