@@ -179,6 +179,11 @@ BEFORE = {name: known.before for name, known in SETTINGS.items() if known.before
 """What the configuration of a run means that is older than these settings and lacks them."""
 MACHINE_ONLY = tuple(name for name, known in SETTINGS.items() if known.machine_only)
 """Settings that change nothing about a run's outcome beyond rounding."""
+OF_TABLES = (
+    "model", "model_args", "inputs", "features", "fold", "seed", "seeds", "fraction", "sample",
+    "balance", "vote_weight", "entropy_weight", "target", "min_votes", "best_by", "context",
+)  # fmt: skip
+"""Settings that mean something to a model that is fitted to a table of features."""
 ARGUMENT = "model."
 """`--set model.NAME=VALUE` is an argument of the model."""
 HASH_DIGITS = 6

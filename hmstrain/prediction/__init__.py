@@ -2,6 +2,7 @@
 
 ::
 
+    hmsprep.py     hmsprep in a process of its own
     source.py      a store, a folder in Kaggle's layout, or recordings -> a store
     scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks

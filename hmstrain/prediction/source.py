@@ -7,27 +7,20 @@ trained with: so their windows are made by the very code that made the training 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedRecording, read_recordings
-from hmstrain.errors import DataError, RunError
+from hmstrain.errors import DataError
+from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
-
-END_S = 5.0
-"""Seconds that hmsprep gets to end its own processes; after that it is killed with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +75,13 @@ def open_or_build(
             f"Expected a store, a folder with test.csv or train.csv (or its zip), or recordings at "
             f"{path}, got nothing."
         )
-    if find_spec("polars") is None or find_spec("hmsprep") is None:
-        raise RunError(
-            f"{path} must be built into a store first, which needs more packages: "
-            "pip install 'hms-eeg[prep]'"
-        )
+    check_installed(f"{path} must be built into a store first")
     with _temporary_folder() as work:
         recordings: tuple[ImportedRecording, ...] = ()
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
-            _hmsprep("import", path, data, "--stride", repr(stride_s), "--unlabelled", "--json")
+            run_hmsprep("import", path, data, "--stride", repr(stride_s), "--unlabelled", "--json")
             recordings = read_recordings(data)
             _check_names(path, recordings)
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
@@ -101,9 +90,9 @@ def open_or_build(
         how.write_text(json.dumps(dict(cleaning)))
         options = ["--cleaning", how, "--split-by", "all"]
         options += [] if part is None else ["--part", part]
-        _hmsprep("build", data, work / "hms.zarr", *options, "--json")
+        run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
         if features:
-            _hmsprep("features", work / "hms.zarr", "--json")
+            run_hmsprep("features", work / "hms.zarr", "--json")
         yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
 
 
@@ -132,41 +121,3 @@ def _is_kaggle(path: Path) -> bool:
     if path.is_file():
         return path.suffix == ".zip"
     return any((path / f"{part}.csv").is_file() for part in ("train", "test"))
-
-
-def _hmsprep(*words: object) -> None:
-    """Run hmsprep; its progress is shown on a terminal, its errors become ours.
-
-    It gets a process group of its own, so that it can be killed with all that it started.
-    """
-    shown = sys.stderr.isatty()
-    with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "hmsprep", *map(str, words)],
-        stdout=subprocess.DEVNULL,
-        stderr=None if shown else subprocess.PIPE,
-        text=True,
-        process_group=0,
-    ) as child:
-        try:
-            _, errors = child.communicate()
-        except BaseException:
-            with held_back():
-                _end(child)
-            raise
-    if child.returncode:
-        if shown:
-            raise DataError("hmsprep failed; see its message above.")
-        said = errors.strip()
-        raise DataError(
-            said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {child.returncode}."
-        )
-
-
-def _end(child: subprocess.Popen[str]) -> None:
-    """End a process that leads a group, and whatever of the group outlives it."""
-    child.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        child.wait(END_S)
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()

@@ -8,7 +8,7 @@
     needs = "..."        memory, device and hours
     reach = "..."        what it came to, in whose hands, on which windows
 
-    [every]              settings of all members
+    [every]              settings of all members; a model of features gets those that it has
     [members.NAME]       settings of one run, over these; any number of them
     [answer]             how they make one answer; left out: they are compared, each by itself
     blend = "logits"     a way of `hmstrain blend`
@@ -28,8 +28,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hmstrain.config import Config, completed, given_settings
+from hmstrain.config import MACHINE_ONLY, OF_TABLES, Config, completed, given_settings
 from hmstrain.errors import ConfigError
+from hmstrain.models import find_model
 
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes of the package, NAME.toml each."""
@@ -144,15 +145,32 @@ class Changes:
     def over(self, member: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Lay these over a member's own settings."""
         found = dict(settings)
-        for changed in (self.of_all or {}, (self.of_one or {}).get(member, {})):
-            arguments = {**found.get("model_args", {}), **changed.get("model_args", {})}
+        own = (self.of_one or {}).get(member, {})
+        every = self.of_all or {}
+        model = {**settings, **every, **own}.get("model")
+        for changed in (of_model(every, model), own):
             limit = changed.get("epochs") if "second_epochs" not in changed else None
-            found |= changed
-            if arguments:
-                found["model_args"] = arguments
+            found = laid_over(found, changed)
             if limit is not None and found.get("second_epochs", 0) > limit:
                 found["second_epochs"] = limit
         return found
+
+
+def laid_over(every: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of one member over those of all; arguments of the model by name.
+
+    A model of features does not get those of networks.
+    """
+    usual = of_model(every, own.get("model", every.get("model")))
+    arguments = {**usual.get("model_args", {}), **own.get("model_args", {})}
+    return {**usual, **own, **({"model_args": arguments} if arguments else {})}
+
+
+def of_model(settings: Mapping[str, Any], model: str | None) -> dict[str, Any]:
+    """Leave out what a model has no use for, if it is fitted to a table of features."""
+    if model is None or not find_model(model).table:
+        return dict(settings)
+    return {k: v for k, v in settings.items() if k in (*OF_TABLES, *MACHINE_ONLY)}
 
 
 def recipe_names() -> list[str]:
@@ -200,8 +218,7 @@ def read_recipe(path: Path) -> Recipe:
                 f"-_.+, and none of {', '.join(RESERVED)}."
             )
         own = settings_of(path, f"{MEMBERS}.{name}", table)
-        arguments = {**every.get("model_args", {}), **own.get("model_args", {})}
-        members[name] = {**every, **own, **({"model_args": arguments} if arguments else {})}
+        members[name] = laid_over(every, own)
     answer = None
     if ANSWER in values:
         answer = _answer(path, values[ANSWER], len(members))

@@ -21,13 +21,16 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.atomic import is_empty, remove_leftovers
+from hmsstore.reading.feature_table import beside
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.data.rows import plan_epochs
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import RunError
 from hmstrain.events import Events, silent
+from hmstrain.models import find_model
 from hmstrain.models.network import make_network
+from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.outcome import StoreId
@@ -124,6 +127,7 @@ def run_recipe(
     """Train each member, or resume those that are unfinished; then answer, compare and write."""
     check_members(configs, store)
     world.main_does(lambda: _begin(found, configs, store, out))
+    world.main_does(lambda: _measure(configs, store, events))
     members, outcomes = {}, {}
     for name, config in configs.items():
         if world.main:
@@ -155,10 +159,22 @@ def run_recipe(
 def check_members(configs: Mapping[str, Config], store: Store) -> None:
     """Refuse, before any training, a member that cannot be made or lacks rows."""
     for config in configs.values():
+        if find_model(config.model).table:
+            continue
         bare = replace(config, pretrained=False, weights="")
         make_network(bare, classes=len(store.spec.classes), trust=True)
         one = replace(config, fold="0") if config.fold == "all" else config
         judges(one, store, plan_epochs(one, store))
+
+
+def _measure(configs: Mapping[str, Config], store: Store, events: Events) -> None:
+    """Measure the store's hand features, if a member is fitted to them and nobody did before."""
+    tables = [one.features for one in configs.values() if find_model(one.model).table]
+    if not tables or all(tables) or beside(store.path.resolve()).is_dir():
+        return
+    check_installed("Hand features must be measured first")
+    events("notice", {"text": f"Measuring hand features of {store.path} first."})
+    run_hmsprep("features", store.path.resolve(), "--json")
 
 
 def _compared(cooked: Cooked, members: Mapping[str, RunFolder], store: Store) -> Cooked:

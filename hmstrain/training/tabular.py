@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hmsstore import Store
-from hmstrain.config import SETTINGS, Config
+from hmstrain.config import OF_TABLES, SETTINGS, Config
 from hmstrain.data.context import context_of
 from hmstrain.data.inputs.prepare import Normalisation, cleaning
 from hmstrain.data.rows import (
@@ -52,11 +52,6 @@ from hmstrain.scoring.scores import FinalTest, final_test, validation
 from hmstrain.training.importance import write_importances
 from hmstrain.training.state import Progress
 
-USED = (
-    "model", "model_args", "inputs", "features", "fold", "seed", "seeds", "fraction", "sample",
-    "balance", "vote_weight", "entropy_weight", "target", "min_votes", "best_by", "context",
-)  # fmt: skip
-"""Settings that mean something to a model of features."""
 ARGUMENTS: dict[str, dict[str, tuple[type, float, float]]] = {
     "linear": {"l2": (float, 1e-9, 1e9)},
     "boosted": {
@@ -104,7 +99,7 @@ def check_settings(config: Config, world: World) -> None:
     idle = [
         name
         for name, known in SETTINGS.items()
-        if name not in USED
+        if name not in OF_TABLES
         and not known.machine_only
         and getattr(config, name) != getattr(usual, name)
     ]

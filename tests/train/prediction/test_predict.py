@@ -396,7 +396,7 @@ def test_what_was_built_for_it_is_gone_afterwards(
 def test_without_what_building_takes_one_sentence_says_so(
     runs: dict[str, Path], recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hmstrain.prediction.source.find_spec", lambda _: None)
+    monkeypatch.setattr("hmstrain.prediction.hmsprep.find_spec", lambda _: None)
     cleaning = load_trained(RunFolder(runs["one"]), CPU.device).normalisation.cleaning
     with (
         pytest.raises(RunError, match=r"pip install 'hms-eeg\[prep\]'"),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.helpers import build_store
 from support.inside import Inside
 from support.recipes import SMALL, TOY, light, write_small
 from support.runs import ALONE, Stopped
@@ -23,6 +24,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.events import silent
+from hmstrain.models import find_model
 from hmstrain.models.network import count_parameters, make_network
 from hmstrain.prediction.predict import predict
 from hmstrain.runs.predictions import TESTED, read_arrays, read_file
@@ -66,6 +68,8 @@ def test_the_recipes_have_the_names_that_others_rely_on() -> None:
 def test_a_recipe_says_what_it_is_and_each_of_its_networks_can_be_made(name: str) -> None:
     found = find_recipe(name)
     for config in found.configs().values():
+        if find_model(config.model).table:
+            continue
         bare = replace(config, pretrained=False, weights="", image_size=64)
         assert count_parameters(make_network(bare)) > 0
     assert all(len(getattr(found, key)) > 10 for key in TEXTS)
@@ -128,6 +132,32 @@ def test_members_make_one_answer_that_predicting_gives_again(
     np.testing.assert_allclose(found.prediction[places], answer["prediction"], atol=1e-5)
     assert not np.allclose(answer["prediction"], read_arrays(cooked.out / PLAIN)["prediction"])
     assert cooked.predicts == f"hmstrain predict {folder} INPUT --swap"
+
+
+def test_a_model_of_features_is_a_member_like_any_other(data: Path, tmp_path: Path) -> None:
+    store = build_store(data, tmp_path / "own.zarr")
+    linear = '[members.linear]\nmodel = "features"\nmodel_args = { kind = "linear", l2 = 1.0 }'
+    text = SMALL.replace("seeds = 2", f"\n{linear}").replace('views = ["swap"]', "")
+    recipe = write_small(tmp_path, text)
+    told: list[str] = []
+
+    def events(event: str, value: Mapping[str, Any]) -> None:
+        told.extend(value["text"] for _ in [0] if event == "notice")
+
+    config = find_recipe(recipe).configs(Changes.read({"epochs": 1, "seed": 3}))["linear"]
+    assert config == Config(model="features", model_args={"kind": "linear", "l2": 1.0},
+                            fraction=0.5, loader_threads=1, device="cpu", seed=3)  # fmt: skip
+    done = hmstrain.recipe(recipe, store, out=tmp_path / "out", epochs=1, events=events)
+    assert sum("Measuring hand features" in text for text in told) == 1
+    assert done.comparison is not None
+    assert {"spec", "both", "linear", "answer"} < set(done.comparison.models)
+    answer = read_arrays(done.out / ANSWER)
+    found = predict(done.answered.folder, store.path, out=tmp_path / "p", device="cpu")
+    places = np.searchsorted(found.rows, answer["row"])
+    np.testing.assert_allclose(found.prediction[places], answer["prediction"], atol=1e-5)
+    again = hmstrain.recipe(recipe, store, out=tmp_path / "out", epochs=1, events=events)
+    assert sum("Measuring hand features" in text for text in told) == 1
+    assert again.outcomes == done.outcomes
 
 
 def test_too_few_held_out_windows_are_said_and_nothing_is_fitted(cooked: Cooked) -> None:

@@ -1,0 +1,76 @@
+"""`hmsprep` in a process of its own: what needs its packages does not burden training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from importlib.util import find_spec
+
+from hmstrain.errors import DataError, RunError
+from hmstrain.runs.stopping import held_back
+
+END_S = 5.0
+"""Seconds that hmsprep gets to end its own processes; after that it is killed with them."""
+
+
+def check_installed(need: str) -> None:
+    """Refuse to go on without hmsprep and what it imports.
+
+    Parameters
+    ----------
+    need : str
+        What it is needed for, as the beginning of a sentence.
+
+    Raises
+    ------
+    RunError
+        It is not installed.
+    """
+    if find_spec("polars") is None or find_spec("hmsprep") is None:
+        raise RunError(f"{need}, which needs more packages: pip install 'hms-eeg[prep]'")
+
+
+def run_hmsprep(*words: object) -> None:
+    """Run a command of hmsprep; its progress is shown on a terminal, its errors become ours.
+
+    It gets a process group of its own, so that it can be killed with all that it started.
+
+    Raises
+    ------
+    DataError
+        The command failed: its own sentence.
+    """
+    shown = sys.stderr.isatty()
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "hmsprep", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=None if shown else subprocess.PIPE,
+        text=True,
+        process_group=0,
+    ) as child:
+        try:
+            _, errors = child.communicate()
+        except BaseException:
+            with held_back():
+                _end(child)
+            raise
+    if child.returncode:
+        if shown:
+            raise DataError("hmsprep failed; see its message above.")
+        said = errors.strip()
+        raise DataError(
+            said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {child.returncode}."
+        )
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End a process that leads a group, and whatever of the group outlives it."""
+    child.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(END_S)
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
