@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hmsprep.cli.options import Json, LogFile, Quiet, option
+from hmsprep.cli.options import Json, LogFile, Quiet, option, reads_recordings
 
 
+def pairs_of(option_: str, words: list[str] | None, example: str) -> dict[str, str]:
+    """Read words such as EEG1=Fp1."""
+    pairs = {}
+    for word in words or ():
+        key, _, value = word.rpartition("=")
+        if not key or not value:
+            raise typer.BadParameter(f"{option_}: expected {example}, got {word!r}")
+        pairs[key] = value
+    return pairs
+
+
+@reads_recordings
 def import_(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Recordings: EDF, EDF+, BDF.")
@@ -19,14 +31,7 @@ def import_(
     stride: Annotated[
         float, option("--stride", "Seconds from window to window.", metavar="S")
     ] = 10.0,
-    rename: Annotated[
-        list[str] | None,
-        option(
-            "--rename",
-            "Read the signal LABEL as the channel NAME, such as EEG1=Fp1; repeatable.",
-            metavar="LABEL=NAME",
-        ),
-    ] = None,
+    importing: Any = None,
     unlabelled: Annotated[
         bool, option("--unlabelled", "Ignore the tables of intervals beside the files.")
     ] = False,
@@ -38,14 +43,8 @@ def import_(
 
     EDF and BDF recordings of any length become a data set for `hmsprep build`, with spectrograms.
     """
-    renamed = {}
-    for word in rename or ():
-        label, _, name = word.partition("=")
-        if not label or not name:
-            raise typer.BadParameter(
-                f"--rename: expected LABEL=NAME, such as EEG1=Fp1, got {word!r}"
-            )
-        renamed[label] = name
+    reading = dict(importing)
+    reading["rename"] = pairs_of("--rename", reading["rename"], "LABEL=NAME, such as EEG1=Fp1")
     import hmsprep
     from hmsprep.cli import console, progress, tables
     from hmsprep.words import plural
@@ -56,7 +55,7 @@ def import_(
     ):
         with progress.bars(stages) as report:
             made = hmsprep.import_recordings(
-                files, out, stride=stride, rename=renamed, unlabelled=unlabelled, progress=report
+                files, out, stride=stride, unlabelled=unlabelled, progress=report, **reading
             )
         console.warn_all(made.warnings)
         if json:

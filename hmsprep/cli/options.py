@@ -6,6 +6,7 @@ Nothing heavy is imported, so that `--help` is quick.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from math import exp
 from pathlib import Path
 from textwrap import wrap
@@ -23,6 +24,7 @@ from hmsprep.planning.choices import (
     SplitBy,
     Windows,
 )
+from hmsstore.recordings import ImportOption, with_import_options
 
 NAME_COLUMN = 30
 """Longest name of an option that stands beside its help."""
@@ -85,6 +87,15 @@ def _write_columns(formatter: Any, rows: list[tuple[str, str]]) -> None:
 def option(name: str, help_: str, panel: str | None = None, **more: Any) -> Any:
     """Declare an option with its help text and the section of the help it stands in."""
     return typer.Option(name, help=help_, rich_help_panel=panel, **more)
+
+
+def reads_recordings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of an import, as the keyword `importing`."""
+
+    def declare(one: ImportOption) -> Any:
+        return option(one.flag, one.help, metavar=one.metavar)
+
+    return with_import_options(command, declare)
 
 
 Data = Annotated[

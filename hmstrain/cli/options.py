@@ -5,15 +5,17 @@ Nothing heavy is imported, so that `--help` is quick.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from hmsstore.recordings import ImportOption, with_import_options
 from hmstrain.config import SETTINGS
 
+RECORDINGS = "How to read recordings"
 WHAT, HOW, WHERE, PRINT = "What to train", "How to train", "How to run", "What to print"
 """Sections of a command's help; the last stands last."""
 UNSAID = ("", "false", "0", "0.0")
@@ -48,6 +50,15 @@ def option(name: str, panel: str | None, help_: str, **more: Any) -> Any:
     if known is not None and known.default_text not in UNSAID:
         help_ = f"{help_} [default: {known.default_text}]"
     return typer.Option(name, help=help_, rich_help_panel=panel, show_default=False, **more)
+
+
+def reads_recordings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of an import of recordings, as the keyword `importing`."""
+
+    def declare(one: ImportOption) -> Any:
+        return option(one.flag, RECORDINGS, one.help, metavar=one.metavar)
+
+    return with_import_options(command, declare)
 
 
 StoreIn = Annotated[Path, typer.Argument(envvar="HMS_STORE", metavar="STORE", help="The store.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,10 +21,12 @@ from hmstrain.cli.options import (
     Swap,
     TrustIn,
     option,
+    reads_recordings,
     trusted,
 )
 
 
+@reads_recordings
 def predict(
     runs: Runs,
     path: Annotated[
@@ -47,6 +49,7 @@ def predict(
             metavar="S",
         ),
     ] = 10.0,
+    importing: Any = None,
     average: Average = "arithmetic",
     swap: Swap = False,
     reverse: Reverse = False,
@@ -85,6 +88,7 @@ def predict(
                 path,
                 out=out,
                 stride_s=stride,
+                importing=importing,
                 average=average,
                 swap=swap,
                 reverse=reverse,

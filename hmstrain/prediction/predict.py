@@ -98,6 +98,7 @@ def predict(
     *,
     out: Path | str = "predicted",
     stride_s: float = 10.0,
+    importing: Mapping[str, Any] | None = None,
     average: str = "arithmetic",
     swap: bool = False,
     device: str = "auto",
@@ -125,6 +126,9 @@ def predict(
         timeline as CSV, JSON, EDF+ annotations, picture and page.
     stride_s : float
         Seconds from window to window of a recording.
+    importing : mapping, optional
+        How recordings are to be read: options of `hmsprep import`, such as
+        `{"rename": {"EEG1": "Fp1"}}`.
     average : str
         'arithmetic'; 'geometric'; or 'fitted': weights fitted on out-of-fold predictions.
     swap : bool
@@ -185,7 +189,8 @@ def predict(
             "classes with hmsprep.build(..., spec=...), and name that",
         )
     features = of_features(folders)
-    with open_or_build(path, cleaning_of(folders), stride_s=stride_s, features=features) as source:
+    reading: dict[str, Any] = {"stride_s": stride_s, "importing": importing}
+    with open_or_build(path, cleaning_of(folders), **reading, features=features) as source:
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()

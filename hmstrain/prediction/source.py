@@ -17,7 +17,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.recordings import ImportedRecording, read_recordings
+from hmsstore.recordings import ImportedRecording, import_words, read_recordings
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
@@ -40,6 +40,7 @@ def open_or_build(
     cleaning: Mapping[str, Any],
     *,
     stride_s: float = 10.0,
+    importing: Mapping[str, Any] | None = None,
     part: str | None = None,
     features: bool = False,
 ) -> Iterator[ToPredict]:
@@ -53,6 +54,8 @@ def open_or_build(
         How to clean the signals of files, as a run keeps it.
     stride_s : float
         Seconds from window to window of a recording.
+    importing : mapping, optional
+        How recordings are to be read: options of `hmsprep import`.
     part : str, optional
         Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
     features : bool
@@ -67,7 +70,14 @@ def open_or_build(
     RunError
         What building takes is not installed.
     """
-    if (path / MANIFEST_NAME).is_file():
+    told = import_words(importing or {})
+    is_store = (path / MANIFEST_NAME).is_file()
+    if told and (is_store or _is_kaggle(path)):
+        raise DataError(
+            f"{told[0]} is for recordings, and {path} is a "
+            f"{'store' if is_store else 'data set'} already: leave it out."
+        )
+    if is_store:
         yield ToPredict(Store.open(path), given=True)
         return
     if not path.exists():
@@ -81,14 +91,15 @@ def open_or_build(
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
-            run_hmsprep("import", path, data, "--stride", repr(stride_s), "--unlabelled", "--json")
+            how = ["--stride", repr(stride_s), *told, "--unlabelled", "--json"]
+            run_hmsprep("import", path, data, *how)
             recordings = read_recordings(data)
             _check_names(path, recordings)
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
             part = "test"
-        how = work / "cleaning.json"
-        how.write_text(json.dumps(dict(cleaning)))
-        options = ["--cleaning", how, "--split-by", "all"]
+        cleaned = work / "cleaning.json"
+        cleaned.write_text(json.dumps(dict(cleaning)))
+        options = ["--cleaning", cleaned, "--split-by", "all"]
         options += [] if part is None else ["--part", part]
         run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
         if features:

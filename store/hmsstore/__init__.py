@@ -24,32 +24,38 @@
     mne_raw.py      a recording of a store -> MNE's own object
 """
 
-from hmsstore.errors import (
-    DamagedStoreError,
-    LeakingStoreError,
-    NewerStoreError,
-    NotAStoreError,
-    RequestError,
-    SpecError,
-    StoreError,
-    UnsealedStoreError,
-    ViewError,
-)
-from hmsstore.reader import Store
-from hmsstore.reading.feature_table import FeatureTable
-from hmsstore.schema import (
-    CHAINS,
-    CHANNELS,
-    CLASSES,
-    FEATURES,
-    FORMAT_VERSION,
-    FREQUENCIES_HZ,
-    REGIONS,
-    SIGNALS,
-    SPLITS,
-)
-from hmsstore.spec import HMS, PatternClass, Signal, Spec
-from hmsstore.windows import most_overlapping
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hmsstore.errors import (
+        DamagedStoreError,
+        LeakingStoreError,
+        NewerStoreError,
+        NotAStoreError,
+        RequestError,
+        SpecError,
+        StoreError,
+        UnsealedStoreError,
+        ViewError,
+    )
+    from hmsstore.reader import Store
+    from hmsstore.reading.feature_table import FeatureTable
+    from hmsstore.schema import (
+        CHAINS,
+        CHANNELS,
+        CLASSES,
+        FEATURES,
+        FORMAT_VERSION,
+        FREQUENCIES_HZ,
+        REGIONS,
+        SIGNALS,
+        SPLITS,
+    )
+    from hmsstore.spec import HMS, PatternClass, Signal, Spec
+    from hmsstore.windows import most_overlapping
 
 __version__ = "0.1.0"
 
@@ -80,3 +86,51 @@ __all__ = [
     "ViewError",
     "most_overlapping",
 ]
+
+_MODULES = {
+    "errors": (
+        "DamagedStoreError",
+        "LeakingStoreError",
+        "NewerStoreError",
+        "NotAStoreError",
+        "RequestError",
+        "SpecError",
+        "StoreError",
+        "UnsealedStoreError",
+        "ViewError",
+    ),
+    "reader": ("Store",),
+    "reading.feature_table": ("FeatureTable",),
+    "schema": (
+        "CHAINS",
+        "CHANNELS",
+        "CLASSES",
+        "FEATURES",
+        "FORMAT_VERSION",
+        "FREQUENCIES_HZ",
+        "REGIONS",
+        "SIGNALS",
+        "SPLITS",
+    ),
+    "spec": (
+        "HMS",
+        "PatternClass",
+        "Signal",
+        "Spec",
+    ),
+    "windows": ("most_overlapping",),
+}
+_HOME = {name: f"hmsstore.{module}" for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that command lines start without NumPy."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'hmsstore' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,7 @@
 """`recordings.json` of an imported data set <-> which recording each of its EEG files comes from.
 
+Also what an import can be told, since `hmstrain predict` passes it on to `hmsprep import`.
+
 `hmsprep import` writes the file, `hmstrain predict` reads it: a recording is cut into pieces of at
 most an hour, each an EEG file of its own, and a timeline puts them together again::
 
@@ -23,11 +25,15 @@ Keys that are not listed here are left alone by readers.
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Annotated, Any
 
-from hmsstore.errors import RecordingsError
+from hmsstore.errors import RecordingsError, RequestError
 from hmsstore.json_shapes import entry, finite, items, text, texts, whole
 
 RECORDINGS_NAME = "recordings.json"
@@ -107,3 +113,110 @@ def read_recordings(folder: Path) -> tuple[ImportedRecording, ...]:
         raise RecordingsError(
             f"{path} is not what `hmsprep import` writes: {error}. Import the recordings again."
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOption:
+    """What the user may say of how recordings are read: an option of two command lines."""
+
+    name: str
+    """Of the keyword of `hmsprep.import_recordings`; the option is called so with dashes."""
+    help: str
+    metavar: str | None = None
+    """What follows the option; None if nothing does."""
+    repeated: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option as it is typed."""
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def type(self) -> Any:
+        """Type of its value: a word, words, or whether it was given."""
+        if self.metavar is None:
+            return bool
+        return list[str] | None if self.repeated else str | None
+
+
+IMPORT_OPTIONS = (
+    ImportOption(
+        "rename",
+        "Read the signal LABEL as the channel NAME, such as EEG1=Fp1; repeatable.",
+        "LABEL=NAME",
+        repeated=True,
+    ),
+)
+"""What holds for an import and for a prediction of recordings."""
+
+
+def with_import_options(
+    command: Callable[..., Any], declare: Callable[[ImportOption], Any]
+) -> Callable[..., Any]:
+    """Give a function of a command line the options of an import.
+
+    Parameters
+    ----------
+    command : callable
+        It takes a keyword `importing`, a mapping from the names of options to their values, which
+        stands where the options are to be.
+    declare : callable
+        Option -> what annotates a parameter of the command line.
+
+    Returns
+    -------
+    callable
+        It takes the options in place of `importing`.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    parameters = []
+    for one in signature.parameters.values():
+        if one.name != "importing":
+            parameters.append(one)
+            continue
+        for option in IMPORT_OPTIONS:
+            kind = Annotated[option.type, declare(option)]  # type: ignore[name-defined]
+            default = False if option.metavar is None else None
+            parameters.append(one.replace(name=option.name, annotation=kind, default=default))
+
+    @wraps(command)
+    def taking(**values: Any) -> Any:
+        importing = {option.name: values.pop(option.name) for option in IMPORT_OPTIONS}
+        return command(**values, importing=importing)
+
+    taking.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    taking.__annotations__ = {one.name: one.annotation for one in parameters}
+    return taking
+
+
+def import_words(importing: Mapping[str, Any]) -> list[str]:
+    """Write options of an import as the words of a command line, without those that are unset.
+
+    Parameters
+    ----------
+    importing : mapping
+        Name of an option -> its value; of a repeated one a list of words, or a mapping for those
+        that are typed as KEY=VALUE.
+
+    Raises
+    ------
+    RequestError
+        There is no such option.
+    """
+    known = {option.name: option for option in IMPORT_OPTIONS}
+    words: list[str] = []
+    for name, value in importing.items():
+        if name not in known:
+            raise RequestError(f"There is no option {name!r} of an import: use {', '.join(known)}.")
+        option = known[name]
+        if value is None or value is False:
+            continue
+        if option.metavar is None:
+            words.append(option.flag)
+        elif not option.repeated:
+            words += [option.flag, str(value)]
+        else:
+            pairs = value.items() if isinstance(value, Mapping) else None
+            each = value if pairs is None else [f"{key}={to}" for key, to in pairs]
+            words += [word for one in each for word in (option.flag, str(one))]
+    return words

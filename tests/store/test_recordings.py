@@ -13,6 +13,7 @@ from hmsstore.recordings import (
     RECORDINGS_NAME,
     ImportedPiece,
     ImportedRecording,
+    import_words,
     read_recordings,
     write_recordings,
 )
@@ -68,3 +69,13 @@ def test_what_is_not_such_a_file_is_refused(content: str, tmp_path: Path) -> Non
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"recordings\.json cannot be read: No such file"):
         read_recordings(tmp_path)
+
+
+def test_options_of_an_import_become_the_words_that_are_typed() -> None:
+    assert import_words({"rename": {"ch=1": "Fp1", "ch 2": "F3"}}) == [
+        "--rename", "ch=1=Fp1", "--rename", "ch 2=F3",
+    ]  # fmt: skip
+    assert import_words({"rename": ["a=Fp1"]}) == ["--rename", "a=Fp1"]
+    assert import_words({"rename": None}) == import_words({}) == []
+    with pytest.raises(StoreError, match=r"no option 'renamed' of an import: use rename"):
+        import_words({"renamed": {}})

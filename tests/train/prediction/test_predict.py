@@ -21,8 +21,8 @@ from support.runs import train_small
 
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
-from hmsstore import CLASSES, Store
-from hmsstore.recordings import ImportedPiece, ImportedRecording
+from hmsstore import CHANNELS, CLASSES, Store
+from hmsstore.recordings import IMPORT_OPTIONS, ImportedPiece, ImportedRecording
 from hmstrain.distributed import World
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
@@ -403,6 +403,33 @@ def test_without_what_building_takes_one_sentence_says_so(
         open_or_build(recording, cleaning),
     ):
         pass
+
+
+def test_what_an_import_can_be_told_reaches_it_through_a_prediction(
+    runs: dict[str, Path], store: Store, tmp_path: Path
+) -> None:
+    """Signals named by number are found with --rename, under the very option that import has."""
+    import typer.main
+
+    import hmsprep.cli
+    import hmstrain.cli
+
+    helps = []
+    for app, command in ((hmsprep.cli.app, "import"), (hmstrain.cli.app, "predict")):
+        group: Any = typer.main.get_command(app)
+        helps.append({o: p for p in group.commands[command].params for o in p.opts})
+    for option in IMPORT_OPTIONS:
+        one, other = (found[option.flag] for found in helps)
+        assert (one.help, one.metavar, one.multiple) == (other.help, other.metavar, other.multiple)
+
+    path = write_edf(tmp_path / "a.edf", noise(60), names=lambda n: f"ch {CHANNELS.index(n)}")
+    said = PROGRAM.fail("predict", runs["one"], path, "--out", tmp_path / "no")
+    assert "--rename" in said
+    renames = [f"--rename=ch {number}={name}" for number, name in enumerate(CHANNELS)]
+    PROGRAM.succeed("predict", runs["one"], path, *renames, "--out", tmp_path / "out")
+    assert len(pl.read_csv(tmp_path / "out" / "a.csv")) == 2
+    said = PROGRAM.fail("predict", runs["one"], store.path, *renames, "--out", tmp_path / "no")
+    assert "--rename is for recordings" in said
 
 
 def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
