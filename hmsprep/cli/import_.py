@@ -25,16 +25,24 @@ def pairs_of(option_: str, words: list[str] | None, example: str) -> dict[str, s
 @reads_recordings
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Recordings: EDF, EDF+, BDF.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Recordings, and folders of them with all below."),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     stride: Annotated[
         float, option("--stride", "Seconds from window to window.", metavar="S")
     ] = 10.0,
     importing: Any = None,
-    unlabelled: Annotated[
-        bool, option("--unlabelled", "Ignore the tables of intervals beside the files.")
-    ] = False,
+    label: Annotated[
+        list[str] | None,
+        option(
+            "--label",
+            "Take the label WORD for a class or for none; repeatable. WORD *: what is not "
+            "annotated.",
+            metavar="WORD=CLASS",
+        ),
+    ] = None,
+    unlabelled: Annotated[bool, option("--unlabelled", "Ignore the labels of the files.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -55,12 +63,18 @@ def import_(
     ):
         with progress.bars(stages) as report:
             made = hmsprep.import_recordings(
-                files, out, stride=stride, unlabelled=unlabelled, progress=report, **reading
+                files,
+                out,
+                stride=stride,
+                label=pairs_of("--label", label, "WORD=CLASS, such as crise=seizure"),
+                unlabelled=unlabelled,
+                progress=report,
+                **reading,
             )
         console.warn_all(made.warnings)
         if json:
             tables.print_json({"out": str(out), **asdict(made), "warnings": made.warnings})
-            return
+            raise typer.Exit(int(bool(made.refused)))
         pieces = sum(len(one.pieces) for one in made.recordings)
         console.note(
             f"Wrote {out}: {plural(made.windows, 'window')} of {made.hours:,.1f} h, in "
@@ -73,3 +87,6 @@ def import_(
                 f"Labels: {counts}; {plural(made.left_out, 'window')} without a label left out."
             )
         console.note(f"Next: hmsprep build {out} STORE")
+        if made.refused:
+            console.note(f"{plural(len(made.refused), 'file')} left out, as warned above.")
+            raise typer.Exit(1)

@@ -24,9 +24,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hmsprep.errors import DataError, ParameterError, several
-from hmsprep.importing.formats import find_recordings, open_recording
-from hmsprep.importing.intervals import Intervals, find_intervals, read_intervals
+from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing.gathering import Gathered, gathered
+from hmsprep.importing.labels.intervals import Intervals
+from hmsprep.importing.labels.words import Words
 from hmsprep.importing.pieces import RATE, Piece, cut
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.kaggle.files import recordings_folder
@@ -37,8 +38,8 @@ from hmsprep.spectrograms.files import matching_spectrogram
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.recordings import ImportedPiece, ImportedRecording, write_recordings
-from hmsstore.schema import CLASS_TITLES, CLASSES, EEG, JUDGED_S
+from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write_recordings
+from hmsstore.schema import CLASS_TITLES, CLASSES, JUDGED_S
 
 ANNOTATIONS = "annotations.csv"
 CONTEXT = 8 * STEP_SAMPLES
@@ -66,6 +67,8 @@ class Imported:
     """Each recording, as `recordings.json` describes it."""
     notes: list[str] = field(default_factory=list)
     """What else to know of how the files were read, a sentence each."""
+    refused: list[LeftOut] = field(default_factory=list)
+    """Files that could not be imported, and why."""
 
     @property
     def warnings(self) -> list[str]:
@@ -79,7 +82,15 @@ class Imported:
                     f"{one.file} has electrodes with different references "
                     f"({', '.join(one.references)}): differences between them mean little."
                 )
-        return found + self.notes
+        return [*found, *self.notes, *self.refusals]
+
+    @property
+    def refusals(self) -> list[str]:
+        """What was left out and why, a sentence each."""
+        return [
+            one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
+            for one in self.refused
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +103,12 @@ class Task:
 
 
 def import_recordings(
-    files: Sequence[str | Path],
+    files: Sequence[Any],
     out: str | Path,
     *,
     stride: float = JUDGED_S,
     rename: Mapping[str, str] | None = None,
+    label: Mapping[str, str] | None = None,
     unlabelled: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -104,37 +116,43 @@ def import_recordings(
 
     Parameters
     ----------
-    files : sequence of str or Path
-        Files, or folders of them, of any format in `importing.formats`; tables of intervals
-        beside them (see `importing.intervals`) become votes.
+    files : sequence of str, Path or mne.io.BaseRaw
+        Files of any format in `importing.formats`, also packed by gzip; folders, which are
+        searched with all below them; and recordings of MNE. Labels beside them, of any layout in
+        `importing.labels`, become votes.
     out : str or Path
         Folder to make.
     stride : float
         Seconds from window to window: a whole number of samples at 200 Hz.
     rename : mapping, optional
         Label of a signal -> the channel to read it as.
+    label : mapping, optional
+        Word of the labels -> class that it stands for, or 'none'; '*' is whatever is not
+        annotated.
     unlabelled : bool
-        Ignore tables of intervals.
+        Ignore labels.
     progress : callable
         Called with the stage 'import' and a number of seconds of EEG.
 
     Returns
     -------
     Imported
+        Its `refused` lists the files that could not be read, or have no labels while others have.
 
     Raises
     ------
     DataError
-        Files cannot be read, or only some have intervals. Every bad file is named.
+        No file can be imported. Each is named with the reason.
     ParameterError
-        The folder exists already, or the stride is not a whole number of samples.
+        The folder exists already, the stride is not a whole number of samples, a file is given
+        twice, or a class of `label` is none.
 
     Examples
     --------
     >>> hmsprep.import_recordings(["night.edf"], "night", stride=5).windows
     5750
     """
-    out, paths = Path(out), find_recordings([Path(file) for file in files])
+    out = Path(out)
     samples = round(stride * RATE) if isfinite(stride) else 0
     if samples < 1 or abs(samples - stride * RATE) > 1e-6:
         raise ParameterError(
@@ -146,64 +164,25 @@ def import_recordings(
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
-    names = [path.name for path in paths]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ParameterError(
-            f"{twice} is given twice; recordings are identified by file name, so rename one."
-        )
-    recordings = _open_all(paths, Options(rename=rename or {}))
-    intervals = _intervals(recordings, unlabelled)
-    with whole_folder(out) as unfinished:
-        return _write(recordings, intervals, unfinished, samples, progress)
+    inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
+    options, words = Options(rename=rename or {}), Words.of(label or {})
+    with (
+        gathered(inputs, options, words, unlabelled=unlabelled) as found,
+        whole_folder(out) as unfinished,
+    ):
+        return _write(found, unfinished, samples, progress)
 
 
-def _open_all(files: Sequence[Path], options: Options) -> list[Recording]:
-    opened, problems = [], []
-    for path in files:
-        try:
-            recording = open_recording(path, options)
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        if recording.samples < EEG.window_rows:
-            problems.append(
-                f"{path} is {recording.duration_s:g} s long; expected at least one window "
-                f"({EEG.window_s:g} s)."
-            )
-        opened.append(recording)
-    if len(problems) == 1:
-        raise DataError(problems[0])
-    if problems:
-        raise DataError(several(f"{len(problems)} files cannot be imported:", problems))
-    return opened
-
-
-def _intervals(recordings: Sequence[Recording], unlabelled: bool) -> list[Intervals | None]:
-    """Intervals of every recording, or of none."""
-    found = [None if unlabelled else find_intervals(one.path) for one in recordings]
-    without = [one.path for one, table in zip(recordings, found, strict=True) if table is None]
-    if without and len(without) < len(recordings):
-        raise DataError(
-            f"{without[0]} has no table of intervals (.csv_bi or .csv) beside it, but other files "
-            "have. Import the two kinds separately, or all without labels with --unlabelled."
-        )
-    return [None if table is None else read_intervals(table) for table in found]
-
-
-def _write(
-    recordings: Sequence[Recording],
-    intervals: Sequence[Intervals | None],
-    folder: Path,
-    stride: int,
-    progress: Progress,
-) -> Imported:
+def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Imported:
+    recordings = found.recordings
+    intervals = [None if one is None else one.intervals for one in found.labels]
     part = "test" if intervals[0] is None else "train"
     for signal in ("eeg", "spectrogram"):
         (folder / recordings_folder(part, signal)).mkdir(parents=True)
     patients = _patients(recordings)
     made = Imported(part == "train", patients=len(set(patients)))
-    made.notes = [note for recording in recordings for note in recording.notes]
+    made.notes = [note for recording in recordings for note in recording.notes] + found.notes
+    made.refused = found.left_out
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
     for number, (recording, known) in enumerate(zip(recordings, intervals, strict=True)):
@@ -284,7 +263,7 @@ def _described(
     recording: Recording, patient: int, pieces: Sequence[ImportedPiece]
 ) -> ImportedRecording:
     return ImportedRecording(
-        file=recording.path.name,
+        file=recording.name,
         seconds=recording.duration_s,
         patient_id=patient,
         rates_hz=tuple(sorted(set(recording.rates_hz.values()))),
@@ -308,9 +287,9 @@ def _write_tables(
         counts = [int(columns[name].sum()) for name in VOTES]
         made.by_class = dict(zip(CLASSES, counts, strict=True))
     write_csv(folder / f"{part}.csv", columns)
-    write_recordings(folder, tuple(made.recordings), stride / RATE)
+    write_recordings(folder, tuple(made.recordings), stride / RATE, made.refused)
     notes = [
-        (recording.path.name, onset, duration, text)
+        (recording.name, onset, duration, text)
         for recording in recordings
         for onset, duration, text in recording.annotations
     ]

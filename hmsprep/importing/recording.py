@@ -13,6 +13,12 @@ from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
 
 
+def stem_of(path: Path) -> str:
+    """Name of a recording's file without its ending: 'night' of 'night.edf' and 'night.edf.gz'."""
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return name.rpartition(".")[0] or name
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How recordings are to be read, where their files leave it open."""
@@ -46,6 +52,12 @@ class Recording:
     samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file was read, a sentence each."""
+    name: str = ""
+    """As it is listed: the file's name, with folders where several have it."""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.path.name)
 
     @property
     def duration_s(self) -> float:

@@ -17,6 +17,9 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "references": ["A1A2"],             what the electrodes were recorded against
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
+     ],
+     "left_out": [                         files that could not be imported
+      {"file": "short.edf", "reason": "short.edf is 30 s long; expected ..."}
      ]
     }
 
@@ -27,16 +30,17 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from hmsstore.errors import RecordingsError, RequestError
 from hmsstore.json_shapes import entry, finite, items, text, texts, whole
 
 RECORDINGS_NAME = "recordings.json"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,26 +91,69 @@ class ImportedRecording:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that was to be imported and could not be."""
+
+    file: str
+    reason: str
+    """A sentence for the user."""
+
+
 def write_recordings(
-    folder: Path, recordings: tuple[ImportedRecording, ...], stride_s: float
+    folder: Path,
+    recordings: tuple[ImportedRecording, ...],
+    stride_s: float,
+    left_out: Sequence[LeftOut] = (),
 ) -> None:
     """Write `recordings.json` into the folder of a data set that is being made."""
-    content = {"stride_s": stride_s, "recordings": [asdict(one) for one in recordings]}
+    content = {
+        "stride_s": stride_s,
+        "recordings": [asdict(one) for one in recordings],
+        "left_out": [asdict(one) for one in left_out],
+    }
     (folder / RECORDINGS_NAME).write_text(json.dumps(content, indent=1) + "\n")
 
 
 def read_recordings(folder: Path) -> tuple[ImportedRecording, ...]:
-    """Read `recordings.json` of a data set.
+    """Read the recordings of `recordings.json` of a data set.
 
     Raises
     ------
     RecordingsError
         The file is not there, or it does not hold what an import writes.
     """
+    return _read(folder, _recordings)
+
+
+def read_left_out(folder: Path) -> tuple[LeftOut, ...]:
+    """Read which files an import left out, by `recordings.json` of a data set.
+
+    Raises
+    ------
+    RecordingsError
+        The file is not there, or it does not hold what an import writes.
+    """
+    return _read(folder, _left_out)
+
+
+def _recordings(content: object) -> tuple[ImportedRecording, ...]:
+    return tuple(map(ImportedRecording.from_json, entry(content, "recordings", items)))
+
+
+def _left_out(content: object) -> tuple[LeftOut, ...]:
+    if isinstance(content, dict) and "left_out" not in content:
+        return ()  # of an import that left nothing out, or would have refused all
+    return tuple(
+        LeftOut(entry(one, "file", text), entry(one, "reason", text))
+        for one in entry(content, "left_out", items)
+    )
+
+
+def _read(folder: Path, take: Callable[[object], T]) -> T:
     path = folder / RECORDINGS_NAME
     try:
-        content = json.loads(path.read_text("utf-8"))
-        return tuple(map(ImportedRecording.from_json, entry(content, "recordings", items)))
+        return take(json.loads(path.read_text("utf-8")))
     except OSError as error:
         raise RecordingsError(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from hmsprep.errors import DataError
 from hmsprep.importing.formats import edf
@@ -17,13 +18,26 @@ from hmsprep.importing.recording import Format, Options, Recording
 FORMATS: tuple[Format, ...] = (edf.FORMAT,)
 
 
-def open_recording(path: Path, options: Options) -> Recording:
+SKIPPED = ("derivatives", "sourcedata", "code")
+"""Folders of a BIDS tree that hold the same recordings again, or none."""
+UNREADABLE = {".e": "Nicolet", ".erd": "Natus", ".trc": "Micromed", ".sig": "Stellate"}
+"""Endings of recorders' files that nothing here reads."""
+
+
+class Empty(NamedTuple):
+    """A folder without recordings."""
+
+    path: Path
+    reason: str
+
+
+def open_recording(path: Any, options: Options) -> Recording:
     """Open a recording of any format; no signal is read.
 
     Parameters
     ----------
-    path : Path
-        A file; its ending tells the format.
+    path : Path or mne.io.BaseRaw
+        A file, whose ending tells the format; or a recording of MNE.
     options : Options
         How to read it where the file leaves that open.
 
@@ -32,32 +46,52 @@ def open_recording(path: Path, options: Options) -> Recording:
     DataError
         There is no such file, no format has this ending, or the format refuses the file.
     """
+    ending = path.suffix.lower()
     for one in FORMATS:
-        if path.suffix.lower() in one.suffixes and path.is_file():
+        if ending in one.suffixes and path.is_file():
             return one.open(path, options)
+    if ending in UNREADABLE and path.is_file():
+        raise DataError(
+            f"{path} is a {UNREADABLE[ending]} recording ({ending}), which cannot be read here. "
+            "Export it as EDF."
+        )
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(f"{path}: expected a file that ends in {_endings()}, got {found}.")
 
 
-def find_recordings(paths: Iterable[Path]) -> list[Path]:
-    """List recordings: files as they are given, and of each folder those in it, by name.
+def find_recordings(paths: Iterable[Path]) -> tuple[list[Path], list[Empty]]:
+    """List recordings: files as they are given, and of each folder all those below it, by name.
 
-    Raises
-    ------
-    DataError
-        A folder holds none.
+    Returns
+    -------
+    list of Path
+        Recordings, also packed ones (`.edf.gz`).
+    list of Empty
+        Folders that hold none.
     """
-    known = {suffix for one in FORMATS for suffix in one.suffixes}
-    found = []
+    found: list[Path] = []
+    empty = []
     for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        inside = sorted(one for one in path.iterdir() if one.suffix.lower() in known)
+        inside = list(_below(path)) if path.is_dir() else [path]
         if not inside:
-            raise DataError(f"{path}: expected files that end in {_endings()}, found no file.")
+            reason = f"{path}: expected files that end in {_endings()}, found no file."
+            empty.append(Empty(path, reason))
         found += inside
-    return found
+    return found, empty
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Recordings in a folder and in those below, hidden ones and copies in a BIDS tree left out."""
+    endings = (suffix for one in FORMATS for suffix in one.suffixes)
+    known = tuple(end for suffix in endings for end in (suffix, suffix + ".gz"))
+    is_bids = (folder / "dataset_description.json").is_file()
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or (is_bids and path.name in SKIPPED):
+            continue
+        if path.is_dir():
+            yield from _below(path)
+        elif path.name.lower().endswith(known) or path.suffix.lower() in UNREADABLE:
+            yield path
 
 
 def _endings() -> str:

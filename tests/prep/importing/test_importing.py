@@ -18,7 +18,6 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import read_label
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
-from hmsprep.importing.intervals import Intervals, read_intervals
 from hmsprep.importing.pieces import cut
 from hmsprep.importing.recording import Options
 from hmsprep.importing.resampling import low_pass
@@ -316,43 +315,13 @@ def test_intervals_beside_a_file_become_votes(tmp_path: Path) -> None:
     assert unlabelled.windows == 15
 
 
-def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
-    table = tmp_path / "a.csv"
-    table.write_text(
-        HEADER + "FP1-F7,0.0,24.0,bckg,1.0\nFP1-F7,24.0,29.0,fnsz,1.0\nF7-T3,22.0,26.0,fnsz,1.0\n"
-    )
-    found = read_intervals(table)
-    assert found.consensus(np.asarray([0.0])).tolist() == [CLASSES.index("seizure")]
-    both = Intervals(np.asarray([20.0, 20.0]), np.asarray([23.0, 23.0]), np.asarray([0, 1]))
-    assert both.consensus(np.asarray([0.0])).tolist() == [-1]
-    lone = Intervals(np.asarray([20.0, 20.0]), np.asarray([22.0, 22.0]), np.asarray([0, 0]))
-    assert lone.consensus(np.asarray([0.0, 500.0])).tolist() == [-1, -1]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a,b\n1,2\n", "lacks 3 columns: label, start_time, stop_time"),
-        (HEADER + "TERM,0.0,x,seiz,1.0\n", "got start_time '0.0' and stop_time 'x'"),
-        (HEADER + "TERM,9.0,3.0,seiz,1.0\n", "got start_time '9.0'"),
-        (HEADER + "TERM,0.0,3.0,spindle,1.0\n", "unknown label 'spindle'"),
-        (HEADER + "TERM,0.0,3.0\n", "unknown label ''"),
-    ],
-)
-def test_bad_intervals_are_refused(text: str, message: str, tmp_path: Path) -> None:
-    path = write_edf(tmp_path / "a.edf", noise(60))
-    path.with_suffix(".csv_bi").write_text(text)
-    with pytest.raises(DataError, match=message):
-        import_recordings([path], tmp_path / "out")
-
-
 def test_what_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
     good = write_edf(tmp_path / "good.edf", noise(60))
     short = write_edf(tmp_path / "short.edf", noise(40))
     with pytest.raises(DataError, match="is 40 s long; expected at least one window"):
         import_recordings([short], tmp_path / "out")
-    with pytest.raises(DataError, match="2 files cannot be imported"):
-        import_recordings([good, short, tmp_path / "none.edf"], tmp_path / "out")
+    with pytest.raises(DataError, match=r"2 files cannot be imported(.|\n)*short(.|\n)*none"):
+        import_recordings([short, tmp_path / "none.edf"], tmp_path / "out")
     for stride in (0, -1, 0.001, float("nan"), float("inf")):
         with pytest.raises(ParameterError, match="expected a multiple"):
             import_recordings([good], tmp_path / "out", stride=stride)
@@ -363,9 +332,6 @@ def test_what_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="no folder"):
         import_recordings([good], tmp_path / "a" / "b")
     other = write_edf(tmp_path / "other.edf", noise(60))
-    other.with_suffix(".csv").write_text(HEADER + "TERM,0.0,60.0,bckg,1.0\n")
-    with pytest.raises(DataError, match="Import the two kinds separately"):
-        import_recordings([good, other], tmp_path / "out")
     other.with_suffix(".csv").write_text(HEADER + "TERM,0.0,1.0,bckg,1.0\n")
     with pytest.raises(DataError, match="No window of these recordings is annotated"):
         import_recordings([other], tmp_path / "out")

@@ -1,0 +1,196 @@
+"""Files and folders -> recordings that were opened, their labels, and what was left out and why."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hmsprep.errors import DataError, ParameterError, several
+from hmsprep.importing.formats import find_recordings, open_recording
+from hmsprep.importing.labels import Labels, find_labels
+from hmsprep.importing.labels.words import Words
+from hmsprep.importing.recording import Options, Recording
+from hmsprep.words import plural
+from hmsstore.recordings import LeftOut
+from hmsstore.schema import EEG
+
+
+@dataclass
+class Gathered:
+    """Recordings to import."""
+
+    recordings: list[Recording] = field(default_factory=list)
+    labels: list[Labels | None] = field(default_factory=list)
+    """Of each recording; of all or of none."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """Files that cannot be imported, and why."""
+    notes: list[str] = field(default_factory=list)
+    """What the user should know of the labels, a sentence each."""
+
+    def leave(self, name: str, error: object) -> None:
+        """Leave a file out."""
+        self.left_out.append(LeftOut(name, str(error)))
+
+    def check(self) -> None:
+        """Refuse to go on with nothing.
+
+        Raises
+        ------
+        DataError
+            Every file was left out: why.
+        """
+        reasons = [one.reason for one in self.left_out]
+        if self.recordings or not reasons:
+            return
+        if len(reasons) == 1:
+            raise DataError(reasons[0])
+        raise DataError(several(f"{len(reasons)} files cannot be imported:", reasons, len(reasons)))
+
+
+@contextmanager
+def gathered(
+    inputs: Sequence[Any], options: Options, words: Words, *, unlabelled: bool
+) -> Iterator[Gathered]:
+    """Open recordings and find their labels; one that cannot be read costs no other.
+
+    Parameters
+    ----------
+    inputs : sequence of Path or mne.io.BaseRaw
+        Files, folders that are searched with all that is in them, and recordings of MNE.
+    options : Options
+        How to read files where they leave it open.
+    words : Words
+        Which class a word stands for.
+    unlabelled : bool
+        Look for no labels.
+
+    Yields
+    ------
+    Gathered
+        What `.gz` files hold is unpacked into a temporary folder, which lasts as long as the block.
+
+    Raises
+    ------
+    ParameterError
+        A file is given twice.
+    """
+    found = Gathered()
+    paths = [one for one in inputs if isinstance(one, Path)]
+    raws = [one for one in inputs if not isinstance(one, Path)]
+    files, empty = find_recordings(paths)
+    for error in empty:
+        found.leave(str(error.path), error.reason)
+    names = _names(files)
+    with tempfile.TemporaryDirectory(prefix="hms-import-") as unpacked:
+        for number, path in enumerate(files):
+            with _leaving_out(found, names[path]):
+                _add(found, _open(path, options, Path(unpacked) / str(number)), names[path])
+        for number, raw in enumerate(raws, start=1):
+            name = f"recording {number}"
+            with _leaving_out(found, name):
+                one = open_recording(raw, options)
+                _add(found, one, one.path.name if one.path.name not in names.values() else name)
+        found.check()
+        _label(found, words, unlabelled=unlabelled)
+        found.check()
+        yield found
+
+
+@contextmanager
+def _leaving_out(found: Gathered, name: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        found.leave(name, error)
+
+
+def _add(found: Gathered, recording: Recording, name: str) -> None:
+    if recording.samples < EEG.window_rows:
+        raise DataError(
+            f"{recording.path} is {recording.duration_s:g} s long; expected at least one window "
+            f"({EEG.window_s:g} s)."
+        )
+    found.recordings.append(replace(recording, name=name))
+
+
+def _open(path: Path, options: Options, folder: Path) -> Recording:
+    """Open a file; one that ends in .gz from what it holds."""
+    if path.suffix.lower() != ".gz":
+        return open_recording(path, options)
+    folder.mkdir()
+    inner = folder / path.name[: -len(".gz")]
+    try:
+        with gzip.open(path) as packed, inner.open("wb") as plain:
+            shutil.copyfileobj(packed, plain, 1 << 20)
+    except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:  # type: ignore[attr-defined]
+        raise DataError(f"{path} is not a whole gzip file ({error}). Copy it again.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be unpacked: {error.strerror}.") from None
+    try:
+        return replace(open_recording(inner, options), path=path)
+    except DataError as error:
+        raise DataError(str(error).replace(str(inner), str(path))) from None
+
+
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """Name each file; files of one name are told apart by their folders.
+
+    Raises
+    ------
+    ParameterError
+        A file is there twice.
+    """
+    same = Counter(path.resolve() for path in files)
+    twice = next((path for path in files if same[path.resolve()] > 1), None)
+    if twice is not None:
+        raise ParameterError(f"{twice} is given twice; name each recording once.")
+    times = Counter(path.name for path in files)
+    clashing = [path.resolve() for path in files if times[path.name] > 1]
+    common = os.path.commonpath([path.parent for path in clashing]) if clashing else ""
+    return {
+        path: path.resolve().relative_to(common).as_posix() if times[path.name] > 1 else path.name
+        for path in files
+    }
+
+
+def _label(found: Gathered, words: Words, *, unlabelled: bool) -> None:
+    """Find labels of all recordings, or of none; leave out those that lack them."""
+    if unlabelled:
+        found.labels = [None] * len(found.recordings)
+        return
+    labelled: list[tuple[Recording, Labels | None, tuple[str, ...]]] = []
+    for recording in found.recordings:
+        with _leaving_out(found, recording.name):
+            labelled.append((recording, *find_labels(recording, words)))
+    beside = any(labels is not None and not labels.inside for _, labels, _ in labelled)
+    own = [labels is not None and labels.inside for _, labels, _ in labelled]
+    if not beside and any(own) and not all(own):
+        # Notes in a few files are no reason to leave the others out.
+        found.notes.append(
+            f"{plural(sum(own), 'recording')} of {len(own)} with labels among their own "
+            "annotations, none beside the others: all are imported without labels. Import "
+            f"{'them' if sum(own) > 1 else 'it'} alone to use them: "
+            f"{', '.join(one.name for (one, _, _), has in zip(labelled, own, strict=True) if has)}."
+        )
+        labelled = [(one, None, ()) for one, _, _ in labelled]
+    some = any(labels is not None for _, labels, _ in labelled)
+    found.recordings, found.labels = [], []
+    for recording, labels, notes in labelled:
+        found.notes += notes
+        if some and labels is None:
+            found.leave(
+                recording.name,
+                f"{recording.path} has no labels beside it, but other files have. Import it by "
+                "itself, or all without labels with --unlabelled.",
+            )
+            continue
+        found.recordings.append(recording)
+        found.labels.append(labels)

@@ -1,0 +1,87 @@
+"""Events of a BIDS tree (`..._events.tsv`), as SzCORE and HED-SCORE write them -> intervals.
+
+The column eventType names a seizure ('sz', 'sz_foc_ia'), background ('bckg') or a check of
+impedances ('impd'); a file with that column lists all seizures of the recording (Dan et al. 2024)::
+
+    onset	duration	eventType	confidence	channels	dateTime	recordingDuration
+    296.0	40.0	sz_foc	n/a	n/a	2016-11-06 13:43:04	3600.00
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from hmsprep.errors import DataError
+from hmsprep.importing.labels.layout import Layout, Said, Source, interval, read_text
+from hmsprep.importing.recording import Recording, stem_of
+
+SCORED, GENERAL = "eventtype", "trial_type"
+"""Columns, in lower case: of SzCORE, whose words are all to be known; and of BIDS at large, where
+most files list other things than patterns of EEG."""
+TOLERANCE_S = 2.0
+"""By which the table and the file may differ in the length of the recording before it is said."""
+
+
+def find(recording: Path) -> Path | None:
+    """Find the events of `sub-01_eeg.edf` in `sub-01_events.tsv`, or of another in its .tsv."""
+    stem = stem_of(recording)
+    names = (f"{stem.removesuffix('_eeg')}_events.tsv", f"{stem}.tsv")
+    each = map(recording.with_name, names)
+    return next((path for path in each if path.is_file()), None)
+
+
+def read(source: Source) -> Said | None:
+    """Read the events; None where none of them is a pattern of EEG by its word.
+
+    Raises
+    ------
+    DataError
+        It has the column eventType and lacks another, or times are no times.
+    """
+    path, recording, words = source.path, source.recording, source.words
+    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    rows = csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE)
+    names = {name.strip().lower(): name for name in rows.fieldnames or ()}
+    column = next((one for one in (SCORED, GENERAL) if one in names), None)
+    if column is None:
+        return None
+    absent = {"onset", "duration"} - set(names)
+    if absent:
+        raise DataError(
+            f"{path} lacks {' and '.join(sorted(absent))}, expected onset, duration and "
+            f"{names[column]}. To import the recording without labels, use --unlabelled."
+        )
+    events = [
+        [(row[names[one]] or "").strip() for one in ("onset", "duration", column)] for row in rows
+    ]
+    if column == GENERAL:
+        events = [event for event in events if words.find(event[2]) is not None]
+        if not events:
+            return None
+    marked = []
+    for onset, duration, word in events:
+        try:
+            stop = str(float(onset) + float(duration))
+        except ValueError:
+            stop = duration
+        marked.append(interval(path, onset, stop, word, ("onset", "end (onset + duration)")))
+    return Said(tuple(marked), complete=column == SCORED, notes=_length(path, lines, recording))
+
+
+def _length(path: Path, lines: list[str], recording: Recording) -> tuple[str, ...]:
+    """Say it if the table's length of the recording is another than the file's."""
+    for row in csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE):
+        try:
+            listed = float(row.get("recordingDuration") or "nan")
+        except ValueError:
+            continue
+        if abs(listed - recording.duration_s) > TOLERANCE_S:
+            return (
+                f"{recording.path.name} is {recording.duration_s:,.0f} s long and {listed:,.0f} s "
+                f"by {path.name}: see whether these are its events.",
+            )
+    return ()
+
+
+LAYOUT = Layout("BIDS, SzCORE and HED-SCORE: _events.tsv", find, read)

@@ -1,0 +1,114 @@
+"""What a layout of labels is: where its file lies, and what it says of a recording."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from hmsprep.errors import DataError
+from hmsprep.importing.labels.words import Words
+from hmsprep.importing.recording import Recording, stem_of
+
+
+class Marked(NamedTuple):
+    """An interval with the word that stands there."""
+
+    start_s: float
+    stop_s: float
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a file says of one recording."""
+
+    marked: tuple[Marked, ...]
+    complete: bool = False
+    """Whether whatever is not marked was seen to be none of it: the layout lists all seizures."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read, and of what."""
+
+    path: Path
+    recording: Recording
+    words: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A layout of labels."""
+
+    title: str
+    find: Callable[[Path], Path | None]
+    """Path of a recording -> the file that may hold its labels, if that is there."""
+    read: Callable[[Source], Said | None]
+    """What it says of the recording; None if nothing. Raises DataError."""
+
+
+def beside(*suffixes: str) -> Callable[[Path], Path | None]:
+    """Find the first file that is called as a recording but for its ending."""
+
+    def find(recording: Path) -> Path | None:
+        stem = stem_of(recording)
+        each = (recording.with_name(stem + suffix) for suffix in suffixes)
+        return next((path for path in each if path.is_file()), None)
+
+    return find
+
+
+def read_text(path: Path) -> str:
+    """Read a text of any usual encoding, with or without a byte-order mark.
+
+    Raises
+    ------
+    DataError
+        It cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
+
+
+def interval(path: Path, start: str, stop: str, word: str, names: Sequence[str]) -> Marked:
+    """Take a start and a stop in seconds.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    start, stop : str
+        As they stand there.
+    word : str
+        The label.
+    names : sequence of str
+        What the file calls start and stop.
+
+    Raises
+    ------
+    DataError
+        One is no number, or they are the wrong way round.
+    """
+    try:
+        first, last = float(start), float(stop)
+        if 0 <= first <= last < float("inf"):
+            return Marked(first, last, word)
+    except ValueError:
+        pass
+    raise DataError(
+        f"{path}: expected an interval in seconds from the start of the recording, got {names[0]} "
+        f"{start!r} and {names[1]} {stop!r}."
+    )

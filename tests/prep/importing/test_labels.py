@@ -1,0 +1,335 @@
+"""Labels beside recordings: every layout of the corpora becomes the classes of windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.recorder import noise, write_edf
+
+from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing.channels import Chosen
+from hmsprep.importing.convert import import_recordings
+from hmsprep.importing.labels import find_labels
+from hmsprep.importing.labels.intervals import Intervals
+from hmsprep.importing.labels.words import Words
+from hmsprep.importing.recording import Recording
+from hmsstore.schema import CLASSES
+
+Note = tuple[float, float | None, str]
+HEADER = """# version = csv_v1.0.0
+# duration = 120.0 secs
+
+channel,start_time,stop_time,label,confidence
+"""
+
+
+def recording(path: Path, seconds: float = 120.0, notes: tuple[Note, ...] = ()) -> Recording:
+    """A recording of which nothing is read."""
+    return Recording(
+        path=path,
+        samples=round(seconds * 200),
+        chosen=Chosen({}),
+        rates_hz={},
+        annotations=notes,
+        patient="",
+        read=lambda first, stop: np.zeros((20, stop - first), np.float32),
+    )
+
+
+def classes(
+    one: Recording, begins: list[float], label: dict[str, str] | None = None
+) -> list[str | None]:
+    """What windows that begin at these seconds show: the judged ten are 20 s later."""
+    labels, _ = find_labels(one, Words.of(label or {}))
+    assert labels is not None
+    codes = labels.intervals.consensus(np.asarray(begins, float)).tolist()
+    return [None if code < 0 else CLASSES[code] for code in codes]
+
+
+def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        HEADER + "FP1-F7,0.0,24.0,bckg,1.0\nFP1-F7,24.0,29.0,fnsz,1.0\nF7-T3,22.0,26.0,fnsz,1.0\n"
+    )
+    assert classes(recording(tmp_path / "a.edf"), [0.0]) == ["seizure"]
+    both = Intervals(np.asarray([20.0, 20.0]), np.asarray([23.0, 23.0]), np.asarray([0, 1]))
+    assert both.consensus(np.asarray([0.0])).tolist() == [-1]
+    lone = Intervals(np.asarray([20.0, 20.0]), np.asarray([22.0, 22.0]), np.asarray([0, 0]))
+    assert lone.consensus(np.asarray([0.0, 500.0])).tolist() == [-1, -1]
+
+
+TEMPLE: dict[str, str] = {
+    ".csv_bi": HEADER + "TERM,0.0000,40.5000,bckg,1.0\nTERM,40.5000,75.2500,seiz,1.0\n",
+    ".csv": HEADER + "FP1-F7,0.0000,40.5000,musc_elec,1.0\nO1-O2,40.5000,75.2500,gnsz,0.7\n",
+    ".tse_bi": "version = tse_v1.0.0\n\n0.0000 40.5000 bckg 1.0000\n40.5000 75.2500 seiz 1.0000\n",
+    ".tse": "version=tse_v1.0.0\r\n0.0 40.5 bckg 0.9 seiz 0.1\r\n40.5 75.25 bckg 0.2 tcsz 0.8\r\n",
+    ".lbl": """version = lbl_v1.0.0
+montage =  0, FP1-F7: EEG FP1-REF --  EEG F7-REF
+number_of_levels = 1
+level[0] = 1
+symbols[0] = {0: '(null)', 1: 'bckg', 7: 'fnsz', 2: 'gped'}
+label = {0, 0, 0.0000, 40.5000, 0, [0.0, 1.0, 0.0]}
+label = {0, 0, 40.5000, 75.2500, 3, [0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.9]}
+""",
+    ".lbl_bi": """version = lbl_v1.0.0
+symbols[0] = {0:'seiz',1:'bckg'}
+label={0,0,0.0,40.5,0,[0.0,1.0]}
+label={0,0,40.5,75.25,0,[1.0,0.0]}
+""",
+}
+
+
+@pytest.mark.parametrize("suffix", TEMPLE)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte-order mark"])
+def test_every_layout_of_temple_university_is_read(
+    suffix: str, mark: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / f"00000258_s002_t000{suffix}").write_bytes(mark + TEMPLE[suffix].encode())
+    found = classes(recording(tmp_path / "00000258_s002_t000.edf"), [0, 15, 16, 50, 51, 70])
+    # of 35 to 45 s less than half is a seizure, of 36 to 46 s more; of 70 to 80 s 5.25 s are
+    assert found == ["other", "other", "seizure", "seizure", None, None]
+
+
+def test_events_of_a_second_are_read_by_their_numbers(tmp_path: Path) -> None:
+    lines = [f"{channel},{at},{at + 1}.0,{3 if at < 40 else 6}" for channel in (2, 13)
+             for at in range(30, 50)]  # fmt: skip
+    (tmp_path / "bckg_032_a_.rec").write_text("\n".join(lines) + "\n")
+    assert classes(recording(tmp_path / "bckg_032_a_.edf"), [0, 10, 20]) == [None, "lpd", "other"]
+
+
+SUMMARY = """Data Sampling Rate: 256 Hz
+*************************
+
+Channels in EDF Files:
+**********************
+Channel 1: FP1-F7
+
+File Name: chb03_01.edf
+File Start Time: 13:23:36
+File End Time: 14:23:36
+Number of Seizures in File: 2
+Seizure 1 Start Time: 36 seconds
+Seizure 1 End Time: 50 seconds
+Seizure 2 Start Time:  90 seconds
+Seizure 2 End Time:  101 seconds
+
+File Name: chb03_02+.edf
+Number of Seizures in File: 0
+
+File Name: chb03_03.edf
+File Start Time: 15:23:36
+Number of Seizures in File: 1
+Seizure Start Time: 20 seconds
+Seizure End Time: 60 seconds
+"""
+
+
+def test_a_summary_of_chb_mit_names_the_seizures_of_each_file_and_the_rest_is_none(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "chb03-summary.txt").write_text(SUMMARY)
+    first, second, third = (tmp_path / f"chb03_0{n}.edf" for n in ("1", "2+", "3"))
+    found = classes(recording(first, 150.0), [0, 16, 30, 60, 70, 76, 100])
+    assert found == ["other", "seizure", "other", "other", "seizure", "seizure", "other"]
+    assert classes(recording(second), [0, 50]) == ["other", "other"]
+    assert classes(recording(third), [0, 30, 36]) == ["seizure", "seizure", "other"]
+    none, notes = find_labels(recording(tmp_path / "chb03_09.edf"), Words())
+    assert none is None
+    assert "chb03-summary.txt beside it says nothing" in notes[0]
+    wrong = SUMMARY.replace("Seizure 2 End Time:  101 seconds\n", "")
+    (tmp_path / "chb03-summary.txt").write_text(wrong)
+    with pytest.raises(DataError, match=r"expected 2 seizures of chb03_01.edf .* 1 end"):
+        find_labels(recording(first), Words())
+
+
+SIENA = """Data Sampling Rate: 512 Hz
+*************************
+
+Seizure n 1
+File name: PN05-2.edf
+Registration start time: 23.58.30
+Registration end time:  00.02.30
+Seizure start time: 23.59.50
+Seizure end time: 00.00.10
+
+Seizure n 2 (in PN05-4)
+File name: PN05-4.edf
+Registration start time: 06:46:02
+Registration end time:  06:50:02
+Start time: 06:46:32
+End time: 06:46:52
+"""
+
+
+def test_a_list_of_siena_has_times_of_the_clock_also_past_midnight(tmp_path: Path) -> None:
+    (tmp_path / "Seizures-list-PN05.txt").write_text(SIENA)
+    found = classes(recording(tmp_path / "PN05-2.edf", 240.0), [50, 60, 75, 85])
+    assert found == ["other", "seizure", "seizure", "other"]
+    found = classes(recording(tmp_path / "PN05-4.edf", 240.0), [0, 10, 20, 30])
+    assert found == ["other", "seizure", "seizure", "other"]
+    assert find_labels(recording(tmp_path / "PN05-3.edf"), Words())[0] is None
+    _, notes = find_labels(recording(tmp_path / "PN05-4.edf", 400.0), Words())
+    assert "400 s long and 240 s by Seizures-list-PN05.txt" in notes[0]
+    with pytest.raises(DataError, match=r"from 80 to 100 s of PN05-2.edf, which is 30 s long"):
+        find_labels(recording(tmp_path / "PN05-2.edf", 30.0), Words())
+
+
+def events(*rows: str, column: str = "eventType") -> str:
+    head = f"onset\tduration\t{column}\tconfidence\tchannels\tdateTime\trecordingDuration\n"
+    return head + "".join(row.replace(" ", "\t") + "\n" for row in rows)
+
+
+def test_events_of_a_bids_tree_list_all_seizures(tmp_path: Path) -> None:
+    folder = tmp_path / "sub-01" / "ses-01" / "eeg"
+    folder.mkdir(parents=True)
+    table = folder / "sub-01_ses-01_task-szMonitoring_run-00_events.tsv"
+    one = recording(folder / "sub-01_ses-01_task-szMonitoring_run-00_eeg.edf")
+    table.write_text(events("30.5 20 sz_foc_ia n/a n/a n/a 120.0", "60 5 impd n/a n/a n/a 120.0"))
+    assert classes(one, [0, 12, 30, 80]) == ["other", "seizure", "other", "other"]
+    assert find_labels(one, Words())[1] == ()
+    table.write_text(events("0 120 bckg n/a n/a n/a 120.0"))
+    assert classes(one, [0, 60]) == ["other", "other"]
+    table.write_text(events("30.5 20 sz n/a n/a n/a 90.0"))
+    assert "120 s long and 90 s by" in find_labels(one, Words())[1][0]
+    table.write_text(events("30.5 n/a sz n/a n/a n/a 120.0"))
+    with pytest.raises(DataError, match=r"got onset '30.5' and end \(onset \+ duration\) 'n/a'"):
+        find_labels(one, Words())
+    # of other events nothing is taken for a label, but what is a pattern by its word
+    table.write_text(events("3 1 eyesopen", "9 2 button", column="trial_type"))
+    labels, notes = find_labels(one, Words())
+    assert labels is None
+    assert "_events.tsv beside it says nothing" in notes[0]
+    table.write_text(events("3 1 eyesopen", "20 10 LPD", column="trial_type"))
+    assert classes(one, [0, 60]) == ["lpd", None]
+
+
+def test_seizures_annotated_in_the_recording_are_intervals_or_pairs_and_the_rest_is_unknown(
+    tmp_path: Path,
+) -> None:
+    notes: tuple[Note, ...] = (
+        (5.0, None, "eyes closed"), (30.0, 15.0, "Seizure"), (60.0, None, "Seizure start"),
+        (82.0, None, "SEIZURE END"), (90.0, 12.0, "GPDs"), (100.0, 0.0, "no seizure since"),
+    )  # fmt: skip
+    one = recording(tmp_path / "a.edf", notes=notes)
+    assert classes(one, [0, 10, 40, 55, 70]) == [None, "seizure", "seizure", "seizure", "gpd"]
+    assert classes(one, [0, 10], {"*": "other"}) == ["other", "seizure"]
+    _, said = find_labels(one, Words())
+    assert "3 intervals of its own annotations" in said[0]
+    assert "--label '*=other'" in said[0]
+    assert "1 annotation of its own that names a seizure" in said[1]
+    own = recording(tmp_path / "b.edf", notes=((10.0, 40.0, "Crise"), (60.0, None, "crise?")))
+    assert find_labels(own, Words()) == (None, ())
+    assert classes(own, [0, 60], {"crise": "seizure"}) == ["seizure", None]
+    # what lies beside a recording comes first
+    (tmp_path / "a.tse").write_text("version = tse_v1.0.0\n0 120 bckg 1.0\n")
+    assert classes(one, [10, 55]) == ["other", "other"]
+
+
+def test_words_are_those_of_the_corpora_their_compounds_and_the_users_own() -> None:
+    words = Words.of({"Crise": "seizure", "bckg": "none", "trip": "GPD"})
+    for word, expected in (
+        ("eyem_musc", "other"), ("musc_elec", "other"), ("CHEW_SHIV", "other"), ("elpp", "other"),
+        ("sz_gen_to_foc", "seizure"), ("pled", "lpd"), ("GPDs", "gpd"), ("lrda", "lrda"),
+        ("crise", "seizure"), ("bckg", "none"), ("trip", "gpd"), (" 'Seiz' ", "seizure"),
+        ("seiz_musc", None), ("spindle", None), ("", None),
+    ):  # fmt: skip
+        assert words.find(word) == expected, word
+    with pytest.raises(ParameterError, match="--label a=lumpy: expected one of seizure, lpd"):
+        Words.of({"a": "lumpy"})
+    with pytest.raises(ParameterError, match="what is not annotated can be other or none"):
+        Words.of({"*": "seizure"})
+
+
+def test_labels_that_are_seen_and_not_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("time,Fp1\n0.0,1.5\n")
+    (tmp_path / "a.xml").write_text("<Annotations/>")
+    (tmp_path / "a.edf.seizures").write_bytes(b"\0")
+    labels, notes = find_labels(recording(tmp_path / "a.edf"), Words())
+    assert labels is None
+    for name in ("a.csv", "a.xml", "a.edf.seizures"):
+        assert name in notes[0]
+
+
+SEMICOLONS = "channel;start_time;stop_time;label;confidence\nTERM;0,0;25,5;bckg;1,0\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "encode"),
+    [(HEADER + "TERM,0.0,25.5,bckg,1.0\n", "utf-16"), (SEMICOLONS, "utf-8-sig"),
+     (HEADER.replace("# version", '"# version') + "TERM,0.0,25.5,bckg,1.0\n", "cp1252")],
+    ids=["utf-16", "semicolons", "quoted comment"],
+)  # fmt: skip
+def test_tables_that_a_spreadsheet_saved_are_read(
+    content: str, encode: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv_bi").write_bytes(content.encode(encode))
+    assert classes(recording(tmp_path / "a.edf"), [0, 30]) == ["other", None]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "message"),
+    [
+        (".csv_bi", "a,b\n1,2\n", "lacks 3 columns: label, start_time, stop_time"),
+        (".csv", "start_time,b\n1,2\n", "lacks 2 columns: label, stop_time"),
+        (".csv", HEADER + "TERM,0.0,x,seiz,1.0\n", "got start_time '0.0' and stop_time 'x'"),
+        (".csv", HEADER + "TERM,9.0,3.0,seiz,1.0\n", "got start_time '9.0'"),
+        (".csv", HEADER + "TERM,0.0,nan,seiz,1.0\n", "stop_time 'nan'"),
+        (".csv", HEADER + "TERM,0.0,3.0,seizz,1.0\n", "unknown label 'seizz' .did you mean 'seiz'"),
+        (".csv", HEADER + "T,0.0,3.0,foo,1\nT,0,3,bar,1\n", "unknown labels 'bar', 'foo'.*--label"),
+        (".csv_bi", HEADER + "TERM,0.0,3.0\n", "unknown label ''"),
+        (
+            ".csv_bi",
+            HEADER + "TERM,500.0,503.0,seiz,1.0\n",
+            "begins at 500.0 s, expected all",
+        ),
+        (".tse", "version = tse_v1.0.0\n0.0 3.0\n", "expected lines of start, stop, label"),
+        (".lbl", "label = {0, 0, 0.0, 3.0, 0, [1.0]}\n", "after its symbols, got 'label = "),
+        (".rec", "1,0.0,1.0,9\n", "a number from 1 to 6, got '1,0.0,1.0,9'"),
+        ("_events.tsv", "onset\teventType\n1\tsz\n", "lacks duration"),
+    ],
+)
+def test_bad_labels_are_refused_with_what_to_do(
+    suffix: str, text: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"a{suffix}").write_text(text)
+    with pytest.raises(DataError, match=message):
+        find_labels(recording(tmp_path / "a.edf"), Words())
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Two recordings of a minute in a folder, made once."""
+    made = tmp_path_factory.mktemp("made")
+    for name in ("a", "b"):
+        write_edf(made / f"{name}.edf", noise(60))
+
+    def copy(folder: Path) -> Path:
+        folder.mkdir()
+        for path in made.iterdir():
+            (folder / path.name).symlink_to(path)
+        return folder
+
+    return copy
+
+
+def test_of_a_mixed_folder_the_labelled_are_imported_and_the_others_named(
+    pair: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = pair(tmp_path / "in")
+    (folder / "a.tse").write_text("version = tse_v1.0.0\n0 60 bckg 1.0\n")
+    made = import_recordings([folder], tmp_path / "out")
+    assert made.labelled
+    assert [one.file for one in made.recordings] == ["a.edf"]
+    assert [one.file for one in made.refused] == ["b.edf"]
+    assert "b.edf has no labels beside it" in made.warnings[-1]
+    assert "--unlabelled" in made.warnings[-1]
+    both = import_recordings([folder], tmp_path / "plain", unlabelled=True)
+    assert not both.labelled
+    assert (len(both.recordings), both.refused) == (2, [])
+    (folder / "b.tse").write_text("version = tse_v1.0.0\n0 60 zzz 1.0\n")
+    made = import_recordings([folder], tmp_path / "again")
+    assert "b.tse: unknown label 'zzz'" in made.refused[0].reason
+    made = import_recordings([folder], tmp_path / "known", label={"zzz": "lpd"})
+    assert (made.by_class["lpd"], made.by_class["other"]) == (2, 2)

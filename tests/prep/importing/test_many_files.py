@@ -1,0 +1,122 @@
+"""Many files at once: folders, packed files, and what cannot be read costs nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from support.helpers import Program
+from support.recorder import QUANTUM_UV, noise, write_edf
+
+from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing.convert import import_recordings
+from hmsstore.recordings import read_left_out, read_recordings
+
+PROGRAM = Program("hmsprep")
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """A recording of a minute, put wherever it is wanted."""
+    content = write_edf(tmp_path_factory.mktemp("minute") / "a.edf", noise(60)).read_bytes()
+
+    def put(path: Path) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
+        return path
+
+    return put
+
+
+def test_folders_are_searched_and_packed_files_unpacked(
+    minute: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    folder = tmp_path / "in"
+    for name in ("z.edf", "sub/deeper/b.EDF", "sub/c.edf.gz", ".hidden/d.edf"):
+        minute(folder / name)
+    (folder / "sub" / "c.tse").write_text("version = tse_v1.0.0\n0 60 bckg 1.0\n")
+    made = import_recordings([folder], tmp_path / "out", unlabelled=True)
+    assert [one.file for one in made.recordings] == ["c.edf.gz", "b.EDF", "z.edf"]
+    first = pl.read_parquet(tmp_path / "out" / "test_eegs" / "10000.parquet").to_numpy()
+    assert np.abs(first.T - noise(60)).max() <= QUANTUM_UV
+    assert not any((tmp_path / "temporary").iterdir())
+    # labels lie beside the packed file
+    labelled = import_recordings([folder / "sub" / "c.edf.gz"], tmp_path / "labelled")
+    assert labelled.by_class["other"] == 2
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    files = [minute(tmp_path / name) for name in ("p1/eeg.edf", "p2/x/eeg.edf", "p2/other.edf")]
+    made = import_recordings(files, tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["p1/eeg.edf", "p2/x/eeg.edf", "other.edf"]
+    assert str(tmp_path) not in (tmp_path / "out" / "recordings.json").read_text()
+    (tmp_path / "again.edf").symlink_to(files[0])
+    with pytest.raises(ParameterError, match="given twice; name each recording once"):
+        import_recordings([files[0], tmp_path / "again.edf"], tmp_path / "no")
+
+
+def test_a_tree_of_bids_is_searched_without_its_copies(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    stem = "sub-01_ses-01_task-szMonitoring_run-00"
+    eeg = tree / "sub-01" / "ses-01" / "eeg"
+    minute(eeg / f"{stem}_eeg.edf")
+    minute(tree / "sourcedata" / "night.edf")
+    minute(tree / "derivatives" / "clean" / f"{stem}_eeg.edf")
+    (tree / "dataset_description.json").write_text("{}")
+    (eeg / f"{stem}_events.tsv").write_text("onset\tduration\teventType\n20.0\t12.0\tsz_gen\n")
+    made = import_recordings([tree], tmp_path / "out", stride=5)
+    assert [one.file for one in made.recordings] == [f"{stem}_eeg.edf"]
+    assert (made.by_class["seizure"], made.by_class["other"]) == (2, 1)
+
+
+def test_what_cannot_be_read_costs_no_other_and_is_named_with_the_reason(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    minute(folder / "good.edf")
+    write_edf(folder / "short.edf", noise(30))
+    (folder / "broken.edf").write_bytes(b"0       " + b"x" * 400)
+    packed = gzip.compress((folder / "good.edf").read_bytes(), 1)
+    (folder / "half.edf.gz").write_bytes(packed[: len(packed) // 2])
+    (folder / "no.edf.gz").write_bytes(b"not packed")
+    (folder / "study.erd").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    words = ["import", folder, tmp_path / "empty", tmp_path / "none.edf", tmp_path / "out"]
+    done = PROGRAM.run(*words, "--json")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    told = json.loads(done.stdout)
+    assert [one["file"] for one in told["recordings"]] == ["good.edf"]
+    reasons = {Path(one["file"]).name: one["reason"] for one in told["refused"]}
+    for name, reason in (
+        ("short.edf", "30 s long; expected at least one window"), ("broken.edf", "not a readable"),
+        ("half.edf.gz", "not a whole gzip file"), ("no.edf.gz", "not a whole gzip file"),
+        ("study.erd", "is a Natus recording (.erd), which cannot be read here. Export it as EDF"),
+        ("empty", "found no file"), ("none.edf", "got nothing"),
+    ):  # fmt: skip
+        assert reason in reasons.pop(name)
+        assert f"{name}" in done.stderr
+    assert not reasons
+    assert len(read_recordings(tmp_path / "out")) == 1
+    assert {Path(one.file).name for one in read_left_out(tmp_path / "out")} >= {"short.edf"}
+    assert pl.read_csv(tmp_path / "out" / "test.csv")["eeg_id"].n_unique() == 1
+
+
+def test_all_reasons_are_shown_where_nothing_can_be_imported(tmp_path: Path) -> None:
+    for number in range(14):
+        (tmp_path / f"{number:02}.edf").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"14 files cannot be imported:(.|\n)*13\.edf") as error:
+        import_recordings([tmp_path], tmp_path / "out")
+    assert len(str(error.value).splitlines()) == 15
+    assert not (tmp_path / "out").exists()
