@@ -33,8 +33,7 @@ def predict(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A store; a folder in Kaggle's layout; an EDF or BDF recording, or a folder of "
-            "them.",
+            help="A store; a folder in Kaggle's layout; a recording, or a folder of them.",
         ),
     ],
     out: Annotated[
@@ -102,6 +101,8 @@ def predict(
             )
         if json:
             console.print_json(found.summary)
-            return
-        print_predicted(found)
-        console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")
+        else:
+            print_predicted(found)
+            console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")
+        if found.summary["left_out"]:
+            raise typer.Exit(1)

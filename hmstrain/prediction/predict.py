@@ -30,7 +30,7 @@ from hmstrain.prediction.ensemble import (
 )
 from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
 from hmstrain.prediction.scored import Scored, score, warnings_of
-from hmstrain.prediction.source import open_or_build
+from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
@@ -119,8 +119,8 @@ def predict(
     runs : path or sequence of paths
         Folders of finished runs, whose probabilities are averaged; or a blend of runs.
     path : path
-        A store; a folder in Kaggle's layout or its zip; an EDF or BDF recording, or a folder of
-        such.
+        A store; a folder in Kaggle's layout or its zip; a recording of any format that
+        `hmsprep import` reads, or a folder of such, which is searched with all below it.
     out : path
         Folder to write into: predictions.csv, predictions.json, and for each recording its
         timeline as CSV, JSON, EDF+ annotations, picture and page.
@@ -207,6 +207,7 @@ def predict(
             *warnings_of(found, source, made_of["runs"]),
             *how.views.warnings(folders),
             *context.warnings,
+            *(f"{one.file} was left out: {one.reason}" for one in source.left_out),
         ]
         for message in warnings:
             notices(message)
@@ -216,8 +217,10 @@ def predict(
         (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
         write_windows(out / WINDOWS, store, rows, prediction, context)
         recordings = [
-            _write_recording(out, recording, windows, prediction, made_of, store.spec)
-            for recording in source.recordings
+            _write_recording(out / name, recording, windows, prediction, made_of, store.spec)
+            for name, recording in zip(
+                result_names(source.recordings), source.recordings, strict=True
+            )
         ]
         summary = {
             "input": str(path),
@@ -230,6 +233,7 @@ def predict(
             "warnings": warnings,
             **({} if found is None else found.to_json()),
             "recordings": recordings,
+            "left_out": [asdict(one) for one in source.left_out],
             "seconds": {
                 "preparing": round(prepared - begun, 2),
                 "predicting": round(predicted - prepared, 2),
@@ -345,14 +349,18 @@ def _write_recording(
     made_of: Mapping[str, Any],
     spec: Spec,
 ) -> dict[str, Any]:
-    """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page."""
+    """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page.
+
+    `out` is their common path, without the endings.
+    """
     from hmsstore.view.saving import save
     from hmstrain.prediction.page import draw_timeline, make_page
     from hmstrain.prediction.tables import write_timeline
     from hmstrain.prediction.timeline import make_timeline, write_annotations
 
     timeline = make_timeline(recording, windows, prediction, spec)
-    name = Path(recording.file).stem
+    out, name = out.parent, out.name
+    out.mkdir(parents=True, exist_ok=True)
     write_timeline(out / f"{name}.csv", timeline)
     write_annotations(timeline, out / f"{name}.annotations.edf")
     save(draw_timeline(timeline), out / f"{name}.png")

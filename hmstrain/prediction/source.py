@@ -7,6 +7,7 @@ trained with: so their windows are made by the very code that made the training 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,13 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.recordings import ImportedRecording, import_words, read_recordings
+from hmsstore.recordings import (
+    ImportedRecording,
+    LeftOut,
+    import_words,
+    read_left_out,
+    read_recordings,
+)
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
@@ -32,6 +39,8 @@ class ToPredict:
     """Whether it is the user's own store, not one that was built for this."""
     recordings: tuple[ImportedRecording, ...] = ()
     """The recordings that they are of, if they are."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Files beside them that are no recordings that can be predicted, and why."""
 
 
 @contextmanager
@@ -49,7 +58,7 @@ def open_or_build(
     Parameters
     ----------
     path : Path
-        A store; a folder in Kaggle's layout or its zip; an EDF or BDF file, or a folder of such.
+        A store; a folder in Kaggle's layout or its zip; a recording, or a folder of such.
     cleaning : mapping
         How to clean the signals of files, as a run keeps it.
     stride_s : float
@@ -88,13 +97,18 @@ def open_or_build(
     check_installed(f"{path} must be built into a store first")
     with _temporary_folder() as work:
         recordings: tuple[ImportedRecording, ...] = ()
+        left_out: tuple[LeftOut, ...] = ()
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
             how = ["--stride", repr(stride_s), *told, "--unlabelled", "--json"]
-            run_hmsprep("import", path, data, *how)
+            try:
+                run_hmsprep("import", path, data, *how)
+            except DataError:
+                if not data.is_dir():
+                    raise
+                left_out = read_left_out(data)
             recordings = read_recordings(data)
-            _check_names(path, recordings)
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
             part = "test"
         cleaned = work / "cleaning.json"
@@ -104,7 +118,8 @@ def open_or_build(
         run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
         if features:
             run_hmsprep("features", work / "hms.zarr", "--json")
-        yield ToPredict(Store.open(work / "hms.zarr"), given=False, recordings=recordings)
+        store = Store.open(work / "hms.zarr")
+        yield ToPredict(store, given=False, recordings=recordings, left_out=left_out)
 
 
 @contextmanager
@@ -118,14 +133,16 @@ def _temporary_folder() -> Iterator[Path]:
             shutil.rmtree(name)
 
 
-def _check_names(path: Path, recordings: Sequence[ImportedRecording]) -> None:
-    """Refuse recordings whose results would have one name."""
-    names = [Path(one.file).stem for one in recordings]
-    twice = next((name for name in names if names.count(name) > 1 or name == "predictions"), None)
-    if twice is not None:
-        raise DataError(
-            f"{path} holds recordings whose results would have one name, {twice}: rename one."
-        )
+def result_names(recordings: Sequence[ImportedRecording]) -> list[str]:
+    """What each recording's results are called: as its file without the ending.
+
+    Folders that tell recordings apart stay; an ending stays where names would clash without it.
+    """
+    names = [re.sub(r"(\.[^./]+)?(\.gz)?$", "", one.file, flags=re.I) for one in recordings]
+    return [
+        one.file if names.count(name) > 1 or name == "predictions" else name
+        for name, one in zip(names, recordings, strict=True)
+    ]
 
 
 def _is_kaggle(path: Path) -> bool:

@@ -13,7 +13,9 @@ from hmsstore.recordings import (
     RECORDINGS_NAME,
     ImportedPiece,
     ImportedRecording,
+    LeftOut,
     import_words,
+    read_left_out,
     read_recordings,
     write_recordings,
 )
@@ -79,3 +81,16 @@ def test_options_of_an_import_become_the_words_that_are_typed() -> None:
     assert import_words({"rename": None}) == import_words({}) == []
     with pytest.raises(StoreError, match=r"no option 'renamed' of an import: use rename"):
         import_words({"renamed": {}})
+
+
+def test_what_an_import_left_out_is_kept_and_older_files_left_nothing_out(tmp_path: Path) -> None:
+    short = LeftOut("short.edf", "short.edf is 30 s long.")
+    write_recordings(tmp_path, (NIGHT,), 10.0, [short])
+    assert read_left_out(tmp_path) == (short,)
+    path = tmp_path / RECORDINGS_NAME
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({"recordings": content["recordings"]}))
+    assert read_left_out(tmp_path) == ()
+    path.write_text(json.dumps(content | {"left_out": [3]}))
+    with pytest.raises(StoreError, match="expected an object, got a whole number"):
+        read_left_out(tmp_path)

@@ -32,7 +32,7 @@ from hmstrain.prediction.ensemble import (
     predict_rows,
 )
 from hmstrain.prediction.page import draw_timeline
-from hmstrain.prediction.source import open_or_build
+from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.submission import read_order, write_submission
 from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
@@ -430,6 +430,36 @@ def test_what_an_import_can_be_told_reaches_it_through_a_prediction(
     assert len(pl.read_csv(tmp_path / "out" / "a.csv")) == 2
     said = PROGRAM.fail("predict", runs["one"], store.path, *renames, "--out", tmp_path / "no")
     assert "--rename is for recordings" in said
+
+
+def test_a_recording_that_cannot_be_predicted_costs_no_other(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    for part in ("p1", "p2"):
+        (folder / part).mkdir(parents=True)
+        write_edf(folder / part / "eeg.edf", noise(60))
+    write_edf(folder / "p2" / "short.edf", noise(30))
+    done = PROGRAM.run("predict", runs["one"], folder, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "short.edf was left out" in done.stderr
+    assert "30 s long; expected at least one window" in done.stderr
+    for part in ("p1", "p2"):
+        assert len(pl.read_csv(tmp_path / "out" / part / "eeg.csv")) == 2
+        assert (tmp_path / "out" / part / "eeg.html").is_file()
+    summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert [one["file"] for one in summary["left_out"]] == ["short.edf"]
+    # the same folder of results is taken again
+    (folder / "p2" / "short.edf").unlink()
+    PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")
+
+
+def test_results_are_called_as_their_recordings_and_never_alike() -> None:
+    files = ["a.edf", "a.bdf", "p/a.edf", "night.edf.gz", "predictions.edf", "x.y.EDF"]
+    recordings = [ImportedRecording(file, 60.0, 1, (), (), (), ()) for file in files]
+    assert result_names(recordings) == [
+        "a.edf", "a.bdf", "p/a", "night", "predictions.edf", "x.y",
+    ]  # fmt: skip
 
 
 def test_every_cleaning_reaches_hmsprep(data: Path, tmp_path: Path) -> None:
