@@ -2,7 +2,9 @@
 
 ::
 
-    channels.py    labels of signals -> the store's twenty channels
+    electrodes.py  the label of one signal -> an electrode and what it was measured against
+    splines.py     electrodes -> the weights of others in one, by spherical splines
+    channels.py    labels of all signals -> how the store's twenty channels are mixed from them
     pieces.py      the length of a recording -> pieces of at most an hour, and the windows of each
     recording.py   what an import knows of a recording and of a format
     resampling.py  samples at a signal's own rate -> any part of it at 200 Hz

@@ -77,10 +77,15 @@ class Imported:
         for one in self.recordings:
             if one.filled:
                 found.append(f"{one.file} has no {', '.join(one.filled)}: filled with 0.")
-            if len(one.references) > 1:
+            if one.reference != "scalp":
                 found.append(
-                    f"{one.file} has electrodes with different references "
-                    f"({', '.join(one.references)}): differences between them mean little."
+                    f"{one.file} has no reference that its electrodes share: differences along "
+                    "each chain are right, such as Fp1-F7, single electrodes and averages are not."
+                )
+            if one.interpolated:
+                found.append(
+                    f"{one.file}: {', '.join(one.interpolated)} interpolated from the other "
+                    "electrodes, at the user's request."
                 )
         return [*found, *self.notes, *self.refusals]
 
@@ -109,6 +114,7 @@ def import_recordings(
     stride: float = JUDGED_S,
     rename: Mapping[str, str] | None = None,
     label: Mapping[str, str] | None = None,
+    interpolate: bool = False,
     unlabelled: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -125,10 +131,12 @@ def import_recordings(
     stride : float
         Seconds from window to window: a whole number of samples at 200 Hz.
     rename : mapping, optional
-        Label of a signal -> the channel to read it as.
+        Label of a signal, or '#' and its number from 1 on -> the channel to read it as, or 'none'.
     label : mapping, optional
         Word of the labels -> class that it stands for, or 'none'; '*' is whatever is not
         annotated.
+    interpolate : bool
+        Compute electrodes that are missing or hold no EEG from the others, by spherical splines.
     unlabelled : bool
         Ignore labels.
     progress : callable
@@ -165,7 +173,7 @@ def import_recordings(
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
     inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
-    options, words = Options(rename=rename or {}), Words.of(label or {})
+    options, words = Options(rename=rename or {}, interpolate=interpolate), Words.of(label or {})
     with (
         gathered(inputs, options, words, unlabelled=unlabelled) as found,
         whole_folder(out) as unfinished,
@@ -181,7 +189,15 @@ def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Im
         (folder / recordings_folder(part, signal)).mkdir(parents=True)
     patients = _patients(recordings)
     made = Imported(part == "train", patients=len(set(patients)))
-    made.notes = [note for recording in recordings for note in recording.notes] + found.notes
+    made.notes = [
+        note
+        for recording in recordings
+        for note in (
+            *(f"{recording.name}: {note}" for note in recording.chosen.notes),
+            *recording.notes,
+        )
+    ]
+    made.notes += found.notes
     made.refused = found.left_out
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
@@ -270,6 +286,8 @@ def _described(
         filled=tuple(recording.chosen.filled),
         references=tuple(recording.chosen.references),
         pieces=tuple(pieces),
+        reference=recording.chosen.reference,
+        interpolated=recording.chosen.interpolated,
     )
 
 

@@ -24,7 +24,11 @@ class Options:
     """How recordings are to be read, where their files leave it open."""
 
     rename: Mapping[str, str] = field(default_factory=dict)
-    """Label of a signal -> what to read it as."""
+    """Label of a signal, or '#' and its number from 1 on -> what to read it as."""
+    interpolate: bool = False
+    """Compute electrodes that are missing or hold no EEG from the others."""
+    broken: Mapping[int, str] = field(default_factory=dict)
+    """Number of a signal, from 0 on, that was found to hold no EEG -> why, a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,23 @@ def entry(value: object, key: str, read: Callable[[object], T]) -> T:
         raise ShapeError(f"{key}: {error}") from None
 
 
+def entry_or(value: object, key: str, read: Callable[[object], T], default: T) -> T:
+    """Take the value of one key of an object, or the default where there is no such key."""
+    return entry(value, key, read) if key in mapping(value) else default
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[object], str]:
+    """Take one of these words."""
+
+    def read(value: object) -> str:
+        found = text(value)
+        if found not in words:
+            raise ShapeError(f"expected {' or '.join(words)}, got {found!r}")
+        return found
+
+    return read
+
+
 def _kind(value: object) -> str:
     names = {dict: "an object", list: "a list", str: "a text", type(None): "null"}
     return names.get(type(value), repr(value))

@@ -85,18 +85,18 @@ RING = 0.8
 """Distance from Cz of the outer ring (Fp1, F7, T3, T5, O1 and their mirror images): 72 degrees."""
 
 
-def positions() -> dict[str, tuple[float, float]]:
-    """Place the electrodes of the 10-20 system, seen from above, nose up, ears at +-1.
+def sphere() -> dict[str, NDArray[np.float64]]:
+    """Place the electrodes of the 10-20 system on a sphere.
 
     The system divides the lines from nasion to inion and from ear to ear over Cz, and the line
-    around the head, by tenths and fifths of their lengths. On a sphere: 36 degrees from Cz to Fz,
-    C3, C4 and Pz, 72 to the outer ring, whose electrodes are 36 apart; F3, F4, P3 and P4 half-way
-    between ring and midline. Projected with true distances from Cz (90 degrees is 1).
+    around the head, by tenths and fifths of their lengths: 36 degrees from Cz to Fz, C3, C4 and Pz,
+    72 to the outer ring, whose electrodes are 36 apart; F3, F4, P3 and P4 half-way between ring and
+    midline.
 
     Returns
     -------
-    dict of str to (x, y)
-        By electrode; x to the right, y to the front.
+    dict of str to (3,) array
+        By electrode; x to the right, y to the front, z up; of length 1.
     """
     angles = {  # degrees from Cz; degrees from the front, to the left
         "Fz": (36, 0), "Cz": (0, 0), "Pz": (36, 180), "C3": (36, 90), "C4": (36, -90),
@@ -112,6 +112,20 @@ def positions() -> dict[str, tuple[float, float]]:
     ):
         middle = placed[inner] + placed[outer]
         placed[name] = middle / np.linalg.norm(middle)
+    return placed
+
+
+def positions() -> dict[str, tuple[float, float]]:
+    """Place the electrodes of the 10-20 system, seen from above, nose up, ears at +-1.
+
+    Those of `sphere`, projected with true distances from Cz (90 degrees is 1).
+
+    Returns
+    -------
+    dict of str to (x, y)
+        By electrode; x to the right, y to the front.
+    """
+    placed = sphere()
     seen = {}
     for name in ELECTRODES:
         x, y, z = placed[name]

@@ -15,6 +15,8 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "rates_hz": [256.0],                rates of the signals that were read
        "filled": ["EKG"],                  channels that the file lacks, filled with 0
        "references": ["A1A2"],             what the electrodes were recorded against
+       "reference": "scalp",               'chains': only differences along chains are known
+       "interpolated": ["F7"],             electrodes that were computed from the others
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
      ],
@@ -37,7 +39,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from hmsstore.errors import RecordingsError, RequestError
-from hmsstore.json_shapes import entry, finite, items, text, texts, whole
+from hmsstore.json_shapes import entry, entry_or, finite, items, one_of, text, texts, whole
 
 RECORDINGS_NAME = "recordings.json"
 T = TypeVar("T")
@@ -67,6 +69,11 @@ class ImportedRecording:
     references: tuple[str, ...]
     """What the electrodes were recorded against, as far as the labels tell."""
     pieces: tuple[ImportedPiece, ...]
+    reference: str = "scalp"
+    """'scalp' if all electrodes share a reference; 'chains' if only differences of neighbours on a
+    chain are known."""
+    interpolated: tuple[str, ...] = ()
+    """Electrodes that were computed from the others."""
 
     @classmethod
     def from_json(cls, value: object) -> ImportedRecording:
@@ -77,6 +84,8 @@ class ImportedRecording:
         ShapeError
             A key is missing or holds another kind of value.
         """
+        from hmsstore.schema import REFERENCES
+
         return cls(
             file=entry(value, "file", text),
             seconds=entry(value, "seconds", finite),
@@ -88,6 +97,8 @@ class ImportedRecording:
                 ImportedPiece(entry(piece, "eeg_id", whole), entry(piece, "start_s", finite))
                 for piece in entry(value, "pieces", items)
             ),
+            reference=entry_or(value, "reference", one_of(REFERENCES), REFERENCES[0]),
+            interpolated=entry_or(value, "interpolated", texts, ()),
         )
 
 
@@ -189,9 +200,13 @@ class ImportOption:
 IMPORT_OPTIONS = (
     ImportOption(
         "rename",
-        "Read the signal LABEL as the channel NAME, such as EEG1=Fp1; repeatable.",
+        "Read the signal LABEL, or '#' and its number, as the channel NAME, such as EEG1=Fp1; "
+        "'none' leaves it out; repeatable.",
         "LABEL=NAME",
         repeated=True,
+    ),
+    ImportOption(
+        "interpolate", "Compute electrodes that are missing or hold no EEG from the others."
     ),
 )
 """What holds for an import and for a prediction of recordings."""

@@ -24,6 +24,10 @@ CLASSES = HMS.class_keys
 CLASS_TITLES = HMS.class_titles
 """The same patterns as clinicians write them (ACNS 2021)."""
 
+REFERENCES = ("scalp", "chains")
+"""What a recording's electrodes share: one reference; or none, so that only the differences of
+neighbours on a chain are known, each chain up to a constant."""
+
 SPLITS = ("train", "test", "predict", "dropped")
 """What a window is for. A window's ``split`` is the position of its word here."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ NIGHT = ImportedRecording(
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_recordings(tmp_path, (NIGHT,), 10.0)
     assert read_recordings(tmp_path) == (NIGHT,)
+    odd = replace(NIGHT, reference="chains", interpolated=("F7",))
+    write_recordings(tmp_path, (odd,), 10.0)
+    assert read_recordings(tmp_path) == (odd,)
+
+
+def test_a_file_of_before_references_were_kept_is_of_scalp_recordings(tmp_path: Path) -> None:
+    write_recordings(tmp_path, (NIGHT,), 10.0)
+    path = tmp_path / RECORDINGS_NAME
+    content = json.loads(path.read_text())
+    for key in ("reference", "interpolated"):
+        del content["recordings"][0][key]
+    path.write_text(json.dumps(content))
+    assert read_recordings(tmp_path) == (NIGHT,)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +59,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         (lambda r: r.update(filled=[3]), "filled: expected a text, got 3"),
         (lambda r: r.update(pieces=["a"]), "expected an object, got a text"),
         (lambda r: r["pieces"][0].pop("eeg_id"), "eeg_id: expected a value, got none"),
+        (lambda r: r.update(reference="ear"), "reference: expected scalp or chains, got 'ear'"),
         (lambda r: r.update(patient_id=True), "patient_id: expected a whole number, got True"),
     ],
 )

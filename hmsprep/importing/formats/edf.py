@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import partial
-from math import ceil, floor, inf
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import NEEDED, Chosen, choose_signals
+from hmsprep.importing.channels import Chosen, choose_signals, named
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
@@ -82,20 +82,20 @@ def open_edf(path: Path, options: Options) -> Recording:
     """
     content = _open(path)
     labels = [signal.label for signal in content.signals]
-    chosen = choose_signals(labels, options.rename, str(path))
-    units: dict[int, float] = {}
-    rates: dict[str, float] = {}
-    for name, parts in chosen.mix.items():
-        for number in parts:
-            signal = content.signals[number]
-            _check_range(signal, name, path)
-            units[number] = _unit(signal, name, path)
-            rates[name] = min(float(_rate(signal, content)), rates.get(name, inf))
-            if rates[name] < SLOWEST_HZ and name in NEEDED:
-                raise DataError(
-                    f"{path}: {name} has {rates[name]:g} samples a second, expected at least "
-                    f"{SLOWEST_HZ}."
-                )
+    unusable = _unusable(content, labels)
+    chosen = choose_signals(
+        labels,
+        options.rename,
+        str(path),
+        unusable={**unusable, **options.broken},
+        interpolate=options.interpolate,
+    )
+    units = {number: _unit(content.signals[number]) for number in chosen.signals}
+    rates = {
+        name: min(float(_rate(content.signals[number], content)) for number in parts)
+        for name, parts in chosen.mix.items()
+        if parts
+    }
     seconds = Fraction(content.num_data_records) * _record_s(content)
     annotations = tuple(
         (float(a.onset), None if a.duration is None else float(a.duration), a.text)
@@ -191,33 +191,45 @@ def _rate(signal: Any, content: Any) -> Fraction:
     return rate
 
 
-def _check_range(signal: Any, name: str, path: Path) -> None:
-    """Refuse a signal whose header does not say what its numbers mean."""
+def _unusable(content: Any, labels: Sequence[str]) -> dict[int, str]:
+    """Why signals cannot be read as channels, a sentence each."""
+    found = {}
+    for number, signal in enumerate(content.signals):
+        try:
+            _check(signal, named(number, labels), float(_rate(signal, content)))
+        except DataError as error:
+            found[number] = str(error)
+    return found
+
+
+def _check(signal: Any, name: str, rate_hz: float) -> None:
+    """Refuse a signal whose header does not say what its numbers mean, or a slow one."""
     try:
         ends = [*signal.physical_range, *signal.digital_range]
     except ValueError:
         ends = [float("nan")]
     if not np.isfinite(ends).all() or ends[0] == ends[1] or ends[2] == ends[3]:
         raise DataError(
-            f"{path}: the ranges of {name} make no sense, expected two pairs of different numbers "
-            f"(physical, digital), found {ends}. Export it again."
+            f"The ranges of {name} make no sense: expected two pairs of different numbers "
+            f"(physical, digital), got {ends}."
         )
-    largest = max(abs(ends[0]), abs(ends[1])) * _unit(signal, name, path)
+    unit = _unit(signal)
+    if not unit:
+        raise DataError(
+            f"{name} is in {signal.physical_dimension!r}, expected a voltage (uV, mV, V)."
+        )
+    largest = max(abs(ends[0]), abs(ends[1])) * unit
     if largest > LARGEST_UV:
         raise DataError(
-            f"{path}: {name} may reach {largest:g} uV by its header, expected at most "
-            f"{LARGEST_UV:g}. Is its unit right?"
+            f"{name} may reach {largest:g} uV by its header, expected at most {LARGEST_UV:g}. Is "
+            "its unit right?"
         )
+    if rate_hz < SLOWEST_HZ:
+        raise DataError(f"{name} has {rate_hz:g} samples a second, expected at least {SLOWEST_HZ}.")
 
 
-def _unit(signal: Any, name: str, path: Path) -> float:
-    """Microvolts in the signal's unit; where none is named it is taken for microvolts."""
+def _unit(signal: Any) -> float:
+    """Microvolts in the signal's unit, 1 if none is named, 0 if it is no voltage."""
     unit = signal.physical_dimension.strip().upper().replace("\u00c2", "")
     unit = unit.replace("\u00b5", "U").replace("\u03bc", "U").replace("\u039c", "U")
-    if not unit:
-        return 1.0
-    if unit not in MICROVOLTS:
-        raise DataError(
-            f"{path}: {name} is in {signal.physical_dimension!r}, expected a voltage (uV, mV, V)."
-        )
-    return MICROVOLTS[unit]
+    return MICROVOLTS.get(unit, 0.0) if unit else 1.0

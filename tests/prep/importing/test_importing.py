@@ -15,7 +15,6 @@ from support.helpers import Program, build_store
 from support.recorder import CONVENTIONS, QUANTUM_UV, noise, write_edf
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.importing.channels import read_label
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.pieces import cut
@@ -86,29 +85,13 @@ def test_a_real_recording_comes_back_at_other_rates(real_data: Path, tmp_path: P
         assert np.abs(difference).max() <= QUANTUM_UV
 
 
-@pytest.mark.parametrize(
-    ("label", "expected"),
-    [
-        ("Fp1", ("Fp1", "")), ("EEG FP1-REF", ("Fp1", "REF")), ("eeg t7-le", ("T3", "LE")),
-        ("POL P8", ("T6", "")), ("EEG Fz", ("Fz", "")), ("C3-A2", ("C3", "A2")),
-        ("ECG EKG", ("EKG", "")), ("EKG1-REF", ("EKG", "REF")), ("ECG II", ("EKG", "")),
-        ("ECG", ("EKG", "")), ("EEG EKG1-REF", ("EKG", "REF")),
-        ("Fp1-AF7", None), ("F7-FT9", None), ("T3-T1", None), ("T3-M1", ("T3", "M1")),
-        ("Fp1-F7", None), ("EEG FP1-F7", None), ("A1", None), ("EMG", None), ("PHOTIC", None),
-        ("Fp10", None), ("", None),
-    ],
-)  # fmt: skip
-def test_labels_are_read(label: str, expected: tuple[str, str] | None) -> None:
-    assert read_label(label) == expected
-
-
 def test_units_are_honoured_and_others_refused(tmp_path: Path) -> None:
     eeg_uv = noise(60)
     for unit, scale in (("uV", 1.0), ("mV", 1e-3), ("V", 1e-6), ("nV", 1e3), ("", 1.0)):
         path = write_edf(tmp_path / f"in {unit}.edf", eeg_uv, unit=unit, scale=scale)
         assert np.abs(open_recording(path, Options()).read(0, 12_000) - eeg_uv).max() <= 0.06
     path = write_edf(tmp_path / "x.edf", eeg_uv, unit="mmHg")
-    with pytest.raises(DataError, match="Fp1 is in 'mmHg', expected a voltage"):
+    with pytest.raises(DataError, match="'Fp1' is in 'mmHg', expected a voltage"):
         open_recording(path, Options())
 
 
@@ -138,14 +121,14 @@ def damaged(path: Path, change: Any) -> Path:
         (lambda _: b"time,Fp1\n" * 500, "not a readable EDF or BDF file"),
         (lambda b: b[:192] + b"EDF+D" + b[197:], r"is discontinuous \(EDF\+D\)"),
         (lambda b: b.replace(b"Fp1 ", b"Fpx "), "lacks Fp1 of the 16 electrodes.*--rename"),
-        (lambda b: b.replace(b"Fp1 ", b"F3  "), "two signals for F3"),
+        (lambda b: b.replace(b"Fp1 ", b"F3  "), "two signals for F3: #1 .*'#2=none'"),
         (lambda b: b[:184] + b"512     " + b[192:], "its header has 512 bytes"),
         (lambda b: b[:244] + b"0       " + b[252:], "not a readable EDF or BDF file"),
         (lambda b: b[:244] + b"nan     " + b[252:], "not a readable EDF or BDF file"),
-        (lambda b: b.replace(b"-3250   ", b"nan     "), "ranges of Fp1 make no sense"),
-        (lambda b: b.replace(b"-3250   ", b"3250    "), "ranges of Fp1 make no sense"),
+        (lambda b: b.replace(b"-3250   ", b"nan     "), "ranges of #1 'Fp1' make no sense"),
+        (lambda b: b.replace(b"-3250   ", b"3250    "), "ranges of #1 'Fp1' make no sense"),
         (lambda b: b.replace(b"-3250   ", b"-1e99   "), "may reach 1e.99 uV"),
-        (lambda b: b.replace(b"Fp1   ", b"Fp1-F7"), "holds differences such as 'Fp1-F7'"),
+        (lambda b: b.replace(b"O1  ", b"O1-X"), "lacks O1 .*--interpolate"),
     ],
 )
 def test_a_bad_file_gets_a_clear_sentence(change: Any, message: str, tmp_path: Path) -> None:
