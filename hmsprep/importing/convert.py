@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.gathering import Gathered, gathered
-from hmsprep.importing.labels.intervals import Intervals
+from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.pieces import RATE, Piece, cut
 from hmsprep.importing.recording import Options, Recording
@@ -183,8 +183,7 @@ def import_recordings(
 
 def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Imported:
     recordings = found.recordings
-    intervals = [None if one is None else one.intervals for one in found.labels]
-    part = "test" if intervals[0] is None else "train"
+    part = "test" if found.labels[0] is None else "train"
     for signal in ("eeg", "spectrogram"):
         (folder / recordings_folder(part, signal)).mkdir(parents=True)
     patients = _patients(recordings)
@@ -201,7 +200,7 @@ def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Im
     made.refused = found.left_out
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
-    for number, (recording, known) in enumerate(zip(recordings, intervals, strict=True)):
+    for number, (recording, known) in enumerate(zip(recordings, found.labels, strict=True)):
         pieces = []
         for place, piece in enumerate(cut(recording.samples, stride)):
             eeg_id = (number + 1) * MOST_PIECES + place
@@ -233,14 +232,20 @@ def _ids(eeg_id: int, patient: int) -> dict[str, int]:
     return {"eeg_id": eeg_id, "spectrogram_id": eeg_id, "patient_id": patient}
 
 
-def _windows(piece: Piece, known: Intervals | None) -> Iterator[dict[str, Any]]:
-    """Rows of the table: all windows, or those that are annotated, with one vote each."""
+def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
+    """Rows of the table: all windows, or those that are labelled, with a vote or the experts'."""
     offsets = piece.offsets_s
-    codes = None if known is None else known.consensus(offsets + piece.start_s).tolist()
+    codes = []
+    if labels is not None:
+        codes = labels.intervals.consensus(offsets + piece.start_s).tolist()
     for place, offset in enumerate(offsets.tolist()):
         row = dict.fromkeys(OFFSETS, offset) | {"eeg_sub_id": place, "spectrogram_sub_id": place}
-        if codes is None:
+        if labels is None:
             yield row
+        elif labels.votes is not None:
+            most = labels.votes.index(max(labels.votes))
+            votes = dict(zip(VOTES, labels.votes, strict=True))
+            yield row | {CONSENSUS: CLASS_TITLES[most]} | votes
         elif codes[place] >= 0:
             votes = dict.fromkeys(VOTES, 0) | {VOTES[codes[place]]: 1}
             yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes

@@ -94,10 +94,11 @@ def gathered(
             with _leaving_out(found, names[path]):
                 _add(found, _open(path, options, Path(unpacked) / str(number)), names[path])
         for number, raw in enumerate(raws, start=1):
-            name = f"recording {number}"
-            with _leaving_out(found, name):
+            with _leaving_out(found, f"recording {number}"):
                 one = open_recording(raw, options)
-                _add(found, one, one.path.name if one.path.name not in names.values() else name)
+                taken = {other.name for other in found.recordings} | {"recording"}
+                name = one.path.name
+                _add(found, one, f"recording {number}" if name in taken else name)
         found.check()
         _label(found, words, unlabelled=unlabelled)
         found.check()

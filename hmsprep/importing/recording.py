@@ -56,6 +56,8 @@ class Recording:
     samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file was read, a sentence each."""
+    votes: tuple[int, ...] | None = None
+    """Votes of experts, in the order of the classes, of a recording of a single window."""
     name: str = ""
     """As it is listed: the file's name, with folders where several have it."""
 
@@ -79,3 +81,5 @@ class Format:
     """Endings of its files, in lower case."""
     open: Callable[[Path, Options], Recording]
     """Path and options -> recording; raises DataError."""
+    is_one: Callable[[Path], bool] | None = None
+    """Whether a file that is found in a folder is one, where the ending does not tell."""

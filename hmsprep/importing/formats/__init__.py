@@ -2,7 +2,17 @@
 
 ::
 
-    edf.py  EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations
+    edf.py           EDF, EDF+ and BDF files
+    votes_mat.py     IIIC segments with votes in MATLAB files
+    through_mne.py   a recording that MNE has opened; those below are read by it
+    brainvision.py   BrainVision
+    eeglab.py        EEGLAB
+    fif.py           FIF
+    persyst.py       Persyst
+    nihon_kohden.py  Nihon Kohden
+    nicolet.py       Nicolet
+    cnt.py           Neuroscan
+    curry.py         Curry
 """
 
 from __future__ import annotations
@@ -12,10 +22,33 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hmsprep.errors import DataError
-from hmsprep.importing.formats import edf
+from hmsprep.importing.formats import (
+    brainvision,
+    cnt,
+    curry,
+    edf,
+    eeglab,
+    fif,
+    nicolet,
+    nihon_kohden,
+    persyst,
+    votes_mat,
+)
+from hmsprep.importing.formats.through_mne import raw_recording
 from hmsprep.importing.recording import Format, Options, Recording
 
-FORMATS: tuple[Format, ...] = (edf.FORMAT,)
+FORMATS: tuple[Format, ...] = (
+    edf.FORMAT,
+    votes_mat.FORMAT,
+    brainvision.FORMAT,
+    eeglab.FORMAT,
+    fif.FORMAT,
+    persyst.FORMAT,
+    nihon_kohden.FORMAT,
+    nicolet.FORMAT,
+    cnt.FORMAT,
+    curry.FORMAT,
+)
 
 
 SKIPPED = ("derivatives", "sourcedata", "code")
@@ -46,6 +79,8 @@ def open_recording(path: Any, options: Options) -> Recording:
     DataError
         There is no such file, no format has this ending, or the format refuses the file.
     """
+    if not isinstance(path, Path):
+        return raw_recording(path, _path_of(path), options)
     ending = path.suffix.lower()
     for one in FORMATS:
         if ending in one.suffixes and path.is_file():
@@ -84,6 +119,7 @@ def _below(folder: Path) -> Iterator[Path]:
     """Recordings in a folder and in those below, hidden ones and copies in a BIDS tree left out."""
     endings = (suffix for one in FORMATS for suffix in one.suffixes)
     known = tuple(end for suffix in endings for end in (suffix, suffix + ".gz"))
+    parts = {path.with_suffix(".eeg") for path in folder.glob("*.vhdr")}  # BrainVision's signals
     is_bids = (folder / "dataset_description.json").is_file()
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or (is_bids and path.name in SKIPPED):
@@ -91,8 +127,17 @@ def _below(folder: Path) -> Iterator[Path]:
         if path.is_dir():
             yield from _below(path)
         elif path.name.lower().endswith(known) or path.suffix.lower() in UNREADABLE:
-            yield path
+            checks = (one.is_one for one in FORMATS if path.suffix.lower() in one.suffixes)
+            if path not in parts and all(is_one is None or is_one(path) for is_one in checks):
+                yield path
 
 
 def _endings() -> str:
-    return " or ".join(suffix for one in FORMATS for suffix in one.suffixes)
+    *most, last = (suffix for one in FORMATS for suffix in one.suffixes)
+    return f"{', '.join(most)} or {last}"
+
+
+def _path_of(raw: Any) -> Path:
+    """Name the file of a recording that MNE has opened."""
+    names = [one for one in getattr(raw, "filenames", ()) if one is not None]
+    return Path(names[0]) if names else Path("recording")

@@ -51,6 +51,7 @@ LAYOUTS: tuple[Layout, ...] = (
 """Layouts; the first whose file is there and speaks of the recording is read."""
 UNREAD = ".lab .seizures .ann .anno .evt .events .xml .xls .xlsx .ods .txt".split()
 """Endings of files that may hold labels and that nothing here reads."""
+NOTHING = Intervals(np.zeros(0), np.zeros(0), np.zeros(0, int))
 LATE_S = 1.0
 """By which labels may begin after a recording's end, for rounding."""
 
@@ -62,8 +63,10 @@ class Labels:
     intervals: Intervals
     source: str
     """Name of the file that they were read from."""
-    inside: bool
+    inside: bool = False
     """Whether they are annotations of the recording itself."""
+    votes: tuple[int, ...] | None = None
+    """Votes of experts on the only window, in the order of the classes."""
 
 
 def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tuple[str, ...]]:
@@ -87,6 +90,8 @@ def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tupl
     DataError
         The file beside it cannot be read as labels, has unknown words, or is another recording's.
     """
+    if recording.votes is not None:
+        return Labels(NOTHING, recording.path.name, votes=recording.votes), ()
     unread = []
     for layout in LAYOUTS:
         path = layout.find(recording.path)

@@ -1,0 +1,30 @@
+"""Curry recordings (`.cdt`, or `.dap` beside `.dat`) -> a recording, through MNE."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from hmsprep.errors import DataError
+from hmsprep.importing.formats.through_mne import mne_format
+
+HEADERS = (".cdt.dpa", ".cdt.dpo", ".dap")
+
+
+def check_units(path: Path) -> None:
+    """Refuse units that MNE takes for volts in silence, as it does all but microvolts."""
+    header = next((one for one in map(path.with_suffix, HEADERS) if one.is_file()), None)
+    if header is None:
+        raise DataError(
+            f"{path} belongs together with {path.stem}{HEADERS[1]}, which is not beside it. Copy "
+            "both."
+        )
+    units = re.findall(r"DataUnit\s*=\s*(\S+)", header.read_text("latin-1"))
+    other = sorted({unit for unit in units if unit not in ("uV", "V", "fT")})
+    if other:
+        raise DataError(
+            f"{path} is in {', '.join(map(repr, other))}, expected 'uV' or 'V'. Export it as EDF."
+        )
+
+
+FORMAT = mne_format("Curry", (".cdt", ".dap"), "read_raw_curry", check_units)

@@ -1,0 +1,256 @@
+"""A recording that MNE has opened -> microvolts at 200 Hz of any part, and annotations.
+
+MNE reads the formats of many recorders (the extra `mne`). The files beside this one say which of
+its readers opens a format, and check what that reader passes over in silence: that a recording was
+paused, or that its unit is a guess.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from math import ceil, floor
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError
+from hmsprep.importing.channels import NEEDED, choose_signals
+from hmsprep.importing.pieces import RATE
+from hmsprep.importing.recording import Format, Options, Recording
+from hmsprep.importing.resampling import resampled
+from hmsprep.words import plural
+
+MICROVOLTS_PER_VOLT = 1e6
+VOLT = 107
+"""MNE's number (of the FIFF standard) for channels in volts; it leaves others as they are."""
+SLOWEST_HZ = 50
+"""Slower signals do not hold the 20 Hz that spectrograms reach to."""
+LARGEST_TERM = 20_000
+"""Largest term of the ratio of two rates; beyond, the nearest such ratio is taken."""
+BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment")
+"""Annotations that mark where parts were joined, in lower case."""
+SKIPPED = "bad_acq_skip"
+"""Annotation of a stretch that was not recorded and that MNE fills with zeros."""
+LOOKED_AT_S = 10
+"""Length of the stretch in the middle by which the unit is checked."""
+LEAST_UV, LARGEST_UV = 0.01, 20_000.0
+"""Median standard deviation of EEG, in microvolts, beyond which the unit must be another."""
+log = logging.getLogger("hmsprep")
+
+
+def mne_format(
+    title: str,
+    suffixes: tuple[str, ...],
+    reader: str,
+    check: Callable[[Path], None] | None = None,
+    **more: Any,
+) -> Format:
+    """Describe a format that MNE reads.
+
+    Parameters
+    ----------
+    title, suffixes
+        As in `Format`.
+    reader : str
+        Name of the function in `mne.io`.
+    check : callable, optional
+        Called with the path first; raises DataError for what the reader would not see.
+    more
+        Arguments of the reader.
+    """
+    open_ = partial(_open, title, partial(_read, reader, more), check)
+    return Format(title, suffixes, open_)
+
+
+def _read(reader: str, more: Mapping[str, Any], path: Path) -> Any:
+    import mne
+
+    with mne.utils.use_log_level("ERROR"):  # some log to stdout, whatever `verbose` says
+        return getattr(mne.io, reader)(path, preload=False, verbose="ERROR", **more)
+
+
+def _open(
+    title: str,
+    read: Callable[[Path], Any],
+    check: Callable[[Path], None] | None,
+    path: Path,
+    options: Options,
+) -> Recording:
+    try:
+        import mne
+    except ImportError:
+        raise DataError(
+            f"{path} is a recording of {title}, which is read by MNE. Run: pip install "
+            "'hms-eeg[mne]'"
+        ) from None
+    if check is not None:
+        check(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of positions, filters and the like
+            raw = read(path)
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"{path} is a recording of {title}, which needs the package {error.name}. Run: pip "
+            "install 'hms-eeg[mne]'"
+        ) from None
+    except Exception as error:  # whatever a reader meets in a file that it did not expect
+        log.debug("%s: %s", path, error)
+        raise DataError(_unreadable(title, path, error)) from None
+    if not isinstance(raw, mne.io.BaseRaw):
+        raise DataError(f"{path} is cut into epochs, expected a continuous recording.")
+    return raw_recording(raw, path, options)
+
+
+def _unreadable(title: str, path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        missing = Path(str(error.filename)).name if error.filename else "another file"
+        return f"{path} belongs together with {missing}, which is not beside it. Copy both."
+    return (
+        f"{path} cannot be read as a recording of {title}: it is damaged, or of a kind that MNE "
+        "does not know. Export it as EDF."
+    )
+
+
+def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
+    """Take a recording that MNE has opened.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+        Its signals in volts; they are read when they are needed.
+    path : Path
+        Its file, for messages and labels.
+    options : Options
+        How to read what it leaves open.
+
+    Raises
+    ------
+    DataError
+        It was cut and joined, lacks electrodes of the montage, is sampled too slowly, or its
+        values are no EEG in their unit.
+    """
+    labels = [
+        "" if kind == "stim" or raw.info["chs"][number]["unit"] != VOLT else name
+        for number, (name, kind) in enumerate(
+            zip(raw.ch_names, raw.get_channel_types(), strict=True)
+        )
+    ]
+    chosen = choose_signals(labels, options.rename, str(path))
+    rate_hz = exact_rate(raw.info["sfreq"])
+    if rate_hz < SLOWEST_HZ:
+        raise DataError(
+            f"{path} has {float(rate_hz):g} samples a second, expected at least {SLOWEST_HZ}."
+        )
+    notes = tuple((float(a["onset"]) - raw.first_time, float(a["duration"]), str(a["description"]))
+                  for a in raw.annotations)  # fmt: skip
+    _check_joins(notes, path, raw.n_times / float(rate_hz))
+    gaps = [(onset, onset + lasts) for onset, lasts, text in notes if text.lower() == SKIPPED]
+    source = _Source(raw, rate_hz, MICROVOLTS_PER_VOLT, gaps)
+    needed = sorted({number for name in NEEDED for number in chosen.mix.get(name, ())})
+    _check_unit(source, needed, path)
+    said = []
+    if gaps:
+        said.append(
+            f"{path.name} was paused {plural(len(gaps), 'time')}, {sum(b - a for a, b in gaps):g} "
+            "s in all: missing values."
+        )
+    bad = [name for name in raw.info["bads"] if raw.ch_names.index(name) in chosen.signals]
+    if bad:
+        said.append(f"{path.name} marks as bad, and they are read: {', '.join(bad)}.")
+    return Recording(
+        path=path,
+        samples=floor(raw.n_times / rate_hz * RATE),
+        chosen=chosen,
+        rates_hz=dict.fromkeys(chosen.mix, float(rate_hz)),
+        annotations=tuple((onset, lasts or None, text) for onset, lasts, text in notes),
+        patient=_patient(raw.info["subject_info"] or {}),
+        read=partial(chosen.mixed, source.read),
+        read_signals=source.read,
+        notes=tuple(said),
+    )
+
+
+class _Source:
+    """Signals of a recording in microvolts at 200 Hz."""
+
+    def __init__(
+        self, raw: Any, rate_hz: Fraction, scale_uv: float, gaps: Sequence[tuple[float, float]]
+    ) -> None:
+        self.raw, self.rate_hz, self.scale_uv, self.gaps = raw, rate_hz, scale_uv, gaps
+        self.lock = Lock()  # its readers share buffers and open files
+
+    def read(self, numbers: Sequence[int], first: int, stop: int) -> NDArray[np.float64]:
+        """Read samples [first, stop) at 200 Hz of some signals: (signals, samples) microvolts."""
+        blocks: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+        def of_signal(place: int, begin: int, end: int) -> NDArray[np.float64]:
+            if (begin, end) not in blocks:
+                with self.lock, warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    blocks[begin, end] = self.raw.get_data(
+                        picks=list(numbers), start=begin, stop=end, verbose="ERROR"
+                    )
+            values: NDArray[np.float64] = blocks[begin, end][place] * self.scale_uv
+            return values
+
+        count = self.raw.n_times
+        signals_uv = np.zeros((len(numbers), stop - first))
+        for place in range(len(numbers)):
+            read = partial(of_signal, place)
+            signals_uv[place] = resampled(read, self.rate_hz, count, first, stop)
+        for start_s, stop_s in self.gaps:
+            begin, end = floor(start_s * RATE) - first, ceil(stop_s * RATE) - first
+            signals_uv[:, max(0, begin) : max(0, end)] = np.nan
+        return signals_uv
+
+
+def exact_rate(rate_hz: float) -> Fraction:
+    """Take a rate for the ratio to 200 Hz that it is near."""
+    ratio = Fraction(rate_hz) / RATE
+    return ratio.limit_denominator(LARGEST_TERM // max(1, ceil(ratio))) * RATE
+
+
+def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds: float) -> None:
+    """Refuse a recording of which parts were cut out, since its time does not go on."""
+    joins = [
+        onset
+        for onset, _, text in notes
+        if text.lower().split("/")[0].strip() in BOUNDARIES and 0.1 < onset < seconds - 0.1
+    ]
+    if joins:
+        times = ", ".join(f"{onset:,.1f} s" for onset in joins)
+        raise DataError(
+            f"{path} was cut and joined, or paused, at {times}: what stands on either side was not "
+            "recorded one after the other. Export each part by itself."
+        )
+
+
+def _check_unit(source: _Source, numbers: Sequence[int], path: Path) -> None:
+    """Refuse values that are no EEG in microvolts; signals of zeros are no reason."""
+    rows = floor(source.raw.n_times / source.rate_hz * RATE)
+    first = max(0, rows // 2 - LOOKED_AT_S * RATE // 2)
+    part = source.read(numbers, first, min(rows, first + LOOKED_AT_S * RATE))
+    spread = np.nan_to_num(np.nanstd(part, axis=1)) if part.shape[1] else np.zeros(0)
+    spread = spread[spread > 0]
+    if not len(spread):
+        return
+    typical = float(np.median(spread))
+    if not LEAST_UV <= typical <= LARGEST_UV:
+        raise DataError(
+            f"{path}: its EEG has a standard deviation of {typical:.3g} uV, expected between "
+            f"{LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than is written there."
+        )
+
+
+def _patient(subject: Any) -> str:
+    """Say who it is of, only to be compared."""
+    words = (subject.get(key) for key in ("his_id", "last_name", "first_name"))
+    return " ".join(str(word) for word in words if word and str(word).upper() != "X")

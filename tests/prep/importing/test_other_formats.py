@@ -1,0 +1,314 @@
+"""Formats that MNE reads, recordings of MNE, and MATLAB files: exact signals come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from scipy.io import savemat
+from support.helpers import build_store
+from support.recorder import noise
+
+from hmsprep.errors import DataError
+from hmsprep.importing.convert import import_recordings
+from hmsprep.importing.formats import open_recording
+from hmsprep.importing.recording import Options, Recording
+from hmsstore.schema import CHANNELS, CLASSES
+
+mne = pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
+
+SECONDS, RATE_HZ = 56.0, 250.0
+NOTE = (12.5, 3.0, "eyes closed")
+
+
+def signal_uv(rate_hz: float = RATE_HZ, seconds: float = SECONDS) -> NDArray[np.float64]:
+    """Sines of their own frequency and phase in each channel: known at any time."""
+    time_s = np.arange(round(rate_hz * seconds)) / rate_hz
+    rows = np.arange(1, len(CHANNELS) + 1)[:, None]
+    values: NDArray[np.float64] = (20 + 4 * rows) * np.sin(2 * np.pi * (0.6 * rows * time_s) + rows)
+    return values
+
+
+def raw_array(
+    names: Sequence[str] = CHANNELS, uv: NDArray[np.float64] | None = None, rate_hz: float = RATE_HZ
+) -> Any:
+    info = mne.create_info(list(names), rate_hz, "eeg", verbose="ERROR")
+    values = (signal_uv(rate_hz) if uv is None else uv) * 1e-6
+    raw = mne.io.RawArray(values, info, verbose="ERROR")
+    raw.set_annotations(mne.Annotations([NOTE[0]], [NOTE[1]], [NOTE[2]]))
+    return raw
+
+
+def write_fif(folder: Path) -> Path:
+    path = folder / "night_raw.fif"
+    raw_array().save(path, verbose="ERROR")
+    return path
+
+
+def write_brainvision(folder: Path) -> Path:
+    pybv = pytest.importorskip("pybv", reason="pybv is not installed")
+    pybv.write_brainvision(
+        data=signal_uv() * 1e-6, sfreq=RATE_HZ, ch_names=list(CHANNELS), fname_base="night",
+        folder_out=folder, events=[{"onset": int(12.5 * RATE_HZ), "duration": int(3 * RATE_HZ),
+                                    "description": "eyes closed", "type": "Comment"}],
+    )  # fmt: skip
+    return folder / "night.vhdr"
+
+
+def write_eeglab(folder: Path) -> Path:
+    eeglabio = pytest.importorskip("eeglabio.raw", reason="eeglabio is not installed")
+    path = folder / "night.set"
+    eeglabio.export_set(
+        str(path), signal_uv() * 1e-6, RATE_HZ, list(CHANNELS),
+        annotations=[np.array(["eyes closed"]), np.array([12.5]), np.array([3.0])],
+    )  # fmt: skip
+    return path
+
+
+def write_persyst(folder: Path, times: str = "0=36000.000000\n") -> Path:
+    path = folder / "night.lay"
+    step = 0.01
+    (folder / "night.dat").write_bytes(np.rint(signal_uv().T / step).astype("<i4").tobytes())
+    channels = "".join(f"{name}-Ref={n + 1}\n" for n, name in enumerate(CHANNELS))
+    path.write_text(
+        f"[FileInfo]\nFile=night.dat\nFileType=Interleaved\nSamplingRate={RATE_HZ:g}\n"
+        f"HeaderLength=0\nCalibration={step}\nWaveformCount=20\nDataType=7\n"
+        f"[ChannelMap]\n{channels}[Sheets]\n[SampleTimes]\n{times}"
+        "[Patient]\nFirst=Jane\nMI=\nLast=Roe\nID=MRN4711\nSex=\nHand=\nBirthDate=01/02/50\n"
+        "TestDate=01/02/19\nTestTime=10:00:00\n"
+        "[Comments]\n12.500000,3.000000,0,100,eyes closed\n".replace("01/02/19", "01/02/2019")
+    )
+    return path
+
+
+def write_curry(folder: Path, unit: str = "uV") -> Path:
+    pytest.importorskip("curryreader", reason="curryreader is not installed")
+    path = folder / "night.cdt"
+    uv = signal_uv()
+    path.write_bytes(uv.T.astype("<f4").tobytes())
+    lists = {
+        "LABELS": CHANNELS,
+        "SENSORS": [f"{10 * n} {n} {100 - n}" for n in range(len(CHANNELS))],
+        "CHAN_IN_FILE": [str(n + 1) for n in range(len(CHANNELS))],
+    }
+    blocks = "".join(
+        f"{name} START # Do not edit!\n   ListDescription = {name}\n   ListNrRows = 20\n"
+        f"{name} END\n\n{name} START_LIST # Do not edit!\n"
+        + "\n".join(rows) + f"\n{name} END_LIST\n\n"
+        for name, rows in lists.items()
+    )  # fmt: skip
+    (folder / "night.cdt.dpo").write_text(
+        "DATA_PARAMETERS START # Do not edit!\n"
+        f"   NumSamples = {uv.shape[1]}\n   NumChannels = 20\n   NumTrials = 1\n"
+        f"   SampleFreqHz = {RATE_HZ:g}\n   TriggerOffsetUsec = 0\n   DataFormat = BINARY\n"
+        "   DataSampOrder = SAMP\n   SampleTimeUsec = 4000\n   DataByteOrder = UNKNOWN\n"
+        "   StartYear = 2019\n   StartMonth = 1\n   StartDay = 2\n   StartHour = 10\n"
+        "   StartMin = 0\n   StartSec = 0\n   StartMillisec = 0\n"
+        "   AmplifierInfo = none\nDATA_PARAMETERS END\n\n"
+        "DEVICE_PARAMETERS START # Do not edit!\n"
+        f"   DataUnit = {unit}\n   NumChanThisGroup = 20\nDEVICE_PARAMETERS END\n\n{blocks}"
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "tolerance_uv", "noted"),
+    [(write_fif, 0.001, True), (write_brainvision, 0.11, True), (write_eeglab, 0.001, True),
+     (write_persyst, 0.011, True), (write_curry, 0.001, False)],
+)  # fmt: skip
+def test_a_format_comes_back_within_its_quantisation_through_import_and_store(
+    write: Callable[[Path], Path], tolerance_uv: float, noted: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write(folder)
+    made = import_recordings([folder], tmp_path / "out")  # found among the files beside it
+    (one,) = made.recordings
+    assert (one.rates_hz, one.filled, made.refused) == ((RATE_HZ,), (), [])
+    found = pl.read_parquet(tmp_path / "out" / "test_eegs" / "10000.parquet").to_numpy().T
+    expected = signal_uv(200.0)
+    assert found.shape == expected.shape
+    inner = slice(400, -400)  # resampling knows nothing beyond the ends
+    assert np.abs(found - expected)[:, inner].max() <= tolerance_uv + 0.05
+    store = build_store(tmp_path / "out", tmp_path / "s.zarr", normalise="none")
+    batch = store.denormalise(store.gather(np.arange(1)))["eeg"][0].T
+    assert np.abs(batch - expected[:, :10_000])[:, inner].max() <= tolerance_uv + 0.3
+    if noted:
+        notes = pl.read_csv(tmp_path / "out" / "annotations.csv")
+        assert any("eyes closed" in text for text in notes["text"].to_list())
+        row = notes.filter(pl.col("text").str.contains("eyes closed")).row(0)
+        assert row[1:3] == pytest.approx((12.5, 3.0), abs=0.01)
+    for file in (tmp_path / "out").rglob("*.json"):
+        assert "MRN4711" not in file.read_text()
+
+
+def opened(raw: Any) -> Recording:
+    return open_recording(raw, Options())
+
+
+def test_recordings_of_mne_are_imported_from_python(tmp_path: Path) -> None:
+    names = [f"EEG {name.upper()}-REF" if name != "EKG" else "ECG" for name in CHANNELS]
+    raws = [raw_array(names), raw_array(rate_hz=200.0, uv=signal_uv(200.0))]
+    made = import_recordings(raws, tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["recording 1", "recording 2"]
+    assert made.windows == 2
+    for number in (1, 2):
+        path = tmp_path / "out" / "test_eegs" / f"{number}0000.parquet"
+        found = pl.read_parquet(path).to_numpy().T
+        assert np.abs(found - signal_uv(200.0))[:, 400:-400].max() < 0.05
+
+
+def test_time_of_a_recording_that_begins_late_is_its_own() -> None:
+    raw = raw_array(rate_hz=200.0, uv=signal_uv(200.0)).crop(2.0)
+    one = opened(raw)
+    assert one.annotations == ((10.5, 3.0, "eyes closed"),)
+    assert np.abs(one.read(0, 1000) - signal_uv(200.0)[:, 400:1400]).max() < 1e-4
+    np.testing.assert_array_equal(one.read(300, 500), one.read(0, 1000)[:, 300:500])
+
+
+def test_what_was_not_recorded_is_missing_and_what_was_joined_is_refused() -> None:
+    raw = raw_array()
+    raw.annotations.append(20.0, 5.0, "BAD_ACQ_SKIP")
+    one = opened(raw)
+    missing = np.isnan(one.read(0, one.samples)).any(axis=0)
+    assert (missing[4000:5000].all(), missing.sum()) == (True, 1000)
+    assert "was paused 1 time, 5 s in all" in one.notes[0]
+    for text in ("boundary", "EDGE boundary", "New Segment/"):
+        raw = raw_array()
+        raw.annotations.append(30.0, 0.0, text)
+        with pytest.raises(DataError, match=r"cut and joined, or paused, at 30\.0 s"):
+            opened(raw)
+        raw = raw_array()
+        raw.annotations.append(0.0, 0.0, text)
+        assert opened(raw).samples == round(SECONDS * 200)
+    halves = mne.concatenate_raws([raw_array(), raw_array()], verbose="ERROR")
+    with pytest.raises(DataError, match=r"at 56\.0 s"):
+        opened(halves)
+
+
+def test_a_paused_recording_of_persyst_is_refused(tmp_path: Path) -> None:
+    path = write_persyst(tmp_path, "0=36000.0\n5000=36020.0\n10000=36100.0\n")
+    with pytest.raises(DataError, match=r"night\.lay was paused at 40\.0 s"):
+        open_recording(path, Options())
+    path = write_persyst(tmp_path, "0=36000.0\n5000=36020.0\n10000=36040.0\n")
+    assert open_recording(path, Options()).samples == round(SECONDS * 200)
+
+
+def test_units_that_would_be_taken_for_volts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is in 'mV', expected 'uV' or 'V'"):
+        open_recording(write_curry(tmp_path, "mV"), Options())
+    for wrong in (1e6, 1e-6):  # microvolts where volts are expected, volts in microvolts
+        with pytest.raises(DataError, match=r"standard deviation of .* uV, expected between 0\.01"):
+            opened(raw_array(uv=signal_uv() * wrong))
+    assert opened(raw_array(uv=signal_uv() * 0)).samples == round(SECONDS * 200)
+
+
+def test_channels_that_are_no_voltage_are_no_electrodes() -> None:
+    raw = raw_array()
+    raw.set_channel_types({"Fz": "misc", "EKG": "stim"}, verbose="ERROR")
+    assert opened(raw).chosen.filled == ("Fz", "EKG")
+    raw = raw_array()
+    raw.info["bads"] = ["C3"]
+    assert any("marks as bad, and they are read: C3" in note for note in opened(raw).notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.vhdr",
+            "Brain Vision Data Exchange Header File Version 1.0\n",
+            "recording of BrainVision",
+        ),
+        ("a.set", "no", "cannot be read as a recording of EEGLAB"),
+        ("a.fif", "no", "cannot be read as a recording of FIF"),
+        ("a.lay", "[FileInfo]\nFile=b.dat\n", "belongs together with another file"),
+        ("a.eeg", "no", "Nihon Kohden"),
+        ("a.cnt", "no", "cannot be read as a recording of Neuroscan CNT"),
+        ("a.data", "no", r"belongs together with a\.head"),
+        ("a.cdt", "no", r"belongs together with a\.cdt\.dpo"),
+        ("a.mat", "no", "is not a readable .mat file"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_own_words(
+    name: str, content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=message) as error:
+        open_recording(tmp_path / name, Options())
+    assert "Error" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_parts_of_a_format_that_lie_apart_are_asked_for(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    with pytest.raises(DataError, match=r"night\.eeg is a part of night\.vhdr: name that"):
+        open_recording(tmp_path / "night.eeg", Options())
+    (tmp_path / "night.eeg").unlink()
+    with pytest.raises(DataError, match=r"belongs together with night\.eeg"):
+        open_recording(path, Options())
+
+
+def segment(path: Path, **content: Any) -> Path:
+    savemat(path, content)
+    return path
+
+
+VOTES = [3, 0, 5, 0, 1, 2]
+
+
+def test_votes_of_experts_beside_a_segment_become_vote_columns(tmp_path: Path) -> None:
+    uv = noise(50)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    segment(folder / "a.mat", data=uv, votes=np.asarray([VOTES]), classes=np.asarray(
+        ["Other", "Seizure", "LPD", "GPD", "LRDA", "GRDA"], object))  # fmt: skip
+    segment(folder / "b.mat", seg=uv.T.astype(np.float32), Votes=np.asarray(VOTES)[:, None])
+    segment(folder / "c.mat", data=uv[:, 4000:6000], votes=np.asarray([0, 0, 0, 9, 0, 0]))
+    segment(folder / "table.mat", rates=np.arange(12))  # of something else
+    made = import_recordings([folder], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["a.mat", "b.mat", "c.mat"]
+    table = pl.read_csv(tmp_path / "out" / "train.csv")
+    votes = table.select(f"{name}_vote" for name in CLASSES).rows()
+    assert votes == [(0, 5, 0, 1, 2, 3), tuple(VOTES), (0, 0, 0, 9, 0, 0)]
+    assert table["expert_consensus"].to_list() == ["LPD", "GPD", "LRDA"]
+    assert [one for one in made.warnings if "b.mat does not name the classes of its votes" in one]
+    assert not [one for one in made.warnings if "a.mat does not name" in one]
+    for number in (1, 2):
+        path = tmp_path / "out" / "train_eegs" / f"{number}0000.parquet"
+        assert np.abs(pl.read_parquet(path).to_numpy().T - uv).max() < 1e-3
+    judged = pl.read_parquet(tmp_path / "out" / "train_eegs" / "30000.parquet").to_numpy().T
+    assert np.abs(judged[:, 4000:6000] - uv[:, 4000:6000]).max() < 1e-3
+    assert np.isnan(judged[:, :4000]).all()
+    assert np.isnan(judged[:, 6000:]).all()
+    plain = import_recordings([folder / "a.mat"], tmp_path / "plain", unlabelled=True)
+    assert not plain.labelled
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"rates": np.arange(3)}, r"has rates \(1 x 3\); expected `data`"),
+        ({"data": np.zeros((7, 10_000))}, "expected EEG of 20 channels"),
+        ({"data": noise(50), "votes": np.zeros(6)}, "whole numbers that are not all 0"),
+        ({"data": noise(50), "votes": np.full(6, 0.5)}, "whole numbers"),
+        ({"data": noise(50), "votes": np.ones(5)}, "expected votes of 6 classes"),
+        ({"data": noise(60), "votes": np.ones(6)}, "has votes and 60 s of EEG; expected 50 s, or"),
+        ({"data": noise(50), "votes": np.ones(6), "classes": np.asarray(list("abcdef"), object)},
+         "expected the classes seizure, lpd"),
+    ],
+)  # fmt: skip
+def test_bad_segments_are_refused(content: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        open_recording(segment(tmp_path / "a.mat", **content), Options())
+
+
+def test_files_of_newer_matlab_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
+    with pytest.raises(DataError, match=r"version 7\.3 .*save\(\.\.\., '-v7'\)"):
+        open_recording(tmp_path / "a.mat", Options())
