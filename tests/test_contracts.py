@@ -54,6 +54,7 @@ ALSO = {
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/edf.py": {"edfio"},
+    "hmsprep/importing/formats/through_mne.py": {"mne"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},
     "hmstrain/models/braindecode.py": {"braindecode", "mne"},
     "hmstrain/reporting/attribution.py": {"captum"},

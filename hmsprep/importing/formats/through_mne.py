@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import NEEDED, choose_signals
+from hmsprep.importing.channels import NEEDED, choose_signals, named
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
@@ -137,13 +137,17 @@ def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
         It was cut and joined, lacks electrodes of the montage, is sampled too slowly, or its
         values are no EEG in their unit.
     """
-    labels = [
-        "" if kind == "stim" or raw.info["chs"][number]["unit"] != VOLT else name
-        for number, (name, kind) in enumerate(
-            zip(raw.ch_names, raw.get_channel_types(), strict=True)
-        )
-    ]
-    chosen = choose_signals(labels, options.rename, str(path))
+    labels = list(raw.ch_names)
+    kinds = raw.get_channel_types()
+    unusable = {
+        number: f"{named(number, labels)} is not in volts."
+        for number, channel in enumerate(raw.info["chs"])
+        if channel["unit"] != VOLT or kinds[number] == "stim"
+    }
+    chosen = choose_signals(
+        labels, options.rename, str(path), unusable=unusable | dict(options.broken),
+        interpolate=options.interpolate,
+    )  # fmt: skip
     rate_hz = exact_rate(raw.info["sfreq"])
     if rate_hz < SLOWEST_HZ:
         raise DataError(
@@ -169,7 +173,7 @@ def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
         path=path,
         samples=floor(raw.n_times / rate_hz * RATE),
         chosen=chosen,
-        rates_hz=dict.fromkeys(chosen.mix, float(rate_hz)),
+        rates_hz={name: float(rate_hz) for name, parts in chosen.mix.items() if parts},
         annotations=tuple((onset, lasts or None, text) for onset, lasts, text in notes),
         patient=_patient(raw.info["subject_info"] or {}),
         read=partial(chosen.mixed, source.read),

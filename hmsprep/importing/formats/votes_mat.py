@@ -70,7 +70,10 @@ def open_mat(path: Path, options: Options) -> Recording:
             f"{path}: expected EEG of {len(CHANNELS)} channels, got an array of "
             f"{' x '.join(map(str, values.shape))}."
         )
-    chosen = choose_signals(list(labels), options.rename, str(path))
+    chosen = choose_signals(
+        list(labels), options.rename, str(path), unusable=options.broken,
+        interpolate=options.interpolate,
+    )  # fmt: skip
     rate_hz = exact_rate(_rate(content))
     votes, notes = _votes(path, content)
     count = values.shape[1]
@@ -98,7 +101,7 @@ def open_mat(path: Path, options: Options) -> Recording:
         path=path,
         samples=samples,
         chosen=chosen,
-        rates_hz=dict.fromkeys(chosen.mix, float(rate_hz)),
+        rates_hz={name: float(rate_hz) for name, parts in chosen.mix.items() if parts},
         annotations=(),
         patient="",
         read=partial(chosen.mixed, read),

@@ -63,6 +63,6 @@ def test_what_is_not_a_recording_is_refused(name: str, found: str, tmp_path: Pat
     (tmp_path / "notes.txt").write_text("not a recording")
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        DataError, match=rf"{name}.*\.edf or \.bdf.*{found}|{found}.*\.edf or \.bdf"
+        DataError, match=rf"{name}.*\.edf, \.bdf, .* or \.dap.*{found}|{found}.*\.edf, \.bdf"
     ):
         hmsprep.import_recordings([tmp_path / name], tmp_path / "data")
