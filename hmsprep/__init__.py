@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         PrepError,
     )
     from hmsprep.importing.convert import Imported, import_recordings
+    from hmsprep.importing.listing import Listing, list_recordings
     from hmsprep.inspection.channels import Montage, montage
     from hmsprep.inspection.inspect import inspect
     from hmsprep.inspection.survey import Survey
@@ -66,6 +67,7 @@ __all__ = [
     "Drawn",
     "FeaturePlan",
     "Imported",
+    "Listing",
     "MissingFilesError",
     "Montage",
     "ParameterError",
@@ -81,6 +83,7 @@ __all__ = [
     "import_recordings",
     "info",
     "inspect",
+    "list_recordings",
     "montage",
     "plan",
     "plan_features",
@@ -96,6 +99,7 @@ _MODULES = {
     "building.from_files": ("build",),
     "errors": ("BuildError", "DataError", "MissingFilesError", "ParameterError", "PrepError"),
     "importing.convert": ("Imported", "import_recordings"),
+    "importing.listing": ("Listing", "list_recordings"),
     "inspection.channels": ("Montage", "montage"),
     "inspection.inspect": ("inspect",),
     "inspection.survey": ("Survey",),

@@ -68,7 +68,7 @@ app.command(cls=Command)(show.montage)
 app.command(cls=Command)(show.show)
 app.command(cls=Command)(spectrogram.spectrogram)
 app.command(cls=Command)(features.features)
-app.command("import", cls=Command)(import_.import_)
+app.command("import", cls=import_.ImportCommand)(import_.import_)
 app.command(cls=Command)(publish.publish)
 app.command(cls=Command)(synth.synth)
 

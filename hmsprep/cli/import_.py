@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hmsprep.cli.options import Json, LogFile, Quiet, option, reads_recordings
+from hmsprep.cli.options import Command, Json, LogFile, Quiet, option, reads_recordings
 
 
 def pairs_of(option_: str, words: list[str] | None, example: str) -> dict[str, str]:
@@ -20,6 +20,14 @@ def pairs_of(option_: str, words: list[str] | None, example: str) -> dict[str, s
             raise typer.BadParameter(f"{option_}: expected {example}, got {word!r}")
         pairs[key] = value
     return pairs
+
+
+class ImportCommand(Command):
+    """`import`, which has no OUT where it only lists."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put an OUT that is never made where there is none."""
+        return super().parse_args(ctx, [*args, "-"] if "--list" in args else args)
 
 
 @reads_recordings
@@ -43,16 +51,31 @@ def import_(
         ),
     ] = None,
     unlabelled: Annotated[bool, option("--unlabelled", "Ignore the labels of the files.")] = False,
+    listed: Annotated[
+        bool,
+        option(
+            "--list",
+            "Say what would be done with each FILE, and write nothing; there is no OUT then.",
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
     """Convert recordings to a data set.
 
-    EDF and BDF recordings of any length become a data set for `hmsprep build`, with spectrograms.
+    Recordings of any length become a data set for `hmsprep build`, with spectrograms. Exit status 1
+    says that some or all could not be imported.
     """
     reading = dict(importing)
     reading["rename"] = pairs_of("--rename", reading["rename"], "LABEL=NAME, such as EEG1=Fp1")
+    labels: dict[str, Any] = {
+        "label": pairs_of("--label", label, "WORD=CLASS, such as crise=seizure"),
+        "unlabelled": unlabelled,
+    }
+    if listed:
+        _list(files, stride, reading | labels, json=json, quiet=quiet, log_file=log_file)
+        return
     import hmsprep
     from hmsprep.cli import console, progress, tables
     from hmsprep.words import plural
@@ -66,9 +89,8 @@ def import_(
                 files,
                 out,
                 stride=stride,
-                label=pairs_of("--label", label, "WORD=CLASS, such as crise=seizure"),
-                unlabelled=unlabelled,
                 progress=report,
+                **labels,
                 **reading,
             )
         console.warn_all(made.warnings)
@@ -89,4 +111,23 @@ def import_(
         console.note(f"Next: hmsprep build {out} STORE")
         if made.refused:
             console.note(f"{plural(len(made.refused), 'file')} left out, as warned above.")
+            raise typer.Exit(1)
+
+
+def _list(
+    files: list[Path], stride: float, how: dict[str, Any], *, json: bool, quiet: bool,
+    log_file: Path | None,
+) -> None:  # fmt: skip
+    """Show what would be done."""
+    import hmsprep
+    from hmsprep.cli import console, tables
+
+    with console.reporting(quiet=quiet, log_file=log_file):
+        found = hmsprep.list_recordings(files, stride=stride, **how)
+        console.warn_all([*found.notes, *(one.reason for one in found.refused)])
+        if json:
+            tables.print_json(asdict(found))
+        else:
+            tables.print_listing(found)
+        if found.refused:
             raise typer.Exit(1)

@@ -16,6 +16,7 @@ from hmsprep.words import plural, size
 from hmsstore.spec import HMS
 
 if TYPE_CHECKING:
+    from hmsprep.importing.listing import Listing
     from hmsprep.planning.preview import Preview
     from hmsprep.sealed.summary import StoreSummary
     from hmsprep.simulator.make import Simulated
@@ -166,6 +167,35 @@ def print_synth(made: Simulated) -> None:
         rows["best KL"] = f"{made.kl_of_truth:.2f}, reached by the simulated truth"
         rows["constant KL"] = f"{made.kl_of_mean:.2f}, reached by the mean of all votes"
     print_facts(rows)
+
+
+def print_listing(found: Listing) -> None:
+    """Show what an import would do; the channels of each file where they are not all alike."""
+    rows = [
+        (
+            one.file,
+            f"{one.seconds:,.0f}",
+            ", ".join(f"{rate:g}" for rate in one.rates_hz),
+            ", ".join(unit or "none" for unit in one.units),
+            ", ".join(one.references) or ("not named" if one.reference == "scalp" else "none"),
+            one.labels or "none",
+            f"{one.windows:,}",
+            ", ".join(f"{name} {count:,}" for name, count in one.by_class.items()),
+        )
+        for one in found.recordings
+    ]
+    header = ("file", "s", "Hz", "unit", "reference", "labels", "windows", "by class")
+    print_section(plural(len(rows), "recording"), header, rows)
+    kinds: dict[tuple[Any, ...], list[str]] = {}
+    for one in found.recordings:
+        kinds.setdefault((tuple(one.channels.items()), one.filled), []).append(one.file)
+    for (channels, filled), files in kinds.items():
+        others = f" and {plural(len(files) - 1, 'other')}" if len(files) > 1 else ""
+        cells = [*channels, *((name, "filled with 0") for name in filled)]
+        print_section(f"Channels of {files[0]}{others}", ("channel", "is read from"), cells)
+    notes = [note for one in found.recordings for note in one.notes]
+    if notes:
+        print_list("To know", notes)
 
 
 def print_facts(rows: Mapping[str, str]) -> None:

@@ -11,5 +11,6 @@
     labels/        what is annotated of a recording -> the class of its windows: one file per layout
     formats/       a recorder's file -> a recording: one file per format
     gathering.py   files and folders -> opened recordings, their labels, and what was left out
+    listing.py     files and folders -> what an import would do with them
     convert.py     recordings -> a data set, with sliding windows and spectrograms
 """

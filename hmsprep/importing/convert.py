@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.gathering import Gathered, gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
-from hmsprep.importing.pieces import RATE, Piece, cut
+from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
@@ -161,11 +160,7 @@ def import_recordings(
     5750
     """
     out = Path(out)
-    samples = round(stride * RATE) if isfinite(stride) else 0
-    if samples < 1 or abs(samples - stride * RATE) > 1e-6:
-        raise ParameterError(
-            f"--stride {stride:g}: expected a multiple of {1 / RATE:g} s (one sample), above 0."
-        )
+    samples = stride_samples(stride)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
     if not out.resolve().parent.is_dir():
@@ -235,19 +230,14 @@ def _ids(eeg_id: int, patient: int) -> dict[str, int]:
 def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
     """Rows of the table: all windows, or those that are labelled, with a vote or the experts'."""
     offsets = piece.offsets_s
-    codes = []
-    if labels is not None:
-        codes = labels.intervals.consensus(offsets + piece.start_s).tolist()
+    codes = None if labels is None else labels.codes(offsets + piece.start_s).tolist()
     for place, offset in enumerate(offsets.tolist()):
         row = dict.fromkeys(OFFSETS, offset) | {"eeg_sub_id": place, "spectrogram_sub_id": place}
-        if labels is None:
+        if labels is None or codes is None:
             yield row
-        elif labels.votes is not None:
-            most = labels.votes.index(max(labels.votes))
-            votes = dict(zip(VOTES, labels.votes, strict=True))
-            yield row | {CONSENSUS: CLASS_TITLES[most]} | votes
         elif codes[place] >= 0:
-            votes = dict.fromkeys(VOTES, 0) | {VOTES[codes[place]]: 1}
+            one = dict.fromkeys(VOTES, 0) | {VOTES[codes[place]]: 1}
+            votes = one if labels.votes is None else dict(zip(VOTES, labels.votes, strict=True))
             yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.errors import ParameterError
 from hmsstore.schema import EEG, SPECTROGRAM
 
 PIECE_S = 3_600
@@ -31,6 +33,22 @@ class Piece:
     def start_s(self) -> float:
         """Where it begins in the recording."""
         return self.first / RATE
+
+
+def stride_samples(stride_s: float) -> int:
+    """Take the seconds from window to window as a number of samples.
+
+    Raises
+    ------
+    ParameterError
+        They are no whole number of samples, or none.
+    """
+    samples = round(stride_s * RATE) if isfinite(stride_s) else 0
+    if samples < 1 or abs(samples - stride_s * RATE) > 1e-6:
+        raise ParameterError(
+            f"--stride {stride_s:g}: expected a multiple of {1 / RATE:g} s (one sample), above 0."
+        )
+    return samples
 
 
 def cut(samples: int, stride: int) -> Iterator[Piece]:

@@ -56,6 +56,10 @@ class Recording:
     samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file was read, a sentence each."""
+    signals: tuple[str, ...] = ()
+    """Labels of all its signals, as they stand in the file."""
+    units: tuple[str, ...] = ()
+    """Units of the signals that are read, as the file names them."""
     votes: tuple[int, ...] | None = None
     """Votes of experts, in the order of the classes, of a recording of a single window."""
     name: str = ""

@@ -20,12 +20,13 @@ from hmsprep.cli import app
 from hmsstore import Store
 
 FUNCTIONS = {
-    "build", "check_spectrograms", "features", "import_recordings", "info", "inspect", "montage",
+    "build", "check_spectrograms", "features", "import_recordings", "info", "inspect",
+    "list_recordings", "montage",
     "plan", "plan_features", "publish", "show", "spectrogram", "spectrogram_file", "synth",
     "verify",
 }  # fmt: skip
 TYPES = {
-    "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported",
+    "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported", "Listing",
     "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview", "Published",
     "Simulated", "StoreSummary", "Survey",
 }  # fmt: skip
@@ -70,7 +71,7 @@ print(sorted({"numpy", "polars", "typer", "rich", "hmsstore"} & set(sys.modules)
 def test_functions_take_the_options_of_their_command(command: str, function: str) -> None:
     group: Any = typer.main.get_command(app)
     options = {parameter.name for parameter in group.commands[command].params}
-    only_printed = {"json", "quiet", "log_file", "dry_run"}
+    only_printed = {"json", "quiet", "log_file", "dry_run", "listed"}
     taken = set(signature(getattr(hmsprep, function)).parameters)
     assert options - only_printed <= taken
     assert taken - options <= {"executor", "progress", "spec"}

@@ -110,6 +110,8 @@ def open_edf(path: Path, options: Options) -> Recording:
         patient=_patient(content),
         read=partial(_read, path, chosen, units),
         read_signals=partial(_read_signals, path, units),
+        signals=tuple(labels),
+        units=tuple(sorted({content.signals[n].physical_dimension for n in chosen.signals})),
     )
 
 

@@ -179,6 +179,8 @@ def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
         read=partial(chosen.mixed, source.read),
         read_signals=source.read,
         notes=tuple(said),
+        signals=tuple(labels),
+        units=tuple(sorted(set(getattr(raw, "_orig_units", {}).values()))) or ("V",),
     )
 
 

@@ -107,6 +107,8 @@ def open_mat(path: Path, options: Options) -> Recording:
         read=partial(chosen.mixed, read),
         read_signals=read,
         notes=notes,
+        signals=tuple(labels),
+        units=("",),
         votes=votes,
     )
 

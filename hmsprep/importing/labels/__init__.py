@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.importing.labels import (
@@ -67,6 +68,12 @@ class Labels:
     """Whether they are annotations of the recording itself."""
     votes: tuple[int, ...] | None = None
     """Votes of experts on the only window, in the order of the classes."""
+
+    def codes(self, begins_s: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Class of the windows that begin at these seconds; -1 where there is no label."""
+        if self.votes is None:
+            return self.intervals.consensus(begins_s)
+        return np.full(len(begins_s), self.votes.index(max(self.votes)), np.int64)
 
 
 def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tuple[str, ...]]:
