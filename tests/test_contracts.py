@@ -53,7 +53,6 @@ ALSO = {
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
-    "hmsprep/importing/formats/edf.py": {"edfio"},
     "hmsprep/importing/formats/through_mne.py": {"mne"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},
     "hmstrain/models/braindecode.py": {"braindecode", "mne"},

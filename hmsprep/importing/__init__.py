@@ -8,6 +8,7 @@
     pieces.py      the length of a recording -> pieces of at most an hour, and the windows of each
     recording.py   what an import knows of a recording and of a format
     resampling.py  samples at a signal's own rate -> any part of it at 200 Hz
+    values.py      a part of a recording -> its power, whatever is missing
     labels/        what is annotated of a recording -> the class of its windows: one file per layout
     formats/       a recorder's file -> a recording: one file per format
     gathering.py   files and folders -> opened recordings, their labels, and what was left out

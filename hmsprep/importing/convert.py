@@ -29,11 +29,11 @@ from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.importing.values import power_around_gaps
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
 from hmsprep.processes import Progress, silent
-from hmsprep.spectrograms.files import matching_spectrogram
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
@@ -114,6 +114,8 @@ def import_recordings(
     rename: Mapping[str, str] | None = None,
     label: Mapping[str, str] | None = None,
     interpolate: bool = False,
+    unit: str | None = None,
+    truncated: bool = False,
     unlabelled: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -136,6 +138,10 @@ def import_recordings(
         annotated.
     interpolate : bool
         Compute electrodes that are missing or hold no EEG from the others, by spherical splines.
+    unit : {'uV', 'mV', 'V'}, optional
+        Unit of signals whose file names none, or one that cannot be.
+    truncated : bool
+        Read files that are shorter than their header says as far as they go.
     unlabelled : bool
         Ignore labels.
     progress : callable
@@ -168,7 +174,8 @@ def import_recordings(
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
     inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
-    options, words = Options(rename=rename or {}, interpolate=interpolate), Words.of(label or {})
+    options = Options(rename=rename or {}, interpolate=interpolate, unit=unit, truncated=truncated)
+    words = Words.of(label or {})
     with (
         gathered(inputs, options, words, unlabelled=unlabelled) as found,
         whole_folder(out) as unfinished,
@@ -247,7 +254,7 @@ def _write_piece(folder: Path, part: str, task: Task) -> int:
     before = min(piece.first, CONTEXT)
     after = min(recording.samples - piece.stop, CONTEXT)
     around = recording.read(piece.first - before, piece.stop + after)
-    power = matching_spectrogram(around.T, before, after, threads=1)
+    power = power_around_gaps(around, before, after)
     eeg_uv = around[:, before : around.shape[1] - after]
     write_eeg(folder / recordings_folder(part, "eeg") / f"{eeg_id}.parquet", eeg_uv)
     path = folder / recordings_folder(part, "spectrogram") / f"{eeg_id}.parquet"

@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.errors import ParameterError
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
+
+UNITS = ("uV", "mV", "V")
+"""Of EEG."""
 
 
 def stem_of(path: Path) -> str:
@@ -29,6 +33,15 @@ class Options:
     """Compute electrodes that are missing or hold no EEG from the others."""
     broken: Mapping[int, str] = field(default_factory=dict)
     """Number of a signal, from 0 on, that was found to hold no EEG -> why, a sentence."""
+    unit: str | None = None
+    """'uV', 'mV' or 'V': of signals whose file names no unit, or one that cannot be."""
+    truncated: bool = False
+    """Read files that are shorter than their header says as far as they go."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing."""
+        if self.unit not in (None, *UNITS):
+            raise ParameterError(f"--unit {self.unit}: expected {' or '.join(UNITS)}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,9 @@
-"""Samples of a signal at its own rate -> any part of it at 200 Hz, the same however it is cut."""
+"""Samples of a signal at its own rate -> any part of it at 200 Hz, the same however it is cut.
+
+Where the two rates have a common grid of reasonable size a polyphase filter is used; otherwise, as
+for 200 samples in 0.999953 s, the same filter is evaluated at each sample's own position. Time does
+not drift: the position of every sample follows from the exact rate.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +13,35 @@ from functools import lru_cache
 from math import ceil, floor
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from hmsprep.importing.pieces import RATE
 
 MARGIN_S = 2
 """Read beyond a part, so that its ends are resampled as its middle is."""
+LARGEST_TERM = 2_000
+"""Largest term of the ratio of two rates for which there is a filter for each of its phases."""
+PERIODS = 32
+"""Of the lower rate, which the filter reaches to either side."""
+KAISER_BETA = 7.0
+PHASES = 512
+"""Between two samples at which the filter is tabled; in between it is interpolated, to 1e-5."""
+BLOCK_VALUES = 1 << 20
+"""Filter coefficients that are evaluated at once."""
+
+Read = Callable[[int, int], NDArray[np.float64]]
 
 
 def resampled(
-    read: Callable[[int, int], NDArray[np.float64]],
+    read: Read,
     rate_hz: Fraction,
     count: int,
     first: int,
     stop: int,
+    start_s: Fraction = Fraction(0),
 ) -> NDArray[np.float64]:
-    """Resample a part of a signal by a polyphase filter, on a grid common to both rates.
+    """Resample a part of a signal to 200 Hz.
 
     Parameters
     ----------
@@ -35,14 +53,25 @@ def resampled(
         Its samples in all.
     first, stop : int
         Samples [first, stop) at 200 Hz.
+    start_s : Fraction
+        When the signal's own first sample was taken; sample n at 200 Hz is at n / 200 s.
 
     Returns
     -------
     float64 (stop - first,)
     """
+    up, down = (RATE / rate_hz).as_integer_ratio()
+    shift = start_s * RATE
+    if max(up, down) > LARGEST_TERM or shift.denominator > 1:
+        return _interpolated(read, rate_hz / RATE, count, first - shift, stop - first)
+    return _polyphase(read, up, down, count, first - int(shift), stop - int(shift))
+
+
+def _polyphase(
+    read: Read, up: int, down: int, count: int, first: int, stop: int
+) -> NDArray[np.float64]:
     from scipy.signal import resample_poly
 
-    up, down = (RATE / rate_hz).as_integer_ratio()
     # `up` samples at 200 Hz last as long as `down` of the file
     begin = max(0, floor((first - MARGIN_S * RATE) / up))
     end = ceil((stop + MARGIN_S * RATE) / up)
@@ -54,15 +83,65 @@ def resampled(
     return part
 
 
+def _interpolated(
+    read: Read, step: Fraction, count: int, first: Fraction, wanted: int
+) -> NDArray[np.float64]:
+    """Evaluate a signal at `wanted` places: every `step` of its samples from `first` steps on."""
+    table = _tabled(float(min(Fraction(1), 1 / step)))
+    half = table.shape[1] // 2
+    start = first * step
+    begin = floor(start)
+    positions = float(start - begin) + np.arange(wanted) * float(step)
+    sample = np.floor(positions).astype(np.int64)
+    phase = (positions - sample) * PHASES
+    tabled = phase.astype(np.int64)
+    low, high = begin - half + 1, begin + int(sample[-1]) + half + 1
+    values = read(max(0, low), min(high, count))
+    values = (
+        np.pad(values, (max(0, -low), max(0, high - count)), "reflect", reflect_type="odd")
+        if low < 0 or high > count
+        else values
+    )
+    around = sliding_window_view(values, 2 * half)
+    result = np.empty(wanted)
+    rows = max(1, BLOCK_VALUES // (2 * half))
+    for one in range(0, wanted, rows):
+        block = slice(one, one + rows)
+        below, above = table[tabled[block]], table[tabled[block] + 1]
+        weights = below + (phase[block] - tabled[block])[:, None] * (above - below)
+        result[block] = np.einsum("nk,nk->n", around[sample[block]], weights)
+    return result
+
+
+@lru_cache(maxsize=8)
+def _tabled(cutoff: float) -> NDArray[np.float64]:
+    """Weights (phases + 1, samples around) of the low-pass of `low_pass`, at phases of a sample.
+
+    `cutoff` is in halves of the signal's own rate; the sample before a position stands in the
+    middle, on the left.
+    """
+    half = ceil(PERIODS / cutoff)
+    away = np.arange(1 - half, half + 1) - np.linspace(0, 1, PHASES + 1)[:, None]
+    window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (away * cutoff / PERIODS) ** 2, 0, None)))
+    weights: NDArray[np.float64] = np.sinc(away * cutoff) * window
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
+
+
 @lru_cache(maxsize=8)
 def low_pass(up: int, down: int) -> NDArray[np.float64]:
     """Filter for resampling by up / down: flat to 93% of the lower Nyquist frequency, -70 dB above.
 
     A Kaiser window of scipy's `firwin`, three times as long as the one that `resample_poly` takes
-    by itself, which lets through 84%.
+    by itself, which lets through 84%. Each phase lets a constant through exactly: an electrode's
+    offset may be a thousand times its EEG.
     """
     from scipy.signal import firwin
 
     larger = max(up, down)
-    taps: NDArray[np.float64] = firwin(2 * 32 * larger + 1, 1 / larger, window=("kaiser", 7.0))
+    taps: NDArray[np.float64] = firwin(
+        2 * PERIODS * larger + 1, 1 / larger, window=("kaiser", KAISER_BETA)
+    )
+    for phase in range(up):
+        taps[phase::up] /= up * taps[phase::up].sum()
     return taps

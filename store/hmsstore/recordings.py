@@ -208,6 +208,14 @@ IMPORT_OPTIONS = (
     ImportOption(
         "interpolate", "Compute electrodes that are missing or hold no EEG from the others."
     ),
+    ImportOption(
+        "unit",
+        "Unit of signals whose file names none, or one that cannot be.",
+        "uV|mV|V",
+    ),
+    ImportOption(
+        "truncated", "Read files that are shorter than their header says as far as they go."
+    ),
 )
 """What holds for an import and for a prediction of recordings."""
 

@@ -2,17 +2,21 @@
 
 ::
 
-    edf.py           EDF, EDF+ and BDF files
-    votes_mat.py     IIIC segments with votes in MATLAB files
-    through_mne.py   a recording that MNE has opened; those below are read by it
-    brainvision.py   BrainVision
-    eeglab.py        EEGLAB
-    fif.py           FIF
-    persyst.py       Persyst
-    nihon_kohden.py  Nihon Kohden
-    nicolet.py       Nicolet
-    cnt.py           Neuroscan
-    curry.py         Curry
+    edf_header.py       the header of an EDF or BDF file, and the bytes of its samples
+    edf_annotations.py  its annotations, read leniently from their bytes
+    edf_time.py         onsets of its records -> stretches without a gap
+    edf_units.py        ranges and units of its signals -> microvolts
+    edf.py              EDF, EDF+ and BDF files
+    votes_mat.py        IIIC segments with votes in MATLAB files
+    through_mne.py      a recording that MNE has opened; those below are read by it
+    brainvision.py      BrainVision
+    eeglab.py           EEGLAB
+    fif.py              FIF
+    persyst.py          Persyst
+    nihon_kohden.py     Nihon Kohden
+    nicolet.py          Nicolet
+    cnt.py              Neuroscan
+    curry.py            Curry
 """
 
 from __future__ import annotations

@@ -1,71 +1,123 @@
-"""EDF, EDF+ and BDF files -> microvolts at 200 Hz of any part, and annotations.
+"""EDF, EDF+, BDF and BDF+ files -> microvolts at 200 Hz of any part, and annotations.
 
-Nothing of who was recorded or when is read into anything: only signals and annotations.
+Samples are read by their number from the file's bytes, a minute at a time, however long the file.
+Nothing of who was recorded or when is kept: only signals, annotations, and whether a child was.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import partial
-from math import ceil, floor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import Chosen, choose_signals, named
+from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
+from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
+from hmsprep.importing.formats.edf_header import EdfHeader, read_header
+from hmsprep.importing.formats.edf_time import (
+    Stretch,
+    describe_gaps,
+    find_stretches,
+    first_onset,
+    length,
+)
+from hmsprep.importing.formats.edf_units import (
+    choose_unit,
+    fault,
+    impossible,
+    microvolts,
+    shown_unit,
+)
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
+from hmsprep.words import plural
 
-MICROVOLTS = {"NV": 1e-3, "UV": 1.0, "MICROV": 1.0, "MV": 1e3, "V": 1e6}
-"""Unit in capitals -> microvolts."""
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
-LARGEST_UV = 1e7
-"""Ten volts: no amplifier of EEG has such a range."""
-LARGEST_BDF = 300_000_000
-"""Bytes of a BDF file, which unlike EDF is not mapped but read whole."""
-LARGEST_TERM = 20_000
-"""Largest term of the ratio of two rates; beyond, the nearest such ratio is taken: the filter is as
-long, and a day drifts by less than a sample."""
+SLOW_HZ = 100
+"""Slower ones hold less than the 50 Hz and more that models see in what they learn from."""
+AT_ONCE = 60 * RATE
+"""Samples at 200 Hz that are read at once, of one signal after the other."""
+LARGE_RECORD = 1 << 20
+"""Bytes of a record from which on only the signal that is wanted is read of it."""
+ADULT_YEARS = 18
+MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 
 
-def _read(
-    path: Path, chosen: Chosen, units: Mapping[int, float], first: int, stop: int
-) -> NDArray[np.float32]:
-    """Read samples [first, stop) at 200 Hz of all channels, in microvolts."""
-    return chosen.mixed(partial(_read_signals, path, units), first, stop)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a recording's samples are, and what they mean."""
+
+    header: EdfHeader
+    stretches: tuple[Stretch, ...]
+    units_uv: Mapping[int, float]
+    """Number of a signal -> microvolts in its unit."""
+
+    def read(self, numbers: Sequence[int], first: int, stop: int) -> NDArray[np.float32]:
+        """Read samples [first, stop) at 200 Hz of some signals: (signals, samples) microvolts.
+
+        They are NaN where nothing was recorded.
+        """
+        signals_uv = np.full((len(numbers), stop - first), np.nan, np.float32)
+        order = sorted(range(len(numbers)), key=lambda n: self.header.rate_hz(numbers[n]))
+        for stretch in self.stretches:
+            begin, end = max(first, stretch.span[0]), min(stop, stretch.span[1])
+            for at in range(begin, end, AT_ONCE):
+                till = min(at + AT_ONCE, end)
+                block = Block(self.header, stretch)
+                for place in order:
+                    part = self._part(block, numbers[place], at, till)
+                    signals_uv[place, at - first : till - first] = part
+        return signals_uv
+
+    def _part(self, block: Block, number: int, first: int, stop: int) -> NDArray[np.float64]:
+        signal = self.header.signals[number]
+        low, high = signal.physical
+        step = (high - low) / (signal.digital[1] - signal.digital[0])
+        samples = signal.samples * (block.stretch.stop - block.stretch.first)
+
+        def read(begin: int, end: int) -> NDArray[np.float64]:
+            steps = block.samples(number, begin, end).astype(np.float64) - signal.digital[0]
+            uv: NDArray[np.float64] = (steps * step + low) * self.units_uv[number]
+            return uv
+
+        rate_hz = self.header.rate_hz(number)
+        return resampled(read, rate_hz, samples, first, stop, block.stretch.start_s)
 
 
-def _read_signals(
-    path: Path, units: Mapping[int, float], numbers: Sequence[int], first: int, stop: int
-) -> NDArray[np.float64]:
-    """Read samples [first, stop) at 200 Hz of some signals: (signals, samples) microvolts."""
-    content = _content(path)  # anew, or all that was ever read of it would stay in memory
-    signals_uv = np.zeros((len(numbers), stop - first))
-    for place, number in enumerate(numbers):
-        signal = content.signals[number]
-        rate_hz = _rate(signal, content)
-        count = signal.samples_per_data_record * content.num_data_records
-        values = resampled(partial(_slice, signal, rate_hz), rate_hz, count, first, stop)
-        signals_uv[place] = values * units[number]
-    return signals_uv
+class Block:
+    """Records of a stretch that were read last, since all signals are read of the same ones."""
 
+    def __init__(self, header: EdfHeader, stretch: Stretch) -> None:
+        self.header, self.stretch = header, stretch
+        self.first = self.stop = 0
+        self.records = np.empty((0, header.record_bytes), np.uint8)
 
-def _slice(signal: Any, rate_hz: Fraction, begin: int, end: int) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = signal.get_data_slice(
-        float(begin / rate_hz), float(end / rate_hz)
-    )
-    return values
+    def samples(self, number: int, begin: int, end: int) -> NDArray[np.int32]:
+        """Take samples [begin, end) of a signal, counted from the stretch's first, as digital."""
+        per_record = self.header.signals[number].samples
+        first = self.stretch.first + begin // per_record
+        stop = self.stretch.first - (-end // per_record)
+        skipped = begin - begin // per_record * per_record
+        if self.header.record_bytes >= LARGE_RECORD:
+            begun = self.stretch.first * per_record + begin
+            return self.header.read_samples(number, begun, end - begin)
+        if first < self.first or stop > self.stop:
+            self.first, self.stop = first, stop
+            self.records = self.header.read_records(first, stop)
+        records = self.records[first - self.first : stop - self.first]
+        return self.header.samples(records, number)[skipped : skipped + end - begin]
 
 
 def open_edf(path: Path, options: Options) -> Recording:
-    """Open a file and find its channels; no signal is read.
+    """Open a file, find its channels and read its annotations; no signal is read.
 
     Parameters
     ----------
@@ -77,161 +129,168 @@ def open_edf(path: Path, options: Options) -> Recording:
     Raises
     ------
     DataError
-        Not an EDF or BDF file, cut short, with gaps, without the electrodes of the montage,
-        or of a unit that is no voltage.
+        Not an EDF or BDF file, cut short, with records out of order, without the electrodes of the
+        montage, or of a unit that is no voltage.
     """
-    content = _open(path)
-    labels = [signal.label for signal in content.signals]
-    unusable = _unusable(content, labels)
-    chosen = choose_signals(
-        labels,
-        options.rename,
-        str(path),
-        unusable={**unusable, **options.broken},
-        interpolate=options.interpolate,
-    )
-    units = {number: _unit(content.signals[number]) for number in chosen.signals}
-    rates = {
-        name: min(float(_rate(content.signals[number], content)) for number in parts)
+    header = read_header(path)
+    if header.stated > header.records and not options.truncated:
+        raise DataError(
+            f"{path} is truncated: expected {header.stated:,} records by its header, got "
+            f"{header.records:,}. Copy it again, or read what is there with --truncated."
+        )
+    labels = ["" if signal.is_annotations else signal.label for signal in header.signals]
+    chosen, units = _choose(header, labels, options)
+    found = read_annotations(header)
+    stretches = find_stretches(found.onsets_s, header.records, header.record_s, str(path))
+    zero_s = first_onset(found.onsets_s, header.record_s)
+    units = {number: units[number] for number in chosen.signals}
+    source = Source(header, stretches, {n: microvolts(unit) for n, unit in units.items()})
+    rates_hz = {
+        name: min(float(header.rate_hz(number)) for number in parts)
         for name, parts in chosen.mix.items()
         if parts
     }
-    seconds = Fraction(content.num_data_records) * _record_s(content)
-    annotations = tuple(
-        (float(a.onset), None if a.duration is None else float(a.duration), a.text)
-        for a in content.annotations
-    )
+    notes = _notes(header, found, stretches, units, rates_hz.values())
     return Recording(
         path=path,
-        samples=floor(seconds * RATE),
+        samples=length(stretches),
         chosen=chosen,
-        rates_hz=rates,
-        annotations=annotations,
-        patient=_patient(content),
-        read=partial(_read, path, chosen, units),
-        read_signals=partial(_read_signals, path, units),
-        signals=tuple(labels),
-        units=tuple(sorted({content.signals[n].physical_dimension for n in chosen.signals})),
+        rates_hz=rates_hz,
+        annotations=tuple(
+            (float(a.onset_s - zero_s), a.duration_s, a.text) for a in found.annotations
+        ),
+        patient=_patient(header.patient),
+        read=partial(chosen.mixed, source.read),
+        read_signals=source.read,
+        signals=tuple(signal.label for signal in header.signals),
+        units=tuple(sorted({shown_unit(header.signals[n]) for n in chosen.signals})),
+        notes=tuple(f"{path.name} {note}." for note in notes if note),
     )
 
 
 FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf"), open_edf)
 
 
-def _open(path: Path) -> Any:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(256)
-    if head[:1] == b"\xff" and size > LARGEST_BDF:
-        raise DataError(
-            f"{path} is a BDF file of {size:,} bytes; BDF files are read whole, so "
-            f"they may have at most {LARGEST_BDF:,}. Export it as EDF, or in parts."
+def _choose(
+    header: EdfHeader, labels: Sequence[str], options: Options
+) -> tuple[Chosen, dict[int, str]]:
+    """Find the channels among the signals whose numbers mean something, and the units of those."""
+    units: dict[int, str] = {}
+    unusable: dict[int, str] = {}
+    for number, signal in enumerate(header.signals):
+        unit, name = choose_unit(signal, options.unit), named(number, labels)
+        why = fault(signal, name, unit) or _too_slow(header, number, name)
+        if why or unit is None:
+            unusable[number] = why
+        else:
+            units[number] = unit
+
+    def choose() -> Chosen:
+        return choose_signals(
+            labels,
+            options.rename,
+            str(header.path),
+            unusable={**unusable, **options.broken},
+            interpolate=options.interpolate,
         )
+
+    chosen = choose()
+    needed = {number for name in NEEDED for number in chosen.mix.get(name, ())}
+    for unit in {units[number] for number in chosen.signals}:
+        group = [number for number in chosen.signals if units[number] == unit]
+        why = impossible([header.signals[number] for number in group], unit)
+        if why and options.unit:
+            units |= dict.fromkeys(group, options.unit)
+        elif why and needed.intersection(group):
+            raise DataError(f"{header.path}: {named(group[0], labels)} {why}")
+        elif why:
+            unusable |= {number: f"{named(number, labels)} {why}" for number in group}
+    return choose(), units
+
+
+def _too_slow(header: EdfHeader, number: int, name: str) -> str:
+    rate_hz = float(header.rate_hz(number))
+    if rate_hz >= SLOWEST_HZ:
+        return ""
+    return f"{name} has {rate_hz:g} samples a second, expected at least {SLOWEST_HZ}."
+
+
+def _notes(
+    header: EdfHeader,
+    found: Annotations,
+    stretches: Sequence[Stretch],
+    units: Mapping[int, str],
+    rates_hz: Iterable[float],
+) -> Iterator[str]:
+    """Say what a user should know of how the file was read, without its name in front."""
+    if header.stated > header.records:
+        yield (
+            f"is truncated: it holds {header.records:,} of the {header.stated:,} records of its "
+            "header, and was read as far as it goes"
+        )
+    if header.stated < 0:
+        yield f"does not say how long it is: read to its end, {header.records:,} records"
+    if header.surplus:
+        yield f"goes on for {plural(header.surplus, 'record')} beyond its header: not read"
+    yield describe_gaps(stretches)
+    if found.not_utf8:
+        yield f"has {plural(found.not_utf8, 'annotation')} not in UTF-8: read as Windows-1252"
+    if found.not_understood:
+        yield f"has {plural(found.not_understood, 'annotation')} that cannot be read: left out"
+    if "" in units.values():
+        yield "names no unit: taken for microvolts"
+    slowest_hz = min(rates_hz)
+    if slowest_hz < SLOW_HZ:
+        yield (
+            f"has {slowest_hz:g} samples a second: nothing above {slowest_hz / 2:g} Hz was "
+            "recorded, and models have learned from EEG at 200"
+        )
+    if is_of_a_child(header):
+        yield "is of a child by its header: answers have not been examined on children's EEG"
+
+
+def is_of_a_child(header: EdfHeader) -> bool:
+    """Whether the header tells an age of less than 18 years; the age itself is not kept.
+
+    Temple University's files say 'Age:35'; EDF+ names the dates of birth and of the start.
+    """
+    stated = re.search(r"\bage\W{0,2}(\d{1,3})\s*([ymwd]?)", header.patient, re.IGNORECASE)
+    if stated is not None:
+        return stated[2].lower() in ("m", "w", "d") or int(stated[1]) < ADULT_YEARS
+    born, begun = _date(header.patient), _date(header.recording) or _short_date(header.date)
+    if born is None or begun is None or born > begun:
+        return False
+    had_birthday = (begun.month, begun.day) >= (born.month, born.day)
+    return begun.year - born.year - (not had_birthday) < ADULT_YEARS
+
+
+def _date(text: str) -> date | None:
+    """Read a date as EDF+ writes it: 02-MAY-1951."""
+    found = re.search(r"\b(\d{1,2})-([A-Za-z]{3})-(\d{4})\b", text)
+    if found is None or found[2].upper() not in MONTHS:
+        return None
+    return _valid(int(found[3]), MONTHS.index(found[2].upper()) + 1, int(found[1]))
+
+
+def _short_date(text: str) -> date | None:
+    """Read a date as EDF writes it: 02.05.51, where 85 to 99 are of the last century."""
+    found = re.fullmatch(r"(\d\d)\D(\d\d)\D(\d\d)", text)
+    if found is None:
+        return None
+    year = int(found[3])
+    return _valid(year + (1900 if year >= 85 else 2000), int(found[2]), int(found[1]))
+
+
+def _valid(year: int, month: int, day: int) -> date | None:
     try:
-        stated = int(head[236:244])
-        content = _content(path)
-        labels = [signal.label for signal in content.signals]
-        if not _record_s(content) > 0:
-            raise ValueError(f"its records last {content.data_record_duration} s")
-    except Exception as error:  # edfio has none of its own for what files can hold
-        raise DataError(
-            f"{path} is not a readable EDF or BDF file: {size:,} bytes that begin with "
-            f"{head[:8]!r} ({str(error)[:80]}). Export it again."
-        ) from None
-    if content.reserved.startswith(("EDF+D", "BDF+D")):
-        raise DataError(
-            f"{path} is discontinuous ({content.reserved[:5]}): it has gaps that this format does "
-            "not show. Export it as a continuous file, or each part by itself."
-        )
-    if content.bytes_in_header_record != 256 * (1 + int(head[252:256])):
-        raise DataError(
-            f"{path} is damaged: its header has {content.bytes_in_header_record:,} bytes, expected "
-            f"{256 * (1 + int(head[252:256])):,}. Copy it again."
-        )
-    if stated > content.num_data_records:
-        raise DataError(
-            f"{path} is truncated: expected {stated:,} records by its header, got "
-            f"{content.num_data_records:,}. Copy it again."
-        )
-    if not labels or not content.num_data_records:
-        raise DataError(f"{path} has no signals.")
-    return content
+        return date(year, month, day)
+    except ValueError:
+        return None
 
 
-def _patient(content: Any) -> str:
+def _patient(text: str) -> str:
     """EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything."""
-    words = content.local_patient_identification.split()
+    words = text.split()
     if len(words) > 3 and words[1] in ("F", "M", "X"):
         words = [words[0], words[3]]
     return " ".join(word for word in words if word.upper() != "X")
-
-
-def _content(path: Path) -> Any:
-    """Read the header; EDF's signals are mapped into memory, BDF's read."""
-    import edfio
-
-    with path.open("rb") as file:
-        is_bdf = file.read(1) == b"\xff"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of lengths, which are checked
-        if is_bdf:
-            return edfio.read_bdf(path, header_encoding="latin-1")
-        return edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
-
-
-def _record_s(content: Any) -> Fraction:
-    """Length of a record in seconds: eight characters in the file, so a decimal number."""
-    return Fraction(content.data_record_duration).limit_denominator(10**8)
-
-
-def _rate(signal: Any, content: Any) -> Fraction:
-    """Samples a second; a ratio to 200 Hz of monstrous terms is rounded to a near one."""
-    rate = Fraction(signal.samples_per_data_record) / _record_s(content)
-    ratio = rate / RATE
-    if max(ratio.numerator, ratio.denominator) > LARGEST_TERM:
-        return ratio.limit_denominator(LARGEST_TERM // max(1, ceil(ratio))) * RATE
-    return rate
-
-
-def _unusable(content: Any, labels: Sequence[str]) -> dict[int, str]:
-    """Why signals cannot be read as channels, a sentence each."""
-    found = {}
-    for number, signal in enumerate(content.signals):
-        try:
-            _check(signal, named(number, labels), float(_rate(signal, content)))
-        except DataError as error:
-            found[number] = str(error)
-    return found
-
-
-def _check(signal: Any, name: str, rate_hz: float) -> None:
-    """Refuse a signal whose header does not say what its numbers mean, or a slow one."""
-    try:
-        ends = [*signal.physical_range, *signal.digital_range]
-    except ValueError:
-        ends = [float("nan")]
-    if not np.isfinite(ends).all() or ends[0] == ends[1] or ends[2] == ends[3]:
-        raise DataError(
-            f"The ranges of {name} make no sense: expected two pairs of different numbers "
-            f"(physical, digital), got {ends}."
-        )
-    unit = _unit(signal)
-    if not unit:
-        raise DataError(
-            f"{name} is in {signal.physical_dimension!r}, expected a voltage (uV, mV, V)."
-        )
-    largest = max(abs(ends[0]), abs(ends[1])) * unit
-    if largest > LARGEST_UV:
-        raise DataError(
-            f"{name} may reach {largest:g} uV by its header, expected at most {LARGEST_UV:g}. Is "
-            "its unit right?"
-        )
-    if rate_hz < SLOWEST_HZ:
-        raise DataError(f"{name} has {rate_hz:g} samples a second, expected at least {SLOWEST_HZ}.")
-
-
-def _unit(signal: Any) -> float:
-    """Microvolts in the signal's unit, 1 if none is named, 0 if it is no voltage."""
-    unit = signal.physical_dimension.strip().upper().replace("\u00c2", "")
-    unit = unit.replace("\u00b5", "U").replace("\u03bc", "U").replace("\u039c", "U")
-    return MICROVOLTS.get(unit, 0.0) if unit else 1.0

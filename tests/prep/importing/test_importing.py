@@ -119,7 +119,6 @@ def damaged(path: Path, change: Any) -> Path:
         (lambda b: b[:400], "not a readable EDF or BDF file"),
         (lambda _: b"", "not a readable EDF or BDF file: 0 bytes"),
         (lambda _: b"time,Fp1\n" * 500, "not a readable EDF or BDF file"),
-        (lambda b: b[:192] + b"EDF+D" + b[197:], r"is discontinuous \(EDF\+D\)"),
         (lambda b: b.replace(b"Fp1 ", b"Fpx "), "lacks Fp1 of the 16 electrodes.*--rename"),
         (lambda b: b.replace(b"Fp1 ", b"F3  "), "two signals for F3: #1 .*'#2=none'"),
         (lambda b: b[:184] + b"512     " + b[192:], "its header has 512 bytes"),

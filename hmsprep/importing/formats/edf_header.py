@@ -1,0 +1,250 @@
+"""The header of an EDF, EDF+, BDF or BDF+ file, read leniently from its bytes.
+
+Kemp et al. (1992), "A simple format for exchange of digitized polygraphic recordings"; Kemp and
+Olivan (2003), "European data format 'plus'"; BioSemi's 24-bit variant. Writers differ: numbers have
+decimal commas or a point where a whole number belongs, fields end in NUL instead of spaces, text is
+of any encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite, nan
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError
+
+FIXED_BYTES = 256
+"""Of the header's first part, and of its second for each signal."""
+WIDTHS = {
+    "label": 16, "transducer": 80, "unit": 8, "physical_min": 8, "physical_max": 8,
+    "digital_min": 8, "digital_max": 8, "filtering": 80, "samples": 8, "reserved": 32,
+}  # fmt: skip
+"""Bytes of each signal's fields; each field stands there for all signals, one after the other."""
+ANNOTATION_LABELS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class EdfSignal:
+    """What the header says of one signal."""
+
+    label: str
+    unit: bytes
+    """As it stands there."""
+    physical: tuple[float, float]
+    """Values of the two ends of `digital`, in its unit; NaN where the field is no number."""
+    digital: tuple[float, float]
+    samples: int
+    """Per record."""
+    first_byte: int
+    """Where its samples begin in a record."""
+
+    @property
+    def is_annotations(self) -> bool:
+        """Whether it holds text instead of samples."""
+        return self.label.upper() in ANNOTATION_LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class EdfHeader:
+    """What the header says of the file."""
+
+    path: Path
+    width: int
+    """Bytes of a sample: 2, or 3 in a BDF file."""
+    patient: str
+    recording: str
+    date: str
+    """Of the start: 'dd.mm.yy'."""
+    kind: str
+    """'EDF+C', 'EDF+D', 'BDF+C' ... or whatever stands there."""
+    records: int
+    """Whole records that are there, and that are to be read."""
+    stated: int
+    """Records by the header; -1 if it does not say."""
+    surplus: int
+    """Whole records beyond those that the header states."""
+    record_s: Fraction
+    signals: tuple[EdfSignal, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header."""
+        return FIXED_BYTES * (1 + len(self.signals))
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of a record."""
+        return self.width * sum(signal.samples for signal in self.signals)
+
+    def rate_hz(self, number: int) -> Fraction:
+        """Samples a second of a signal, exactly as the header has it."""
+        return self.signals[number].samples / self.record_s
+
+    def read_records(self, first: int, stop: int) -> NDArray[np.uint8]:
+        """Read records [first, stop): (records, bytes of a record)."""
+        content = np.fromfile(
+            self.path,
+            np.uint8,
+            (stop - first) * self.record_bytes,
+            offset=self.size + first * self.record_bytes,
+        )
+        return content.reshape(stop - first, self.record_bytes)
+
+    def samples(self, records: NDArray[np.uint8], number: int) -> NDArray[np.int32]:
+        """Take a signal's samples, as digital values, out of records that were read."""
+        signal = self.signals[number]
+        span = slice(signal.first_byte, signal.first_byte + signal.samples * self.width)
+        return self._whole_numbers(np.ascontiguousarray(records[:, span]).ravel())
+
+    def read_samples(self, number: int, begin: int, count: int) -> NDArray[np.int32]:
+        """Read `count` samples of a signal from the file's sample `begin` on."""
+        signal = self.signals[number]
+        parts = []
+        while count:
+            record, skipped = divmod(begin, signal.samples)
+            here = min(count, signal.samples - skipped)
+            offset = self.size + record * self.record_bytes + signal.first_byte
+            parts.append(
+                np.fromfile(
+                    self.path, np.uint8, here * self.width, offset=offset + skipped * self.width
+                )
+            )
+            begin, count = begin + here, count - here
+        return self._whole_numbers(np.concatenate([*parts, np.empty(0, np.uint8)]))
+
+    def _whole_numbers(self, content: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Make numbers of bytes, the least significant first."""
+        if self.width == 2:
+            return content.view("<i2").astype(np.int32)
+        wide = np.zeros((content.size // 3, 4), np.uint8)
+        wide[:, 1:] = content.reshape(-1, 3)
+        values: NDArray[np.int32] = wide.view("<i4").ravel() >> 8  # which keeps the sign
+        return values
+
+    def column(self, number: int, at_once: int = 1024) -> Iterator[bytes]:
+        """Go through a signal's bytes record by record, mapping no more than its own."""
+        signal = self.signals[number]
+        span = slice(signal.first_byte, signal.first_byte + signal.samples * self.width)
+        for first in range(0, self.records, at_once):
+            shape = (min(at_once, self.records - first), self.record_bytes)
+            offset = self.size + first * self.record_bytes
+            mapped = np.memmap(self.path, np.uint8, "r", offset, shape)
+            for row in np.array(mapped[:, span]):
+                yield row.tobytes()
+
+
+def read_header(path: Path) -> EdfHeader:
+    """Read and check a header.
+
+    Raises
+    ------
+    DataError
+        It is no EDF or BDF file, or its header contradicts itself.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(FIXED_BYTES)
+        is_bdf = head[:1] == b"\xff"
+        if len(head) < FIXED_BYTES or not (is_bdf or _text(head[:8]) == "0"):
+            raise _unreadable(path, size, head, "expected '0' or 'BIOSEMI' first")
+        count = whole_number(head[252:256])
+        if count is None or not 0 <= count <= 9999:
+            raise _unreadable(path, size, head, f"{_text(head[252:256])!r} signals by its header")
+        rest = file.read(FIXED_BYTES * count)
+    if len(rest) < FIXED_BYTES * count:
+        raise _unreadable(path, size, head, "it ends within its header")
+    stated_bytes, expected_bytes = whole_number(head[184:192]), FIXED_BYTES * (1 + count)
+    if stated_bytes is not None and stated_bytes != expected_bytes:
+        raise DataError(
+            f"{path} is damaged: its header has {stated_bytes:,} bytes, expected "
+            f"{expected_bytes:,} for {count} signals. Copy it again."
+        )
+    record_s = exact_number(head[244:252])
+    width = 3 if is_bdf else 2
+    signals = tuple(_signals(rest, count, width))
+    record_bytes = width * sum(signal.samples for signal in signals)
+    if not record_bytes or all(signal.is_annotations for signal in signals):
+        raise DataError(f"{path} has no signals: nothing to import.")
+    if record_s is None or record_s <= 0:
+        raise _unreadable(path, size, head, f"its records last {_text(head[244:252])!r} seconds")
+    stated = whole_number(head[236:244])
+    if stated is None or stated < 0:
+        stated = -1
+    there = (size - expected_bytes) // record_bytes
+    if not there or not stated:
+        raise DataError(f"{path} has no signals: it ends with its header.")
+    return EdfHeader(
+        path=path,
+        width=width,
+        patient=_text(head[8:88]),
+        recording=_text(head[88:168]),
+        date=_text(head[168:176]),
+        kind=_text(head[192:236])[:5],
+        records=there if stated < 0 else min(there, stated),
+        stated=stated,
+        surplus=max(0, there - stated) if stated > 0 else 0,
+        record_s=record_s,
+        signals=signals,
+    )
+
+
+def _signals(content: bytes, count: int, width: int) -> Iterator[EdfSignal]:
+    fields: dict[str, list[bytes]] = {}
+    begin = 0
+    for name, size in WIDTHS.items():
+        fields[name] = [content[begin + n * size :][:size] for n in range(count)]
+        begin += count * size
+    first_byte = 0
+    for n in range(count):
+        samples = max(0, whole_number(fields["samples"][n]) or 0)
+        yield EdfSignal(
+            label=_text(fields["label"][n]),
+            unit=fields["unit"][n],
+            physical=(_number(fields["physical_min"][n]), _number(fields["physical_max"][n])),
+            digital=(_number(fields["digital_min"][n]), _number(fields["digital_max"][n])),
+            samples=samples,
+            first_byte=first_byte,
+        )
+        first_byte += samples * width
+
+
+def exact_number(field: bytes | str) -> Fraction | None:
+    """Read a number in decimal digits exactly, with a point or a comma; None if it is none."""
+    text = (_text(field) if isinstance(field, bytes) else field).strip().replace(",", ".")
+    try:
+        return Fraction(text) if "/" not in text and "_" not in text else None
+    except ValueError:
+        return None
+
+
+def whole_number(field: bytes) -> int | None:
+    """Read a whole number, which may be written as '256.0'; None if it is none."""
+    value = exact_number(field)
+    return int(value) if value is not None and value.denominator == 1 else None
+
+
+def _number(field: bytes) -> float:
+    value = exact_number(field)
+    try:
+        number = nan if value is None else float(value)
+    except OverflowError:
+        return nan
+    return number if isfinite(number) else nan
+
+
+def _text(field: bytes) -> str:
+    """Text of a field, which ends at a NUL or with its padding."""
+    return field.split(b"\0")[0].decode("latin-1").strip()
+
+
+def _unreadable(path: Path, size: int, head: bytes, why: str) -> DataError:
+    return DataError(
+        f"{path} is not a readable EDF or BDF file: {size:,} bytes that begin with "
+        f"{head[:8]!r} ({why}). Export it again."
+    )
