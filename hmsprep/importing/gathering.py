@@ -111,6 +111,8 @@ def _leaving_out(found: Gathered, name: str) -> Iterator[None]:
         yield
     except DataError as error:
         found.leave(name, error)
+    except OSError as error:
+        found.leave(name, f"{error.filename or name} cannot be read: {error.strerror}.")
 
 
 def _add(found: Gathered, recording: Recording, name: str) -> None:
@@ -133,8 +135,6 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
             shutil.copyfileobj(packed, plain, 1 << 20)
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise DataError(f"{path} is not a whole gzip file ({error}). Copy it again.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be unpacked: {error.strerror}.") from None
     try:
         return replace(open_recording(inner, options), path=path)
     except DataError as error:

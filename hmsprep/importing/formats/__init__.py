@@ -62,7 +62,7 @@ UNREADABLE = {".e": "Nicolet", ".erd": "Natus", ".trc": "Micromed", ".sig": "Ste
 
 
 class Empty(NamedTuple):
-    """A folder without recordings."""
+    """A folder without recordings, or one that cannot be searched."""
 
     path: Path
     reason: str
@@ -111,25 +111,35 @@ def find_recordings(paths: Iterable[Path]) -> tuple[list[Path], list[Empty]]:
     found: list[Path] = []
     empty = []
     for path in paths:
-        inside = list(_below(path)) if path.is_dir() else [path]
-        if not inside:
+        closed: list[Empty] = []
+        inside = list(_below(path, closed, set())) if path.is_dir() else [path]
+        if not inside and not closed:
             reason = f"{path}: expected files that end in {_endings()}, found no file."
             empty.append(Empty(path, reason))
         found += inside
+        empty += closed
     return found, empty
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, closed: list[Empty], seen: set[Path]) -> Iterator[Path]:
     """Recordings in a folder and in those below, hidden ones and copies in a BIDS tree left out."""
+    if folder.resolve() in seen:  # by a link that leads back
+        return
+    seen.add(folder.resolve())
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        closed.append(Empty(folder, f"{folder} cannot be searched: {error.strerror}."))
+        return
     endings = (suffix for one in FORMATS for suffix in one.suffixes)
     known = tuple(end for suffix in endings for end in (suffix, suffix + ".gz"))
     parts = {path.with_suffix(".eeg") for path in folder.glob("*.vhdr")}  # BrainVision's signals
     is_bids = (folder / "dataset_description.json").is_file()
-    for path in sorted(folder.iterdir()):
+    for path in inside:
         if path.name.startswith(".") or (is_bids and path.name in SKIPPED):
             continue
         if path.is_dir():
-            yield from _below(path)
+            yield from _below(path, closed, seen)
         elif path.name.lower().endswith(known) or path.suffix.lower() in UNREADABLE:
             checks = (one.is_one for one in FORMATS if path.suffix.lower() in one.suffixes)
             if path not in parts and all(is_one is None or is_one(path) for is_one in checks):

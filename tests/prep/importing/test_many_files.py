@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -111,6 +112,33 @@ def test_what_cannot_be_read_costs_no_other_and_is_named_with_the_reason(
     assert len(read_recordings(tmp_path / "out")) == 1
     assert {Path(one.file).name for one in read_left_out(tmp_path / "out")} >= {"short.edf"}
     assert pl.read_csv(tmp_path / "out" / "test.csv")["eeg_id"].n_unique() == 1
+
+
+def test_a_file_and_a_folder_that_may_not_be_read_and_a_link_that_leads_back_cost_no_other(
+    minute: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    minute(folder / "good.edf")
+    (folder / "again").symlink_to(folder)
+    minute(folder / "locked.edf")
+    (folder / "closed").mkdir()
+    listed, opened = Path.iterdir, Path.open
+
+    def refusing(act: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def acting(path: Path, *how: Any, **more: Any) -> Any:
+            if path.name == name:
+                raise PermissionError(13, "Permission denied", str(path))
+            return act(path, *how, **more)
+
+        return acting
+
+    monkeypatch.setattr(Path, "iterdir", refusing(listed, "closed"))
+    monkeypatch.setattr(Path, "open", refusing(opened, "locked.edf"))
+    made = import_recordings([folder], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["good.edf"]
+    reasons = {Path(one.file).name: one.reason for one in made.refused}
+    assert "cannot be read: Permission denied" in reasons["locked.edf"]
+    assert "cannot be searched: Permission denied" in reasons["closed"]
 
 
 def test_all_reasons_are_shown_where_nothing_can_be_imported(tmp_path: Path) -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 from scipy.io import savemat
+from support.formats import (
+    RATE_HZ,
+    SECONDS,
+    raw_array,
+    signal_uv,
+    write_brainvision,
+    write_curry,
+    write_eeglab,
+    write_fif,
+    write_persyst,
+)
 from support.helpers import build_store
 from support.recorder import noise
 
@@ -21,99 +31,6 @@ from hmsprep.importing.recording import Options, Recording
 from hmsstore.schema import CHANNELS, CLASSES
 
 mne = pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
-
-SECONDS, RATE_HZ = 56.0, 250.0
-NOTE = (12.5, 3.0, "eyes closed")
-
-
-def signal_uv(rate_hz: float = RATE_HZ, seconds: float = SECONDS) -> NDArray[np.float64]:
-    """Sines of their own frequency and phase in each channel: known at any time."""
-    time_s = np.arange(round(rate_hz * seconds)) / rate_hz
-    rows = np.arange(1, len(CHANNELS) + 1)[:, None]
-    values: NDArray[np.float64] = (20 + 4 * rows) * np.sin(2 * np.pi * (0.6 * rows * time_s) + rows)
-    return values
-
-
-def raw_array(
-    names: Sequence[str] = CHANNELS, uv: NDArray[np.float64] | None = None, rate_hz: float = RATE_HZ
-) -> Any:
-    info = mne.create_info(list(names), rate_hz, "eeg", verbose="ERROR")
-    values = (signal_uv(rate_hz) if uv is None else uv) * 1e-6
-    raw = mne.io.RawArray(values, info, verbose="ERROR")
-    raw.set_annotations(mne.Annotations([NOTE[0]], [NOTE[1]], [NOTE[2]]))
-    return raw
-
-
-def write_fif(folder: Path) -> Path:
-    path = folder / "night_raw.fif"
-    raw_array().save(path, verbose="ERROR")
-    return path
-
-
-def write_brainvision(folder: Path) -> Path:
-    pybv = pytest.importorskip("pybv", reason="pybv is not installed")
-    pybv.write_brainvision(
-        data=signal_uv() * 1e-6, sfreq=RATE_HZ, ch_names=list(CHANNELS), fname_base="night",
-        folder_out=folder, events=[{"onset": int(12.5 * RATE_HZ), "duration": int(3 * RATE_HZ),
-                                    "description": "eyes closed", "type": "Comment"}],
-    )  # fmt: skip
-    return folder / "night.vhdr"
-
-
-def write_eeglab(folder: Path) -> Path:
-    eeglabio = pytest.importorskip("eeglabio.raw", reason="eeglabio is not installed")
-    path = folder / "night.set"
-    eeglabio.export_set(
-        str(path), signal_uv() * 1e-6, RATE_HZ, list(CHANNELS),
-        annotations=[np.array(["eyes closed"]), np.array([12.5]), np.array([3.0])],
-    )  # fmt: skip
-    return path
-
-
-def write_persyst(folder: Path, times: str = "0=36000.000000\n") -> Path:
-    path = folder / "night.lay"
-    step = 0.01
-    (folder / "night.dat").write_bytes(np.rint(signal_uv().T / step).astype("<i4").tobytes())
-    channels = "".join(f"{name}-Ref={n + 1}\n" for n, name in enumerate(CHANNELS))
-    path.write_text(
-        f"[FileInfo]\nFile=night.dat\nFileType=Interleaved\nSamplingRate={RATE_HZ:g}\n"
-        f"HeaderLength=0\nCalibration={step}\nWaveformCount=20\nDataType=7\n"
-        f"[ChannelMap]\n{channels}[Sheets]\n[SampleTimes]\n{times}"
-        "[Patient]\nFirst=Jane\nMI=\nLast=Roe\nID=MRN4711\nSex=\nHand=\nBirthDate=01/02/50\n"
-        "TestDate=01/02/19\nTestTime=10:00:00\n"
-        "[Comments]\n12.500000,3.000000,0,100,eyes closed\n".replace("01/02/19", "01/02/2019")
-    )
-    return path
-
-
-def write_curry(folder: Path, unit: str = "uV") -> Path:
-    pytest.importorskip("curryreader", reason="curryreader is not installed")
-    path = folder / "night.cdt"
-    uv = signal_uv()
-    path.write_bytes(uv.T.astype("<f4").tobytes())
-    lists = {
-        "LABELS": CHANNELS,
-        "SENSORS": [f"{10 * n} {n} {100 - n}" for n in range(len(CHANNELS))],
-        "CHAN_IN_FILE": [str(n + 1) for n in range(len(CHANNELS))],
-    }
-    blocks = "".join(
-        f"{name} START # Do not edit!\n   ListDescription = {name}\n   ListNrRows = 20\n"
-        f"{name} END\n\n{name} START_LIST # Do not edit!\n"
-        + "\n".join(rows) + f"\n{name} END_LIST\n\n"
-        for name, rows in lists.items()
-    )  # fmt: skip
-    (folder / "night.cdt.dpo").write_text(
-        "DATA_PARAMETERS START # Do not edit!\n"
-        f"   NumSamples = {uv.shape[1]}\n   NumChannels = 20\n   NumTrials = 1\n"
-        f"   SampleFreqHz = {RATE_HZ:g}\n   TriggerOffsetUsec = 0\n   DataFormat = BINARY\n"
-        "   DataSampOrder = SAMP\n   SampleTimeUsec = 4000\n   DataByteOrder = UNKNOWN\n"
-        "   StartYear = 2019\n   StartMonth = 1\n   StartDay = 2\n   StartHour = 10\n"
-        "   StartMin = 0\n   StartSec = 0\n   StartMillisec = 0\n"
-        "   AmplifierInfo = none\nDATA_PARAMETERS END\n\n"
-        "DEVICE_PARAMETERS START # Do not edit!\n"
-        f"   DataUnit = {unit}\n   NumChanThisGroup = 20\nDEVICE_PARAMETERS END\n\n{blocks}"
-    )
-    return path
 
 
 @pytest.mark.parametrize(
