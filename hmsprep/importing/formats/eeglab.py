@@ -7,4 +7,4 @@ from __future__ import annotations
 
 from hmsprep.importing.formats.through_mne import mne_format
 
-FORMAT = mne_format("EEGLAB", (".set",), "read_raw_eeglab")
+FORMAT = mne_format("EEGLAB", (".set",), "read_raw_eeglab", unit_v=1e-6)

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from hmsprep.importing.formats.through_mne import mne_format
 
-FORMAT = mne_format("FIF", (".fif",), "read_raw_fif")
+FORMAT = mne_format("FIF", (".fif",), "read_raw_fif", unit_v=1.0)

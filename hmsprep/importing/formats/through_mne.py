@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, choose_signals, named
+from hmsprep.importing.formats.edf_units import microvolts
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
@@ -32,8 +33,8 @@ VOLT = 107
 """MNE's number (of the FIFF standard) for channels in volts; it leaves others as they are."""
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
-LARGEST_TERM = 20_000
-"""Largest term of the ratio of two rates; beyond, the nearest such ratio is taken."""
+LARGEST_DENOMINATOR = 10**6
+"""Of a rate in Hz as a ratio: a day of such a rate ends within a tenth of a sample."""
 BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment")
 """Annotations that mark where parts were joined, in lower case."""
 SKIPPED = "bad_acq_skip"
@@ -50,6 +51,8 @@ def mne_format(
     suffixes: tuple[str, ...],
     reader: str,
     check: Callable[[Path], None] | None = None,
+    *,
+    unit_v: float | None = None,
     **more: Any,
 ) -> Format:
     """Describe a format that MNE reads.
@@ -62,10 +65,13 @@ def mne_format(
         Name of the function in `mne.io`.
     check : callable, optional
         Called with the path first; raises DataError for what the reader would not see.
+    unit_v : float, optional
+        The unit in volts that the reader takes for granted, of formats that name none; the user may
+        name another.
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(_read, reader, more), check)
+    open_ = partial(_open, title, partial(_read, reader, more), check, unit_v)
     return Format(title, suffixes, open_)
 
 
@@ -80,6 +86,7 @@ def _open(
     title: str,
     read: Callable[[Path], Any],
     check: Callable[[Path], None] | None,
+    unit_v: float | None,
     path: Path,
     options: Options,
 ) -> Recording:
@@ -106,7 +113,7 @@ def _open(
         raise DataError(_unreadable(title, path, error)) from None
     if not isinstance(raw, mne.io.BaseRaw):
         raise DataError(f"{path} is cut into epochs, expected a continuous recording.")
-    return raw_recording(raw, path, options)
+    return raw_recording(raw, path, options, unit_v)
 
 
 def _unreadable(title: str, path: Path, error: Exception) -> str:
@@ -119,7 +126,7 @@ def _unreadable(title: str, path: Path, error: Exception) -> str:
     )
 
 
-def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
+def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None = 1.0) -> Recording:
     """Take a recording that MNE has opened.
 
     Parameters
@@ -130,6 +137,8 @@ def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
         Its file, for messages and labels.
     options : Options
         How to read what it leaves open.
+    unit_v : float, optional
+        The unit in volts that its values are in by assumption; None: its file names it.
 
     Raises
     ------
@@ -157,9 +166,12 @@ def raw_recording(raw: Any, path: Path, options: Options) -> Recording:
                   for a in raw.annotations)  # fmt: skip
     _check_joins(notes, path, raw.n_times / float(rate_hz))
     gaps = [(onset, onset + lasts) for onset, lasts, text in notes if text.lower() == SKIPPED]
-    source = _Source(raw, rate_hz, MICROVOLTS_PER_VOLT, gaps)
+    scale_uv = MICROVOLTS_PER_VOLT
+    if options.unit and unit_v is not None:
+        scale_uv = microvolts(options.unit) / unit_v
+    source = _Source(raw, rate_hz, scale_uv, gaps)
     needed = sorted({number for name in NEEDED for number in chosen.mix.get(name, ())})
-    _check_unit(source, needed, path)
+    _check_unit(source, needed, path, "" if unit_v is None else " Name it with --unit.")
     said = []
     if gaps:
         said.append(
@@ -219,9 +231,8 @@ class _Source:
 
 
 def exact_rate(rate_hz: float) -> Fraction:
-    """Take a rate for the ratio to 200 Hz that it is near."""
-    ratio = Fraction(rate_hz) / RATE
-    return ratio.limit_denominator(LARGEST_TERM // max(1, ceil(ratio))) * RATE
+    """Take a rate for the ratio of whole numbers that was meant."""
+    return Fraction(rate_hz).limit_denominator(LARGEST_DENOMINATOR)
 
 
 def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds: float) -> None:
@@ -239,7 +250,7 @@ def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds:
         )
 
 
-def _check_unit(source: _Source, numbers: Sequence[int], path: Path) -> None:
+def _check_unit(source: _Source, numbers: Sequence[int], path: Path, hint: str) -> None:
     """Refuse values that are no EEG in microvolts; signals of zeros are no reason."""
     rows = floor(source.raw.n_times / source.rate_hz * RATE)
     first = max(0, rows // 2 - LOOKED_AT_S * RATE // 2)
@@ -252,7 +263,7 @@ def _check_unit(source: _Source, numbers: Sequence[int], path: Path) -> None:
     if not LEAST_UV <= typical <= LARGEST_UV:
         raise DataError(
             f"{path}: its EEG has a standard deviation of {typical:.3g} uV, expected between "
-            f"{LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than is written there."
+            f"{LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems.{hint}"
         )
 
 

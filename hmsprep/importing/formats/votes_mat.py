@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import choose_signals
+from hmsprep.importing.formats.edf_units import microvolts
 from hmsprep.importing.formats.through_mne import exact_rate
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.pieces import RATE
@@ -75,6 +76,7 @@ def open_mat(path: Path, options: Options) -> Recording:
         interpolate=options.interpolate,
     )  # fmt: skip
     rate_hz = exact_rate(_rate(content))
+    scale_uv = microvolts(options.unit or "")
     votes, notes = _votes(path, content)
     count = values.shape[1]
     samples = floor(count / rate_hz * RATE)
@@ -94,7 +96,7 @@ def open_mat(path: Path, options: Options) -> Recording:
         if begin < end:
             for row, number in zip(signals_uv, numbers, strict=True):
                 part = resampled(partial(_slice, values[number]), rate_hz, count, begin, end)
-                row[begin + before - first : end + before - first] = part
+                row[begin + before - first : end + before - first] = part * scale_uv
         return signals_uv
 
     return Recording(

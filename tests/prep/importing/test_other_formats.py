@@ -27,6 +27,7 @@ from support.recorder import noise
 from hmsprep.errors import DataError
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
+from hmsprep.importing.formats.through_mne import exact_rate
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.schema import CHANNELS, CLASSES
 
@@ -123,6 +124,23 @@ def test_units_that_would_be_taken_for_volts_are_refused(tmp_path: Path) -> None
         with pytest.raises(DataError, match=r"standard deviation of .* uV, expected between 0\.01"):
             opened(raw_array(uv=signal_uv() * wrong))
     assert opened(raw_array(uv=signal_uv() * 0)).samples == round(SECONDS * 200)
+    raw = raw_array(uv=signal_uv(200.0) * 1e6, rate_hz=200.0)
+    found = open_recording(raw, Options(unit="uV")).read(0, 1000)
+    assert np.abs(found - signal_uv(200.0)[:, :1000]).max() < 1e-3
+
+
+def test_an_eeglab_set_in_volts_is_asked_for_its_unit(tmp_path: Path) -> None:
+    path = write_eeglab(tmp_path, scale=1e-6)  # which the format cannot say
+    with pytest.raises(DataError, match="Name it with --unit"):
+        open_recording(path, Options())
+    found = open_recording(path, Options(unit="V")).read(0, 10_000)
+    assert np.abs(found - signal_uv(200.0)[:, :10_000])[:, 400:-400].max() < 0.05
+
+
+def test_a_day_of_an_odd_rate_ends_within_a_sample() -> None:
+    """Whatever a recorder's clock did: 256 Hz that were 255.9873."""
+    for rate in (255.9873, 200.0094, 499.907, 1000 / 3, 1e6 / 1953):
+        assert abs(float(exact_rate(rate)) - rate) * 86_400 < 0.1
 
 
 def test_channels_that_are_no_voltage_are_no_electrodes() -> None:
