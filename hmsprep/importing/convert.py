@@ -222,12 +222,51 @@ def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Im
     made.windows = len(rows)
     total, done = sum(task.piece.stop - task.piece.first for task in work), 0
     progress("import", 0, total // RATE)
+    broken: dict[str, str] = {}
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        for samples in pool.map(partial(_write_piece, folder, part), work):
-            done += samples
+        errors = pool.map(partial(_write_piece, folder, part), work)
+        for task, error in zip(work, errors, strict=True):
+            if error is not None:
+                broken.setdefault(task.recording.name, error)
+            done += task.piece.stop - task.piece.first
             progress("import", done // RATE, total // RATE)
+    if broken:
+        rows = _drop(broken, found, made, rows, folder)
+        recordings = found.recordings
     _write_tables(folder, part, rows, recordings, made, stride)
     return made
+
+
+def _drop(
+    broken: Mapping[str, str],
+    found: Gathered,
+    made: Imported,
+    rows: Sequence[dict[str, Any]],
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Leave out recordings that could not be read to their end; give the rows of the others.
+
+    Raises
+    ------
+    DataError
+        Nothing is left.
+    """
+    for name, reason in broken.items():
+        found.leave(name, reason)
+    found.recordings = [one for one in found.recordings if one.name not in broken]
+    found.check()
+    dropped = {
+        piece.eeg_id for one in made.recordings if one.file in broken for piece in one.pieces
+    }
+    for path in folder.glob("*/*.parquet"):
+        if int(path.stem) in dropped:
+            path.unlink()
+    made.recordings = [one for one in made.recordings if one.file not in broken]
+    made.hours = sum(one.seconds for one in made.recordings) / 3600
+    made.patients = len({one.patient_id for one in made.recordings})
+    kept = [row for row in rows if row["eeg_id"] not in dropped]
+    made.windows = len(kept)
+    return kept
 
 
 def _ids(eeg_id: int, patient: int) -> dict[str, int]:
@@ -248,18 +287,23 @@ def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
             yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes
 
 
-def _write_piece(folder: Path, part: str, task: Task) -> int:
-    """Write EEG and spectrogram; return how many samples that were."""
+def _write_piece(folder: Path, part: str, task: Task) -> str | None:
+    """Write EEG and spectrogram; return why the recording cannot be read, if it cannot."""
     recording, piece, eeg_id = task.recording, task.piece, task.eeg_id
     before = min(piece.first, CONTEXT)
     after = min(recording.samples - piece.stop, CONTEXT)
-    around = recording.read(piece.first - before, piece.stop + after)
+    try:
+        around = recording.read(piece.first - before, piece.stop + after)
+    except DataError as error:
+        return str(error)
+    except OSError as error:
+        return f"{recording.path} cannot be read: {error.strerror}."
     power = power_around_gaps(around, before, after)
     eeg_uv = around[:, before : around.shape[1] - after]
     write_eeg(folder / recordings_folder(part, "eeg") / f"{eeg_id}.parquet", eeg_uv)
     path = folder / recordings_folder(part, "spectrogram") / f"{eeg_id}.parquet"
     write_spectrogram(path, power, pa.int64())
-    return piece.stop - piece.first
+    return None
 
 
 def _patients(recordings: Sequence[Recording]) -> list[int]:

@@ -169,9 +169,9 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
     scale_uv = MICROVOLTS_PER_VOLT
     if options.unit and unit_v is not None:
         scale_uv = microvolts(options.unit) / unit_v
-    source = _Source(raw, rate_hz, scale_uv, gaps)
+    source = _Source(raw, path, rate_hz, scale_uv, gaps)
     needed = sorted({number for name in NEEDED for number in chosen.mix.get(name, ())})
-    _check_unit(source, needed, path, "" if unit_v is None else " Name it with --unit.")
+    _check_unit(source, needed, "" if unit_v is None else " Name it with --unit.")
     said = []
     if gaps:
         said.append(
@@ -200,9 +200,15 @@ class _Source:
     """Signals of a recording in microvolts at 200 Hz."""
 
     def __init__(
-        self, raw: Any, rate_hz: Fraction, scale_uv: float, gaps: Sequence[tuple[float, float]]
+        self,
+        raw: Any,
+        path: Path,
+        rate_hz: Fraction,
+        scale_uv: float,
+        gaps: Sequence[tuple[float, float]],
     ) -> None:
-        self.raw, self.rate_hz, self.scale_uv, self.gaps = raw, rate_hz, scale_uv, gaps
+        self.raw, self.path, self.rate_hz = raw, path, rate_hz
+        self.scale_uv, self.gaps = scale_uv, gaps
         self.lock = Lock()  # its readers share buffers and open files
 
     def read(self, numbers: Sequence[int], first: int, stop: int) -> NDArray[np.float64]:
@@ -211,11 +217,7 @@ class _Source:
 
         def of_signal(place: int, begin: int, end: int) -> NDArray[np.float64]:
             if (begin, end) not in blocks:
-                with self.lock, warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    blocks[begin, end] = self.raw.get_data(
-                        picks=list(numbers), start=begin, stop=end, verbose="ERROR"
-                    )
+                blocks[begin, end] = self._values(numbers, begin, end)
             values: NDArray[np.float64] = blocks[begin, end][place] * self.scale_uv
             return values
 
@@ -228,6 +230,21 @@ class _Source:
             begin, end = floor(start_s * RATE) - first, ceil(stop_s * RATE) - first
             signals_uv[:, max(0, begin) : max(0, end)] = np.nan
         return signals_uv
+
+    def _values(self, numbers: Sequence[int], begin: int, end: int) -> NDArray[np.float64]:
+        try:
+            with self.lock, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                values: NDArray[np.float64] = self.raw.get_data(
+                    picks=list(numbers), start=begin, stop=end, verbose="ERROR"
+                )
+        except Exception as error:  # whatever a reader meets in a file that it did not expect
+            log.debug("%s: %s", self.path, error)
+            raise DataError(
+                f"{self.path} cannot be read from {float(begin / self.rate_hz):,.1f} s on: it is "
+                "damaged, or was changed meanwhile. Copy it again."
+            ) from None
+        return values
 
 
 def exact_rate(rate_hz: float) -> Fraction:
@@ -250,7 +267,7 @@ def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds:
         )
 
 
-def _check_unit(source: _Source, numbers: Sequence[int], path: Path, hint: str) -> None:
+def _check_unit(source: _Source, numbers: Sequence[int], hint: str) -> None:
     """Refuse values that are no EEG in microvolts; signals of zeros are no reason."""
     rows = floor(source.raw.n_times / source.rate_hz * RATE)
     first = max(0, rows // 2 - LOOKED_AT_S * RATE // 2)
@@ -262,8 +279,8 @@ def _check_unit(source: _Source, numbers: Sequence[int], path: Path, hint: str) 
     typical = float(np.median(spread))
     if not LEAST_UV <= typical <= LARGEST_UV:
         raise DataError(
-            f"{path}: its EEG has a standard deviation of {typical:.3g} uV, expected between "
-            f"{LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems.{hint}"
+            f"{source.path}: its EEG has a standard deviation of {typical:.3g} uV, expected "
+            f"between {LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems.{hint}"
         )
 
 

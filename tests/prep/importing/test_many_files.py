@@ -16,6 +16,7 @@ from support.recorder import QUANTUM_UV, noise, write_edf
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.convert import import_recordings
+from hmsprep.importing.formats.edf_header import EdfHeader
 from hmsstore.recordings import read_left_out, read_recordings
 
 PROGRAM = Program("hmsprep")
@@ -139,6 +140,44 @@ def test_a_file_and_a_folder_that_may_not_be_read_and_a_link_that_leads_back_cos
     reasons = {Path(one.file).name: one.reason for one in made.refused}
     assert "cannot be read: Permission denied" in reasons["locked.edf"]
     assert "cannot be searched: Permission denied" in reasons["closed"]
+
+
+def test_a_recording_that_breaks_off_while_it_is_read_costs_no_other(
+    minute: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a failing disk: opened well, and an error an hour later."""
+    folder = tmp_path / "in"
+    minute(folder / "a.edf")
+    minute(folder / "good.edf")
+    (folder / "a.tse").write_text("version = tse_v1.0.0\n0 60 bckg 1.0\n")
+    (folder / "good.tse").write_text("version = tse_v1.0.0\n0 60 gped 1.0\n")
+    read = EdfHeader.read_records
+
+    def failing(header: EdfHeader, first: int, stop: int) -> Any:
+        if header.path.name == "a.edf":
+            raise OSError(5, "Input/output error", str(header.path))
+        return read(header, first, stop)
+
+    monkeypatch.setattr(EdfHeader, "read_records", failing)
+    made = import_recordings([folder], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["good.edf"]
+    assert [one.file for one in made.refused] == ["a.edf"]
+    assert "a.edf cannot be read: Input/output error" in made.warnings[-1]
+    assert (made.windows, made.patients, made.by_class["gpd"], made.by_class["other"]) == (
+        2,
+        1,
+        2,
+        0,
+    )
+    assert made.hours == pytest.approx(1 / 60)
+    written = {path.name for path in (tmp_path / "out").rglob("*.parquet")}
+    assert written == {"20000.parquet"}
+    assert pl.read_csv(tmp_path / "out" / "train.csv")["eeg_id"].unique().to_list() == [20000]
+    assert [one.file for one in read_recordings(tmp_path / "out")] == ["good.edf"]
+    (folder / "good.edf").unlink()
+    with pytest.raises(DataError, match=r"a\.edf cannot be read"):
+        import_recordings([folder], tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_all_reasons_are_shown_where_nothing_can_be_imported(tmp_path: Path) -> None:
