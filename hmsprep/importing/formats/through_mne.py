@@ -280,7 +280,8 @@ def _check_unit(source: _Source, numbers: Sequence[int], hint: str) -> None:
     if not LEAST_UV <= typical <= LARGEST_UV:
         raise DataError(
             f"{source.path}: its EEG has a standard deviation of {typical:.3g} uV, expected "
-            f"between {LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems.{hint}"
+            f"between {LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems."
+            f"{hint}"
         )
 
 
