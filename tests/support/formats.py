@@ -51,12 +51,12 @@ def write_brainvision(folder: Path) -> Path:
     return folder / "night.vhdr"
 
 
-def write_eeglab(folder: Path, scale: float = 1.0) -> Path:
+def write_eeglab(folder: Path, scale: float = 1.0, note: str = NOTE[2]) -> Path:
     eeglabio = pytest.importorskip("eeglabio.raw", reason="eeglabio is not installed")
     path = folder / "night.set"
     eeglabio.export_set(
         str(path), signal_uv() * 1e-6 * scale, RATE_HZ, list(CHANNELS),
-        annotations=[np.array(["eyes closed"]), np.array([12.5]), np.array([3.0])],
+        annotations=[np.array([note]), np.array([12.5]), np.array([3.0])],
     )  # fmt: skip
     return path
 

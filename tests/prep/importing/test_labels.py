@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pytest
 from support.recorder import noise, write_edf
@@ -333,3 +334,16 @@ def test_of_a_mixed_folder_the_labelled_are_imported_and_the_others_named(
     assert "b.tse: unknown label 'zzz'" in made.refused[0].reason
     made = import_recordings([folder], tmp_path / "known", label={"zzz": "lpd"})
     assert (made.by_class["lpd"], made.by_class["other"]) == (2, 2)
+
+
+def test_notes_in_a_few_recordings_leave_no_other_out(tmp_path: Path) -> None:
+    note = edfio.EdfAnnotation(20.0, 12.0, "Seizure")
+    write_edf(tmp_path / "a.edf", noise(60), annotations=[note])
+    write_edf(tmp_path / "b.edf", noise(60))
+    made = import_recordings([tmp_path], tmp_path / "both")
+    assert (made.labelled, len(made.recordings), made.refused) == (False, 2, [])
+    assert "1 recording of 2 with labels among their own annotations" in made.warnings[-1]
+    assert made.warnings[-1].endswith("a.edf.")
+    alone = import_recordings([tmp_path / "a.edf"], tmp_path / "alone")
+    assert (alone.by_class["seizure"], alone.windows, alone.left_out) == (1, 1, 1)
+    assert "--label '*=other'" in " ".join(alone.warnings)

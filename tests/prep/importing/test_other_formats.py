@@ -109,6 +109,20 @@ def test_what_was_not_recorded_is_missing_and_what_was_joined_is_refused() -> No
         opened(halves)
 
 
+def test_pauses_that_files_of_brainvision_and_eeglab_tell_are_seen(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    markers = path.with_suffix(".vmrk")
+    lines = markers.read_text().rstrip().splitlines()
+    number = sum(line.startswith("Mk") for line in lines) + 1
+    lines.append(f"Mk{number}=New Segment,,5001,1,0,20190102100500000000")
+    markers.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"night\.vhdr was cut and joined, or paused, at 20\.0 s"):
+        open_recording(path, Options())
+    path = write_eeglab(tmp_path, note="boundary")
+    with pytest.raises(DataError, match=r"night\.set was cut and joined, or paused, at 12\.5 s"):
+        open_recording(path, Options())
+
+
 def test_a_paused_recording_of_persyst_is_refused(tmp_path: Path) -> None:
     path = write_persyst(tmp_path, "0=36000.0\n5000=36020.0\n10000=36100.0\n")
     with pytest.raises(DataError, match=r"night\.lay was paused at 40\.0 s"):
