@@ -123,10 +123,13 @@ def test_stages(tmp_path: Path) -> None:
 def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
     shutil.copytree(toy / "data", work / "data")
-    options = ("--work", work, "--steps", 2, "--systems", "--options", small)
-    found = records("models.systems", tmp_path, *options)
-    (row,) = found["systems"]["rows"]
-    assert (row["system"], row["seeds"]) == ("naive_cnn-spec", 3)
+    options = ("--work", work, "--steps", 2, "--options", small, "--paces")
+    found = records("models.systems", tmp_path, *options, "--systems", "features-linear")
+    rows = {row["system"]: row for row in found["systems"]["rows"]}
+    assert rows.keys() == {"naive_cnn-spec", "features-linear"}
+    assert [row["seeds"] for row in rows.values()] in ([3, 1], [1, 3])
+    assert rows["naive_cnn-spec"]["windows seen"] == "32"
+    assert float(rows["naive_cnn-spec"]["windows/s"]) > 0
     segments, parts = tmp_path / "segments", ("there", "here")
     run = [sys.executable, "-m", "hmsprep"]
     words = ["--windows", "60", "--fast", "--seed", "5"]

@@ -66,7 +66,7 @@ PENALTIES = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
 """Penalties that the linear model is fitted with, if none is given; each begins at the last."""
 USUAL = 0.3
 """The penalty, where nothing is held out to choose one by."""
-ITERATIONS, SHRINKAGE, LEAVES, LEAF_ROWS, L2 = 200, 0.05, 15, 20, 1.0
+ITERATIONS, SHRINKAGE, LEAVES, LEAF_ROWS, L2 = 100, 0.1, 15, 20, 1.0
 COLUMNS_PER_SPLIT = 0.1
 """Share of the columns, at random, that a split chooses among: they are many and alike."""
 STAGES = 20
