@@ -120,6 +120,15 @@ def test_stages(tmp_path: Path) -> None:
     assert {"one stage, as it is", "two stages, temperature and bias"} <= rows
 
 
+def test_recipe(tmp_path: Path) -> None:
+    small = "--epochs 1 --steps 2 --image-size 32 --batch-size 8 --set norm_windows=0"
+    options = ("--work", tmp_path / "work", "--windows", 90, "--options", small)
+    found = records("models.recipe", tmp_path, *options)["recipe-laptop"]
+    names = {Path(row["answer"]).name for row in found["rows"]}
+    assert {"answer", "image", "raw", "spectrogram", "features"} <= names
+    assert "It took" in found["note"]
+
+
 def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
     shutil.copytree(toy / "data", work / "data")

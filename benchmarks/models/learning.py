@@ -12,16 +12,16 @@ Rerun the same command to resume.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.models.recipe import truth
 from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import simulated_store, train
-from hmsstore import CLASSES, Store
+from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.runs.outcome import score_text
 from hmstrain.scoring.bootstrap import paired_difference
@@ -49,16 +49,6 @@ PAIRED = {
     "contrastive": f"--model naive_cnn --inputs spec+eeg --contrastive --epochs 12 {SMALL}",
 }
 SEEDS = (0, 1, 2)
-
-
-def truth(data: Path, store: Store, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Distribution that each window's votes were drawn from, (rows, 6)."""
-    with (data / "truth.csv").open() as file:
-        drawn_from = {int(row["label_id"]): row for row in csv.DictReader(file)}
-    found = [drawn_from[label] for label in store.windows["label_id"][rows].tolist()]
-    values = np.asarray([[float(row[name]) for name in CLASSES] for row in found])
-    whole: np.ndarray[Any, Any] = values / values.sum(axis=1, keepdims=True)
-    return whole
 
 
 def single(work: Path, store: Store, best_kl: dict[str, float]) -> list[dict[str, Any]]:

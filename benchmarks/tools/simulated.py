@@ -19,12 +19,12 @@ def command(*words: object) -> None:
     subprocess.run(module(*words), check=True, stdout=subprocess.DEVNULL)
 
 
-def simulated_store(work: Path, windows: int, *options: str) -> Store:
+def simulated_store(work: Path, windows: int, *options: str, seed: int = 11) -> Store:
     """Store of work/data built with these options, both made unless they are there."""
     work.mkdir(parents=True, exist_ok=True)
     data, path = work / "data", work / f"hms{''.join(options)}.zarr"
     if not data.exists():
-        command("hmsprep", "synth", data, "--windows", windows, "--seed", 11)
+        command("hmsprep", "synth", data, "--windows", windows, "--seed", seed)
     command("hmsprep", "build", data, path, *options)
     return Store.open(path)
 
