@@ -81,16 +81,19 @@ def main() -> None:
         kl = model.scores["kl_votes"]
         assert kl is not None
         low, high = model.scores.intervals["kl_votes"] or (np.nan, np.nan)
-        row: dict[str, Any] = {"answer": name, "kl_votes": f"{kl:.3f} [{low:.3f}, {high:.3f}]"}
+        row: dict[str, Any] = {
+            "answer": name.removesuffix("/predictions"),
+            "kl_votes": f"{kl:.3f} [{low:.3f}, {high:.3f}]",
+        }
         for key in ("constant", "best constant"):
             closed = (level[key] - kl) / (level[key] - level["truth"])
             row[f"closed, from the {key}"] = f"{closed:.0%}"
         row["accuracy"] = f"{model.scores['accuracy']:.3f}"
         rows.append(row)
+    words = " ".join(["hmstrain recipe", arguments.recipe, *options])
     note = (
-        f"`hmstrain recipe {arguments.recipe} {arguments.options}` on {len(store):,} simulated "
-        f"windows (`hmsprep synth --windows {arguments.windows} --seed {arguments.seed}`, identity "
-        f"{store.identity[:16]}). kl_votes of "
+        f"`{words}` on {len(store):,} simulated windows (`hmsprep synth --windows "
+        f"{arguments.windows} --seed {arguments.seed}`, identity {store.identity[:16]}). kl_votes of "
         + "; ".join(f"{name} {value:.3f}" for name, value in level.items())
         + ". 'constant' is the training windows' mean target, 'best constant' the test windows' "
         "own. "
