@@ -162,6 +162,7 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     assert {row["model"] for row in rows} == {
         "constant",
         "theirs",
+        "features-linear-seed0",
         *(f"naive_cnn-spec-seed{seed}" for seed in range(3)),
     }
     assert sum(row["segments"] for row in rows if row["model"] == "theirs") > 0

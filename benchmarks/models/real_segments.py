@@ -29,6 +29,7 @@ from benchmarks.tools.record import command_line, commit, write_record
 from benchmarks.tools.simulated import command
 from hmsstore import CLASSES, Store
 from hmstrain.data.targets import mean_target
+from hmstrain.models import find_model
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.experts import among_experts
 from hmstrain.scoring.metrics import Judged, scores
@@ -144,6 +145,8 @@ def main() -> None:
     runs = sorted(one.parent for one in arguments.runs.glob("*/metrics.json"))
     if not runs:
         raise SystemExit(f"{arguments.runs} holds no finished run.")
+    if any(find_model(RunFolder(run).config().model).table for run in runs):
+        command("hmsprep", "features", path)
     note_evaluation(arguments.results, parts, runs)
     said = dict(answers(runs, arguments.others, segments, arguments.work / "scores"))
     rows = [

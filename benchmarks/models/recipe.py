@@ -93,10 +93,11 @@ def main() -> None:
     words = " ".join(["hmstrain recipe", arguments.recipe, *options])
     note = (
         f"`{words}` on {len(store):,} simulated windows (`hmsprep synth --windows "
-        f"{arguments.windows} --seed {arguments.seed}`, identity {store.identity[:16]}). kl_votes of "
+        f"{arguments.windows} --seed {arguments.seed}`, identity {store.identity[:16]}). "
+        "kl_votes of "
         + "; ".join(f"{name} {value:.3f}" for name, value in level.items())
-        + ". 'constant' is the training windows' mean target, 'best constant' the test windows' "
-        "own. "
+        + ". 'constant' is the training windows' mean target, 'best constant' that of the test "
+        "windows. "
         + ("Stopped and resumed, not timed." if seconds is None else f"It took {seconds:,} s.")
     )
     write_record(f"recipe-{arguments.recipe}", rows, note, arguments)
