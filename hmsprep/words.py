@@ -7,6 +7,14 @@ LEAK_WARNING = (
     "Use it only to compare with reports that were scored this way."
 )
 """Said when such a store is planned, built, or opened by any command."""
+PATIENT_WARNINGS = {
+    "guessed": "Whose recordings these are was guessed from file names, folders or headers: if a "
+    "guess is wrong, training and test data share patients and scores are too good.",
+    "unknown": "Nothing tells whose some of these recordings are, so each of them counts as a "
+    "patient of its own: if a patient has several, training and test data share patients and "
+    "scores are too good.",
+}
+"""What to warn of where a split by patient is only as good as a guess."""
 
 
 def plural(count: int, noun: str, several: str = "") -> str:

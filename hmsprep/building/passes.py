@@ -227,6 +227,7 @@ def shard_pieces(plan: Plan, source: KaggleData) -> dict[Key, tuple[Piece, ...]]
                     start=int(segments.start[index]),
                     training=bool(training[index]),
                     needed_rows=int(needed[recording[index]]),
+                    by_pair=name == "eeg" and int(segments.recording[index]) in plan.montage.chains,
                 )
             )
     return {key: tuple(value) for key, value in pieces.items()}

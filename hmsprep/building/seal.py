@@ -23,7 +23,7 @@ from hmsprep.planning.segments import Segments
 from hmsstore.gaps import count_missing
 from hmsstore.manifest import MANIFEST_NAME, Manifest, contents_identity
 from hmsstore.reading.arrays import column_name, shard_name
-from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, SPLITS, window_columns
+from hmsstore.schema import GAP_COLUMNS, MONTAGE_COLUMNS, RECORDING_COLUMNS, SPLITS, window_columns
 
 
 def seal(site: Site, plan: Plan, journal: Journal, statistics: dict[str, Statistics]) -> None:
@@ -45,6 +45,10 @@ def seal(site: Site, plan: Plan, journal: Journal, statistics: dict[str, Statist
     tables: Tables = {"windows": (window_columns(plan.spec), windows)}
     for name in plan.spec.signals:
         tables[f"recordings/{name}"] = (RECORDING_COLUMNS, recording_table(plan.segments[name]))
+        if name == "eeg" and (plan.montage.chains or plan.montage.interpolated):
+            columns, table = tables["recordings/eeg"]
+            whole = {**table, **montage_columns(plan)}
+            tables["recordings/eeg"] = ((*columns, *MONTAGE_COLUMNS), whole)
         tables[f"gaps/{name}"] = (GAP_COLUMNS, gaps[name])
     files = {shard_name(*key): (made.size, made.crc) for key, made in journal.written.items()}
     for path, (columns, table) in tables.items():
@@ -84,6 +88,15 @@ def recording_table(segments: Segments) -> Columns:
         "start": segments.start,
         "rows": segments.rows,
         "source_start": segments.source_start,
+    }
+
+
+def montage_columns(plan: Plan) -> Columns:
+    """What each segment's electrodes share, and which were computed from others."""
+    montage, recordings = plan.montage, plan.segments["eeg"].recording.tolist()
+    return {
+        "reference": np.asarray([eeg in montage.chains for eeg in recordings], np.int8),
+        "interpolated": np.asarray([montage.interpolated.get(eeg, 0) for eeg in recordings]),
     }
 
 
@@ -141,6 +154,7 @@ def store_info(
             "by": plan.parameters.split_by,
             "folds": plan.split.folds,
             "leaks": plan.split.leaks,
+            **({"patients": plan.montage.patients} if plan.montage.patients else {}),
         },
         "warnings": list(plan.warnings),
         "statistics": {

@@ -35,6 +35,8 @@ class Piece:
     """Whether its samples count in the statistics."""
     needed_rows: int
     """Rows that the file must have for the recording's last window in the table."""
+    by_pair: bool = False
+    """Whether only differences of neighbours on a chain are known, so that those are clipped."""
 
 
 @dataclass(frozen=True, slots=True)

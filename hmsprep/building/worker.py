@@ -96,7 +96,7 @@ class _Ingesting:
             )
         self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
         missing = missing_values(raw)
-        cleaned = clean(raw, missing, self.signal, self.parameters)
+        cleaned = clean(raw, missing, self.signal, self.parameters, by_pair=piece.by_pair)
         span = slice(piece.source_start, piece.source_start + piece.rows)
         if missing is not None:
             self.gaps.append(find_gaps(missing[:, span], piece.start))

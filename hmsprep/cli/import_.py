@@ -50,6 +50,12 @@ def import_(
             metavar="WORD=CLASS",
         ),
     ] = None,
+    patients: Annotated[
+        Path | None,
+        option(
+            "--patients", "List of whose recordings they are: CSV of file, patient.", metavar="FILE"
+        ),
+    ] = None,
     unlabelled: Annotated[bool, option("--unlabelled", "Ignore the labels of the files.")] = False,
     listed: Annotated[
         bool,
@@ -72,6 +78,7 @@ def import_(
     labels: dict[str, Any] = {
         "label": pairs_of("--label", label, "WORD=CLASS, such as crise=seizure"),
         "unlabelled": unlabelled,
+        "patients": patients,
     }
     if listed:
         _list(files, stride, reading | labels, json=json, quiet=quiet, log_file=log_file)

@@ -174,6 +174,7 @@ def print_listing(found: Listing) -> None:
     rows = [
         (
             one.file,
+            str(one.patient),
             f"{one.seconds:,.0f}",
             ", ".join(f"{rate:g}" for rate in one.rates_hz),
             ", ".join(unit or "none" for unit in one.units),
@@ -184,7 +185,7 @@ def print_listing(found: Listing) -> None:
         )
         for one in found.recordings
     ]
-    header = ("file", "s", "Hz", "unit", "reference", "labels", "windows", "by class")
+    header = ("file", "patient", "s", "Hz", "unit", "reference", "labels", "windows", "by class")
     print_section(plural(len(rows), "recording"), header, rows)
     kinds: dict[tuple[Any, ...], list[str]] = {}
     for one in found.recordings:

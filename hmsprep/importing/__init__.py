@@ -7,6 +7,7 @@
     channels.py    labels of all signals -> how the store's twenty channels are mixed from them
     pieces.py      the length of a recording -> pieces of at most an hour, and the windows of each
     recording.py   what an import knows of a recording and of a format
+    patients.py    names, folders and headers of recordings -> which are of one patient
     resampling.py  samples at a signal's own rate -> any part of it at 200 Hz
     values.py      a part of a recording -> its power, whatever is missing
     labels/        what is annotated of a recording -> the class of its windows: one file per layout

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.gathering import Gathered, gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
+from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.values import power_around_gaps
@@ -47,8 +47,6 @@ AT_ONCE = 4
 """Pieces worked on at once, at most one per processor: each takes some 200 MB."""
 MOST_PIECES = 10_000
 """Of a recording; its pieces are numbered from its own number times this on."""
-TUH_NAME = re.compile(r"([a-z]{8})_s\d+_t\d+")
-"""Names of Temple University's files: patient, session, part."""
 
 
 @dataclass
@@ -61,6 +59,8 @@ class Imported:
     left_out: int = 0
     """Windows that no annotation covers, of labelled recordings."""
     patients: int = 0
+    patients_known: str = "known"
+    """How sure it is whose recordings are whose: 'known', 'guessed' or 'unknown'."""
     by_class: dict[str, int] = field(default_factory=dict)
     recordings: list[ImportedRecording] = field(default_factory=list)
     """Each recording, as `recordings.json` describes it."""
@@ -116,6 +116,7 @@ def import_recordings(
     interpolate: bool = False,
     unit: str | None = None,
     truncated: bool = False,
+    patients: str | Path | None = None,
     unlabelled: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -142,6 +143,9 @@ def import_recordings(
         Unit of signals whose file names none, or one that cannot be.
     truncated : bool
         Read files that are shorter than their header says as far as they go.
+    patients : str or Path, optional
+        A CSV file with the columns file and patient: whose each recording is. Else names of known
+        corpora, headers, folders and file names tell (see `importing.patients`).
     unlabelled : bool
         Ignore labels.
     progress : callable
@@ -158,7 +162,7 @@ def import_recordings(
         No file can be imported. Each is named with the reason.
     ParameterError
         The folder exists already, the stride is not a whole number of samples, a file is given
-        twice, or a class of `label` is none.
+        twice, a class of `label` is none, or the list of patients lacks a recording.
 
     Examples
     --------
@@ -173,6 +177,7 @@ def import_recordings(
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
+    listed = None if patients is None else Path(patients)
     inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
     options = Options(rename=rename or {}, interpolate=interpolate, unit=unit, truncated=truncated)
     words = Words.of(label or {})
@@ -180,16 +185,19 @@ def import_recordings(
         gathered(inputs, options, words, unlabelled=unlabelled) as found,
         whole_folder(out) as unfinished,
     ):
-        return _write(found, unfinished, samples, progress)
+        return _write(found, unfinished, samples, listed, progress)
 
 
-def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Imported:
+def _write(
+    found: Gathered, folder: Path, stride: int, listed: Path | None, progress: Progress
+) -> Imported:
     recordings = found.recordings
     part = "test" if found.labels[0] is None else "train"
     for signal in ("eeg", "spectrogram"):
         (folder / recordings_folder(part, signal)).mkdir(parents=True)
-    patients = _patients(recordings)
-    made = Imported(part == "train", patients=len(set(patients)))
+    whose = find_patients(recordings, listed)
+    patients = whose.numbers
+    made = Imported(part == "train", patients=len(set(patients)), patients_known=whose.known)
     made.notes = [
         note
         for recording in recordings
@@ -198,7 +206,7 @@ def _write(found: Gathered, folder: Path, stride: int, progress: Progress) -> Im
             *recording.notes,
         )
     ]
-    made.notes += found.notes
+    made.notes += [*found.notes, *whose.notes]
     made.refused = found.left_out
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
@@ -306,21 +314,6 @@ def _write_piece(folder: Path, part: str, task: Task) -> str | None:
     return None
 
 
-def _patients(recordings: Sequence[Recording]) -> list[int]:
-    """Number of each recording's patient, by the archive's file name or the file's own header.
-
-    The header is compared and forgotten. Where it names nobody, each file counts as a patient.
-    """
-    keys: dict[object, int] = {}
-    numbers = []
-    for place, recording in enumerate(recordings):
-        named = TUH_NAME.fullmatch(recording.path.stem)
-        code = recording.patient
-        key: object = ("name", named[1]) if named else ("header", code) if code else place
-        numbers.append(keys.setdefault(key, len(keys) + 1))
-    return numbers
-
-
 def _described(
     recording: Recording, patient: int, pieces: Sequence[ImportedPiece]
 ) -> ImportedRecording:
@@ -351,7 +344,9 @@ def _write_tables(
         counts = [int(columns[name].sum()) for name in VOTES]
         made.by_class = dict(zip(CLASSES, counts, strict=True))
     write_csv(folder / f"{part}.csv", columns)
-    write_recordings(folder, tuple(made.recordings), stride / RATE, made.refused)
+    write_recordings(
+        folder, tuple(made.recordings), stride / RATE, made.refused, made.patients_known
+    )
     notes = [
         (recording.name, onset, duration, text)
         for recording in recordings

@@ -13,6 +13,7 @@ import numpy as np
 from hmsprep.importing.gathering import gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
+from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.recordings import LeftOut
@@ -24,6 +25,8 @@ class Listed:
     """What is known of a recording before any signal is read."""
 
     file: str
+    patient: int
+    """Number of its patient."""
     seconds: float
     signals: tuple[str, ...]
     """Labels of all signals of the file, as they stand there."""
@@ -56,6 +59,8 @@ class Listing:
     """Files that cannot be imported, and why."""
     notes: tuple[str, ...] = field(default=())
     """What the user should know of them together."""
+    patients: str = "known"
+    """How sure it is whose recordings are whose: 'known', 'guessed' or 'unknown'."""
 
     @property
     def labelled(self) -> bool:
@@ -69,6 +74,7 @@ def list_recordings(
     stride: float = JUDGED_S,
     label: Mapping[str, str] | None = None,
     unlabelled: bool = False,
+    patients: str | Path | None = None,
     **reading: Any,
 ) -> Listing:
     """Say what an import would do with recordings: nothing is written, no signal is converted.
@@ -83,6 +89,8 @@ def list_recordings(
         Word of the labels -> class.
     unlabelled : bool
         Ignore labels.
+    patients : str or Path, optional
+        List of whose recordings they are.
     reading
         How files are to be read: the other keywords of `import_recordings`.
 
@@ -105,12 +113,15 @@ def list_recordings(
     inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
     samples, options, words = stride_samples(stride), Options(**reading), Words.of(label or {})
     with gathered(inputs, options, words, unlabelled=unlabelled) as found:
-        pairs = zip(found.recordings, found.labels, strict=True)
-        listed = tuple(_listed(recording, labels, samples) for recording, labels in pairs)
-        return Listing(listed, tuple(found.left_out), tuple(found.notes))
+        whose = find_patients(found.recordings, None if patients is None else Path(patients))
+        each = zip(found.recordings, found.labels, whose.numbers, strict=True)
+        listed = tuple(_listed(*one, samples) for one in each)
+        return Listing(
+            listed, tuple(found.left_out), (*found.notes, *whose.notes), patients=whose.known
+        )
 
 
-def _listed(recording: Recording, labels: Labels | None, stride: int) -> Listed:
+def _listed(recording: Recording, labels: Labels | None, patient: int, stride: int) -> Listed:
     begins = np.concatenate(
         [piece.offsets_s + piece.first / RATE for piece in cut(recording.samples, stride)]
     )
@@ -120,6 +131,7 @@ def _listed(recording: Recording, labels: Labels | None, stride: int) -> Listed:
     }  # fmt: skip
     return Listed(
         file=recording.name,
+        patient=patient,
         seconds=recording.duration_s,
         signals=recording.signals,
         channels={

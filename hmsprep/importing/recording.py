@@ -58,7 +58,7 @@ class Recording:
     annotations: tuple[tuple[float, float | None, str], ...]
     """Onset and duration in seconds, text."""
     patient: str
-    """What the header says of who was recorded, only to be compared; '' if nobody is named."""
+    """What the header says of who was recorded, as it stands there, only to be compared."""
 
     read: Callable[[int, int], NDArray[np.float32]]
     """First sample at 200 Hz and the one after the last -> (20, samples) microvolts, 0 where the

@@ -13,10 +13,12 @@ from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
-from hmsprep.planning.plan import Plan, make_plan
+from hmsprep.planning.plan import Montage, Plan, make_plan
 from hmsprep.planning.windows import take
 from hmsprep.words import plural
-from hmsstore.schema import SIGNALS
+from hmsstore import StoreError
+from hmsstore.recordings import RECORDINGS_NAME, parse_montages
+from hmsstore.schema import REFERENCES, SIGNALS
 
 TITLES = {"eeg": "EEG", "spectrogram": "spectrogram"}
 """Names of signals as people write them."""
@@ -89,7 +91,36 @@ def load(
         skipped = {"windows": int(without.sum()), **absent}
         if missing == "error" or without.all():
             raise MissingFilesError(_missing_message(source, table, absent, int(without.sum())))
-    return Planned(source, make_plan(table, parameters, chosen, skipped), unnamed)
+    montages = read_montages(source, parameters)
+    return Planned(source, make_plan(table, parameters, chosen, skipped, montages), unnamed)
+
+
+def read_montages(source: KaggleData, parameters: Parameters) -> Montage:
+    """Read from the description of an import how its recordings were recorded, if there is one.
+
+    Raises
+    ------
+    DataError
+        The description is not what an import writes.
+    """
+    if RECORDINGS_NAME not in source.sizes:
+        return Montage()
+    try:
+        found = parse_montages(
+            source.files.read(RECORDINGS_NAME), str(source.path / RECORDINGS_NAME)
+        )
+    except StoreError as error:
+        raise DataError(str(error)) from None
+    features = parameters.spec.eeg.features
+    chains, interpolated = set(), {}
+    for recording in found.recordings:
+        bits = sum(1 << features.index(name) for name in recording.interpolated if name in features)
+        for piece in recording.pieces:
+            if recording.reference != REFERENCES[0]:
+                chains.add(piece.eeg_id)
+            if bits:
+                interpolated[piece.eeg_id] = bits
+    return Montage(frozenset(chains), interpolated, found.patients)
 
 
 def load_metadata(path: Path, parameters: Parameters) -> Plan:

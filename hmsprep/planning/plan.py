@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,12 +17,35 @@ from hmsprep.planning.folds import Split, assign
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.segments import Segments, plan_segments, window_places
 from hmsprep.planning.windows import select
+from hmsprep.words import PATIENT_WARNINGS
 from hmsstore.reading.arrays import shard_bytes
-from hmsstore.schema import RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
+from hmsstore.schema import PATIENTS, RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
 from hmsstore.spec import HMS, Spec
 
+PREDICT = SPLITS.index("predict")
 HASHED_SEGMENTS = ("recording", "patient", "source_start", "rows", "shared", "shard", "start")
 """What the plan's hash covers of the segments; the rest follows from the table of windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Montage:
+    """How recordings that were imported were recorded, where that is not as in the competition."""
+
+    chains: frozenset[int] = frozenset()
+    """Recordings of EEG whose electrodes share no reference."""
+    interpolated: Mapping[int, int] = field(default_factory=dict)
+    """Recording of EEG -> bits of the channels that were computed from others."""
+    patients: str | None = None
+    """How sure the patients are: a word of `hmsstore.schema.PATIENTS`; None: nothing was said."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value; empty if everything is as in the competition."""
+        found = {
+            "chains": sorted(self.chains),
+            "interpolated": {str(eeg): bits for eeg, bits in sorted(self.interpolated.items())},
+            "patients": None if self.patients == PATIENTS[0] else self.patients,
+        }
+        return {key: value for key, value in found.items() if value}
 
 
 @dataclass(frozen=True)
@@ -45,6 +68,8 @@ class Plan:
         Empty if every file is there.
     warnings : tuple of str
         What is not as usual.
+    montage : Montage
+        How the recordings were recorded.
     """
 
     parameters: Parameters
@@ -53,6 +78,7 @@ class Plan:
     split: Split
     skipped: Mapping[str, Any]
     warnings: tuple[str, ...]
+    montage: Montage = Montage()
 
     @property
     def spec(self) -> Spec:
@@ -82,6 +108,8 @@ class Plan:
         return stated in (self.hash, self._hash(earlier))
 
     def _hash(self, head: dict[str, Any]) -> str:
+        if montage := self.montage.to_json():
+            head = head | {"montage": montage}
         if self.spec != HMS:  # so plans of HMS are hashed as they were before there were others
             head = head | {"spec": self.spec.to_json()}
         hasher = hashlib.sha256()
@@ -137,6 +165,7 @@ def make_plan(
     parameters: Parameters,
     present: Columns | None = None,
     skipped: Mapping[str, Any] | None = None,
+    montage: Montage | None = None,
 ) -> Plan:
     """Plan a store from the table of windows.
 
@@ -150,12 +179,18 @@ def make_plan(
         The windows to select from, if not all.
     skipped : dict, optional
         What is not present, for the store's description.
+    montage : Montage, optional
+        How the recordings were recorded, if they were imported.
     """
+    montage = montage or Montage()
     columns, warnings = select(table if present is None else present, parameters)
     split = assign(columns, parameters)
     warnings += split.warnings
     if not (split.split == SPLITS.index("train")).any() and parameters.normalise == "zscore":
         warnings += ("No training windows: nothing to normalise by, so values stay as they are.",)
+    by_patient = parameters.split_by == "patient" and (split.split != PREDICT).any()
+    if by_patient and montage.patients in PATIENT_WARNINGS:
+        warnings += (PATIENT_WARNINGS[montage.patients],)
     columns |= {"split": split.split, "fold": split.fold}
     votes = columns["votes"].astype(np.float64)
     total = votes.sum(axis=1, keepdims=True)
@@ -167,7 +202,7 @@ def make_plan(
         columns |= window_places(columns, signal, segments[name])
     dtypes = {column.name: column.dtype for column in WINDOW_COLUMNS}
     columns = {name: values.astype(dtypes[name]) for name, values in columns.items()}
-    return Plan(parameters, columns, segments, split, skipped or {}, warnings)
+    return Plan(parameters, columns, segments, split, skipped or {}, warnings, montage)
 
 
 def summary(plan: Plan) -> dict[str, Any]:

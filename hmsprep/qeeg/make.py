@@ -33,7 +33,7 @@ from hmsprep.errors import BuildError, ParameterError
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsprep.qeeg.columns import MEASURES, VERSION, Layout
 from hmsprep.qeeg.table import Part, measure_part, not_recorded
-from hmsprep.words import size
+from hmsprep.words import plural, size
 from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, Store
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
@@ -207,6 +207,14 @@ def _layout(store: Store) -> Layout:
     layout = Layout(store.spec)
     if not layout.pairs:
         raise ParameterError(f"{store.path} describes no bipolar chains to measure features along.")
+    pairs_only = int(store.chains_only(np.arange(len(store))).sum())
+    if pairs_only:
+        raise ParameterError(
+            f"{plural(pairs_only, 'window')} of {store.path} are of bipolar recordings, whose "
+            "electrodes share no reference: coherence and phase locking are measured on the common "
+            "average, which they lack. Import referential recordings, or use inputs of pairs or "
+            "spectrograms."
+        )
     return layout
 
 

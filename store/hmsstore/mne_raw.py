@@ -51,7 +51,8 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
     Raises
     ------
     StoreError
-        The store holds no such recording, or MNE is not installed.
+        The store holds no such recording, its electrodes share no reference, or MNE is not
+        installed.
     """
     try:
         import mne
@@ -59,6 +60,11 @@ def raw_recording(store: Store, eeg_id: int) -> mne.io.RawArray:
         raise StoreError("MNE is not installed. Run: pip install '.[mne]'") from None
     eeg_id = operator.index(eeg_id)
     eeg_uv, first = _span(store, eeg_id)
+    if store.chains_only(np.flatnonzero(store.windows["eeg_id"] == eeg_id)).any():
+        raise RequestError(
+            f"EEG {eeg_id} of {store.path} was recorded as bipolar pairs: its electrodes share no "
+            "reference, so MNE would compute wrong averages of them."
+        )
     spec, rate_hz = store.spec, store.spec.eeg.row_rate_hz
     names = list(spec.eeg.features)
     kinds = ["ecg" if name == spec.heart else "eeg" for name in names]

@@ -20,7 +20,7 @@ from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted
 from hmsstore.reading.opening import Opened, open_files
 from hmsstore.reading.shift import shift_room, window_starts
-from hmsstore.schema import SPLITS
+from hmsstore.schema import PATIENTS, SPLITS
 from hmsstore.spec import Signal, Spec
 
 Batch = dict[str, NDArray[Any]]
@@ -109,6 +109,36 @@ class Store:
     def folds(self) -> int:
         """Number of folds of cross-validation; 0 if there are too few patients for any."""
         return int(self.info["split"]["folds"])
+
+    @property
+    def patients(self) -> str:
+        """How sure it is whose recordings are whose: 'known', 'guessed' or 'unknown'."""
+        return str(self.info["split"].get("patients", PATIENTS[0]))
+
+    def chains_only(self, rows: ArrayLike) -> NDArray[np.bool_]:
+        """Tell of which windows only differences of neighbours on a chain are known, bool (B,).
+
+        Their electrodes share no reference: each chain is known up to a constant of its own, so
+        single electrodes and averages mean nothing.
+        """
+        numbers = self._checked_rows(rows)
+        found: NDArray[np.bool_] = self._of_recordings("reference")[numbers] == 1
+        return found
+
+    def interpolated(self, rows: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which channels of windows were computed from other electrodes, bool (B, C)."""
+        bits = self._of_recordings("interpolated")[self._checked_rows(rows)]
+        found: NDArray[np.bool_] = bits[:, None] >> np.arange(len(self.spec.eeg.features)) & 1 == 1
+        return found
+
+    def _of_recordings(self, column: str) -> NDArray[np.int64]:
+        """A column of the table of recordings of EEG for each window, 0 where there is none."""
+        table = self.recordings["eeg"]
+        if column not in table:
+            return np.zeros(len(self), np.int64)
+        ids, first = np.unique(table["id"], return_index=True)
+        place = first[np.searchsorted(ids, self.windows["eeg_id"])]
+        return np.asarray(table[column], np.int64)[place]
 
     def shards(self, signal: str) -> Sequence[NDArray[np.float16]]:
         """The mapped shards of a signal, float16 (rows, features) each, in order."""

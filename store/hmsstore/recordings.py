@@ -7,6 +7,7 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
 
     {
      "stride_s": 10.0,                     seconds from window to window
+     "patients": "known",                  'guessed', 'unknown': how sure the patients' numbers are
      "recordings": [
       {
        "file": "night.edf",                name, without its folder
@@ -116,10 +117,12 @@ def write_recordings(
     recordings: tuple[ImportedRecording, ...],
     stride_s: float,
     left_out: Sequence[LeftOut] = (),
+    patients: str = "known",
 ) -> None:
     """Write `recordings.json` into the folder of a data set that is being made."""
     content = {
         "stride_s": stride_s,
+        "patients": patients,
         "recordings": [asdict(one) for one in recordings],
         "left_out": [asdict(one) for one in left_out],
     }
@@ -146,6 +149,35 @@ def read_left_out(folder: Path) -> tuple[LeftOut, ...]:
         The file is not there, or it does not hold what an import writes.
     """
     return _read(folder, _left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Montages:
+    """What a build must know of an import."""
+
+    recordings: tuple[ImportedRecording, ...]
+    patients: str
+    """How sure the patients' numbers are: 'known', 'guessed' or 'unknown'."""
+
+
+def parse_montages(content: bytes, where: str) -> Montages:
+    """Read what a build must know from the content of `recordings.json`.
+
+    Raises
+    ------
+    RecordingsError
+        It is not what an import writes.
+    """
+    from hmsstore.schema import PATIENTS
+
+    try:
+        value = json.loads(content.decode("utf-8"))
+        patients = entry_or(value, "patients", one_of(PATIENTS), PATIENTS[0])
+        return Montages(_recordings(value), patients)
+    except (ValueError, RecursionError) as error:
+        raise RecordingsError(
+            f"{where} is not what `hmsprep import` writes: {error}. Import the recordings again."
+        ) from None
 
 
 def _recordings(content: object) -> tuple[ImportedRecording, ...]:

@@ -28,6 +28,9 @@ REFERENCES = ("scalp", "chains")
 """What a recording's electrodes share: one reference; or none, so that only the differences of
 neighbours on a chain are known, each chain up to a constant."""
 
+PATIENTS = ("known", "guessed", "unknown")
+"""How sure it is whose recordings are whose: if it is not, splits may leak patients."""
+
 SPLITS = ("train", "test", "predict", "dropped")
 """What a window is for. A window's ``split`` is the position of its word here."""
 
@@ -115,6 +118,15 @@ RECORDING_COLUMNS = (
     Column("rows", "<i8", "rows of the span"),
     Column("source_start", "<i8", "row of the source file at which the span starts"),
 )
+
+MONTAGE_COLUMNS = (
+    Column("reference", "|i1", "what the recording's electrodes share", words=REFERENCES, absent=0),
+    Column(
+        "interpolated", "<i8", "bit n is 1: column n was computed from other electrodes", absent=0
+    ),
+)
+"""Columns that the table of recordings of EEG has besides, where not all recordings have a common
+reference and measured electrodes; without them all have."""
 
 GAP_COLUMNS = (
     Column("recording", "<i8", "name of the recording (of its file)"),

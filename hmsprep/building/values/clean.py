@@ -13,10 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.planning.parameters import HALF_MAX, LOG_FLOOR, Parameters
+from hmsstore.montage import neighbours
 from hmsstore.spec import Signal
 
 FILTER_ORDER = 4
 """Order of the Butterworth band-pass; run forwards and backwards, so its slope doubles."""
+
+CLIP_ROUNDS = 200
+CLIP_EXACT_UV = 0.01
+"""Pairs are clipped until none is beyond by more than this, or for so many rounds."""
 
 
 def clean(
@@ -24,6 +29,8 @@ def clean(
     missing: NDArray[np.bool_] | None,
     signal: Signal,
     parameters: Parameters,
+    *,
+    by_pair: bool = False,
 ) -> NDArray[np.float32]:
     """Clean a whole recording in place.
 
@@ -37,6 +44,9 @@ def clean(
         Which of the two it is.
     parameters : Parameters
         Fill, clip and band-pass.
+    by_pair : bool
+        Clip the differences of neighbours on a chain, not the electrodes: what these were recorded
+        against is unknown, so their own values mean nothing and may be of any size.
 
     Returns
     -------
@@ -45,7 +55,7 @@ def clean(
         unless EEG is band-passed: the training mean is known only after the last recording.
     """
     if signal.name == "eeg":
-        _clean_eeg(raw, missing, parameters)
+        _clean_eeg(raw, missing, parameters, by_pair=by_pair)
         return raw
     if missing is not None:
         FILLS[parameters.nan](raw, missing)
@@ -64,16 +74,21 @@ def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
 
 
 def _clean_eeg(
-    eeg_uv: NDArray[np.float32], missing: NDArray[np.bool_] | None, parameters: Parameters
+    eeg_uv: NDArray[np.float32],
+    missing: NDArray[np.bool_] | None,
+    parameters: Parameters,
+    *,
+    by_pair: bool,
 ) -> None:
+    clip = _clip_pairs if by_pair else _clip_eeg
     if missing is not None:
         FILLS[parameters.nan](eeg_uv, missing)
         if parameters.bandpass is not None:
             _fill_by_own_mean(eeg_uv)
-    _clip_eeg(eeg_uv, parameters)
+    clip(eeg_uv, parameters)
     if parameters.bandpass is not None:
         _filter(eeg_uv, parameters.bandpass, parameters.spec.eeg.row_rate_hz)
-        _clip_eeg(eeg_uv, parameters)
+        clip(eeg_uv, parameters)
 
 
 def fill_by_zero(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
@@ -124,6 +139,38 @@ def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
         clip = parameters.ekg_clip if name == parameters.spec.heart else parameters.eeg_clip
         limit = np.float32(HALF_MAX if clip is None else clip)
         np.clip(channel, -limit, limit, out=channel)
+
+
+def _clip_pairs(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
+    """Move electrodes as little as it takes to bring each pair of the montage within the clip.
+
+    Electrodes of a ring of pairs depend on each other, so what is beyond the clip is taken off by
+    least squares, again and again, until no pair is beyond it. Samples without such a pair stay.
+    """
+    spec = parameters.spec
+    features = spec.eeg.features
+    if spec.heart is not None:
+        heart = eeg_uv[features.index(spec.heart)]
+        limit = np.float32(HALF_MAX if parameters.ekg_clip is None else parameters.ekg_clip)
+        np.clip(heart, -limit, limit, out=heart)
+    if parameters.eeg_clip is not None:
+        pairs = neighbours({**spec.chains, "midline": spec.midline})
+        differences = np.zeros((len(pairs), len(features)))
+        for row, (front, back) in zip(differences, pairs, strict=True):
+            row[features.index(front)], row[features.index(back)] = 1, -1
+        limit_uv = parameters.eeg_clip
+        found_uv = differences.astype(np.float32) @ eeg_uv
+        over = np.flatnonzero((np.abs(found_uv) > limit_uv).any(axis=0))
+        moved_uv = eeg_uv[:, over].astype(np.float64)
+        undo = np.linalg.pinv(differences)
+        for _ in range(CLIP_ROUNDS if len(over) else 0):
+            pairs_uv = differences @ moved_uv
+            beyond_uv = np.clip(pairs_uv, -limit_uv, limit_uv) - pairs_uv
+            if np.abs(beyond_uv).max() < CLIP_EXACT_UV:
+                break
+            moved_uv += undo @ beyond_uv
+        eeg_uv[:, over] = moved_uv
+    np.clip(eeg_uv, -np.float32(HALF_MAX), np.float32(HALF_MAX), out=eeg_uv)
 
 
 def _filter(eeg_uv: NDArray[np.float32], bandpass: tuple[float, float], rate_hz: float) -> None:

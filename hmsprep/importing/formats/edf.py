@@ -159,7 +159,7 @@ def open_edf(path: Path, options: Options) -> Recording:
         annotations=tuple(
             (float(a.onset_s - zero_s), a.duration_s, a.text) for a in found.annotations
         ),
-        patient=_patient(header.patient),
+        patient=header.patient,
         read=partial(chosen.mixed, source.read),
         read_signals=source.read,
         signals=tuple(signal.label for signal in header.signals),
@@ -286,11 +286,3 @@ def _valid(year: int, month: int, day: int) -> date | None:
         return date(year, month, day)
     except ValueError:
         return None
-
-
-def _patient(text: str) -> str:
-    """EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything."""
-    words = text.split()
-    if len(words) > 3 and words[1] in ("F", "M", "X"):
-        words = [words[0], words[3]]
-    return " ".join(word for word in words if word.upper() != "X")

@@ -55,6 +55,8 @@ class InputKind:
     """Whether it has a panel for each bipolar pair, of which `planes` makes differences."""
     zooms: bool = False
     """Whether it shows a part of the EEG at closer range."""
+    referential: bool = False
+    """Whether it needs electrodes that share a reference; else differences along chains will do."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -85,7 +87,9 @@ INPUTS: dict[str, InputKind] = {
         "eeg+spectrogram", "image", "hmstrain.data.inputs.side_by_side:SideBySide"
     ),
     "raw": InputKind("eeg", "raw", "hmstrain.data.inputs.raw_eeg:RawEeg"),
-    "microvolts": InputKind("eeg", "microvolts", "hmstrain.data.inputs.microvolts:Microvolts"),
+    "microvolts": InputKind(
+        "eeg", "microvolts", "hmstrain.data.inputs.microvolts:Microvolts", referential=True
+    ),
 }
 """Inputs by name, as `--inputs` takes them."""
 

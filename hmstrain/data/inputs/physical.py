@@ -23,10 +23,11 @@ from hmsstore.observed import judged_rows
 from hmstrain.data.augment import Draws, where_B
 from hmstrain.data.centre import CENTRE
 from hmstrain.data.chains import CHANNEL_ORDERS, FEATURE_ORDERS, FRONT_BACK_CHANNELS
-from hmstrain.data.inputs import Windows, spans
+from hmstrain.data.inputs import INPUTS, Windows, spans
 from hmstrain.data.inputs.stretch import folded, moved_frequencies, stretched, stretched_run
 from hmstrain.data.observed import run_key
 from hmstrain.errors import DataError
+from hmstrain.words import plural
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -45,7 +46,8 @@ class Physical:
     Raises
     ------
     DataError
-        The store's signals are not those of HMS, which all inputs are made of.
+        The store's signals are not those of HMS, which all inputs are made of, or an input needs
+        a reference that recordings of the store lack.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Physical:
         reverse: bool = False,
     ) -> None:
         check_signals(store)
+        check_reference(config, store)
         self.config, self.store, self.device = config, store, device
         self.mirror, self.reverse = mirror, reverse
         self.span = spans(config)
@@ -289,6 +292,24 @@ def check_signals(store: Store) -> None:
             f"{store.path} holds data {store.spec.name!r} with other channels, rates or window "
             "lengths than HMS: networks here take 20 channels at 200 Hz for 50 s and four regions "
             "of 100 frequencies for 600 s."
+        )
+
+
+def check_reference(config: Config, store: Store) -> None:
+    """Refuse an input of single electrodes where recordings have no reference.
+
+    Raises
+    ------
+    DataError
+        Naming the input, and how many windows lack one.
+    """
+    needing = [name for name in config.encoders if INPUTS[name].referential]
+    count = int(store.chains_only(np.arange(len(store))).sum()) if needing else 0
+    if count:
+        raise DataError(
+            f"{plural(count, 'window')} of {store.path} are of bipolar recordings, whose "
+            f"electrodes share no reference, and the input {', '.join(needing)} needs one. Use an "
+            "input of pairs or spectrograms, such as raw, mel16 or spec."
         )
 
 

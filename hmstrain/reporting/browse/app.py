@@ -199,6 +199,10 @@ class Viewer:
         self.about.text = _table(self.browser.about(row))
         self.votes.draw(self.window.votes, self.browser.prediction[row])
         self.spectrograms.draw(self.window.log_power, None)
+        offered = ["bipolar"] if self.window.chains_only else list(MONTAGES)
+        self.widgets["montage"].options = offered
+        if self.widgets["montage"].value not in offered:
+            self.widgets["montage"].value = "bipolar"  # it is a recording of pairs
         self.show_traces()
 
     def show_traces(self) -> None:

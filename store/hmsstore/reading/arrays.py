@@ -16,7 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.schema import DTYPE, GAP_COLUMNS, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
+from hmsstore.schema import (
+    DTYPE,
+    GAP_COLUMNS,
+    MONTAGE_COLUMNS,
+    RECORDING_COLUMNS,
+    WINDOW_COLUMNS,
+    Column,
+)
 from hmsstore.spec import Signal, Spec
 
 Metadata = Mapping[str, Any]
@@ -69,6 +76,7 @@ def check_layout(root: Mapping[str, Any], spec: Spec) -> list[str]:
     tables: dict[str, Sequence[Column]] = {"windows": WINDOW_COLUMNS} | {
         f"recordings/{n}": RECORDING_COLUMNS for n in spec.signals
     }
+    tables["recordings/eeg"] = recording_columns("eeg", nodes)
     if keeps_gaps(nodes):
         tables |= {f"gaps/{name}": GAP_COLUMNS for name in spec.signals}
     for table, columns in tables.items():
@@ -81,6 +89,12 @@ def check_layout(root: Mapping[str, Any], spec: Spec) -> list[str]:
 def keeps_gaps(nodes: Mapping[str, Metadata]) -> bool:
     """Whether a store has tables of gaps: those of earlier versions have none."""
     return "gaps" in nodes
+
+
+def recording_columns(signal: str, nodes: Mapping[str, Metadata]) -> Sequence[Column]:
+    """Columns of a signal's table of recordings: those of montages only where they are needed."""
+    there = f"recordings/{signal}/{MONTAGE_COLUMNS[0].name}" in nodes
+    return (*RECORDING_COLUMNS, *(MONTAGE_COLUMNS if there else ()))
 
 
 def check_signal(signal: Signal, metadata: Metadata) -> list[str]:

@@ -22,10 +22,11 @@ from hmsstore.reading.arrays import (
     keeps_gaps,
     map_column,
     map_signal,
+    recording_columns,
 )
 from hmsstore.reading.disk import CAN_READ, StoreFiles
 from hmsstore.reading.shift import Table
-from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, WINDOW_COLUMNS, Column
+from hmsstore.schema import GAP_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
 
@@ -84,7 +85,14 @@ def open_files(path: Path) -> Opened:
                 for name in spec.signals
             },
             _map_table(path, "windows", WINDOW_COLUMNS, nodes),
-            _map_tables(path, "recordings", spec, RECORDING_COLUMNS, nodes),
+            MappingProxyType(
+                {
+                    name: _map_table(
+                        path, f"recordings/{name}", recording_columns(name, nodes), nodes
+                    )
+                    for name in spec.signals
+                }
+            ),
             _map_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
         )
     except OSError as error:

@@ -57,6 +57,8 @@ class WindowView:
     """Of the K classes."""
     judged_s: float = JUDGED_S
     """Seconds at the centre that raters judged."""
+    chains_only: bool = False
+    """Whether only differences of neighbours on a chain are known: only they can be drawn."""
 
 
 def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> WindowView:
@@ -81,6 +83,9 @@ def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> 
     for name, fraction in gone.items():
         if fraction:
             values[name][0][_filled(store, row, name, values[name][0])] = np.nan
+    computed = np.flatnonzero(store.interpolated([row])[0])
+    names = ", ".join(store.spec.eeg.features[place] for place in computed.tolist())
+    note = f", {names} interpolated" if names else ""
     filled = "".join(f"; {share(part)} of {name} missing" for name, part in gone.items() if part)
     return WindowView(
         values["eeg"][0],
@@ -88,13 +93,14 @@ def load_window(store: Store, row: int, prediction: ArrayLike | None = None) -> 
         window["votes"],
         f"Row {row} ({SPLITS[window['split']]}), {label}: EEG {eeg} at "
         f"{offset_s:g} s, spectrogram {window['spectrogram_id']} at "
-        f"{window['spectrogram_offset_s']:g} s, patient {window['patient_id']}",
-        f"row {row}, {eeg} at {offset_s:g} s, {label}{filled}",
+        f"{window['spectrogram_offset_s']:g} s, patient {window['patient_id']}{note}",
+        f"row {row}, {eeg} at {offset_s:g} s, {label}{filled}{note}",
         gone["eeg"],
         gone["spectrogram"],
         prediction,
         class_titles=titles,
         judged_s=store.spec.judged_s,
+        chains_only=bool(store.chains_only([row])[0]),
     )
 
 
@@ -160,7 +166,14 @@ def draw_window(
 
 
 def draw(window: WindowView, display: Display | None = None) -> Figure:
-    """Draw one window on a page of its own."""
+    """Draw one window on a page of its own.
+
+    Raises
+    ------
+    ViewError
+        matplotlib is not installed, or the montage needs a reference that the window has not.
+    """
+    _check_montage(window, display)
     figure = _figure(15, 9)
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(3, 2))[0]
     importance = window.importance
@@ -183,7 +196,15 @@ def draw(window: WindowView, display: Display | None = None) -> Figure:
 
 
 def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> Figure:
-    """Draw many windows small, beside and below each other: judged EEG and spectrograms."""
+    """Draw many windows small, beside and below each other: judged EEG and spectrograms.
+
+    Raises
+    ------
+    ViewError
+        As `draw`.
+    """
+    for window in windows:
+        _check_montage(window, display)
     columns = min(3, len(windows))
     rows = math.ceil(len(windows) / columns)
     figure = _figure(6 * columns, 3.6 * rows)
@@ -197,6 +218,14 @@ def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> 
         fontsize=9,
     )
     return figure
+
+
+def _check_montage(window: WindowView, display: Display | None) -> None:
+    if window.chains_only and display is not None and display.montage != "bipolar":
+        raise ViewError(
+            f"{window.short_title}: the recording is bipolar, so its electrodes share no reference "
+            f"and the montage {display.montage!r} would be wrong. Use the montage 'bipolar'."
+        )
 
 
 def _draw_small(cell: SubFigure, window: WindowView, display: Display) -> None:

@@ -1,0 +1,251 @@
+"""Names, folders and headers of recordings -> which are of one patient, and how sure that is.
+
+A split by patient is only as good as this. Names of known corpora, a list by the user, and codes or
+names in EDF+ headers are taken as known. Other headers, folders and the stems of file names are
+guesses. Where nothing tells, each recording counts as a patient of its own, and a warning says so.
+What a header says is compared and forgotten; only numbers of patients are ever written.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmsprep.errors import ParameterError
+from hmsprep.importing.recording import Recording, stem_of
+from hmsprep.words import plural
+from hmsstore.schema import PATIENTS
+
+KNOWN, GUESSED, UNKNOWN = PATIENTS
+CORPORA = (
+    re.compile(
+        r"(?P<patient>chb\d\d)[a-z]?_\d+\+?", re.I
+    ),  # CHB-MIT; parts of case 17 have letters
+    re.compile(r"(?P<patient>PN\d\d)-[\d.]+"),  # Siena
+    re.compile(r"(?P<patient>[a-z]{8}|\d{8})_s\d{3}_t\d{3}"),  # Temple University, new and old
+    re.compile(r"(?P<patient>[a-z]{8})_\d{8}"),  # its events, TUEV
+    re.compile(r"(?P<patient>S\d{3})R\d\d"),  # PhysioNet's motor movement and imagery
+)
+"""Names of the files of public corpora, whole."""
+SAME_PATIENT = {"chb21": "chb01"}
+"""Cases of CHB-MIT that are one girl, recorded 1.5 years apart (PhysioNet's description)."""
+BIDS = re.compile(r"sub-([A-Za-z0-9]+)(?:_.*)?")
+FOLDER = re.compile(r"(?:subj(?:ect)?|pat(?:ient)?|pt|case|person|p|s)[-_ ]?\d+", re.I)
+"""Folders that are likely one patient's."""
+STEM = re.compile(
+    r"(.*?[^\W_].*?)(?:[-_ ]+(?:s|ses|session|r|run|rec|part|t|n|nr|night)?[-_ ]*\d+)+"
+)
+"""File names that end in a separator and a number: 'p03_1', 'AB-ses2-run1'."""
+NO_NAME = re.compile(
+    r"x+|[0._?*-]+|n/?a|none|null|nil|no[_. -]?names?|name|unnamed|nobody|unknown|unk|(?:mne_)?anon\w*|"
+    r"de-?identif\w*|removed|withheld|hidden|blank|empty|default|test|patient\d?|subject\d?|person|"
+    r"id|code|study|(?:john|jane)[_ ]doe|unbekannt|inconnu|sin[_ ]nombre|sconosciuto|"
+    r"age\W{0,2}\d+\w*|f|m|male|female|man|woman|[fm]\d{1,3}|\d{1,3}y(?:ears?|rs?)?",
+    re.I,
+)
+"""What stands for a name and is none: placeholders, sexes, ages."""
+SEX = re.compile(r"age\W{0,2}\d+\w*|f|m|male|female|man|woman", re.I)
+AGE = re.compile(r"\d{1,3}")
+DATE = re.compile(
+    r"\d{1,2}[-./][a-z]{3}[-./]\d{2,4}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|"
+    r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|(?:19|20)\d{6}|startdate",
+    re.I,
+)
+"""Birth dates: many people share one, and de-identified files share a false one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """Whose recordings they are."""
+
+    numbers: tuple[int, ...]
+    """Number of each recording's patient, from 1 on."""
+    known: str
+    """The least sure way by which any patient was told: 'known', 'guessed' or 'unknown'."""
+    notes: tuple[str, ...]
+    """What to warn of, a sentence each."""
+
+
+def find_patients(recordings: Sequence[Recording], listed: Path | None = None) -> Patients:
+    """Tell which recordings are of one patient.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        In the order in which patients are numbered.
+    listed : Path, optional
+        A CSV file with the columns file and patient, which decides alone.
+
+    Raises
+    ------
+    ParameterError
+        The list cannot be read, contradicts itself, or lacks a recording.
+    """
+    if listed is not None:
+        table = _read_list(listed)
+        return Patients(_numbered(_of_list(recordings, table, listed)), KNOWN, ())
+    stems = _stems(recordings)
+    found = [_key(recording, stems) for recording in recordings]
+    keys: list[Hashable] = [
+        (place,) if key is None else key for place, (_, key) in enumerate(found)
+    ]
+    ways = [way for way, _ in found]
+    notes = []
+    if len(recordings) > 1:
+        names = [recording.name for recording in recordings]
+        for way, said in (
+            (
+                UNKNOWN,
+                "Nothing tells whose {these}, so each counts as a patient of its own. If a patient "
+                "has several, training and test data will share patients.",
+            ),
+            (
+                GUESSED,
+                "Whose {these} is guessed from file names, folders or headers. If the guess is "
+                "wrong, training and test data may share patients.",
+            ),
+        ):
+            those = [name for name, its in zip(names, ways, strict=True) if its == way]
+            if those:
+                shown = ", ".join(those[:3]) + (" ..." if len(those) > 3 else "")
+                are = "is" if len(those) == 1 else "are"
+                these = f"{plural(len(those), 'recording')} ({shown}) {are}"
+                notes.append(
+                    f"{said.format(these=these)} List the patients with --patients FILE (CSV: "
+                    "file, patient)."
+                )
+    return Patients(_numbered(keys), max(ways, key=PATIENTS.index, default=KNOWN), tuple(notes))
+
+
+def _key(recording: Recording, stems: Mapping[str, str]) -> tuple[str, Hashable | None]:
+    """How a recording's patient is told, and what all of one patient share; None: by nothing."""
+    stem = stem_of(recording.path)
+    for corpus in CORPORA:
+        if named := corpus.fullmatch(stem):
+            patient = named["patient"].lower()
+            return KNOWN, ("corpus", SAME_PATIENT.get(patient, patient))
+    folders = recording.path.parent
+    for folder in (folders, *folders.parents):
+        if BIDS.fullmatch(folder.name):
+            return KNOWN, ("BIDS", str(folder.resolve()))
+    if named := BIDS.fullmatch(stem):
+        return KNOWN, ("BIDS", str(folders.resolve()), named[1])
+    way, key = read_header(recording.patient)
+    if key is not None:
+        return way, key
+    if FOLDER.fullmatch(folders.name):
+        return GUESSED, ("folder", str(folders.resolve()))
+    if stem in stems:
+        return GUESSED, ("stem", str(folders.resolve()), stems[stem])
+    return UNKNOWN, None
+
+
+def read_header(text: str) -> tuple[str, Hashable | None]:
+    """Find in a header's patient field what identifies a person.
+
+    EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything. A code
+    identifies by itself, a name together with a birthdate. Sex and birthdate alone do not.
+
+    Parameters
+    ----------
+    text : str
+        The field.
+
+    Returns
+    -------
+    (str, object or None)
+        'known' or 'guessed' and what to compare; 'unknown' and None if it names nobody.
+    """
+    words = text.replace("\0", " ").split()
+    if len(words) > 3 and words[1].upper() in ("F", "M", "X"):
+        code, _, born, name = words[:4]
+        if _names(code):
+            return KNOWN, ("code", code.casefold())
+        if _names(name):
+            return KNOWN, ("name", name.casefold(), born if DATE.fullmatch(born) else "")
+        return UNKNOWN, None
+    naming = [word.casefold() for word in words if _names(word)]
+    if any(SEX.fullmatch(word) for word in words):
+        naming = [word for word in naming if not AGE.fullmatch(word)]
+    if not naming or not _names(" ".join(words)):
+        return UNKNOWN, None
+    return GUESSED, ("header", *naming)
+
+
+def _names(word: str) -> bool:
+    return not NO_NAME.fullmatch(word) and not DATE.fullmatch(word)
+
+
+def _stems(recordings: Sequence[Recording]) -> dict[str, str]:
+    """What precedes the last numbers of file names, where that groups some and divides others."""
+    stems = {}
+    for recording in recordings:
+        name = stem_of(recording.path)
+        if (match := STEM.fullmatch(name)) and any(letter.isdigit() for letter in match[1]):
+            stems[name] = match[1]
+    several = Counter(stems.values())
+    if len(several) < 2 or max(several.values()) < 2:
+        return {}
+    return stems
+
+
+def _numbered(keys: Sequence[Hashable]) -> tuple[int, ...]:
+    numbers: dict[Hashable, int] = {}
+    return tuple(numbers.setdefault(key, len(numbers) + 1) for key in keys)
+
+
+def _read_list(path: Path) -> dict[str, str]:
+    """Read a list of patients: file -> patient."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ParameterError(f"--patients {path} cannot be read: {reason}.") from None
+    lines = text.splitlines()
+    delimiter = max(",;\t", key=(lines or [""])[0].count)
+    rows = list(csv.reader(lines, delimiter=delimiter))
+    head = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if not {"file", "patient"} <= {*head}:
+        raise ParameterError(
+            f"--patients {path}: expected a CSV file with the columns file and patient, got "
+            f"{', '.join(head) or 'nothing'}."
+        )
+    table: dict[str, str] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
+        if not any(cells.values()):
+            continue
+        file, patient = cells.get("file", ""), cells.get("patient", "")
+        if not file or not patient:
+            raise ParameterError(
+                f"--patients {path}, line {number}: expected a file and a patient, got {row}."
+            )
+        if table.setdefault(file, patient) != patient:
+            raise ParameterError(
+                f"--patients {path}, line {number}: {file} is of {patient}, but of {table[file]} "
+                "above. Which is right?"
+            )
+    return table
+
+
+def _of_list(recordings: Sequence[Recording], table: Mapping[str, str], path: Path) -> list[str]:
+    """Find each recording in the list, by its path, its name, or its name without the ending."""
+    found, absent = [], []
+    for recording in recordings:
+        names = (str(recording.path), recording.name, recording.path.name, stem_of(recording.path))
+        patient = next((table[name] for name in names if name in table), None)
+        if patient is None:
+            absent.append(recording.name)
+        else:
+            found.append(patient)
+    if absent:
+        shown = ", ".join(absent[:10]) + (" ..." if len(absent) > 10 else "")
+        raise ParameterError(
+            f"--patients {path} lacks {plural(len(absent), 'recording')}: {shown}. Add a line for "
+            "each, or leave those files out."
+        )
+    return found
