@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import hmsstore
-from hmsstore.schema import GAP_COLUMNS, RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
+from hmsstore.schema import GAP_COLUMNS, MONTAGE_COLUMNS, RECORDING_COLUMNS, SIGNALS, WINDOW_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 ALLOWED = {
@@ -132,6 +132,7 @@ def test_format_md_lists_the_columns_that_the_code_has() -> None:
     for heading, columns in (
         ("## Table of windows", WINDOW_COLUMNS),
         ("## Tables of recordings", RECORDING_COLUMNS),
+        ("## Montages", MONTAGE_COLUMNS),
         ("## Tables of gaps", GAP_COLUMNS),
     ):
         rows = table_rows(text, heading)
