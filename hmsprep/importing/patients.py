@@ -41,10 +41,11 @@ STEM = re.compile(
 )
 """File names that end in a separator and a number: 'p03_1', 'AB-ses2-run1'."""
 NO_NAME = re.compile(
-    r"x+|[0._?*-]+|n/?a|none|null|nil|no[_. -]?names?|name|unnamed|nobody|unknown|unk|(?:mne_)?anon\w*|"
-    r"de-?identif\w*|removed|withheld|hidden|blank|empty|default|test|patient\d?|subject\d?|person|"
-    r"id|code|study|(?:john|jane)[_ ]doe|unbekannt|inconnu|sin[_ ]nombre|sconosciuto|"
-    r"age\W{0,2}\d+\w*|f|m|male|female|man|woman|[fm]\d{1,3}|\d{1,3}y(?:ears?|rs?)?",
+    r"x+|[0._?*-]+|n/?a|none|null|nil|no[_. -]?names?|name|unnamed|nobody|unknown|unk|"
+    r"(?:mne_)?anon\w*|de-?identif\w*|removed|withheld|hidden|blank|empty|default|test|"
+    r"patient\d?|subject\d?|person|id|code|study|(?:john|jane)[_ ]doe|unbekannt|inconnu|"
+    r"sin[_ ]nombre|sconosciuto|age\W{0,2}\d+\w*|f|m|male|female|man|woman|[fm]\d{1,3}|"
+    r"\d{1,3}y(?:ears?|rs?)?",
     re.I,
 )
 """What stands for a name and is none: placeholders, sexes, ages."""
