@@ -70,6 +70,8 @@ def test_names_of_the_corpora_are_known(files: list[str], expected: tuple[int, .
         ("anonymized", "unknown"),
         ("Unknown", "unknown"),
         ("F 34", "unknown"),
+        ("X M X X Age:35", "unknown"),
+        ("M Age:35", "unknown"),
         ("M 01.02.1960", "unknown"),
         ("1960-02-01 male", "unknown"),
         ("no name", "unknown"),
