@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from fractions import Fraction
 from functools import partial
 from math import ceil, floor
@@ -286,6 +287,13 @@ def _check_unit(source: _Source, numbers: Sequence[int], hint: str) -> None:
 
 
 def _patient(subject: Any) -> str:
-    """Say who it is of, only to be compared."""
-    words = (subject.get(key) for key in ("his_id", "last_name", "first_name"))
-    return " ".join(str(word) for word in words if word and str(word).upper() != "X")
+    """Say who it is of as a header of EDF+ does, only to be compared: code, sex, birth, name."""
+    born = subject.get("birthday")
+    name = " ".join(str(subject[key]) for key in ("last_name", "first_name") if subject.get(key))
+    fields = (
+        str(subject.get("his_id") or ""),
+        "X",
+        f"{born:%d-%b-%Y}" if isinstance(born, date) else "",
+        name,
+    )
+    return " ".join("_".join(field.split()) or "X" for field in fields)

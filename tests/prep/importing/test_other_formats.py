@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,23 @@ def test_recordings_of_mne_are_imported_from_python(tmp_path: Path) -> None:
         path = tmp_path / "out" / "test_eegs" / f"{number}0000.parquet"
         found = pl.read_parquet(path).to_numpy().T
         assert np.abs(found - signal_uv(200.0))[:, 400:-400].max() < 0.05
+
+
+def test_whose_recordings_of_mne_are_is_told_by_code_or_name_and_kept_as_a_number(
+    tmp_path: Path,
+) -> None:
+    people: list[dict[str, Any]] = [
+        {"his_id": "MRN 4711"}, {"last_name": "Roe", "birthday": date(1950, 5, 1)},
+        {"his_id": "MRN 4711", "last_name": "Roe"}, {"sex": 2},
+        {"last_name": "Roe", "birthday": date(1950, 5, 1)}, {"last_name": "Roe"},
+    ]  # fmt: skip
+    raws = [raw_array() for _ in people]
+    for raw, person in zip(raws, people, strict=True):
+        raw.info["subject_info"] = person
+    made = import_recordings(raws, tmp_path / "out")
+    assert [one.patient_id for one in made.recordings] == [1, 2, 1, 3, 2, 4]
+    for file in (tmp_path / "out").rglob("*.*"):
+        assert not any(word in file.read_bytes() for word in (b"4711", b"Roe", b"1950"))
 
 
 def test_time_of_a_recording_that_begins_late_is_its_own() -> None:
