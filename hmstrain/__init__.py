@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from hmstrain.studies.ablate import ablate
     from hmstrain.studies.run_recipe import recipe
     from hmstrain.studies.study import study
-    from hmstrain.training.run import train
+    from hmstrain.training.run import pretrain, train
 
 __all__ = [
     "Config",
@@ -66,6 +66,7 @@ __all__ = [
     "list_models",
     "list_settings",
     "predict",
+    "pretrain",
     "recipe",
     "report",
     "study",
@@ -88,6 +89,7 @@ _MODULES = {
     "list_models": "models.catalogue",
     "list_settings": "config",
     "predict": "prediction.predict",
+    "pretrain": "training.run",
     "recipe": "studies.run_recipe",
     "report": "reporting.report",
     "study": "studies.study",

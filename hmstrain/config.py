@@ -62,8 +62,7 @@ class Config(  # a dataclass has the fields of its last base first
         """Refuse settings of several groups that make no sense together."""
         if not self.inputs:
             object.__setattr__(self, "inputs", default_inputs(self.model))
-        signals = sorted(INPUTS[name].signal for name in self.encoders)
-        if self.contrastive and signals != ["eeg", "spectrogram"]:
+        if self.contrastive and signals_of(self.encoders) != ["eeg", "spectrogram"]:
             raise ConfigError(
                 "--contrastive compares EEG with spectrogram, so it needs --inputs spec+eeg; "
                 f"got {self.inputs}."
@@ -109,6 +108,37 @@ class Config(  # a dataclass has the fields of its last base first
                 f"random_bandpass needs an input of bipolar channels; {self.inputs} has none."
             )
         self._check_inputs()
+        self._check_answers()
+
+    def _check_answers(self) -> None:
+        """Refuse what pretraining and generators cannot use, and images that none can draw."""
+        if self.pretraining and signals_of(self.encoders) != ["eeg", "spectrogram"]:
+            raise ConfigError(
+                "Pretraining matches EEG with spectrogram, so it needs --inputs spec+eeg, or "
+                f"others of one signal each; got {self.inputs}."
+            )
+        if self.pretraining and self.batch_size < 2:
+            raise ConfigError("Pretraining needs a --batch-size of at least 2.")
+        if self.pretraining and find_model(self.model).whole:
+            raise ConfigError("Pretraining needs a model of two trunks, not a network of your own.")
+        generates = find_model(self.model).generates
+        if (generates or self.generated) and len(self.encoders) > 1:
+            raise ConfigError(f"A generator draws one input; got --inputs {self.inputs}.")
+        if self.generated and INPUTS[next(iter(self.encoders))].layout != "image":
+            raise ConfigError(f"generated draws images; got --inputs {self.inputs}.")
+        if self.answers:
+            return
+        what = "pretraining" if self.pretraining else f"model={self.model}"
+        useless = [*USELESS, *(OF_VOTES if self.pretraining else OF_IMAGES)]
+        for name in useless:
+            if getattr(self, name) != SETTINGS[name].default:
+                raise ConfigError(f"{name} does nothing with {what}: leave it out.")
+        if self.sample == "votes" and self.pretraining:
+            raise ConfigError("sample=votes: pretraining looks at no votes; use window or eeg.")
+        if self.best_by not in ("auto", "last"):
+            raise ConfigError(f"best_by={self.best_by}: with {what}, auto or last.")
+        if self.fold == "rotate":
+            raise ConfigError(f"--fold rotate: with {what}, hold out one fold, or all in turn.")
 
     def _check_inputs(self) -> None:
         """Refuse settings that the inputs cannot be made with, or that do nothing with them."""
@@ -155,6 +185,11 @@ class Config(  # a dataclass has the fields of its last base first
         return assign(self.model, self.inputs, self.eeg_as, self.eeg_model)
 
     @property
+    def answers(self) -> bool:
+        """Whether its network gives probabilities of the classes."""
+        return not (self.pretraining or find_model(self.model).generates)
+
+    @property
     def several(self) -> bool:
         """Whether it makes several networks, of folds or seeds, whose answers are averaged."""
         return self.fold == "all" or self.seeds > 1
@@ -184,9 +219,26 @@ OF_TABLES = (
     "balance", "vote_weight", "entropy_weight", "target", "min_votes", "best_by", "context",
 )  # fmt: skip
 """Settings that mean something to a model that is fitted to a table of features."""
+USELESS = (
+    "populations", "auxiliary_weight", "loss", "contrastive", "generated", "test_each_epoch",
+    "drop_rate",
+)  # fmt: skip
+"""Settings that do nothing where a network gives no probabilities."""
+OF_VOTES = (
+    "balance", "vote_weight", "vote_decay", "entropy_weight", "target", "min_votes",
+    "second_epochs",
+)  # fmt: skip
+"""Those that also do nothing where no votes are looked at."""
+OF_IMAGES = ("standardise", "pretrained", "backbone_learning_rate", "planes")
+"""Those that also do nothing for a generator."""
 ARGUMENT = "model."
 """`--set model.NAME=VALUE` is an argument of the model."""
 HASH_DIGITS = 6
+
+
+def signals_of(inputs: Iterable[str]) -> list[str]:
+    """Signals that inputs are made of, in order, those of several joined by +."""
+    return sorted(INPUTS[name].signal for name in inputs)
 
 
 def list_settings(word: str | None = None) -> list[Setting]:
@@ -261,6 +313,11 @@ def completed(given: Mapping[str, Any], base: Config | None = None) -> Config:
     return replace(base, **values)
 
 
+def pretraining_config(given: Mapping[str, Any]) -> Config:
+    """The configuration of a pretraining: of both signals, unless other inputs are given."""
+    return completed({"inputs": "spec+eeg", **given, "pretraining": True})
+
+
 def config_of_run(values: Mapping[str, Any]) -> Config:
     """The configuration that a run wrote; a key that it lacks means what held before the key."""
     return completed(_typed(BEFORE | dict(values)))
@@ -314,11 +371,12 @@ def run_name(config: Config) -> str:
     The digits are the same for the same settings, whatever the machine: those that change nothing
     but speed do not count.
     """
-    named = ("model", "inputs", "fold", "seed", *MACHINE_ONLY)
+    named = ("model", "inputs", "fold", "seed", "pretraining", *MACHINE_ONLY)
     values, usual = config.to_json(), Config().to_json()
     other = {k: v for k, v in values.items() if k not in named and v != usual[k]}
     model = config.model.replace(":", ".")
-    parts = [model, config.inputs, f"fold{config.fold}", f"seed{config.seed}"]
+    parts = ["pretrain"] * config.pretraining
+    parts += [model, config.inputs, f"fold{config.fold}", f"seed{config.seed}"]
     if other:
         text = json.dumps(other, sort_keys=True)
         parts.append(sha256(text.encode()).hexdigest()[:HASH_DIGITS])

@@ -55,6 +55,12 @@ class Stream(IntEnum):
     """By step: how far what is shown at closer range is moved off the label."""
     OTHER_STORES = 19
     """By step and store: windows of other stores than the run's own."""
+    WITHOUT_FOLDS = 20
+    """Patients whom pretraining holds out, of a store without folds."""
+    GENERATED = 21
+    """By step: windows that a generator draws anew, and the seed of each."""
+    CODES = 22
+    """Codes with which a generator is validated."""
     IMPORTANCE = 101
     """By group of features and round: which window gets the features of which."""
 

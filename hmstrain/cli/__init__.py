@@ -10,6 +10,7 @@ program, and the one place where errors become messages.
     opened.py      paths that the user names -> opened stores
     results.py     scores and predictions -> tables
     run.py         run
+    pretrain.py    pretrain
     test.py        test
     compare.py     compare
     calibrate.py   calibrate
@@ -44,6 +45,7 @@ from hmstrain.cli import (
     explain,
     models,
     predict,
+    pretrain,
     recipe,
     report,
     run,
@@ -63,6 +65,7 @@ app = typer.Typer(
 )
 COMMANDS: dict[str, Callable[..., None]] = {
     "run": run.run,
+    "pretrain": pretrain.pretrain,
     "test": test.test,
     "compare": compare.compare,
     "calibrate": calibrate.calibrate,

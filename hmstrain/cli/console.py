@@ -33,6 +33,8 @@ LINE_PARTS, LINE_S = 10, 30.0
 """Where there is no terminal, a line of progress comes per tenth, or after so many seconds."""
 TRAIN_LINE_S = 30.0
 """Seconds between lines of training figures, where stderr is not a terminal and in a log file."""
+OWN_SCORES = ("infonce", "elbo", "explained")
+"""Of validations of what gives no probabilities."""
 
 
 # Notes, warnings, errors, the log file
@@ -297,8 +299,12 @@ class RunProgress:
                 f"retrieval {values['retrieval_at_1']:.0%} (chance {values['chance']:.0%})"
             )
         by = values["best_by"]
-        judged = "" if by in ("kl_votes", "last") else f", {by} {score_text(values[by])}"
         best = " (best)" if values["best"] else ""
+        if "kl_votes" not in values:  # there are no probabilities
+            own = [f"{name} {score_text(values[name])}" for name in OWN_SCORES if name in values]
+            self._note(values, f"validation {', '.join(own)}{aligned}{best}")
+            return
+        judged = "" if by in ("kl_votes", "last") else f", {by} {score_text(values[by])}"
         self._say("validation", values, f"{judged}{aligned}{best}")
 
     def show_test(self, values: Mapping[str, Any]) -> None:
@@ -310,10 +316,14 @@ class RunProgress:
         note(f"{values['name']}: {values['text']}")
 
     def _say(self, word: str, values: Mapping[str, Any], more: str) -> None:
-        note(
-            f"step {values['step']:,}, epoch {values['epoch'] + 1}: {word} kl_votes "
-            f"{score_text(values['kl_votes'])}, accuracy {score_text(values['accuracy'])}{more}"
+        self._note(
+            values,
+            f"{word} kl_votes {score_text(values['kl_votes'])}, accuracy "
+            f"{score_text(values['accuracy'])}{more}",
         )
+
+    def _note(self, values: Mapping[str, Any], text: str) -> None:
+        note(f"step {values['step']:,}, epoch {values['epoch'] + 1}: {text}")
 
 
 @contextmanager

@@ -96,7 +96,12 @@ Fold = Annotated[
 Pretrained = Annotated[bool, option("--pretrained", WHAT, "Start from timm's weights.")]
 Weights = Annotated[
     Path | None,
-    option("--weights", WHAT, "Start from this file: .safetensors or .pth.", metavar="FILE"),
+    option(
+        "--weights",
+        WHAT,
+        "Start from this file, .safetensors or .pth, or this run of `hmstrain pretrain`.",
+        metavar="FILE|RUN",
+    ),
 ]
 
 Epochs = Annotated[int | None, option("--epochs", HOW, "Passes over the windows.", metavar="N")]

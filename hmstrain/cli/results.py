@@ -63,10 +63,19 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         print_text(last)
 
 
-def print_outcome(outcome: Outcome, store: Store) -> None:
-    """Print a finished run's scores, and what its store's users should know."""
+def print_outcome(outcome: Outcome, store: Store, *, answers: bool = True) -> None:
+    """Print a finished run's scores, and what its store's users should know.
+
+    Parameters
+    ----------
+    answers : bool
+        Whether the run's network gives probabilities, which can be scored.
+    """
     _print_several(outcome)
-    if outcome.test is None:
+    if not answers:
+        if outcome.alignment is not None:
+            print_alignment(outcome.alignment, "held-out patients")
+    elif outcome.test is None:
         note("The store has no test split; the best validation is in metrics.json.")
     else:
         titles = outcome.store.class_titles
@@ -141,11 +150,16 @@ def print_scores(
     parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
     print_table(header, rows, last=f"KL by class, adding up to that of all windows: {parts}")
     if alignment is not None:
-        print_text(
-            f"Embeddings of EEG and spectrogram: cosine {alignment.positive_cosine:.2f} matched, "
-            f"{alignment.negative_cosine:.2f} mismatched; "
-            f"retrieval@1 {alignment.retrieval_at_1:.0%}, chance {alignment.chance:.0%}."
-        )
+        print_alignment(alignment, "patients")
+
+
+def print_alignment(found: Alignment, who: str) -> None:
+    """Print how well embeddings match, over windows of so many patients."""
+    print_text(
+        f"Embeddings of EEG and spectrogram, {found.patients:,} {who}: cosine "
+        f"{found.positive_cosine:.2f} matched, {found.negative_cosine:.2f} mismatched; "
+        f"retrieval@1 {found.retrieval_at_1:.1%}, chance {found.chance:.1%}."
+    )
 
 
 def print_comparison(found: Comparison) -> None:

@@ -111,6 +111,7 @@ def run(
 
     The best checkpoint is chosen by validation. `hmstrain settings`
     explains all that --set takes, such as mixup, ema, shift_s or norm_windows.
+    --model vae trains a generator of images for runs with --set generated.
     """
     from hmstrain.cli import console
     from hmstrain.config import completed, given_settings, run_name
@@ -161,6 +162,7 @@ def run(
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_outcome
         from hmstrain.distributed import is_main
+        from hmstrain.runs.folder import RunFolder
         from hmstrain.training.run import train
 
         opened = open_store(store)
@@ -171,7 +173,7 @@ def run(
         if json:
             console.print_json(outcome.to_json())
         else:
-            print_outcome(outcome, opened)
+            print_outcome(outcome, opened, answers=RunFolder(folder).config().answers)
         if outcome.kept:
             console.note(outcome.kept)
         console.note(f"Everything is in {folder}.")

@@ -4,6 +4,7 @@
 
     observed.py a store and rows -> the observed run of each window; which can be judged
     centre.py   rows of a store and their shifts -> where in its window the label of each lies
+    unlabelled.py  configuration and window table -> windows to pretrain on, votes unseen
     rows.py     configuration and window table -> rows of each epoch, and their order
     weights.py  configuration and window table -> how much each window counts in the loss
     targets.py  configuration and window table -> what each window's answer should be

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hmstrain.config import Config
 
 
-T = TypeVar("T", "Bands", "Draws")
+T = TypeVar("T", "Bands", "Drawn", "Draws")
 HALVES = 2
 """Most images that an input lays beside each other, one of each signal."""
 BAND_LOW_HZ = (1e-4, 2.0)
@@ -47,6 +47,22 @@ class Bands:
     """bool (B, 18)."""
 
     def to(self, device: torch.device) -> Bands:
+        """On another device."""
+        return moved(self, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Windows that a generator draws anew."""
+
+    chosen_B: Tensor
+    """bool: those."""
+    seed_B: Tensor
+    """int64: of each, what its image is drawn by."""
+    target_BK: Tensor
+    """float32: the shares of votes that it is drawn for, before windows are mixed."""
+
+    def to(self, device: torch.device) -> Drawn:
         """On another device."""
         return moved(self, device)
 
@@ -85,6 +101,8 @@ class Draws:
     """bool: exchange front and back."""
     speed_B: Tensor | None = None
     """float32: how much faster time runs; 1: as recorded."""
+    generated: Drawn | None = None
+    """Windows whose images a generator draws anew."""
 
     def to(self, device: torch.device) -> Draws:
         """On another device."""
@@ -97,7 +115,7 @@ def moved(values: T, device: torch.device) -> T:
     for name, value in on_device.items():
         if isinstance(value, Tensor):
             on_device[name] = value.to(device, non_blocking=True)
-        elif isinstance(value, Bands):
+        elif isinstance(value, Bands | Drawn):
             on_device[name] = value.to(device)
     return type(values)(**on_device)
 
@@ -218,6 +236,25 @@ def speeds(config: Config, step: int, count: int) -> NDArray[np.float32] | None:
     rng = generator(config.seed, Stream.SPEEDS, step)
     limit = np.log1p(config.stretch)
     return np.exp(rng.uniform(-limit, limit, count)).astype(np.float32)
+
+
+def generated(
+    config: Config, step: int, count: int, world: World, target_BK: Tensor
+) -> Drawn | None:
+    """Choose the windows of a step's batch of `count` that a generator draws anew.
+
+    Parameters
+    ----------
+    target_BK : float32
+        Shares of the votes of the windows of this process.
+    """
+    if not config.generated:
+        return None
+    rng = generator(config.seed, Stream.GENERATED, step)
+    chosen = rng.permutation(count) < round(config.generated * count)
+    seeds = rng.integers(2**62, size=count)
+    chosen_B, seed_B = (torch.from_numpy(world.own(one).copy()) for one in (chosen, seeds))
+    return Drawn(chosen_B, seed_B, target_BK)
 
 
 def shifts(config: Config, step: int, count: int) -> NDArray[np.int64] | None:

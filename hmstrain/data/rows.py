@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.data.observed import LEAST_JUDGED, judged
+from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import DataError
 from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
@@ -99,12 +100,10 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
     DataError
         Nothing is left.
     """
+    if config.pretraining:
+        return _pretraining_rows(config, store, fold)
     rows = split_rows(config, store, "train", fold)
-    if config.fraction < 1:
-        patients = np.unique(store.windows["patient_id"][store.select("train")])
-        order = generator(config.seed, Stream.PATIENTS).permutation(patients)
-        chosen = order[: max(1, round(config.fraction * len(order)))]
-        rows = rows[np.isin(store.windows["patient_id"][rows], chosen)]
+    rows = _of_fraction(config, store, rows, store.select("train"))
     rows = rows[store.windows["votes"][rows].sum(axis=1) >= min_votes]
     if not len(rows):
         if not (store.windows["votes"][store.select("train")].sum(axis=1) > 0).any():
@@ -117,6 +116,32 @@ def training_rows(config: Config, store: Store, fold: int | None, min_votes: int
             f"{plural(min_votes, 'vote')} and fraction {config.fraction:g}."
         )
     return rows
+
+
+def _pretraining_rows(config: Config, store: Store, fold: int | None) -> Rows:
+    rows = unlabelled(config, store, fold).training
+    rows = _of_fraction(config, store, rows, rows)
+    if not len(rows):
+        raise DataError(
+            f"{store.path} has no windows to pretrain on: all are of patients of its test split, "
+            "or of those held out to score it."
+        )
+    return rows
+
+
+def _of_fraction(config: Config, store: Store, rows: Rows, among: Rows) -> Rows:
+    """Those of the chosen share of the patients of other rows."""
+    if config.fraction == 1:
+        return rows
+    patients = np.unique(store.windows["patient_id"][among])
+    order = generator(config.seed, Stream.PATIENTS).permutation(patients)
+    chosen = order[: max(1, round(config.fraction * len(order)))]
+    return rows[np.isin(store.windows["patient_id"][rows], chosen)]
+
+
+def tested_rows(config: Config, store: Store) -> Rows:
+    """Rows that a run is tested on: none where its network gives no probabilities."""
+    return split_rows(config, store, "test") if config.answers else np.empty(0, np.int64)
 
 
 def has_many(config: Config, store: Store, rows: Rows) -> NDArray[np.bool_]:
@@ -133,8 +158,10 @@ def check_populations(config: Config, store: Store, rows: Rows) -> None:
     DataError
         None, or all, have as many votes as the second population's.
     """
+    if config.populations == "one":
+        return
     many = int(has_many(config, store, rows).sum())
-    if config.populations != "one" and many in (0, len(rows)):
+    if many in (0, len(rows)):
         raise DataError(
             f"populations={config.populations} needs windows with few and many votes: of the "
             f"{plural(len(rows), 'training window')} of {store.path}, {many:,} have "

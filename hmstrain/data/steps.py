@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
-from hmstrain.data.augment import Draws, draw, mixed, network_seed, shifts
+from hmstrain.data.augment import Draws, draw, generated, mixed, network_seed, shifts
 from hmstrain.data.rows import Epoch, Rows, batches, epoch_order, training_rows
 from hmstrain.data.targets import training_columns
 from hmstrain.distributed import World
@@ -119,6 +119,7 @@ def steps(
             for name in ("target", "weight", "many", "patient_id")
         )
         patient_BK = patient_B[:, None]
+        draws = replace(draws, generated=generated(config, drawn, len(batch), world, target))
         if draws.mix != 1:
             target, weight_B, many_B = (mixed(x, draws) for x in (target, weight_B, many_B))
             patient_BK = torch.cat([patient_BK, patient_BK[draws.partner_B]], dim=1)

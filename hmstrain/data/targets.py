@@ -34,7 +34,18 @@ def targets(config: Config, store: Store, rows: Rows) -> NDArray[np.float32]:
 
 
 def training_columns(config: Config, store: Store, rows: Rows, epoch: int) -> Columns:
-    """What training takes of every window of a store, by name, in an epoch of these rows."""
+    """What training takes of every window of a store, by name, in an epoch of these rows.
+
+    Pretraining has no targets: their columns are 0 wide.
+    """
+    if config.pretraining:
+        count = len(store)
+        return {
+            "target": np.zeros((count, 0), np.float32),
+            "weight": np.ones(count, np.float32),
+            "many": np.zeros(count, np.float32),
+            "patient_id": store.windows["patient_id"],
+        }
     return {
         "target": targets(config, store, rows),
         "weight": row_weights(config, store, rows, epoch),

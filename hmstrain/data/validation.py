@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmsstore.windows import MANY_VOTES, most_overlapping
 from hmstrain.data.rows import Epoch, Rows, split_rows, validation_rows
+from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import DataError
 from hmstrain.words import plural
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 FEWEST = 20
 """Fewer windows of a stage's kind than this choose no checkpoint: chance would."""
+INFONCE, ELBO = "infonce", "elbo"
+"""What pretraining and generators are judged by: of each, the lowest is best."""
 STAGES = ("first", "second")
 
 
@@ -32,8 +35,8 @@ class Judge:
     """What the validations of some epochs predict, and the score by which they are compared."""
 
     by: str
-    """kl, kl_votes, kl_hi or kl_minN (one window of each EEG with at least N votes): the lowest is
-    best. 'last': the latest is kept."""
+    """kl, kl_votes, kl_hi or kl_minN (one window of each EEG with at least N votes); infonce or
+    elbo of networks without probabilities: the lowest is best. 'last': the latest is kept."""
     stage: int
     """Only validations with the same number here are compared."""
     rows: Rows
@@ -56,6 +59,8 @@ def judges(config: Config, store: Store, epochs: Sequence[Epoch]) -> list[Judge]
     DataError
         The configuration asks for a score of windows that the fold does not have.
     """
+    if not config.answers:
+        return [_without_scores(config, store, epoch) for epoch in epochs]
     made: dict[tuple[int | None, int, int], Judge] = {}
     found = []
     for epoch in epochs:
@@ -67,6 +72,19 @@ def judges(config: Config, store: Store, epochs: Sequence[Epoch]) -> list[Judge]
             made[key] = _judge(config, store, epoch, stage)
         found.append(made[key])
     return found
+
+
+def _without_scores(config: Config, store: Store, epoch: Epoch) -> Judge:
+    """Tell how networks without probabilities are judged: by their loss on held-out patients."""
+    rows = none = np.empty(0, np.int64)
+    by = "last"
+    if config.pretraining:
+        rows, by = unlabelled(config, store, epoch.fold).held_out, INFONCE
+    elif epoch.fold is not None:
+        rows, by = split_rows(config, store, "valid", epoch.fold), ELBO
+    if not len(rows) or config.best_by == "last":
+        by = "last"
+    return Judge(by, 0, rows, none, none, {})
 
 
 def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:

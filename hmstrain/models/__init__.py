@@ -15,6 +15,7 @@
     encoders.py       a model and inputs -> the model that encodes each input
     weights.py        a file of weights -> tensors by name
     populations.py    logits for few votes -> those for many, of one network
+    vae.py            votes and a seed -> an image: the generator of model=vae
     network.py        a configuration -> a trunk for each input, and one head
     catalogue.py      a word -> models with that word in their names
     head.py           a network and shares of classes -> its last layer, begun at these or moved
@@ -58,6 +59,8 @@ class Model:
     """Whether `pooling` says how it pools its last maps."""
     whole: bool = False
     """Whether it turns all inputs into logits by itself, instead of one into features."""
+    generates: bool = False
+    """Whether it draws images for given votes, and gives no probabilities."""
     table: bool = False
     """Whether it is fitted to the table of `hmsprep features`, and no network."""
 
@@ -115,6 +118,8 @@ MODELS: dict[str, Model] = {
 """Built-in models by name; others are timm's, braindecode:NAME, or package.module:function."""
 BRAINDECODE = "braindecode:"
 """What the name of a model of braindecode begins with."""
+VAE = "vae"
+"""Name of the generator of images."""
 ENCODERS = {"raw": "resnet1d"}
 """Layout -> model that encodes such an input beside a model that takes another layout."""
 
@@ -124,6 +129,8 @@ def find_model(name: str) -> Model:
     if name.startswith(BRAINDECODE):
         build = partial(lazy("hmstrain.models.braindecode:build"), name.removeprefix(BRAINDECODE))
         return Model(build, "microvolts", takes_file=True)
+    if name == VAE:
+        return Model(lazy("hmstrain.models.vae:build"), "image", generates=True)
     if ":" in name:
         return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
     return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)

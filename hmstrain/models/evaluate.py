@@ -187,9 +187,11 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return probabilities
 
 
-def one_per_patient(store: Store, rows: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Positions within rows of one window of each patient, drawn by the seed."""
-    order = generator(seed, Stream.ONE_PER_PATIENT).permutation(len(rows))
+def one_per_patient(
+    store: Store, rows: NDArray[np.int64], seed: int, *draw: int
+) -> NDArray[np.int64]:
+    """Positions within rows of one window of each patient, drawn by the seed and a number."""
+    order = generator(seed, Stream.ONE_PER_PATIENT, *draw).permutation(len(rows))
     _, first = np.unique(store.windows["patient_id"][rows[order]], return_index=True)
     return np.sort(order[first])
 

@@ -6,6 +6,7 @@ with the embeddings of both signals where a run compares them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,16 @@ from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.populations import Populations
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.trust import Trust, refuse_untrusted
-from hmstrain.models.weights import read_weights
+from hmstrain.models.weights import find_weights, read_weights
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
+
+
+TEMPERATURE = "log_temperature"
+"""Parameter that networks have in pretraining alone."""
+LEAST_TEMPERATURE = 0.01
+"""That of CLIP: logits are cosines times 100 at most (Radford et al. 2021)."""
 
 
 class Output(NamedTuple):
@@ -38,6 +45,8 @@ class Output(NamedTuple):
     """Of both signals, (B, size) of length 1, or none."""
     auxiliary: tuple[Tensor, ...] = ()
     """Logits (B, classes) of each input by itself, or none."""
+    temperature: Tensor | None = None
+    """Of the embeddings' cosines, () and trained; None where it is set."""
 
 
 class PatternNetwork(nn.Module):
@@ -49,6 +58,9 @@ class PatternNetwork(nn.Module):
         Have a head of each trunk by itself too.
     populations : Populations, optional
         What makes the logits of windows with many votes of those of windows with few.
+    temperature : float, optional
+        At which that of the embeddings' cosines begins; it is trained, and the head is not: what is
+        learned is which embeddings belong together.
     """
 
     def __init__(
@@ -60,6 +72,7 @@ class PatternNetwork(nn.Module):
         *,
         auxiliary: bool = False,
         populations: Populations | None = None,
+        temperature: float | None = None,
     ) -> None:
         super().__init__()
         self.trunks = nn.ModuleDict(cast("Mapping[str, nn.Module]", trunks))
@@ -75,6 +88,10 @@ class PatternNetwork(nn.Module):
             for name, trunk in trunks.items():
                 self.auxiliary[name] = nn.Linear(trunk.features, classes)
         self.populations = populations
+        self.log_temperature: nn.Parameter | None = None
+        if temperature is not None:
+            self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+            self.head.requires_grad_(False)
 
     @property
     def last_maps(self) -> dict[str, nn.Module | None]:
@@ -85,6 +102,13 @@ class PatternNetwork(nn.Module):
     def notices(self) -> list[str]:
         """What a user should know of the weights that trunks began with."""
         return [text for trunk in self.trunks.values() for text in getattr(trunk, "notices", ())]
+
+    @property
+    def temperature(self) -> Tensor | None:
+        """Of the embeddings' cosines, in pretraining."""
+        if self.log_temperature is None:
+            return None
+        return self.log_temperature.exp().clamp_min(LEAST_TEMPERATURE)
 
     def forward(self, many_B: Tensor | None = None, **prepared: Tensor) -> Output:
         """Logits, of each input by itself too, and embeddings of a prepared batch.
@@ -103,7 +127,7 @@ class PatternNetwork(nn.Module):
             functional.normalize(projection(features[name]).float(), dim=1)
             for name, projection in self.projections.items()
         )
-        return Output(logits[0], embeddings, tuple(logits[1:]))
+        return Output(logits[0], embeddings, tuple(logits[1:]), self.temperature)
 
 
 def make_network(
@@ -136,15 +160,21 @@ def make_network(
         no_network()
     if not start:
         config = replace(config, pretrained=False, weights="")
+    file = find_weights(Path(config.weights), config.fold, config.seed) if config.weights else None
     if find_model(config.model).whole:
-        return _whole(config, classes)
-    file = Path(config.weights) if config.weights else None
+        return _whole(config, file, classes)
     state = {} if file is None else read_weights(file)
+    if find_model(config.model).generates:
+        (seen,) = make_inputs(config).values()
+        generator = _made(config.model, find_model(config.model), config.model_args, seen, classes)
+        if file is not None:
+            _load_whole(generator, state, file)
+        return cast("PatternNetwork", generator)
     saved_by_run = any(key.startswith("trunks.") for key in state)
-    if saved_by_run:
-        config = replace(config, weights="")
+    config = replace(config, weights="" if saved_by_run or file is None else str(file))
     trunks = dict(_trunk(config, name, encoder) for name, encoder in config.encoders.items())
-    projection = config.projection_size if config.contrastive else 0
+    compares = config.contrastive or config.pretraining
+    projection = config.projection_size if compares else 0
     populations = None
     if config.populations != "one":
         populations = Populations(classes, scaled=config.populations == "scale")
@@ -155,8 +185,11 @@ def make_network(
         classes,
         auxiliary=config.auxiliary_weight > 0,
         populations=populations,
+        temperature=config.contrastive_temperature if config.pretraining else None,
     )
-    if saved_by_run and file is not None:
+    if file is not None and TEMPERATURE in state:  # of a pretraining
+        _load_trunks(network, state, file)
+    elif file is not None and saved_by_run:
         _load_whole(network, state, file)
         network.loaded = True
     return network
@@ -181,7 +214,7 @@ def _trunk(config: Config, name: str, encoder: str) -> tuple[str, Trunk]:
     return seen.key, _made(encoder, model, arguments, seen)
 
 
-def _whole(config: Config, classes: int) -> CustomNetwork:
+def _whole(config: Config, file: Path | None, classes: int) -> CustomNetwork:
     """Make a network that takes all inputs by itself, and load its weights if there are any."""
     if config.contrastive:
         raise ModelError("--contrastive needs a model of two trunks, not a network of your own.")
@@ -189,8 +222,7 @@ def _whole(config: Config, classes: int) -> CustomNetwork:
         raise ModelError("--pretrained is for timm's models; give your own weights as --weights.")
     model, seen = find_model(config.model), make_inputs(config)
     network: CustomNetwork = _made(config.model, model, config.model_args, config, seen, classes)
-    if config.weights:
-        file = Path(config.weights)
+    if file is not None:
         state = read_weights(file)
         same = state.keys() == network.state_dict().keys()  # as a run of it saves them
         _load_whole(network if same else network.network, state, file)
@@ -222,6 +254,23 @@ def _load_whole(network: nn.Module, state: dict[str, Tensor], file: Path) -> Non
         lines = [line.strip() for line in str(error).splitlines()[1:]]
         told = (lines[0] if lines else str(error)).rstrip(".")
         raise ModelError(f"{file} does not fit the model: {told}.{_hint(network, state)}") from None
+
+
+def _load_trunks(network: PatternNetwork, state: Mapping[str, Tensor], file: Path) -> None:
+    """Load the encoders of a pretraining, for each input that a network has."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        kind, _, rest = key.partition(".")
+        if kind == "trunks":
+            name, _, inner = rest.partition(".")
+            parts.setdefault(name, {})[inner] = value
+    for name, trunk in network.trunks.items():
+        if name not in parts:
+            raise ModelError(
+                f"{file} was pretrained on {' and '.join(parts)}, and holds no encoder of {name}: "
+                "choose other inputs, or pretrain on these."
+            )
+        _load_whole(trunk, parts[name], file)
 
 
 def _hint(network: nn.Module, state: Mapping[str, Tensor]) -> str:

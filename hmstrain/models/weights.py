@@ -1,7 +1,8 @@
-"""A file of weights -> tensors by name."""
+"""A file of weights, or the folder of a run -> tensors by name, and what the run says of them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,8 +11,62 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hmsstore.sums import damage
+from hmsstore.sums import broken_seal, damage
 from hmstrain.errors import ModelError
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+"""What a checkpoint of a run holds."""
+
+
+def find_weights(path: Path, fold: str, seed: int) -> Path:
+    """Find the file of weights that a path stands for.
+
+    Parameters
+    ----------
+    path : Path
+        A file; or a checkpoint; or a run, whose best checkpoint it stands for; of a run of several
+        networks, that of this fold and seed, else of this fold or seed alone.
+
+    Raises
+    ------
+    ModelError
+        A folder holds no such checkpoint.
+    """
+    if not path.is_dir():
+        return path
+    names = ("", "best", f"fold{fold}-seed{seed}/best", f"fold{fold}/best", f"seed{seed}/best")
+    for name in names:
+        if (path / name / DESCRIPTION).is_file():
+            return path / name / WEIGHTS
+    inside = sorted(one.parent.name for one in path.glob("*/best") if one.is_dir())
+    if inside:
+        raise ModelError(
+            f"{path} holds {', '.join(inside)}, and nothing for fold {fold} and seed {seed}: name "
+            "one of them."
+        )
+    raise ModelError(
+        f"{path} is a folder without the checkpoint of a run: expected best/{WEIGHTS}."
+    )
+
+
+def read_origin(file: Path) -> dict[str, Any]:
+    """What the checkpoint that a file of weights belongs to says of itself; nothing without one.
+
+    Raises
+    ------
+    ModelError
+        Its description is damaged.
+    """
+    path = file.with_name(DESCRIPTION)
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is damaged: {error}.") from None
+    if problem := broken_seal(path, found):
+        raise ModelError(problem)
+    return found if isinstance(found, dict) and isinstance(found.get("config"), dict) else {}
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -23,7 +78,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         The file is missing or is neither; or it is of a checkpoint, whose description states
         another checksum of it.
     """
-    if problem := damage(file, file.with_name("model.json")):
+    if problem := damage(file, file.with_name(DESCRIPTION)):
         raise ModelError(problem)
     try:
         if file.suffix == ".safetensors":

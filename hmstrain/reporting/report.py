@@ -20,7 +20,7 @@ from hmstrain.reporting.systems import SYSTEMS
 from hmstrain.runs import plots
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, read_metrics
-from hmstrain.runs.outcome import Outcome, Scores, interval_text, score_text
+from hmstrain.runs.outcome import Alignment, Outcome, Scores, interval_text, score_text
 from hmstrain.runs.predictions import Predicted, read_predictions
 from hmstrain.scoring.formulas import kl_rows
 from hmstrain.scoring.metrics import VOTE_GROUPS, better_when_higher, shown_in
@@ -110,6 +110,9 @@ def make_report(folder: RunFolder, store: Store) -> Page:
     if found is not None and predicted is not None:
         _scores(page, config, outcome, found, predicted.what)
         _details(page, store, found, predicted)
+    elif outcome.alignment is not None:
+        page.section("Matching the two signals of a window")
+        _matched(page, outcome.alignment)
     _curves(page, folder, outcome)
     _importances(page, folder)
     if predicted is not None:
@@ -161,13 +164,16 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
             + "."
         )
     if outcome.alignment is not None:
-        matched = outcome.alignment
-        page.text(
-            f"Embeddings of EEG and spectrogram: cosine {matched.positive_cosine:.2f} for pairs "
-            f"that belong together, {matched.negative_cosine:.2f} for pairs that do not. A "
-            f"patient's spectrogram retrieves its EEG {matched.retrieval_at_1:.0%} of the time "
-            f"(by chance, {matched.chance:.0%})."
-        )
+        _matched(page, outcome.alignment)
+
+
+def _matched(page: Page, found: Alignment) -> None:
+    page.text(
+        f"Embeddings of EEG and spectrogram: cosine {found.positive_cosine:.2f} for pairs "
+        f"that belong together, {found.negative_cosine:.2f} for pairs that do not. A "
+        f"patient's spectrogram retrieves its EEG {found.retrieval_at_1:.0%} of the time "
+        f"(by chance, {found.chance:.0%})."
+    )
 
 
 def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> None:
@@ -219,8 +225,8 @@ def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
             name = "" if part == folder.path else f"{part.name}: "
             page.figure(
                 plots.curves(read_metrics(part / LOG), best_step, baseline),
-                f"{name}Training, validation and, where it was computed, test KL by step; below: "
-                "learning rate, if there is one.",
+                f"{name}Training, validation and, where it was computed, test KL by step (of what "
+                "gives no probabilities, its loss); below: learning rate, if there is one.",
             )
 
 

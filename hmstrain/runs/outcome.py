@@ -13,12 +13,14 @@ does not know are ignored::
     leaks              whether patients are in training and test
     test               scores of the test split, or null
     constant           scores of the constant prediction on the same windows
-    alignment          how well the embeddings of EEG and spectrogram match
+    alignment          how well the embeddings of EEG and spectrogram match, on test windows; of a
+                       pretraining, on those held out
 
     of one network
     best_step, steps   steps of the best validation, and of all training; `test` is of the best
     best_by            score that chose it: kl, kl_votes, kl_hi, kl_minN (one window of each EEG
-                       with at least N votes); last: the latest was kept. Without it, kl_votes did
+                       with at least N votes); infonce of a pretraining, elbo of a generator; last:
+                       the latest was kept. Without it, kl_votes did
     best_value         that score of the best validation, or null
     best_stage         0; 1 if validations of the second stage alone were compared
     valid_kl_votes     kl_votes of the best validation
@@ -312,7 +314,7 @@ class Outcome:
             value = self.valid_kl_votes
         if self.validation_leaks:
             return f"{step}, the latest: with fold=rotate, none can be compared."
-        if self.valid_kl_votes is None:
+        if self.valid_kl_votes is None and value is None:
             return f"{step}, the latest: no fold was held out to choose by."
         if by == "last" or value is None:
             return f"{step}, the latest, as best_by=last asks."

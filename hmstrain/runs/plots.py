@@ -35,6 +35,9 @@ def draw_run(folder: Path, outcome: Outcome) -> None:
 def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: float | None) -> Figure:
     """Training, validation and test KL by step and epoch; below the learning rate, if there is one.
 
+    Without probabilities, the run's own loss; of a pretraining, also how often it finds a window's
+    partner, beside chance.
+
     Parameters
     ----------
     lines : list of dict
@@ -47,21 +50,27 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     figure = Figure(figsize=(8, 5.4), layout="constrained")
     train = [line for line in lines if line["event"] == "train"]
     rates = [line["learning_rate"] for line in train if "learning_rate" in line]
-    panels = figure.subplots(2 if rates else 1, 1, sharex=True, squeeze=False,
-                             height_ratios=(4, 1) if rates else None)[:, 0]  # fmt: skip
+    answers = all("kl" in line for line in train)
+    matched = [] if answers else [line for line in lines if "retrieval_at_1" in line]
+    heights = [4, *([2] if matched else []), *([1] if rates else [])]
+    panels = figure.subplots(len(heights), 1, sharex=True, squeeze=False,
+                             height_ratios=heights)[:, 0]  # fmt: skip
     loss = panels[0]
     steps = [line["step"] for line in train]
-    loss.plot(steps, [line["kl"] for line in train], color=GREY, lw=1, alpha=0.6, label="training")
+    trained_by = "kl" if answers else "loss"
+    values = [line[trained_by] for line in train]
+    loss.plot(steps, values, color=GREY, lw=1, alpha=0.6, label="training")
     for event, colour, word in (("valid", BLUE, "validation"), ("test", ORANGE, "test")):
         found = [line for line in lines if line["event"] == event]
-        if found:
+        by = "kl_votes" if answers or not found else found[0]["best_by"]
+        if found and by in found[0]:
             loss.plot(
                 [line["step"] for line in found],
-                [line["kl_votes"] for line in found],
+                [line[by] for line in found],
                 color=colour,
                 marker="o",
                 ms=4,
-                label=f"{word} (kl_votes)",
+                label=f"{word} ({by})",
             )
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
@@ -70,13 +79,21 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     last_step = max((line["step"] for line in lines), default=1)
     loss.set_xlim(0, last_step * 1.02)
     _mark_epochs(loss, lines)
-    loss.set_ylabel("KL divergence")
-    loss.set_ylim(bottom=0)
+    loss.set_ylabel("KL divergence" if answers else "loss")
+    if answers:
+        loss.set_ylim(bottom=0)
     loss.legend(fontsize=8, frameon=False, ncols=2)
+    if matched:
+        at = [line["step"] for line in matched]
+        for key, colour, style in (("retrieval_at_1", BLUE, "-"), ("chance", GREEN, "--")):
+            panels[1].plot(at, [line[key] for line in matched], style, color=colour, label=key)
+        panels[1].set_ylabel("partner found")
+        panels[1].set_ylim(bottom=0)
+        panels[1].legend(fontsize=8, frameon=False)
     if rates:
-        panels[1].plot(steps, rates, color=GREY, lw=1)
-        panels[1].set_ylabel("learning rate")
-        panels[1].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+        panels[-1].plot(steps, rates, color=GREY, lw=1)
+        panels[-1].set_ylabel("learning rate")
+        panels[-1].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     panels[-1].set_xlabel("step")
     for axis in panels:
         axis.spines[["top", "right"]].set_visible(False)

@@ -199,7 +199,7 @@ AS_THEY_ARE = Views()
 
 
 def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:
-    """Refuse, before any work, runs whose networks `load_trained` would not import.
+    """Refuse, before any work, runs that `load_trained` would not load.
 
     Raises
     ------
@@ -208,12 +208,23 @@ def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:
     ConfigError
         The user has named a network, and no run has.
     RunError
-        A folder is not a run.
+        A folder is not a run, or one of a network that gives no probabilities.
     """
+    for folder in folders:
+        _refuse_unanswering(folder, folder.config())
     models = [folder.config().model for folder in folders]
     check_names(models, trust)
     for model in models:
         refuse_untrusted(model, trust)
+
+
+def _refuse_unanswering(folder: RunFolder, config: Config) -> None:
+    if not config.answers:
+        use = "--weights" if config.pretraining else "--set generator="
+        raise RunError(
+            f"{folder.path} gives no probabilities: it is there for other runs, which take it by "
+            f"{use}."
+        )
 
 
 def check_population(folders: Sequence[RunFolder], population: str | None) -> None:
@@ -261,13 +272,14 @@ def load_trained(
     ConfigError
         The run answers all windows alike, and a population is named.
     RunError
-        The folder holds no checkpoint.
+        The folder holds no checkpoint, or one of a network that gives no probabilities.
     ModelError
         Its network is not to be imported.
     """
     check_population([folder], population)
     described = read_description(folder.best)
     config = config_of_run(described["config"])
+    _refuse_unanswering(folder, config)
     try:
         trained_on = StoreId.from_json(described["store"])
     except ShapeError as error:

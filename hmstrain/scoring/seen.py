@@ -38,7 +38,8 @@ class Seen:
 
     scored: Part
     trained: Part
-    """Of patients that a network was trained on, in this very store."""
+    """Of patients that a network was trained or pretrained on, or learned from by its generator, in
+    this very store."""
     chosen_by: Part
     """Of patients that were held out, and by whom a checkpoint was chosen; of this store too."""
     elsewhere: Part
@@ -92,7 +93,8 @@ def seen_before(
     trained, validated, elsewhere = (np.empty(0, np.int64) for _ in range(3))
     for one in described:
         known = np.asarray(one["patients"], np.int64)
-        for other in one.get("also", ()):
+        others = [*one.get("also", ()), one.get("pretrained"), one.get("generator")]
+        for other in filter(None, others):
             with_it = np.asarray(other["patients"], np.int64)
             if other["identity"] == store.identity:
                 trained = np.union1d(trained, with_it)
@@ -101,7 +103,7 @@ def seen_before(
         if one["store"]["identity"] != store.identity:
             elsewhere = np.union1d(elsewhere, known)
             continue
-        trained = np.union1d(trained, _trained_on(one, store))
+        trained = np.union1d(trained, trained_on(one, store))
         validated = np.union1d(validated, known)
     patients = store.windows["patient_id"][rows]
     left = np.ones(len(rows), bool)
@@ -119,7 +121,7 @@ def can_compare(store: Store) -> bool:
     return bool(len(training) and (store.windows["votes"][training].sum(axis=1) > 0).all())
 
 
-def _trained_on(described: Mapping[str, Any], store: Store) -> Patients:
+def trained_on(described: Mapping[str, Any], store: Store) -> Patients:
     """Patients of all windows that a network took steps on, in the store that it has."""
     config = config_of_run(described["config"])
     stages = {(epoch.fold, epoch.min_votes) for epoch in plan_epochs(config, store)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hmstrain.errors import ConfigError
-from hmstrain.settings.setting import Group, within
+from hmstrain.settings.setting import Group, setting, within
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,23 @@ class AugmentationSettings(Group):
     mixup_clip: float = within(
         0.0, 0, 0.5, "Smallest share of a window under mixup: 0.4 for shares from 0.4 to 0.6."
     )
+    generated: float = within(
+        0.0,
+        0,
+        0.9,
+        "Share of each batch whose images a generator draws anew, for the same votes; 0: none.",
+    )
+    generator: str = setting(
+        "", "The generator: a run of model=vae on the same input, with the same fold held out."
+    )
 
     def check_together(self) -> None:
         """Refuse what does nothing without another setting."""
+        if bool(self.generated) != bool(self.generator):
+            raise ConfigError(
+                "generated, a share of each batch, and generator, a run of model=vae, need each "
+                "other."
+            )
         if self.channel_dropout_most and not self.channel_dropout:
             raise ConfigError("channel_dropout_most needs channel_dropout, the chance of it.")
         if (self.mixup_p != 1 or self.mixup_clip) and not self.mixup:

@@ -17,6 +17,11 @@ class LossSettings(Group):
         meaning="KL divergence of the softmax from the votes' shares; or binary cross entropy of "
         "each class's sigmoid and share, and answers are the sigmoids scaled to a sum of 1.",
     )
+    pretraining: bool = setting(
+        False,
+        "Learn which EEG and spectrogram are of one window, from no votes, as `hmstrain pretrain` "
+        "does; other runs start from such a run with weights.",
+    )
     auxiliary_weight: float = within(
         0.0,
         0,
@@ -36,5 +41,7 @@ class LossSettings(Group):
     contrastive_margin: float = within(
         0.2, -1, 1, "Cosine above which mismatched pairs are pushed apart."
     )
-    contrastive_temperature: float = within(0.1, 1e-3, 100, "Temperature of InfoNCE.")
+    contrastive_temperature: float = within(
+        0.1, 1e-3, 100, "Temperature of InfoNCE; pretraining learns it from here."
+    )
     projection_size: int = within(128, 1, 65_536, "Length of the embeddings that are compared.")

@@ -27,7 +27,11 @@ class ModelSettings(Group):
         "or resnet1d for raw EEG.",
     )
     pretrained: bool = setting(False, "Start from timm's weights, from its cache or the network.")
-    weights: str = setting("", "Start from the weights in this file (.safetensors or .pth).")
+    weights: str = setting(
+        "",
+        "Start from the weights in this file (.safetensors or .pth), or from the encoders of this "
+        "run of `hmstrain pretrain`.",
+    )
     start_at_prior: bool = setting(
         True,
         "Begin with the answer of the mean training target, whatever is seen; in a second stage, "

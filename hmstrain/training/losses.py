@@ -24,8 +24,10 @@ def losses(given: Output, step: Step, config: Config) -> dict[str, Tensor]:
     -------
     dict
         'loss', 'kl'; 'bce', 'contrastive' and 'auxiliary' (the mean over inputs) where the
-        configuration asks for them.
+        configuration asks for them. Of pretraining, 'loss', 'infonce' and 'temperature'.
     """
+    if config.pretraining:
+        return _matching(given, step)
     of_votes = LOSSES[config.loss]
     found = {config.loss: of_votes(given.logits, step.target, step.weight_B) * step.share}
     loss = found[config.loss]
@@ -48,6 +50,14 @@ def losses(given: Output, step: Step, config: Config) -> dict[str, Tensor]:
         found["auxiliary"] = torch.stack(each).mean() * step.share
         loss = loss + config.auxiliary_weight * found["auxiliary"]
     return {"loss": loss, **found}
+
+
+def _matching(given: Output, step: Step) -> dict[str, Tensor]:
+    """What pretraining minimises: InfoNCE at the temperature that the network has learned."""
+    spectrogram_BE, eeg_BE = given.embeddings
+    assert given.temperature is not None
+    found = infonce(spectrogram_BE, eeg_BE, step.patient_BK, given.temperature) * step.share
+    return {"loss": found, "infonce": found, "temperature": given.temperature}
 
 
 def kl_loss(logits: Tensor, target: Tensor, weight_B: Tensor) -> Tensor:
@@ -100,14 +110,30 @@ def contrastive_loss(
         mismatched pairs (torch's cosine embedding loss). 'infonce': cross entropy of finding each
         window's partner among the others, both ways (Radford et al. 2021, CLIP).
     """
+    if kind == "infonce":
+        return infonce(spectrogram_BE, eeg_BE, patient_BK, temperature)
+    cosine, foreign = spectrogram_BE @ eeg_BE.T, foreign_pairs(patient_BK)
+    together = (1 - cosine.diagonal()).mean()
+    apart = (cosine - margin).clamp_min(0) * foreign
+    return together + apart.sum() / foreign.sum().clamp_min(1)
+
+
+def infonce(
+    spectrogram_BE: Tensor, eeg_BE: Tensor, patient_BK: Tensor, temperature: Tensor | float
+) -> Tensor:
+    """Cross entropy of finding each window's partner among those of other patients, both ways.
+
+    Arguments are those of `contrastive_loss`.
+    """
     cosine = spectrogram_BE @ eeg_BE.T
-    foreign = (patient_BK[:, None, :, None] != patient_BK[None, :, None, :]).all(3).all(2)
-    if kind == "cosine":
-        together = (1 - cosine.diagonal()).mean()
-        apart = (cosine - margin).clamp_min(0) * foreign
-        return together + apart.sum() / foreign.sum().clamp_min(1)
     own = torch.eye(len(cosine), dtype=torch.bool, device=cosine.device)
-    scaled = (cosine / temperature).masked_fill(~(foreign | own), -torch.inf)
+    candidates = foreign_pairs(patient_BK) | own
+    scaled = (cosine / temperature).masked_fill(~candidates, -torch.inf)
     answer = torch.arange(len(cosine), device=cosine.device)
     both = functional.cross_entropy(scaled, answer) + functional.cross_entropy(scaled.T, answer)
     return both / 2
+
+
+def foreign_pairs(patient_BK: Tensor) -> Tensor:
+    """Tell which pairs of windows have no patient in common: bool (B, B)."""
+    return (patient_BK[:, None, :, None] != patient_BK[None, :, None, :]).all(3).all(2)

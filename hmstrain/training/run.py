@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.view.saving import save
-from hmstrain.config import Config, completed, given_settings, run_name
+from hmstrain.config import Config, completed, given_settings, pretraining_config, run_name
 from hmstrain.data.rows import plan_epochs
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World, join_world
@@ -34,6 +34,9 @@ from hmstrain.runs.predictions import (
 from hmstrain.scoring.metrics import scores, shown_in
 from hmstrain.scoring.scores import constant
 from hmstrain.training import tabular
+from hmstrain.training.generating import Generating
+from hmstrain.training.matching import Pretraining
+from hmstrain.training.origin import find_origin
 from hmstrain.training.train import train as train_network
 
 Rows = NDArray[np.int64]
@@ -95,6 +98,43 @@ def train(
     given = given_settings(None if config is None else Path(config), settings)
     folder = RunFolder(default_out(completed(given)) if out is None else Path(out))
     chosen = resumed(folder, given) if resume else completed(given)
+    opened = store if isinstance(store, Store) else Store.open(store)
+    with join_world(chosen.device) as world:
+        return run(chosen, opened, folder, world, events, resume=resume)
+
+
+def pretrain(
+    store: Store | Path | str,
+    *,
+    out: Path | str | None = None,
+    config: Path | str | None = None,
+    resume: bool = False,
+    events: Events = silent,
+    **settings: Any,
+) -> Outcome:
+    """Pretrain the encoders of a network on windows without votes.
+
+    They learn which EEG and which spectrogram are of one window. Patients of the test split and of
+    the fold that is held out are left out; with `weights=OUT`, `train` starts from the encoders.
+    Parameters and errors are those of `train`.
+
+    Returns
+    -------
+    Outcome
+        `alignment`: how well the embeddings of held-out patients match, and how often a spectrogram
+        finds its own EEG among theirs, beside chance.
+
+    Examples
+    --------
+    >>> found = hmstrain.pretrain("hms.zarr", model="resnet18", out="runs/pre")  # doctest: +SKIP
+    >>> found.alignment.retrieval_at_1, found.alignment.chance  # doctest: +SKIP
+    (0.12, 0.01)
+    """
+    given = given_settings(None if config is None else Path(config), settings)
+    chosen = pretraining_config(given)
+    folder = RunFolder(default_out(chosen) if out is None else Path(out))
+    if resume:
+        chosen = resumed(folder, {**given, "pretraining": True})
     opened = store if isinstance(store, Store) else Store.open(store)
     with join_world(chosen.device) as world:
         return run(chosen, opened, folder, world, events, resume=resume)
@@ -178,8 +218,12 @@ def _train_one(
     *,
     out_of_fold: bool,
 ) -> None:
-    train_it = tabular.train if find_model(config.model).table else train_network
-    train_it(config, store, folder, world, events, out_of_fold=out_of_fold)
+    model = find_model(config.model)
+    if model.table:
+        tabular.train(config, store, folder, world, events, out_of_fold=out_of_fold)
+        return
+    kind = Generating if model.generates else Pretraining if config.pretraining else None
+    train_network(config, store, folder, world, events, out_of_fold=out_of_fold, kind=kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +256,8 @@ def _every_network(
     parts = _parts(config, store)
     for part in parts:
         judges(part.config, store, plan_epochs(part.config, store))  # refuses what would stop later
+        if not (folder.path / part.name).exists():
+            find_origin(part.config, store)
     found = []
     for number, part in enumerate(parts):
         inner = RunFolder(folder.path / part.name)
@@ -253,6 +299,8 @@ def _together(
         extended=config.extended,
         validation_leaks=config.fold == "rotate",
     )
+    if not config.answers:
+        return outcome
     places = range(len(parts))
     held_out = _Held.read(folder, store, parts) if found[0].valid is not None else None
     if held_out is not None:

@@ -20,6 +20,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
+from hmstrain.data.rows import held_out
+from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import RunError
 from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
@@ -34,6 +36,7 @@ from hmstrain.runs.checkpoint import (
 from hmstrain.runs.folder import RunFolder, versions
 from hmstrain.runs.outcome import StoreId
 from hmstrain.training.optimiser import make_optimiser
+from hmstrain.training.origin import find_origin
 from hmstrain.training.schedule import make_schedule
 
 SAVE_EVERY_S = 300.0
@@ -100,6 +103,7 @@ class TrainingState:
     ) -> None:
         self.config, self.folder = config, folder
         resuming = folder.can_resume()
+        origin = None if resuming else find_origin(config, store)
         torch.manual_seed(config.seed)
         classes = len(store.spec.classes)
         network = make_network(config, start=not resuming, classes=classes, trust=True)
@@ -118,6 +122,11 @@ class TrainingState:
         self.progress = Progress()
         self.others: list[dict[str, Any]] = []
         """What the checkpoint says of other stores that the run trains on."""
+        self.pretrained: dict[str, Any] | None = None
+        """What the checkpoint says of the pretraining that the network started from."""
+        self.generator: dict[str, Any] | None = None
+        """What it says of the generator of some of its images."""
+        self.notices: list[str] = []
         self._before: dict[str, Any] = {}
         self._saved = time.monotonic()
         self.saved_step: int | None = None
@@ -130,6 +139,8 @@ class TrainingState:
             except (TypeError, KeyError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
             self.others = described.get("also", [])
+            self.pretrained = described.get("pretrained")
+            self.generator = described.get("generator")
             self.saved_step = self.progress.step
             self._best_is_due = self._compare_best(described["progress"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
@@ -140,6 +151,9 @@ class TrainingState:
                 raise RunError(f"{folder.last / TRAINING} is damaged: {error}.") from None
         else:
             self.normalisation = measure_normalisation(config, store, rows, device)
+            if origin is not None:
+                self.pretrained, self.notices = origin.to_json(), origin.notices
+                self.normalisation = origin.kept(self.normalisation, store)
 
     @property
     def kept(self) -> nn.Module:
@@ -152,14 +166,21 @@ class TrainingState:
     def describe(self, store: Store) -> dict[str, Any]:
         """What a checkpoint says of itself, but for its progress.
 
-        `patients` are those of the training split: trained on, or validated on.
+        `patients` are those trained on, or validated on: of the training split, or of pretraining.
         """
+        if self.config.pretraining:
+            chosen = unlabelled(self.config, store, held_out(self.config, store, 0))
+            rows = np.concatenate(chosen)
+        else:
+            rows = store.select("train")
+        origins = {"pretrained": self.pretrained, "generator": self.generator}
         return {
             "config": self.config.to_json(),
             "store": StoreId.of(store).to_json(),
             "normalisation": self.normalisation.to_json(),
             "versions": versions(),
-            "patients": np.unique(store.windows["patient_id"][store.select("train")]).tolist(),
+            "patients": np.unique(store.windows["patient_id"][rows]).tolist(),
+            **{name: origin for name, origin in origins.items() if origin is not None},
         }
 
     def begin_stage(self, stage: int, steps: int) -> bool:

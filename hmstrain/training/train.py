@@ -1,5 +1,7 @@
 """A configuration and a store -> a trained, tested network in its run folder. Top to bottom.
 
+`matching.Pretraining` and `generating.Generating` are runs with another loss and another score.
+
 A signal stops a run between two steps, in all its processes at the same one, and saves it there.
 Whatever stops a run, it resumes from its last checkpoint with the same windows, draws and rates: no
 random state is carried along, since every step draws from the run's seed and its own number. On CPU
@@ -31,10 +33,11 @@ from hmstrain.data.rows import (
     norm_rows,
     plan_epochs,
     split_rows,
+    tested_rows,
     training_rows,
 )
 from hmstrain.data.steps import Step, steps
-from hmstrain.data.validation import judges
+from hmstrain.data.validation import Judge, judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
@@ -43,13 +46,14 @@ from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, MetricsLog
-from hmstrain.runs.outcome import Outcome, StoreId
+from hmstrain.runs.outcome import Alignment, Outcome, StoreId
 from hmstrain.runs.plots import draw_run
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
 from hmstrain.training.losses import losses
+from hmstrain.training.origin import open_generator
 from hmstrain.training.start import begin_at_prior, move_to_prior
 from hmstrain.training.state import TrainingState
 from hmstrain.training.step_log import StepLog
@@ -63,6 +67,7 @@ def train(
     events: Events,
     *,
     out_of_fold: bool = False,
+    kind: type[Run] | None = None,
 ) -> None:
     """Train, validate and test one network, from the start or from the last checkpoint.
 
@@ -80,6 +85,8 @@ def train(
         Told how training goes; in the main process.
     out_of_fold : bool
         Write predictions of every window of the fold that is held out, too, if one is.
+    kind : type, optional
+        Of the run, if its network learns something else than the votes.
 
     Raises
     ------
@@ -88,7 +95,7 @@ def train(
     Interrupted
         A signal asked to stop, and the run is saved at the step that it names.
     """
-    run = Run(config, store, folder, world, events)
+    run = (kind or Run)(config, store, folder, world, events)
     try:
         with run.stop:
             for epoch in run.epochs:
@@ -109,7 +116,7 @@ class Run:
         self.epochs = plan_epochs(config, store)
         self.judges = judges(config, store, self.epochs)
         self.rows = training_rows(config, store, self.epochs[0].fold, self.epochs[0].min_votes)
-        self.test_rows = split_rows(config, store, "test")
+        self.test_rows = tested_rows(config, store)
         if min(epoch.windows // epoch.parts for epoch in self.epochs) < world.size:
             raise ConfigError(
                 f"A batch must have a window for each of the {world.size} processes: use a larger "
@@ -118,13 +125,22 @@ class Run:
         self.mixture = open_mixture(config, store)
         self.state = TrainingState(config, store, self.rows, folder, self.device)
         self.progress = self.state.progress
+        self.notices = list(self.state.notices)
+        generator = open_generator(
+            config, store, self.state.normalisation, self.state.generator, self.device
+        )
+        if generator is not None:
+            self.state.generator = generator.described
+            self.notices += generator.notices
         self.description = self.state.describe(store)
         if self.mixture is not None:
             if self.progress.step:
                 check_others(self.state.others, self.mixture)
             self.description["also"] = self.mixture.describe(self.epochs)
         world.main_does(partial(self.state.complete, self.description))
-        self.prepare = NetworkInputs(config, self.state.normalisation, store, self.device)
+        self.prepare = NetworkInputs(
+            config, self.state.normalisation, store, self.device, generate=generator
+        )
         self.loader = make_loader(
             store,
             signal_names(config),
@@ -143,13 +159,13 @@ class Run:
                 processes=world.size,
             )
         self.evaluator = Evaluator(config, self.prepare, self.loader, world)
-        self.notices = [judge.notice for judge in self.judges if judge.notice]
+        self.notices += [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
         self.notices += getattr(self.state.network, "notices", [])
         if self.mixture is not None:
             self.notices += self.mixture.notices(self.epochs[0])
         self.head: str | None = None
-        if config.start_at_prior:
+        if config.start_at_prior and config.answers:
             self.head, notices = begin_at_prior(
                 config, store, self.rows, self.state, self.evaluator
             )
@@ -172,7 +188,7 @@ class Run:
             "epochs": len(self.epochs),
             "step": self.progress.step,
             "device": str(self.device),
-            "random": not (self.config.pretrained or self.config.weights),
+            "random": not (self.config.pretrained or self.config.weights) and self.config.answers,
             "rotating": self.config.fold == "rotate",
         }
         path, tensorboard = self.folder.path / LOG, self.config.tensorboard
@@ -266,13 +282,21 @@ class Run:
         """
         judge = self.judges[epoch.number]
         if not len(judge.rows):
-            self.evaluator.predict(kept, self.rows[: self.config.batch_size])  # refuses NaN
+            self._try_out(kept)
             return self.progress.judge(judge.by, judge.stage, {})
-        values = validation(self.config, self.store, self.evaluator, kept, judge)
+        values = self._score(kept, judge)
         improved = self.progress.judge(judge.by, judge.stage, values)
         described = {"epoch": epoch.number, **values, "best_by": judge.by, "best": improved}
         self._report("valid", described)
         return improved
+
+    def _try_out(self, kept: nn.Module) -> None:
+        """Refuse a network that gives NaN, where no windows are held out."""
+        self.evaluator.predict(kept, self.rows[: self.config.batch_size])
+
+    def _score(self, kept: nn.Module, judge: Judge) -> dict[str, Any]:
+        """Score a network on held-out windows."""
+        return validation(self.config, self.store, self.evaluator, kept, judge)
 
     def _report(self, event: str, values: dict[str, Any]) -> None:
         if self.log is not None:
@@ -291,7 +315,8 @@ class Run:
             self._write(TESTED, self.test_rows, tested.prediction)
         valid = None
         fold = self.epochs[0].fold
-        if out_of_fold and fold is not None and self.config.fold != "rotate":
+        answers = self.config.answers and self.config.fold != "rotate"
+        if out_of_fold and fold is not None and answers:
             rows = split_rows(self.config, store, "valid", fold)
             prediction, _ = self.evaluator.predict(kept, rows)
             valid = scores(store, rows, prediction)
@@ -302,7 +327,7 @@ class Run:
             leaks=store.leaks,
             test=None if tested is None else tested.scores,
             constant=None if tested is None else tested.constant,
-            alignment=None if tested is None else tested.alignment,
+            alignment=self._alignment(kept) if tested is None else tested.alignment,
             extended=self.config.extended,
             best_step=progress.best_step,
             steps=progress.step,
@@ -318,6 +343,10 @@ class Run:
         if self.world.main:
             draw_run(self.folder.path, outcome)
             self.folder.write_outcome(outcome)
+
+    def _alignment(self, _kept: nn.Module) -> Alignment | None:
+        """How well the best network's embeddings match, where the test split does not tell."""
+        return None
 
     def _write(self, name: str, rows: NDArray[np.int64], prediction: NDArray[np.float64]) -> None:
         if self.world.main:

@@ -30,6 +30,7 @@ NAMES = {
     "list_models",
     "list_settings",
     "predict",
+    "pretrain",
     "recipe",
     "report",
     "study",

@@ -146,7 +146,7 @@ def test_a_file_that_holds_no_settings_is_refused(
 
 FREE = {
     "model", "inputs", "eeg_model", "fold", "weights", "features", "device", "spectrogram_rows",
-    "extended", "also",
+    "extended", "also", "generator",
 }  # fmt: skip
 """Settings whose values are no list or range."""
 

@@ -9,7 +9,7 @@ Legend: B windows, T time, C channels or features.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
-from hmstrain.data.augment import Draws, add_noise, blank_boxes, mixed
+from hmstrain.data.augment import Drawn, Draws, add_noise, blank_boxes, mixed
 from hmstrain.data.inputs import INPUTS, Input, Scale, Windows, make_inputs
 from hmstrain.data.inputs.image import finish
 from hmstrain.data.inputs.physical import Physical, on_device
@@ -28,6 +28,7 @@ from hmstrain.errors import DataError, RunError
 if TYPE_CHECKING:
     from hmstrain.config import Config
 
+Generate = Callable[[Tensor, Tensor], Tensor]
 CLEANING = ("nan", "eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass")
 """Parameters of a store that decide what its physical values mean."""
 NOISE_STREAMS = {"eeg": 0, "spectrogram": 1}
@@ -109,6 +110,9 @@ class NetworkInputs:
     ----------
     mirror, reverse : bool
         Exchange left and right, reverse time, in all windows.
+    generate : callable, optional
+        Draws standardised images of the run's only input, for shares of votes (N, K) and seeds,
+        int64 (N,); needed where the draws have such windows.
     """
 
     def __init__(
@@ -120,7 +124,9 @@ class NetworkInputs:
         *,
         mirror: bool = False,
         reverse: bool = False,
+        generate: Generate | None = None,
     ) -> None:
+        self.generate = generate
         self.physical = Physical(config, store, device, mirror=mirror, reverse=reverse)
         self.inputs = make_inputs(config)
         self.scales = {
@@ -158,8 +164,11 @@ class NetworkInputs:
         values = one(windows, draws)
         if name in self.scales:
             values = one.standardised(values, *self.scales[name])
+        seen_BHW = one.seen(windows)
+        if draws is not None and draws.generated is not None:
+            values, seen_BHW = self._generated(values, seen_BHW, draws.generated)
         if kind.layout == "image":
-            values = finish(values, one.config, draws, one.seen(windows))
+            values = finish(values, one.config, draws, seen_BHW)
         if draws is None:
             return one.complete(values, None)
         if kind.layout == "image" and draws.boxes is not None:
@@ -170,6 +179,17 @@ class NetworkInputs:
         if kind.layout != "microvolts":  # whose unit is not its own deviation
             values = add_noise(values, draws, NOISE_STREAMS[kind.signals[0]])
         return mixed(one.complete(values, draws), draws)
+
+    def _generated(
+        self, image: Tensor, seen_BHW: Tensor | None, drawn: Drawn
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draw some of the images anew, of which all is seen."""
+        assert self.generate is not None
+        new = self.generate(drawn.target_BK[drawn.chosen_B], drawn.seed_B[drawn.chosen_B])
+        image = image.index_put((drawn.chosen_B,), new.to(image))
+        if seen_BHW is not None:
+            seen_BHW = seen_BHW | drawn.chosen_B[:, None, None]
+        return image, seen_BHW
 
 
 def measure_normalisation(

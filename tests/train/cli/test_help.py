@@ -12,8 +12,8 @@ from support.inside import Inside
 
 PROGRAM = Inside("hmstrain")
 COMMANDS = (
-    *("run", "test", "compare", "calibrate", "blend", "study", "recipe", "ablate", "report"),
-    *("explain", "view", "predict", "submission", "bundle", "models", "settings"),
+    *("run", "pretrain", "test", "compare", "calibrate", "blend", "study", "recipe", "ablate"),
+    *("report", "explain", "view", "predict", "submission", "bundle", "models", "settings"),
 )
 
 
