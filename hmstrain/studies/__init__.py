@@ -8,6 +8,7 @@
     recipe_page.py  members and their answer -> one page, and JSON
     run_recipe.py   a recipe and a store -> its members trained, one answer: `hmstrain.recipe`
     factors.toml    what ablations change
+    made.py         a base -> the pretraining and the generator that rows build upon
     factors.py      a base, that list and the user's words -> the rows of an ablation
     ablation_table.py  rows and their comparison -> a table and a figure, in five files
     ablate.py       a base and factors -> runs of each alone, compared: `hmstrain.ablate`

@@ -3,6 +3,7 @@
 ::
 
     ROW/             each row's runs, of all its seeds; base/ is the base's
+    pretraining/, generator/    of rows that build upon them
     ablation.json    the table for programs, written last; .md, .csv, .html and .png beside it
 """
 
@@ -12,8 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hmsstore import Store
 from hmsstore.atomic import is_empty
+from hmstrain.config import Config
 from hmstrain.data.rows import split_rows
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
@@ -23,6 +27,7 @@ from hmstrain.runs.predictions import TESTED
 from hmstrain.scoring.comparison import compare_matched, matched_answers
 from hmstrain.studies.ablation_table import Ablation
 from hmstrain.studies.factors import BASE, Rows, base_of, make_rows
+from hmstrain.studies.made import named_in, with_folders
 from hmstrain.studies.recipe_file import Changes
 from hmstrain.studies.run_recipe import check_members
 from hmstrain.training.run import run
@@ -100,6 +105,7 @@ def run_ablation(
         raise DataError(f"{store.path} has no test split, which an ablation is compared on.")
     with join_world(base.device) as world:
         check_members(rows.configs, store)
+        check_members(rows.made, store)
         world.main_does(lambda: _begin(out, store))
         return _run(title, rows, store, out, world, events)
 
@@ -111,9 +117,11 @@ def _run(title: str, rows: Rows, store: Store, out: Path, world: World, events: 
     done: list[str] = []
     found: Ablation | None = None
     for name, config in rows.configs.items():
-        if world.main:
-            events("system", {"name": name})
-        run(config, store, RunFolder(out / name), world, events, resume=True)
+        for needed in named_in(config):
+            _train(needed, rows.made[needed], store, out, world, events)
+            told = _told(needed, RunFolder(out / needed))
+            notes += [told] if told not in notes else []
+        _train(name, with_folders(config, out), store, out, world, events)
         done.append(name)
         if len(done) > 1:
             found = _compared(title, rows, done, store, out, notes)
@@ -121,6 +129,30 @@ def _run(title: str, rows: Rows, store: Store, out: Path, world: World, events: 
                 found.write(out, store)
     assert found is not None  # there is at least one factor
     return found
+
+
+def _train(
+    name: str, config: Config, store: Store, out: Path, world: World, events: Events
+) -> None:
+    """Train a row, or what rows build upon; if it is finished, leave it as it is."""
+    if world.main:
+        events("system", {"name": name})
+    run(config, store, RunFolder(out / name), world, events, resume=True)
+
+
+def _told(name: str, folder: RunFolder) -> str:
+    """Say how well something that rows build upon has learned, over its seeds."""
+    found = [one.outcome() for one in folder.networks()]
+    matched = [one.alignment for one in found if one.alignment is not None]
+    if matched:
+        right = np.mean([one.retrieval_at_1 for one in matched])
+        return (
+            f"@{name}: a window's partner is found in {right:.1%} of trials among "
+            f"{plural(matched[0].patients, 'held-out patient')} (by chance "
+            f"{matched[0].chance:.1%})."
+        )
+    kept = "; ".join(one.kept for one in found)
+    return f"@{name}: {kept}"
 
 
 def _compared(

@@ -10,6 +10,7 @@ from typing import Any
 
 from hmstrain.config import MACHINE_ONLY, Config, completed, given_settings
 from hmstrain.errors import ConfigError
+from hmstrain.studies.made import MADE, named_in
 from hmstrain.studies.recipe_file import (
     MEMBER_NAME,
     Changes,
@@ -48,6 +49,8 @@ class Rows:
 
     factors: tuple[Factor, ...]
     configs: dict[str, Config] = field(hash=False)
+    made: dict[str, Config] = field(hash=False)
+    """Runs that the ablation makes first, since rows build upon them."""
     left_out: tuple[str, ...]
     """Which of the package's factors say nothing of this base, and why, a sentence each."""
 
@@ -134,7 +137,7 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
     """
     mine = [read_factor(text) for text in own]
     listed = listed_factors()
-    names = [BASE, *(one.name for one in (*listed, *mine))]
+    names = [BASE, *MADE, *(one.name for one in (*listed, *mine))]
     if len({*names}) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ConfigError(f"--factor {twice}: there is a factor of that name: choose another.")
@@ -144,6 +147,7 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
             raise ConfigError(f"--only {name}: expected one of {', '.join(known)}.")
     wanted = [one for one in listed if not only or one.name in only]
     factors, configs, left_out = [], {BASE: base}, []
+    made: dict[str, Config] = {}
     for one in (*wanted, *mine):
         reason = ""
         for key, value in one.where.items():
@@ -151,6 +155,7 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
                 reason = f"asks about a base with {key}={_text(value)}."
         try:
             config = completed(one.settings, base)
+            needed = {} if reason else {name: MADE[name](base) for name in named_in(config)}
             if not reason and not _differs(config, base):
                 reason = "changes nothing of the base."
         except ConfigError as error:
@@ -158,13 +163,14 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
         if not reason:
             factors.append(one)
             configs[one.name] = config
+            made |= needed
         elif one in mine or one.name in only:
             raise ConfigError(f"The factor {one.name} ({one.changed}) {reason}")
         else:
             left_out.append(f"{one.name} {reason}")
     if not factors:
         raise ConfigError("No factor changes anything of the base: give one with --factor.")
-    return Rows(tuple(factors), configs, tuple(left_out))
+    return Rows(tuple(factors), configs, made, tuple(left_out))
 
 
 def _differs(config: Config, base: Config) -> bool:

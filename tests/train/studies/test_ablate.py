@@ -18,9 +18,11 @@ import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.runs.checkpoint import read_description
 from hmstrain.scoring.comparison import compare
 from hmstrain.studies.ablation_table import HEADER, Ablation
 from hmstrain.studies.factors import base_of, listed_factors, make_rows, read_factor
+from hmstrain.studies.made import generator_of, pretraining_of
 from hmstrain.studies.recipe_file import Changes
 
 OWN = "dropped: drop_rate=0.5, spectrogram_rows=100,200"
@@ -146,10 +148,69 @@ def test_each_listed_factor_changes_some_base() -> None:
         "context_dropout": 0.1, "boxes": 1, "noise": 0.1, "mixup": 0.4, "ema": 0.9,
     }  # fmt: skip
     plain, rich = (Config(model="resnet18", inputs="spec+eeg", **more) for more in ({}, busy))
+    bases = (plain, rich, Config(model="resnet18"))
     listed = listed_factors()
-    used = {one.name for base in (plain, rich) for one in make_rows(base).factors}
+    used = {one.name for base in bases for one in make_rows(base).factors}
     assert used == {one.name for one in listed}
     assert all(one.asks.rstrip(".?") != one.asks for one in listed)
+
+
+def test_rows_build_upon_a_pretraining_and_a_generator_that_are_made_first(
+    store: Store, tmp_path: Path
+) -> None:
+    settings = tmp_path / "base.json"
+    view = {"eeg_seconds": 4.0, "spectrogram_rows": (138, 162), "swap": 0.5}
+    settings.write_text(json.dumps(BASE | view))
+    own = "few: weights=@pretraining, fraction=0.5"
+    out = tmp_path / "out"
+
+    begun: list[str] = []
+    hmstrain.ablate(
+        settings, store, out=out, only=["generated"], factors=[own], seeds=1,
+        events=lambda name, values: begun.append(values["name"]) if name == "system" else None,
+    )  # fmt: skip
+    assert begun == ["base", "generator", "generated", "pretraining", "few"]
+    pre, fine, generator = (
+        json.loads((out / name / "config.json").read_text())["config"]
+        for name in ("pretraining", "few", "generator")
+    )
+    assert (pre["inputs"], pre["pretraining"], pre["fraction"]) == ("spec+eeg", True, 1.0)
+    assert (fine["inputs"], fine["weights"], fine["fraction"]) == (
+        "spec",
+        str(out / "pretraining"),
+        0.5,
+    )
+    assert (generator["model"], generator["inputs"], generator["swap"]) == ("vae", "spec", 0.5)
+    described = read_description(out / "few" / "best")["pretrained"]
+    assert described["path"] == str(out / "pretraining/best/model.safetensors")
+    text = (out / "ablation.md").read_text()
+    assert "@pretraining: a window's partner is found in" in text
+    assert "(by chance 25.0%)" in text
+    assert "weights=@pretraining, fraction=0.5" in text
+
+
+def test_what_rows_build_upon_fits_their_base() -> None:
+    both = Config(
+        model="resnet18", inputs="spec+eeg", sample="votes", vote_weight="log", second_epochs=2,
+        fraction=0.5, contrastive=True, mixup=0.4,
+    )  # fmt: skip
+    made = pretraining_of(both)
+    assert (made.inputs, made.sample, made.vote_weight) == ("spec+eeg", "eeg", "none")
+    assert (made.second_epochs, made.fraction, made.mixup) == (0, 1.0, 0.0)
+    raw = pretraining_of(Config(model="resnet1d", eeg_seconds=10.0))
+    assert raw.encoders == {"raw": "resnet1d", "spec": "naive_cnn"}
+    assert pretraining_of(Config(model="resnet18", inputs="mel16")).inputs == "mel16+spec"
+    # What is not possible is left out, and said.
+    left = make_rows(Config(model="resnet18", inputs="side-by-side")).left_out
+    assert any(text.startswith("pretrained does not go together") for text in left)
+    left = make_rows(Config(model="resnet1d")).left_out
+    assert any(text.startswith("generated does not go together") for text in left)
+    with pytest.raises(ConfigError, match="@other: expected @pretraining or @generator"):
+        make_rows(both, own=["x: weights=@other"])
+    with pytest.raises(ConfigError, match="--factor generator: there is a factor of that name"):
+        make_rows(both, own=["generator: drop_rate=0.5"])
+    window = generator_of(Config(model="resnet18", inputs="spec", standardise="window"))
+    assert (window.model, window.standardise) == ("vae", "store")
 
 
 @pytest.mark.parametrize(
