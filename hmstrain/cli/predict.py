@@ -104,5 +104,5 @@ def predict(
         else:
             print_predicted(found)
             console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")
-        if found.summary["left_out"]:
+        if found.summary["refused"]:
             raise typer.Exit(1)

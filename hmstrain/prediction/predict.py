@@ -233,7 +233,7 @@ def predict(
             "warnings": warnings,
             **({} if found is None else found.to_json()),
             "recordings": recordings,
-            "left_out": [asdict(one) for one in source.left_out],
+            "refused": [asdict(one) for one in source.left_out],
             "seconds": {
                 "preparing": round(prepared - begun, 2),
                 "predicting": round(predicted - prepared, 2),

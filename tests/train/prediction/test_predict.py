@@ -449,7 +449,7 @@ def test_a_recording_that_cannot_be_predicted_costs_no_other(
         assert len(pl.read_csv(tmp_path / "out" / part / "eeg.csv")) == 2
         assert (tmp_path / "out" / part / "eeg.html").is_file()
     summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
-    assert [one["file"] for one in summary["left_out"]] == ["short.edf"]
+    assert [one["file"] for one in summary["refused"]] == ["short.edf"]
     # the same folder of results is taken again
     (folder / "p2" / "short.edf").unlink()
     PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")
