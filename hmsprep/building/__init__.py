@@ -11,6 +11,7 @@
     durable.py        files that appear whole or not at all, and a lock that one process holds
     site.py           where a store is built: folders, what they hold now, the final rename
     passes.py         the two passes: source files -> scratch shards -> final shards
+    clipped.py        what is beyond the clip -> a warning, or a refusal of what is not EEG in uV
     zarr_metadata.py  a plan -> every zarr.json of its store
     seal.py           finished shards, plan and journal -> a sealed store, the manifest last
     build.py          data and plan -> a sealed store, killed and resumed at any point

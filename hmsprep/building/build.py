@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hmsprep import processes
+from hmsprep.building.clipped import check_clipped
 from hmsprep.building.durable import locked
 from hmsprep.building.journal import Journal, finished_shards
 from hmsprep.building.passes import Passes
@@ -36,6 +37,7 @@ def build(
     workers: int = 2,
     executor: Executor | None = None,
     force: bool = False,
+    clipped: bool = False,
     progress: Progress = silent,
 ) -> State:
     """Build a store, or resume a build that was interrupted.
@@ -54,6 +56,8 @@ def build(
     force : bool
         Replace an existing store once the new one is sealed; discard an unfinished build that
         cannot be resumed.
+    clipped : bool
+        Build what is for the most part beyond the clip, too.
     progress : callable
         Called with the stages 'ingest' and 'normalise' in bytes.
 
@@ -81,7 +85,7 @@ def build(
             if state is not State.SEALED:
                 with _kept_if_useful(site):
                     _check_space(dataset.plan, site, workers)
-                    _fill(site, dataset, workers, executor, force, progress)
+                    _fill(site, dataset, workers, executor, progress, force=force, clipped=clipped)
             site.finish(force=force)
     return state
 
@@ -91,8 +95,10 @@ def _fill(
     dataset: Planned,
     workers: int,
     executor: Executor | None,
-    force: bool,
     progress: Progress,
+    *,
+    force: bool,
+    clipped: bool,
 ) -> None:
     """Take the folder of the store in the making to its seal."""
     plan = dataset.plan
@@ -103,6 +109,8 @@ def _fill(
             passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
             passes.check_versions(force=force)
             statistics = passes.run()
+        if not clipped:
+            check_clipped(plan, journal.read.values())
         seal(site, plan, journal, statistics)
     finally:
         journal.close()

@@ -52,6 +52,7 @@ def build(
     executor: Executor | None = None,
     seed: int = 42,
     force: bool = False,
+    clipped: bool = False,
     spec: Spec = HMS,
     progress: Progress = silent,
 ) -> Store:
@@ -102,6 +103,9 @@ def build(
     force : bool
         Replace an existing store once the new one is sealed; discard another plan's unfinished
         build.
+    clipped : bool
+        Build what is for the most part beyond the clip, too: half of all values of half of the
+        recordings.
     spec : Spec
         What the data consist of: their classes, channels and rates.
     progress : callable
@@ -152,11 +156,16 @@ def build(
         workers=workers or default_workers(MOST_WORKERS),
         executor=executor,
         force=force,
+        clipped=clipped,
         progress=progress,
     )
+    opened = Store.open(store)
+    for warning in opened.info["warnings"]:
+        if warning not in planned.warnings:
+            log.warning(warning)
     if state is State.BUILT:
         log.info("%s already exists and matches this plan; use --force to rebuild it.", store)
-    return Store.open(store)
+    return opened
 
 
 def unfinished(store: Path) -> Path | None:

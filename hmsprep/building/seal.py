@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hmsprep.building.clipped import clip_warnings
 from hmsprep.building.durable import write_file
 from hmsprep.building.journal import Journal
 from hmsprep.building.site import Site
@@ -156,7 +157,7 @@ def store_info(
             "leaks": plan.split.leaks,
             **({"patients": plan.montage.patients} if plan.montage.patients else {}),
         },
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *clip_warnings(plan, journal.read.values())],
         "statistics": {
             name: found.to_json()
             | {

@@ -5,7 +5,7 @@ A report also goes into the journal, as it stands: what was learned is written o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,8 @@ class Ingested:
     stamps: Stamps
     saturated: int
     """Stored values that no clip limited and half precision cannot hold."""
+    clipped: dict[str, list[int]] = field(default_factory=dict)
+    """Source file -> values of each channel beyond the clip, where there are any."""
 
     @property
     def key(self) -> Key:
@@ -82,6 +84,7 @@ class Ingested:
             "shard": self.shard,
             "bytes": self.size,
             "crc32": self.crc,
+            "clipped": self.clipped,
             "moments": self.moments.to_json(),
             "gaps": self.gaps.tolist(),
             "sources": [
@@ -103,6 +106,7 @@ class Ingested:
             {name: (size, crc) for name, size, crc, _ in entry["sources"]},
             {name: stamp for name, _, _, stamp in entry["sources"]},
             entry["saturated"],
+            entry.get("clipped", {}),
         )
 
 

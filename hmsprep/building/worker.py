@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
 from hmsprep.building.tasks import Ingested, IngestTask, Normalised, NormaliseTask, Piece
-from hmsprep.building.values.clean import clean, missing_values
+from hmsprep.building.values.clean import clean, count_clipped, missing_values
 from hmsprep.building.values.float16 import from_float16, rows_to_float16, to_float16
 from hmsprep.building.values.gaps import find_gaps, no_gaps
 from hmsprep.building.values.statistics import Moments, moments
@@ -70,6 +70,7 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested]:
         result.fingerprints,
         task.stamps,
         result.saturated,
+        result.clipped,
     )
 
 
@@ -83,6 +84,7 @@ class _Ingesting:
         self.gaps = [no_gaps()]
         self.fingerprints: dict[str, tuple[int, int]] = {}
         self.saturated = 0
+        self.clipped: dict[str, list[int]] = {}
 
     def add(self, piece: Piece, content: bytes) -> NDArray[np.float16]:
         """Clean one recording and return the rows to store."""
@@ -96,12 +98,16 @@ class _Ingesting:
             )
         self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
         missing = missing_values(raw)
+        fresh = slice(piece.source_start + piece.shared, piece.source_start + piece.rows)
+        if self.signal.name == "eeg":
+            beyond = count_clipped(raw[:, fresh], self.parameters, by_pair=piece.by_pair)
+            if beyond.any():
+                self.clipped[piece.file] = beyond.tolist()
         cleaned = clean(raw, missing, self.signal, self.parameters, by_pair=piece.by_pair)
         span = slice(piece.source_start, piece.source_start + piece.rows)
         if missing is not None:
             self.gaps.append(find_gaps(missing[:, span], piece.start))
         if piece.training:
-            fresh = slice(span.start + piece.shared, span.stop)
             values = np.ascontiguousarray(cleaned[:, fresh])
             gaps = None if missing is None else missing[:, fresh]
             self.moments = self.moments.merged(moments(values, gaps))

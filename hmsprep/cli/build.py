@@ -64,6 +64,9 @@ def build(
     ] = None,
     seed: SeedOption = 42,
     force: Annotated[bool, option("--force", "Replace an existing store.", RUN)] = False,
+    clipped: Annotated[
+        bool, option("--clipped", "Build what is for the most part beyond the clip, too.", RUN)
+    ] = False,
     dry_run: Annotated[
         bool, option("--dry-run", "Print what `hmsprep plan` prints; write nothing.", RUN)
     ] = False,
@@ -115,6 +118,7 @@ def build(
                 workers=workers,
                 seed=seed,
                 force=force,
+                clipped=clipped,
                 progress=report,
             )
         if json:

@@ -9,7 +9,8 @@
     recording.py   what an import knows of a recording and of a format
     patients.py    names, folders and headers of recordings -> which are of one patient
     resampling.py  samples at a signal's own rate -> any part of it at 200 Hz
-    values.py      a part of a recording -> its power, whatever is missing
+    values.py      a part of a recording -> without offsets, what is beyond the clip, its power
+    writing.py     pieces of recordings -> files, high-passed where their offsets ask for it
     labels/        what is annotated of a recording -> the class of its windows: one file per layout
     formats/       a recorder's file -> a recording: one file per format
     gathering.py   files and folders -> opened recordings, their labels, and what was left out

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.gathering import Gathered, gathered
@@ -29,22 +26,18 @@ from hmsprep.importing.labels.words import Words
 from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
-from hmsprep.importing.values import power_around_gaps
+from hmsprep.importing.writing import Task, write_pieces
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
-from hmsprep.kaggle.write import write_csv, write_eeg, write_spectrogram
+from hmsprep.kaggle.write import write_csv
+from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.processes import Progress, silent
-from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write_recordings
 from hmsstore.schema import CLASS_TITLES, CLASSES, JUDGED_S
 
 ANNOTATIONS = "annotations.csv"
-CONTEXT = 8 * STEP_SAMPLES
-"""Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
-AT_ONCE = 4
-"""Pieces worked on at once, at most one per processor: each takes some 200 MB."""
 MOST_PIECES = 10_000
 """Of a recording; its pieces are numbered from its own number times this on."""
 
@@ -71,7 +64,12 @@ class Imported:
 
     @property
     def warnings(self) -> list[str]:
-        """What the recordings lack, a sentence each."""
+        """What the user should know, a sentence each."""
+        return [*self.remarks, *self.refusals]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the recordings lack and how they were read, a sentence each."""
         found = []
         for one in self.recordings:
             if one.filled:
@@ -86,7 +84,20 @@ class Imported:
                     f"{one.file}: {', '.join(one.interpolated)} interpolated from the other "
                     "electrodes, at the user's request."
                 )
-        return [*found, *self.notes, *self.refusals]
+            if one.highpass_hz is not None:
+                found.append(
+                    f"{one.file} was high-passed at {one.highpass_hz:g} Hz, which takes offset and "
+                    "drift off."
+                )
+            worst = sorted(one.clipped.items(), key=lambda item: -item[1])
+            if worst and worst[0][1] >= CLIP_WARNED:
+                told = [f"{share:.0%} of {name}" for name, share in worst if share >= CLIP_WARNED]
+                found.append(
+                    f"{one.file}: {', '.join(told)} is beyond the clip of a store "
+                    f"({EEG_CLIP_UV:,.0f} uV, {EKG_CLIP_UV:,.0f} for the EKG), which holds the "
+                    "clip there."
+                )
+        return [*found, *self.notes]
 
     @property
     def refusals(self) -> list[str]:
@@ -95,15 +106,6 @@ class Imported:
             one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
             for one in self.refused
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A piece to write."""
-
-    recording: Recording
-    piece: Piece
-    eeg_id: int
 
 
 def import_recordings(
@@ -117,6 +119,8 @@ def import_recordings(
     unit: str | None = None,
     truncated: bool = False,
     patients: str | Path | None = None,
+    highpass: str | float | None = "auto",
+    clipped: bool = False,
     unlabelled: bool = False,
     progress: Progress = silent,
 ) -> Imported:
@@ -146,6 +150,11 @@ def import_recordings(
     patients : str or Path, optional
         A CSV file with the columns file and patient: whose each recording is. Else names of known
         corpora, headers, folders and file names tell (see `importing.patients`).
+    highpass : {'auto', 'none'} or float, optional
+        Edge in Hz of a zero-phase high-pass that takes offset and drift off. 'auto': at 0.1 Hz, of
+        those recordings alone of which more than 1% of a channel is beyond the clip of a store.
+    clipped : bool
+        Import recordings of which half of all values or more is beyond the clip, too.
     unlabelled : bool
         Ignore labels.
     progress : callable
@@ -179,17 +188,29 @@ def import_recordings(
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
     listed = None if patients is None else Path(patients)
     inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
-    options = Options(rename=rename or {}, interpolate=interpolate, unit=unit, truncated=truncated)
+    options = Options(
+        rename=rename or {},
+        interpolate=interpolate,
+        unit=unit,
+        truncated=truncated,
+        highpass=highpass,
+        clipped=clipped,
+    )
     words = Words.of(label or {})
     with (
         gathered(inputs, options, words, unlabelled=unlabelled) as found,
         whole_folder(out) as unfinished,
     ):
-        return _write(found, unfinished, samples, listed, progress)
+        return _write(found, unfinished, samples, listed, options, progress)
 
 
 def _write(
-    found: Gathered, folder: Path, stride: int, listed: Path | None, progress: Progress
+    found: Gathered,
+    folder: Path,
+    stride: int,
+    listed: Path | None,
+    options: Options,
+    progress: Progress,
 ) -> Imported:
     recordings = found.recordings
     part = "test" if found.labels[0] is None else "train"
@@ -211,13 +232,19 @@ def _write(
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
     for number, (recording, known) in enumerate(zip(recordings, found.labels, strict=True)):
-        pieces = []
+        pieces, fresh = [], 0
         for place, piece in enumerate(cut(recording.samples, stride)):
             eeg_id = (number + 1) * MOST_PIECES + place
             windows = list(_windows(piece, known))
             made.left_out += len(piece.offsets_s) - len(windows)
             if windows:
-                work.append(Task(recording, piece, eeg_id))
+                eeg_file, spectrogram_file = (
+                    folder / recordings_folder(part, signal) / f"{eeg_id}.parquet"
+                    for signal in ("eeg", "spectrogram")
+                )
+                new = max(fresh, piece.first)
+                work.append(Task(recording, number, piece, new, eeg_file, spectrogram_file))
+                fresh = piece.stop
                 pieces.append(ImportedPiece(eeg_id, piece.start_s))
                 rows += [row | _ids(eeg_id, patients[number]) for row in windows]
         made.hours += recording.duration_s / 3600
@@ -228,20 +255,16 @@ def _write(
             "--unlabelled to import them without labels."
         )
     made.windows = len(rows)
-    total, done = sum(task.piece.stop - task.piece.first for task in work), 0
-    progress("import", 0, total // RATE)
-    broken: dict[str, str] = {}
-    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        errors = pool.map(partial(_write_piece, folder, part), work)
-        for task, error in zip(work, errors, strict=True):
-            if error is not None:
-                broken.setdefault(task.recording.name, error)
-            done += task.piece.stop - task.piece.first
-            progress("import", done // RATE, total // RATE)
+    written, broken = write_pieces(work, options, progress)
+    for number, how in written.items():
+        beyond = {name: share for name, share in how.beyond.items() if share}
+        described = replace(made.recordings[number], highpass_hz=how.highpass_hz, clipped=beyond)
+        made.recordings[number] = described
+        if how.share >= CLIP_REFUSED and not options.clipped:
+            broken[recordings[number].name] = how.refusal(recordings[number].path)
     if broken:
         rows = _drop(broken, found, made, rows, folder)
-        recordings = found.recordings
-    _write_tables(folder, part, rows, recordings, made, stride)
+    _write_tables(folder, part, rows, found.recordings, made, stride)
     return made
 
 
@@ -295,25 +318,6 @@ def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
             yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes
 
 
-def _write_piece(folder: Path, part: str, task: Task) -> str | None:
-    """Write EEG and spectrogram; return why the recording cannot be read, if it cannot."""
-    recording, piece, eeg_id = task.recording, task.piece, task.eeg_id
-    before = min(piece.first, CONTEXT)
-    after = min(recording.samples - piece.stop, CONTEXT)
-    try:
-        around = recording.read(piece.first - before, piece.stop + after)
-    except DataError as error:
-        return str(error)
-    except OSError as error:
-        return f"{recording.path} cannot be read: {error.strerror}."
-    power = power_around_gaps(around, before, after)
-    eeg_uv = around[:, before : around.shape[1] - after]
-    write_eeg(folder / recordings_folder(part, "eeg") / f"{eeg_id}.parquet", eeg_uv)
-    path = folder / recordings_folder(part, "spectrogram") / f"{eeg_id}.parquet"
-    write_spectrogram(path, power, pa.int64())
-    return None
-
-
 def _described(
     recording: Recording, patient: int, pieces: Sequence[ImportedPiece]
 ) -> ImportedRecording:
@@ -344,9 +348,9 @@ def _write_tables(
         counts = [int(columns[name].sum()) for name in VOTES]
         made.by_class = dict(zip(CLASSES, counts, strict=True))
     write_csv(folder / f"{part}.csv", columns)
-    write_recordings(
-        folder, tuple(made.recordings), stride / RATE, made.refused, made.patients_known
-    )
+    described = tuple(made.recordings)
+    known = made.patients_known
+    write_recordings(folder, described, stride / RATE, made.refused, known, made.remarks)
     notes = [
         (recording.name, onset, duration, text)
         for recording in recordings

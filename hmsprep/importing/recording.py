@@ -15,6 +15,8 @@ from hmsprep.importing.pieces import RATE
 
 UNITS = ("uV", "mV", "V")
 """Of EEG."""
+HIGHPASS_HZ = (0.01, 10.0)
+"""Range of the high-pass: below, minutes would have to be read around each part."""
 
 
 def stem_of(path: Path) -> str:
@@ -37,11 +39,31 @@ class Options:
     """'uV', 'mV' or 'V': of signals whose file names no unit, or one that cannot be."""
     truncated: bool = False
     """Read files that are shorter than their header says as far as they go."""
+    highpass: str | float | None = "auto"
+    """Hz of the high-pass that takes offset and drift off, 'none', or 'auto': only of recordings
+    of which more than 1% of a channel is beyond the clip."""
+    clipped: bool = False
+    """Import recordings of which half or more is beyond the clip."""
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
         if self.unit not in (None, *UNITS):
             raise ParameterError(f"--unit {self.unit}: expected {' or '.join(UNITS)}.")
+        if self.highpass is None:
+            object.__setattr__(self, "highpass", "auto")
+        low, high = HIGHPASS_HZ
+        if self.highpass not in ("auto", "none") and not low <= (self.highpass_hz or 0.0) <= high:
+            raise ParameterError(
+                f"--highpass {self.highpass}: expected auto, none, or {low:g} to {high:g} (Hz)."
+            )
+
+    @property
+    def highpass_hz(self) -> float | None:
+        """Hz of the high-pass, if a number is asked for."""
+        try:
+            return float(self.highpass or "auto")
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

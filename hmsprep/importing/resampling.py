@@ -73,9 +73,9 @@ def _polyphase(
     from scipy.signal import resample_poly
 
     # `up` samples at 200 Hz last as long as `down` of the file
-    begin = max(0, floor((first - MARGIN_S * RATE) / up))
+    begin = floor((first - MARGIN_S * RATE) / up)
     end = ceil((stop + MARGIN_S * RATE) / up)
-    values = read(begin * down, min(end * down, count))
+    values = _with_ends(read, count, begin * down, end * down)
     if up != down:
         values = resample_poly(values, up, down, window=low_pass(up, down), padtype="line")
     skipped = first - begin * up
@@ -96,12 +96,7 @@ def _interpolated(
     phase = (positions - sample) * PHASES
     tabled = phase.astype(np.int64)
     low, high = begin - half + 1, begin + int(sample[-1]) + half + 1
-    values = read(max(0, low), min(high, count))
-    values = (
-        np.pad(values, (max(0, -low), max(0, high - count)), "reflect", reflect_type="odd")
-        if low < 0 or high > count
-        else values
-    )
+    values = _with_ends(read, count, low, high)
     around = sliding_window_view(values, 2 * half)
     result = np.empty(wanted)
     rows = max(1, BLOCK_VALUES // (2 * half))
@@ -111,6 +106,15 @@ def _interpolated(
         weights = below + (phase[block] - tabled[block])[:, None] * (above - below)
         result[block] = np.einsum("nk,nk->n", around[sample[block]], weights)
     return result
+
+
+def _with_ends(read: Read, count: int, begin: int, end: int) -> NDArray[np.float64]:
+    """Read samples [begin, end); beyond a signal's ends it is mirrored about its last value."""
+    values = read(max(0, begin), min(end, count))
+    before, after = max(0, -begin), max(0, end - count)
+    if before or after:
+        values = np.pad(values, (before, after), "reflect", reflect_type="odd")
+    return values
 
 
 @lru_cache(maxsize=8)

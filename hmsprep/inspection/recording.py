@@ -60,8 +60,8 @@ class Seen:
     """Row of the table -> missing values in the window, where there are any."""
     short_windows: tuple[int, ...]
     """Rows of the table whose window reaches past the file's end."""
-    outside: int
-    """Finite values beyond the limits to which a build clips by default."""
+    outside: dict[int, int]
+    """Feature -> finite values beyond the limits to which a build clips by default, if any."""
     constant: dict[int, float]
     """Feature -> value, where a feature never changes (or, as NaN, is never there)."""
 
@@ -154,15 +154,16 @@ def _outside(
     lowest: NDArray[np.float32],
     highest: NDArray[np.float32],
     signal: Signal,
-) -> int:
+) -> dict[int, int]:
     low, high = limits(signal)
     if signal.name == "spectrogram":
         low = np.zeros_like(low)  # next to no power is common and no fault
-    count = 0
+    counts = {}
     for feature in np.flatnonzero((lowest < low) | (highest > high)).tolist():
         values = known[feature]
-        count += int(np.count_nonzero((values < low[feature]) | (values > high[feature])))
-    return count
+        beyond = (values < low[feature]) | (values > high[feature])
+        counts[feature] = int(np.count_nonzero(beyond))
+    return counts
 
 
 def _missing_in_windows(

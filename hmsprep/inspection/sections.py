@@ -118,6 +118,17 @@ def _out_of_range(facts: Facts) -> list[str]:
                 f"{plural(outside['recordings'], f'{SIGNAL_TITLES[name]} recording')} with values "
                 f"beyond the clip ({CLIP}), most in {worst}."
             )
+        if outside["channels"]:
+            told = ", ".join(
+                f"{one['id']} ({', '.join(f'{c} {share(s)}' for c, s in one['channels'].items())})"
+                for one in outside["most"][:5]
+                if one["channels"]
+            )
+            found.append(
+                f"{plural(outside['channels'], 'EEG recording')} with 1% or more of a channel "
+                f"beyond the clip: {told}. A store holds the clip there; do they need a high-pass, "
+                "or another unit?"
+            )
     return found
 
 

@@ -17,6 +17,7 @@ from hmsprep.inspection.sections import findings
 from hmsprep.inspection.table import Facts, describe_table
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table, read_text
+from hmsprep.planning.choices import CLIP_WARNED
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsstore.schema import CHANNELS, SIGNALS
 
@@ -164,13 +165,18 @@ def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], nam
             "rows_all_missing": sum(one.empty_rows for one in seen),
         },
         "outside": {
-            "recordings": sum(one.outside > 0 for one in seen),
-            "values": sum(one.outside for one in seen),
+            "recordings": sum(bool(one.outside) for one in seen),
+            "values": sum(sum(one.outside.values()) for one in seen),
             "most": [
-                {"id": one.recording, "share": one.outside / (one.rows * len(signal.features))}
-                for one in sorted(seen, key=lambda one: -one.outside)[:WORST]
+                {
+                    "id": one.recording,
+                    "share": sum(one.outside.values()) / (one.rows * len(signal.features)),
+                    "channels": _channels_outside(one) if name == "eeg" else {},
+                }
+                for one in sorted(seen, key=lambda one: -sum(one.outside.values()))[:WORST]
                 if one.outside
             ],
+            "channels": sum(bool(_channels_outside(one)) for one in seen) if name == "eeg" else 0,
         },
         "short": sum(len(one.short_windows) for one in seen),
         "same_content": _same(seen),
@@ -186,6 +192,12 @@ def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], nam
                 for channel, low, high in zip(CHANNELS, lowest, highest, strict=True)
             }
     return facts
+
+
+def _channels_outside(one: Seen) -> dict[str, float]:
+    """Channels of which 1% or more is beyond the clip, and the share of each."""
+    shares = {CHANNELS[feature]: count / one.rows for feature, count in one.outside.items()}
+    return {channel: share for channel, share in shares.items() if share >= CLIP_WARNED}
 
 
 def _same(seen: list[Seen]) -> list[list[int]]:

@@ -19,5 +19,8 @@ two must agree: a store that was clipped lower would hold no difference that rea
 clip, so that artefacts would look smaller than those that networks were trained on. A test holds
 them together, since neither package may import the other.
 """
+CLIP_WARNED, CLIP_REFUSED = 0.01, 0.5
+"""Share of a channel's values beyond the clip from which on users are warned; share of all values
+of a recording's electrodes from which on it is refused: that is not EEG in microvolts."""
 EKG_CLIP_UV = 32_000.0
 """The electrocardiogram is larger by far, and some files hold a constant 9999."""

@@ -207,6 +207,7 @@ def predict(
             *warnings_of(found, source, made_of["runs"]),
             *how.views.warnings(folders),
             *context.warnings,
+            *source.warnings,
             *(f"{one.file} was left out: {one.reason}" for one in source.left_out),
         ]
         for message in warnings:

@@ -24,6 +24,7 @@ from hmsstore.recordings import (
     import_words,
     read_left_out,
     read_recordings,
+    read_warnings,
 )
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
@@ -41,6 +42,8 @@ class ToPredict:
     """The recordings that they are of, if they are."""
     left_out: tuple[LeftOut, ...] = ()
     """Files beside them that are no recordings that can be predicted, and why."""
+    warnings: tuple[str, ...] = ()
+    """What an import said of the recordings, or a build of what it clipped."""
 
 
 @contextmanager
@@ -87,7 +90,8 @@ def open_or_build(
             f"{'store' if is_store else 'data set'} already: leave it out."
         )
     if is_store:
-        yield ToPredict(Store.open(path), given=True)
+        store = Store.open(path)
+        yield ToPredict(store, given=True, warnings=_clipped(store))
         return
     if not path.exists():
         raise DataError(
@@ -98,6 +102,7 @@ def open_or_build(
     with _temporary_folder() as work:
         recordings: tuple[ImportedRecording, ...] = ()
         left_out: tuple[LeftOut, ...] = ()
+        said: tuple[str, ...] = ()
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
@@ -108,18 +113,25 @@ def open_or_build(
                 if not data.is_dir():
                     raise
                 left_out = read_left_out(data)
-            recordings = read_recordings(data)
+            recordings, said = read_recordings(data), read_warnings(data)
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
             part = "test"
         cleaned = work / "cleaning.json"
         cleaned.write_text(json.dumps(dict(cleaning)))
         options = ["--cleaning", cleaned, "--split-by", "all"]
+        options += ["--clipped"]  # which an import has refused, and of other data is said
         options += [] if part is None else ["--part", part]
         run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
         if features:
             run_hmsprep("features", work / "hms.zarr", "--json")
         store = Store.open(work / "hms.zarr")
-        yield ToPredict(store, given=False, recordings=recordings, left_out=left_out)
+        said = said or _clipped(store)
+        yield ToPredict(store, given=False, recordings=recordings, left_out=left_out, warnings=said)
+
+
+def _clipped(store: Store) -> tuple[str, ...]:
+    """What a build said of values beyond the clip."""
+    return tuple(one for one in store.info["warnings"] if "beyond the clip" in one)
 
 
 @contextmanager

@@ -34,13 +34,24 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from hmsstore.errors import RecordingsError, RequestError
-from hmsstore.json_shapes import entry, entry_or, finite, items, one_of, text, texts, whole
+from hmsstore.json_shapes import (
+    entry,
+    entry_or,
+    finite,
+    items,
+    mapping,
+    one_of,
+    optional,
+    text,
+    texts,
+    whole,
+)
 
 RECORDINGS_NAME = "recordings.json"
 T = TypeVar("T")
@@ -75,6 +86,11 @@ class ImportedRecording:
     chain are known."""
     interpolated: tuple[str, ...] = ()
     """Electrodes that were computed from the others."""
+    highpass_hz: float | None = None
+    """Edge of the high-pass that took offset and drift off, if one did."""
+    clipped: Mapping[str, float] = field(default_factory=dict)
+    """Channel, or pair of a bipolar recording -> share of its values beyond the default clip of a
+    store; those that have any."""
 
     @classmethod
     def from_json(cls, value: object) -> ImportedRecording:
@@ -100,6 +116,8 @@ class ImportedRecording:
             ),
             reference=entry_or(value, "reference", one_of(REFERENCES), REFERENCES[0]),
             interpolated=entry_or(value, "interpolated", texts, ()),
+            highpass_hz=entry_or(value, "highpass_hz", optional(finite), None),
+            clipped=entry_or(value, "clipped", shares, {}),
         )
 
 
@@ -112,12 +130,18 @@ class LeftOut:
     """A sentence for the user."""
 
 
+def shares(value: object) -> dict[str, float]:
+    """Take an object of numbers."""
+    return {name: finite(share) for name, share in mapping(value).items()}
+
+
 def write_recordings(
     folder: Path,
     recordings: tuple[ImportedRecording, ...],
     stride_s: float,
     left_out: Sequence[LeftOut] = (),
     patients: str = "known",
+    warnings: Sequence[str] = (),
 ) -> None:
     """Write `recordings.json` into the folder of a data set that is being made."""
     content = {
@@ -125,6 +149,7 @@ def write_recordings(
         "patients": patients,
         "recordings": [asdict(one) for one in recordings],
         "left_out": [asdict(one) for one in left_out],
+        "warnings": list(warnings),
     }
     (folder / RECORDINGS_NAME).write_text(json.dumps(content, indent=1) + "\n")
 
@@ -149,6 +174,17 @@ def read_left_out(folder: Path) -> tuple[LeftOut, ...]:
         The file is not there, or it does not hold what an import writes.
     """
     return _read(folder, _left_out)
+
+
+def read_warnings(folder: Path) -> tuple[str, ...]:
+    """Read what an import said of the recordings, a sentence each.
+
+    Raises
+    ------
+    RecordingsError
+        The file is not there, or it does not hold what an import writes.
+    """
+    return _read(folder, _warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +227,10 @@ def _left_out(content: object) -> tuple[LeftOut, ...]:
         LeftOut(entry(one, "file", text), entry(one, "reason", text))
         for one in entry(content, "left_out", items)
     )
+
+
+def _warnings(content: object) -> tuple[str, ...]:
+    return entry_or(content, "warnings", texts, ())
 
 
 def _read(folder: Path, take: Callable[[object], T]) -> T:
@@ -247,6 +287,15 @@ IMPORT_OPTIONS = (
     ),
     ImportOption(
         "truncated", "Read files that are shorter than their header says as far as they go."
+    ),
+    ImportOption(
+        "highpass",
+        "Take offset and drift off by a zero-phase high-pass; auto: at 0.1 Hz, where more than 1% "
+        "of a channel is beyond the clip.",
+        "auto|HZ|none",
+    ),
+    ImportOption(
+        "clipped", "Import recordings of which half or more is beyond the clip of a store."
     ),
 )
 """What holds for an import and for a prediction of recordings."""

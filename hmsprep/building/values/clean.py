@@ -73,6 +73,36 @@ def missing_values(raw: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     return None if finite.all() else ~finite
 
 
+def count_clipped(
+    eeg_uv: NDArray[np.float32], parameters: Parameters, *, by_pair: bool = False
+) -> NDArray[np.int64]:
+    """Count the values of each channel that are beyond the clip; none without a clip.
+
+    Parameters
+    ----------
+    eeg_uv : float32 (channels, rows)
+        As it was recorded; missing values do not count.
+    parameters : Parameters
+    by_pair : bool
+        Count the differences of neighbours on a chain, each for the front one of the two.
+    """
+    spec = parameters.spec
+    features = spec.eeg.features
+    measured = [(name, eeg_uv[place]) for place, name in enumerate(features)]
+    if by_pair:
+        pairs = neighbours({**spec.chains, "midline": spec.midline})
+        channel = dict(measured)
+        measured = [(front, channel[front] - channel[back]) for front, back in pairs]
+        measured += [(name, channel[name]) for name in features if name == spec.heart]
+    counts = np.zeros(len(features), np.int64)
+    for name, values in measured:
+        clip = parameters.ekg_clip if name == spec.heart else parameters.eeg_clip
+        if clip is not None:
+            beyond = np.count_nonzero(np.abs(values) > np.float32(clip))
+            counts[features.index(name)] = max(counts[features.index(name)], beyond)
+    return counts
+
+
 def _clean_eeg(
     eeg_uv: NDArray[np.float32],
     missing: NDArray[np.bool_] | None,

@@ -88,12 +88,8 @@ class EdfHeader:
 
     def read_records(self, first: int, stop: int) -> NDArray[np.uint8]:
         """Read records [first, stop): (records, bytes of a record)."""
-        content = np.fromfile(
-            self.path,
-            np.uint8,
-            (stop - first) * self.record_bytes,
-            offset=self.size + first * self.record_bytes,
-        )
+        count = (stop - first) * self.record_bytes
+        content = self._bytes(self.size + first * self.record_bytes, count)
         return content.reshape(stop - first, self.record_bytes)
 
     def samples(self, records: NDArray[np.uint8], number: int) -> NDArray[np.int32]:
@@ -110,13 +106,16 @@ class EdfHeader:
             record, skipped = divmod(begin, signal.samples)
             here = min(count, signal.samples - skipped)
             offset = self.size + record * self.record_bytes + signal.first_byte
-            parts.append(
-                np.fromfile(
-                    self.path, np.uint8, here * self.width, offset=offset + skipped * self.width
-                )
-            )
+            parts.append(self._bytes(offset + skipped * self.width, here * self.width))
             begin, count = begin + here, count - here
         return self._whole_numbers(np.concatenate([*parts, np.empty(0, np.uint8)]))
+
+    def _bytes(self, offset: int, count: int) -> NDArray[np.uint8]:
+        """Read so many bytes of the file."""
+        content = np.fromfile(self.path, np.uint8, count, offset=offset)
+        if len(content) < count:
+            raise DataError(f"{self.path} became shorter while it was read. Import it again.")
+        return content
 
     def _whole_numbers(self, content: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Make numbers of bytes, the least significant first."""

@@ -312,6 +312,16 @@ def test_a_file_cut_short_is_read_only_if_asked(tmp_path: Path) -> None:
     assert error_uv(recording) < 0.3
 
 
+def test_a_file_that_shrinks_while_it_is_read_is_named(tmp_path: Path) -> None:
+    for records, duration in ((RECORDS, "1"), (1, str(RECORDS))):
+        size = RECORDS * 512 // records
+        path = write(tmp_path / "a.edf", eeg(records, size, 512), Head(duration=duration))
+        recording = opened(path)
+        path.write_bytes(path.read_bytes()[:100_000])
+        with pytest.raises(DataError, match=r"a\.edf became shorter while it was read"):
+            recording.read(8_000, 9_000)
+
+
 @pytest.mark.parametrize("stated", [-1, "", "?"])
 def test_a_file_that_does_not_say_how_long_it_is_is_read_to_its_end(
     stated: object, tmp_path: Path

@@ -102,8 +102,8 @@ def test_every_planted_fault_is_found(tmp_path: Path) -> None:
     eeg = facts["signals"]["eeg"]
     assert eeg["constant"] == {"EKG": {"9999": 1}}
     assert eeg["missing"] == {"recordings": 1, "values": 100, "rows_all_missing": 0}
-    most = [{"id": 1, "share": 1 / (20 * 12_000)}]
-    assert eeg["outside"] == {"recordings": 1, "values": 1, "most": most}
+    most = [{"id": 1, "share": 1 / (20 * 12_000), "channels": {}}]
+    assert eeg["outside"] == {"recordings": 1, "values": 1, "most": most, "channels": 0}
     assert eeg["same_content"] == [[5, 7]]
     assert eeg["not_named"] == 1
     assert eeg["channels"]["O1"][1] == 5000

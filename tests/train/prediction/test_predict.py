@@ -14,6 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from numpy.typing import NDArray
+from support.edf_bytes import Signal
+from support.edf_bytes import write as write_bytes
 from support.formats import WRITERS
 from support.helpers import build_store
 from support.inside import Inside
@@ -471,6 +474,39 @@ def test_recordings_of_all_formats_are_predicted_and_shown(
     store = build_store(tmp_path / "data", tmp_path / "s.zarr")
     drawn = hmsprep.show(store.path, out=tmp_path / "windows.png", count=5)
     assert (tmp_path / "windows.png").is_file(), drawn
+
+
+def test_what_an_import_or_a_build_says_reaches_a_prediction(data: Path, tmp_path: Path) -> None:
+    cleaning = {"eeg_clip": 1024.0, "ekg_clip": 32_000.0}
+    offsets = 5_000.0 * (-1) ** np.arange(20)[:, None]
+    shifted = bytes_of(tmp_path / "dc.edf", noise(60) + offsets)
+    with open_or_build(shifted, cleaning) as source:
+        assert source.recordings[0].highpass_hz == 0.1
+        (told,) = source.warnings
+        assert told.startswith("dc.edf was high-passed at 0.1 Hz")
+    with (
+        pytest.raises(DataError, match=r"beyond the clip.*--clipped"),
+        open_or_build(shifted, cleaning, importing={"highpass": "none"}),
+    ):
+        pass
+    importing = {"highpass": "none", "clipped": True}
+    with open_or_build(shifted, cleaning, importing=importing) as source:
+        assert any(told.startswith("dc.edf: 100% of Fp1") for told in source.warnings)
+    file = next((data / "test_eegs").iterdir())
+    railed = pl.read_parquet(file).with_columns(pl.lit(2_000.0, pl.Float32).alias("Fp1"))
+    copied = shutil.copytree(data, tmp_path / "data")
+    railed.write_parquet(copied / "test_eegs" / file.name)
+    with open_or_build(copied, cleaning) as source:
+        assert any(f"{file.stem}: Fp1 100%" in told for told in source.warnings), source.warnings
+
+
+def bytes_of(path: Path, eeg_uv: NDArray[np.float64]) -> Path:
+    """Write EEG in whole microvolts up to +-32 mV at 200 Hz."""
+    signals = [
+        Signal(name, np.rint(values).astype(int), 200, physical=("-32768", "32767"))
+        for name, values in zip(CHANNELS, eeg_uv, strict=True)
+    ]
+    return write_bytes(path, signals)
 
 
 def test_results_are_called_as_their_recordings_and_never_alike() -> None:

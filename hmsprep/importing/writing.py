@@ -1,0 +1,140 @@
+"""Pieces of recordings -> EEG and spectrogram files, high-passed where their offsets ask for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from hmsprep.errors import DataError
+from hmsprep.importing.pieces import RATE, Piece
+from hmsprep.importing.recording import Options, Recording
+from hmsprep.importing.values import (
+    HEART,
+    OFFSET_HZ,
+    beyond_clip,
+    high_passed,
+    power_around_gaps,
+)
+from hmsprep.kaggle.write import write_eeg, write_spectrogram
+from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV
+from hmsprep.processes import Progress
+from hmsprep.spectrograms.multitaper import STEP_SAMPLES
+
+CONTEXT = 8 * STEP_SAMPLES
+"""Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
+AT_ONCE = 4
+"""Pieces worked on at once, at most one per processor: each takes some 200 MB."""
+Counts = dict[str, NDArray[np.int64]]
+"""Channel or pair -> values beyond the clip, values recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A piece to write."""
+
+    recording: Recording
+    number: int
+    """Of the recording."""
+    piece: Piece
+    fresh: int
+    """First sample that is in no piece before it."""
+    eeg_file: Path
+    spectrogram_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a recording was written."""
+
+    highpass_hz: float | None
+    beyond: Mapping[str, float]
+    """Channel or pair -> share of its values beyond the clip."""
+
+    @property
+    def share(self) -> float:
+        """Share of all electrodes' values that is beyond the clip."""
+        return float(np.mean([share for name, share in self.beyond.items() if name != HEART]))
+
+    def refusal(self, path: Path) -> str:
+        """Say why a recording is refused for what is beyond the clip."""
+        off = "Take offsets off with --highpass auto."
+        return (
+            f"{path}: {self.share:.0%} of its values are beyond the clip of a store "
+            f"({EEG_CLIP_UV:,.0f} uV), expected less than {CLIP_REFUSED:.0%}. "
+            f"{'Is its unit right (--unit)?' if self.highpass_hz else off} With --clipped it is "
+            "imported as it is."
+        )
+
+
+def write_pieces(
+    work: Sequence[Task], options: Options, progress: Progress
+) -> tuple[dict[int, Written], dict[str, str]]:
+    """Write all pieces.
+
+    What is beyond the clip is known once a recording was read, so that those which turn out to need
+    the high-pass are written anew.
+
+    Returns
+    -------
+    written : dict
+        Number of a recording -> how it was written.
+    broken : dict
+        Name of a recording that cannot be read -> why.
+    """
+    hz = options.highpass_hz
+    done, total = 0, sum(task.piece.stop - task.piece.first for task in work)
+    broken: dict[str, str] = {}
+    progress("import", 0, total // RATE)
+
+    def write(tasks: Sequence[Task], hz: float | None) -> dict[int, Written]:
+        nonlocal done
+        if hz is not None:
+            tasks = [replace(one, recording=high_passed(one.recording, hz)) for one in tasks]
+        counts: dict[int, Counts] = {}
+        with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+            for task, found in zip(tasks, pool.map(_write_piece, tasks), strict=True):
+                if isinstance(found, str):
+                    broken.setdefault(task.recording.name, found)
+                else:
+                    before = counts.setdefault(task.number, found)
+                    if before is not found:
+                        counts[task.number] = {name: before[name] + found[name] for name in found}
+                done += task.piece.stop - task.piece.first
+                progress("import", done // RATE, total // RATE)
+        return {
+            number: Written(hz, {name: float(n / max(1, of)) for name, (n, of) in each.items()})
+            for number, each in counts.items()
+        }
+
+    written = write(work, hz)
+    if options.highpass == "auto":
+        drifting = {n for n, how in written.items() if max(how.beyond.values()) > CLIP_WARNED}
+        again = [task for task in work if task.number in drifting]
+        total += sum(task.piece.stop - task.piece.first for task in again)
+        written |= write(again, OFFSET_HZ)
+    return written, broken
+
+
+def _write_piece(task: Task) -> Counts | str:
+    """Write EEG and spectrogram; return what of it is beyond the clip, or why it cannot be read."""
+    recording, piece = task.recording, task.piece
+    before = min(piece.first, CONTEXT)
+    after = min(recording.samples - piece.stop, CONTEXT)
+    try:
+        around = recording.read(piece.first - before, piece.stop + after)
+    except DataError as error:
+        return str(error)
+    except OSError as error:
+        return f"{recording.path} cannot be read: {error.strerror}."
+    power = power_around_gaps(around, before, after)
+    eeg_uv = around[:, before : around.shape[1] - after]
+    write_eeg(task.eeg_file, eeg_uv)
+    write_spectrogram(task.spectrogram_file, power, pa.int64())
+    return beyond_clip(eeg_uv[:, task.fresh - piece.first :], recording.chosen.reference)
