@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hmstrain.models.catalogue import list_models
     from hmstrain.prediction.bundle import bundle
     from hmstrain.prediction.predict import predict
+    from hmstrain.prediction.seizures.score import score
     from hmstrain.prediction.submission import submission
     from hmstrain.reporting.browse.view import view
     from hmstrain.reporting.explain import explain
@@ -69,6 +70,7 @@ __all__ = [
     "pretrain",
     "recipe",
     "report",
+    "score",
     "study",
     "submission",
     "test",
@@ -92,6 +94,7 @@ _MODULES = {
     "pretrain": "training.run",
     "recipe": "studies.run_recipe",
     "report": "reporting.report",
+    "score": "prediction.seizures.score",
     "study": "studies.study",
     "submission": "prediction.submission",
     "test": "scoring.score_run",

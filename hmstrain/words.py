@@ -15,3 +15,9 @@ def plural(count: int, one: str, many: str | None = None) -> str:
         The noun for any other number; by default with an s.
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def clock(seconds: float) -> str:
+    """Write a time of a recording, or a length, as h:mm:ss: '0:00:30', '26:05:00'."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -58,7 +58,8 @@ ALSO = {
     "hmstrain/models/braindecode.py": {"braindecode", "mne"},
     "hmstrain/reporting/attribution.py": {"captum"},
     "hmstrain/reporting/browse/": {"bokeh"},
-    "hmstrain/prediction/timeline.py": {"edfio"},
+    "hmstrain/prediction/leaving.py": {"edfio"},
+    "hmstrain/prediction/seizures/measures.py": {"timescoring"},
     "hmstrain/scoring/answers/tables.py": {"pyarrow"},
     "hmstrain/prediction/bundle.py": {"packaging"},
 }

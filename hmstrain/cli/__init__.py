@@ -24,6 +24,7 @@ program, and the one place where errors become messages.
     explain.py     explain
     view.py        view
     predict.py     predict
+    score.py       score
     submission.py  submission
     bundle.py      bundle
 """
@@ -49,6 +50,7 @@ from hmstrain.cli import (
     recipe,
     report,
     run,
+    score,
     settings,
     study,
     submission,
@@ -77,6 +79,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain.explain,
     "view": view.view,
     "predict": predict.predict,
+    "score": score.score,
     "submission": submission.submission,
     "bundle": bundle.bundle,
     "models": models.models,

@@ -25,6 +25,8 @@ from hmstrain.cli.options import (
     trusted,
 )
 
+EPISODES = "Episodes of a recording"
+
 
 @reads_recordings
 def predict(
@@ -64,6 +66,30 @@ def predict(
         ),
     ] = None,
     population: Population = None,
+    threshold: Annotated[
+        float,
+        option(
+            "--threshold",
+            EPISODES,
+            "Smallest probability of an episode. [default: 0.5]",
+            metavar="P",
+        ),
+    ] = 0.5,
+    shortest: Annotated[
+        float,
+        option(
+            "--shortest", EPISODES, "Seconds of the shortest episode. [default: 20]", metavar="S"
+        ),
+    ] = 20.0,
+    smoothing: Annotated[
+        float,
+        option(
+            "--smoothing",
+            EPISODES,
+            "Seconds over which probabilities are averaged; 0: none. [default: 30]",
+            metavar="S",
+        ),
+    ] = 30.0,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -96,6 +122,9 @@ def predict(
                 calibrated=calibrated,
                 prior=prior,
                 population=population,
+                threshold=threshold,
+                shortest_s=shortest,
+                smoothing_s=smoothing,
                 progress=progress,
                 notices=console.warn,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,14 +11,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hmsstore import Store
+from hmsstore import PatternClass, Store
 from hmstrain.cli.console import note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
-from hmstrain.words import plural
+from hmstrain.words import clock, plural
 
 if TYPE_CHECKING:
     from hmstrain.prediction.predict import Predictions
+    from hmstrain.prediction.seizures.score import SeizureScores
     from hmstrain.scoring.comparison import Comparison
     from hmstrain.scoring.tested import Tested
     from hmstrain.studies.ablation_table import Ablation
@@ -28,6 +30,9 @@ NARROWEST = 17
 """Characters that a column of words keeps at a narrow terminal."""
 WIDE = 200
 """Columns of a table that goes into a file or another program."""
+MOST_RECORDINGS = 30
+"""That are listed one by one at a terminal; --json has them all."""
+UNDEFINED = "n/a"
 STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL")
 """Of a study, at a terminal; study.md holds the others."""
 
@@ -253,20 +258,106 @@ def print_ablation(table: Ablation) -> None:
 
 
 def print_predicted(predicted: Predictions) -> None:
-    """Print how often each class is the most probable, and scores where there are votes."""
+    """Print what the model answers, of windows or of recordings; scores where there are votes."""
+    from hmstrain.prediction.episodes import heading
+
     found, prediction = predicted.summary, predicted.prediction
-    titles = [one["title"] for one in found["classes"]]
-    known = predicted.context.judged
-    chosen = np.bincount(prediction[known].argmax(axis=1), minlength=len(titles))
-    rows = {plural(found["windows"], "window"): chosen / max(chosen.sum(), 1)}
-    rows |= {one["file"]: list(one["share_of_time"].values()) for one in found["recordings"]}
-    print_text("Most probable class, share of windows and of time:")
-    print_table(
-        ["", *(f">{title}" for title in titles)],
-        [[name, *(f"{share:.0%}" for share in shares)] for name, shares in rows.items()],
-    )
+    classes = [PatternClass(**one) for one in found["classes"]]
+    titles = [heading(one) for one in classes]
+    if found["recordings"]:
+        _print_recordings(found, titles)
+    else:
+        known = predicted.context.judged
+        chosen = np.bincount(prediction[known].argmax(axis=1), minlength=len(titles))
+        shares = chosen / max(chosen.sum(), 1)
+        print_text("Most probable class, share of windows:")
+        print_table(
+            ["", *(f">{title}" for title in titles)],
+            [[plural(found["windows"], "window"), *(f"{share:.0%}" for share in shares)]],
+        )
     scored = predicted.scored
     if scored is not None:
         print_text("Windows with votes:")
-        print_scores("score", titles, scored.scores, scored.constant, None)
+        print_scores("score", [one.title for one in classes], scored.scores, scored.constant, None)
         print_by_context(scored.by_context)
+
+
+def _print_recordings(found: Mapping[str, Any], titles: Sequence[str]) -> None:
+    """Print how long each recording is, its episodes, and the classes over the threshold."""
+    from hmstrain.prediction.episodes import EpisodeRule
+
+    rule = EpisodeRule(**found["episode_rule"])
+    print_text("Share of windows over the threshold:")
+    print_table(
+        ["", ">length, h:mm:ss", ">episodes", *(f">{title}" for title in titles)],
+        [
+            [
+                one["file"],
+                clock(one["seconds"]),
+                f"{one['episodes']:,}",
+                *(f"{share:.0%}" for share in one["share_of_windows_over_threshold"].values()),
+            ]
+            for one in found["recordings"]
+        ],
+        last=f"Episodes: {rule.words}.",
+    )
+
+
+def print_seizure_scores(found: SeizureScores) -> None:
+    """Print how seizure-like events do against a reader's."""
+    from hmstrain.prediction.seizures.measures import RATIOS
+
+    parts = found.events, found.samples
+    rows = [
+        ["reader's seizures", *(f"{one.reference:,}" for one in parts)],
+        ["found", *(f"{one.found:,}" for one in parts)],
+        ["false alarms", *(f"{one.false:,}" for one in parts)],
+    ]
+    for name, title in RATIOS.items():
+        digits = 1 if name == "false_per_day" else 3
+        rows.append([title, *(_ratio_text(getattr(one, name), digits) for one in parts)])
+    length = f"{plural(len(found.recordings), 'recording')}, {clock(found.seconds)} (h:mm:ss)"
+    print_table([length, ">by event", ">by sample of 1 s"], rows)
+    latency = found.latency
+    if latency is not None:
+        print_text(
+            f"Latency: median {latency['median_s']:.1f} s, from {latency['smallest_s']:.1f} to "
+            f"{latency['largest_s']:.1f} s, of the {latency['found']} found of "
+            f"{plural(int(latency['seizures']), 'seizure')}; of the event's start, not of an alarm."
+        )
+    if found.by_subject:
+        _print_by_subject(found.by_subject)
+    if 1 < len(found.recordings) <= MOST_RECORDINGS:
+        print_table(
+            ["by event", ">length, h:mm:ss", ">seizures", ">found", ">false alarms"],
+            [
+                [
+                    one.pair.name,
+                    clock(one.seconds),
+                    *(f"{number:,}" for number in (part.reference, part.found, part.false)),
+                ]
+                for one in found.recordings
+                for part in [one.measures.events]
+            ],
+        )
+
+
+def _print_by_subject(found: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> None:
+    """Print means and standard deviations over subjects."""
+    from hmstrain.prediction.seizures.measures import RATIOS
+
+    def cell(kind: str, name: str) -> str:
+        one = found[kind][name]
+        if one["mean"] is None:
+            return UNDEFINED
+        digits = 1 if name == "false_per_day" else 3
+        return f"{one['mean']:,.{digits}f} +- {one['std']:,.{digits}f} ({one['subjects']})"
+
+    print_table(
+        ["mean +- std of subjects (of how many)", ">by event", ">by sample"],
+        [[title, cell("events", name), cell("samples", name)] for name, title in RATIOS.items()],
+    )
+
+
+def _ratio_text(value: float, digits: int) -> str:
+    return UNDEFINED if isnan(value) else f"{value:,.{digits}f}"

@@ -7,9 +7,13 @@
     scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks
     given.py       runs, or a blend of them -> how their answers become one, and are calibrated
-    timeline.py    probabilities of sliding windows -> a recording's timeline, episodes
-    tables.py      probabilities -> CSV files
+    episodes.py    probabilities over time -> stretches over a threshold: episodes
+    timeline.py    probabilities of sliding windows -> a recording's timeline
+    leaving.py     episodes -> texts that say what they are, EDF+ annotations
+    tables.py      probabilities and episodes -> CSV files
     page.py        a timeline -> a picture and a page
+    seizures/      seizure-like events and a reader's -> SzCORE events and scores: `hmstrain.score`
+    recorded.py    a recording's probabilities -> all its files
     predict.py     runs and anyone's EEG -> all of it: `hmstrain.predict`
     submission.py  runs and the competition's test data -> submission.csv
     bundle.py      runs -> a folder from which a machine without internet predicts

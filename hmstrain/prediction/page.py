@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from math import ceil
 
@@ -11,11 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
+from numpy.typing import NDArray
 
 from hmsstore import Spec
 from hmsstore.view.page import Page
 from hmstrain.errors import RESEARCH_ONLY
+from hmstrain.prediction.episodes import TIME_ROUNDING_S, Episode, EpisodeRule, heading
+from hmstrain.prediction.leaving import caveat_words, doubts_of
 from hmstrain.prediction.timeline import Timeline
+from hmstrain.words import clock
 
 COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#F0E442")
 """Of the patterns in turn: Okabe and Ito's palette."""
@@ -38,13 +43,13 @@ def class_colours(spec: Spec) -> list[str]:
 
 def draw_timeline(timeline: Timeline) -> Figure:
     """Draw the probabilities of the classes, stacked, over the recording."""
-    titles = timeline.spec.class_titles
+    titles = [heading(one) for one in timeline.spec.classes]
     lines = max(1, ceil(timeline.seconds / LINE_S))
     length = timeline.seconds if lines == 1 else LINE_S
     figure = Figure(figsize=(13, 1.4 + 1.7 * lines), layout="constrained")
     for number, axes in enumerate(figure.subplots(lines, 1, squeeze=False)[:, 0]):
         _draw_line(axes, timeline, number * length, (number + 1) * length)
-    figure.axes[-1].set_xlabel("time from the start of the recording, hours:minutes")
+    figure.axes[-1].set_xlabel("time from the start of the recording, h:mm:ss")
     figure.legend(
         handles=[
             Patch(color=colour, label=title)
@@ -60,8 +65,8 @@ def draw_timeline(timeline: Timeline) -> Figure:
 
 
 def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -> None:
-    edges = timeline.edges_s
-    inside = np.flatnonzero((edges[1:] > begin_s) & (edges[:-1] < stop_s))
+    spans = timeline.spans_s
+    inside = np.flatnonzero((spans[:, 1] > begin_s) & (spans[:, 0] < stop_s))
     axes.set_xlim(begin_s, stop_s)
     axes.set_ylim(0, 1.13)
     axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"], fontsize=8)
@@ -72,20 +77,32 @@ def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) ->
     axes.spines[["top", "right"]].set_visible(False)
     if not len(inside):
         return
-    at = np.append(edges[inside], edges[inside[-1] + 1])
-    top = np.zeros(len(inside) + 1)
+    at, drawn = _steps(spans[inside])
+    top = np.zeros(len(at))
     for code, colour in enumerate(class_colours(timeline.spec)):
-        values = timeline.prediction[inside, code]
-        above = top + np.append(values, values[-1])
-        axes.fill_between(at, top, above, step="post", color=colour, lw=0)
+        above = top + drawn(timeline.prediction[inside, code])
+        axes.fill_between(at, top, above, color=colour, lw=0)
         top = above
     for height, colour, missing in zip(
         (1.04, 1.09), MISSING, (timeline.missing, timeline.eeg_missing), strict=True
     ):
-        part = np.where(missing[inside] > 0, height, np.nan)
-        axes.step(
-            at, np.append(part, part[-1]), where="post", color=colour, lw=3, solid_capstyle="butt"
-        )
+        part = drawn(np.where(missing[inside] > 0, height, np.nan))
+        axes.plot(at, part, color=colour, lw=3, solid_capstyle="butt")
+
+
+def _steps(
+    spans_s: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], Callable[[NDArray[np.float64]], NDArray[np.float64]]]:
+    """Where windows' values are drawn, from start to stop of each, and what draws them so.
+
+    Nothing is drawn where time lies between two windows.
+    """
+    apart = np.flatnonzero(spans_s[1:, 0] - spans_s[:-1, 1] > TIME_ROUNDING_S) + 1
+
+    def drawn(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.insert(np.repeat(values, 2), 2 * apart, np.nan)
+
+    return np.insert(spans_s.ravel(), 2 * apart, spans_s[apart, 0]), drawn
 
 
 def _missing_labels(spec: Spec) -> tuple[str, str]:
@@ -93,19 +110,14 @@ def _missing_labels(spec: Spec) -> tuple[str, str]:
     return "lacks part of its ten minutes", f"lacks part of its {spec.eeg.window_s:g} s of EEG"
 
 
-def clock(seconds: float) -> str:
-    """Hours and minutes, and seconds where there are any: '1:05', '0:00:30'."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    return f"{hours}:{minutes:02d}" + (f":{rest:02d}" if rest else "")
-
-
-def make_page(timeline: Timeline, about: dict[str, str]) -> Page:
-    """Put a recording on a page: picture, share of each pattern, episodes.
+def make_page(timeline: Timeline, rule: EpisodeRule, about: dict[str, str]) -> Page:
+    """Put a recording on a page: picture, share of windows of each class, episodes.
 
     Parameters
     ----------
     timeline : Timeline
+    rule : EpisodeRule
+        What makes an episode.
     about : dict of str
         What else to tell of where the probabilities come from.
     """
@@ -122,34 +134,47 @@ def make_page(timeline: Timeline, about: dict[str, str]) -> Page:
         "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
         f"{spec.judged_s:g} seconds was not recorded.",
     )
-    episodes = timeline.episodes()
-    counts = [sum(one.code == code for one in episodes) for code in range(len(spec.classes))]
-    longest = [
-        max((one.stop_s - one.start_s for one in episodes if one.code == code), default=0.0)
-        for code in range(len(spec.classes))
-    ]
-    rows = [
-        (one.title, f"{share:.1%}", str(count) if one.key != spec.background else "",
-         clock(length) if count else "")
-        for one, share, count, length in zip(
-            spec.classes, timeline.burden().values(), counts, longest, strict=True
-        )
-    ]  # fmt: skip
-    page.table(
-        "Most probable class", ("", "share of the time", "episodes", "longest, h:min:s"), rows
-    )
+    episodes = timeline.episodes(rule)
+    _add_classes(page, timeline, rule, episodes)
     page.section("Episodes")
-    page.note("Stretches in which one pattern stays the most probable; the surest first.")
+    page.note(f"Stretches of {rule.words}; the surest first. No reader has seen them.")
+    if words := "; ".join(caveat_words(timeline.caveats)):
+        page.warning(f"Every episode rests on channels that were not recorded as shown: {words}.")
     sure = sorted(episodes, key=lambda one: -one.mean)[:MOST_EPISODES]
     page.table(
-        f"{len(sure):,} of {len(episodes):,}",
-        ("from", "to", "pattern", "mean probability", "largest"),
+        f"{len(sure):,} of {len(episodes):,}; times in h:mm:ss",
+        ("from", "to", "length", "model's answer", "mean probability", "largest",
+         "not recorded as shown"),
         [
-            (clock(one.start_s), clock(one.stop_s), one.pattern.title, f"{one.mean:.2f}",
-             f"{one.largest:.2f}")
+            (clock(one.start_s), clock(one.stop_s), clock(one.seconds), heading(one.pattern),
+             f"{one.mean:.2f}", f"{one.largest:.2f}", "; ".join(doubts_of(one)) or "-")
             for one in sure
         ],
     )  # fmt: skip
     page.section("Where this comes from")
     page.table("", ("", ""), list(about.items()))
     return page
+
+
+def _add_classes(
+    page: Page, timeline: Timeline, rule: EpisodeRule, episodes: Sequence[Episode]
+) -> None:
+    """Add the table of classes: share of windows, number of episodes, the longest."""
+    spec = timeline.spec
+    rows = []
+    for one, share in zip(spec.classes, timeline.share_over_threshold(rule).values(), strict=True):
+        lengths = [found.seconds for found in episodes if found.pattern == one]
+        count = "" if one.key == spec.background else str(len(lengths))
+        longest = clock(max(lengths)) if lengths else ""
+        rows.append((heading(one), f"{share:.1%}", count, longest))
+    page.table(
+        "By class",
+        ("", "share of windows over the threshold", "episodes", "longest, h:mm:ss"),
+        rows,
+    )
+    smoothed = f" averaged over {rule.smoothing_s:g} s" if rule.smoothing_s else ""
+    page.note(
+        f"A window is over the threshold where the probability{smoothed} is {rule.threshold:.2f} "
+        "or more. This is the model's own figure, not the burden or prevalence of ACNS 2021, which "
+        "are of events that a reader accepted."
+    )

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import HMS, SPLITS, Spec, Store
+from hmsstore import HMS, SPLITS, Store
 from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.recordings import ImportedRecording
 from hmstrain.data.context import Context, context_of
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import join_world
@@ -28,8 +27,11 @@ from hmstrain.prediction.ensemble import (
     load_members,
     predict_rows,
 )
+from hmstrain.prediction.episodes import SHORTEST_S, SMOOTHING_S, THRESHOLD, EpisodeRule
 from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
+from hmstrain.prediction.recorded import Made, channels_read, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
+from hmstrain.prediction.seizures.events import events_names
 from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
@@ -107,6 +109,9 @@ def predict(
     prior: str | None = None,
     reverse: bool = False,
     population: str | None = None,
+    threshold: float = THRESHOLD,
+    shortest_s: float = SHORTEST_S,
+    smoothing_s: float = SMOOTHING_S,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -123,7 +128,7 @@ def predict(
         `hmsprep import` reads, or a folder of such, which is searched with all below it.
     out : path
         Folder to write into: predictions.csv, predictions.json, and for each recording its
-        timeline as CSV, JSON, EDF+ annotations, picture and page.
+        timeline as CSV, JSON, SzCORE events, EDF+ annotations, picture and page.
     stride_s : float
         Seconds from window to window of a recording.
     importing : mapping, optional
@@ -148,6 +153,12 @@ def predict(
     population : str, optional
         'few' or 'many': the number of votes for which runs with two answers (`populations=bias` or
         `scale`) give theirs; by default many.
+    threshold : float
+        Smallest smoothed probability of a class that makes an episode of a recording.
+    shortest_s : float
+        Seconds of the shortest episode.
+    smoothing_s : float
+        Seconds over which probabilities are averaged before they are compared; 0: none.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -172,6 +183,7 @@ def predict(
     (2875, 6)
     """
     how = How(average, swap, device, trust, reverse, population)
+    rule = EpisodeRule(threshold, shortest_s, smoothing_s)
     given = given_runs(runs)
     folders = given.runs
     check_trust(folders, trust)
@@ -194,7 +206,8 @@ def predict(
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
-        context = context_of([folder.config() for folder in folders], store, rows)
+        configs = [folder.config() for folder in folders]
+        context = context_of(configs, store, rows)
         prediction, made_of = _predict_judged(given, store, rows, context, how, progress)
         if calibration is not None:
             new, known = bool(source.recordings), context.judged
@@ -217,10 +230,12 @@ def predict(
         remove_leftovers(out)
         (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
         write_windows(out / WINDOWS, store, rows, prediction, context)
+        made = Made(made_of, store.spec, rule, channels_read(configs, store.spec))
+        names = result_names(source.recordings)
         recordings = [
-            _write_recording(out / name, recording, windows, prediction, made_of, store.spec)
-            for name, recording in zip(
-                result_names(source.recordings), source.recordings, strict=True
+            write_recording(out / name, out / events, recording, windows, prediction, made)
+            for name, events, recording in zip(
+                names, events_names(names), source.recordings, strict=True
             )
         ]
         summary = {
@@ -231,6 +246,7 @@ def predict(
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
             "notice": RESEARCH_ONLY,
+            "episode_rule": rule.to_json(),
             "warnings": warnings,
             **({} if found is None else found.to_json()),
             "recordings": recordings,
@@ -340,64 +356,3 @@ def _predict_judged(
     prediction = np.full((len(rows), found.shape[1]), np.nan)
     prediction[context.judged] = found
     return prediction, made_of
-
-
-def _write_recording(
-    out: Path,
-    recording: ImportedRecording,
-    windows: Mapping[str, NDArray[Any]],
-    prediction: NDArray[np.float64],
-    made_of: Mapping[str, Any],
-    spec: Spec,
-) -> dict[str, Any]:
-    """A recording's timeline as CSV, JSON, EDF+ annotations, picture and page.
-
-    `out` is their common path, without the endings.
-    """
-    from hmsstore.view.saving import save
-    from hmstrain.prediction.page import draw_timeline, make_page
-    from hmstrain.prediction.tables import write_timeline
-    from hmstrain.prediction.timeline import make_timeline, write_annotations
-
-    timeline = make_timeline(recording, windows, prediction, spec)
-    out, name = out.parent, out.name
-    out.mkdir(parents=True, exist_ok=True)
-    write_timeline(out / f"{name}.csv", timeline)
-    write_annotations(timeline, out / f"{name}.annotations.edf")
-    save(draw_timeline(timeline), out / f"{name}.png")
-    about = {
-        "recording": recording.file,
-        "length": f"{timeline.seconds:,.0f} s",
-        "windows": f"{len(timeline.centre_s):,}",
-        "runs": ", ".join(run["path"] for run in made_of["runs"]),
-        "average": made_of["average"]
-        + ", and of left-right mirrored input" * made_of["swap"]
-        + ", and of time-reversed input" * made_of["reverse"],
-        "references": ", ".join(recording.references) or "not named",
-        "channels filled with 0": ", ".join(recording.filled) or "none",
-    }
-    make_page(timeline, about).write(out / f"{name}.html")
-    episodes = timeline.episodes()
-    found = {
-        "file": recording.file,
-        "seconds": timeline.seconds,
-        "filled": list(recording.filled),
-        "references": list(recording.references),
-        "share_of_time": timeline.burden(),
-        "windows": timeline.counts(),
-        "episodes": [
-            {
-                "start_s": one.start_s,
-                "stop_s": one.stop_s,
-                "class": one.pattern.key,
-                "mean": round(one.mean, 4),
-                "largest": round(one.largest, 4),
-            }
-            for one in episodes
-        ],
-    }
-    write_json(out / f"{name}.json", found)
-    return {
-        key: found[key]
-        for key in ("file", "seconds", "filled", "references", "share_of_time", "windows")
-    } | {"episodes": len(episodes)}

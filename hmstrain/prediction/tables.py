@@ -1,4 +1,4 @@
-"""Probabilities -> CSV files: of windows, and of a recording's timeline."""
+"""Probabilities -> CSV files: of windows, of a recording's timeline, of its episodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
 from hmstrain.data.context import Context
+from hmstrain.prediction.episodes import Episode, heading
+from hmstrain.prediction.leaving import doubts_of, text_of
 from hmstrain.prediction.timeline import Timeline
+from hmstrain.words import clock
 
 IDENTITY = (
     "label_id", "eeg_id", "eeg_sub_id", "eeg_offset_s", "spectrogram_id", "spectrogram_offset_s",
@@ -89,14 +92,13 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     `eeg_missing` that of the window's EEG. Where too little of the judged seconds was recorded the
     cells of probabilities are empty.
     """
-    edges = timeline.edges_s
+    spans = timeline.spans_s.tolist()
     keys = timeline.spec.class_keys
     answers = ["" if code < 0 else keys[code] for code in timeline.codes.tolist()]
     lines = (
         (f"{start:.3f}", f"{stop:.3f}", *map(_number, probability), answer, *missing)
-        for start, stop, probability, answer, missing in zip(
-            edges[:-1],
-            edges[1:],
+        for (start, stop), probability, answer, missing in zip(
+            spans,
             timeline.prediction.tolist(),
             answers,
             [
@@ -110,10 +112,32 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     write_csv(path, header, lines)
 
 
-def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+def write_episodes(path: Path, episodes: Sequence[Episode]) -> None:
+    """Write episodes for people to read: times as h:mm:ss, and what each of them is."""
+    header = (
+        "from (h:mm:ss)", "to (h:mm:ss)", "length (h:mm:ss)", "model's answer",
+        "mean probability", "largest probability", "not recorded as shown", "what this is",
+    )  # fmt: skip
+    lines = (
+        (
+            clock(one.start_s), clock(one.stop_s), clock(one.seconds), heading(one.pattern),
+            f"{one.mean:.2f}", f"{one.largest:.2f}", "; ".join(doubts_of(one)), text_of(one),
+        )
+        for one in episodes
+    )  # fmt: skip
+    write_csv(path, header, lines)
+
+
+def write_csv(
+    path: Path,
+    header: Sequence[str],
+    lines: Iterable[Sequence[object]],
+    *,
+    delimiter: str = ",",
+) -> None:
     """Write a table whole or not at all."""
     with whole_file(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(lines)
 

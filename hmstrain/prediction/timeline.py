@@ -1,38 +1,24 @@
-"""Probabilities of sliding windows -> a recording's timeline, its episodes, EDF+ annotations."""
+"""Probabilities of sliding windows -> a recording's timeline, its episodes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import HMS, PatternClass, Spec
-from hmsstore.atomic import whole_file
+from hmsstore import HMS, Spec
 from hmsstore.recordings import ImportedRecording
-from hmstrain.errors import RESEARCH_ONLY, RunError
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """A stretch in which one pattern is the most probable."""
-
-    start_s: float
-    stop_s: float
-    code: int
-    """Position of its class."""
-    pattern: PatternClass
-    mean: float
-    """Mean probability of the class, and the largest."""
-    largest: float
-
-    @property
-    def title(self) -> str:
-        """As it is shown: 'LPD 0.83'."""
-        return f"{self.pattern.title} {self.mean:.2f}"
+from hmstrain.prediction.episodes import (
+    ROUNDING,
+    Episode,
+    EpisodeRule,
+    smooth,
+    spans_of,
+    stretches,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +38,9 @@ class Timeline:
     """(N,) share of each window's EEG that was not recorded."""
     spec: Spec = HMS
     """Whose K classes these are, and how many seconds each probability is of."""
+    caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Channels that its probabilities rest on and that were not recorded as they are shown, by
+    what was done to them or found: 'interpolated', 'filled', ..."""
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -60,41 +49,50 @@ class Timeline:
         return np.where(known, self.prediction.argmax(axis=1), -1)
 
     @property
-    def edges_s(self) -> NDArray[np.float64]:
-        """(N + 1,) where each window's stretch begins and the last one's ends.
+    def spans_s(self) -> NDArray[np.float64]:
+        """(N, 2) start and stop of the stretch of time that each window stands for."""
+        return spans_of(self.centre_s, self.spec.judged_s)
 
-        Half-way between centres; at the ends of the recording at most half the judged seconds from
-        one.
-        """
-        judged_s = self.spec.judged_s
-        if len(self.centre_s) == 1:
-            return self.centre_s[0] + np.asarray([-judged_s / 2, judged_s / 2])
-        middle = (self.centre_s[1:] + self.centre_s[:-1]) / 2
-        step = self.centre_s[1] - self.centre_s[0]
-        reach = min(step, judged_s) / 2
-        return np.concatenate([[self.centre_s[0] - reach], middle, [self.centre_s[-1] + reach]])
+    def smoothed(self, rule: EpisodeRule) -> NDArray[np.float64]:
+        """(N, K) probabilities averaged over the seconds around each window."""
+        return smooth(self.spans_s, self.prediction, rule.smoothing_s)
 
-    def episodes(self) -> list[Episode]:
-        """Stretches where a pattern, not the background, is the most probable, in order."""
-        codes = self.codes
-        edges = self.edges_s
-        changes = np.flatnonzero(np.diff(codes)) + 1
+    def episodes(self, rule: EpisodeRule) -> list[Episode]:
+        """Stretches in which a class, not the background, stays over the threshold, in order."""
+        spans, averaged = self.spans_s, self.smoothed(rule)
         found = []
-        for part in np.split(np.arange(len(codes)), changes):
-            code = int(codes[part[0]])
-            if code not in (-1, self.spec.background_code):
+        for code, pattern in enumerate(self.spec.classes):
+            if code == self.spec.background_code:
+                continue
+            over = averaged[:, code] >= rule.threshold - ROUNDING  # NaN is not over it
+            for first, stop in stretches(spans, over, rule.shortest_s):
+                part = slice(first, stop)
                 values = self.prediction[part, code]
                 found.append(
                     Episode(
-                        float(edges[part[0]]),
-                        float(edges[part[-1] + 1]),
+                        float(spans[first, 0]),
+                        float(spans[stop - 1, 1]),
                         code,
-                        self.spec.classes[code],
+                        pattern,
                         float(values.mean()),
                         float(values.max()),
+                        float(self.eeg_missing[part].max()),
+                        float(self.missing[part].max()),
+                        self.caveats,
                     )
                 )
-        return found
+        return sorted(found, key=lambda one: (one.start_s, one.code))
+
+    def share_over_threshold(self, rule: EpisodeRule) -> dict[str, float]:
+        """Share of the windows with a probability in which each class is over the threshold.
+
+        Stretches that are too short for an episode count too. It is not the burden or prevalence
+        of ACNS 2021, which are of events that a reader accepted.
+        """
+        known = self.codes >= 0
+        over = (self.smoothed(rule)[known] >= rule.threshold - ROUNDING).sum(axis=0)
+        share = over / max(known.sum(), 1)
+        return dict(zip(self.spec.class_keys, share.tolist(), strict=True))
 
     def counts(self) -> dict[str, int]:
         """How many windows there are, have no probability, and lack part of either signal."""
@@ -105,20 +103,13 @@ class Timeline:
             "eeg_incomplete": int((self.eeg_missing > 0).sum()),
         }
 
-    def burden(self) -> dict[str, float]:
-        """Share of the time with probabilities for which each class is the most probable."""
-        known = self.codes >= 0
-        lengths = np.diff(self.edges_s)[known]
-        share = np.bincount(self.codes[known], lengths, minlength=len(self.spec.classes))
-        share = share / max(lengths.sum(), np.finfo(float).tiny)
-        return dict(zip(self.spec.class_keys, share.tolist(), strict=True))
-
 
 def make_timeline(
     recording: ImportedRecording,
     windows: Mapping[str, NDArray[Any]],
     prediction: NDArray[np.float64],
     spec: Spec = HMS,
+    caveats: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Timeline:
     """Put the windows of a recording's pieces in order.
 
@@ -131,6 +122,8 @@ def make_timeline(
     prediction : float64 (windows, K)
     spec : Spec
         Of the store.
+    caveats : mapping, optional
+        Channels that were not recorded as they are shown.
     """
     starts = {piece.eeg_id: piece.start_s for piece in recording.pieces}
     ids = windows["eeg_id"]
@@ -150,27 +143,5 @@ def make_timeline(
         missing,
         eeg_missing,
         spec,
+        caveats or {},
     )
-
-
-def write_annotations(timeline: Timeline, path: Path) -> None:
-    """Write the episodes as an EDF+ file of annotations alone, which viewers show over the EEG.
-
-    The first annotation says what they are.
-
-    Raises
-    ------
-    RunError
-        edfio is not installed.
-    """
-    try:
-        import edfio
-    except ImportError:
-        raise RunError("edfio is not installed. Run: pip install 'hms-eeg[prep]'") from None
-    annotations = [edfio.EdfAnnotation(0, None, f"hms-eeg: {RESEARCH_ONLY}")]
-    annotations += [
-        edfio.EdfAnnotation(one.start_s, round(one.stop_s - one.start_s, 3), one.title)
-        for one in timeline.episodes()
-    ]
-    with whole_file(path) as partial:
-        edfio.Edf([], annotations=annotations).write(partial)

@@ -33,6 +33,7 @@ NAMES = {
     "pretrain",
     "recipe",
     "report",
+    "score",
     "study",
     "submission",
     "test",

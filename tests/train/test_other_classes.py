@@ -19,6 +19,8 @@ from hmsstore import HMS, Store
 from hmsstore.manifest import parse_manifest
 from hmstrain.cli.results import print_outcome, print_predicted
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.prediction.episodes import EpisodeRule
+from hmstrain.prediction.leaving import text_of
 from hmstrain.prediction.page import BACKGROUND, class_colours, make_page
 from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline
@@ -208,15 +210,17 @@ def test_a_timeline_takes_classes_background_and_judged_seconds_from_the_spec(
     codes = [0, 1, 1, 0, 2]
     centre = 25 + 10 * np.arange(5.0)
     found = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), np.zeros(5), spec)
-    assert [(one.start_s, one.stop_s, one.title) for one in found.episodes()] == [
-        (30, 50, "Burst suppression 1.00"),
-        (60, 67, "Spikes 1.00"),
+    alone = EpisodeRule(shortest_s=0, smoothing_s=0)
+    episodes = found.episodes(alone)
+    assert [(one.start_s, one.stop_s, text_of(one)) for one in episodes] == [
+        (30, 50, "RESEARCH, model, p=1.00: Burst suppression"),
+        (60, 67, "RESEARCH, model, p=1.00: Spikes"),
     ]
-    assert found.edges_s[0] == 23
-    assert list(found.burden()) == ["quiet", "burst", "spikes"]
+    assert found.spans_s[0, 0] == 23
+    assert list(found.share_over_threshold(alone)) == ["quiet", "burst", "spikes"]
     assert class_colours(spec)[0] == BACKGROUND
     assert len(set(class_colours(spec))) == 3
-    html = make_page(found, {}).to_html()
+    html = make_page(found, alone, {}).to_html()
     assert all(title in html for title in TITLES)
     assert "each is of the 4 seconds around its time" in html
     write_timeline(tmp_path / "x.csv", found)
@@ -225,4 +229,4 @@ def test_a_timeline_takes_classes_background_and_judged_seconds_from_the_spec(
     ]  # fmt: skip
     everything = replace(WARD, background=None)
     whole = Timeline("x.edf", 90, centre, np.eye(3)[codes], np.zeros(5), np.zeros(5), everything)
-    assert [one.code for one in whole.episodes()] == [0, 1, 0, 2]
+    assert [one.code for one in whole.episodes(alone)] == [0, 1, 0, 2]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGES = "html", "htm"
+LONG = 20
+"""A column with a cell of more characters stays wide enough on a narrow screen to be read."""
 STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; --warn: #b45309; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 76rem; }
@@ -30,6 +32,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
 td.number, th.number { text-align: right; }
+td.long { min-width: 14rem; }
 thead th { border-bottom-width: 2px; vertical-align: bottom; }
 figure { margin: 1.2rem 0; }
 figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
@@ -71,11 +74,12 @@ class Page:
         """Add a table; a column whose cells all begin with a digit or a sign is set as numbers."""
         cells = [[str(cell) for cell in row] for row in rows]
         numeric = [all(_is_number(row[n]) for row in cells) for n in range(len(header))]
+        long = [any(len(row[n]) > LONG for row in cells) for n in range(len(header))]
 
         def line(tag: str, row: Sequence[str]) -> str:
             marked = (
-                f"<{tag}{' class=number' * number}>{escape(cell)}</{tag}>"
-                for cell, number in zip(row, numeric, strict=True)
+                f"<{tag}{' class=number' * number or ' class=long' * words}>{escape(cell)}</{tag}>"
+                for cell, number, words in zip(row, numeric, long, strict=True)
             )
             return f"<tr>{''.join(marked)}</tr>"
 

@@ -13,7 +13,8 @@ from support.inside import Inside
 PROGRAM = Inside("hmstrain")
 COMMANDS = (
     *("run", "pretrain", "test", "compare", "calibrate", "blend", "study", "recipe", "ablate"),
-    *("report", "explain", "view", "predict", "submission", "bundle", "models", "settings"),
+    *("report", "explain", "view", "predict", "score", "submission", "bundle", "models"),
+    "settings",
 )
 
 

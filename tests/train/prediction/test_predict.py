@@ -35,11 +35,13 @@ from hmstrain.prediction.ensemble import (
     load_members,
     predict_rows,
 )
+from hmstrain.prediction.episodes import EpisodeRule
+from hmstrain.prediction.leaving import write_annotations
 from hmstrain.prediction.page import draw_timeline
 from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.submission import read_order, write_submission
 from hmstrain.prediction.tables import write_timeline
-from hmstrain.prediction.timeline import Timeline, make_timeline, write_annotations
+from hmstrain.prediction.timeline import Timeline, make_timeline
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
 from hmstrain.runs.trained import Views, load_trained
@@ -345,15 +347,13 @@ def test_a_recording_gets_a_timeline(
     runs: dict[str, Path], recording: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    told = json.loads(
-        PROGRAM.succeed(
-            "predict", runs["one"], recording, "--out", out, "--stride", 20, "--json"
-        ).stdout
-    )
+    rule = ["--threshold", 0.1, "--shortest", 0, "--smoothing", 0]
+    words = ["predict", runs["one"], recording, "--out", out, "--stride", 20, *rule, "--json"]
+    told = json.loads(PROGRAM.succeed(*words).stdout)
     assert told["windows"] == (720 - 50) // 20 + 1
     (one,) = told["recordings"]
     assert one["seconds"] == 720
-    assert sum(one["share_of_time"].values()) == pytest.approx(1)
+    assert one["episode_rule"] == {"threshold": 0.1, "shortest_s": 0, "smoothing_s": 0}
     with (out / "night.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert float(lines[0]["start_s"]) == 20
@@ -369,6 +369,16 @@ def test_a_recording_gets_a_timeline(
     notes = edfio.read_edf(out / "night.annotations.edf").annotations
     assert RESEARCH_ONLY in notes[0].text
     assert len(notes) == one["episodes"] + 1
+    over = windows.select(CLASSES).to_numpy() >= 0.1
+    shares = one["share_of_windows_over_threshold"]
+    np.testing.assert_allclose([shares[name] for name in CLASSES], over.mean(axis=0))
+    told_of = [note.text for note in notes[1:]]
+    assert told_of
+    assert all(text.startswith("RESEARCH, model, p=0.") for text in told_of)
+    with (out / one["events"]).open() as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert one["events"] == "night_events.tsv"
+    assert {row["recordingDuration"] for row in rows} == {"720.000"}
     assert (out / "night.png").read_bytes().startswith(b"\x89PNG")
     html = (out / "night.html").read_text()
     assert html.count(RESEARCH_ONLY) == 1
@@ -588,20 +598,6 @@ def timeline(codes: list[int], step: float = 10.0) -> Timeline:
     return Timeline("x.edf", centre[-1] + 25, centre, prediction, whole, whole.copy())
 
 
-def test_episodes_are_stretches_of_one_pattern() -> None:
-    found = timeline([5, 0, 0, 5, 1, 2, 2, 2]).episodes()
-    assert [(one.start_s, one.stop_s, one.code) for one in found] == [
-        (30, 50, 0), (60, 70, 1), (70, 100, 2),
-    ]  # fmt: skip
-    assert timeline([5, 5]).episodes() == []
-    lone = timeline([3])
-    assert lone.edges_s.tolist() == [20, 30]
-    assert timeline([0, 1], step=2.0).edges_s.tolist() == [24, 26, 28]
-    share = timeline([0, 0, 5, 1]).burden()
-    assert share["seizure"] == pytest.approx(0.5)
-    assert sum(share.values()) == pytest.approx(1)
-
-
 def test_windows_of_pieces_come_in_the_recordings_order() -> None:
     pieces = (ImportedPiece(7, 0.0), ImportedPiece(3, 3000.0))
     recording = ImportedRecording("x", 4000.0, 1, (200.0,), (), (), pieces)
@@ -623,21 +619,19 @@ def test_where_there_is_no_probability_there_is_no_pattern(tmp_path: Path) -> No
     found.prediction[1] = np.nan
     found.eeg_missing[1:3] = (0.9, 0.1)
     assert found.codes.tolist() == [0, -1, 0, 1, 5]
-    assert [(one.start_s, one.stop_s) for one in found.episodes()] == [(20, 30), (40, 50), (50, 60)]
-    share = found.burden()
-    assert share["seizure"] == pytest.approx(0.5)
-    assert sum(share.values()) == pytest.approx(1)
+    alone = EpisodeRule(shortest_s=0, smoothing_s=0)
+    episodes = found.episodes(alone)
+    assert [(one.start_s, one.stop_s) for one in episodes] == [(20, 30), (40, 50), (50, 60)]
+    assert found.share_over_threshold(alone)["seizure"] == pytest.approx(2 / 4)
     write_timeline(tmp_path / "a.csv", found)
     with (tmp_path / "a.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert [line["predicted"] for line in lines] == ["seizure", "", "seizure", "lpd", "other"]
     assert [lines[1][name] for name in CLASSES] == [""] * 6
     assert [line["eeg_missing"] for line in lines] == ["0.000", "0.900", "0.100", "0.000", "0.000"]
-    write_annotations(found, tmp_path / "a.edf")
-    assert len(edfio.read_edf(tmp_path / "a.edf").annotations) == 4
     found.prediction[:] = np.nan
-    assert found.episodes() == []
-    assert set(found.burden().values()) == {0.0}
+    assert found.episodes(alone) == []
+    assert set(found.share_over_threshold(alone).values()) == {0.0}
 
 
 def test_lines_mark_what_is_missing_of_either_signal() -> None:
@@ -646,8 +640,8 @@ def test_lines_mark_what_is_missing_of_either_signal() -> None:
     found.prediction[1] = np.nan
     figure = draw_timeline(found)
     spectrogram, eeg = figure.axes[0].lines
-    assert np.isfinite(spectrogram.get_ydata()).tolist() == [True, False, False, False]
-    assert np.isfinite(eeg.get_ydata()).tolist() == [False, False, True, True]
+    assert np.isfinite(spectrogram.get_ydata()).tolist() == [True, True] + 4 * [False]
+    assert np.isfinite(eeg.get_ydata()).tolist() == 4 * [False] + [True, True]
     assert spectrogram.get_color() != eeg.get_color()
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[-2:] == ["lacks part of its ten minutes", "lacks part of its 50 s of EEG"]
@@ -655,7 +649,7 @@ def test_lines_mark_what_is_missing_of_either_signal() -> None:
 
 def test_annotations_and_tables_hold_when_there_is_nothing(tmp_path: Path) -> None:
     nothing = timeline([5])
-    write_annotations(nothing, tmp_path / "a.edf")
+    write_annotations(nothing.episodes(EpisodeRule()), EpisodeRule(), tmp_path / "a.edf")
     assert len(edfio.read_edf(tmp_path / "a.edf").annotations) == 1
     write_timeline(tmp_path / "a.csv", nothing)
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 2

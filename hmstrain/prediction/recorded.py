@@ -1,0 +1,143 @@
+"""A recording's probabilities -> its files: tables, events, annotations, a picture and a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import Spec
+from hmsstore.recordings import ImportedRecording
+from hmstrain.data.inputs import INPUTS, signal_names
+from hmstrain.models import find_model
+from hmstrain.prediction.episodes import SEIZURE, EpisodeRule
+from hmstrain.prediction.leaving import caveat_words, write_annotations
+from hmstrain.prediction.tables import write_episodes, write_timeline
+from hmstrain.prediction.timeline import Timeline, make_timeline
+from hmstrain.runs.json_file import write_json
+from hmstrain.words import clock
+
+if TYPE_CHECKING:
+    from hmstrain.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What the answers of all recordings have in common."""
+
+    of: Mapping[str, Any]
+    """The runs, and how their answers became one."""
+    spec: Spec
+    rule: EpisodeRule
+    channels: frozenset[str]
+    """Those that a run looks at."""
+
+
+def channels_read(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
+    """Tell which channels the answers of runs rest on.
+
+    A spectrogram rests on the electrodes of the chains. Inputs made of the EEG are taken to rest on
+    all electrodes, and on the EKG if they show each channel by itself; hand features on everything.
+    """
+    found: set[str] = set()
+    for config in configs:
+        if "spectrogram" in signal_names(config):
+            found |= {name for chain in spec.chains.values() for name in chain}
+        if "eeg" in signal_names(config):
+            found |= {name for name in spec.eeg.features if name != spec.heart}
+        layouts = {INPUTS[name].layout for name in config.encoders}
+        if "microvolts" in layouts or find_model(config.model).table:
+            found |= set(spec.eeg.features)
+    return frozenset(found)
+
+
+def caveats_of(
+    recording: ImportedRecording, channels: frozenset[str]
+) -> dict[str, tuple[str, ...]]:
+    """Channels of a recording that were not recorded as they are shown, of those that count."""
+    lists = {"interpolated": recording.interpolated, "filled": recording.filled}
+    found = {key: tuple(n for n in names if n in channels) for key, names in lists.items()}
+    return {key: names for key, names in found.items() if names}
+
+
+def write_recording(
+    out: Path,
+    events: Path,
+    recording: ImportedRecording,
+    windows: Mapping[str, NDArray[Any]],
+    prediction: NDArray[np.float64],
+    made: Made,
+) -> dict[str, Any]:
+    """Write everything of a recording; return what the summary of all tells of it.
+
+    `out` is the common path of its files, without their endings; only that of its SzCORE events,
+    `events`, may differ.
+    """
+    from hmsstore.view.saving import save
+    from hmstrain.prediction.page import draw_timeline, make_page
+    from hmstrain.prediction.seizures.events import write_events
+
+    rule = made.rule
+    caveats = caveats_of(recording, made.channels)
+    timeline = make_timeline(recording, windows, prediction, made.spec, caveats)
+    episodes = timeline.episodes(rule)
+    out, name = out.parent, out.name
+    out.mkdir(parents=True, exist_ok=True)
+    write_timeline(out / f"{name}.csv", timeline)
+    write_episodes(out / f"{name}.episodes.csv", episodes)
+    write_annotations(episodes, rule, out / f"{name}.annotations.edf")
+    has_seizures = SEIZURE in made.spec.class_keys
+    if has_seizures:
+        write_events(events, episodes, timeline.seconds, rule)
+    save(draw_timeline(timeline), out / f"{name}.png")
+    about = _about(recording, timeline, made)
+    make_page(timeline, rule, about).write(out / f"{name}.html")
+    found = {
+        "file": recording.file,
+        "seconds": timeline.seconds,
+        "filled": list(recording.filled),
+        "interpolated": list(recording.interpolated),
+        "reference": recording.reference,
+        "references": list(recording.references),
+        "episode_rule": rule.to_json(),
+        "share_of_windows_over_threshold": timeline.share_over_threshold(rule),
+        "windows": timeline.counts(),
+        "events": events.name if has_seizures else None,
+        "episodes": [
+            {
+                "start_s": one.start_s,
+                "stop_s": one.stop_s,
+                "class": one.pattern.key,
+                "mean": round(one.mean, 4),
+                "largest": round(one.largest, 4),
+                "eeg_missing": round(one.eeg_missing, 4),
+                "spectrogram_missing": round(one.spectrogram_missing, 4),
+                **{key: list(names) for key, names in caveats.items()},
+            }
+            for one in episodes
+        ],
+    }
+    write_json(out / f"{name}.json", found)
+    return found | {"episodes": len(episodes)}
+
+
+def _about(recording: ImportedRecording, timeline: Timeline, made: Made) -> dict[str, str]:
+    """Where the probabilities come from, for the page."""
+    return {
+        "recording": recording.file,
+        "length, h:mm:ss": clock(timeline.seconds),
+        "windows": f"{len(timeline.centre_s):,}",
+        "runs": ", ".join(run["path"] for run in made.of["runs"]),
+        "average": made.of["average"]
+        + ", and of left-right mirrored input" * made.of["swap"]
+        + ", and of time-reversed input" * made.of["reverse"],
+        "references": ", ".join(recording.references) or "not named",
+        "electrodes interpolated": ", ".join(recording.interpolated) or "none",
+        "channels filled with 0": ", ".join(recording.filled) or "none",
+        "channels in doubt that a run looks at": "; ".join(caveat_words(timeline.caveats))
+        or "none",
+    }
