@@ -15,7 +15,7 @@ from hmstrain.prediction.episodes import Episode, EpisodeRule, said
 
 RESEARCH = "RESEARCH, model"
 """How every text begins."""
-CAVEATS = {"interpolated": "interpolated", "filled": "missing"}
+CAVEATS = {"still": "flat or railed", "interpolated": "interpolated", "filled": "missing"}
 """What is said of channels, by the key of their list."""
 
 

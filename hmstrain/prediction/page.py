@@ -110,7 +110,12 @@ def _missing_labels(spec: Spec) -> tuple[str, str]:
     return "lacks part of its ten minutes", f"lacks part of its {spec.eeg.window_s:g} s of EEG"
 
 
-def make_page(timeline: Timeline, rule: EpisodeRule, about: dict[str, str]) -> Page:
+def make_page(
+    timeline: Timeline,
+    rule: EpisodeRule,
+    about: dict[str, str],
+    episodes: Sequence[Episode] | None = None,
+) -> Page:
     """Put a recording on a page: picture, share of windows of each class, episodes.
 
     Parameters
@@ -120,6 +125,8 @@ def make_page(timeline: Timeline, rule: EpisodeRule, about: dict[str, str]) -> P
         What makes an episode.
     about : dict of str
         What else to tell of where the probabilities come from.
+    episodes : sequence of Episode, optional
+        By default those of the timeline.
     """
     spec = timeline.spec
     page = Page(f"{timeline.file}: what a model says of it")
@@ -134,7 +141,7 @@ def make_page(timeline: Timeline, rule: EpisodeRule, about: dict[str, str]) -> P
         "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
         f"{spec.judged_s:g} seconds was not recorded.",
     )
-    episodes = timeline.episodes(rule)
+    episodes = timeline.episodes(rule) if episodes is None else episodes
     _add_classes(page, timeline, rule, episodes)
     page.section("Episodes")
     page.note(f"Stretches of {rule.words}; the surest first. No reader has seen them.")

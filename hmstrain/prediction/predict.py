@@ -225,12 +225,12 @@ def predict(
         ]
         for message in warnings:
             notices(message)
-        windows = {name: column[rows] for name, column in store.windows.items()}
+        windows = {name: column[rows] for name, column in store.windows.items()} | {"row": rows}
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
         (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
         write_windows(out / WINDOWS, store, rows, prediction, context)
-        made = Made(made_of, store.spec, rule, channels_read(configs, store.spec))
+        made = Made(made_of, store, rule, channels_read(configs, store.spec))
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore import Spec
+from hmsstore import Spec, Store
 from hmsstore.recordings import ImportedRecording
 from hmstrain.data.inputs import INPUTS, signal_names
 from hmstrain.models import find_model
-from hmstrain.prediction.episodes import SEIZURE, EpisodeRule
+from hmstrain.prediction.episodes import SEIZURE, Episode, EpisodeRule
 from hmstrain.prediction.leaving import caveat_words, write_annotations
 from hmstrain.prediction.tables import write_episodes, write_timeline
 from hmstrain.prediction.timeline import Timeline, make_timeline
@@ -31,7 +31,8 @@ class Made:
 
     of: Mapping[str, Any]
     """The runs, and how their answers became one."""
-    spec: Spec
+    store: Store
+    """Of their windows."""
     rule: EpisodeRule
     channels: frozenset[str]
     """Those that a run looks at."""
@@ -64,6 +65,72 @@ def caveats_of(
     return {key: names for key, names in found.items() if names}
 
 
+STILL_UV = 0.1
+"""An electrode that varies by no more than this over a second is flat, or at the recorder's end."""
+MOST_WINDOWS = 60
+"""Of an episode that are examined, spread over it."""
+
+
+def still_electrodes(
+    eeg_uv: NDArray[np.float32], rate_hz: float, electrodes: Mapping[str, int]
+) -> tuple[str, ...]:
+    """Find electrodes that do not vary in at least half of the seconds.
+
+    Seconds in which none varies were not recorded, and do not count.
+
+    Parameters
+    ----------
+    eeg_uv : float32 (N, T, C)
+        Stretches of EEG.
+    rate_hz : float
+        Samples per second.
+    electrodes : mapping of str to int
+        Which to examine, with their places among the C.
+    """
+    second = round(rate_hz)
+    seconds = eeg_uv.shape[1] // second
+    blocks = eeg_uv[:, : seconds * second, list(electrodes.values())]
+    blocks = blocks.reshape(len(eeg_uv) * seconds, second, len(electrodes))
+    still = np.ptp(blocks, axis=1) <= STILL_UV
+    still = still[~still.all(axis=1)]
+    if not len(still):
+        return ()
+    return tuple(
+        name for name, share in zip(electrodes, still.mean(axis=0), strict=True) if share >= 0.5
+    )
+
+
+def _examined(recording: ImportedRecording, channels: frozenset[str], spec: Spec) -> dict[str, int]:
+    """Electrodes that should vary, with their places: not those that stand for a reference."""
+    if recording.reference != "scalp":
+        return {}
+    silent = {*recording.filled, *recording.references, spec.heart}
+    return {
+        name: place
+        for place, name in enumerate(spec.eeg.features)
+        if name in channels and name not in silent
+    }
+
+
+def _with_still(
+    episode: Episode, timeline: Timeline, store: Store, electrodes: Mapping[str, int]
+) -> Episode:
+    """Add electrodes that are flat or railed in an episode's judged seconds to its caveats."""
+    inside = (timeline.centre_s > episode.start_s) & (timeline.centre_s < episode.stop_s)
+    if timeline.rows is None or not electrodes:
+        return episode
+    rows = timeline.rows[inside]
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_WINDOWS).round().astype(int))]
+    spec = store.spec
+    rate = spec.eeg.row_rate_hz
+    first, last = (
+        round(at * rate) for at in (spec.judged_from_s, spec.judged_from_s + spec.judged_s)
+    )
+    stored = store.gather(np.sort(rows), "eeg")["eeg"][:, first:last]
+    names = still_electrodes(store.denormalise({"eeg": stored})["eeg"], rate, electrodes)
+    return replace(episode, caveats={**episode.caveats, "still": names}) if names else episode
+
+
 def write_recording(
     out: Path,
     events: Path,
@@ -81,21 +148,24 @@ def write_recording(
     from hmstrain.prediction.page import draw_timeline, make_page
     from hmstrain.prediction.seizures.events import write_events
 
-    rule = made.rule
+    rule, spec = made.rule, made.store.spec
     caveats = caveats_of(recording, made.channels)
-    timeline = make_timeline(recording, windows, prediction, made.spec, caveats)
-    episodes = timeline.episodes(rule)
+    timeline = make_timeline(recording, windows, prediction, spec, caveats)
+    electrodes = _examined(recording, made.channels, spec)
+    episodes = [
+        _with_still(one, timeline, made.store, electrodes) for one in timeline.episodes(rule)
+    ]
     out, name = out.parent, out.name
     out.mkdir(parents=True, exist_ok=True)
     write_timeline(out / f"{name}.csv", timeline)
     write_episodes(out / f"{name}.episodes.csv", episodes)
     write_annotations(episodes, rule, out / f"{name}.annotations.edf")
-    has_seizures = SEIZURE in made.spec.class_keys
+    has_seizures = SEIZURE in spec.class_keys
     if has_seizures:
         write_events(events, episodes, timeline.seconds, rule)
     save(draw_timeline(timeline), out / f"{name}.png")
     about = _about(recording, timeline, made)
-    make_page(timeline, rule, about).write(out / f"{name}.html")
+    make_page(timeline, rule, about, episodes).write(out / f"{name}.html")
     found = {
         "file": recording.file,
         "seconds": timeline.seconds,
@@ -116,7 +186,7 @@ def write_recording(
                 "largest": round(one.largest, 4),
                 "eeg_missing": round(one.eeg_missing, 4),
                 "spectrogram_missing": round(one.spectrogram_missing, 4),
-                **{key: list(names) for key, names in caveats.items()},
+                **{key: list(names) for key, names in one.caveats.items()},
             }
             for one in episodes
         ],

@@ -41,6 +41,8 @@ class Timeline:
     caveats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Channels that its probabilities rest on and that were not recorded as they are shown, by
     what was done to them or found: 'interpolated', 'filled', ..."""
+    rows: NDArray[np.int64] | None = None
+    """(N,) the windows in their store, where they are of one."""
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -118,7 +120,8 @@ def make_timeline(
     recording : ImportedRecording
         The recording, as `hmsprep import` describes it.
     windows : mapping of arrays
-        Columns of the store's table, of the windows that were predicted.
+        Columns of the store's table, of the windows that were predicted; as `row`, if it is there,
+        their rows.
     prediction : float64 (windows, K)
     spec : Spec
         Of the store.
@@ -144,4 +147,5 @@ def make_timeline(
         eeg_missing,
         spec,
         caveats or {},
+        windows["row"][rows][order] if "row" in windows else None,
     )

@@ -19,7 +19,7 @@ from hmstrain.errors import RESEARCH_ONLY, ConfigError
 from hmstrain.prediction.episodes import EpisodeRule, smooth, spans_of, stretches
 from hmstrain.prediction.leaving import text_of, write_annotations
 from hmstrain.prediction.page import draw_timeline, make_page
-from hmstrain.prediction.recorded import caveats_of, channels_read
+from hmstrain.prediction.recorded import caveats_of, channels_read, still_electrodes
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline, make_timeline
 from hmstrain.words import clock
@@ -217,3 +217,18 @@ def test_whatever_leaves_says_that_it_is_a_models_and_what_it_rests_on(tmp_path:
     assert ">Seizure<" not in html
     legend = [text.get_text() for text in draw_timeline(found).legends[0].get_texts()]
     assert legend[:2] == ["Seizure-like", "LPD"]
+
+
+def test_electrodes_that_do_not_vary_are_found_and_gaps_are_not() -> None:
+    rng = np.random.default_rng(0)
+    eeg_uv = rng.normal(0, 20, (3, 2000, 4)).astype(np.float32)
+    eeg_uv[:, :, 1] = 1024  # railed
+    eeg_uv[:, 1200:, 2] = 0  # flat for 4 s of 10
+    places = {"Fp1": 0, "F3": 1, "C3": 2, "P3": 3}
+    assert still_electrodes(eeg_uv, 200, places) == ("F3",)
+    eeg_uv[:, 900:, 2] = 0  # for 5.5 s, of which the half second varies
+    assert still_electrodes(eeg_uv, 200, places) == ("F3", "C3")
+    gap = rng.normal(0, 20, (1, 2000, 4)).astype(np.float32)
+    gap[:, 600:] = 0
+    assert still_electrodes(gap, 200, places) == ()
+    assert still_electrodes(np.zeros((1, 2000, 4), np.float32), 200, places) == ()

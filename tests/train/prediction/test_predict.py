@@ -335,10 +335,12 @@ def test_a_store_or_a_folder_is_predicted_window_by_window(
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve minutes at 256 Hz with two annotations of its own."""
+    """Twelve minutes at 256 Hz with an annotation of its own and a flat electrode, C3."""
     folder = tmp_path_factory.mktemp("recording")
+    eeg_uv = noise(720, 256.0)
+    eeg_uv[CHANNELS.index("C3")] = 300
     return write_edf(
-        folder / "night.edf", noise(720, 256.0), 256.0, CONVENTIONS["tuh"],
+        folder / "night.edf", eeg_uv, 256.0, CONVENTIONS["tuh"],
         annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")],
     )  # fmt: skip
 
@@ -375,6 +377,9 @@ def test_a_recording_gets_a_timeline(
     told_of = [note.text for note in notes[1:]]
     assert told_of
     assert all(text.startswith("RESEARCH, model, p=0.") for text in told_of)
+    assert all("; C3 flat or railed" in text for text in told_of)
+    episodes = json.loads((out / "night.json").read_text())["episodes"]
+    assert all(one["still"] == ["C3"] for one in episodes)
     with (out / one["events"]).open() as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert one["events"] == "night_events.tsv"
