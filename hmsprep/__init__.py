@@ -21,6 +21,7 @@ package takes no time. Each part of the code imports only from those above it.
     building/        files and a plan -> a sealed store, killed and resumed at any point
     sealed/          a store -> what is wrong with it, what it holds, pictures
     qeeg/            a store -> hand features of its windows, in a sealed table beside it
+    likeness/        stores -> how alike their windows are, real beside simulated
     spectrograms/    EEG -> the competition's spectrogram
     importing/       recordings of other makers -> that layout
     simulator/       nothing -> that layout, simulated
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from hmsprep.inspection.inspect import inspect
     from hmsprep.inspection.survey import Survey
     from hmsprep.kaggle.publish import Published, publish
+    from hmsprep.likeness.comparison import Realism
+    from hmsprep.likeness.make import realism
     from hmsprep.planning.preview import Preview, plan
     from hmsprep.qeeg.make import FeaturePlan, features, plan_features
     from hmsprep.sealed.drawing import Drawn, show
@@ -74,6 +77,7 @@ __all__ = [
     "PrepError",
     "Preview",
     "Published",
+    "Realism",
     "Simulated",
     "StoreSummary",
     "Survey",
@@ -88,6 +92,7 @@ __all__ = [
     "plan",
     "plan_features",
     "publish",
+    "realism",
     "show",
     "spectrogram",
     "spectrogram_file",
@@ -104,6 +109,8 @@ _MODULES = {
     "inspection.inspect": ("inspect",),
     "inspection.survey": ("Survey",),
     "kaggle.publish": ("Published", "publish"),
+    "likeness.comparison": ("Realism",),
+    "likeness.make": ("realism",),
     "planning.preview": ("Preview", "plan"),
     "qeeg.make": ("FeaturePlan", "features", "plan_features"),
     "sealed.drawing": ("Drawn", "show"),

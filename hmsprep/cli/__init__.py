@@ -16,6 +16,7 @@ result. Only light modules are imported here; each command imports what it needs
     show.py         show and montage
     spectrogram.py  spectrogram
     features.py     features
+    realism.py      realism
     import_.py      import
     publish.py      publish
 """
@@ -27,7 +28,18 @@ from typing import Annotated
 
 import typer
 
-from hmsprep.cli import build, features, import_, inspect, publish, show, spectrogram, store, synth
+from hmsprep.cli import (
+    build,
+    features,
+    import_,
+    inspect,
+    publish,
+    realism,
+    show,
+    spectrogram,
+    store,
+    synth,
+)
 from hmsprep.cli.options import Command
 
 app = typer.Typer(
@@ -69,6 +81,7 @@ app.command(cls=Command)(show.show)
 app.command(cls=Command)(spectrogram.spectrogram)
 app.command(cls=Command)(features.features)
 app.command("import", cls=import_.ImportCommand)(import_.import_)
+app.command(cls=Command)(realism.realism)
 app.command(cls=Command)(publish.publish)
 app.command(cls=Command)(synth.synth)
 
