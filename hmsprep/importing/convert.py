@@ -97,6 +97,13 @@ class Imported:
                     f"({EEG_CLIP_UV:,.0f} uV, {EKG_CLIP_UV:,.0f} for the EKG), which holds the "
                     "clip there."
                 )
+            for names, what in (
+                (one.flat, "flat in at least a tenth of the recording"),
+                (one.railed, "at the rail of the amplifier in at least a tenth of the recording"),
+                (one.bridged, "bridged: both electrodes measure the same"),
+            ):
+                if names:
+                    found.append(f"{one.file}: {', '.join(names)} {what}.")
         return [*found, *self.notes]
 
     @property
@@ -331,6 +338,9 @@ def _described(
         pieces=tuple(pieces),
         reference=recording.chosen.reference,
         interpolated=recording.chosen.interpolated,
+        flat=recording.flat,
+        railed=recording.railed,
+        bridged=recording.bridged,
     )
 
 

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hmsprep.errors import DataError, ParameterError, several
+from hmsprep.importing.condition import examined
 from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.labels import Labels, find_labels
 from hmsprep.importing.labels.words import Words
@@ -95,7 +97,7 @@ def gathered(
                 _add(found, _open(path, options, Path(unpacked) / str(number)), names[path])
         for number, raw in enumerate(raws, start=1):
             with _leaving_out(found, f"recording {number}"):
-                one = open_recording(raw, options)
+                one = examined(partial(open_recording, raw), options)
                 taken = {other.name for other in found.recordings} | {"recording"}
                 name = one.path.name
                 _add(found, one, f"recording {number}" if name in taken else name)
@@ -127,7 +129,7 @@ def _add(found: Gathered, recording: Recording, name: str) -> None:
 def _open(path: Path, options: Options, folder: Path) -> Recording:
     """Open a file; one that ends in .gz from what it holds."""
     if path.suffix.lower() != ".gz":
-        return open_recording(path, options)
+        return examined(partial(open_recording, path), options)
     folder.mkdir()
     inner = folder / path.name[: -len(".gz")]
     try:
@@ -136,7 +138,7 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise DataError(f"{path} is not a whole gzip file ({error}). Copy it again.") from None
     try:
-        return replace(open_recording(inner, options), path=path)
+        return replace(examined(partial(open_recording, inner), options), path=path)
     except DataError as error:
         raise DataError(str(error).replace(str(inner), str(path))) from None
 

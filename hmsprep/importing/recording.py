@@ -91,6 +91,12 @@ class Recording:
     samples) microvolts as recorded, unmixed and unfiltered; None: signals cannot be examined."""
     notes: tuple[str, ...] = ()
     """What the user should know of how the file was read, a sentence each."""
+    flat: tuple[str, ...] = ()
+    """Electrodes, or pairs, that do not change in a tenth of the recording or more."""
+    railed: tuple[str, ...] = ()
+    """Those that are at the rail of the amplifier in a tenth or more."""
+    bridged: tuple[str, ...] = ()
+    """Neighbours that measure the same, such as 'F3-C3': gel connects them."""
     signals: tuple[str, ...] = ()
     """Labels of all its signals, as they stand in the file."""
     units: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "references": ["A1A2"],             what the electrodes were recorded against
        "reference": "scalp",               'chains': only differences along chains are known
        "interpolated": ["F7"],             electrodes that were computed from the others
+       "flat": [], "railed": ["O2"],       electrodes or pairs without EEG in a tenth or more of it
+       "bridged": ["F3-C3"],               neighbours that gel connects
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
      ],
@@ -91,6 +93,12 @@ class ImportedRecording:
     clipped: Mapping[str, float] = field(default_factory=dict)
     """Channel, or pair of a bipolar recording -> share of its values beyond the default clip of a
     store; those that have any."""
+    flat: tuple[str, ...] = ()
+    """Electrodes, or pairs, that do not change in a tenth of the recording or more."""
+    railed: tuple[str, ...] = ()
+    """Those that are at the rail of the amplifier in a tenth or more."""
+    bridged: tuple[str, ...] = ()
+    """Neighbours that measure the same, such as 'F3-C3'."""
 
     @classmethod
     def from_json(cls, value: object) -> ImportedRecording:
@@ -118,6 +126,9 @@ class ImportedRecording:
             interpolated=entry_or(value, "interpolated", texts, ()),
             highpass_hz=entry_or(value, "highpass_hz", optional(finite), None),
             clipped=entry_or(value, "clipped", shares, {}),
+            flat=entry_or(value, "flat", texts, ()),
+            railed=entry_or(value, "railed", texts, ()),
+            bridged=entry_or(value, "bridged", texts, ()),
         )
 
 
