@@ -67,6 +67,15 @@ def examined(open_: Callable[[Options], Recording], options: Options) -> Recordi
     recording = open_(options)
     if recording.read_signals is None or not recording.samples or not recording.chosen.signals:
         return recording
+    try:
+        return _examined(recording, open_, options)
+    except OSError:
+        return recording  # whoever reads all of it says where it breaks off
+
+
+def _examined(
+    recording: Recording, open_: Callable[[Options], Recording], options: Options
+) -> Recording:
     found = _look(recording)
     of_one = {
         next(iter(parts)): channel

@@ -173,6 +173,9 @@ def write_recording(
         "interpolated": list(recording.interpolated),
         "reference": recording.reference,
         "references": list(recording.references),
+        "flat": list(recording.flat),
+        "railed": list(recording.railed),
+        "bridged": list(recording.bridged),
         "episode_rule": rule.to_json(),
         "share_of_windows_over_threshold": timeline.share_over_threshold(rule),
         "windows": timeline.counts(),
@@ -208,6 +211,7 @@ def _about(recording: ImportedRecording, timeline: Timeline, made: Made) -> dict
         "references": ", ".join(recording.references) or "not named",
         "electrodes interpolated": ", ".join(recording.interpolated) or "none",
         "channels filled with 0": ", ".join(recording.filled) or "none",
+        "electrodes bridged": ", ".join(recording.bridged) or "none",
         "channels in doubt that a run looks at": "; ".join(caveat_words(timeline.caveats))
         or "none",
     }
