@@ -13,8 +13,8 @@ from hmsprep.likeness.distances import Distance
 from hmsprep.likeness.measures import GROUPS, measure_of
 from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
 
-WIDTH = 6.4
-"""Inches: letters stay legible where a phone shows the figure at half its size."""
+WIDTH = 4.6
+"""Inches: about the width of a phone, so that letters stay legible on it."""
 
 
 def areas(found: Realism) -> Figure:
@@ -26,16 +26,16 @@ def areas(found: Realism) -> Figure:
         if one.test is not None
         for name, auc in one.test.models.items()
     ]
-    figure = Figure(figsize=(WIDTH, 1.2 + 0.34 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.4 * len(rows)), layout="constrained")
     axes = figure.subplots()
     for place, (_, _, auc, colour) in enumerate(rows):
         axes.plot([auc.low, auc.high], [place, place], color=colour, lw=3, alpha=0.4)
         axes.plot(auc.auc, place, "o", color=colour)
     axes.axvline(0.5, color="black", lw=0.8, ls=":")
-    axes.set_yticks(range(len(rows)), [f"{one.title}, {name}" for one, name, _, _ in rows])
+    axes.set_yticks(range(len(rows)), [f"{one.title},\n{name}" for one, name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(min(0.4, *(auc.low for _, _, auc, _ in rows)) - 0.02, 1.02)
-    axes.set_xlabel("area under the ROC curve (0.5: cannot be told apart)")
+    axes.set_xlabel("area under the ROC curve")
     _tidy(axes)
     return figure
 
@@ -52,7 +52,7 @@ def largest(comparison: Comparison, count: int = 25) -> Figure:
     axes.set_yticks(range(len(rows)), [one.column for one in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_xlabel("distance, interquartile ranges (grey: by chance)")
+    axes.set_xlabel("distance (grey: by chance)")
     _tidy(axes)
     return figure
 
@@ -70,7 +70,7 @@ def by_group(comparison: Comparison) -> Figure:
     axes.set_yticks(range(len(GROUPS)), list(GROUPS.values()))
     axes.set_ylim(len(GROUPS) - 0.5, -0.5)
     axes.set_xlim(left=0)
-    axes.set_xlabel("distance, interquartile ranges (a line for each measure; diamond: median)")
+    axes.set_xlabel("distance (a line for each measure; diamond: median)")
     _tidy(axes)
     return figure
 
@@ -126,12 +126,12 @@ def amplitudes(comparison: Comparison) -> Figure:
         for place, one in enumerate(shown):
             _boxes(axes, place, one)
         labels = [one.column.split(".")[1] for one in shown]
-        axes.set_xticks(range(len(shown)), labels, rotation=60, fontsize=7)
+        axes.set_xticks(range(len(shown)), labels, rotation=90, fontsize=6)
         axes.set_yscale("log")
         axes.tick_params(axis="y", which="both", labelsize=7)
         axes.set_title(
-            f"amplitude of {'pairs' if pairs else 'electrodes'}, uV: "
-            f"{comparison.a.name} green, {comparison.b.name} orange", fontsize=9, loc="left",
+            f"{'pairs' if pairs else 'electrodes'}, uV: {comparison.a.name} green, "
+            f"{comparison.b.name} orange", fontsize=8, loc="left",
         )  # fmt: skip
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", lw=0.2, color=GREY)

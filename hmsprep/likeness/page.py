@@ -34,6 +34,9 @@ AREA = (
 )
 
 
+DPI = 150
+
+
 def make_page(found: Realism) -> Page:
     """Put tables and figures on a page."""
     names = " and ".join(one.b.name for one in found.comparisons)
@@ -43,7 +46,9 @@ def make_page(found: Realism) -> Page:
     page.text(_looked_at(found))
     page.section("Told apart")
     page.figure(
-        figures.areas(found), "How well classifiers tell the samples apart, with 95% intervals."
+        figures.areas(found),
+        "How well classifiers tell the samples apart, with 95% intervals.",
+        dpi=DPI,
     )
     page.table("", ("samples", "model", "AUC", "95%", "windows", "patients"), area_rows(found))
     page.note(AREA)
@@ -68,18 +73,23 @@ def _looked_at(found: Realism) -> str:
 def _comparison(page: Page, found: Realism, one: Comparison, *, whole: bool) -> None:
     page.section(one.title)
     page.note(_counts(found, one))
-    page.figure(figures.largest(one, SHOWN), f"{one.title}: largest distances over all classes.")
+    page.figure(
+        figures.largest(one, SHOWN), f"{one.title}: largest distances over all classes.", dpi=DPI
+    )
     page.table("Largest distances, all classes", HEADER, distance_rows(one, ALL, SHOWN))
     page.note(DISTANCE)
     if not whole:
         return
-    page.figure(figures.by_group(one), f"{one.title}: distances of all measures by question.")
-    page.figure(figures.amplitudes(one), "Amplitude: median, quartiles, 5 to 95%.")
+    page.figure(
+        figures.by_group(one), f"{one.title}: distances of all measures by question.", dpi=DPI
+    )
+    page.figure(figures.amplitudes(one), "Amplitude: median, quartiles, 5 to 95%.", dpi=DPI)
     keys, titles = found.spec.class_keys, found.spec.class_titles
     shown = [row.column for row in one.largest(ALL, SHOWN // 2)]
     page.figure(
         figures.distributions(one, shown, keys, titles),
         "The measures that are furthest apart: median, quartiles and 5 to 95% by class.",
+        dpi=DPI,
     )
     for group, title in GROUPS.items():
         own = [row for row in one.largest(ALL) if measure_of(row.column).group == group]
@@ -87,7 +97,7 @@ def _comparison(page: Page, found: Realism, one: Comparison, *, whole: bool) -> 
         columns = [name for name in columns if not name.startswith("amplitude.")][:6]
         if columns:
             caption = f"{title}: what is furthest apart besides."
-            page.figure(figures.distributions(one, columns, keys, titles), caption)
+            page.figure(figures.distributions(one, columns, keys, titles), caption, dpi=DPI)
     for key, title in zip(keys, titles, strict=True):
         if one.largest(key):
             page.table(f"Largest distances, {title}", HEADER, distance_rows(one, key, SHOWN // 2))
