@@ -52,6 +52,7 @@ ALSO = {
     "hmstrain/training/tabular.py": {"sklearn"},
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
+    "hmsprep/likeness/figures.py": {"matplotlib"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/through_mne.py": {"mne"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},

@@ -15,7 +15,14 @@ from hmstrain.prediction.episodes import Episode, EpisodeRule, said
 
 RESEARCH = "RESEARCH, model"
 """How every text begins."""
-CAVEATS = {"still": "flat or railed", "interpolated": "interpolated", "filled": "missing"}
+CAVEATS = {
+    "still": "flat or railed",
+    "railed": "railed at times",
+    "flat": "flat at times",
+    "bridged": "bridged",
+    "interpolated": "interpolated",
+    "filled": "missing",
+}
 """What is said of channels, by the key of their list."""
 
 

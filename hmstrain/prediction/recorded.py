@@ -57,11 +57,24 @@ def channels_read(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
 
 
 def caveats_of(
-    recording: ImportedRecording, channels: frozenset[str]
+    recording: ImportedRecording, channels: frozenset[str], spec: Spec
 ) -> dict[str, tuple[str, ...]]:
-    """Channels of a recording that were not recorded as they are shown, of those that count."""
-    lists = {"interpolated": recording.interpolated, "filled": recording.filled}
-    found = {key: tuple(n for n in names if n in channels) for key, names in lists.items()}
+    """Channels of a recording that were not recorded as they are shown, of those that count.
+
+    Pairs count if both electrodes do, signals of other names always.
+    """
+    unread = set(spec.eeg.features) - channels
+    lists = {
+        "railed": recording.railed,
+        "flat": recording.flat,
+        "bridged": recording.bridged,
+        "interpolated": recording.interpolated,
+        "filled": recording.filled,
+    }
+    found = {
+        key: tuple(name for name in names if unread.isdisjoint(name.split("-")))
+        for key, names in lists.items()
+    }
     return {key: names for key, names in found.items() if names}
 
 
@@ -128,7 +141,15 @@ def _with_still(
     )
     stored = store.gather(np.sort(rows), "eeg")["eeg"][:, first:last]
     names = still_electrodes(store.denormalise({"eeg": stored})["eeg"], rate, electrodes)
-    return replace(episode, caveats={**episode.caveats, "still": names}) if names else episode
+    if not names:
+        return episode
+    others = {
+        key: tuple(n for n in of if n not in names) if key in ("flat", "railed") else of
+        for key, of in episode.caveats.items()
+    }
+    return replace(
+        episode, caveats={"still": names, **{key: of for key, of in others.items() if of}}
+    )
 
 
 def write_recording(
@@ -149,7 +170,7 @@ def write_recording(
     from hmstrain.prediction.seizures.events import write_events
 
     rule, spec = made.rule, made.store.spec
-    caveats = caveats_of(recording, made.channels)
+    caveats = caveats_of(recording, made.channels, spec)
     timeline = make_timeline(recording, windows, prediction, spec, caveats)
     electrodes = _examined(recording, made.channels, spec)
     episodes = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hmsstore.recordings import ImportedPiece, ImportedRecording
 from hmstrain.config import Config
 from hmstrain.errors import RESEARCH_ONLY, ConfigError
 from hmstrain.prediction.episodes import EpisodeRule, smooth, spans_of, stretches
-from hmstrain.prediction.leaving import text_of, write_annotations
+from hmstrain.prediction.leaving import caveat_words, text_of, write_annotations
 from hmstrain.prediction.page import draw_timeline, make_page
 from hmstrain.prediction.recorded import caveats_of, channels_read, still_electrodes
 from hmstrain.prediction.tables import write_episodes
@@ -172,11 +173,24 @@ def test_channels_are_in_doubt_where_a_run_looks_at_them() -> None:
     spectrogram = channels_read([config("spec")], HMS)
     assert "Fp1" in spectrogram
     assert not {"Fz", "EKG"} & spectrogram
-    assert caveats_of(IMPORTED, spectrogram) == {"interpolated": ("F7",)}
+    assert caveats_of(IMPORTED, spectrogram, HMS) == {"interpolated": ("F7",)}
     both = channels_read([config("spec"), config("raw", eeg_seconds=10)], HMS)
-    assert caveats_of(IMPORTED, both) == {"interpolated": ("F7",), "filled": ("Fz",)}
+    assert caveats_of(IMPORTED, both, HMS) == {"interpolated": ("F7",), "filled": ("Fz",)}
     own = Config(model="mine:net", inputs="microvolts")
-    assert caveats_of(IMPORTED, channels_read([own], HMS))["filled"] == ("EKG", "Fz")
+    assert caveats_of(IMPORTED, channels_read([own], HMS), HMS)["filled"] == ("EKG", "Fz")
+
+
+def test_signals_that_the_import_found_wanting_are_in_doubt_where_a_run_looks_at_them() -> None:
+    found = replace(
+        IMPORTED, flat=("Cz",), railed=("O2", "#23"), bridged=("F3-C3", "Fz-Cz"), filled=()
+    )
+    of_chains = caveats_of(found, channels_read([config("spec")], HMS), HMS)
+    assert of_chains == {
+        "railed": ("O2", "#23"), "bridged": ("F3-C3",), "interpolated": ("F7",),
+    }  # fmt: skip
+    assert caveat_words(of_chains)[0] == "O2, #23 railed at times"
+    of_all = caveats_of(found, channels_read([config("raw", eeg_seconds=10)], HMS), HMS)
+    assert (of_all["flat"], of_all["bridged"]) == (("Cz",), ("F3-C3", "Fz-Cz"))
 
 
 def doubtful() -> Timeline:
