@@ -69,11 +69,11 @@ def realism(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Tell how alike the windows of stores are, such as simulated and real ones.
+    """Tell how alike windows of stores are.
 
-    Measures amplitude, spectrum, correlation, discharges, evolution and artefacts of the judged
-    seconds, compares their distributions class by class, and trains classifiers to tell the stores
-    apart.
+    Of simulated and real ones, for example. Measures amplitude, spectrum, correlation, discharges,
+    evolution and artefacts of the judged seconds, compares their distributions class by class, and
+    trains classifiers to tell the stores apart.
     """
     import hmsprep
     from hmsprep.cli import console, progress, tables

@@ -84,7 +84,8 @@ def test_plan_takes_all_options_of_build_but_those_of_writing() -> None:
     def options(name: str) -> set[str]:
         return {one for parameter in COMMANDS[name].params for one in parameter.opts}
 
-    assert options("build") - options("plan") == {"store", "--workers", "--force", "--dry-run"}
+    writing = {"store", "--workers", "--force", "--clipped", "--dry-run"}
+    assert options("build") - options("plan") == writing
     assert options("plan") <= options("build")
 
 
