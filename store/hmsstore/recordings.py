@@ -301,8 +301,8 @@ IMPORT_OPTIONS = (
     ),
     ImportOption(
         "highpass",
-        "Take offset and drift off by a zero-phase high-pass; auto: at 0.1 Hz, where more than 1% "
-        "of a channel is beyond the clip.",
+        "Filter offset and drift out, without delay; auto: below 0.1 Hz, where more than 1% of a "
+        "channel is beyond the clip.",
         "auto|HZ|none",
     ),
     ImportOption(

@@ -112,7 +112,7 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
     assert f"{value:.3f}" in line
 
     html = make_report(RunFolder(tmp_path / "run"), store).to_html()
-    assert f"<td>Brier score</td><td class=number>{value:.3f}</td>" in html
+    assert f">Brier score</td><td class=number>{value:.3f}</td>" in html
 
     table = Study("", Config(**SMALL), store.identity, (Row(System("a", "spec", False), outcome),))
     assert table.rows[0].cells()[columns().index("brier")] == f"{value:.3f}"
