@@ -48,7 +48,7 @@ NO_NAME = re.compile(
     r"\d{1,3}y(?:ears?|rs?)?",
     re.I,
 )
-"""What stands for a name and is none: placeholders, sexes, ages."""
+"""What headers hold in place of a name: placeholders, sexes, ages."""
 SEX = re.compile(r"age\W{0,2}\d+\w*|f|m|male|female|man|woman", re.I)
 AGE = re.compile(r"\d{1,3}")
 DATE = re.compile(
