@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.pieces import RATE, Piece
+from hmsprep.importing.pieces import PIECE_S, RATE, Piece
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.values import (
     HEART,
@@ -26,11 +26,17 @@ from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV
 from hmsprep.processes import Progress
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
+from hmsstore.schema import CHANNELS
 
 CONTEXT = 8 * STEP_SAMPLES
 """Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
 AT_ONCE = 4
-"""Pieces worked on at once, at most one per processor: each takes some 200 MB."""
+"""Blocks read at once, and short pieces written at once, at most one per processor."""
+BLOCK = 60 * RATE
+"""Samples of a block, however long the recording, and whatever its rate and its signals."""
+AT_ONCE_SAMPLES = PIECE_S * RATE
+"""Of all pieces worked on at once: a whole hour is worked on alone, so that a day takes as much
+memory as an hour."""
 Counts = dict[str, NDArray[np.int64]]
 """Channel or pair -> values beyond the clip, values recorded."""
 
@@ -95,11 +101,16 @@ def write_pieces(
 
     def write(tasks: Sequence[Task], hz: float | None) -> dict[int, Written]:
         nonlocal done
-        if hz is not None:
-            tasks = [replace(one, recording=high_passed(one.recording, hz)) for one in tasks]
         counts: dict[int, Counts] = {}
-        with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-            for task, found in zip(tasks, pool.map(_write_piece, tasks), strict=True):
+        threads = min(AT_ONCE, os.cpu_count() or 1)
+        with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+            tasks = [replace(one, recording=in_blocks(one.recording, readers)) for one in tasks]
+            if hz is not None:
+                tasks = [replace(one, recording=high_passed(one.recording, hz)) for one in tasks]
+            results = (
+                result for group in grouped(tasks) for result in writers.map(_write_piece, group)
+            )
+            for task, found in zip(tasks, results, strict=True):
                 if isinstance(found, str):
                     broken.setdefault(task.recording.name, found)
                 else:
@@ -120,6 +131,47 @@ def write_pieces(
         total += sum(task.piece.stop - task.piece.first for task in again)
         written |= write(again, OFFSET_HZ)
     return written, broken
+
+
+def in_blocks(recording: Recording, readers: Executor) -> Recording:
+    """Read a recording a block at a time, several at once.
+
+    Only a block is held as it was recorded, of all signals and at their own rates; of what is read
+    only the twenty channels at 200 Hz stay.
+    """
+
+    def read(first: int, stop: int) -> NDArray[np.float32]:
+        eeg_uv = np.empty((len(CHANNELS), stop - first), np.float32)
+
+        def fill(begin: int) -> None:
+            end = min(begin + BLOCK, stop)
+            eeg_uv[:, begin - first : end - first] = recording.read(begin, end)
+
+        waiting = [readers.submit(fill, begin) for begin in range(first, stop, BLOCK)]
+        try:
+            for one in waiting:
+                one.result()
+        finally:
+            for one in waiting:
+                one.cancel()
+        return eeg_uv
+
+    return replace(recording, read=read)
+
+
+def grouped(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Group pieces that are worked on at once, in their order: up to `AT_ONCE_SAMPLES`."""
+    group: list[Task] = []
+    samples = 0
+    for task in tasks:
+        own = task.piece.stop - task.piece.first
+        if group and samples + own > AT_ONCE_SAMPLES:
+            yield group
+            group, samples = [], 0
+        group.append(task)
+        samples += own
+    if group:
+        yield group
 
 
 def _write_piece(task: Task) -> Counts | str:

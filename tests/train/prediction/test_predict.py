@@ -17,7 +17,6 @@ import torch
 from numpy.typing import NDArray
 from support.edf_bytes import Signal
 from support.edf_bytes import write as write_bytes
-from support.formats import WRITERS
 from support.helpers import build_store
 from support.inside import Inside
 from support.recorder import CONVENTIONS, noise, write_edf
@@ -471,27 +470,6 @@ def test_a_recording_that_cannot_be_predicted_costs_no_other(
     # the same folder of results is taken again
     (folder / "p2" / "short.edf").unlink()
     PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")
-
-
-def test_recordings_of_all_formats_are_predicted_and_shown(
-    runs: dict[str, Path], tmp_path: Path
-) -> None:
-    import hmsprep
-
-    (tmp_path / "in").mkdir()
-    for write in WRITERS.values():
-        write(tmp_path / "in")
-    PROGRAM.succeed("predict", runs["one"], tmp_path / "in", "--out", tmp_path / "out")
-    timelines = set((tmp_path / "out").glob("night*.csv")) - set(
-        (tmp_path / "out").glob("*.episodes.csv")
-    )
-    tables = {path.name: len(pl.read_csv(path)) for path in timelines}
-    endings = ("set", "vhdr", "lay", "cdt")
-    assert tables == {f"night.{ending}.csv": 1 for ending in endings} | {"night_raw.csv": 1}
-    hmsprep.import_recordings([tmp_path / "in"], tmp_path / "data")
-    store = build_store(tmp_path / "data", tmp_path / "s.zarr")
-    drawn = hmsprep.show(store.path, out=tmp_path / "windows.png", count=5)
-    assert (tmp_path / "windows.png").is_file(), drawn
 
 
 def test_what_an_import_or_a_build_says_reaches_a_prediction(data: Path, tmp_path: Path) -> None:
