@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, named
 from hmsprep.importing.electrodes import HEART
 from hmsprep.importing.pieces import RATE
@@ -36,6 +37,11 @@ AT_ENDS = 0.25
 BRIDGED, MEDIAN = 5.0, 100.0
 """Scaled electrical distance below which neighbours are bridged, and what the median is scaled
 to."""
+LEAST_UV, LARGEST_UV = 0.1, 20_000.0
+"""Median over signals of the standard deviation of EEG in a stretch, beyond which its unit must be
+another than it seems."""
+LIKELY_UV = 1_000.0
+"""Above it the user is believed who names another unit."""
 Floats = NDArray[np.floating]
 
 
@@ -47,6 +53,8 @@ class Condition:
     """(signals,) in which a signal does not change."""
     railed: NDArray[np.float64]
     """(signals,) in which it is at its rail."""
+    typical_uv: float
+    """Median over signals that change of their median standard deviation; NaN if none does."""
 
 
 def examined(open_: Callable[[Options], Recording], options: Options) -> Recording:
@@ -62,7 +70,8 @@ def examined(open_: Callable[[Options], Recording], options: Options) -> Recordi
     Raises
     ------
     DataError
-        It cannot be opened or read, or too few electrodes hold EEG.
+        It cannot be opened or read, its values are no EEG in their unit, or too few electrodes hold
+        EEG.
     """
     recording = open_(options)
     if recording.read_signals is None or not recording.samples or not recording.chosen.signals:
@@ -77,6 +86,16 @@ def _examined(
     recording: Recording, open_: Callable[[Options], Recording], options: Options
 ) -> Recording:
     found = _look(recording)
+    if options.unit and (found.typical_uv < LEAST_UV or found.typical_uv > LIKELY_UV):
+        options = replace(options, misnamed=True)
+        recording = open_(options)
+        found = _look(recording)
+    elif found.typical_uv < LEAST_UV or found.typical_uv > LARGEST_UV:
+        raise DataError(
+            f"{recording.path}: its EEG has a standard deviation of {found.typical_uv:.3g} uV, "
+            f"expected between {LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than "
+            "it seems: name it with --unit uV, mV, V or nV."
+        )
     of_one = {
         next(iter(parts)): channel
         for channel, parts in recording.chosen.mix.items()
@@ -153,7 +172,15 @@ def judge_signals(stretches_uv: list[Floats]) -> Condition:
         flat += ok & still & ~rail
         railed += ok & rail
     seen = np.maximum(seen, 1)
-    return Condition(flat / seen, railed / seen)
+    return Condition(flat / seen, railed / seen, _typical(known, whole))
+
+
+def _typical(known: list[NDArray[np.bool_]], whole: list[Floats]) -> float:
+    """Median over the signals that change of their median standard deviation, NaN if none does."""
+    spread = [np.where(ok, part.std(axis=1), 0.0) for ok, part in zip(known, whole, strict=True)]
+    of_signals = [each[each > 0] for each in np.transpose(spread)] if spread else []
+    medians = [float(np.median(each)) for each in of_signals if len(each)]
+    return float(np.median(medians)) if medians else np.nan
 
 
 def _bridged(recording: Recording) -> tuple[str, ...]:

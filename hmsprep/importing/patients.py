@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,32 +26,41 @@ CORPORA = (
     re.compile(
         r"(?P<patient>chb\d\d)[a-z]?_\d+\+?", re.I
     ),  # CHB-MIT; parts of case 17 have letters
-    re.compile(r"(?P<patient>PN\d\d)-[\d.]+"),  # Siena
-    re.compile(r"(?P<patient>[a-z]{8}|\d{8})_s\d{3}_t\d{3}"),  # Temple University, new and old
-    re.compile(r"(?P<patient>[a-z]{8})_\d{8}"),  # its events, TUEV
-    re.compile(r"(?P<patient>S\d{3})R\d\d"),  # PhysioNet's motor movement and imagery
+    re.compile(r"(?P<patient>PN\d\d)-[\d.]+", re.I),  # Siena
+    # Temple University, whose codes count from aaaaaaaa on, and its older ones from 00000001 on
+    re.compile(r"(?P<patient>aaaa[a-z]{4}|000\d{5})_s\d{3}_t\d{3}", re.I),
+    re.compile(r"(?P<patient>aaaa[a-z]{4})_0000\d{4}", re.I),  # its events, TUEV
+    re.compile(r"(?P<patient>S[01]\d\d)R[01]\d"),  # PhysioNet's motor movement and imagery
 )
 """Names of the files of public corpora, whole."""
 SAME_PATIENT = {"chb21": "chb01"}
 """Cases of CHB-MIT that are one girl, recorded 1.5 years apart (PhysioNet's description)."""
 BIDS = re.compile(r"sub-([A-Za-z0-9]+)(?:_.*)?")
-FOLDER = re.compile(r"(?:subj(?:ect)?|pat(?:ient)?|pt|case|person|p|s)[-_ ]?\d+", re.I)
-"""Folders that are likely one patient's."""
+FOLDER = re.compile(r"(?:sub(?:j|ject)?|pat(?:ient)?|pt|case|person)[-_ ]?\d+", re.I)
+"""Folders that are likely one patient's, with those of sessions below."""
+SHORT_FOLDER = re.compile(r"[ps][-_ ]?\d+", re.I)
+"""Folders that may be, if none above says more."""
+DEEPEST = 3
+"""Folders above a recording that are looked at."""
 STEM = re.compile(
     r"(.*?[^\W_].*?)(?:[-_ ]+(?:s|ses|session|r|run|rec|part|t|n|nr|night)?[-_ ]*\d+)+"
 )
 """File names that end in a separator and a number: 'p03_1', 'AB-ses2-run1'."""
 NO_NAME = re.compile(
-    r"x+|[0._?*-]+|n/?a|none|null|nil|no[_. -]?names?|name|unnamed|nobody|unknown|unk|"
-    r"(?:mne_)?anon\w*|de-?identif\w*|removed|withheld|hidden|blank|empty|default|test|"
-    r"patient\d?|subject\d?|person|id|code|study|(?:john|jane)[_ ]doe|unbekannt|inconnu|"
-    r"sin[_ ]nombre|sconosciuto|age\W{0,2}\d+\w*|f|m|male|female|man|woman|[fm]\d{1,3}|"
-    r"\d{1,3}y(?:ears?|rs?)?",
+    r"(?:x+|[a-z]|0+|(\d)\1{2,}|1234\d*|n/?a|nn+|none|null|nil|no|name|no_?name|unnamed|nobody|"
+    r"unknown|unk|undefined|undisclosed|(?:mne)?anon\w*|deid\w*|identified|removed|withheld|hidden|"
+    r"masked|redacted|deleted|confidential|private|blank|empty|default|dummy|demo|test|temp|sample|"
+    r"example|not|given|available|specified|patient(?:code|name|id)?\d?|subject\d?|person|"
+    r"participant|pat|pt|sub|id|code|study|research|eeg|edf|recording|doe|mustermann|first|last|"
+    r"firstname|lastname|surname|forename|unbekannt|inconnu|sin|nombre|apellido|sconosciuto|desconocido|"
+    r"age\W{0,2}\d+\w*|f|m|male|female|man|woman|[fm]\d{1,3}|\d{1,3}y(?:ears?|rs?)?)?",
     re.I,
 )
-"""What headers hold in place of a name: placeholders, sexes, ages."""
+"""Words that headers hold in place of a name: placeholders, sexes, ages."""
 SEX = re.compile(r"age\W{0,2}\d+\w*|f|m|male|female|man|woman", re.I)
 AGE = re.compile(r"\d{1,3}")
+SHORT = re.compile(r"\W*\d{1,3}\W*")
+"""Codes that many a laboratory gives to somebody."""
 DATE = re.compile(
     r"\d{1,2}[-./][a-z]{3}[-./]\d{2,4}|\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|"
     r"\d{4}[-./]\d{1,2}[-./]\d{1,2}|(?:19|20)\d{6}|startdate",
@@ -96,6 +106,16 @@ def find_patients(recordings: Sequence[Recording], listed: Path | None = None) -
     ]
     ways = [way for way, _ in found]
     notes = []
+    for key in dict.fromkeys(keys):
+        places = [place for place, other in enumerate(keys) if other == key]
+        if not _agree([recordings[place].patient for place in places]):
+            shown = ", ".join(recordings[place].name for place in places[:3])
+            notes.append(
+                f"{plural(len(places), 'recording')} ({shown}{' ...' if len(places) > 3 else ''}) "
+                "count as one patient, but what their headers say of the patient differs."
+            )
+            for place in places:
+                ways[place] = max(ways[place], GUESSED, key=PATIENTS.index)
     if len(recordings) > 1:
         names = [recording.name for recording in recordings]
         for way, said in (
@@ -138,8 +158,9 @@ def _key(recording: Recording, stems: Mapping[str, str]) -> tuple[str, Hashable 
     way, key = read_header(recording.patient)
     if key is not None:
         return way, key
-    if FOLDER.fullmatch(folders.name):
-        return GUESSED, ("folder", str(folders.resolve()))
+    near = [one for one in (folders, *folders.parents)[:DEEPEST] if FOLDER.fullmatch(one.name)]
+    if near or SHORT_FOLDER.fullmatch(folders.name):
+        return GUESSED, ("folder", str((near or [folders])[0].resolve()))
     if stem in stems:
         return GUESSED, ("stem", str(folders.resolve()), stems[stem])
     return UNKNOWN, None
@@ -149,7 +170,8 @@ def read_header(text: str) -> tuple[str, Hashable | None]:
     """Find in a header's patient field what identifies a person.
 
     EDF+ writes code, sex, birthdate and name, and X for what is left out; EDF anything. A code
-    identifies by itself, a name together with a birthdate. Sex and birthdate alone do not.
+    identifies by itself unless it is a short number or a mere word, a name together with a
+    birthdate. Sex and birthdate alone do not.
 
     Parameters
     ----------
@@ -162,12 +184,13 @@ def read_header(text: str) -> tuple[str, Hashable | None]:
         'known' or 'guessed' and what to compare; 'unknown' and None if it names nobody.
     """
     words = text.replace("\0", " ").split()
-    if len(words) > 3 and words[1].upper() in ("F", "M", "X"):
-        code, _, born, name = words[:4]
-        if _names(code):
-            return KNOWN, ("code", code.casefold())
-        if _names(name):
-            return KNOWN, ("name", name.casefold(), born if DATE.fullmatch(born) else "")
+    if (fields := _fields(text)) is not None:
+        code, sex, born, name = fields
+        if code:
+            sure = any(map(str.isdigit, code)) and not SHORT.fullmatch(code)
+            return (KNOWN if sure else GUESSED), ("code", code)
+        if name:
+            return (KNOWN if born else GUESSED), ("name", name, sex, born)
         return UNKNOWN, None
     naming = [word.casefold() for word in words if _names(word)]
     if any(SEX.fullmatch(word) for word in words):
@@ -177,8 +200,35 @@ def read_header(text: str) -> tuple[str, Hashable | None]:
     return GUESSED, ("header", *naming)
 
 
+def _fields(text: str) -> tuple[str, str, str, str] | None:
+    """Code, sex, birthdate and name of a field in EDF+'s form, '' where it says none, else None."""
+    words = text.replace("\0", " ").split()
+    if len(words) < 4 or words[1].upper() not in ("F", "M", "X"):
+        return None
+    code, sex, born, name = (word.casefold() for word in words[:4])
+    return (
+        code if _names(code) else "",
+        sex.replace("x", ""),
+        born if DATE.fullmatch(born) else "",
+        name if _names(name) else "",
+    )
+
+
+def _agree(headers: Sequence[str]) -> bool:
+    """Whether what headers say, in EDF+'s form, can be of one person."""
+    fields = [found for text in headers if (found := _fields(text)) is not None]
+    codes, sexes, births, names = ({one[n] for one in fields} - {""} for n in range(4))
+    parts = [{*re.findall(r"\w+", name.replace("_", " "))} for name in names]
+    same_name = all(parts[0] & other for other in parts)
+    return max(len(codes), len(sexes), len(births)) < 2 and same_name
+
+
 def _names(word: str) -> bool:
-    return not NO_NAME.fullmatch(word) and not DATE.fullmatch(word)
+    """Whether a text may name somebody: not if each of its words stands in place of a name."""
+    plain = unicodedata.normalize("NFKD", word).encode("ascii", "ignore").decode() or word
+    if DATE.fullmatch(word) or SEX.fullmatch(word):
+        return False
+    return not all(NO_NAME.fullmatch(part) for part in re.split(r"[\W_]+", plain))
 
 
 def _stems(recordings: Sequence[Recording]) -> dict[str, str]:
@@ -236,13 +286,19 @@ def _read_list(path: Path) -> dict[str, str]:
 def _of_list(recordings: Sequence[Recording], table: Mapping[str, str], path: Path) -> list[str]:
     """Find each recording in the list, by its path, its name, or its name without the ending."""
     found, absent = [], []
+    whose: dict[str, str] = {}
+    plain = {_plain(name): patient for name, patient in table.items()}
     for recording in recordings:
         names = (str(recording.path), recording.name, recording.path.name, stem_of(recording.path))
-        patient = next((table[name] for name in names if name in table), None)
-        if patient is None:
+        name = next((one for one in map(_plain, names) if one in plain), None)
+        if name is None:
             absent.append(recording.name)
-        else:
-            found.append(patient)
+            continue
+        if (other := whose.setdefault(name, recording.name)) != recording.name:
+            raise ParameterError(
+                f"--patients {path}: {name} may be {other} or {recording.name}. Name each so."
+            )
+        found.append(plain[name])
     if absent:
         shown = ", ".join(absent[:10]) + (" ..." if len(absent) > 10 else "")
         raise ParameterError(
@@ -250,3 +306,8 @@ def _of_list(recordings: Sequence[Recording], table: Mapping[str, str], path: Pa
             "each, or leave those files out."
         )
     return found
+
+
+def _plain(file: str) -> str:
+    """Name of a file as a list may have it, whichever way it separates folders."""
+    return file.replace("\\", "/").removeprefix("./")

@@ -13,7 +13,7 @@ from hmsprep.errors import ParameterError
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
 
-UNITS = ("uV", "mV", "V")
+UNITS = ("uV", "mV", "V", "nV")
 """Of EEG."""
 HIGHPASS_HZ = (0.01, 10.0)
 """Range of the high-pass: below, minutes would have to be read around each part."""
@@ -36,7 +36,10 @@ class Options:
     broken: Mapping[int, str] = field(default_factory=dict)
     """Number of a signal, from 0 on, that was found to hold no EEG -> why, a sentence."""
     unit: str | None = None
-    """'uV', 'mV' or 'V': of signals whose file names no unit, or one that cannot be."""
+    """One of `UNITS`: of signals whose file names no unit, or one that cannot be."""
+    misnamed: bool = False
+    """Whether the unit that the file names for its electrodes turned out to be impossible, so that
+    `unit` is taken for it."""
     truncated: bool = False
     """Read files that are shorter than their header says as far as they go."""
     highpass: str | float | None = "auto"

@@ -294,7 +294,7 @@ IMPORT_OPTIONS = (
     ImportOption(
         "unit",
         "Unit of signals whose file names none, or one that cannot be.",
-        "uV|mV|V",
+        "uV|mV|V|nV",
     ),
     ImportOption(
         "truncated", "Read files that are shorter than their header says as far as they go."

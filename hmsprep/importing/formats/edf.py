@@ -178,7 +178,8 @@ def _choose(
     units: dict[int, str] = {}
     unusable: dict[int, str] = {}
     for number, signal in enumerate(header.signals):
-        unit, name = choose_unit(signal, options.unit), named(number, labels)
+        name = named(number, labels)
+        unit = choose_unit(signal, options.unit, misnamed=options.misnamed)
         why = fault(signal, name, unit) or _too_slow(header, number, name)
         if why or unit is None:
             unusable[number] = why

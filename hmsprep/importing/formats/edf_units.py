@@ -11,13 +11,20 @@ from hmsprep.importing.formats.edf_header import EdfSignal
 FACTORS = {"uV": 1.0, "mV": 1e3, "V": 1e6, "nV": 1e-3}
 """Units -> microvolts."""
 _VOLT = ("volts", "volt", "v")
-_PREFIXES = {"": "V", "u": "uV", "micro": "uV", "m": "mV", "milli": "mV", "n": "nV", "nano": "nV"}
+_PREFIXES = {
+    "": "V", "u": "uV", "mc": "uV", "mk": "uV", "micro": "uV", "m": "mV", "milli": "mV", "n": "nV",
+    "nano": "nV",
+}  # fmt: skip
+_UNNAMED = re.compile(r"[?._#*~/-]*\s*v?|none|n/?a", re.IGNORECASE)
+"""What stands where none is named, or where the sign in front of a V was lost: '', '?V', '.V'."""
+_COUNTED = re.compile(r"\s*(?:/\s*(?:bit|lsb|digit|count)s?|rms|pp|p-p)$", re.IGNORECASE)
 LARGEST_UV = 1e7
 """Ten volts: no amplifier of EEG has such a range."""
 SMALLEST_UV = 1.0
 """No EEG stays within such a range on all electrodes."""
 UNNAMED_UV = (50.0, 1e6)
 """A range that no unit is named for may be one in microvolts."""
+NAME_IT = "name its unit with --unit uV, mV, V or nV"
 
 
 def read_unit(field: bytes) -> str | None:
@@ -25,7 +32,8 @@ def read_unit(field: bytes) -> str | None:
 
     The micro sign comes in many encodings: Latin-1 and Mac (B5), UTF-8 (C2 B5, CE BC), Shift-JIS
     (83 CA), DOS (E6) ... None of the other prefixes is beyond ASCII, so that any such sign before
-    a V is taken for it.
+    a V is taken for it. Brackets and dots around a unit say nothing, nor does what it is counted by
+    ('uV/bit') or how ('uVrms').
 
     Returns
     -------
@@ -33,8 +41,9 @@ def read_unit(field: bytes) -> str | None:
         A key of `FACTORS`, '' if nothing readable is named, None for what is not a voltage.
     """
     text = field.split(b"\0")[0].strip().decode("latin-1")
-    if re.fullmatch(r"\?*\s*[vV]?", text) and text.lower() != "v":  # "?V": a sign was lost
+    if _UNNAMED.fullmatch(text) and text.lower() != "v":
         return ""
+    text = _COUNTED.sub("", text.strip("()[]{}. "))
     word = next((volt for volt in _VOLT if text.lower().endswith(volt)), None)
     if word is None:
         return None
@@ -54,10 +63,10 @@ def shown_unit(signal: EdfSignal) -> str:
     return read_unit(signal.unit) or signal.unit.decode("latin-1").strip(" \0")
 
 
-def choose_unit(signal: EdfSignal, asked: str | None) -> str | None:
+def choose_unit(signal: EdfSignal, asked: str | None, *, misnamed: bool = False) -> str | None:
     """Take the unit that the header names, or the user's where it names none or it cannot be."""
     stated = read_unit(signal.unit)
-    if asked and (not stated or reach(signal) * microvolts(stated) > LARGEST_UV):
+    if asked and (misnamed or not stated or reach(signal) * microvolts(stated) > LARGEST_UV):
         return asked
     return stated
 
@@ -80,12 +89,15 @@ def fault(signal: EdfSignal, name: str, unit: str | None) -> str:
             f"(physical, digital), got {ends}."
         )
     if unit is None:
-        return f"{name} is in {shown_unit(signal)!r}, expected a voltage (uV, mV, V)."
+        return (
+            f"{name} is in {shown_unit(signal)!r}, expected a voltage (uV, mV, V): if it is one, "
+            f"{NAME_IT}."
+        )
     largest_uv = reach(signal) * microvolts(unit)
     if largest_uv > LARGEST_UV:
         return (
             f"{name} may reach {largest_uv:g} uV by its header, expected at most {LARGEST_UV:g}: "
-            "name its unit with --unit uV, mV or V."
+            f"{NAME_IT}."
         )
     return ""
 
@@ -109,7 +121,7 @@ def impossible(signals: Sequence[EdfSignal], unit: str) -> str:
         return ""
     return (
         f"{stated}, and its range is {signals[0].physical[0]:g} to {signals[0].physical[1]:g}: "
-        "that is not EEG in microvolts. Say what its unit is with --unit uV, mV or V."
+        f"that is not EEG in microvolts, so {NAME_IT}."
     )
 
 

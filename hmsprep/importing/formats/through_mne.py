@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import NEEDED, choose_signals, named
-from hmsprep.importing.formats.edf_units import microvolts
+from hmsprep.importing.channels import choose_signals, named
+from hmsprep.importing.formats.edf_units import NAME_IT, microvolts, read_unit
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
@@ -40,10 +40,6 @@ BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment")
 """Annotations that mark where parts were joined, in lower case."""
 SKIPPED = "bad_acq_skip"
 """Annotation of a stretch that was not recorded and that MNE fills with zeros."""
-LOOKED_AT_S = 10
-"""Length of the stretch in the middle by which the unit is checked."""
-LEAST_UV, LARGEST_UV = 0.01, 20_000.0
-"""Median standard deviation of EEG, in microvolts, beyond which the unit must be another."""
 log = logging.getLogger("hmsprep")
 
 
@@ -149,11 +145,14 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
     """
     labels = list(raw.ch_names)
     kinds = raw.get_channel_types()
-    unusable = {
-        number: f"{named(number, labels)} is not in volts."
-        for number, channel in enumerate(raw.info["chs"])
-        if channel["unit"] != VOLT or kinds[number] == "stim"
-    }
+    scales_uv, unusable = dict[int, float](), dict[int, str]()
+    stated = getattr(raw, "_orig_units", {})
+    for number, channel in enumerate(raw.info["chs"]):
+        scale_uv = _scale(channel["unit"], stated.get(labels[number]), unit_v, options)
+        if scale_uv is None or kinds[number] == "stim":
+            unusable[number] = f"{named(number, labels)} is not in volts: if it is, {NAME_IT}."
+        else:
+            scales_uv[number] = scale_uv
     chosen = choose_signals(
         labels, options.rename, str(path), unusable=unusable | dict(options.broken),
         interpolate=options.interpolate,
@@ -167,12 +166,7 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
                   for a in raw.annotations)  # fmt: skip
     _check_joins(notes, path, raw.n_times / float(rate_hz))
     gaps = [(onset, onset + lasts) for onset, lasts, text in notes if text.lower() == SKIPPED]
-    scale_uv = MICROVOLTS_PER_VOLT
-    if options.unit and unit_v is not None:
-        scale_uv = microvolts(options.unit) / unit_v
-    source = _Source(raw, path, rate_hz, scale_uv, gaps)
-    needed = sorted({number for name in NEEDED for number in chosen.mix.get(name, ())})
-    _check_unit(source, needed, "" if unit_v is None else " Name it with --unit.")
+    source = _Source(raw, path, rate_hz, scales_uv, gaps)
     said = []
     if gaps:
         said.append(
@@ -205,11 +199,11 @@ class _Source:
         raw: Any,
         path: Path,
         rate_hz: Fraction,
-        scale_uv: float,
+        scales_uv: Mapping[int, float],
         gaps: Sequence[tuple[float, float]],
     ) -> None:
         self.raw, self.path, self.rate_hz = raw, path, rate_hz
-        self.scale_uv, self.gaps = scale_uv, gaps
+        self.scales_uv, self.gaps = scales_uv, gaps
         self.lock = Lock()  # its readers share buffers and open files
 
     def read(self, numbers: Sequence[int], first: int, stop: int) -> NDArray[np.float64]:
@@ -219,7 +213,8 @@ class _Source:
         def of_signal(place: int, begin: int, end: int) -> NDArray[np.float64]:
             if (begin, end) not in blocks:
                 blocks[begin, end] = self._values(numbers, begin, end)
-            values: NDArray[np.float64] = blocks[begin, end][place] * self.scale_uv
+            scale_uv = self.scales_uv[numbers[place]]
+            values: NDArray[np.float64] = blocks[begin, end][place] * scale_uv
             return values
 
         count = self.raw.n_times
@@ -248,6 +243,31 @@ class _Source:
         return values
 
 
+def _scale(unit: int, stated: str | None, unit_v: float | None, options: Options) -> float | None:
+    """Microvolts in what MNE gives of a channel; None if nobody knows.
+
+    Parameters
+    ----------
+    unit : int
+        MNE's number of the channel's unit.
+    stated : str, optional
+        The unit that the file names, which MNE leaves as it is where it does not know it.
+    unit_v : float, optional
+        The unit in volts that is taken for granted.
+    options : Options
+        The user's unit, for files that name none, or one that is none or cannot be.
+    """
+    named_unit = read_unit((stated or "").encode("latin-1", errors="replace"))
+    if unit != VOLT:
+        known = options.unit if options.misnamed else named_unit or options.unit
+        return microvolts(known) if known else None
+    if options.unit and unit_v is not None:
+        return microvolts(options.unit) / unit_v
+    if options.unit and options.misnamed:
+        return MICROVOLTS_PER_VOLT * microvolts(options.unit) / microvolts(named_unit or "")
+    return MICROVOLTS_PER_VOLT
+
+
 def exact_rate(rate_hz: float) -> Fraction:
     """Take a rate for the ratio of whole numbers that was meant."""
     return Fraction(rate_hz).limit_denominator(LARGEST_DENOMINATOR)
@@ -265,24 +285,6 @@ def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds:
         raise DataError(
             f"{path} was cut and joined, or paused, at {times}: what stands on either side was not "
             "recorded one after the other. Export each part by itself."
-        )
-
-
-def _check_unit(source: _Source, numbers: Sequence[int], hint: str) -> None:
-    """Refuse values that are no EEG in microvolts; signals of zeros are no reason."""
-    rows = floor(source.raw.n_times / source.rate_hz * RATE)
-    first = max(0, rows // 2 - LOOKED_AT_S * RATE // 2)
-    part = source.read(numbers, first, min(rows, first + LOOKED_AT_S * RATE))
-    spread = np.nan_to_num(np.nanstd(part, axis=1)) if part.shape[1] else np.zeros(0)
-    spread = spread[spread > 0]
-    if not len(spread):
-        return
-    typical = float(np.median(spread))
-    if not LEAST_UV <= typical <= LARGEST_UV:
-        raise DataError(
-            f"{source.path}: its EEG has a standard deviation of {typical:.3g} uV, expected "
-            f"between {LEAST_UV:g} and {LARGEST_UV:,.0f}. Its unit must be another than it seems."
-            f"{hint}"
         )
 
 

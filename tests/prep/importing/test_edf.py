@@ -8,6 +8,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import mne
@@ -19,6 +20,7 @@ from support.edf_bytes import Head, Signal, annotations, changed, eeg, tal, wave
 from support.helpers import Program, build_store
 
 from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.formats.edf_annotations import parse
@@ -382,7 +384,8 @@ def test_inverted_ranges_turn_the_signal_round(tmp_path: Path) -> None:
         (b"\x83\xcaV", 1), (b"\xa6\xccV", 1), (b"\xa3gV", 1), ("?V", 1),
         (b"\xe6V", 1), (b"UV\0\0\0xx", 1),
         (b"uV\0\0\0\0\0\0", 1), ("microV", 1), ("uVolt", 1), ("mV", 1e3), ("MV", 1e3), ("V", 1e6),
-        ("volts", 1e6), ("nV", 1e-3), (b"nV\0", 1e-3), (" uV ", 1),
+        ("volts", 1e6), ("nV", 1e-3), (b"nV\0", 1e-3), (" uV ", 1), ("(uV)", 1), ("uV/bit", 1),
+        ("uVrms", 1), ("mkV", 1),
     ],
 )  # fmt: skip
 def test_units_of_any_encoding(unit: str | bytes, scale: float, tmp_path: Path) -> None:
@@ -393,7 +396,7 @@ def test_units_of_any_encoding(unit: str | bytes, scale: float, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("stated", "ends", "asked"),
-    [("", ("-.003277", ".003277"), "V"), ("", ("-3.2768", "3.2767"), "mV"),
+    [("", ("-.003277", ".003277"), "V"), (".V", ("-3.2768", "3.2767"), "mV"),
      ("uV", ("-.003277", ".003277"), "V"), ("?V", ("-3.277", "3.277"), "mV"),
      ("V", ("-3276.8", "3276.7"), "uV")],
 )  # fmt: skip
@@ -403,7 +406,7 @@ def test_a_unit_that_cannot_be_is_asked_for(
     signals = [replace(one, unit=stated, physical=ends) for one in eeg(RECORDS, 100, 100)]
     path = write(tmp_path / "a.edf", signals)
     reach = r"may reach 3\.2768e\+09 uV" if stated == "V" else f"range is .* to .*{ends[1]}"
-    with pytest.raises(DataError, match=f"{reach}.*with --unit uV, mV or V"):
+    with pytest.raises(DataError, match=f"{reach}.*with --unit uV, mV, V or nV"):
         opened(path)
     found = opened(path, unit=asked).read(0, RECORDS * 200)
     seconds = np.arange(RECORDS * 200) / 200
@@ -411,12 +414,33 @@ def test_a_unit_that_cannot_be_is_asked_for(
     assert max(off) < 0.5
 
 
+@pytest.mark.parametrize(
+    ("stated", "ends", "asked"),
+    [("mV", ("-3276.8", "3276.7"), "uV"), ("uV", ("-3.2768", "3.2767"), "mV"),
+     ("uV", ("-3276800", "3276700"), "nV"), ("dB", ("-3276.8", "3276.7"), "uV")],
+)  # fmt: skip
+def test_a_unit_that_the_values_contradict_is_asked_for(
+    stated: str, ends: tuple[str, str], asked: str, tmp_path: Path
+) -> None:
+    signals = [replace(one, unit=stated, physical=ends) for one in eeg(RECORDS, 100, 100)]
+    path = write(tmp_path / "a.edf", signals)
+    with pytest.raises(DataError, match=r"name (it|its unit) with --unit uV, mV, V or nV"):
+        examined(partial(open_recording, path), Options())
+    recording = examined(partial(open_recording, path), Options(unit=asked))
+    assert error_uv(recording) < 0.3
+
+
+def test_a_unit_that_the_values_fit_is_kept_whatever_is_asked(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
+    assert error_uv(examined(partial(open_recording, path), Options(unit="mV"))) < 0.3
+
+
 def test_a_unit_that_is_not_named_is_said_to_be_guessed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100, unit=""))
     recording = opened(path)
     assert recording.notes == ("a.edf names no unit: taken for microvolts.",)
     assert error_uv(recording) < 0.3
-    with pytest.raises(ParameterError, match="--unit kV: expected uV or mV or V"):
+    with pytest.raises(ParameterError, match="--unit kV: expected uV or mV or V or nV"):
         opened(path, unit="kV")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from support.helpers import build_store
 from support.recorder import noise
 
 from hmsprep.errors import DataError
+from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.formats.through_mne import exact_rate
@@ -153,9 +155,11 @@ def test_units_that_would_be_taken_for_volts_are_refused(tmp_path: Path) -> None
     with pytest.raises(DataError, match="is in 'mV', expected 'uV' or 'V'"):
         open_recording(write_curry(tmp_path, "mV"), Options())
     for wrong in (1e6, 1e-6):  # microvolts where volts are expected, volts in microvolts
-        with pytest.raises(DataError, match=r"standard deviation of .* uV, expected between 0\.01"):
-            opened(raw_array(uv=signal_uv() * wrong))
-    assert opened(raw_array(uv=signal_uv() * 0)).samples == round(SECONDS * 200)
+        raw = raw_array(uv=signal_uv() * wrong)
+        with pytest.raises(DataError, match=r"standard deviation of .* uV, expected between 0\.1 "):
+            examined(partial(open_recording, raw), Options())
+    nothing = partial(open_recording, raw_array(uv=signal_uv() * 0))
+    assert examined(nothing, Options()).samples == round(SECONDS * 200)
     raw = raw_array(uv=signal_uv(200.0) * 1e6, rate_hz=200.0)
     found = open_recording(raw, Options(unit="uV")).read(0, 1000)
     assert np.abs(found - signal_uv(200.0)[:, :1000]).max() < 1e-3
@@ -163,10 +167,27 @@ def test_units_that_would_be_taken_for_volts_are_refused(tmp_path: Path) -> None
 
 def test_an_eeglab_set_in_volts_is_asked_for_its_unit(tmp_path: Path) -> None:
     path = write_eeglab(tmp_path, scale=1e-6)  # which the format cannot say
-    with pytest.raises(DataError, match="Name it with --unit"):
-        open_recording(path, Options())
+    with pytest.raises(DataError, match="name it with --unit"):
+        examined(partial(open_recording, path), Options())
     found = open_recording(path, Options(unit="V")).read(0, 10_000)
     assert np.abs(found - signal_uv(200.0)[:, :10_000])[:, 400:-400].max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("stated", "asked"), [("mV", "uV"), ("V", "uV"), ("nV", "uV"), ("\u03bcV", None), ("x", "uV")]
+)
+def test_units_of_brainvision_are_read_or_asked_for(
+    stated: str, asked: str | None, tmp_path: Path
+) -> None:
+    """Each holds microvolts, whatever its header says; MNE knows no Greek mu."""
+    path = write_brainvision(tmp_path)
+    path.write_text(path.read_text("utf-8").replace("\u00b5V", stated), "utf-8")
+    open_ = partial(open_recording, path)
+    if asked is not None:
+        with pytest.raises(DataError, match=r"name (it|its unit) with --unit uV, mV, V or nV"):
+            examined(open_, Options())
+    found = examined(open_, Options(unit=asked)).read(0, 10_000)
+    assert np.abs(found - signal_uv(200.0)[:, :10_000])[:, 400:-400].max() < 0.11
 
 
 def test_a_day_of_an_odd_rate_ends_within_a_sample() -> None:

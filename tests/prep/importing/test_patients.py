@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_names_of_the_corpora_are_known(files: list[str], expected: tuple[int, .
     ("header", "way"),
     [
         ("MCH-0234567 F 02-MAY-1951 Haagse_Harry", "known"),
-        ("X F X Haagse_Harry", "known"),
+        ("X F X Haagse_Harry", "guessed"),
         ("MRN4711 X X X", "known"),
         ("Miller, Jane 4711", "guessed"),
         ("4711", "guessed"),
@@ -183,3 +184,52 @@ def test_a_store_says_how_sure_its_patients_are_and_names_nobody(tmp_path: Path)
                 assert b"1951" not in file.read_bytes()
     table = pl.read_csv(tmp_path / "known" / "train.csv")
     assert set(table["patient_id"].to_list()) == {1}
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    ["X_X", "N.N.", "unknown_unknown", "Anónimo", "x,x", "patient_name", "99999", "12345", "Demo"],
+)
+def test_what_stands_in_place_of_a_name_makes_nobody_one_patient(placeholder: str) -> None:
+    for header in (f"X X X {placeholder}", f"{placeholder} M X X", placeholder):
+        assert read_header(header) == ("unknown", None)
+
+
+def test_people_who_share_a_name_or_a_code_are_not_one_in_silence() -> None:
+    same_name = [recording("a.edf", "X F X Smith"), recording("b.edf", "X M X Smith")]
+    found = find_patients(same_name)
+    assert (found.numbers, found.known) == ((1, 2), "guessed")
+    for one, other in (
+        ("4711-A F 02-MAY-1951 Lee", "4711-A M 03-JUN-1980 Jones"),
+        ("7 F X X", "7 M X X"),
+    ):
+        found = find_patients([recording("a.edf", one), recording("b.edf", other)])
+        assert (found.numbers, found.known) == ((1, 1), "guessed")
+        assert "a.edf, b.edf) count as one patient, but what their headers say" in found.notes[0]
+    assert read_header("7 F X X")[0] == read_header("CLINIC F X X")[0] == "guessed"
+
+
+def test_names_that_only_look_like_those_of_a_corpus_are_not_known() -> None:
+    people = ["MRN1 F X X", "MRN2 M X X", "MRN3 F X X"]
+    files = [f"baseline_2019010{n}.edf" for n in range(3)]
+    found = find_patients([recording(*both) for both in zip(files, people, strict=True)])
+    assert (found.numbers, found.known) == ((1, 2, 3), "known")
+    motor = [recording("S001R01.edf", people[0]), recording("S001R02.edf", people[1])]
+    assert find_patients(motor).known == "guessed"
+
+
+def test_folders_of_sessions_are_their_patients() -> None:
+    files = ["patient1/s1/a.edf", "patient1/s2/a.edf", "patient2/s1/a.edf", "p7/a.edf"]
+    found = find_patients([recording(file) for file in files])
+    assert (found.numbers, found.known) == ((1, 1, 2, 3), "guessed")
+
+
+def test_a_list_names_files_in_folders_either_way_and_never_two_at_once(tmp_path: Path) -> None:
+    listed = tmp_path / "patients.csv"
+    files = [recording("A/x.edf"), recording("B/x.edf")]
+    files = [replace(one, name=str(one.path)) for one in files]
+    listed.write_text("file;patient\nA\\x.edf;p1\n./B/x.edf;p2\n")
+    assert find_patients(files, listed).numbers == (1, 2)
+    listed.write_text("file,patient\nx.edf,p1\n")
+    with pytest.raises(ParameterError, match=r"x\.edf may be A/x\.edf or B/x\.edf"):
+        find_patients(files, listed)
