@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ LAYOUTS: tuple[Layout, ...] = (
     siena.LAYOUT,
 )
 """Layouts; the first whose file is there and speaks of the recording is read."""
-UNREAD = ".lab .seizures .ann .anno .evt .events .xml .xls .xlsx .ods .txt".split()
+UNREAD = ".csv .tsv .lab .seizures .ann .anno .evt .events .xml .xls .xlsx .ods .txt".split()
 """Endings of files that may hold labels and that nothing here reads."""
 NOTHING = Intervals(np.zeros(0), np.zeros(0), np.zeros(0, int))
 LATE_S = 1.0
@@ -106,13 +107,14 @@ def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tupl
             continue
         said = layout.read(Source(path, recording, words))
         if said is not None:
-            return Labels(
-                _intervals(said, recording, words, str(path)), path.name, False
-            ), said.notes
+            intervals = _intervals(said, recording, words, str(path))
+            return Labels(intervals, path.name), said.notes + _doubts(said, recording, words, path)
         unread.append(path.name)
     name, stem = recording.path.name, stem_of(recording.path)
-    beside = {recording.path.with_name(one + ending) for one in (name, stem) for ending in UNREAD}
-    unread += sorted(path.name for path in beside - {recording.path} if path.is_file())
+    endings = [form for ending in UNREAD for form in (ending, ending.upper())]
+    beside = {recording.path.with_name(one + ending) for one in (name, stem) for ending in endings}
+    seen = sorted(path.name for path in beside - {recording.path} if path.is_file())
+    unread += [name for name in seen if name not in unread]
     notes: tuple[str, ...] = ()
     if unread:
         notes = (f"{name}: {', '.join(unread)} beside it says nothing that is read as labels.",)
@@ -129,6 +131,33 @@ def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tupl
     return Labels(intervals, name, True), notes + own.notes
 
 
+def _doubts(said: Said, recording: Recording, words: Words, path: Path) -> tuple[str, ...]:
+    """Say what of a file's intervals cannot be, or is not read."""
+    found = []
+    end_s = max((one.stop_s for one in said.marked), default=0.0)
+    if end_s > recording.duration_s + LATE_S:
+        found.append(
+            f"{recording.path.name} is {recording.duration_s:,.1f} s long, and {path.name} goes on "
+            f"to {end_s:,.1f} s: see whether these are its labels."
+        )
+    points = _points(said, words)
+    if points:
+        found.append(
+            f"{path.name} has {plural(len(points), 'mark')} without a length, the first at "
+            f"{points[0].start_s:,.1f} s: not read as labels."
+        )
+    return tuple(found)
+
+
+def _points(said: Said, words: Words) -> list[Marked]:
+    """Marks of patterns that do not say how long they last."""
+    return [
+        one
+        for one in said.marked
+        if one.start_s == one.stop_s and words.find(one.word) not in (None, NONE, "other")
+    ]
+
+
 def _intervals(said: Said, recording: Recording, words: Words, where: str) -> Intervals:
     """Put classes for words, and 'other' for the rest where all seizures are listed."""
     found = [words.find(one.word) for one in said.marked]
@@ -140,6 +169,13 @@ def _intervals(said: Said, recording: Recording, words: Words, where: str) -> In
         raise DataError(
             f"{where}: an interval begins at {late[0].start_s:,.1f} s, expected all within the "
             f"{recording.duration_s:,.1f} s of {recording.path.name}. Are these its labels?"
+        )
+    points = _points(said, words)
+    if points and words.rest(complete=said.complete):
+        raise DataError(
+            f"{where}: {points[0].word!r} at {points[0].start_s:,.1f} s has no length, so nobody "
+            "knows which windows show it. Give it one; or leave out what is not annotated with "
+            f"--label '{REST}={NONE}', or all labels with --unlabelled."
         )
     marked = [(one, to) for one, to in zip(said.marked, found, strict=True) if to != NONE]
     if words.rest(complete=said.complete):

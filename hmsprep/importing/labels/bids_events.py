@@ -56,9 +56,9 @@ def read(source: Source) -> Said | None:
         [(row[names[one]] or "").strip() for one in ("onset", "duration", column)] for row in rows
     ]
     if column == GENERAL:
-        events = [event for event in events if words.find(event[2]) is not None]
-        if not events:
+        if not any(words.tells(word) for _, _, word in events):
             return None
+        events = [event for event in events if words.find(event[2]) is not None]
     marked = []
     for onset, duration, word in events:
         try:

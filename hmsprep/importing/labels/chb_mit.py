@@ -20,7 +20,7 @@ from hmsprep.words import plural
 
 NAME = re.compile(r"(chb\d+)[a-z]?_", flags=re.I)
 LINE = re.compile(
-    r"(File Name|Number of Seizures in File|Seizure[\s\d]*(?:Start|End) Time)\s*:(.*)"
+    r"(File Name|Number of Seizures in File|Seizure[\s\d]*(?:Start|End) Time)\s*:(.*)", flags=re.I
 )
 SECONDS = re.compile(r"([\d.]+)\s*(?:seconds?|secs?|s)?\.?")
 
@@ -41,24 +41,33 @@ def read(source: Source) -> Said | None:
         The seizures are not as many as it says, or their times are no times.
     """
     path, recording = source.path, source.recording
-    stem, listed, count = stem_of(recording.path), False, 0
-    starts, ends = list[str](), list[str]()
+    stem, listed = stem_of(recording.path), False
+    each: list[list[tuple[str, str]]] = []
     for line in map(str.strip, read_text(path).splitlines()):
-        found = LINE.fullmatch(line)
-        if found is None:
+        match = LINE.fullmatch(line)
+        if match is None:
             continue
-        key, value = found[1], found[2].strip()
-        if key == "File Name":
+        key, value = match[1].lower(), match[2].strip()
+        if key == "file name":
+            listed = re.sub(r"\.edf(\.gz)?$", "", value, flags=re.I).lower() == stem.lower()
             if listed:
-                break
-            listed = re.sub(r"\.edf(\.gz)?$", "", value, flags=re.I) == stem
-        elif listed and key.startswith("Number"):
-            count = int(value) if value.isdigit() else -1
+                each.append([])
         elif listed:
-            seconds = SECONDS.fullmatch(value)
-            (starts if "Start" in key else ends).append(seconds[1] if seconds else value)
-    if not listed:
+            each[-1].append((key, value))
+    if not each:
         return None
+    if any(one != each[0] for one in each):
+        raise DataError(
+            f"{path} lists {recording.path.name} {len(each)} times, each time with other seizures. "
+            "Which is right? To import it without labels, use --unlabelled."
+        )
+    count, starts, ends = 0, list[str](), list[str]()
+    for key, value in each[0]:
+        if key.startswith("number"):
+            count = int(value) if value.isdigit() else -1
+        else:
+            seconds = SECONDS.fullmatch(value)
+            (starts if "start" in key else ends).append(seconds[1] if seconds else value)
     if not len(starts) == len(ends) == count:
         raise DataError(
             f"{path}: expected {plural(max(count, 0), 'seizure')} of {recording.path.name} with a "

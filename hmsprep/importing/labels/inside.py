@@ -20,19 +20,27 @@ START = re.compile(
     rf"|(?:start|begin|beginning|onset)(?: of)?(?: the)? {SEIZURE}(?: \d+)?"
 )
 END = re.compile(
-    rf"{SEIZURE}(?: \d+)? (?:end|ends|ended|stop|stops|stopped|offset|over)"
+    rf"{SEIZURE}(?: \d+)? (?:end|ends|ended|stop|stops|stopped|finish|finished|offset|over)"
     rf"|(?:end|stop|offset)(?: of)?(?: the)? {SEIZURE}(?: \d+)?"
 )
-NAMED = re.compile(r"\b(?:seizures?|seiz|sz)\b")
+NAMED = re.compile(
+    r"\b(?:seizures?|seiz|sz|ictal|gtcs|fbtcs|status epilepticus|convulsions?|\w*anf(?:a|ä)ll\w*|"
+    r"krampf\w*|crises?|crisis|crisi|convulsión|aanval\w*|napad\w*|záchvat\w*|anfald\w*)\b"
+    r"|приступ|发作|発作"
+)
+"""What seizures are called, also in German, French, Spanish, Italian, Dutch, Polish, Czech, Danish,
+Swedish, Russian, Chinese and Japanese. Such notes are not read as labels, but said to be there."""
 
 
 def read_inside(recording: Recording, words: Words) -> Said | None:
     """Read a recording's own annotations; None if they mark nothing and name no seizure."""
     marked: list[Marked] = []
     begun: float | None = None
-    unread = 0
+    unread, named = 0, ""
     for onset, duration, text in sorted(recording.annotations, key=lambda note: note[0]):
-        word = " ".join(text.lower().replace("-", " ").strip(" .:!").split())
+        word = " ".join(text.lower().strip(" .:!").split())
+        if word not in words.own:
+            word = " ".join(re.sub(r"[-_]", " ", word).split())
         known = word in words.own or word in SEIZURES or word in PATTERNS
         if known and words.find(word) != NONE and duration:
             marked.append(Marked(max(onset, 0.0), onset + duration, word))
@@ -44,14 +52,17 @@ def read_inside(recording: Recording, words: Words) -> Said | None:
             begun = None
         elif NAMED.search(word):
             unread += 1
+            named = named or text.strip()
     unread += begun is not None
     if not marked and not unread:
         return None
     notes = []
     if unread:
+        such = f", such as {named!r}" if named else ""
         notes.append(
             f"{recording.path.name} has {plural(unread, 'annotation')} of its own that "
-            f"{'name' if unread > 1 else 'names'} a seizure without saying how long it lasts: not "
-            "read as labels."
+            f"{'seem' if unread > 1 else 'seems'} to name a seizure{such}: not read as labels, "
+            "since only whole texts such as 'seizure' are, with a length or an end "
+            "(--label WORD=seizure adds a word)."
         )
     return Said(tuple(marked), notes=tuple(notes))

@@ -53,12 +53,13 @@ class Layout:
 
 
 def beside(*suffixes: str) -> Callable[[Path], Path | None]:
-    """Find the first file that is called as a recording but for its ending."""
+    """Find the first file that is called as a recording but for its ending, of either case."""
 
     def find(recording: Path) -> Path | None:
         stem = stem_of(recording)
-        each = (recording.with_name(stem + suffix) for suffix in suffixes)
-        return next((path for path in each if path.is_file()), None)
+        endings = (form for suffix in suffixes for form in (suffix, suffix.upper()))
+        each = (recording.with_name(stem + ending) for ending in endings)
+        return next((path for path in each if path != recording and path.is_file()), None)
 
     return find
 

@@ -55,6 +55,8 @@ def read(source: Source) -> Said | None:
         if found is None:
             continue
         key, value = found[1].lower(), found[2].strip()
+        if key in ("file name", "start time", "seizure start time") and "start time" in clock:
+            raise DataError(f"{path}: a seizure of {recording.path.name} has no end time.")
         if key == "file name":
             name, clock = re.sub(r"\.edf$", "", value.lower()).strip(), {}
             continue
@@ -65,6 +67,8 @@ def read(source: Source) -> Said | None:
             marked.append(_seizure(path, clock, recording))
         elif key == "registration end time":
             notes += _length(path, clock, recording)
+    if "start time" in clock:
+        raise DataError(f"{path}: a seizure of {recording.path.name} has no end time.")
     if not marked:
         return None
     return Said(tuple(marked), complete=True, notes=tuple(notes))

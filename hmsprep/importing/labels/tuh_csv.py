@@ -11,11 +11,15 @@ the columns start_time, stop_time and label (TUSZ 2, TUAR 3)::
 from __future__ import annotations
 
 import csv
+import re
 
 from hmsprep.errors import DataError
 from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval, read_text
+from hmsprep.importing.recording import stem_of
 from hmsprep.words import plural
 
+NAMED = re.compile(r"#\s*bname\s*=\s*([^\s,;\"]+)")
+"""The line that names the recording."""
 COLUMNS = ("start_time", "stop_time", "label")
 
 
@@ -29,6 +33,7 @@ def read(source: Source) -> Said | None:
     """
     path = source.path
     lines = [line for line in map(str.strip, read_text(path).splitlines()) if line.strip(",;")]
+    of = next((match[1] for line in lines if (match := NAMED.search(line))), None)
     lines = [line for line in lines if not line.strip('"').startswith("#")]
     semicolons = bool(lines) and ";" in lines[0] and "," not in lines[0]  # saved by a spreadsheet
     rows = csv.DictReader(lines, delimiter=";" if semicolons else ",", restval="")
@@ -48,7 +53,11 @@ def read(source: Source) -> Said | None:
         if semicolons:
             start, stop = start.replace(",", "."), stop.replace(",", ".")
         marked.append(interval(path, start, stop, word, COLUMNS))
-    return Said(tuple(marked))
+    stem = stem_of(source.recording.path)
+    if of is None or of.lower() == stem.lower():
+        return Said(tuple(marked))
+    note = f"{path.name} is of {of} by its own words: see whether these are the labels of {stem}."
+    return Said(tuple(marked), notes=(note,))
 
 
 LAYOUT = Layout("TUSZ 2, TUAR: .csv_bi, .csv", beside(".csv_bi", ".csv", ".csv_agg"), read)

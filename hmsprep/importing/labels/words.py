@@ -30,6 +30,8 @@ LABELS = {
     **dict.fromkeys(["other", "background", *ARTEFACTS], "other"),
 }
 """Word in lower case -> class; `impd` is SzCORE's word for a check of impedances."""
+TELLING = {*SEIZURES, *PATTERNS, "bckg"}
+"""Words that nobody uses for anything but patterns of EEG; 'other' or 'slow' may be a task's."""
 _SEIZURE_KIND = re.compile(r"sz_\w+")
 """SzCORE's kinds of seizure: 'sz_foc_ia' (Dan et al. 2024)."""
 
@@ -78,6 +80,11 @@ class Words:
             return "seizure"
         parts = re.split(r"[_+/&,\s]+", plain)
         return "other" if all(part in ARTEFACTS for part in parts) else None
+
+    def tells(self, word: str) -> bool:
+        """Whether a word speaks of patterns of EEG, wherever it stands."""
+        plain = _plain(word)
+        return plain in self.own or plain in TELLING or bool(_SEIZURE_KIND.fullmatch(plain))
 
 
 def unknown_words(words: set[str]) -> str:

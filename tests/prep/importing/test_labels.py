@@ -219,13 +219,87 @@ def test_seizures_annotated_in_the_recording_are_intervals_or_pairs_and_the_rest
     _, said = find_labels(one, Words())
     assert "3 intervals of its own annotations" in said[0]
     assert "--label '*=other'" in said[0]
-    assert "1 annotation of its own that names a seizure" in said[1]
+    assert "1 annotation of its own that seems to name a seizure, such as 'no seiz" in said[1]
     own = recording(tmp_path / "b.edf", notes=((10.0, 40.0, "Crise"), (60.0, None, "crise?")))
-    assert find_labels(own, Words()) == (None, ())
+    labels, said = find_labels(own, Words())
+    assert labels is None
+    assert "2 annotations of its own that seem to name a seizure, such as 'Crise'" in said[0]
     assert classes(own, [0, 60], {"crise": "seizure"}) == ["seizure", None]
     # what lies beside a recording comes first
     (tmp_path / "a.tse").write_text("version = tse_v1.0.0\n0 120 bckg 1.0\n")
     assert classes(one, [10, 55]) == ["other", "other"]
+
+
+@pytest.mark.parametrize(
+    "text", ["Krampfanfall", "crise d\u00e9but", "Crisis", "\u53d1\u4f5c", "GTCS", "ictal onset"]
+)
+def test_seizures_noted_in_other_words_are_said_to_be_there(text: str, tmp_path: Path) -> None:
+    labels, said = find_labels(recording(tmp_path / "a.edf", notes=((30.0, 15.0, text),)), Words())
+    assert labels is None
+    assert f"seems to name a seizure, such as {text!r}: not read as labels" in said[0]
+
+
+def test_underlines_separate_words_of_notes_too(tmp_path: Path) -> None:
+    notes: tuple[Note, ...] = ((30.0, None, "SEIZURE_START"), (45.0, None, "Seizure_finished"))
+    assert classes(recording(tmp_path / "a.edf", notes=notes), [10]) == ["seizure"]
+    notes = ((30.0, 15.0, "grand_mal"),)
+    found = classes(recording(tmp_path / "a.edf", notes=notes), [10], {"grand_mal": "seizure"})
+    assert found == ["seizure"]
+
+
+@pytest.mark.parametrize("word", ["other", "slow", "background", "null", "chew"])
+def test_conditions_of_a_task_are_no_labels_whatever_they_are_called(
+    word: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "sub-01_events.tsv"
+    table.write_text(events(f"1 40 {word}", "50 20 button", column="trial_type"))
+    labels, notes = find_labels(recording(tmp_path / "sub-01_eeg.edf"), Words())
+    assert labels is None
+    assert "sub-01_events.tsv beside it says nothing" in notes[0]
+    assert classes(recording(tmp_path / "sub-01_eeg.edf"), [0], {word: "other"}) == ["other"]
+
+
+def test_a_seizure_without_a_length_is_never_taken_for_none(tmp_path: Path) -> None:
+    one = recording(tmp_path / "sub-01_eeg.edf")
+    (tmp_path / "sub-01_events.tsv").write_text(events("25 0 sz n/a n/a n/a 120.0"))
+    with pytest.raises(DataError, match=r"'sz' at 25\.0 s has no length.*--label '\*=none'"):
+        find_labels(one, Words())
+    _, notes = find_labels(one, Words.of({"*": "none"}))
+    assert "1 mark without a length, the first at 25.0 s: not read" in notes[-1]
+
+
+def test_labels_that_go_beyond_a_recording_or_name_another_are_said(tmp_path: Path) -> None:
+    one = recording(tmp_path / "aaaaaaaa_s001_t000.edf")
+    table = tmp_path / "aaaaaaaa_s001_t000.csv_bi"
+    table.write_text(HEADER + "TERM,0.0,900.0,bckg,1.0\n")
+    assert (
+        "is 120.0 s long, and aaaaaaaa_s001_t000.csv_bi goes on to 900.0 s"
+        in (find_labels(one, Words())[1][0])
+    )
+    table.write_text("# bname = aaaaaaab_s004_t001\n" + HEADER + "TERM,0.0,120.0,bckg,1.0\n")
+    assert "is of aaaaaaab_s004_t001 by its own words" in find_labels(one, Words())[1][0]
+    table.write_text("# bname = aaaaaaaa_s001_t000\n" + HEADER + "TERM,0.0,120.0,bckg,1.0\n")
+    assert find_labels(one, Words())[1] == ()
+
+
+def test_endings_of_labels_may_be_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "A.CSV").write_text(HEADER + "TERM,0.0,120.0,seiz,1.0\n")
+    assert classes(recording(tmp_path / "A.EDF"), [0]) == ["seizure"]
+
+
+def test_lists_that_contradict_themselves_or_break_off_are_refused(tmp_path: Path) -> None:
+    summary = tmp_path / "chb03-summary.txt"
+    again = "File Name: chb03_03.edf\nNumber of Seizures in File: 0\n"
+    summary.write_text(SUMMARY + again)
+    with pytest.raises(DataError, match=r"lists chb03_03.edf 2 times"):
+        find_labels(recording(tmp_path / "chb03_03.edf"), Words())
+    summary.write_text(SUMMARY.lower())
+    assert classes(recording(tmp_path / "chb03_03.edf"), [0, 36]) == ["seizure", "other"]
+    (tmp_path / "Seizures-list-PN05.txt").write_text(
+        SIENA.replace("Seizure end time: 00.00.10", "Seizure strat time: 00.00.10")
+    )
+    with pytest.raises(DataError, match=r"a seizure of PN05-2.edf has no end time"):
+        find_labels(recording(tmp_path / "PN05-2.edf", 240.0), Words())
 
 
 def test_words_are_those_of_the_corpora_their_compounds_and_the_users_own() -> None:
