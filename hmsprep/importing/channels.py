@@ -226,10 +226,25 @@ def _of_one_reference(leads: list[_Lead], labels: Sequence[str], notes: list[str
     for second, _ in seconds:
         own = [lead for lead in leads if lead.second == second]
         if {*NEEDED} <= {second, *(lead.electrode for lead in own)}:
+            have = {lead.electrode for lead in own}
+            unread = [
+                named(lead.number, labels)
+                for lead in leads
+                if lead.second not in (second, *CHANNELS) and lead.electrode in have
+            ]
+            if unread:
+                notes.append(
+                    f"Signals {_against(second)} are read, and not others of the same electrodes: "
+                    f"{', '.join(unread[:3])}{' ...' if len(unread) > 3 else ''}."
+                )
             return own
     others = [name for name, _ in seconds if name not in CHANNELS and SCALP.fullmatch(name)]
     beside = {name for name in others if 2 * dict(seconds)[name] <= len(leads)}  # T7-FT9
     return [lead for lead in leads if lead.second not in beside]
+
+
+def _against(second: str) -> str:
+    return f"measured against {second}" if second else "without a reference in their labels"
 
 
 def _unrepeated(
@@ -363,6 +378,19 @@ def _lacking(
         advice = ""
     if broken:
         return f"{where}: {broken[0]}{advice}"
+    elsewhere = [lead for lead in leads if lead.electrode in absent and lead.number not in unusable]
+    own = {lead.second for lead in elsewhere}
+    counts = Counter(lead.second for lead in leads if lead.second not in own)
+    if elsewhere and counts:
+        first, common = elsewhere[0], counts.most_common(1)[0][0]
+        listed = ", ".join(named(lead.number, labels) for lead in elsewhere)
+        as_others = f"{first.electrode}-{common}" if common else first.electrode
+        return (
+            f"{where} lacks {', '.join(absent)} of the 16 electrodes of the montage: {listed} "
+            f"{'are' if len(elsewhere) > 1 else 'is'} {_against(first.second)}, and others are "
+            f"{_against(common)}. If that is the same, say so with --rename "
+            f"'#{first.number + 1}={as_others}'.{advice}"
+        )
     held = ", ".join(named(number, labels) for number in range(len(labels)))
     pairs = [lead for lead in leads if lead.second in CHANNELS]
     why = " Its differences do not lead from electrode to electrode." if pairs else ""

@@ -90,6 +90,7 @@ def gathered(
     files, empty = find_recordings(paths)
     for error in empty:
         found.leave(str(error.path), error.reason)
+    files = _once(files, paths, found)
     names = _names(files)
     with tempfile.TemporaryDirectory(prefix="hms-import-") as unpacked:
         for number, path in enumerate(files):
@@ -135,26 +136,36 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
     try:
         with gzip.open(path) as packed, inner.open("wb") as plain:
             shutil.copyfileobj(packed, plain, 1 << 20)
-    except (EOFError, gzip.BadGzipFile, gzip.zlib.error) as error:  # type: ignore[attr-defined]
-        raise DataError(f"{path} is not a whole gzip file ({error}). Copy it again.") from None
+    except (EOFError, gzip.BadGzipFile, gzip.zlib.error):  # type: ignore[attr-defined]
+        raise DataError(f"{path} is not a whole gzip file. Copy it again.") from None
     try:
         return replace(examined(partial(open_recording, inner), options), path=path)
     except DataError as error:
         raise DataError(str(error).replace(str(inner), str(path))) from None
 
 
-def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """Name each file; files of one name are told apart by their folders.
+def _once(files: Sequence[Path], given: Sequence[Path], found: Gathered) -> list[Path]:
+    """Take each file once; leave out what is found in a folder and was there already.
 
     Raises
     ------
     ParameterError
-        A file is there twice.
+        One is given twice.
     """
-    same = Counter(path.resolve() for path in files)
-    twice = next((path for path in files if same[path.resolve()] > 1), None)
+    named = Counter(path.resolve() for path in given)
+    twice = next((path for path in given if named[path.resolve()] > 1), None)
     if twice is not None:
         raise ParameterError(f"{twice} is given twice; name each recording once.")
+    kept: dict[Path, Path] = {}
+    for path in files:
+        first = kept.setdefault(path.resolve(), path)
+        if first is not path:
+            found.leave(str(path), f"{path} is the same file as {first}: imported once.")
+    return list(kept.values())
+
+
+def _names(files: Sequence[Path]) -> dict[Path, str]:
+    """Name each file; files of one name are told apart by their folders."""
     times = Counter(path.name for path in files)
     clashing = [path.resolve() for path in files if times[path.name] > 1]
     common = os.path.commonpath([path.parent for path in clashing]) if clashing else ""

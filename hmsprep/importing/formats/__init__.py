@@ -38,6 +38,7 @@ from hmsprep.importing.formats import (
     persyst,
     votes_mat,
 )
+from hmsprep.importing.formats.edf_header import is_edf
 from hmsprep.importing.formats.through_mne import raw_recording
 from hmsprep.importing.recording import Format, Options, Recording
 
@@ -94,6 +95,10 @@ def open_recording(path: Any, options: Options) -> Recording:
             f"{path} is a {UNREADABLE[ending]} recording ({ending}), which cannot be read here. "
             "Export it as EDF."
         )
+    if path.is_file() and is_edf(path):
+        return edf.FORMAT.open(path, options)
+    if path.is_symlink() and not path.exists():
+        raise DataError(f"{path} is a link to a file that is not there. Fetch or copy that first.")
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(f"{path}: expected a file that ends in {_endings()}, got {found}.")
 

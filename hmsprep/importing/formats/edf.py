@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
-from hmsprep.importing.formats.edf_header import EdfHeader, read_header
+from hmsprep.importing.formats.edf_header import EdfHeader, is_edf, read_header
 from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_gaps,
@@ -141,8 +141,12 @@ def open_edf(path: Path, options: Options) -> Recording:
     labels = ["" if signal.is_annotations else signal.label for signal in header.signals]
     chosen, units = _choose(header, labels, options)
     found = read_annotations(header)
-    stretches = find_stretches(found.onsets_s, header.records, header.record_s, str(path))
-    zero_s = first_onset(found.onsets_s, header.record_s)
+    onsets_s, untimed = found.onsets_s, ""
+    if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.kind.endswith("D"):
+        untimed = "" if onsets_s[0] is None else "says of all its records that they begin at once: "
+        onsets_s = (onsets_s[0], *[None] * (len(onsets_s) - 1))
+    stretches = find_stretches(onsets_s, header.records, header.record_s, str(path))
+    zero_s = first_onset(onsets_s, header.record_s)
     units = {number: units[number] for number in chosen.signals}
     source = Source(header, stretches, {n: microvolts(unit) for n, unit in units.items()})
     rates_hz = {
@@ -150,7 +154,8 @@ def open_edf(path: Path, options: Options) -> Recording:
         for name, parts in chosen.mix.items()
         if parts
     }
-    notes = _notes(header, found, stretches, units, rates_hz.values())
+    notes = [*_notes(header, found, stretches, units, rates_hz.values())]
+    notes += [untimed + "read one after the other"] if untimed else []
     return Recording(
         path=path,
         samples=length(stretches),
@@ -168,7 +173,15 @@ def open_edf(path: Path, options: Options) -> Recording:
     )
 
 
-FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf"), open_edf)
+def is_one(path: Path) -> bool:
+    """Whether a file in a folder is one: some recorders end them in .rec, as others do labels."""
+    try:
+        return path.suffix.lower() != ".rec" or is_edf(path)
+    except OSError:
+        return False
+
+
+FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf", ".rec"), open_edf, is_one)
 
 
 def _choose(

@@ -138,6 +138,12 @@ class EdfHeader:
                 yield row.tobytes()
 
 
+def is_edf(path: Path) -> bool:
+    """Whether a file begins as EDF or BDF files do, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(8) in (b"0".ljust(8), b"\xffBIOSEMI")
+
+
 def read_header(path: Path) -> EdfHeader:
     """Read and check a header.
 
@@ -173,10 +179,10 @@ def read_header(path: Path) -> EdfHeader:
     if record_s is None or record_s <= 0:
         raise _unreadable(path, size, head, f"its records last {_text(head[244:252])!r} seconds")
     stated = whole_number(head[236:244])
-    if stated is None or stated < 0:
+    if stated is None or stated <= 0:  # a recorder that died may leave 0
         stated = -1
     there = (size - expected_bytes) // record_bytes
-    if not there or not stated:
+    if not there:
         raise DataError(f"{path} has no signals: it ends with its header.")
     return EdfHeader(
         path=path,

@@ -8,15 +8,16 @@ paused, or that its unit is a guess.
 from __future__ import annotations
 
 import logging
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
 from functools import partial
 from math import ceil, floor
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,20 @@ SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
 LARGEST_DENOMINATOR = 10**6
 """Of a rate in Hz as a ratio: a day of such a rate ends within a tenth of a sample."""
-BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment")
-"""Annotations that mark where parts were joined, in lower case."""
+BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment", "-99", "-99.0")
+"""Annotations that mark where parts were joined, in lower case; -99 among EEGLAB's numbers."""
 SKIPPED = "bad_acq_skip"
 """Annotation of a stretch that was not recorded and that MNE fills with zeros."""
 log = logging.getLogger("hmsprep")
+
+
+class Told(NamedTuple):
+    """What a format's header says that MNE passes over."""
+
+    seconds: Mapping[int, str] = {}
+    """Number of a channel, from 0 on -> what it was measured against."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a sentence each."""
 
 
 def mne_format(
@@ -49,6 +59,8 @@ def mne_format(
     reader: str,
     check: Callable[[Path], None] | None = None,
     *,
+    look: Callable[[Path], Told] | None = None,
+    is_one: Callable[[Path], bool] | None = None,
     unit_v: float | None = None,
     **more: Any,
 ) -> Format:
@@ -62,14 +74,18 @@ def mne_format(
         Name of the function in `mne.io`.
     check : callable, optional
         Called with the path first; raises DataError for what the reader would not see.
+    look : callable, optional
+        Path -> what the header says besides; raises DataError.
+    is_one : callable, optional
+        As in `Format`.
     unit_v : float, optional
         The unit in volts that the reader takes for granted, of formats that name none; the user may
         name another.
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(_read, reader, more), check, unit_v)
-    return Format(title, suffixes, open_)
+    open_ = partial(_open, title, partial(_read, reader, more), (check, look), unit_v)
+    return Format(title, suffixes, open_, is_one)
 
 
 def _read(reader: str, more: Mapping[str, Any], path: Path) -> Any:
@@ -82,7 +98,7 @@ def _read(reader: str, more: Mapping[str, Any], path: Path) -> Any:
 def _open(
     title: str,
     read: Callable[[Path], Any],
-    check: Callable[[Path], None] | None,
+    looks: tuple[Callable[[Path], None] | None, Callable[[Path], Told] | None],
     unit_v: float | None,
     path: Path,
     options: Options,
@@ -94,8 +110,10 @@ def _open(
             f"{path} is a recording of {title}, which is read by MNE. Run: pip install "
             "'hms-eeg[mne]'"
         ) from None
+    check, look = looks
     if check is not None:
         check(path)
+    told = Told() if look is None else look(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of positions, filters and the like
@@ -109,21 +127,38 @@ def _open(
         log.debug("%s: %s", path, error)
         raise DataError(_unreadable(title, path, error)) from None
     if not isinstance(raw, mne.io.BaseRaw):
-        raise DataError(f"{path} is cut into epochs, expected a continuous recording.")
-    return raw_recording(raw, path, options, unit_v)
+        raise DataError(
+            f"{path} holds no continuous recording: it is cut into epochs. Save the continuous one."
+        )
+    return raw_recording(raw, path, options, unit_v, told)
 
 
 def _unreadable(title: str, path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        missing = Path(str(error.filename)).name if error.filename else "another file"
+    """Say in own words what a reader of MNE does not like."""
+    said = str(error)
+    found = re.search(r"tried (.*?) and|next file (.*?) does not exist", said)
+    if found or isinstance(error, FileNotFoundError):
+        name = next(filter(None, found.groups())) if found else getattr(error, "filename", None)
+        missing = Path(str(name)).name if name else "another file"
         return f"{path} belongs together with {missing}, which is not beside it. Copy both."
+    if "number of trials" in said or "No raw data" in said:
+        return (
+            f"{path} holds no continuous recording: it is cut into epochs, averaged, or of another "
+            "kind. Save the continuous one."
+        )
     return (
         f"{path} cannot be read as a recording of {title}: it is damaged, or of a kind that MNE "
         "does not know. Export it as EDF."
     )
 
 
-def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None = 1.0) -> Recording:
+def raw_recording(
+    raw: Any,
+    path: Path,
+    options: Options,
+    unit_v: float | None = 1.0,
+    told: Told = Told(),  # noqa: B008  (which nothing changes)
+) -> Recording:
     """Take a recording that MNE has opened.
 
     Parameters
@@ -136,6 +171,8 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
         How to read what it leaves open.
     unit_v : float, optional
         The unit in volts that its values are in by assumption; None: its file names it.
+    told : Told
+        What its file says that MNE passes over.
 
     Raises
     ------
@@ -143,12 +180,15 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
         It was cut and joined, lacks electrodes of the montage, is sampled too slowly, or its
         values are no EEG in their unit.
     """
-    labels = list(raw.ch_names)
+    labels = [
+        f"{name}-{told.seconds[number]}" if number in told.seconds else name
+        for number, name in enumerate(raw.ch_names)
+    ]
     kinds = raw.get_channel_types()
     scales_uv, unusable = dict[int, float](), dict[int, str]()
     stated = getattr(raw, "_orig_units", {})
     for number, channel in enumerate(raw.info["chs"]):
-        scale_uv = _scale(channel["unit"], stated.get(labels[number]), unit_v, options)
+        scale_uv = _scale(channel["unit"], stated.get(raw.ch_names[number]), unit_v, options)
         if scale_uv is None or kinds[number] == "stim":
             unusable[number] = f"{named(number, labels)} is not in volts: if it is, {NAME_IT}."
         else:
@@ -165,9 +205,17 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
     notes = tuple((float(a["onset"]) - raw.first_time, float(a["duration"]), str(a["description"]))
                   for a in raw.annotations)  # fmt: skip
     _check_joins(notes, path, raw.n_times / float(rate_hz))
-    gaps = [(onset, onset + lasts) for onset, lasts, text in notes if text.lower() == SKIPPED]
+    gaps = _joined(
+        (onset, onset + lasts) for onset, lasts, text in notes if text.lower() == SKIPPED
+    )
     source = _Source(raw, path, rate_hz, scales_uv, gaps)
-    said = []
+    said = [*told.notes]
+    lost = sum("lost samples" in text.lower() for _, _, text in notes)
+    if lost:
+        said.append(
+            f"{path.name} marks {plural(lost, 'place')} where samples were lost: what follows is "
+            "that much too early."
+        )
     if gaps:
         said.append(
             f"{path.name} was paused {plural(len(gaps), 'time')}, {sum(b - a for a, b in gaps):g} "
@@ -189,6 +237,17 @@ def raw_recording(raw: Any, path: Path, options: Options, unit_v: float | None =
         signals=tuple(labels),
         units=tuple(sorted(set(getattr(raw, "_orig_units", {}).values()))) or ("V",),
     )
+
+
+def _joined(gaps: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Join gaps that overlap: MNE tells one that a file marks, and finds in it, twice."""
+    joined: list[tuple[float, float]] = []
+    for begin, end in sorted(gaps):
+        if joined and begin <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((begin, end))
+    return joined
 
 
 class _Source:

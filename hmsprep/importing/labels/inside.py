@@ -38,7 +38,7 @@ def read_inside(recording: Recording, words: Words) -> Said | None:
     begun: float | None = None
     unread, named = 0, ""
     for onset, duration, text in sorted(recording.annotations, key=lambda note: note[0]):
-        word = " ".join(text.lower().strip(" .:!").split())
+        word = " ".join(text.lower().removeprefix("comment/").strip(" .:!").split())
         if word not in words.own:
             word = " ".join(re.sub(r"[-_]", " ", word).split())
         known = word in words.own or word in SEIZURES or word in PATTERNS

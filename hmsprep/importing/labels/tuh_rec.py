@@ -7,6 +7,8 @@ Each line names a channel, start, stop and the number of a label (TUEV 2)::
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hmsprep.errors import DataError
 from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval, read_text
 
@@ -36,4 +38,13 @@ def read(source: Source) -> Said | None:
     return Said(tuple(marked))
 
 
-LAYOUT = Layout("TUEV: .rec", beside(".rec"), read)
+def find(recording: Path) -> Path | None:
+    """Find the file; a recorder's EDF file may end in .rec, too."""
+    path = beside(".rec")(recording)
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return None if file.read(8) == b"0".ljust(8) else path
+
+
+LAYOUT = Layout("TUEV: .rec", find, read)

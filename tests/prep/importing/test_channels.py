@@ -198,3 +198,27 @@ def test_too_many_missing_electrodes_are_refused_even_on_request() -> None:
         choose_signals(labels, {}, "x", interpolate=True)
     chosen = choose_signals([*labels, "Fp2"], {}, "x", interpolate=True)
     assert chosen.interpolated == ("F7", "T3", "T5", "O1")
+
+
+def test_a_second_set_of_signals_is_said_to_be_left_unread() -> None:
+    labels = [f"{name}-AVG" for name in ELECTRODES] + [f"{name}-REF" for name in ELECTRODES]
+    chosen = choose_signals(labels, {}, "x")
+    assert chosen.references == ("AVG",)
+    assert "Signals measured against AVG are read, and not others" in chosen.notes[0]
+    assert "#20 'Fp1-REF', #21 'F3-REF', #22 'C3-REF' ..." in chosen.notes[0]
+    (note,) = choose_signals([*ELECTRODES, "EEG FP1-REF"], {}, "x").notes
+    assert "Signals without a reference in their labels are read" in note
+    assert choose_signals([*ELECTRODES, "Fp1-F7", "A1-REF"], {}, "x").notes == ()
+
+
+def test_an_electrode_of_another_reference_is_named_with_a_way_on() -> None:
+    labels = [f"{name}-{'AVG' if name == 'F4' else 'REF'}" for name in ELECTRODES]
+    number = labels.index("F4-AVG")
+    with pytest.raises(DataError) as refused:
+        choose_signals(labels, {}, "x")
+    assert f"lacks F4 of the 16 electrodes of the montage: #{number + 1} 'F4-AVG' is measured " in (
+        str(refused.value)
+    )
+    assert f"--rename '#{number + 1}=F4-REF'" in str(refused.value)
+    renamed = choose_signals(labels, {f"#{number + 1}": "F4-REF"}, "x")
+    assert (renamed.reference, renamed.references) == ("scalp", ("REF",))

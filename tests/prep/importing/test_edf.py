@@ -519,3 +519,19 @@ def test_memory_does_not_grow_with_a_recordings_length(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert recording.samples == 60 * times * 200
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_a_header_of_no_records_is_of_a_recorder_that_died(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100), Head(records=0))
+    recording = opened(path)
+    assert error_uv(recording) < 0.3
+    assert "a.edf does not say how long it is: read to its end" in recording.notes[0]
+
+
+def test_records_that_all_begin_at_once_follow_each_other_and_it_is_said(tmp_path: Path) -> None:
+    signals = [*eeg(RECORDS, 100, 100), annotations([tal(0.0)] * RECORDS)]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+C")))
+    assert error_uv(recording) < 0.3
+    assert "a.edf says of all its records that they begin at once" in recording.notes[0]
+    with pytest.raises(DataError, match="cannot be put in order of time"):
+        opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+D")))

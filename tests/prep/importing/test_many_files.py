@@ -187,3 +187,35 @@ def test_all_reasons_are_shown_where_nothing_can_be_imported(tmp_path: Path) -> 
         import_recordings([tmp_path], tmp_path / "out")
     assert len(str(error.value).splitlines()) == 15
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_a_link_names_again_is_imported_once(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    minute(folder / "a.edf")
+    (folder / "b.edf").symlink_to(folder / "a.edf")
+    (folder / "c.edf").symlink_to(tmp_path / "nowhere")
+    made = import_recordings([folder, folder / "a.edf"], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["a.edf"]
+    reasons = [one.reason for one in made.refused]
+    assert any("b.edf is the same file as" in reason for reason in reasons)
+    assert any("c.edf is a link to a file that is not there" in reason for reason in reasons)
+    with pytest.raises(ParameterError, match="given twice"):
+        import_recordings([folder / "a.edf", folder / "b.edf"], tmp_path / "none")
+
+
+def test_a_recording_is_known_by_its_content_whatever_its_ending(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    content = minute(folder / "a.edf").read_bytes()
+    for name in ("b.REC", "c"):
+        (folder / name).write_bytes(content)
+    (folder / "a.rec").write_text("13,20.0,30.0,6\n")  # labels of the other
+    (folder / "d.rec").write_text("a letter")
+    made = import_recordings([folder], tmp_path / "out", unlabelled=True)
+    assert [one.file for one in made.recordings] == ["a.edf", "b.REC"]
+    assert import_recordings([folder / "c"], tmp_path / "one").windows == 2
+    (folder / "a.rec").write_bytes(content)  # no labels then
+    assert not import_recordings([folder / "a.edf"], tmp_path / "two").labelled

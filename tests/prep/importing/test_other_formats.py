@@ -29,7 +29,7 @@ from support.recorder import noise
 from hmsprep.errors import DataError
 from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
-from hmsprep.importing.formats import open_recording
+from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.formats.through_mne import exact_rate
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.schema import CHANNELS, CLASSES
@@ -300,3 +300,52 @@ def test_files_of_newer_matlab_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
     with pytest.raises(DataError, match=r"version 7\.3 .*save\(\.\.\., '-v7'\)"):
         open_recording(tmp_path / "a.mat", Options())
+
+
+def test_a_recording_that_is_split_into_files_is_one(tmp_path: Path) -> None:
+    raw = raw_array(uv=np.tile(signal_uv(), (1, 3)))
+    raw.save(tmp_path / "night_raw.fif", split_size="2MB", verbose="ERROR")
+    raw_array().save(tmp_path / "night_raw-9.fif", verbose="ERROR")  # a night of its own
+    found = find_recordings([tmp_path])[0]
+    assert [path.name for path in found] == ["night_raw-9.fif", "night_raw.fif"]
+    assert open_recording(found[1], Options()).duration_s == pytest.approx(3 * SECONDS)
+    with pytest.raises(DataError, match=r"night_raw-1\.fif is a part of night_raw\.fif"):
+        open_recording(tmp_path / "night_raw-1.fif", Options())
+    (tmp_path / "night_raw-1.fif").unlink()
+    with pytest.raises(DataError, match=r"belongs together with night_raw-1\.fif"):
+        open_recording(tmp_path / "night_raw.fif", Options())
+
+
+def test_references_that_brainvision_names_by_channel_are_followed(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    plain = path.read_text("utf-8")
+    path.write_text(plain.replace("=F3,,", "=F3,Fp1,").replace("=C3,,", "=C3,A2,"), "utf-8")
+    with pytest.raises(DataError, match=r"lacks C3 .*'C3-A2' is measured against A2"):
+        open_recording(path, Options())
+    path.write_text(plain.replace(",,", ",FCz,"), "utf-8")
+    assert open_recording(path, Options()).chosen.reference == "scalp"
+
+
+def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    (tmp_path / "night.vmrk").unlink()
+    assert "nobody knows whether it was paused" in open_recording(path, Options()).notes[0]
+    path.with_suffix(".eeg").rename(tmp_path / "other.eeg")
+    with pytest.raises(DataError, match=r"belongs together with night\.eeg.*name it so again"):
+        open_recording(path, Options())
+
+
+def test_epochs_and_pauses_are_named_whatever_a_format_calls_them(tmp_path: Path) -> None:
+    raw = raw_array()
+    events = np.array([[1000, 0, 1], [4000, 0, 1]])
+    cut = mne.Epochs(raw, events, tmin=-1, tmax=1, baseline=None, preload=True, verbose="ERROR")
+    cut.save(tmp_path / "a-epo.fif", verbose="ERROR")
+    with pytest.raises(DataError, match="holds no continuous recording"):
+        open_recording(tmp_path / "a-epo.fif", Options())
+    with pytest.raises(DataError, match=r"was cut and joined, or paused, at 12\.5 s"):
+        open_recording(write_eeglab(tmp_path, note="-99"), Options())
+    raw.set_annotations(mne.Annotations([20, 20, 30], [5, 5, 0], [
+        "BAD_ACQ_SKIP", "BAD_ACQ_SKIP", "Lost Samples/LostSamples: 5"]))  # fmt: skip
+    notes = open_recording(raw, Options()).notes
+    assert any("marks 1 place where samples were lost" in note for note in notes)
+    assert any("was paused 1 time, 5 s in all" in note for note in notes)
