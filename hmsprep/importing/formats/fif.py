@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.formats.through_mne import mne_format
+from hmsprep.importing.formats.through_mne import mne_format, read_raw
 
 LATER = (
     (re.compile(r"(.+)-\d+\.fif"), r"\1.fif"),
@@ -46,11 +46,9 @@ def _first_part(path: Path) -> Path | None:
 def _parts(first: Path) -> frozenset[Path]:
     """Files that a split recording consists of; none if it cannot be read."""
     try:
-        import mne
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            raw = mne.io.read_raw_fif(first, verbose="ERROR")
+            raw = read_raw("read_raw_fif", {}, first)
     except Exception:  # whoever opens the first one says what is wrong with it
         return frozenset()
     return frozenset(Path(name).resolve() for name in raw.filenames if name is not None)

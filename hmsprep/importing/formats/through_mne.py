@@ -84,11 +84,12 @@ def mne_format(
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(_read, reader, more), (check, look), unit_v)
+    open_ = partial(_open, title, partial(read_raw, reader, more), (check, look), unit_v)
     return Format(title, suffixes, open_, is_one)
 
 
-def _read(reader: str, more: Mapping[str, Any], path: Path) -> Any:
+def read_raw(reader: str, more: Mapping[str, Any], path: Path) -> Any:
+    """Open a file by the function of `mne.io` of this name; raises whatever that does."""
     import mne
 
     with mne.utils.use_log_level("ERROR"):  # some log to stdout, whatever `verbose` says
