@@ -31,6 +31,7 @@ from hmsprep.errors import BuildError
 from hmsprep.planning.plan import Plan
 from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError
 from hmsstore.atomic import sync
+from hmsstore.json_shapes import ShapeError, mapping, read_json
 from hmsstore.manifest import (
     BUILDING_SUFFIX,
     MANIFEST_NAME,
@@ -271,7 +272,7 @@ class Site:
         """Say how the unfinished build differs from the plan; empty if it does not."""
         ours = _description(plan)
         try:
-            theirs: dict[str, Any] = json.loads(self.plan.read_bytes())
+            theirs: Any = read_json(self.plan)
             if theirs["spec"] != ours["spec"]:
                 return "its classes or signals differ"
             for key, value in ours["parameters"].items():
@@ -286,8 +287,8 @@ class Site:
     def _is_of_another_version(self) -> bool:
         """Whether another version of this program began the build, with other notes."""
         try:
-            found: object = json.loads(self.plan.read_bytes()).get("journal")
-        except (ValueError, AttributeError):
+            found = mapping(read_json(self.plan)).get("journal")
+        except ShapeError:
             return False
         return found != JOURNAL_VERSION
 
@@ -313,7 +314,8 @@ def _description(plan: Plan) -> dict[str, Any]:
 def _is_of(folder: Path, manifest: Manifest, plan: Plan) -> bool:
     """Whether the sealed store in this folder is of this very plan."""
     try:
-        info = json.loads((folder / "zarr.json").read_bytes())["attributes"]["hms"]
+        root: Any = read_json(folder / "zarr.json")
+        info = root["attributes"]["hms"]
         return plan.is_of(manifest.plan, info)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

@@ -16,6 +16,7 @@ from pathlib import Path
 from hmsprep.errors import ParameterError
 from hmsstore import Store
 from hmsstore.atomic import whole_folder
+from hmsstore.manifest import MANIFEST_NAME
 
 METADATA = "dataset-metadata.json"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -45,7 +46,8 @@ def publish(
 ) -> Published:
     """Prepare a store for upload as a Kaggle dataset.
 
-    Files are hard links where the file system allows it, so nothing is copied.
+    What the store's manifest names is in it, and nothing else. Files are hard links where the file
+    system allows it, so nothing is copied.
 
     Parameters
     ----------
@@ -98,7 +100,10 @@ def publish(
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     with whole_folder(out) as unfinished:
-        shutil.copytree(store.resolve(), unfinished / store.resolve().name, copy_function=_link)
+        copy = unfinished / store.resolve().name
+        for file in (MANIFEST_NAME, *opened.manifest.files):
+            (copy / file).parent.mkdir(parents=True, exist_ok=True)
+            _link((store / file).resolve(), copy / file)
         about = {
             "id": name,
             "title": title,
@@ -112,12 +117,11 @@ def publish(
     return Published(out, nbytes, f"kaggle datasets create -p {out} --dir-mode tar")
 
 
-def _link(source: str, target: str) -> str:
+def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copy2(source, target)
-    return target
 
 
 def _description(store: Store, slug: str) -> str:

@@ -15,6 +15,7 @@ from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
 from hmsstore.gaps import check_gaps, count_missing
 from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
+from hmsstore.reading.opening import open_files
 from hmsstore.schema import SPLITS
 from hmsstore.spec import Signal
 
@@ -70,7 +71,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
     if problems:
         return problems
     try:
-        opened = Store.open(path)
+        opened = Store(open_files(path, tables=False))  # all that the tables have is said below
     except LeakingStoreError as error:
         return [str(error)]
     except StoreError as error:

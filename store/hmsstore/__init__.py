@@ -7,7 +7,7 @@
 ::
 
     errors.py       what can go wrong with a store, as one small tree of exceptions
-    json_shapes.py  a JSON value -> the text, number, list or object that it should be
+    json_shapes.py  a JSON file -> the texts, numbers, lists and objects that it should hold
     spec/           what a data set consists of: classes, signals, electrodes, judged seconds
     schema.py       the words and columns of the format
     montage.py      electrodes and regions -> pairs, sides, mirror images, places on the head
@@ -16,8 +16,8 @@
     sums.py         files and JSON objects <-> their SHA-256, which tells whether they changed
     recordings.py   recordings.json <-> which recording each imported EEG file comes from
     manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
-    reading/        path -> mapped files; rows and a shift -> where to read
     gaps.py         table of gaps -> what of a window was missing before it was filled
+    reading/        path -> mapped files; rows and a shift -> where to read
     observed.py     gaps and places of windows -> which part of each window was observed
     reader.py       a sealed store -> windows as NumPy arrays: `Store`
     view/           windows -> pictures as a doctor reads them, and pages

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import stat
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,11 +22,15 @@ from hmsstore.errors import (
     NotAStoreError,
     UnsealedStoreError,
 )
+from hmsstore.json_shapes import ShapeError, entry, mapping, read_json, text, whole
 from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION, READABLE
 
 MANIFEST_NAME = "MANIFEST.json"
 BUILDING_SUFFIX = ".building"
+REPLACED_SUFFIX = ".replaced"
+"""Of the old store, while a new one takes its name."""
 READ_BYTES = 1 << 22
+CRC = re.compile("[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,40 +133,91 @@ def parse_manifest(folder: Path) -> Manifest:
     """Read MANIFEST.json of a folder, whatever the folder is called; raises as `read_manifest`."""
     path = folder / MANIFEST_NAME
     try:
-        body = json.loads(path.read_bytes())
-        stated = body.pop("sha256")
-        name, version = body["format"], body["format_version"]
+        body = mapping(read_json(path, finite=True))
+        stated = entry(body, "sha256", text)
+        name, version = entry(body, "format", text), entry(body, "format_version", whole)
     except FileNotFoundError:
         raise NotAStoreError(
             f"{folder} holds no {MANIFEST_NAME}, so it is not a sealed store. "
             "Make one with `hmsprep build DATA STORE`, or name the right folder."
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DamagedStoreError(folder, [f"{MANIFEST_NAME} is not a manifest"]) from None
+    except ShapeError as error:
+        raise DamagedStoreError(folder, [f"{MANIFEST_NAME} is not a manifest: {error}"]) from None
+    del body["sha256"]
     if stated != digest(body):
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} was changed after it was sealed"])
     if name != FORMAT_NAME or version not in READABLE:
-        newer = name == FORMAT_NAME and isinstance(version, int) and version > max(READABLE)
+        newer = name == FORMAT_NAME and version > max(READABLE)
         help_ = "Upgrade hms-eeg" if newer else "Install the hms-eeg that wrote it"
         raise (NewerStoreError if newer else NotAStoreError)(
             f"{folder} is of format {name} version {version}; this package reads {FORMAT_NAME} "
             f"versions {' and '.join(map(str, READABLE))}. {help_}, or build the store again."
         )
-    files = {
-        path: (entry["bytes"], int(entry["crc32"], 16)) for path, entry in body["files"].items()
-    }
-    return Manifest(body["identity"], body["plan"], files, version)
+    try:
+        files = {
+            _name_within(name): entry(entry(body, "files", mapping), name, _size_and_checksum)
+            for name in entry(body, "files", mapping)
+        }
+        return Manifest(entry(body, "identity", text), entry(body, "plan", text), files, version)
+    except ShapeError as error:
+        raise DamagedStoreError(folder, [f"{MANIFEST_NAME}: {error}"]) from None
 
 
 def check_sizes(folder: Path, manifest: Manifest) -> list[str]:
-    """Compare the size of every file with the manifest; one sentence for each that differs."""
-    problems = []
+    """Compare the size of every file with the manifest; one sentence for each that differs.
+
+    Also refused is whatever would have something outside the store read: a link that leads out of
+    it, or a pipe or device in a file's place.
+    """
+    problems: list[str] = []
+    linked: dict[str, bool] = {}
     for name, (size, _) in manifest.files.items():
         try:
-            found = (folder / name).stat().st_size
+            status = os.lstat(folder / name)
+            if stat.S_ISLNK(status.st_mode) or _folder_is_linked(folder, name, linked):
+                if not _leads_within(folder, name):
+                    problems.append(f"{name} is a link that leads out of the store")
+                    continue
+                status = (folder / name).stat()
         except FileNotFoundError:
             problems.append(f"{name} is missing")
             continue
-        if found != size:
-            problems.append(f"{name} has {found:,} bytes, sealed with {size:,}")
+        except OSError as error:
+            problems.append(f"{name} cannot be read: {error.strerror}")
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            problems.append(f"{name} is not a file")
+        elif status.st_size != size:
+            problems.append(f"{name} has {status.st_size:,} bytes, sealed with {size:,}")
     return problems
+
+
+def _name_within(name: str) -> str:
+    """Take the path of a file within a store; refuse one that could mean a place outside."""
+    parts = name.split("/")
+    odd = any(part in ("", ".", "..") or not part.isprintable() for part in parts)
+    if odd or "\\" in name or ":" in parts[0]:
+        raise ShapeError(f"files: expected paths within the store, got {name!r}")
+    return name
+
+
+def _size_and_checksum(value: object) -> tuple[int, int]:
+    size, crc = entry(value, "bytes", whole), entry(value, "crc32", text)
+    if size < 0 or not CRC.fullmatch(crc):
+        raise ShapeError(f"expected a size and eight hexadecimal digits, got {size} and {crc!r}")
+    return size, int(crc, 16)
+
+
+def _folder_is_linked(folder: Path, name: str, known: dict[str, bool]) -> bool:
+    """Whether a folder on the way from the store to a file is a link; each is looked at once."""
+    parent = name.rpartition("/")[0]
+    if not parent:
+        return False
+    if parent not in known:
+        link = stat.S_ISLNK(os.lstat(folder / parent).st_mode)
+        known[parent] = link or _folder_is_linked(folder, parent, known)
+    return known[parent]
+
+
+def _leads_within(folder: Path, name: str) -> bool:
+    return Path(os.path.realpath(folder / name)).is_relative_to(os.path.realpath(folder))

@@ -43,6 +43,7 @@ from typing import Annotated, Any, TypeVar
 
 from hmsstore.errors import RecordingsError, RequestError
 from hmsstore.json_shapes import (
+    ShapeError,
     entry,
     entry_or,
     finite,
@@ -50,6 +51,8 @@ from hmsstore.json_shapes import (
     mapping,
     one_of,
     optional,
+    parse_json,
+    read_json,
     text,
     texts,
     whole,
@@ -218,10 +221,10 @@ def parse_montages(content: bytes, where: str) -> Montages:
     from hmsstore.schema import PATIENTS
 
     try:
-        value = json.loads(content.decode("utf-8"))
+        value = parse_json(content)
         patients = entry_or(value, "patients", one_of(PATIENTS), PATIENTS[0])
         return Montages(_recordings(value), patients)
-    except (ValueError, RecursionError) as error:
+    except ShapeError as error:
         raise RecordingsError(
             f"{where} is not what `hmsprep import` writes: {error}. Import the recordings again."
         ) from None
@@ -247,10 +250,10 @@ def _warnings(content: object) -> tuple[str, ...]:
 def _read(folder: Path, take: Callable[[object], T]) -> T:
     path = folder / RECORDINGS_NAME
     try:
-        return take(json.loads(path.read_text("utf-8")))
-    except OSError as error:
+        return take(read_json(path))
+    except FileNotFoundError as error:
         raise RecordingsError(f"{path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:
+    except ShapeError as error:
         raise RecordingsError(
             f"{path} is not what `hmsprep import` writes: {error}. Import the recordings again."
         ) from None

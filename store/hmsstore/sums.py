@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hmsstore.json_shapes import ShapeError, read_json
+
 FILES, SEAL = "files", "sha256"
 DIGITS = 12
 """Of a SHA-256, shown to a person."""
@@ -56,10 +58,10 @@ def damage(path: Path, stated_in: Path) -> str | None:
     None if it does not, or if nothing is stated.
     """
     try:
-        value = json.loads(stated_in.read_bytes())
+        value = read_json(stated_in)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except ShapeError as error:
         return f"{stated_in} is damaged: {error}."
     if problem := broken_seal(stated_in, value):
         return problem
@@ -67,6 +69,8 @@ def damage(path: Path, stated_in: Path) -> str | None:
     stated = files.get(path.name) if isinstance(files, dict) else None
     if stated is None:
         return None
+    if not isinstance(stated, dict):
+        return f"{stated_in} is damaged: {FILES}: {path.name}: expected an object, got {stated!r}."
     try:
         found = _sum(path)
     except OSError as error:
@@ -91,7 +95,8 @@ def _digest(value: object) -> str:
 
 
 def _words(stated: Mapping[str, Any]) -> str:
-    return f"{stated['bytes']:,} bytes with SHA-256 {_short(stated['sha256'])}"
+    size, digest = (stated.get(key, "none") for key in ("bytes", SEAL))
+    return f"{size:,} bytes with SHA-256 {_short(digest)}" if isinstance(size, int) else "no size"
 
 
 def _short(digest: object) -> str:

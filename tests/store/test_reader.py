@@ -208,7 +208,7 @@ except StoreError as error:
     done = subprocess.run(
         [sys.executable, "-c", script, store.path], capture_output=True, text=True, check=True
     )
-    assert "cannot be mapped into memory: Too many open files" in done.stdout
+    assert "cannot be opened: Too many open files" in done.stdout
 
 
 def test_what_a_later_version_may_add_is_ignored(store: Store, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 ::
 
-    opening.py        path -> checked seal and description, every file mapped; nothing read yet
+    columns.py        files of a table -> its columns in memory
     arrays.py         Zarr v3 array metadata -> read-only NumPy views of the files themselves
     shift.py          rows of the window table, a shift -> where windows start in the arrays
+    contradictions.py tables and description -> what would make reading wrong
+    opening.py        path -> checked seal, description and tables, every shard mapped
+    zip_members.py    a zip archive -> the files in it, and their bytes
     feature_table.py  a sealed table of hand features -> its columns, tied to their store
     disk.py           windows that come from a disk -> batch arrays, by reads, not page faults
 """

@@ -9,13 +9,14 @@ from __future__ import annotations
 import mmap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore.reading.columns import ColumnFile, Columns
 from hmsstore.schema import (
     DTYPE,
     GAP_COLUMNS,
@@ -69,21 +70,86 @@ def check_layout(root: Mapping[str, Any], spec: Spec) -> list[str]:
 
     Takes the content of the root group's zarr.json.
     """
-    nodes = root["consolidated_metadata"]["metadata"]
+    nodes = nodes_of(root)
     problems = []
     for signal in spec.signals.values():
         problems += check_signal(signal, nodes.get(signal.name, {}))
-    tables: dict[str, Sequence[Column]] = {"windows": WINDOW_COLUMNS} | {
-        f"recordings/{n}": RECORDING_COLUMNS for n in spec.signals
-    }
-    tables["recordings/eeg"] = recording_columns("eeg", nodes)
-    if keeps_gaps(nodes):
-        tables |= {f"gaps/{name}": GAP_COLUMNS for name in spec.signals}
-    for table, columns in tables.items():
+    for table, columns in table_columns(nodes, spec).items():
+        rows = set()
         for column in columns:
             path = f"{table}/{column.name}"
-            problems += check_column(path, column, nodes.get(path, {}), len(spec.classes))
+            metadata = nodes.get(path, {})
+            problems += check_column(path, column, metadata, len(spec.classes))
+            rows.update(_shape(metadata, 2 if column.per_class else 1)[:1])
+        if not problems and len(rows) > 1:
+            problems.append(f"{table}: columns have {' and '.join(map(str, sorted(rows)))} rows")
     return problems
+
+
+def nodes_of(root: object) -> Mapping[str, Metadata]:
+    """Metadata of every array and group, by path, from the content of the root's zarr.json."""
+    found = at(root, "consolidated_metadata", "metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def table_columns(nodes: Mapping[str, Metadata], spec: Spec) -> dict[str, Sequence[Column]]:
+    """Columns of each table that a store has, by the table's path."""
+    tables: dict[str, Sequence[Column]] = {"windows": WINDOW_COLUMNS}
+    tables |= {f"recordings/{name}": recording_columns(name, nodes) for name in spec.signals}
+    if keeps_gaps(nodes):
+        tables |= {f"gaps/{name}": GAP_COLUMNS for name in spec.signals}
+    return tables
+
+
+def file_sizes(nodes: Mapping[str, Metadata], spec: Spec, most: int) -> dict[str, int] | None:
+    """Bytes of the file of each shard and column; None if there would be more than `most`.
+
+    Takes metadata in which `check_layout` finds no problem.
+    """
+    sizes = {}
+    for signal in spec.signals.values():
+        total, shard_rows = array_rows(nodes[signal.name])
+        if ceil(total / shard_rows) > most:
+            return None
+        for number in range(ceil(total / shard_rows)):
+            rows = min(shard_rows, total - number * shard_rows)
+            sizes[shard_name(signal.name, number)] = shard_bytes(signal, rows, shard_rows)
+    for table, columns in table_columns(nodes, spec).items():
+        for column in columns:
+            shape = nodes[f"{table}/{column.name}"]["shape"]
+            if nbytes := prod(shape) * np.dtype(column.dtype).itemsize:
+                sizes[column_name(table, column)] = nbytes
+    return sizes
+
+
+def at(value: object, *keys: str | int) -> Any:
+    """What stands at a path of keys in a JSON value; None if it has no such place."""
+    for key in keys:
+        if isinstance(value, dict) and isinstance(key, str):
+            value = value.get(key)
+        elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+            value = value[key]
+        else:
+            return None
+    return value
+
+
+def _names(codecs: object) -> list[Any]:
+    return [at(codec, "name") for codec in codecs] if isinstance(codecs, list) else []
+
+
+def _shape(metadata: Metadata, axes: int) -> list[int]:
+    """Shape of an array; empty unless it is so many whole numbers from 0."""
+    shape = at(metadata, "shape")
+    whole = isinstance(shape, list) and all(type(length) is int and length >= 0 for length in shape)
+    return shape if whole and len(shape) == axes else []
+
+
+def array_rows(metadata: Metadata) -> tuple[int, int]:
+    """Rows of a signal's array, and of each of its shards."""
+    rows: int = at(metadata, "shape", 0)
+    shard_rows: int = at(metadata, "chunk_grid", "configuration", "chunk_shape", 0)
+    return rows, shard_rows
 
 
 def keeps_gaps(nodes: Mapping[str, Metadata]) -> bool:
@@ -99,19 +165,26 @@ def recording_columns(signal: str, nodes: Mapping[str, Metadata]) -> Sequence[Co
 
 def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
     """Find what keeps the array of a signal from being mapped; empty if nothing does."""
-    width = len(signal.features)
-    codecs = metadata.get("codecs") or [{}]
-    sharding = codecs[0].get("configuration", {})
-    key = metadata.get("chunk_key_encoding", {})
+    window, width = signal.chunk
+    inner = at(metadata, "codecs", 0, "configuration")
+    shard = at(metadata, "chunk_grid", "configuration", "chunk_shape")
+    shard_rows = at(shard, 0)
+    whole_windows = type(shard_rows) is int and shard_rows > 0 and not shard_rows % window
+    total, *_ = _shape(metadata, 2) or [0]
     expected = {
-        "data_type": (metadata.get("data_type"), "float16"),
-        "axes": (metadata.get("dimension_names"), list(signal.dims)),
-        "features": (metadata.get("shape", [0, 0])[1], width),
-        "codecs": ([codec.get("name") for codec in codecs], ["sharding_indexed"]),
-        "inner chunk": (sharding.get("chunk_shape"), [signal.window_rows, width]),
-        "inner codecs": (sharding.get("codecs"), [BYTES_CODEC]),
-        "index_location": (sharding.get("index_location"), "end"),
-        "chunk keys": (key, {"name": "default", "configuration": {"separator": "/"}}),
+        "data_type": (at(metadata, "data_type"), "float16"),
+        "axes": (at(metadata, "dimension_names"), list(signal.dims)),
+        "features": (at(metadata, "shape", 1), width),
+        "rows": (at(metadata, "shape", 0), total or "1 or more"),
+        "shards": (shard, [shard_rows, width] if whole_windows else f"rows of whole {window}"),
+        "codecs": (_names(at(metadata, "codecs")), ["sharding_indexed"]),
+        "inner chunk": (at(inner, "chunk_shape"), [window, width]),
+        "inner codecs": (at(inner, "codecs"), [BYTES_CODEC]),
+        "index_location": (at(inner, "index_location"), "end"),
+        "chunk keys": (
+            at(metadata, "chunk_key_encoding"),
+            {"name": "default", "configuration": {"separator": "/"}},
+        ),
     }
     problems = [
         f"{signal.name}/zarr.json: {what} is {found}, expected {wanted}"
@@ -119,10 +192,11 @@ def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
         if found != wanted
     ]
     # The same number of other channels would be read as if they were these.
-    names = metadata.get("attributes", {}).get("features", [])
+    names = at(metadata, "attributes", "features")
+    names = names if isinstance(names, list) and len(names) == width else []
     pairs = enumerate(zip(names, signal.features, strict=False))
     other = [(place, *pair) for place, pair in pairs if pair[0] != pair[1]]
-    if other and len(names) == width:
+    if other:
         place, found, wanted = other[0]
         problems.append(
             f"{signal.name}/zarr.json: feature {place} is {found}, expected {wanted} "
@@ -133,16 +207,18 @@ def check_signal(signal: Signal, metadata: Metadata) -> list[str]:
 
 def check_column(path: str, column: Column, metadata: Metadata, classes: int) -> list[str]:
     """Find what keeps a table column from being mapped; empty if nothing does."""
-    shape = metadata.get("shape")
+    axes = 2 if column.per_class else 1
+    shape = _shape(metadata, axes)
+    found_shape = at(metadata, "shape")
     expected = {
-        "data_type": (metadata.get("data_type"), zarr_dtype(column.dtype)),
-        "axes": (len(shape or ()), 2 if column.per_class else 1),
-        "classes": ((shape or ())[1:], [classes] if column.per_class else []),
+        "data_type": (at(metadata, "data_type"), zarr_dtype(column.dtype)),
+        "shape": (found_shape, shape or f"{axes} whole numbers"),
+        "classes": (shape[1:], [classes] if column.per_class else []),
         "chunk": (
-            metadata.get("chunk_grid", {}).get("configuration"),
-            {"chunk_shape": list(chunk_shape(shape or ()))},
+            at(metadata, "chunk_grid", "configuration"),
+            {"chunk_shape": list(chunk_shape(shape))},
         ),
-        "codecs": ([codec.get("name") for codec in metadata.get("codecs", [])], ["bytes"]),
+        "codecs": (_names(at(metadata, "codecs")), ["bytes"]),
     }
     return [
         f"{path}/zarr.json: {what} is {found}, expected {wanted}"
@@ -158,8 +234,8 @@ def chunk_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[np.float16]]:
     """Map every shard of a signal: float16 (rows, features) each, read-only, nothing read yet."""
-    total, width = metadata["shape"]
-    shard_rows = metadata["chunk_grid"]["configuration"]["chunk_shape"][0]
+    width = len(signal.features)
+    total, shard_rows = array_rows(metadata)
     count = ceil(total / shard_rows)
     return [
         map_file(
@@ -171,12 +247,21 @@ def map_signal(store: Path, signal: Signal, metadata: Metadata) -> list[NDArray[
     ]
 
 
-def map_column(store: Path, table: str, column: Column, metadata: Metadata) -> NDArray[Any]:
-    """Map one table column, read-only."""
-    shape = tuple(metadata["shape"])
-    if 0 in shape:
-        return np.empty(shape, column.dtype)
-    return map_file(store / column_name(table, column), column.dtype, shape)
+def open_table(
+    store: Path, table: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]
+) -> Columns:
+    """Open the files of a table's columns."""
+    return Columns(
+        {
+            column.name: ColumnFile(
+                store,
+                column_name(table, column),
+                column.dtype,
+                tuple(nodes[f"{table}/{column.name}"]["shape"]),
+            )
+            for column in columns
+        }
+    )
 
 
 def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError, NewerStoreError, NotAStoreError, RequestError
-from hmsstore.json_shapes import ShapeError, entry, items, mapping, text, texts, truth, whole
+from hmsstore.json_shapes import (
+    ShapeError,
+    entry,
+    items,
+    mapping,
+    read_json,
+    text,
+    texts,
+    truth,
+    whole,
+)
 from hmsstore.sums import SEAL, broken_seal, damage
 
 FORMAT_NAME, FORMAT_VERSION = "hms-eeg features", 1
@@ -145,13 +154,15 @@ class FeatureTable:
 def _read(folder: Path) -> Any:
     path = folder / DESCRIPTION
     try:
-        value = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+        if not folder.is_dir():
+            raise FileNotFoundError
+        value = read_json(path)
+    except FileNotFoundError:
         raise NotAStoreError(
             f"Expected a table of features (a folder with {DESCRIPTION}) at {folder}. Make one "
             "with `hmsprep features STORE`."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except ShapeError as error:
         raise _damaged(folder, f"{DESCRIPTION} cannot be read: {error}") from None
     if not isinstance(value, dict) or SEAL not in value:
         raise _damaged(folder, f"{DESCRIPTION} has no seal")

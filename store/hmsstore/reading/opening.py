@@ -1,12 +1,15 @@
-"""The path of a store -> its checked seal, description, and every file mapped; nothing read yet."""
+"""The path of a store -> its checked seal, description and tables, and every shard mapped.
+
+No value of a signal is read.
+"""
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from types import MappingProxyType
 from typing import Any
 
@@ -14,21 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
-from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.json_shapes import LARGEST_JSON, ShapeError, mapping, parse_json, read_bytes
+from hmsstore.manifest import REPLACED_SUFFIX, Manifest, check_sizes, read_manifest
 from hmsstore.reading.arrays import (
     Metadata,
     allow_open_files,
+    array_rows,
+    at,
     check_layout,
+    file_sizes,
     keeps_gaps,
-    map_column,
     map_signal,
+    nodes_of,
+    open_table,
     recording_columns,
 )
+from hmsstore.reading.columns import COPIED_BYTES, Columns
+from hmsstore.reading.contradictions import description_problems, table_problems
 from hmsstore.reading.disk import CAN_READ, StoreFiles
-from hmsstore.reading.shift import Table
 from hmsstore.schema import GAP_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
+
+REPLACED_AT_MOST, REPLACED_S = 100, 0.02
+"""How often a store is opened again that is replaced meanwhile, and the time in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +58,58 @@ class Opened:
     shards: dict[str, list[NDArray[np.float16]]]
     """Signal -> its mapped shards, float16 (rows, features) each."""
     shard_rows: dict[str, int]
-    windows: Table
-    recordings: Mapping[str, Table]
-    gaps: Mapping[str, Table] | None
+    windows: Columns
+    recordings: Mapping[str, Columns]
+    gaps: Mapping[str, Columns] | None
     """None: the store was built before gaps were kept."""
 
 
-def open_files(path: Path) -> Opened:
-    """Check and map the store in this folder.
+def open_files(path: Path, *, tables: bool = True) -> Opened:
+    """Check the store in this folder, copy its tables and map its shards.
+
+    A store that is replaced meanwhile is opened again, so that what is opened is all of the old
+    one or all of the new one.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    tables : bool
+        Refuse tables whose content contradicts the rest; `hmsprep verify` says more of them.
 
     Raises
     ------
     StoreError
         It is none, unsealed, damaged, or leaks without saying so.
     """
+    for _ in range(REPLACED_AT_MOST):
+        before = _folder_id(path)
+        try:
+            opened = _open(path, tables)
+        except StoreError:
+            if _folder_id(path) == before and not _being_replaced(path):
+                raise
+            sleep(REPLACED_S)
+        else:
+            if _folder_id(path) == before:
+                return opened
+    return _open(path, tables)
+
+
+def _folder_id(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # a name with a NUL is a ValueError
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _being_replaced(path: Path) -> bool:
+    """Whether the name is free for the moment in which `hmsprep build --force` fills it."""
+    return not path.exists() and path.with_name(path.name + REPLACED_SUFFIX).is_dir()
+
+
+def _open(path: Path, tables: bool) -> Opened:
     manifest = read_manifest(path)
     problems = check_sizes(path, manifest)
     root = _read_root(path, manifest, problems)
@@ -68,10 +118,13 @@ def open_files(path: Path) -> Opened:
         spec = _read_spec(root, manifest, problems)
     if not problems:
         problems += check_layout(root, spec)
+    if not problems:
+        problems += description_problems(at(root, "attributes", "hms"), spec)
+        problems += _other_sizes(root, spec, manifest)
     if problems:
         raise DamagedStoreError(path, problems)
     allow_open_files()
-    nodes = root["consolidated_metadata"]["metadata"]
+    nodes = nodes_of(root)
     try:
         opened = Opened(
             path,
@@ -80,25 +133,33 @@ def open_files(path: Path) -> Opened:
             root["attributes"]["hms"],
             spec,
             {name: map_signal(path, signal, nodes[name]) for name, signal in spec.signals.items()},
-            {
-                name: nodes[name]["chunk_grid"]["configuration"]["chunk_shape"][0]
-                for name in spec.signals
-            },
-            _map_table(path, "windows", WINDOW_COLUMNS, nodes),
+            {name: array_rows(nodes[name])[1] for name in spec.signals},
+            open_table(path, "windows", WINDOW_COLUMNS, nodes),
             MappingProxyType(
                 {
-                    name: _map_table(
+                    name: open_table(
                         path, f"recordings/{name}", recording_columns(name, nodes), nodes
                     )
                     for name in spec.signals
                 }
             ),
-            _map_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
+            _open_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
         )
     except OSError as error:
-        raise StoreError(f"{path} cannot be mapped into memory: {error.strerror}.") from error
-    if problems := _changed_columns(opened):
+        raise StoreError(f"{path} cannot be opened: {error.strerror}.") from error
+    if problems := _copied_columns(opened):
         raise DamagedStoreError(path, problems)
+    if tables:
+        rows = {name: array_rows(nodes[name]) for name in spec.signals}
+        if problems := table_problems(
+            opened.windows,
+            opened.recordings,
+            opened.gaps,
+            spec,
+            rows,
+            opened.info["split"]["folds"],
+        ):
+            raise DamagedStoreError(path, problems)
     _refuse_leak(opened)
     return opened
 
@@ -106,17 +167,38 @@ def open_files(path: Path) -> Opened:
 def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[str, Any]:
     """Read the root group's zarr.json, which repeats the metadata of every array."""
     name = "zarr.json"
-    text = (path / name).read_bytes() if (path / name).is_file() else b"{}"
-    if zlib.crc32(text) != manifest.files.get(name, (0, -1))[1]:
-        problems.append(f"{name} differs from its checksum")
-        return {}
-    root: dict[str, Any] = json.loads(text)
-    return root
+    try:
+        content = read_bytes(path / name, LARGEST_JSON)
+        if zlib.crc32(content) != manifest.files.get(name, (0, -1))[1]:
+            problems.append(f"{name} differs from its checksum")
+            return {}
+        return mapping(parse_json(content, finite=True))
+    except FileNotFoundError:
+        problems.append(f"{name} is missing")
+    except ShapeError as error:
+        problems.append(f"{name}: {error}")
+    return {}
+
+
+def _other_sizes(root: Mapping[str, Any], spec: Spec, manifest: Manifest) -> list[str]:
+    """Find files that are not as large as the shapes of their arrays ask for."""
+    expected = file_sizes(nodes_of(root), spec, len(manifest.files))
+    if expected is None:
+        return ["zarr.json: its arrays would have more files than the store"]
+    problems = []
+    for name, size in expected.items():
+        if name not in manifest.files:
+            problems.append(f"{name} is not in the manifest")
+        elif manifest.files[name][0] != size:
+            problems.append(
+                f"{name} has {manifest.files[name][0]:,} bytes, expected {size:,} by zarr.json"
+            )
+    return problems
 
 
 def _read_spec(root: Mapping[str, Any], manifest: Manifest, problems: list[str]) -> Spec:
     """Read what the data consist of; stores of version 1 are of HMS, whether they say so or not."""
-    stated = root["attributes"]["hms"].get("spec")
+    stated = at(root, "attributes", "hms", "spec")
     version = manifest.format_version
     if stated is None and version == HMS.format_version:
         return HMS
@@ -133,41 +215,31 @@ def _read_spec(root: Mapping[str, Any], manifest: Manifest, problems: list[str])
     return spec
 
 
-def _map_table(
-    path: Path, table: str, columns: Sequence[Column], nodes: Mapping[str, Metadata]
-) -> Table:
-    return MappingProxyType(
-        {c.name: map_column(path, table, c, nodes[f"{table}/{c.name}"]) for c in columns}
-    )
-
-
-def _map_tables(
+def _open_tables(
     path: Path,
     group: str,
     spec: Spec,
     columns: Sequence[Column],
     nodes: Mapping[str, Metadata],
-) -> Mapping[str, Table]:
-    """Map the tables of all signals."""
+) -> Mapping[str, Columns]:
+    """Open the tables of all signals."""
     return MappingProxyType(
-        {name: _map_table(path, f"{group}/{name}", columns, nodes) for name in spec.signals}
+        {name: open_table(path, f"{group}/{name}", columns, nodes) for name in spec.signals}
     )
 
 
-def _changed_columns(opened: Opened) -> list[str]:
-    """Table columns whose checksum is not as it was sealed."""
-    tables = {"windows": opened.windows}
-    tables |= {f"recordings/{name}": table for name, table in opened.recordings.items()}
-    tables |= {f"gaps/{name}": table for name, table in (opened.gaps or {}).items()}
-    problems = []
-    for path, table in tables.items():
-        for column, values in table.items():
-            if not values.size:
-                continue  # has no file
-            name = f"{path}/{column}/c/{'/'.join('0' * values.ndim)}"
-            if zlib.crc32(values.data.cast("B")) != opened.manifest.files[name][1]:
-                problems.append(f"{name} differs from its checksum")
-    return problems
+def _copied_columns(opened: Opened) -> list[str]:
+    """Copy the tables unless they are large; find columns that are not as they were sealed."""
+    tables = [opened.windows, *opened.recordings.values(), *(opened.gaps or {}).values()]
+    if sum(table.nbytes for table in tables) <= COPIED_BYTES:
+        for table in tables:
+            table.copy()
+    return [
+        f"{name} differs from its checksum"
+        for table in tables
+        for name, crc in table.checksums().items()
+        if crc != opened.manifest.files[name][1]
+    ]
 
 
 def _refuse_leak(opened: Opened) -> None:
