@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hmsstore.json_shapes import LARGEST_JSON, parse_json, read_bytes
 from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
 from hmstrain.models import find_model
@@ -319,7 +320,15 @@ def pretraining_config(given: Mapping[str, Any]) -> Config:
 
 
 def config_of_run(values: Mapping[str, Any]) -> Config:
-    """The configuration that a run wrote; a key that it lacks means what held before the key."""
+    """The configuration that a run wrote; a key that it lacks means what held before the key.
+
+    Raises
+    ------
+    ConfigError
+        A key does not exist, or a value is not of its type or out of range.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"A run's config must hold settings by name; got {values!r:.60}.")
     return completed(_typed(BEFORE | dict(values)))
 
 
@@ -385,9 +394,9 @@ def run_name(config: Config) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text("utf-8-sig")
-        values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
-    except OSError as error:
+        text = read_bytes(file, LARGEST_JSON).decode("utf-8-sig")
+        values: Any = tomllib.loads(text) if file.suffix == ".toml" else parse_json(text)
+    except FileNotFoundError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
     except (ValueError, RecursionError) as error:
         kind = "TOML" if file.suffix == ".toml" else "JSON (a TOML file's name must end in .toml)"

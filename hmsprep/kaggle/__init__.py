@@ -2,6 +2,7 @@
 
 ::
 
+    frames.py     bytes of a parquet or CSV file -> a data frame
     table.py      train.csv, test.csv or metadata -> checked columns of windows
     files.py      a folder or zip -> which files there are, and their bytes
     recording.py  bytes of one parquet file -> the recording in it, checked

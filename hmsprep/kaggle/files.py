@@ -6,8 +6,8 @@ This file and `kaggle_table` are the only ones that know the competition's names
 from __future__ import annotations
 
 import os
+import re
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 from hmsprep.errors import DataError
+from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmsstore.schema import SIGNALS
 
 PARTS = ("train", "test")
 """Parts of the competition's data; the first whose table is there is used."""
 SUFFIX = ".parquet"
+ID = re.compile(r"[0-9]{1,18}")
+"""Name of a recording's file, which an int64 holds."""
 
 
 class Files(Protocol):
@@ -94,39 +97,37 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+            self.zip = ZipMembers(path)
+        except ZipError as error:
             raise DataError(
                 f"{path} is not a whole zip archive ({error}). Download it again."
             ) from None
+        names = self.zip.names()
         tops = [
             name[: -len(table)]
-            for name in self.zip.namelist()
+            for name in names
             for table in (f"{part}.csv" for part in PARTS)
             if name == table or name.endswith(f"/{table}")
         ]
         self.top = min(tops, key=len, default="")
+        self.names = [name for name in names if name.startswith(self.top)]
 
     def sizes(self) -> dict[str, int]:
         """Size in bytes of every file, unpacked."""
-        return {
-            entry.filename[len(self.top) :]: entry.file_size
-            for entry in self.zip.infolist()
-            if entry.filename.startswith(self.top) and not entry.is_dir()
-        }
+        return {name[len(self.top) :]: self.zip.size(name) for name in self.names}
 
     def stamp(self, name: str) -> list[int]:
         """Size and CRC-32."""
-        entry = self.zip.getinfo(self.top + name)
-        return [entry.file_size, entry.CRC]
+        return [self.zip.size(self.top + name), self.zip.checksum(self.top + name)]
 
     def read(self, name: str) -> bytes:
-        """Content of one file; zipfile checks it against its CRC-32."""
+        """Content of one file; it is checked against its CRC-32."""
         try:
             return self.zip.read(self.top + name)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except ZipError as error:
             raise DataError(
-                f"{name} in {self.path} is damaged ({error}). Download it again."
+                f"{name} in {self.path} is damaged, or cannot be unpacked ({error}). Download it "
+                "again."
             ) from None
 
 
@@ -175,7 +176,7 @@ class KaggleData:
             for name in self.sizes
             if name.startswith(prefix) and name.endswith(SUFFIX)
         )
-        return {int(stem) for stem in stems if stem.isdecimal()}
+        return {int(stem) for stem in stems if ID.fullmatch(stem)}
 
 
 def is_table(path: Path) -> bool:

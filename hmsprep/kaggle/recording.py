@@ -5,13 +5,12 @@ Features come first here, so that each stands in one piece in memory while it is
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
+from hmsprep.kaggle.frames import read_parquet
 from hmsstore.spec import Signal
 
 TIME = "time"
@@ -47,11 +46,7 @@ def decode(content: bytes, signal: Signal, name: str) -> NDArray[np.float32]:
             f"{name} is not a whole parquet file: it starts with {content[:12]!r} and ends with "
             f"{content[-4:]!r}, expected {MAGIC!r} at both ends. Download it again."
         )
-    try:
-        frame = pl.read_parquet(BytesIO(content), use_statistics=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{name} cannot be decoded ({reason}). Download it again.") from None
+    frame = read_parquet(content, name)
     expected = [TIME, *signal.features] if signal.name == "spectrogram" else [*signal.features]
     _check_columns(frame, expected, name)
     if signal.name == "spectrogram":

@@ -5,7 +5,6 @@ Every problem of the table is reported, not only the first.
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, several
+from hmsprep.kaggle.frames import read_csv, read_parquet
 from hmsprep.words import plural
 from hmsstore.spec import HMS, Spec
 
@@ -145,15 +145,13 @@ def read_table(content: bytes, name: str, spec: Spec = HMS) -> Columns:
 
 def read_text(content: bytes, name: str) -> pl.DataFrame:
     """Read every column as text, so that a value that is not a number can be quoted."""
-    try:
-        if name.endswith(".parquet"):
-            return pl.read_parquet(BytesIO(content)).select(pl.all().cast(pl.String))
-        return pl.read_csv(BytesIO(content), infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{name} cannot be read as a table ({reason}). Download it again."
-        ) from None
+    if not name.endswith(".parquet"):
+        return read_csv(content, name)
+    frame = read_parquet(content, name)
+    nested = [column for column, kind in frame.schema.items() if kind.is_nested()]
+    if nested:
+        raise DataError(f"{name}: column {nested[0]} holds {frame.schema[nested[0]]}, not values.")
+    return frame.select(pl.all().cast(pl.String, strict=False))
 
 
 def _offsets(table: TextTable, column: str) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hmsprep.errors import DataError, MissingFilesError
 from hmsprep.kaggle.files import KaggleData
+from hmsprep.kaggle.frames import LARGEST_CSV
 from hmsprep.kaggle.table import Columns, read_table
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
@@ -17,6 +18,7 @@ from hmsprep.planning.plan import Montage, Plan, make_plan
 from hmsprep.planning.windows import take
 from hmsprep.words import plural
 from hmsstore import StoreError
+from hmsstore.json_shapes import ShapeError, read_bytes
 from hmsstore.recordings import RECORDINGS_NAME, parse_montages
 from hmsstore.schema import REFERENCES, SIGNALS
 
@@ -132,9 +134,11 @@ def load_metadata(path: Path, parameters: Parameters) -> Plan:
         There is no such file, or it is no table of windows.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_bytes(path, LARGEST_CSV)
+    except FileNotFoundError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    except ShapeError as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
     table = read_table(content, path.name, parameters.spec)
     return make_plan(table, parameters)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import warnings
+import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hmsstore.json_shapes import ShapeError, read_json
+from hmsstore.reading.zip_members import ZipMembers
 from hmsstore.sums import broken_seal, damage
 from hmstrain.errors import ModelError
 
@@ -61,8 +64,8 @@ def read_origin(file: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        found = read_json(path)
+    except (OSError, ShapeError) as error:
         raise ModelError(f"{path} is damaged: {error}.") from None
     if problem := broken_seal(path, found):
         raise ModelError(problem)
@@ -80,16 +83,24 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     """
     if problem := damage(file, file.with_name(DESCRIPTION)):
         raise ModelError(problem)
+    if not file.is_file():
+        found = "a folder" if file.is_dir() else "a pipe or device" if file.exists() else "nothing"
+        raise ModelError(f"{file} cannot be read as weights: expected a file, found {found}.")
     try:
         if file.suffix == ".safetensors":
             state: Any = load_file(file)
         else:
-            state = torch.load(file, map_location="cpu", weights_only=True)
+            _refuse_packed(file)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of sparse tensors, which are refused below
+                state = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError:
         raise ModelError(
             f"{file} holds more than weights, which is not loaded because it could run any code. "
             "Save the state_dict, or as safetensors."
         ) from None
+    except (MemoryError, ModelError):
+        raise
     except Exception as error:  # pickle's other errors have no common class
         text = str(error).strip()
         reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
@@ -102,6 +113,28 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     floating = [value for value in inner.values() if value.is_floating_point()]
     if not floating:
         raise ModelError(f"{file} does not hold weights in floating point.")
+    nbytes = file.stat().st_size
+    for name, value in inner.items():
+        if value.layout != torch.strided or value.is_meta or value.is_nested:
+            kind = "without values (meta)" if value.is_meta else f"of layout {value.layout}"
+            raise ModelError(
+                f"{file}: {name} is a tensor {kind}: save dense tensors, as of a state_dict."
+            )
+        if value.numel() * value.element_size() > nbytes:  # a view that repeats what is stored
+            raise ModelError(
+                f"{file}: {name} claims {value.numel():,} values, in {nbytes:,} bytes: save what "
+                "it holds, not a view of it."
+            )
     if not all(bool(torch.isfinite(value).all()) for value in floating):
         raise ModelError(f"{file} holds NaN or infinite values.")
     return inner
+
+
+def _refuse_packed(file: Path) -> None:
+    """Refuse a .pth that would be larger in memory than it is: PyTorch packs nothing."""
+    if not zipfile.is_zipfile(file):
+        return  # of versions before 1.6, which packed nothing either
+    with ZipMembers(file) as archive:
+        total, nbytes = sum(map(archive.size, archive.names())), file.stat().st_size
+    if total > nbytes:
+        raise ModelError(f"{file} claims {total:,} bytes of weights, in {nbytes:,}: save it anew.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -14,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import CLASSES, Store
+from hmsstore.json_shapes import ShapeError, read_bytes
+from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
@@ -31,6 +32,8 @@ from hmstrain.runs.trained import check_trust
 from hmstrain.scoring.formulas import checked
 
 SAMPLE = "sample_submission.csv"
+LARGEST_SAMPLE = 64 << 20
+"""Bytes: a thousand of the competition's."""
 SUBMISSION = ("eeg_id", *(f"{name}_vote" for name in CLASSES))
 """Columns of sample_submission.csv."""
 
@@ -169,15 +172,18 @@ def read_order(data: Path) -> list[int] | None:
     text = _sample(data)
     if text is None:
         return None
-    reader = csv.reader(StringIO(text))
-    header = next(reader, [])
+    try:
+        # newline=None: lines may end in any way.
+        header, *lines = list(csv.reader(StringIO(text, newline=None))) or [[]]
+    except csv.Error as error:
+        raise DataError(f"{SAMPLE} in {data} is not CSV: {error}.") from None
     if tuple(header) != SUBMISSION:
         raise DataError(
             f"{SAMPLE} in {data}: expected the columns {', '.join(SUBMISSION)}, got "
             f"{', '.join(header)}."
         )
     try:
-        return [int(line[0]) for line in reader if line]
+        return [int(line[0]) for line in lines if line]
     except ValueError as error:
         raise DataError(f"{SAMPLE} in {data}: expected EEG ids ({error}).") from None
 
@@ -188,9 +194,15 @@ def is_submission(path: Path) -> bool:
 
 
 def _sample(data: Path) -> str | None:
-    if data.is_dir():
-        path = data / SAMPLE
-        return path.read_text(errors="replace") if path.is_file() else None
-    with zipfile.ZipFile(data) as archive:
-        names = [name for name in archive.namelist() if Path(name).name == SAMPLE]
-        return archive.read(min(names, key=len)).decode(errors="replace") if names else None
+    try:
+        if data.is_dir():
+            content: bytes | None = read_bytes(data / SAMPLE, LARGEST_SAMPLE)
+        else:
+            with ZipMembers(data) as archive:
+                names = [name for name in archive.names() if Path(name).name == SAMPLE]
+                content = archive.read(min(names, key=len)) if names else None
+    except FileNotFoundError:
+        return None
+    except (ShapeError, ZipError) as error:
+        raise DataError(f"{SAMPLE} in {data} cannot be read: {error}.") from None
+    return None if content is None else content.decode("utf-8-sig", errors="replace")

@@ -15,9 +15,8 @@ A folder is written under another name and renamed when it is whole, so one of t
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -28,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hmsstore.atomic import previous, whole_file, whole_folder
+from hmsstore.json_shapes import ShapeError, entry, items, mapping, read_json, whole
 from hmsstore.sums import FILES, damage, sums_of
 from hmstrain.errors import RunError
 from hmstrain.runs.json_file import check_seal, write_sealed
@@ -38,6 +38,23 @@ WEIGHTS, DESCRIPTION, AVERAGE, TRAINING = (
     "average.safetensors",
     "training.pt",
 )
+
+
+def _ids(value: object) -> list[int]:
+    found = [whole(one) for one in items(value)]
+    if any(not -(2**63) <= one < 2**63 for one in found):
+        raise ShapeError("expected numbers of 64 bits")
+    return found
+
+
+DESCRIBED: dict[str, Callable[[object], object]] = {
+    "config": mapping,
+    "store": mapping,
+    "normalisation": mapping,
+    "progress": mapping,
+    "patients": _ids,
+}
+"""What `model.json` must hold."""
 
 
 def save_checkpoint(
@@ -90,9 +107,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     found = _existing(folder)
     try:
-        description: dict[str, Any] = json.loads((found / DESCRIPTION).read_text())
-        missing = {"config", "store", "normalisation", "progress", "patients"} - description.keys()
-    except (OSError, ValueError, AttributeError) as error:
+        description: dict[str, Any] = mapping(read_json(found / DESCRIPTION))
+        missing = DESCRIBED.keys() - description.keys()
+        for key, read in DESCRIBED.items():
+            if key in description:
+                entry(description, key, read)
+    except (OSError, ShapeError) as error:
         raise RunError(f"{found / DESCRIPTION} is damaged: {_first_line(error)}.") from None
     check_seal(found / DESCRIPTION, description)
     if missing:

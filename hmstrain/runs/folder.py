@@ -16,7 +16,6 @@ checkpoints: fold0, seed0 or fold0-seed0.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.atomic import is_empty, remove_leftovers
-from hmsstore.json_shapes import ShapeError
+from hmsstore.json_shapes import ShapeError, entry, read_json, whole
 from hmsstore.sums import FILES, sums_of
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
@@ -185,7 +184,10 @@ class RunFolder:
 
     def _stopped_after_first_best(self) -> bool:
         """Whether `best` is of the first validation, and nothing was logged since."""
-        step = read_description(self.best)["progress"]["step"]
+        try:
+            step = entry(read_description(self.best)["progress"], "step", whole)
+        except ShapeError as error:
+            raise RunError(f"{self.best} is damaged: progress: {error}.") from None
         log = self.path / LOG
         lines = read_metrics(log) if log.is_file() else []
         return bool(lines) and all(
@@ -292,13 +294,13 @@ class RunFolder:
 
     def _read(self, name: str) -> Any:
         try:
-            value = json.loads((self.path / name).read_text())
+            value: Any = read_json(self.path / name)
         except FileNotFoundError:
             raise RunError(
                 f"{self.path} holds no {name}: it is not a run, or not finished."
             ) from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / name} cannot be read: {error}") from None
+        except ShapeError as error:
+            raise RunError(f"{self.path / name} cannot be read: {error}.") from None
         check_seal(self.path / name, value)
         return value
 

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore.atomic import whole_file
+from hmsstore.json_shapes import ShapeError, entry, mapping, parse_json, read_bytes, text, whole
 from hmstrain.errors import RunError
 
 LOG, EVENTS = "metrics.jsonl", "tensorboard"
+LARGEST_LOG = 256 << 20
+"""Bytes: a million steps."""
 
 
 class MetricsLog:
@@ -86,13 +89,22 @@ def read_metrics(path: Path, event: str | None = None) -> list[dict[str, Any]]:
     -------
     list of dict
         `event`, `step` and the figures of each line, as they were logged.
+
+    Raises
+    ------
+    RunError
+        It cannot be read.
     """
     found = []
-    for text in path.read_text(errors="replace").splitlines():
+    try:
+        content = read_bytes(path, LARGEST_LOG)
+    except (OSError, ShapeError) as error:
+        raise RunError(f"{path} cannot be read: {error}.") from None
+    for words in content.decode(errors="replace").splitlines():
         try:
-            line = json.loads(text)
-            line["event"], line["step"]
-        except (ValueError, KeyError, TypeError):
+            line = mapping(parse_json(words))
+            entry(line, "event", text), entry(line, "step", whole)
+        except ShapeError:
             break
         found.append(line)
     return [line for line in found if event in (None, line["event"])]

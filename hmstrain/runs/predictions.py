@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
+from io import BytesIO
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.atomic import whole_file
+from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmsstore.sums import damage
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.outcome import FILE
@@ -20,11 +23,23 @@ TESTED = "predictions.npz"
 """Predictions of the test windows; of a run of all folds, their networks' mean."""
 OUT_OF_FOLD = "out_of_fold.npz"
 """Predictions of every training window by the network that held its fold out."""
-ARRAYS = ("identity", "row", "prediction")
 COLUMNS = ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
 """What else identifies a window in a file."""
 OBSERVED = "observed"
 """Share of what the model looks at that was observed; files of earlier versions lack it."""
+KINDS = {
+    "identity": ("U", 0),
+    "row": ("iu", 1),
+    "prediction": ("f", 2),
+    "label_id": ("iu", 1),
+    "eeg_id": ("iu", 1),
+    "eeg_sub_id": ("iu", 1),
+    "patient_id": ("iu", 1),
+    "votes": ("iu", 2),
+    "target": ("f", 2),
+    OBSERVED: ("f", 1),
+}
+"""Array of a file -> kinds of type that it may have, and its axes, of which the first is rows."""
 WORDS = {
     TESTED: "test windows",
     OUT_OF_FOLD: "training windows, each by the network that held its fold out",
@@ -86,7 +101,7 @@ def read_file(path: Path, store: Store) -> Predicted:
             f"({store.identity[:12]}). Name that store with --store."
         )
     classes = len(store.spec.classes)
-    if (rows >= len(store)).any() or prediction.shape[1] != classes:
+    if (rows < 0).any() or (rows >= len(store)).any() or prediction.shape[1] != classes:
         raise RunError(f"{path} is damaged: its rows do not fit the store.")
     return Predicted(rows, prediction, found[OBSERVED], WORDS[path.name])
 
@@ -101,16 +116,39 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     if problem := damage(path, path.with_name(FILE)):
         raise RunError(problem)
+    found = {}
     try:
-        with path.open("rb") as file, np.load(file) as opened:
-            found = {name: opened[name] for name in (*ARRAYS, *COLUMNS)}
-            unknown = np.full(len(found["row"]), np.nan)
-            found[OBSERVED] = opened.get(OBSERVED, unknown)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        with ZipMembers(path) as members:
+            names = {name.removesuffix(".npy") for name in members.names()}
+            for name in KINDS:
+                if name != OBSERVED or name in names:
+                    found[name] = _array(members.read(f"{name}.npy"))
+    except (ZipError, ValueError, EOFError, OSError) as error:
         raise RunError(f"{path} is damaged, or not of a run ({error}).") from None
-    prediction = found["prediction"]
-    if prediction.ndim != 2 or len(prediction) != len(found["row"]):
-        raise RunError(f"{path} is damaged: its rows and probabilities do not fit.")
-    if not np.isfinite(prediction).all():
+    rows = found["row"].size
+    found.setdefault(OBSERVED, np.full(rows, np.nan))
+    for name, (kinds, axes) in KINDS.items():
+        array = found[name]
+        if array.dtype.kind not in kinds or array.ndim != axes or (axes and len(array) != rows):
+            raise RunError(
+                f"{path} is damaged, or not of a run: {name} is {array.dtype} {array.shape}."
+            )
+    if found["prediction"].shape != found["votes"].shape:
+        raise RunError(f"{path} is damaged: its votes and probabilities do not fit.")
+    if not np.isfinite(found["prediction"]).all():
         raise RunError(f"{path} holds NaN or infinite probabilities.")
     return found
+
+
+def _array(content: bytes) -> NDArray[Any]:
+    """The array of an `.npy` file, which is as large as its head says; raises ValueError."""
+    file = BytesIO(content)
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"an array of version {version}")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(file)
+    if dtype.hasobject or dtype.itemsize * prod(shape) != len(content) - file.tell():
+        raise ValueError(f"{dtype} {shape} in {len(content):,} bytes")
+    found = np.frombuffer(content, dtype, offset=file.tell())
+    return found.reshape(shape, order="F" if fortran else "C").copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmsstore.json_shapes import ShapeError, entry, finite, items, mapping, text
+from hmsstore.json_shapes import ShapeError, entry, finite, items, mapping, read_json, text
 from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.runs.json_file import check_seal
@@ -342,10 +341,10 @@ def read_blend(folder: Path) -> Blend:
     """
     path = folder / FILE
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         check_seal(path, value)
         return Blend.from_json(value)
-    except (ShapeError, ValueError, OSError, RecursionError) as error:
+    except (ShapeError, OSError) as error:
         raise RunError(f"{path} is damaged: {error}.") from None
 
 

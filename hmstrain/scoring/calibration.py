@@ -6,7 +6,6 @@ of votes: it says which.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from hmsstore.json_shapes import ShapeError, entry, finite, mapping, text
+from hmsstore.json_shapes import ShapeError, entry, finite, mapping, read_json, text
 from hmstrain.errors import RunError
 from hmstrain.runs.json_file import check_seal
 from hmstrain.scoring.fitting import LOWEST_SLOPE, logs, softmax
@@ -82,10 +81,10 @@ def read_calibration(path: Path, class_keys: Sequence[str]) -> Calibration:
     if not path.is_file():
         raise RunError(f"{path} does not exist: make it with hmstrain calibrate.")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
         check_seal(path, value)
         found = Calibration.from_json(value)
-    except (ShapeError, ValueError, OSError, RecursionError) as error:
+    except (ShapeError, OSError) as error:
         raise RunError(f"{path} is damaged: {error}.") from None
     if list(found.bias) != list(class_keys):
         raise RunError(

@@ -13,7 +13,6 @@ IDENTITY are the first twelve digits of the store's.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
+from hmsstore.json_shapes import ShapeError, entry, read_json, text
 from hmstrain.data.context import Context
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.errors import RunError
@@ -214,8 +214,8 @@ def _check_own(out: Path, run: Path) -> None:
 
 def _run_of(path: Path) -> Path | None:
     try:
-        return Path(json.loads(path.read_text())["run"]).resolve()
-    except (OSError, ValueError, KeyError, TypeError):
+        return Path(entry(read_json(path), "run", text)).resolve()
+    except (OSError, ShapeError):
         return None
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.atomic import is_empty, remove_leftovers
+from hmsstore.json_shapes import read_json
 from hmsstore.reading.feature_table import beside
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.data.rows import plan_epochs
@@ -237,7 +238,7 @@ def _begin(found: Recipe, configs: Mapping[str, Config], store: Store, out: Path
 
 def _check_same(path: Path, found: Recipe, configs: Mapping[str, Config], store: Store) -> None:
     try:
-        before = json.loads(path.read_text())
+        before: Any = read_json(path)
         check_seal(path, before)
         members = {name: config_of_run(one) for name, one in before["members"].items()}
         identity, answer = before["store"]["identity"], before["answer"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass, replace
 from math import nan
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hmsstore.json_shapes import entry, finite, mapping, whole
+from hmsstore.json_shapes import entry, finite, mapping, read_json, whole
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.prediction.episodes import (
     ROUNDING,
@@ -154,7 +153,7 @@ class _About(NamedTuple):
 def _about(path: Path) -> _About:
     """Read the file beside a timeline; where there is none, the rule is the default."""
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = mapping(read_json(path))
         seconds = entry(found, "seconds", finite)
         values = mapping(found.get("episode_rule", {}))
         rule = EpisodeRule(**{name: finite(value) for name, value in values.items()})

@@ -22,6 +22,10 @@ WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 FLOAT = re.compile(r"(-?(?:0|[1-9][0-9]{0,14}))\.0+")
 EXACT = 2.0**53
 """From here on floats skip whole numbers."""
+LARGEST_CSV = 1 << 30
+"""Bytes: some ten million rows of probabilities, which take ten times the memory."""
+LARGEST_VALUES, VALUES_PER_BYTE = 1 << 26, 64
+"""Values of a parquet file, and per byte of a larger one: more than any holds."""
 PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zX", b"(\xb5/\xfd")
 """First bytes of gzip, bzip2, xz and zstd."""
 
@@ -152,6 +156,11 @@ def first_bytes(path: Path) -> bytes:
 
 def _read_csv(path: Path, keep: Callable[[str], bool]) -> Table:
     """Lines may end in any way; bytes that are not UTF-8 matter only in columns that are kept."""
+    nbytes = path.stat().st_size
+    if nbytes > LARGEST_CSV:
+        raise DataError(
+            f"{path} has {nbytes:,} bytes, expected {LARGEST_CSV:,} at most: save it as parquet."
+        )
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
         first = next((line for line in file if line.strip()), "")
         delimiter = max(DELIMITERS, key=first.count)
@@ -195,7 +204,6 @@ def _cells(
 
 def _read_parquet(path: Path, keep: Callable[[str], bool]) -> Table:
     try:
-        import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
         raise DataError(
@@ -206,9 +214,15 @@ def _read_parquet(path: Path, keep: Callable[[str], bool]) -> Table:
         with pq.ParquetFile(path) as file:
             header = list(file.schema_arrow.names)
             _refuse_twice(path, header)
-            table = file.read(columns=[name for name in header if keep(name)])
+            kept = [name for name in header if keep(name)]
+            rows, nbytes = file.metadata.num_rows, path.stat().st_size
+            if rows * len(kept) > max(LARGEST_VALUES, VALUES_PER_BYTE * nbytes):
+                raise ValueError(f"it claims {rows:,} rows in {nbytes:,} bytes")
+            table = file.read(columns=kept)
             columns = {name: table[name].to_numpy() for name in table.column_names}
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # bad bytes come as errors of many kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is damaged, or not parquet ({reason}).") from None
     return Table(path, tuple(header), columns)

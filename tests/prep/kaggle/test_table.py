@@ -110,7 +110,7 @@ def test_a_missing_column_is_named() -> None:
 
 
 def test_what_is_no_table_is_refused() -> None:
-    with pytest.raises(DataError, match="cannot be read as a table"):
+    with pytest.raises(DataError, match="cannot be decoded"):
         read_table(b"PK\x03\x04", "train_metadata.parquet")
     with pytest.raises(DataError, match=r"cannot be read as a table|has no rows"):
         read_table(b"", "train.csv")

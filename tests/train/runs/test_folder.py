@@ -122,7 +122,7 @@ def _lacking(file: Path) -> None:
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no description": ("last/model.json", Path.unlink, r"last is damaged: it holds no model\.json"),
-    "broken description": ("last/model.json", lambda f: f.write_text("{"), "is damaged: Expecting"),
+    "broken description": ("last/model.json", lambda f: f.write_text("{"), "is damaged: not JSON"),
     "a list": ("last/model.json", lambda f: f.write_text("[]"), "is damaged"),
     "lacking": ("last/model.json", _lacking, "is damaged: it lacks normalisation"),
     "cut weights": (
