@@ -169,9 +169,13 @@ def _names(files: Sequence[Path]) -> dict[Path, str]:
     times = Counter(path.name for path in files)
     clashing = [path.resolve() for path in files if times[path.name] > 1]
     common = os.path.commonpath([path.parent for path in clashing]) if clashing else ""
-    return {
+    names = {
         path: path.resolve().relative_to(common).as_posix() if times[path.name] > 1 else path.name
         for path in files
+    }
+    # bytes that are no UTF-8, which tables cannot hold
+    return {
+        path: os.fsencode(name).decode("utf-8", "backslashreplace") for path, name in names.items()
     }
 
 

@@ -26,6 +26,8 @@ WIDTHS = {
     "digital_min": 8, "digital_max": 8, "filtering": 80, "samples": 8, "reserved": 32,
 }  # fmt: skip
 """Bytes of each signal's fields; each field stands there for all signals, one after the other."""
+LOOKED_AT, MANY_FEEDS = 1 << 20, 20
+"""Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
 ANNOTATION_LABELS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
 
 
@@ -172,7 +174,7 @@ def read_header(path: Path) -> EdfHeader:
         )
     record_s = exact_number(head[244:252])
     width = 3 if is_bdf else 2
-    signals = tuple(_signals(rest, count, width))
+    signals = tuple(_signals(path, rest, count, width))
     record_bytes = width * sum(signal.samples for signal in signals)
     if not record_bytes or all(signal.is_annotations for signal in signals):
         raise DataError(f"{path} has no signals: nothing to import.")
@@ -181,7 +183,12 @@ def read_header(path: Path) -> EdfHeader:
     stated = whole_number(head[236:244])
     if stated is None or stated <= 0:  # a recorder that died may leave 0
         stated = -1
-    there = (size - expected_bytes) // record_bytes
+    there, rest_bytes = divmod(size - expected_bytes, record_bytes)
+    if rest_bytes and _is_text(path, expected_bytes):
+        raise DataError(
+            f"{path} is damaged: each line feed in it follows a carriage return, as if it was sent "
+            "in text mode. Copy it again, in binary mode."
+        )
     if not there:
         raise DataError(f"{path} has no signals: it ends with its header.")
     return EdfHeader(
@@ -199,7 +206,16 @@ def read_header(path: Path) -> EdfHeader:
     )
 
 
-def _signals(content: bytes, count: int, width: int) -> Iterator[EdfSignal]:
+def _is_text(path: Path, offset: int) -> bool:
+    """Whether no line feed after a header is without a carriage return, though there are many."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        content = file.read(LOOKED_AT)
+    feeds = content.count(b"\n")
+    return feeds >= MANY_FEEDS and feeds == content.count(b"\r\n")
+
+
+def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[EdfSignal]:
     fields: dict[str, list[bytes]] = {}
     begin = 0
     for name, size in WIDTHS.items():
@@ -207,7 +223,13 @@ def _signals(content: bytes, count: int, width: int) -> Iterator[EdfSignal]:
         begin += count * size
     first_byte = 0
     for n in range(count):
-        samples = max(0, whole_number(fields["samples"][n]) or 0)
+        samples = whole_number(fields["samples"][n])
+        if samples is None or samples < 0:
+            raise DataError(
+                f"{path} cannot be read: its signal #{n + 1} {_text(fields['label'][n])!r} has "
+                f"{_text(fields['samples'][n])!r} samples in a record by its header, expected a "
+                "whole number, or nobody knows where the other signals are. Export it again."
+            )
         yield EdfSignal(
             label=_text(fields["label"][n]),
             unit=fields["unit"][n],

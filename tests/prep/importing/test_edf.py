@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from support.edf_bytes import Head, Signal, annotations, changed, eeg, tal, wave, write
+from support.edf_bytes import WIDTHS, Head, Signal, annotations, changed, eeg, tal, wave, write
 from support.helpers import Program, build_store
 
 from hmsprep.errors import DataError, ParameterError
@@ -535,3 +535,22 @@ def test_records_that_all_begin_at_once_follow_each_other_and_it_is_said(tmp_pat
     assert "a.edf says of all its records that they begin at once" in recording.notes[0]
     with pytest.raises(DataError, match="cannot be put in order of time"):
         opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+D")))
+
+
+@pytest.mark.parametrize("samples", ["1OO", "", "-100"])
+def test_a_signal_of_unknown_length_is_never_skipped(samples: str, tmp_path: Path) -> None:
+    """Those after it would be read from the wrong bytes."""
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
+    content = bytearray(path.read_bytes())
+    place = 256 + len(CHANNELS) * sum(WIDTHS[:8]) + 3 * WIDTHS[8]
+    content[place : place + WIDTHS[8]] = samples.ljust(WIDTHS[8]).encode()
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"signal #4 'P3' has '{samples}' samples in a record"):
+        opened(path, interpolate=True)
+
+
+def test_a_file_that_was_sent_as_text_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    with pytest.raises(DataError, match="Copy it again, in binary mode"):
+        opened(path)

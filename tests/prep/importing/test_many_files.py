@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from support.edf_bytes import Head, annotations, eeg, tal, write
 from support.helpers import Program
 from support.recorder import QUANTUM_UV, noise, write_edf
 
@@ -219,3 +221,16 @@ def test_a_recording_is_known_by_its_content_whatever_its_ending(
     assert import_recordings([folder / "c"], tmp_path / "one").windows == 2
     (folder / "a.rec").write_bytes(content)  # no labels then
     assert not import_recordings([folder / "a.edf"], tmp_path / "two").labelled
+
+
+def test_a_name_of_bytes_that_are_no_text_costs_nothing(tmp_path: Path) -> None:
+    """As archives of other systems unpack them: 'M\xfcller.edf' in Latin-1."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.edf"))
+    note = annotations([tal(float(r), *([b"spike"] if r == 3 else [])) for r in range(52)])
+    try:
+        write(path, [*eeg(52, 100, 100), note], Head(kind="EDF+C"))
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    made = import_recordings([path], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["M\\xfcller.edf"]
+    assert "xfcller.edf,3.0" in (tmp_path / "out" / "annotations.csv").read_text("utf-8")
