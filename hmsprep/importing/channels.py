@@ -381,8 +381,9 @@ def _lacking(
     elsewhere = [lead for lead in leads if lead.electrode in absent and lead.number not in unusable]
     own = {lead.second for lead in elsewhere}
     counts = Counter(lead.second for lead in leads if lead.second not in own)
-    if elsewhere and counts:
-        first, common = elsewhere[0], counts.most_common(1)[0][0]
+    common, count = counts.most_common(1)[0] if counts else ("", 0)
+    if elsewhere and 4 * count >= len(leads) and common not in CHANNELS:
+        first = elsewhere[0]
         listed = ", ".join(named(lead.number, labels) for lead in elsewhere)
         as_others = f"{first.electrode}-{common}" if common else first.electrode
         return (

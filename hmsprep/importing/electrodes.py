@@ -29,6 +29,8 @@ _UNIT = re.compile(r"\s*[(\[]\s*[NUM\u03bc\u039c]?V\s*[)\]]$")
 _SEPARATED = re.compile(r"\s*[-/:_.,][-/:_.,\s]*(.*)")
 _KNOWN_SECOND = re.compile(r"A[12]|A1\+?A2|M[12]|M1\+?M2|REF|AVG|AVE?|LE|CAR")
 """References that may follow without a separator, as in 'C3A2' or 'C3 Ref'."""
+_PAIR = re.compile(rf"([A-Z]+[\dZ])[\s/:_.-]+(?:{_KNOWN_SECOND.pattern}|\d+)")
+"""The second electrode of a pair with what a recorder hung onto it: 'Fp1-F7-REF', 'Fp1-F7 1'."""
 _COPY = re.compile(r"-\d+$")
 """Number that a reader hung onto a label that stands there twice: 'T8-P8-1'."""
 
@@ -87,6 +89,9 @@ def _electrode(text: str) -> tuple[str, str] | None:
     second = separated[1] if separated else rest.strip()
     if _COPY.sub("", second) in _NAMES:
         second = _COPY.sub("", second)
+    pair = _PAIR.fullmatch(second)
+    if pair is not None and pair[1] in _NAMES:
+        second = pair[1]
     if second.isdigit() and separated:
         second = ""  # 'F3-1': a reader's number of a label that stands there twice
     if not separated and second and not _KNOWN_SECOND.fullmatch(second) and second not in _NAMES:

@@ -220,5 +220,8 @@ def test_an_electrode_of_another_reference_is_named_with_a_way_on() -> None:
         str(refused.value)
     )
     assert f"--rename '#{number + 1}=F4-REF'" in str(refused.value)
+    pairs = [f"{front}-{back} left" for front, back in PAIRS]  # which is no way on
+    with pytest.raises(DataError, match=r"It has #1 .*--rename '#1=Fp1'"):
+        choose_signals(pairs, {}, "x")
     renamed = choose_signals(labels, {f"#{number + 1}": "F4-REF"}, "x")
     assert (renamed.reference, renamed.references) == ("scalp", ("REF",))
