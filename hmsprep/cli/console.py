@@ -7,6 +7,7 @@ writes them to a log file if asked.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from rich.text import Text
 from hmsprep.stopping import exit_code, raising
 from hmsprep.words import LEAK_WARNING
 
+SHOWN_ELSEWHERE = "HMSPREP_WARNINGS_SHOWN_ELSEWHERE"
+"""Environment variable that a program sets which shows the warnings of a command itself."""
 errors = Console(stderr=True)
 log = logging.getLogger("hmsprep")
 progress_log = logging.getLogger("hmsprep.progress")
@@ -31,6 +34,8 @@ class _OnStderr(logging.Handler):
         if record.name == progress_log.name and errors.is_terminal:
             return
         warning = record.levelno >= logging.WARNING
+        if warning and os.environ.get(SHOWN_ELSEWHERE):
+            return
         prefix = ("warning: ", "bold yellow") if warning else ""
         say(Text.assemble(prefix, record.getMessage()))
 

@@ -45,8 +45,8 @@ def import_(
         list[str] | None,
         option(
             "--label",
-            "Take the label WORD for a class or for none; repeatable. WORD *: what is not "
-            "annotated.",
+            "Read the label WORD as this class, or leave it out if CLASS is none; repeatable. "
+            "'*' stands for what is not annotated.",
             metavar="WORD=CLASS",
         ),
     ] = None,

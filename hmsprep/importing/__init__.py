@@ -11,6 +11,7 @@
     resampling.py  samples at a signal's own rate -> any part of it at 200 Hz
     values.py      a part of a recording -> without offsets, what is beyond the clip, its power
     writing.py     pieces of recordings -> files, high-passed where their offsets ask for it
+    rings.py       the pairs of a bipolar recording -> whether two ways along them add up
     condition.py   stretches of a recording -> electrodes that are flat, railed or bridged
     labels/        what is annotated of a recording -> the class of its windows: one file per layout
     formats/       a recorder's file -> a recording: one file per format

@@ -33,6 +33,8 @@ NONE = "none"
 ReadSignals = Callable[[Sequence[int], int, int], NDArray[np.floating]]
 """Numbers of signals, first sample at 200 Hz, the one after the last -> (signals, samples) uV."""
 Mix = dict[str, dict[int, float]]
+Difference = tuple[int, str, str]
+"""Number of a signal, and the electrodes that it is the difference of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Chosen:
     """Electrodes that were computed from others."""
     notes: tuple[str, ...] = ()
     """What was guessed or left out, a sentence each, without the file's name."""
+    differences: tuple[Difference, ...] = ()
+    """Signals that are read and are the difference of two electrodes."""
 
     @property
     def filled(self) -> tuple[str, ...]:
@@ -157,6 +161,11 @@ def choose_signals(
         SCALP_REFERENCE if on_scalp else CHAINS_REFERENCE,
         tuple(sorted(wanted, key=CHANNELS.index)),
         tuple(notes),
+        tuple(
+            (lead.number, lead.electrode, lead.second)
+            for lead in used
+            if lead.electrode in mix and lead.second in CHANNELS
+        ),
     )
 
 

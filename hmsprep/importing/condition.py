@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import NEEDED, named
+from hmsprep.importing.channels import CHAINS_REFERENCE, NEEDED, named
 from hmsprep.importing.electrodes import HEART
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.importing.rings import describe_rings
 from hmsstore.montage import ELECTRODES, PAIRS
 from hmsstore.schema import CHANNELS
 
@@ -85,11 +86,13 @@ def examined(open_: Callable[[Options], Recording], options: Options) -> Recordi
 def _examined(
     recording: Recording, open_: Callable[[Options], Recording], options: Options
 ) -> Recording:
-    found = _look(recording)
+    stretches = _stretches(recording)
+    found = judge_signals(stretches)
     if options.unit and (found.typical_uv < LEAST_UV or found.typical_uv > LIKELY_UV):
         options = replace(options, misnamed=True)
         recording = open_(options)
-        found = _look(recording)
+        stretches = _stretches(recording)
+        found = judge_signals(stretches)
     elif found.typical_uv < LEAST_UV or found.typical_uv > LARGEST_UV:
         raise DataError(
             f"{recording.path}: its EEG has a standard deviation of {found.typical_uv:.3g} uV, "
@@ -111,7 +114,16 @@ def _examined(
                 broken[number] = f"{label} is {what} in {gone:.0%} of the recording."
         if broken:
             recording = open_(replace(options, broken={**options.broken, **broken}))
-            found = _look(recording)
+            found = judge_signals(_stretches(recording))
+    elif recording.chosen.reference == CHAINS_REFERENCE:
+        whole = _without_still_pairs(recording, found, open_, options)
+        if whole is not recording:
+            recording, stretches = whole, _stretches(whole)
+            found = judge_signals(stretches)
+        of_one |= {number: f"{a}-{b}" for number, a, b in recording.chosen.differences}
+        told = describe_rings(stretches, recording.chosen.signals, recording.chosen.differences)
+        said = (f"{recording.path.name} {one}." for one in told)
+        recording = replace(recording, notes=(*recording.notes, *said))
     numbers = recording.chosen.signals
     own = {number: channel for number, channel in of_one.items() if channel != HEART}
     return replace(
@@ -130,6 +142,44 @@ def _examined(
     )
 
 
+def _without_still_pairs(
+    recording: Recording,
+    found: Condition,
+    open_: Callable[[Options], Recording],
+    options: Options,
+) -> Recording:
+    """Leave pairs without EEG out of a bipolar recording where the others tell what they would be.
+
+    They do in a ring, which a flat pair would not let add up, and which would spread its error over
+    all others; else they are interpolated if that is asked for.
+    """
+    broken, labels = {}, []
+    hearts = recording.chosen.mix.get(HEART, {})
+    for place, number in enumerate(recording.chosen.signals):
+        gone = max(found.flat[place], found.railed[place])
+        if gone >= MOST and number not in hearts:
+            what = "at its rail" if found.railed[place] >= MOST else "flat"
+            label = named(number, recording.signals) if recording.signals else f"#{number + 1}"
+            broken[number] = f"{label} is {what} in {gone:.0%} of the recording."
+            labels.append(broken[number])
+    if not broken:
+        return recording
+    for interpolate in (False, True)[: 1 + options.interpolate]:
+        how = replace(options, broken={**options.broken, **broken}, interpolate=interpolate)
+        try:
+            whole = open_(how)
+        except DataError:  # too little is left: it is read as it is, and what is flat is named
+            continue
+        from_others = "What it measures follows from the other pairs."
+        notes = [
+            f"{recording.path.name}: {label} {from_others}"
+            for label in labels
+            if label not in whole.chosen.notes
+        ]
+        return replace(whole, notes=(*whole.notes, *notes))
+    return recording
+
+
 def _name(number: int, own: dict[int, str], recording: Recording) -> str:
     """A channel of this signal alone, else the signal's label."""
     if number in own:
@@ -143,42 +193,43 @@ def _begins(samples: int) -> list[int]:
     return sorted(set(np.linspace(0, last, STRETCHES).astype(int).tolist()))
 
 
-def _look(recording: Recording) -> Condition:
-    """Look at the signals themselves: mixed, a flat one would hide behind its reference."""
+def _stretches(recording: Recording) -> list[Floats]:
+    """Read stretches of the signals themselves: mixed, a flat one would hide behind others."""
     assert recording.read_signals is not None
     numbers, length = recording.chosen.signals, STRETCH_S * RATE
     parts = [
         recording.read_signals(numbers, begin, min(recording.samples, begin + length))
         for begin in _begins(recording.samples)
     ]
-    return judge_signals([part for part in parts if part.shape[1] > 1])
+    return [part for part in parts if part.shape[1] > 1]
 
 
 def judge_signals(stretches_uv: list[Floats]) -> Condition:
     """Judge signals by stretches, each (signals, samples) in microvolts, NaN where nothing is."""
-    count = len(stretches_uv[0]) if stretches_uv else 0
-    seen, flat, railed = (np.zeros(count) for _ in range(3))
-    known = [np.asarray(np.isfinite(part).all(axis=1)) for part in stretches_uv]
-    whole = [np.where(ok[:, None], part, 0.0) for ok, part in zip(known, stretches_uv, strict=True)]
-    high = np.max([part.max(axis=1) for part in whole], axis=0) if whole else np.zeros(0)
-    low = np.min([part.min(axis=1) for part in whole], axis=0) if whole else np.zeros(0)
-    margin = 0.005 * (high - low)
-    for ok, part in zip(known, whole, strict=True):
-        still = np.ptp(part, axis=1) < FLAT_UV
-        at_end = (part >= (high - margin)[:, None]) | (part <= (low + margin)[:, None])
-        far = np.abs(part).max(axis=1) >= RAIL_UV
-        rail = far & (still | (at_end.mean(axis=1) >= AT_ENDS))
-        seen += ok
-        flat += ok & still & ~rail
-        railed += ok & rail
-    seen = np.maximum(seen, 1)
-    return Condition(flat / seen, railed / seen, _typical(known, whole))
+    if not stretches_uv:
+        return Condition(np.zeros(0), np.zeros(0), np.nan)
+    all_uv = np.stack(stretches_uv)  # (stretches, signals, samples)
+    known = np.asarray(np.isfinite(all_uv).all(axis=2))
+    all_uv = np.where(known[..., None], all_uv, 0.0)
+    still = known & (np.ptp(all_uv, axis=2) < FLAT_UV)
+    far = known & (np.abs(all_uv).max(axis=2) >= RAIL_UV)
+    rail = far & still
+    if far.any():
+        high, low = all_uv.max(axis=(0, 2))[:, None], all_uv.min(axis=(0, 2))[:, None]
+        margin = 0.005 * (high - low)
+        at_end = (all_uv >= high - margin) | (all_uv <= low + margin)
+        rail |= far & (at_end.mean(axis=2) >= AT_ENDS)
+    seen = np.maximum(known.sum(axis=0), 1)
+    spread = np.where(known, all_uv.std(axis=2), 0.0)
+    return Condition((still & ~rail).sum(axis=0) / seen, rail.sum(axis=0) / seen, _typical(spread))
 
 
-def _typical(known: list[NDArray[np.bool_]], whole: list[Floats]) -> float:
-    """Median over the signals that change of their median standard deviation, NaN if none does."""
-    spread = [np.where(ok, part.std(axis=1), 0.0) for ok, part in zip(known, whole, strict=True)]
-    of_signals = [each[each > 0] for each in np.transpose(spread)] if spread else []
+def _typical(spread_uv: Floats) -> float:
+    """Median over the signals that change of their median standard deviation, NaN if none does.
+
+    `spread_uv` is the deviation of each signal in each stretch, (stretches, signals).
+    """
+    of_signals = [each[each > 0] for each in spread_uv.T]
     medians = [float(np.median(each)) for each in of_signals if len(each)]
     return float(np.median(medians)) if medians else np.nan
 
@@ -204,11 +255,51 @@ def _bridged(recording: Recording) -> tuple[str, ...]:
     )
 
 
+def of_channels(eeg_uv: NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
+    """Find electrodes of a data set that are flat or railed, and neighbours that are bridged.
+
+    Channels that never change are left out: they stand for none, or are found as such.
+
+    Parameters
+    ----------
+    eeg_uv : float32 (20, T)
+        A recording's channels in microvolts, NaN where nothing was recorded.
+
+    Returns
+    -------
+    dict
+        'flat', 'railed' and 'bridged' -> names, those that have any.
+    """
+    length = STRETCH_S * RATE
+    parts: list[Floats] = [eeg_uv[:, at : at + length] for at in _begins(eeg_uv.shape[1])]
+    if eeg_uv.shape[1] < 2:
+        return {}
+    condition = judge_signals(parts)
+    changing = np.fmax.reduce(eeg_uv, axis=1) > np.fmin.reduce(eeg_uv, axis=1)
+    counted = {name for name, has in zip(CHANNELS, changing, strict=True) if has} - {HEART}
+    rows = [[CHANNELS.index(name) for name in pair] for pair in PAIRS]
+    front, back = np.transpose(rows)
+    all_uv = np.stack(parts)
+    near = near_pairs(all_uv[:, front] - all_uv[:, back]).mean(axis=0)
+    shares = zip(CHANNELS, condition.flat, condition.railed, strict=True)
+    flat, railed = [], []
+    for name, is_flat, is_railed in shares:
+        flat += [name] if name in counted and is_flat >= LEAST else []
+        railed += [name] if name in counted and is_railed >= LEAST else []
+    bridged = [
+        f"{front}-{back}"
+        for (front, back), share in zip(PAIRS, near, strict=True)
+        if counted.intersection((front, back)) and share >= MOST
+    ]
+    found = {"flat": tuple(flat), "railed": tuple(railed), "bridged": tuple(bridged)}
+    return {key: names for key, names in found.items() if names}
+
+
 def near_pairs(difference_uv: Floats) -> NDArray[np.bool_]:
-    """Tell which differences (pairs, samples) are of electrodes that are bridged, bool (pairs,)."""
-    distance = difference_uv.var(axis=1) if difference_uv.size else np.zeros(len(difference_uv))
-    median = float(np.median(distance)) if len(distance) else 0.0
-    if not median > 0:  # nothing recorded, or NaN
-        return np.zeros(len(distance), bool)
-    found: NDArray[np.bool_] = distance * MEDIAN / median < BRIDGED
+    """Tell which differences (..., pairs, samples) are of electrodes that are bridged, bool."""
+    if not difference_uv.size:
+        return np.zeros(difference_uv.shape[:-1], bool)
+    distance = difference_uv.var(axis=-1)
+    median = np.median(distance, axis=-1, keepdims=True)  # 0 if nothing was recorded, or NaN
+    found: NDArray[np.bool_] = (median > 0) & (distance * MEDIAN < BRIDGED * median)
     return found

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmsprep.building.values.clean import missing_values
 from hmsprep.errors import DataError
+from hmsprep.importing.condition import of_channels
 from hmsprep.kaggle.files import open_files, read_ahead
 from hmsprep.kaggle.recording import decode
 from hmsprep.planning.choices import EEG_CLIP_UV, EKG_CLIP_UV
@@ -64,6 +65,8 @@ class Seen:
     """Feature -> finite values beyond the limits to which a build clips by default, if any."""
     constant: dict[int, float]
     """Feature -> value, where a feature never changes (or, as NaN, is never there)."""
+    condition: dict[str, tuple[str, ...]]
+    """Of EEG: 'flat' and 'railed' electrodes and 'bridged' neighbours, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def see(one: Look, content: bytes, signal: Signal) -> Seen:
             feature: float(lowest[feature])
             for feature in np.flatnonzero(~(lowest < highest)).tolist()
         },
+        of_channels(known) if signal.name == "eeg" else {},
     )
 
 

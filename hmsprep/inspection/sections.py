@@ -104,6 +104,28 @@ def findings(facts: Facts) -> list[str]:
             + (" ..." if len(flat) > 4 else "")
             + "."
         )
+    return found + _electrodes(facts["signals"]["eeg"]["condition"])
+
+
+CONDITIONS = {
+    "flat": "electrodes flat in at least a tenth of it",
+    "railed": "electrodes at the rail of the amplifier in at least a tenth of it",
+    "bridged": "neighbours that are bridged: both measure the same",
+}
+"""What is said of electrodes, by the key of their recordings."""
+
+
+def _electrodes(condition: Facts) -> list[str]:
+    """A sentence for each kind of electrode without EEG of its own."""
+    found = []
+    for key, words in CONDITIONS.items():
+        count, most = condition[key]["recordings"], condition[key]["most"]
+        if count:
+            told = ", ".join(f"{one['id']} ({', '.join(one['names'])})" for one in most[:5])
+            found.append(
+                f"{plural(count, 'EEG recording')} with {words}: {told}"
+                f"{' ...' if count > 5 else ''}."
+            )
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep import processes
+from hmsprep.errors import DataError
 from hmsprep.inspection.recording import Look, Looked, LookTask, Seen, look
 from hmsprep.inspection.sections import findings
 from hmsprep.inspection.table import Facts, describe_table
@@ -19,6 +20,8 @@ from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table, read_text
 from hmsprep.planning.choices import CLIP_WARNED
 from hmsprep.processes import Progress, run_tasks, silent
+from hmsstore import StoreError
+from hmsstore.recordings import RECORDINGS_NAME, ImportedRecording, parse_montages
 from hmsstore.schema import CHANNELS, SIGNALS
 
 FILES_AT_ONCE = 24
@@ -182,6 +185,8 @@ def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], nam
         "same_content": _same(seen),
         "constant": _constant(seen, name),
     }
+    if name == "eeg":
+        facts["condition"] = _condition(seen, _imported(source))
     if seen:
         lowest = np.fmin.reduce([one.lowest for one in seen])
         highest = np.fmax.reduce([one.highest for one in seen])
@@ -220,6 +225,38 @@ def _constant(seen: list[Seen], name: str) -> Facts:
             channel = found.setdefault(CHANNELS[feature], {})
             channel[word] = channel.get(word, 0) + 1
     return {channel: found[channel] for channel in CHANNELS if channel in found}
+
+
+def _imported(source: KaggleData) -> dict[int, ImportedRecording]:
+    """EEG id -> the recording that it is of, if the data set was imported."""
+    if RECORDINGS_NAME not in source.sizes:
+        return {}
+    where = str(source.path / RECORDINGS_NAME)
+    try:
+        found = parse_montages(source.files.read(RECORDINGS_NAME), where)
+    except StoreError as error:
+        raise DataError(str(error)) from None
+    return {piece.eeg_id: one for one in found.recordings for piece in one.pieces}
+
+
+def _condition(seen: list[Seen], imported: Mapping[int, ImportedRecording]) -> Facts:
+    """How many recordings have electrodes that are flat, railed or bridged, and some by id.
+
+    What the import found in the whole recording, before it took offsets off, comes first.
+    """
+    found: Facts = {}
+    for key in ("flat", "railed", "bridged"):
+        having: dict[int, list[str]] = {}
+        for one in seen:
+            of_import = imported.get(one.recording)
+            told = () if of_import is None else getattr(of_import, key)
+            names = dict.fromkeys((*told, *one.condition.get(key, ())))
+            if names:
+                having[one.recording] = list(names)
+        worst = sorted(having.items(), key=lambda item: -len(item[1]))[:WORST]
+        most = [{"id": number, "names": names} for number, names in worst]
+        found[key] = {"recordings": len(having), "most": most}
+    return found
 
 
 def _number(value: np.float32) -> float | None:

@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.stopping import held_back
 
+SHOWN_ELSEWHERE = "HMSPREP_WARNINGS_SHOWN_ELSEWHERE"
+"""Environment variable by which hmsprep is told to leave its warnings to whoever called it."""
 END_S = 5.0
 """Seconds that hmsprep gets to end its own processes; after that it is killed with them."""
 
@@ -33,10 +35,17 @@ def check_installed(need: str) -> None:
         raise RunError(f"{need}, which needs more packages: pip install 'hms-eeg[prep]'")
 
 
-def run_hmsprep(*words: object) -> None:
+def run_hmsprep(*words: object, warnings: bool = True) -> None:
     """Run a command of hmsprep; its progress is shown on a terminal, its errors become ours.
 
     It gets a process group of its own, so that it can be killed with all that it started.
+
+    Parameters
+    ----------
+    words
+        The command and its arguments.
+    warnings : bool
+        Show its warnings on a terminal, too; False where the caller passes them on.
 
     Raises
     ------
@@ -44,11 +53,13 @@ def run_hmsprep(*words: object) -> None:
         The command failed: its own sentence.
     """
     shown = sys.stderr.isatty()
+    environment = os.environ | ({} if warnings else {SHOWN_ELSEWHERE: "1"})
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "hmsprep", *map(str, words)],
         stdout=subprocess.DEVNULL,
         stderr=None if shown else subprocess.PIPE,
         text=True,
+        env=environment,
         process_group=0,
     ) as child:
         try:

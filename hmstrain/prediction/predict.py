@@ -15,6 +15,7 @@ from hmsstore import HMS, SPLITS, Store
 from hmsstore.atomic import is_empty, remove_leftovers
 from hmsstore.manifest import MANIFEST_NAME
 from hmstrain.data.context import Context, context_of
+from hmstrain.data.inputs.physical import inputs_of_electrodes
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
@@ -201,8 +202,13 @@ def predict(
             "classes with hmsprep.build(..., spec=...), and name that",
         )
     features = of_features(folders)
-    reading: dict[str, Any] = {"stride_s": stride_s, "importing": importing}
-    with open_or_build(path, cleaning_of(folders), **reading, features=features) as source:
+    reading: dict[str, Any] = {
+        "stride_s": stride_s,
+        "importing": importing,
+        "features": features,
+        "needs_reference": needs_reference(folders),
+    }
+    with open_or_build(path, cleaning_of(folders), **reading) as source:
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         prepared = time.perf_counter()
@@ -294,6 +300,14 @@ def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
 def of_features(folders: Sequence[RunFolder]) -> bool:
     """Whether a run's model takes hand features."""
     return any(find_model(folder.config().model).table for folder in folders)
+
+
+def needs_reference(folders: Sequence[RunFolder]) -> str:
+    """Say what of the runs needs electrodes that share a reference; '' if nothing does."""
+    if of_features(folders):
+        return "the model features"
+    found = [name for folder in folders for name in inputs_of_electrodes(folder.config())]
+    return f"the input {', '.join(dict.fromkeys(found))}" if found else ""
 
 
 def predict_store(

@@ -6,6 +6,7 @@ trained with: so their windows are made by the very code that made the training 
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -26,9 +27,14 @@ from hmsstore.recordings import (
     read_recordings,
     read_warnings,
 )
+from hmsstore.schema import REFERENCES
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
+
+CHAINS_REFERENCE = REFERENCES[1]
+OF_RESULTS = re.compile(r"predictions|.*(\.episodes|_events)", re.IGNORECASE)
+"""Names of recordings whose results would be called as others' tables: 'night.episodes'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ def open_or_build(
     importing: Mapping[str, Any] | None = None,
     part: str | None = None,
     features: bool = False,
+    needs_reference: str = "",
 ) -> Iterator[ToPredict]:
     """Open the store to predict, or build it; what is built is removed afterwards.
 
@@ -72,6 +79,9 @@ def open_or_build(
         Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
     features : bool
         Compute hand features of what is built, too: a run is of those.
+    needs_reference : str
+        What of the runs needs electrodes that share a reference, such as 'the input microvolts':
+        recordings without are left out. '': nothing does.
 
     Raises
     ------
@@ -108,12 +118,15 @@ def open_or_build(
             data, part = work / "data", "test"
             how = ["--stride", repr(stride_s), *told, "--unlabelled", "--json"]
             try:
-                run_hmsprep("import", path, data, *how)
+                run_hmsprep("import", path, data, *how, warnings=False)
             except DataError:
                 if not data.is_dir():
                     raise
                 left_out = read_left_out(data)
             recordings, said = read_recordings(data), read_warnings(data)
+            if needs_reference:
+                recordings, bipolar = _without_bipolar(data, recordings, needs_reference)
+                left_out += bipolar
         elif path.is_dir() and part is None and (path / "test.csv").is_file():
             part = "test"
         cleaned = work / "cleaning.json"
@@ -145,16 +158,59 @@ def _temporary_folder() -> Iterator[Path]:
             shutil.rmtree(name)
 
 
+def _without_bipolar(
+    data: Path, recordings: Sequence[ImportedRecording], needs_reference: str
+) -> tuple[tuple[ImportedRecording, ...], tuple[LeftOut, ...]]:
+    """Take bipolar recordings out of an imported data set; give the others, and why they are out.
+
+    Raises
+    ------
+    DataError
+        All of them are bipolar.
+    """
+    left_out = tuple(
+        LeftOut(
+            one.file,
+            f"{one.file} is bipolar: its electrodes share no reference, and {needs_reference} "
+            "needs one. Predict it with a run of pairs or spectrograms, such as of the inputs raw, "
+            "mel16 or spec.",
+        )
+        for one in recordings
+        if one.reference == CHAINS_REFERENCE
+    )
+    if left_out and len(left_out) == len(recordings):
+        raise DataError("\n".join(one.reason for one in left_out))
+    kept = tuple(one for one in recordings if one.reference != CHAINS_REFERENCE)
+    wanted = {str(piece.eeg_id) for one in kept for piece in one.pieces}
+    table = data / "test.csv"
+    with table.open(newline="") as file:
+        reader = csv.DictReader(file)
+        names = reader.fieldnames or ()
+        rows = [row for row in reader if row["eeg_id"] in wanted]
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return kept, left_out
+
+
 def result_names(recordings: Sequence[ImportedRecording]) -> list[str]:
     """What each recording's results are called: as its file without the ending.
 
-    Folders that tell recordings apart stay; an ending stays where names would clash without it.
+    Folders that tell recordings apart stay; an ending stays where names would clash without it, or
+    with the tables of another recording.
     """
     names = [re.sub(r"(\.[^./]+)?(\.gz)?$", "", one.file, flags=re.I) for one in recordings]
-    return [
-        one.file if names.count(name) > 1 or name == "predictions" else name
-        for name, one in zip(names, recordings, strict=True)
-    ]
+    while True:
+        clashing = [names.count(name) > 1 or OF_RESULTS.fullmatch(name) is not None
+                    for name in names]  # fmt: skip
+        chosen = [
+            one.file if clashes else name
+            for name, one, clashes in zip(names, recordings, clashing, strict=True)
+        ]
+        if chosen == names:
+            return names
+        names = chosen
 
 
 def _is_kaggle(path: Path) -> bool:

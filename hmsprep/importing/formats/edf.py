@@ -22,6 +22,7 @@ from hmsprep.importing.formats.edf_annotations import Annotations, read_annotati
 from hmsprep.importing.formats.edf_header import EdfHeader, is_edf, read_header
 from hmsprep.importing.formats.edf_time import (
     Stretch,
+    describe_drift,
     describe_gaps,
     find_stretches,
     first_onset,
@@ -88,7 +89,7 @@ class Source:
             uv: NDArray[np.float64] = (steps * step + low) * self.units_uv[number]
             return uv
 
-        rate_hz = self.header.rate_hz(number)
+        rate_hz = self.header.rate_hz(number) / block.stretch.slower
         return resampled(read, rate_hz, samples, first, stop, block.stretch.start_s)
 
 
@@ -247,6 +248,7 @@ def _notes(
     if header.surplus:
         yield f"goes on for {plural(header.surplus, 'record')} beyond its header: not read"
     yield describe_gaps(stretches)
+    yield describe_drift(stretches)
     if found.not_utf8:
         yield f"has {plural(found.not_utf8, 'annotation')} not in UTF-8: read as Windows-1252"
     if found.not_understood:

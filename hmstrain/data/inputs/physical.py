@@ -295,6 +295,11 @@ def check_signals(store: Store) -> None:
         )
 
 
+def inputs_of_electrodes(config: Config) -> list[str]:
+    """Name the inputs that show electrodes by themselves, which must share a reference."""
+    return [name for name in config.encoders if INPUTS[name].referential]
+
+
 def check_reference(config: Config, store: Store) -> None:
     """Refuse an input of single electrodes where recordings have no reference.
 
@@ -303,7 +308,7 @@ def check_reference(config: Config, store: Store) -> None:
     DataError
         Naming the input, and how many windows lack one.
     """
-    needing = [name for name in config.encoders if INPUTS[name].referential]
+    needing = inputs_of_electrodes(config)
     count = int(store.chains_only(np.arange(len(store))).sum()) if needing else 0
     if count:
         raise DataError(

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from support.recorder import noise, write_edf
+import pytest
+from support.recorder import QUANTUM_UV, noise, write_edf
 
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.splines import spline_weights
-from hmsstore.montage import ELECTRODES
+from hmsprep.inspection.inspect import inspect
+from hmsstore.montage import ELECTRODES, PAIRS
 from hmsstore.schema import CHANNELS
 
 AT = {name: place for place, name in enumerate(CHANNELS)}
@@ -57,3 +59,70 @@ def test_an_electrode_without_eeg_is_interpolated_on_request(tmp_path: Path) -> 
     (weights,) = spline_weights(others, ["F7"])
     expected = weights @ np.stack([found[name].to_numpy() for name in others])
     np.testing.assert_allclose(found["F7"].to_numpy(), expected, atol=0.5)
+
+
+def test_inspecting_a_data_set_names_them_too(tmp_path: Path) -> None:
+    bad, sound = bad_head(), noise(60, seed=3)
+    bad[AT["F7"]] = np.where(np.arange(12_000) < 9_000, 3.0, bad[AT["F3"]])  # flat, not for good
+    bad[AT["EKG"], 3_000:] = sound[AT["Cz"], 3_000:] = 0
+    import_recordings(
+        [write_edf(tmp_path / "a.edf", bad), write_edf(tmp_path / "b.edf", sound)],
+        tmp_path / "data",
+    )
+    found = inspect(tmp_path / "data", workers=1)
+    eeg = found.facts["signals"]["eeg"]["condition"]
+    told = {key: {one["id"]: one["names"] for one in of["most"]} for key, of in eeg.items()}
+    assert told == {
+        "flat": {10_000: ["F7"], 20_000: ["Cz"]}, "railed": {10_000: ["O2"]},
+        "bridged": {10_000: ["F3-C3"]},
+    }  # fmt: skip
+    text = " ".join(found.warnings)
+    assert "2 EEG recordings with electrodes flat in at least a tenth" in text
+    assert "1 EEG recording with neighbours that are bridged: both measure the same: 10000" in text
+
+
+def bipolar(folder: Path, changed: dict[str, np.ndarray | str], name: str = "a.edf") -> Path:
+    """A bipolar recording; a pair's signal, or its label, may be another."""
+    head = dict(zip(CHANNELS, noise(60), strict=True))
+    signals = {f"{a}-{b}": head[a] - head[b] for a, b in PAIRS}
+    values = [changed[pair] if isinstance(changed.get(pair), np.ndarray) else signal
+              for pair, signal in signals.items()]  # fmt: skip
+    labels = [changed[pair] if isinstance(changed.get(pair), str) else pair for pair in signals]
+    if "EKG" in changed:
+        values, labels = [*values, changed["EKG"]], [*labels, "EKG"]
+    return write_edf(folder / name, np.stack(values), channels=labels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pair", ["T5-O1", "Fp2-F4"])
+def test_a_flat_pair_follows_from_the_ring_that_it_is_in(pair: str, tmp_path: Path) -> None:
+    path = bipolar(tmp_path, {pair: np.full(12_000, 7.0), "EKG": np.zeros(12_000)})
+    made = import_recordings([path], tmp_path / "data")
+    (one,) = made.recordings
+    assert (one.reference, one.flat, one.interpolated, one.bridged) == ("chains", (), (), ())
+    assert "EKG" not in one.filled
+    (told,) = [text for text in made.warnings if pair in text]
+    assert f"{pair}' is flat in 100% of the recording. What it measures follows" in told
+    (file,) = (tmp_path / "data" / "test_eegs").iterdir()
+    found = pl.read_parquet(file)
+    head = dict(zip(CHANNELS, noise(60), strict=True))
+    for a, b in PAIRS:
+        away = np.abs((found[a] - found[b]).to_numpy() - head[a] + head[b]).max()
+        assert away <= (4 if f"{a}-{b}" == pair else 1) * QUANTUM_UV + 0.001, (a, b, away)
+
+
+def test_flat_pairs_that_nothing_tells_are_named(tmp_path: Path) -> None:
+    flat = np.zeros(12_000)
+    path = bipolar(tmp_path, {"T5-O1": flat, "Fp1-F3": flat})
+    (one,) = import_recordings([path], tmp_path / "data").recordings
+    assert sorted(one.flat) == ["Fp1-F3", "T5-O1"]
+
+
+def test_pairs_that_do_not_add_up_are_said(tmp_path: Path) -> None:
+    sound = import_recordings([bipolar(tmp_path, {})], tmp_path / "sound")
+    assert not [text for text in sound.warnings if "add up" in text]
+    turned = bipolar(tmp_path, {"F7-T3": "F8-T4", "F8-T4": "F7-T3"}, "b.edf")
+    made = import_recordings([turned], tmp_path / "turned")
+    left, right = [text for text in made.warnings if "add up" in text]
+    assert left.startswith("b.edf has pairs that do not add up from Fp1 to O1 by ")
+    assert "from Fp2 to O2 by" in right
+    assert "Labels are probably wrong" in right

@@ -236,6 +236,60 @@ def test_rounded_onsets_are_not_gaps(tmp_path: Path) -> None:
     assert (recording.samples, recording.notes) == (RECORDS * 200, ())
 
 
+@pytest.mark.parametrize("drift", [4e-4, -4e-4])
+def test_a_clock_that_drifts_leaves_no_gap_and_the_records_tell_the_time(
+    drift: float, tmp_path: Path
+) -> None:
+    """32 ms over 80 s, as 50 parts per million make in ten minutes; onsets rounded besides."""
+    records = 80
+    rng = np.random.default_rng(0)
+    true = np.arange(records) * (1 + drift)
+    onsets = true + np.r_[0, rng.uniform(-0.004, 0.004, records - 1)]
+    seconds = (true[:, None] + np.arange(100) / 100 * (1 + drift)).ravel()
+    told = annotations([tal(f"{onset:+.4f}") for onset in onsets])
+    path = write(
+        tmp_path / "a.edf", [*eeg(records, 100, 100, at=seconds), told], Head(kind="EDF+D")
+    )
+    recording = opened(path)
+    found = recording.read(0, recording.samples)
+    assert np.isfinite(found).all()
+    assert abs(recording.samples - records * (1 + drift) * 200) <= 4
+    (note,) = recording.notes
+    told_s = float(note.partition("rate by ")[2].split()[0])
+    assert told_s == pytest.approx(drift * records, abs=0.01)
+    away = np.abs(found[0] - wave("Fp1", np.arange(recording.samples) / 200))[INNER]
+    assert away.max() < 13  # of 69: 10 ms; its wave of 21.5 Hz turns by half a radian in 4 ms
+    again = wave("Fp1", np.arange(recording.samples) / 200 / (1 + drift))
+    assert np.abs(found[0] - again)[INNER].max() > 2 * away.max()  # as the header has the rate
+
+
+def two_hz(_: str, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 50 * np.sin(4 * np.pi * seconds)
+
+
+def test_a_clock_that_changes_its_pace_leaves_no_gap_and_a_jump_does(tmp_path: Path) -> None:
+    """40 ms late after 50 s, on time again after 100 s; then with a jump of 40 ms besides."""
+    steps = np.r_[np.full(50, 8e-4), np.full(50, -8e-4)]
+    onsets = np.arange(100) + np.r_[0, np.cumsum(steps)[:-1]]
+    seconds = (onsets[:, None] + np.arange(100) / 100).ravel()
+
+    def recorded(name: str, onsets: NDArray[np.float64]) -> Recording:
+        told = annotations([tal(f"{onset:+.6f}") for onset in onsets])
+        signals = [*eeg(100, 100, 100, uv=two_hz, at=seconds), told]
+        return opened(write(tmp_path / name, signals, Head(kind="EDF+D")))
+
+    whole = recorded("a.edf", onsets)
+    found = whole.read(0, whole.samples)
+    assert np.isfinite(found).all()
+    away = np.abs(found[0] - two_hz("", np.arange(whole.samples) / 200))[INNER]
+    assert away.max() < 50 * 4 * np.pi * 0.02  # no record is more than 20 ms from its onset
+    onsets[75:] += 0.04
+    jump = recorded("b.edf", onsets)
+    missing = np.isnan(jump.read(0, jump.samples)[0]).sum()
+    assert 4 <= missing <= 12
+    assert any("has 1 gap" in note for note in jump.notes)
+
+
 @pytest.mark.parametrize("kind", ["EDF+C", "EDF+D"])
 def test_a_gap_is_missing_values_and_what_follows_keeps_its_time(kind: str, tmp_path: Path) -> None:
     """Of 12.3337 s, which is no whole number of samples, and of 20 s."""

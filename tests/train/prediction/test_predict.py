@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -22,10 +25,15 @@ from support.inside import Inside
 from support.recorder import CONVENTIONS, noise, write_edf
 from support.runs import train_small
 
+import hmsprep
+import hmstrain
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CHANNELS, CLASSES, Store
+from hmsstore.montage import PAIRS
 from hmsstore.recordings import IMPORT_OPTIONS, ImportedPiece, ImportedRecording
+from hmstrain.config import Config
+from hmstrain.data.inputs.physical import inputs_of_electrodes
 from hmstrain.distributed import World
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.models.evaluate import softmax
@@ -472,6 +480,49 @@ def test_a_recording_that_cannot_be_predicted_costs_no_other(
     PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")
 
 
+def test_a_bipolar_recording_costs_no_other_where_a_run_needs_a_reference(
+    data: Path, tmp_path: Path
+) -> None:
+    uv = noise(60)
+    at = dict(zip(CHANNELS, uv, strict=True))
+    (tmp_path / "in").mkdir()
+    pairs, names = [at[a] - at[b] for a, b in PAIRS], [f"{a}-{b}" for a, b in PAIRS]
+    bipolar = write_edf(tmp_path / "in" / "chb.edf", np.stack(pairs), channels=names)
+    write_edf(tmp_path / "in" / "night.edf", uv)
+    store = build_store(data, tmp_path / "s.zarr")
+    with ThreadPoolExecutor(2) as pool:
+        hmsprep.features(store, executor=pool)
+    hmstrain.train(store, out=tmp_path / "run", model="features", model_args={"kind": "linear"})
+    done = PROGRAM.run("predict", tmp_path / "run", tmp_path / "in", "--out", tmp_path / "out")
+    assert done.returncode == 1, done.stderr
+    told = "chb.edf is bipolar: its electrodes share no reference, and the model features needs one"
+    assert told in done.stderr
+    assert len(pl.read_csv(tmp_path / "out" / "night.csv")) == 2
+    assert len(pl.read_csv(tmp_path / "out" / "predictions.csv")) == 2
+    assert not (tmp_path / "out" / "chb.csv").exists()
+    summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert [one["file"] for one in summary["refused"]] == ["chb.edf"]
+    assert told in PROGRAM.fail("predict", tmp_path / "run", bipolar, "--out", tmp_path / "no")
+    single = Config(model="braindecode:EEGNet", inputs="microvolts")
+    assert inputs_of_electrodes(single) == ["microvolts"]
+    assert inputs_of_electrodes(Config(model="naive_cnn", inputs="spec+eeg")) == []
+
+
+def test_warnings_of_an_import_are_shown_once_at_a_terminal(tmp_path: Path) -> None:
+    """By whoever predicts: the import, which shows its progress there, leaves them to it."""
+    write_edf(tmp_path / "a.edf", noise(60)[:19], channels=CHANNELS[:19])
+    code = "from hmstrain.prediction.hmsprep import run_hmsprep; import sys; sys.stderr.isatty = "
+    code += "lambda: True; run_hmsprep(*sys.argv[2:], warnings=sys.argv[1] == 'True')"
+    for shown in (True, False):
+        words = ["import", tmp_path / "a.edf", tmp_path / str(shown)]
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(shown), *map(str, words)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert ("a.edf has no EKG" in done.stderr) == shown
+        assert "Importing" in done.stderr
+
+
 def test_what_an_import_or_a_build_says_reaches_a_prediction(data: Path, tmp_path: Path) -> None:
     cleaning = {"eeg_clip": 1024.0, "ekg_clip": 32_000.0}
     offsets = 5_000.0 * (-1) ** np.arange(20)[:, None]
@@ -506,10 +557,14 @@ def bytes_of(path: Path, eeg_uv: NDArray[np.float64]) -> Path:
 
 
 def test_results_are_called_as_their_recordings_and_never_alike() -> None:
-    files = ["a.edf", "a.bdf", "p/a.edf", "night.edf.gz", "predictions.edf", "x.y.EDF"]
+    files = [
+        "a.edf", "a.bdf", "p/a.edf", "night.edf.gz", "predictions.edf", "x.y.EDF",
+        "night.episodes.edf", "night_Events.bdf", "a.edf.edf",
+    ]  # fmt: skip
     recordings = [ImportedRecording(file, 60.0, 1, (), (), (), ()) for file in files]
     assert result_names(recordings) == [
         "a.edf", "a.bdf", "p/a", "night", "predictions.edf", "x.y",
+        "night.episodes.edf", "night_Events.bdf", "a.edf.edf",
     ]  # fmt: skip
 
 
