@@ -35,9 +35,10 @@ def view(
     """Browse windows on a page of this machine.
 
     Filter, step, scroll, scale, and press `e` to explain. The page is served on
-    localhost only, until Ctrl-C.
+    localhost until Ctrl-C, to whoever has its address, which holds a secret token.
     """
     import webbrowser
+    from tempfile import TemporaryDirectory
 
     from hmstrain.cli import console
 
@@ -50,9 +51,22 @@ def view(
             console.print_json({"address": address, "store": str(opened.path)})
         console.note(f"{opened.path.name} is at {address}. Press Ctrl-C to stop.")
         if browser:
-            webbrowser.open(address)
+            webbrowser.open(_leading_to(address, Path(folder)).as_uri())
 
-    with console.reporting(quiet=quiet, log_file=log_file):
+    with (
+        console.reporting(quiet=quiet, log_file=log_file),
+        TemporaryDirectory(prefix="hmstrain-view-") as folder,
+    ):
         from hmstrain.reporting.browse.view import view as serve
 
         serve(path, store=store, port=port, trust=trusted(trust, model), started=started)
+
+
+def _leading_to(address: str, folder: Path) -> Path:
+    """Write a page that leads to an address: the command line of a browser is seen by everybody."""
+    page = folder / "view.html"
+    page.write_text(
+        f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">'
+        f'<a href="{address}">hmstrain view</a>\n'
+    )
+    return page

@@ -1,8 +1,14 @@
-"""A browser of windows -> a page on this machine's loopback address."""
+"""A browser of windows -> a page on this machine's loopback address, for whoever has its token.
+
+Every user of a machine can connect to its loopback address, and so can any page that a browser has
+open. The page therefore lies under a secret name of 256 bits, new for each server. No cookie is
+set or read: those of other ports of the machine would be shared with it.
+"""
 
 from __future__ import annotations
 
 import errno
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,7 +16,9 @@ from typing import Any
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
+from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.server import Server
+from tornado.web import HTTPError, RequestHandler
 
 from hmsstore.view import Importance
 from hmstrain.errors import RunError
@@ -20,12 +28,42 @@ from hmstrain.reporting.browse.app import Explain, Viewer
 from hmstrain.reporting.browse.browser import Browser
 
 LOOPBACK = "127.0.0.1"
+TOKEN_BYTES = 32
+"""Of the secret name."""
 MEANWHILE_S = 2.0
 """Time after a request at which the next page is made ready."""
 
 
+class OwnHosts(AuthProvider):  # type: ignore[misc]  # bokeh has no types
+    """Refuses requests that were meant for another host, whose name was made to lead here."""
+
+    port = 0
+    """Of the server, which has one once it is made."""
+
+    @property
+    def get_user(self) -> Callable[[RequestHandler], str]:
+        """What Bokeh asks before it serves a page, its session or its socket."""
+
+        def user(request: RequestHandler) -> str:
+            if request.request.host not in own_hosts(self.port):
+                raise HTTPError(403, "expected localhost as Host")
+            return "whoever has the token"
+
+        return user
+
+    @property
+    def login_url(self) -> str:
+        """Nowhere: Bokeh wants one, and nobody is ever sent there."""
+        return "/"
+
+
+def own_hosts(port: int) -> list[str]:
+    """What a browser calls the server."""
+    return [f"localhost:{port}", f"{LOOPBACK}:{port}"]
+
+
 def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server:
-    """Make a server that only this machine can reach; port 0 takes any free port.
+    """Make a server for whoever on this machine has its token; port 0 takes any free port.
 
     Raises
     ------
@@ -33,6 +71,7 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
         The port is in use.
     """
     explain = explainer(browser, trust)
+    hosts = OwnHosts()
     spare = [Viewer(browser, explain)]
 
     def page(document: Document) -> None:
@@ -48,20 +87,22 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
             {"/": Application(FunctionHandler(page))},
             address=LOOPBACK,
             port=port,
-            allow_websocket_origin=None
-            if port == 0
-            else [f"{LOOPBACK}:{port}", f"localhost:{port}"],
+            prefix=f"/{secrets.token_urlsafe(TOKEN_BYTES)}",
+            auth_provider=hosts,
+            include_cookies=[],
+            allow_websocket_origin=None if port == 0 else own_hosts(port),
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise RunError(f"Port {port} is in use: choose another --port, or leave it out.") from None
+    hosts.port = server.port
     return server
 
 
 def address(server: Server) -> str:
-    """URL of the page."""
-    return f"http://localhost:{server.port}/"
+    """URL of the page, with its token."""
+    return f"http://localhost:{server.port}{server.prefix}/"
 
 
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:

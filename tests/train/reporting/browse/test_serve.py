@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from support.inside import Inside
 from support.runs import train_small
 
 from hmsstore import Store
@@ -40,7 +42,7 @@ def served(*words: object) -> Iterator[str]:
     try:
         assert program.stderr is not None
         for line in program.stderr:
-            if found := re.search(r"http://localhost:\d+/", line):
+            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
                 yield found[0]
                 return
         raise AssertionError("it never said where the page is")
@@ -129,6 +131,67 @@ def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
     note = explain(row).note
     assert f"of {shown_class} (" in note
     assert note.endswith("From the network of fold1 only")
+
+
+def asked(address: str, path: str, **headers: str) -> tuple[int, Any]:
+    """Status and headers of an answer."""
+    where = urlsplit(address)
+    connection = HTTPConnection("127.0.0.1", where.port, timeout=60)
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers
+    finally:
+        connection.close()
+
+
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "x3JJHMbDL1EzLkh9GBhXDw==",
+    "Sec-WebSocket-Protocol": "bokeh",
+}
+
+
+def test_nobody_is_served_without_the_token_or_under_another_name(store: Store) -> None:
+    with served(store.path) as address, served(store.path) as other:
+        where, elsewhere = urlsplit(address), urlsplit(other)
+        assert where.path != elsewhere.path
+        assert len(where.path) > 40
+        status, headers = asked(address, where.path)
+        assert (status, headers["Set-Cookie"]) == (200, None)
+        for path in ("/", "/ws", "/metadata", "/autoload.js", "/static/js/bokeh.min.js",
+                     elsewhere.path, f"{elsewhere.path}ws"):  # fmt: skip
+            assert asked(address, path)[0] == 404, path
+        for path in (where.path, f"{where.path}autoload.js?bokeh-autoload-element=1",
+                     f"{where.path}metadata"):  # fmt: skip
+            assert asked(address, path, Host=f"evil.example:{where.port}")[0] == 403, path
+        mine = {"Host": f"localhost:{where.port}"} | SOCKET
+        for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}"):
+            assert asked(address, f"{where.path}ws", Origin=origin, **mine)[0] == 403, origin
+
+
+def test_a_browser_is_led_to_the_page_by_a_file_that_only_its_user_reads(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on a browser's command line, every user of the machine sees."""
+    opened: list[Path] = []
+
+    def open_page(url: str) -> None:
+        page = Path(url.removeprefix("file://"))
+        assert "http://localhost:1/secret/" in page.read_text()
+        assert page.parent.stat().st_mode & 0o077 == 0
+        opened.append(page)
+
+    def serve(*_: object, started: Any, **__: object) -> None:
+        started("http://localhost:1/secret/", store)
+
+    monkeypatch.setattr("webbrowser.open", open_page)
+    monkeypatch.setattr("hmstrain.reporting.browse.view.view", serve)
+    Inside("hmstrain").succeed("view", store.path)
+    assert len(opened) == 1
+    assert not opened[0].exists()
 
 
 def test_only_this_machine_is_served(browser: Browser) -> None:
