@@ -17,7 +17,7 @@ from hmsstore.errors import RequestError
 from hmsstore.gaps import missing_values
 from hmsstore.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.arrays import release, shard_name
-from hmsstore.reading.disk import Wanted
+from hmsstore.reading.disk import Wanted, copy_mapped
 from hmsstore.reading.opening import Opened, open_files
 from hmsstore.reading.shift import shift_room, window_starts
 from hmsstore.schema import PATIENTS, SPLITS
@@ -337,7 +337,7 @@ class Store:
             waited = self._files.read(self._wanted(batch, starts)) > 0
         else:
             for window in self._wanted(batch, starts):
-                np.copyto(window.into, window.mapped)
+                copy_mapped(self.path, window, window.into)
         nbytes = sum(windows.nbytes for windows in batch.values())
         slow = nbytes < CACHED_BYTES_PER_S * (perf_counter() - begun)
         self.reading_disk = slow and waited and self._files is not None
@@ -349,7 +349,9 @@ class Store:
             for into, start in zip(windows, starts[name].tolist(), strict=True):
                 number, first = divmod(start, shard_rows)
                 mapped = shards[number][first : first + rows]
-                yield Wanted(shard_name(name, number), first * row_bytes, mapped, into)
+                yield Wanted(
+                    shard_name(name, number), first * row_bytes, mapped, shards[number], into
+                )
 
     def shift_room(self, rows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How far each window can move: smallest and largest shift in EEG samples, int64 (B,)."""
@@ -411,6 +413,8 @@ def _destination(signal: Signal, count: int, out: Batch | None) -> NDArray[Any]:
     if signal.name not in out:
         raise RequestError(f"out has no array {signal.name!r}")
     array = out[signal.name]
+    if not isinstance(array, np.ndarray) or not array.flags.writeable:
+        raise RequestError(f"out[{signal.name!r}] must be an array that can be written to")
     if array.shape != shape or array.dtype != np.float16:
         raise RequestError(
             f"out[{signal.name!r}] is {array.dtype} {array.shape}, expected float16 {shape}"

@@ -269,6 +269,12 @@ def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
 
 
+def mapped_bytes(array: NDArray[Any]) -> int:
+    """Bytes that the file of a mapped array has now: reading beyond ends the process (SIGBUS)."""
+    mapping = getattr(array.base, "base", None)
+    return mapping.size() if isinstance(mapping, mmap.mmap) else array.nbytes
+
+
 def release(array: NDArray[Any]) -> None:
     """Let go of the pages of a mapped file that were read: they no longer count as this process's.
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError
+from hmsstore.reading.arrays import mapped_bytes
 
 CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
 """Whether this system has what `StoreFiles` needs; Windows has not."""
@@ -36,7 +37,17 @@ class Wanted:
     first_byte: int
     mapped: NDArray[Any]
     """The same bytes, mapped."""
+    shard: NDArray[Any]
+    """All that is mapped of the file."""
     into: NDArray[Any]
+
+
+def copy_mapped(store: Path, window: Wanted, into: NDArray[Any]) -> None:
+    """Copy a window out of the mapping; raises DamagedStoreError if its file became shorter."""
+    if mapped_bytes(window.shard) < window.first_byte + window.mapped.nbytes:
+        problem = f"{window.name} has become shorter since the store was opened"
+        raise DamagedStoreError(store, [problem])
+    np.copyto(into, window.mapped)
 
 
 class StoreFiles:
@@ -82,9 +93,9 @@ class _Read:
         self.done = 0
         try:
             self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
-        except FileNotFoundError:  # deleted since, yet still mapped
+        except OSError:  # deleted since, or too many files are open; yet it is still mapped
             self.file = -1
-            np.copyto(self.array, window.mapped)
+            copy_mapped(files.store, window, self.array)
             self.done = len(self.bytes)
             return
         if hasattr(os, "RWF_NOWAIT"):

@@ -58,6 +58,9 @@ def window_starts(
         samples = np.broadcast_to(samples, rows.shape)
     if samples.shape != rows.shape or (len(rows) and not np.issubdtype(samples.dtype, np.integer)):
         raise RequestError(f"shift must be a whole number, or one for each of {len(rows)} rows")
+    if samples.dtype.kind == "u" and len(rows) and samples.max() > np.iinfo(np.int64).max:
+        raise RequestError(f"shift must be numbers of 64 bits with a sign, got {samples.max()}")
+    samples = samples.astype(np.int64, copy=False)
     low, high = shift_room(spec, windows, rows)
     if clamp:
         samples = np.clip(samples, low, high)

@@ -1,0 +1,92 @@
+"""A store whose files change while it is open gives an error or what was opened, never a signal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hmsstore import DamagedStoreError, RequestError, Store
+
+
+@pytest.fixture
+def copy(store: Store, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
+
+
+@pytest.mark.parametrize("reading_disk", [True, False])
+def test_a_shard_that_shrinks_gives_an_error(copy: Path, reading_disk: bool) -> None:
+    """In a process of its own: reading beyond the end of a mapped file ends the whole of it."""
+    script = f"""
+import os, sys
+from hmsstore import DamagedStoreError, Store
+store = Store.open(sys.argv[1])
+os.truncate(os.path.join(sys.argv[1], "eeg/c/0/0"), 4096)
+store.reading_disk = {reading_disk}
+try:
+    store.gather(range(len(store)))
+except DamagedStoreError as error:
+    print(error.problems[0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, copy], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "eeg/c/0/0 has become shorter since the store was opened\n"
+
+
+def test_tables_that_shrink_are_read_as_they_were(copy: Path, store: Store) -> None:
+    opened = Store.open(copy)
+    for path in (copy / "windows").rglob("c/*"):
+        if path.is_file():
+            os.truncate(path, 0)
+    for name, column in store.windows.items():
+        np.testing.assert_array_equal(opened.windows[name], column)
+
+
+def test_large_tables_are_read_when_they_are_asked_for(
+    copy: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hmsstore.reading.opening.COPIED_BYTES", 0)
+    opened = Store.open(copy)
+    for name, column in store.windows.items():
+        if name != "label_id":
+            np.testing.assert_array_equal(opened.windows[name], column)
+    os.truncate(copy / "windows/label_id/c/0", 8)
+    with pytest.raises(DamagedStoreError, match="label_id/c/0 has become shorter"):
+        opened.windows["label_id"]
+
+
+def test_gather_reads_the_map_where_no_file_can_be_opened(copy: Path, store: Store) -> None:
+    script = """
+import os, resource, sys
+from hmsstore import Store
+store = Store.open(sys.argv[1])
+before = store.gather([0, 1])
+store.reading_disk = True
+last = max(os.dup(0) for _ in range(50))
+resource.setrlimit(resource.RLIMIT_NOFILE, (last + 1, last + 1))
+after = store.gather([0, 1])
+assert all((before[name] == after[name]).all() for name in before)
+"""
+    subprocess.run([sys.executable, "-c", script, copy], check=True)
+
+
+def test_out_that_cannot_be_written_to_and_unsigned_shifts(store: Store) -> None:
+    out = store.gather([0])
+    out["eeg"].flags.writeable = False
+    with pytest.raises(RequestError, match="must be an array that can be written to"):
+        store.gather([0], out=out)
+    _, high = store.shift_room([0])
+    for kind in (np.uint8, np.uint64):
+        got = store.gather([0], "eeg", shift=np.zeros(1, kind))
+        np.testing.assert_array_equal(got["eeg"], store.gather([0], "eeg")["eeg"])
+        clamped = store.gather([0], "eeg", shift=np.full(1, 200, kind), clamp=True)
+        expected = store.gather([0], "eeg", shift=min(200, int(high[0])))
+        np.testing.assert_array_equal(clamped["eeg"], expected["eeg"])
+    with pytest.raises(RequestError, match="64 bits with a sign"):
+        store.gather([0], shift=np.full(1, 2**64 - 1, np.uint64))
