@@ -58,7 +58,7 @@ ALSO = {
     "hmsprep/qeeg/wavelets.py": {"pywt"},
     "hmstrain/models/braindecode.py": {"braindecode", "mne"},
     "hmstrain/reporting/attribution.py": {"captum"},
-    "hmstrain/reporting/browse/": {"bokeh"},
+    "hmstrain/reporting/browse/": {"bokeh", "tornado"},
     "hmstrain/prediction/leaving.py": {"edfio"},
     "hmstrain/prediction/seizures/measures.py": {"timescoring"},
     "hmstrain/scoring/answers/tables.py": {"pyarrow"},
