@@ -7,10 +7,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from support.helpers import Program, reseal
 
 import hmsprep
-from hmsstore import Store
+from hmsstore import DamagedStoreError, Store
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -36,9 +37,20 @@ def test_a_store_from_before_gaps_were_kept_has_none_to_count(tmp_path: Path) ->
 
 def test_tables_of_gaps_that_contradict_others_are_warned_of(store: Store, tmp_path: Path) -> None:
     path = Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
+    name = "windows/eeg_nan_fraction/c/0"
+    np.full_like(np.fromfile(path / name, "f4"), 0.5).tofile(path / name)
+    reseal(path, name)
+    warned = hmsprep.info(path).warnings[-1]
+    assert "eeg_nan_fraction disagrees with the gaps" in warned
+    assert "disagrees with the gaps" in " ".join(
+        Program("hmsprep").succeed("info", path).stderr.split()
+    )
+
+
+def test_gaps_that_contradict_themselves_are_refused(store: Store, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(store.path, tmp_path / "hms.zarr"))
     name = "gaps/eeg/start/c/0"
     (np.fromfile(path / name, "i8")[::-1]).tofile(path / name)
     reseal(path, name)
-    warned = hmsprep.info(path).warnings[-1]
-    assert warned.startswith("gaps/eeg: ")
-    assert "gaps/eeg: " in Program("hmsprep").succeed("info", path).stderr
+    with pytest.raises(DamagedStoreError, match="gaps/eeg: not in the order"):
+        hmsprep.info(path)
