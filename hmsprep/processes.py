@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from hmsprep.errors import DataError, several
 from hmsprep.stopping import Interrupts, blocked, heed_parent
+from hmsstore.plain import write_plainly
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -74,6 +75,7 @@ def start_worker() -> None:
     import multiprocessing
     from multiprocessing.connection import wait
 
+    write_plainly()  # warnings of the packages that read files name what stands in them
     parent = multiprocessing.parent_process()
 
     def follow() -> None:

@@ -152,6 +152,20 @@ def test_format_md_states_the_arrays_that_the_code_has() -> None:
         assert numbers == [signal.window_rows, width, signal.shard_rows, width]
 
 
+def test_text_of_files_leaves_by_one_door() -> None:
+    """Terminals through `Screen`, tables through `write_rows` or `cell`: see `hmsstore.plain`."""
+    for path in (file for top in ALLOWED for file in sorted((ROOT / top).rglob("*.py"))):
+        text, name = path.read_text(), path.relative_to(ROOT).as_posix()
+        if not name.endswith("cli/console.py"):
+            assert not re.search(r"(?<!\w)Console\(|rich\.print|from rich import print", text), name
+        if name != "store/hmsstore/plain.py":
+            assert not re.search(r"csv\.(writer|DictWriter)\(", text), name
+        if name != "hmsprep/kaggle/write.py":
+            assert not re.search(r"\.(write_csv|to_csv)\(path", text), name
+        for bar in re.findall(r"TextColumn\([^()]*\)", text):
+            assert "{" not in bar or "markup=False" in bar, name
+
+
 def test_stores_and_networks_clip_the_eeg_at_the_same_value() -> None:
     """Neither package may import the other, so nothing else holds the two together."""
     from hmsprep.planning.choices import EEG_CLIP_UV

@@ -41,6 +41,7 @@ from hmsprep.cli import (
     synth,
 )
 from hmsprep.cli.options import Command
+from hmsstore.plain import write_plainly
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,6 +89,7 @@ app.command(cls=Command)(synth.synth)
 
 def main() -> None:
     """Run the command line: a user's error prints one message and exits with 1."""
+    write_plainly()
     try:
         app()
     except Exception as error:
@@ -109,6 +111,8 @@ def _user_message(error: Exception) -> str | None:
 
     if isinstance(error, PrepError | StoreError):
         return str(error)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
+        return f"{str(error)[18:]} is a link that leads to itself: name what it should lead to."
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return None

@@ -49,7 +49,7 @@ class Stage(NamedTuple):
 def spinner(what: str) -> AbstractContextManager[object]:
     """Show that work without a measure is going on, if stderr is a terminal."""
     if errors.is_terminal and shown():
-        return errors.status(what)
+        return errors.status(Text(what))
     return nullcontext()
 
 
@@ -68,7 +68,7 @@ def bars(stages: Mapping[str, Stage]) -> Iterator[Callable[[str, int, int], None
         Takes a stage's name, how much of it is done, and how much there is.
     """
     shown_bars = Progress(
-        TextColumn("{task.description:<12}"),
+        TextColumn("{task.description:<12}", markup=False),
         BarColumn(bar_width=20),
         _Amount(),
         TimeRemainingColumn(compact=True),

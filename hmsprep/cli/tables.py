@@ -8,11 +8,12 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hmsprep.cli.console import Screen
 from hmsprep.words import plural, size
+from hmsstore.plain import plain
 from hmsstore.spec import HMS
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """Print a value for another program, on one line."""
-    print(json.dumps(value))
+    print(json.dumps(value).replace("\x7f", "\\u007f"))  # all else is ASCII that acts on nothing
 
 
 def print_section(
@@ -34,8 +35,8 @@ def print_section(
 
     Columns that do not fit beside the others follow below, after the first column once more.
     """
-    out = Console()
-    columns = list(zip(header, *rows, strict=True))
+    out = Screen()
+    columns = [[*map(plain, column)] for column in zip(header, *rows, strict=True)]
     blocks = column_blocks(columns, out.width)
     out.print(Text(title, style="bold"))
     for place, block in enumerate(blocks):
@@ -46,7 +47,7 @@ def print_section(
             name, *cells = columns[number]
             numeric = all(cell.lstrip("-")[:1].isdigit() or not cell for cell in cells)
             justify: Literal["left", "right"] = "right" if numeric and number else "left"
-            table.add_column(name, justify=justify, width=width)
+            table.add_column(Text(name), justify=justify, width=width)
         for row in zip(*(columns[number][1:] for number in block), strict=True):
             table.add_row(*map(Text, row))
         out.print(table)
@@ -96,7 +97,7 @@ def column_blocks(
 
 def print_list(title: str, texts: Iterable[str]) -> None:
     """Print sentences under a title, a dash before each."""
-    out = Console()
+    out = Screen()
     out.print(Text(title, style="bold"))
     for text in texts:
         for line in wrap(f"- {text}", out.width - 1, subsequent_indent="  "):
@@ -205,8 +206,8 @@ def print_facts(rows: Mapping[str, str]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, Text(value))
-    Console().print(table)
+        table.add_row(Text(name), Text(plain(value)))
+    Screen().print(table)
 
 
 def _cleaning(parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hmsprep.kaggle.recording import TIME
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES, Columns
+from hmsstore.plain import cell
 from hmsstore.schema import CHANNELS, CLASS_TITLES, CLASSES, FEATURES
 
 GRID = 100
@@ -72,7 +73,11 @@ def write_truth(path: Path, table: Columns, truth: NDArray[np.float64]) -> None:
 
 
 def write_csv(path: Path, columns: Mapping[str, Any]) -> None:
-    """Write columns of equal length as CSV with a header."""
+    """Write columns of equal length as CSV with a header; a spreadsheet runs none of its texts."""
     import polars as pl
 
-    pl.DataFrame(dict(columns)).write_csv(path)
+    kept = {
+        name: [cell(one) for one in values] if isinstance(next(iter(values), None), str) else values
+        for name, values in columns.items()
+    }
+    pl.DataFrame(kept).write_csv(path)

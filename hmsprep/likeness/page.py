@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hmsprep.likeness.comparison import ALL, Comparison, Realism
 from hmsprep.likeness.distances import QUANTILES, Distance
 from hmsprep.likeness.measures import GROUPS, MEASURES, measure_of
 from hmsprep.words import plural
+from hmsstore.plain import write_rows
 from hmsstore.view.page import Page
 from hmsstore.view.saving import new_file
 
@@ -167,11 +167,12 @@ def write_table(found: Realism, path: Path) -> None:
         *quantiles, "first_known", "second_known",
     )  # fmt: skip
     with new_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow(header)
-        for one in (*found.comparisons, *found.sources):
-            for row in one.distances:
-                lines.writerow((one.a.name, one.b.name, *_cells(row)))
+        rows = (
+            (one.a.name, one.b.name, *_cells(row))
+            for one in (*found.comparisons, *found.sources)
+            for row in one.distances
+        )
+        write_rows(file, header, rows)
 
 
 def _cells(row: Distance) -> list[str]:

@@ -18,7 +18,7 @@ from hmsprep.likeness.measures import Columns
 from hmsprep.likeness.window import Measuring
 from hmsprep.processes import run_tasks
 from hmsstore import Store
-from hmsstore.observed import LEAST_JUDGED, judged_rows
+from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 
 PART_WINDOWS = 32
 NO_CLASS = -1

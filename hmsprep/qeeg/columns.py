@@ -15,7 +15,7 @@ from functools import cached_property
 
 from hmsstore import Spec
 from hmsstore.montage import mirrored, mirrored_region, neighbours, region_side, side
-from hmsstore.observed import judged_rows
+from hmsstore.reading.observed import judged_rows
 
 VERSION = 1
 """Of names, order and formulas."""

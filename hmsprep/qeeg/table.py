@@ -14,7 +14,7 @@ from hmsprep.errors import DataError
 from hmsprep.qeeg.columns import Layout
 from hmsprep.qeeg.window import Wiring, window_values
 from hmsstore import Store
-from hmsstore.observed import LEAST_JUDGED
+from hmsstore.reading.observed import LEAST_JUDGED
 
 AT_ONCE = 16
 """Windows that are read at a time."""

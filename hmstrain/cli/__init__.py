@@ -37,6 +37,7 @@ from typing import Annotated
 
 import typer
 
+from hmsstore.plain import write_plainly
 from hmstrain.cli import (
     ablate,
     blend,
@@ -113,6 +114,7 @@ def program(
 
 def main() -> None:
     """Run the command line: a user's error prints one message and exits with 1."""
+    write_plainly()
     try:
         app()
     except Exception as error:
@@ -134,6 +136,8 @@ def _user_message(error: Exception) -> str | None:
 
     if isinstance(error, TrainError | StoreError):
         return str(error)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
+        return f"{str(error)[18:]} is a link that leads to itself: name what it should lead to."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

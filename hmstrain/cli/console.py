@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,13 +20,37 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
+from hmsstore.plain import plain
 from hmstrain.runs.outcome import score_text
 from hmstrain.runs.stopping import Interrupted, exit_code, raising
 from hmstrain.words import plural
 
-errors = Console(stderr=True)
+
+class Screen(Console):
+    """A console on which text from files shows as text: no character of it acts on a terminal."""
+
+    @property
+    def file(self) -> IO[str]:
+        """The stream itself, below what makes other writers plain."""
+        found = super().file
+        return getattr(found, "rich_proxied_file", found)
+
+    @file.setter
+    def file(self, file: IO[str]) -> None:
+        self._file = file
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Render, and write what would act as Python writes it."""
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(plain(part.text), part.style)
+
+
+errors = Screen(stderr=True)
 log = logging.getLogger("hmstrain")
 progress_log = logging.getLogger("hmstrain.progress")
 LINE_PARTS, LINE_S = 10, 30.0
@@ -50,7 +74,7 @@ class _OnStderr(logging.Handler):
         warning = record.levelno >= logging.WARNING
         prefix = ("warning: ", "bold yellow") if warning else ""
         errors.print(
-            Text.assemble(prefix, record.getMessage()),
+            Text.assemble(prefix, plain(record.getMessage())),
             soft_wrap=not errors.is_terminal,
             highlight=False,
         )
@@ -131,8 +155,16 @@ def _open_log(path: Path) -> logging.Handler:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--log-file {path} cannot be written: {error.strerror}.") from None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_PlainLines("%(asctime)s %(levelname)s %(message)s"))
     return handler
+
+
+class _PlainLines(logging.Formatter):
+    """Lines of a log file, which is read on a terminal too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as text."""
+        return plain(super().format(record))
 
 
 def note(message: str) -> None:
@@ -153,13 +185,13 @@ def shows_bars() -> bool:
 
 def print_text(text: str) -> None:
     """Print a result in words: at a terminal, lines are broken between words; elsewhere nowhere."""
-    screen = Console()
-    screen.print(Text(text), soft_wrap=not screen.is_terminal, highlight=False)
+    screen = Screen()
+    screen.print(Text(plain(text)), soft_wrap=not screen.is_terminal, highlight=False)
 
 
 def print_json(value: Any) -> None:
     """Print a value for another program, on one line."""
-    print(json.dumps(value))
+    print(json.dumps(value).replace("\x7f", "\\u007f"))  # all else is ASCII that acts on nothing
 
 
 # Progress
@@ -172,7 +204,7 @@ def counting(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     What is yielded is called with (done, total).
     """
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
@@ -201,7 +233,7 @@ def busy(what: str) -> Iterator[None]:
     if not shows_bars():
         yield
         return
-    with errors.status(what):
+    with errors.status(Text(what)):
         yield
 
 
@@ -266,7 +298,7 @@ class RunProgress:
             TextColumn("step"),
             MofNCompleteColumn(),
             BarColumn(bar_width=12),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             TimeRemainingColumn(compact=True),
             console=errors,
             disable=not shows_bars(),
@@ -338,4 +370,4 @@ def run_progress(title: str) -> Iterator[RunProgress]:
 
 def width() -> int:
     """Columns of the screen, or 80."""
-    return Console().width
+    return Screen().width

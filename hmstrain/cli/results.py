@@ -7,12 +7,12 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from hmsstore import PatternClass, Store
-from hmstrain.cli.console import note, print_text, warn
+from hmsstore.plain import plain
+from hmstrain.cli.console import Screen, note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
 from hmstrain.words import clock, plural
@@ -48,13 +48,13 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         A line below.
     """
     table = Table(box=None, pad_edge=False)
-    cells = [list(row) for row in rows]
+    cells = [[*map(plain, row)] for row in rows]
     for place, title in enumerate(header):
         right = title.startswith(">")
         justify: Any = "right" if right else "left"
         longest = max((len(row[place]) for row in cells), default=0)
         table.add_column(
-            title.lstrip(">"),
+            Text(plain(title.removeprefix(">"))),
             justify=justify,
             no_wrap=right,
             overflow="fold",
@@ -62,8 +62,8 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
         )
     for row in cells:
         table.add_row(*(Text(cell) for cell in row))
-    screen = Console()
-    (screen if screen.is_terminal else Console(width=WIDE)).print(table)
+    screen = Screen()
+    (screen if screen.is_terminal else Screen(width=WIDE)).print(table)
     if last:
         print_text(last)
 
@@ -171,7 +171,7 @@ def print_comparison(found: Comparison) -> None:
     """Print a comparison: as Markdown, or at a terminal its main table."""
     from hmstrain.reporting.comparison import table
 
-    if not Console().is_terminal:
+    if not Screen().is_terminal:
         print(table.to_markdown(found))
         return
     print_text(f"{table.title(found)}:")
@@ -191,7 +191,7 @@ def print_study(table: Study) -> None:
     """Print a study: as Markdown, or at a terminal the columns that there is room for."""
     from hmstrain.studies.study_table import columns
 
-    if not Console().is_terminal:
+    if not Screen().is_terminal:
         print(table.to_markdown())
         return
     titles = columns()
@@ -243,7 +243,7 @@ def print_ablation(table: Ablation) -> None:
     """Print an ablation: as Markdown, or at a terminal the columns that there is room for."""
     from hmstrain.studies.ablation_table import HEADER
 
-    if not Console().is_terminal:
+    if not Screen().is_terminal:
         print(table.to_markdown())
         return
     shown = ("kl_votes", "kl_votes less base", "kl_votes paired 95%", "kl_hi less base")

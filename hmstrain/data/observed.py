@@ -1,7 +1,7 @@
 """A store and rows -> the observed run of each window of a batch; rows that can be judged.
 
-`hmsstore.observed` says what the observed run of a window is. A store that was built before gaps
-were kept tells nothing of them, so all of its windows are taken as they are.
+`hmsstore.reading.observed` says what the observed run of a window is. A store that was built before
+gaps were kept tells nothing of them, so all of its windows are taken as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmsstore.observed import LEAST_JUDGED as LEAST_JUDGED
+from hmsstore.reading.observed import LEAST_JUDGED as LEAST_JUDGED
 
 
 def run_key(signal: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.plain import write_rows
 from hmsstore.recordings import (
     ImportedRecording,
     LeftOut,
@@ -186,11 +187,9 @@ def _without_bipolar(
     with table.open(newline="") as file:
         reader = csv.DictReader(file)
         names = reader.fieldnames or ()
-        rows = [row for row in reader if row["eeg_id"] in wanted]
+        rows = [row.values() for row in reader if row["eeg_id"] in wanted]
     with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_rows(file, names, rows)
     return kept, left_out
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from math import isnan
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
+from hmsstore.plain import write_rows
 from hmstrain.data.context import Context
 from hmstrain.prediction.episodes import Episode, heading
 from hmstrain.prediction.leaving import doubts_of, text_of
@@ -135,11 +135,9 @@ def write_csv(
     *,
     delimiter: str = ",",
 ) -> None:
-    """Write a table whole or not at all."""
+    """Write a table whole or not at all; a spreadsheet runs none of its cells."""
     with whole_file(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(lines)
+        write_rows(file, header, lines, delimiter=delimiter)
 
 
 def _number(value: float) -> str:

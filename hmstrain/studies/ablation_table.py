@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from hmsstore import Store
 from hmsstore.atomic import whole_file
+from hmsstore.plain import write_rows
 from hmsstore.view.colours import BLUE, GREY, ORANGE
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
@@ -141,7 +141,7 @@ class Ablation:
         with whole_file(out / f"{STEM}.md") as partial:
             partial.write_text(self.to_markdown())
         with whole_file(out / f"{STEM}.csv") as partial, partial.open("w", newline="") as file:
-            csv.writer(file).writerows([HEADER, *self.cells()])
+            write_rows(file, HEADER, self.cells())
         figure = draw(self)
         save(figure, out / f"{STEM}.png", dpi=110)
         page = Page(self.title)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from hmsstore import HMS
 from hmsstore.atomic import whole_file
+from hmsstore.plain import write_rows
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
 from hmstrain.config import Config
@@ -162,7 +162,7 @@ class Study:
         with whole_file(out / "study.md") as partial:
             partial.write_text(self.to_markdown())
         with whole_file(out / "study.csv") as partial, partial.open("w", newline="") as file:
-            csv.writer(file).writerows([columns(), *(row.cells() for row in self.rows)])
+            write_rows(file, columns(), (row.cells() for row in self.rows))
         figure = study_bars(
             [Bar(row.system.name, *row.main, row.published.get(MAIN)) for row in self.rows],
             self.constant_kl,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hmsstore import FeatureTable, Store
 from hmsstore.atomic import whole_file
+from hmsstore.plain import write_rows
 from hmsstore.view.colours import BLUE, GREY
 from hmsstore.view.saving import save
 from hmstrain.config import Config
@@ -75,11 +76,11 @@ def write_importances(
     target = store.windows["target"][rows].astype(np.float64)
     found = importances(model, table.columns, values(rows), target, config.seed)
     with whole_file(folder / TABLE) as partial, partial.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
+        lines = []
         for one in found:
             told = ["" if x is None else f"{x:.6f}" for x in (one.increase, one.std)]
-            writer.writerow([one.of, one.name, one.columns, f"{one.share:.6f}", *told, one.windows])
+            lines.append([one.of, one.name, one.columns, f"{one.share:.6f}", *told, one.windows])
+        write_rows(file, HEADER, lines)
     save(draw_importances(found), folder / FIGURE, dpi=110)
 
 

@@ -7,6 +7,7 @@
 ::
 
     errors.py       what can go wrong with a store, as one small tree of exceptions
+    plain.py        text from files -> text that a terminal shows, a spreadsheet keeps, as text
     json_shapes.py  a JSON file -> the texts, numbers, lists and objects that it should hold
     spec/           what a data set consists of: classes, signals, electrodes, judged seconds
     schema.py       the words and columns of the format
@@ -18,7 +19,6 @@
     manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
     gaps.py         table of gaps -> what of a window was missing before it was filled
     reading/        path -> mapped files; rows and a shift -> where to read
-    observed.py     gaps and places of windows -> which part of each window was observed
     reader.py       a sealed store -> windows as NumPy arrays: `Store`
     view/           windows -> pictures as a doctor reads them, and pages
     mne_raw.py      a recording of a store -> MNE's own object

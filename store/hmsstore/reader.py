@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
 from hmsstore.gaps import missing_values
-from hmsstore.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted, copy_mapped
+from hmsstore.reading.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.opening import Opened, open_files
 from hmsstore.reading.shift import shift_room, window_starts
 from hmsstore.schema import PATIENTS, SPLITS
@@ -294,8 +294,8 @@ class Store:
         Returns
         -------
         dict of Observed
-            By signal: the observed run around the judged seconds, and shares. `hmsstore.observed`
-            says what an observed run is.
+            By signal: the observed run around the judged seconds, and shares.
+            `hmsstore.reading.observed` says what an observed run is.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.helpers import blank_outside, build_store, write_pair
 
 from hmsstore import HMS, RequestError, Store
-from hmsstore.observed import find_observed, find_silences, judged_rows
+from hmsstore.reading.observed import find_observed, find_silences, judged_rows
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 HEART = HMS.eeg.features.index("EKG")

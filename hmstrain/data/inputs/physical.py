@@ -19,7 +19,7 @@ from torch import Tensor
 
 from hmsstore import HMS, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
-from hmsstore.observed import judged_rows
+from hmsstore.reading.observed import judged_rows
 from hmstrain.data.augment import Draws, where_B
 from hmstrain.data.centre import CENTRE
 from hmstrain.data.chains import CHANNEL_ORDERS, FEATURE_ORDERS, FRONT_BACK_CHANNELS

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
 
+from hmsstore.plain import write_rows
 from hmstrain.runs.outcome import interval_text, score_text
 from hmstrain.scoring.comparison import Comparison, Difference
 from hmstrain.scoring.metrics import SCORES, Score
@@ -209,10 +209,8 @@ LEVELS_NOTE = (
 def to_csv(found: Comparison) -> str:
     """Each score of each model as a line of CSV."""
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(CSV_HEADER)
-    for line in lines(found):
-        writer.writerow("" if value is None else value for value in line.values())
+    cells = (["" if value is None else value for value in line.values()] for line in lines(found))
+    write_rows(text, CSV_HEADER, cells)
     return text.getvalue()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore.plain import uncell
 from hmstrain.errors import DataError
 
 PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
@@ -199,7 +200,7 @@ def _cells(
                 f"{path}, row {number}: expected {width} cells as in its first line, got "
                 f"{len(line)}."
             )
-        yield tuple(line[place] for place in places)
+        yield tuple(uncell(line[place]) for place in places)
 
 
 def _read_parquet(path: Path, keep: Callable[[str], bool]) -> Table:

@@ -9,5 +9,6 @@
     opening.py        path -> checked seal, description and tables, every shard mapped
     zip_members.py    a zip archive -> the files in it, and their bytes
     feature_table.py  a sealed table of hand features -> its columns, tied to their store
+    observed.py       gaps and places of windows -> which part of each window was observed
     disk.py           windows that come from a disk -> batch arrays, by reads, not page faults
 """
