@@ -43,10 +43,16 @@ def locked(path: Path) -> Iterator[None]:
     Raises
     ------
     BuildError
-        Another process holds it.
+        Another process holds it, or something else has its name.
     """
+    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+        raise BuildError(
+            f"{path} is in the way: a build holds an empty file of this name as its lock. Move it "
+            "away, or name another place."
+        )
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -8,12 +8,13 @@
         journal.jsonl        what is done
         ingest/              scratch shards of physical values
         partial/             files not yet under their names
-    NAME.zarr.lock         held by the one process that builds
-    NAME.zarr.replaced/    the old store, while --force puts the new one in its place
-    NAME.zarr.discarded/   what is being deleted
+    NAME.zarr.lock         held by the one process that builds; empty
+    .NAME.zarr.*.replaced/   the old store, while --force puts the new one in its place
+    .NAME.zarr.*.discarded/  what is being deleted
 
 Folders are deleted by renaming them to the last name first, so that a killed deletion leaves
-nothing that could be mistaken for a build or a store.
+nothing that could be mistaken for a build or a store. Nobody gives the hidden names, in which the
+star is a checksum, to a folder of his own; whatever else stands beside the store is left alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from hmsprep.building.journal import JOURNAL_VERSION
 from hmsprep.errors import BuildError
 from hmsprep.planning.plan import Plan
 from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError
-from hmsstore.atomic import sync
+from hmsstore.atomic import hidden, previous, sync
 from hmsstore.json_shapes import ShapeError, mapping, read_json
 from hmsstore.manifest import (
     BUILDING_SUFFIX,
@@ -72,12 +73,12 @@ class Site:
     @property
     def replaced(self) -> Path:
         """The old store during a swap."""
-        return self._beside(".replaced")
+        return previous(self.store)
 
     @property
     def discarded(self) -> Path:
         """What is being deleted."""
-        return self._beside(".discarded")
+        return hidden(self.store, "discarded")
 
     @property
     def partial(self) -> Path:
@@ -114,10 +115,11 @@ class Site:
         if not self.store.name or self.store.name.endswith(BUILDING_SUFFIX):
             raise BuildError(f"{self.store} cannot be a store's name. Name another place for it.")
         for path in (self.store, self.building, self.replaced, self.discarded):
+            if path.is_symlink():
+                where = "to itself" if path == self.store else "elsewhere"
+                raise BuildError(f"{path} is a link that leads {where}. Move it away.")
             if path.exists() and not path.is_dir():
                 raise BuildError(f"{path} is a file. Name another place for the store.")
-        if self.lock.is_dir():
-            raise BuildError(f"{self.lock} is a folder. Name another place for the store.")
         if not self.store.parent.is_dir():
             raise BuildError(
                 f"There is no folder {self.store.parent} to put the store in. "
@@ -249,6 +251,8 @@ class Site:
             else:
                 self.discard(self.building)
         elif self.plan.is_file():
+            if not self._is_ours():
+                raise BuildError(f"{self.building} is not a build of this program. Move it away.")
             if self._is_of_another_version():
                 if not force:
                     raise BuildError(
@@ -283,6 +287,13 @@ class Site:
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"
         return "the table of windows, the available files or the split differ"
+
+    def _is_ours(self) -> bool:
+        """Whether this program, in any version, wrote the plan in the building folder."""
+        try:
+            return {"plan", "parameters"} <= mapping(read_json(self.plan)).keys()
+        except ShapeError:  # a damaged plan of ours stands beside what else a build makes
+            return self.journal.is_file() or self.ingest.is_dir()
 
     def _is_of_another_version(self) -> bool:
         """Whether another version of this program began the build, with other notes."""

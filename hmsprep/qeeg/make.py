@@ -13,7 +13,9 @@ Whatever kills it, running it again keeps the rows that are done and gives the s
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -48,6 +50,8 @@ from hmsstore.sums import FILES, sealed, sums_of
 
 PART_WINDOWS = 128
 """Windows of a task: some seconds of work, so that little is lost and Ctrl-C waits no longer."""
+NOTE = "plan.json"
+"""In the folder of unfinished work: what is being made."""
 PACKAGES = ("numpy", "scipy", "PyWavelets")
 """Those that decide the values, in their last digits."""
 
@@ -150,6 +154,7 @@ def features(
     building = plan.out.with_name(f"{plan.out.name}.building")
     with _explained(building), locked(plan.out.with_name(f"{plan.out.name}.lock")):
         there = _found(plan, force=force)
+        _refuse_others(building)
         if there is None:
             with _kept_if_useful(building):
                 _begin(building, plan, part_windows)
@@ -183,6 +188,8 @@ def _explained(building: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         where = error.filename or building
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            resume = "Name another place with --out."
         raise BuildError(f"{where}: {error.strerror or error}. {resume}") from error
 
 
@@ -255,6 +262,28 @@ def _found(plan: FeaturePlan, *, force: bool) -> FeatureTable | None:
     )
 
 
+def _refuse_others(building: Path) -> None:
+    """Refuse a folder of the name of ours, which is deleted in the end, that another made."""
+    if not os.path.lexists(building):
+        return
+    ours = not building.is_symlink() and building.is_dir()
+    if ours:
+        names = {path.name for path in building.iterdir()}
+        ours = all(name == NOTE or name.endswith((".npy", ".partial")) for name in names)
+        if NOTE in names:
+            try:
+                ours = ours and "part_windows" in json.loads((building / NOTE).read_bytes())
+            except (OSError, ValueError, TypeError):
+                ours = False
+        elif any(name.endswith(".npy") for name in names):
+            ours = False
+    if not ours:
+        raise BuildError(
+            f"{building} is in the way: it is not unfinished work of this command. Move it away, "
+            "or name another --out."
+        )
+
+
 def _begin(building: Path, plan: FeaturePlan, part_windows: int) -> None:
     """Keep what an earlier call of the very same plan has done; clear away anything else."""
     described = {
@@ -263,7 +292,7 @@ def _begin(building: Path, plan: FeaturePlan, part_windows: int) -> None:
         "part_windows": part_windows,
         "versions": _versions(),
     }
-    note = building / "plan.json"
+    note = building / NOTE
     try:
         same = json.loads(note.read_bytes()) == described
     except (OSError, ValueError):

@@ -90,8 +90,11 @@ def save_checkpoint(
 
 
 def find_checkpoint(folder: Path) -> Path | None:
-    """The whole checkpoint of this name: the folder, or what a killed replacement left of it."""
-    for found in (folder, previous(folder)):
+    """The whole checkpoint of this name: the folder, or what a killed replacement left of it.
+
+    Earlier versions left it under NAME.old.
+    """
+    for found in (folder, previous(folder), folder.with_name(f"{folder.name}.old")):
         if (found / DESCRIPTION).is_file():
             return found
     return None

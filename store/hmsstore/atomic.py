@@ -15,6 +15,8 @@ import errno
 import os
 import re
 import shutil
+import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,8 @@ LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.partial", re.DOTALL)
 """Temporary names."""
 NAME_LENGTH = 50
 """Characters of the target's name in a temporary one, so that a long name stays a valid one."""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Begin of an address, whose two slashes a path makes one. One letter may be a drive's."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
 
@@ -82,8 +86,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         Target, in a folder that exists.
     replace : bool
         True: a folder of this name is moved to `previous(path)` and removed once the new one
-        stands; a process killed in between leaves it there, whole. False: refuse a name that is
-        taken, unless by an empty folder.
+        stands; a process killed in between leaves it there, whole. A link stays, and the folder
+        that it leads to is replaced. False: refuse a name that is taken, unless by an empty folder.
 
     Yields
     ------
@@ -97,6 +101,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     OSError
         The folder cannot be written. An error about the temporary name names the target instead.
     """
+    if replace and path.is_symlink():
+        path = Path(os.path.realpath(path))
     partial = _partial(path)
     with _speaking_of(path, partial):
         if not replace and not _is_empty_folder(path):
@@ -111,8 +117,17 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def previous(path: Path) -> Path:
-    """Where `whole_folder` keeps the folder that it replaces until the new one stands."""
-    return path.with_name(f"{path.name}.old")
+    """Where what is replaced under this name is kept until the new one stands."""
+    return hidden(path, "replaced")
+
+
+def hidden(path: Path, ending: str) -> Path:
+    """Name beside a path that nobody gives to a folder of his own, the same each time.
+
+    The checksum of the whole name tells apart those whose begins are alike.
+    """
+    known = zlib.crc32(os.fsencode(path.name))
+    return path.with_name(f".{path.name[:NAME_LENGTH]}.{known:08x}.{ending}")
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -131,6 +146,20 @@ def remove_leftovers(folder: Path) -> None:
 def is_empty(folder: Path) -> bool:
     """Whether a folder holds nothing, or only what killed processes left unfinished."""
     return all(LEFTOVER.fullmatch(path.name) for path in folder.iterdir())
+
+
+def refusal(folder: Path) -> str | None:
+    """Why nothing can be written into a folder, found out by trying; None if something can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def is_address(path: Path) -> bool:
+    """Whether a path was an address, such as s3://bucket/store: it is not taken for a folder."""
+    return ADDRESS.match(str(path)) is not None and not path.exists()
 
 
 def sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hmsstore.atomic import is_address
 from hmsstore.errors import (
     DamagedStoreError,
     NewerStoreError,
@@ -27,8 +28,6 @@ from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION, READABLE
 
 MANIFEST_NAME = "MANIFEST.json"
 BUILDING_SUFFIX = ".building"
-REPLACED_SUFFIX = ".replaced"
-"""Of the old store, while a new one takes its name."""
 READ_BYTES = 1 << 22
 CRC = re.compile("[0-9a-f]{8}")
 
@@ -121,7 +120,14 @@ def read_manifest(store: Path) -> Manifest:
                 f"{store} is not built yet: {building} holds an unfinished build. Run the same "
                 "`hmsprep build` again: it resumes where it stopped."
             )
+        if is_address(store):
+            raise NotAStoreError(
+                f"Expected a store (a folder) at {store}, found an address: only folders of this "
+                "machine are opened. Copy the store to one first."
+            )
         found = "a file" if store.exists() else "nothing"
+        if store.is_symlink() and not store.exists():
+            found = "a link that leads nowhere"
         raise NotAStoreError(
             f"Expected a store (a folder) at {store}, found {found}. "
             "Make one with `hmsprep build DATA STORE`, or name the right folder."

@@ -260,7 +260,7 @@ def test_killed_before_any_change_either_the_old_or_the_new_is_whole(tmp_path: P
         states.add((file, found["a"], stands.exists()))
         remove_leftovers(folder)
         left = {path.name for path in folder.iterdir()}
-        assert left <= {"file", "folder", "folder.old"}
+        assert left <= {"file", "folder", previous(folder / "folder").name}
     assert 8 < len(list(tmp_path.iterdir())) < 99
     assert states == {
         ("old", "old", True),
@@ -283,6 +283,27 @@ def test_what_a_kill_between_two_renames_left_is_there_until_the_next_folder_sta
         (partial / "a").write_text("new")
         assert (previous(path) / "a").read_text() == "old"
     assert contents(tmp_path) == {"best/a": "new"}
+
+
+def test_the_users_folder_beside_what_is_replaced_stays(tmp_path: Path) -> None:
+    for name in ("best", "best.old", "best.replaced", "best.discarded"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    with whole_folder(tmp_path / "best", replace=True) as partial:
+        (partial / "a").write_text("new")
+    kept = {f"{name}/a": name for name in ("best.old", "best.replaced", "best.discarded")}
+    assert contents(tmp_path) == kept | {"best/a": "new"}
+
+
+def test_a_link_to_a_folder_that_is_replaced_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "best").mkdir()
+    (tmp_path / "best").symlink_to(tmp_path / "disk" / "best")
+    with whole_folder(tmp_path / "best", replace=True) as partial:
+        (partial / "a").write_text("new")
+    assert (tmp_path / "best").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "disk"]
+    assert contents(tmp_path / "disk") == {"best/a": "new"}
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

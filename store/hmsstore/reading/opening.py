@@ -5,6 +5,7 @@ No value of a signal is read.
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore.atomic import previous
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
 from hmsstore.json_shapes import LARGEST_JSON, ShapeError, mapping, parse_json, read_bytes
-from hmsstore.manifest import REPLACED_SUFFIX, Manifest, check_sizes, read_manifest
+from hmsstore.manifest import Manifest, check_sizes, read_manifest
 from hmsstore.reading.arrays import (
     Metadata,
     allow_open_files,
@@ -87,7 +89,7 @@ def open_files(path: Path, *, tables: bool = True) -> Opened:
         try:
             opened = _open(path, tables)
         except StoreError:
-            if _folder_id(path) == before and not _being_replaced(path):
+            if not _being_replaced(path) and _folder_id(path) == before:
                 raise
             sleep(REPLACED_S)
         else:
@@ -96,17 +98,18 @@ def open_files(path: Path, *, tables: bool = True) -> Opened:
     return _open(path, tables)
 
 
-def _folder_id(path: Path) -> tuple[int, int] | None:
+def _folder_id(path: Path) -> tuple[int, int, int] | None:
+    """What tells one folder of this name from the next; a rename changes the time."""
     try:
         status = path.stat()
     except (OSError, ValueError):  # a name with a NUL is a ValueError
         return None
-    return status.st_dev, status.st_ino
+    return status.st_dev, status.st_ino, status.st_ctime_ns
 
 
 def _being_replaced(path: Path) -> bool:
     """Whether the name is free for the moment in which `hmsprep build --force` fills it."""
-    return not path.exists() and path.with_name(path.name + REPLACED_SUFFIX).is_dir()
+    return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
 
 
 def _open(path: Path, tables: bool) -> Opened:

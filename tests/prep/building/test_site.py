@@ -18,6 +18,7 @@ from hmsprep.errors import BuildError
 from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
+from hmsstore.atomic import hidden, previous
 from hmsstore.manifest import MANIFEST_NAME, digest
 
 
@@ -63,18 +64,69 @@ def test_force_replaces_stores_only(dataset: Planned, path: Path) -> None:
 
 def test_a_swap_that_was_cut_short_is_undone(dataset: Planned, path: Path) -> None:
     build_dataset(dataset, path)
-    path.rename(beside(path, ".replaced"))
+    path.rename(previous(path))
     assert run(dataset, path) is State.BUILT
     assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
 
 
 def test_what_a_killed_deletion_left_is_cleared_away(dataset: Planned, path: Path) -> None:
     build_dataset(dataset, path)
-    for suffix in (".replaced", ".discarded"):
-        shutil.copytree(path, beside(path, suffix))
-        (beside(path, suffix) / "zarr.json").unlink()
+    for left in (previous(path), hidden(path, "discarded")):
+        shutil.copytree(path, left)
+        (left / "zarr.json").unlink()
     assert run(dataset, path) is State.BUILT
     assert sorted(p.name for p in path.parent.iterdir()) == ["data", "hms.zarr"]
+
+
+def test_the_users_own_folders_beside_a_store_are_left_alone(dataset: Planned, path: Path) -> None:
+    """A store that he keeps is his, too, even while there is none under the name itself."""
+    build_dataset(dataset, path)
+    for suffix in (".replaced", ".discarded", ".old"):
+        shutil.copytree(path, beside(path, suffix))
+    shutil.rmtree(path)
+    before = {suffix: tree_bytes(beside(path, suffix)) for suffix in (".replaced", ".discarded")}
+    assert run(dataset, path) is State.NEW
+    assert run(dataset, path, force=True) is State.NEW
+    assert {suffix: tree_bytes(beside(path, suffix)) for suffix in before} == before
+    assert beside(path, ".old").is_dir()
+
+
+def test_what_has_the_name_of_our_folders_and_is_not_ours_is_refused_and_kept(
+    dataset: Planned, path: Path
+) -> None:
+    theirs = path.parent / "theirs"
+    theirs.mkdir()
+    (theirs / "plan.json").write_text('{"my": "plan"}')
+    (theirs / "notes").write_text("precious")
+    before = tree_bytes(theirs)
+    building, lock = beside(path, ".building"), beside(path, ".lock")
+    for force in (False, True):
+        building.symlink_to(theirs)
+        with pytest.raises(BuildError, match="is a link that leads elsewhere"):
+            run(dataset, path, force=force)
+        assert building.is_symlink()
+        building.unlink()
+        shutil.copytree(theirs, building)
+        with pytest.raises(BuildError, match="is not a build of this program"):
+            run(dataset, path, force=force)
+        assert tree_bytes(building) == before == tree_bytes(theirs)
+        shutil.rmtree(building)
+        for kind in ("file", "link", "folder"):
+            if kind == "file":
+                lock.write_text("precious")
+            elif kind == "link":
+                lock.symlink_to(theirs / "new")
+            else:
+                lock.mkdir()
+            with pytest.raises(BuildError, match=r"hms\.zarr\.lock is in the way"):
+                run(dataset, path, force=force)
+            assert not (theirs / "new").exists()
+            if kind == "folder":
+                lock.rmdir()
+            else:
+                assert kind == "link" or lock.read_text() == "precious"
+                lock.unlink()
+    assert run(dataset, path) is State.NEW
 
 
 def test_a_damaged_store_is_no_finished_one(dataset: Planned, path: Path) -> None:

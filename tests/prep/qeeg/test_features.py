@@ -149,6 +149,22 @@ def test_what_is_no_table_is_never_written_over(few: Store, tmp_path: Path) -> N
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
 
 
+def test_what_has_the_name_of_unfinished_work_and_is_none_is_kept(
+    few: Store, tmp_path: Path
+) -> None:
+    out, theirs = tmp_path / "table", tmp_path / "table.building"
+    theirs.mkdir()
+    (theirs / "signals.npy").write_text("precious")
+    for make_link in (False, True):
+        if make_link:
+            theirs.rename(tmp_path / "theirs")
+            theirs.symlink_to(tmp_path / "theirs")
+        for force in (False, True):
+            with pytest.raises(BuildError, match="is not unfinished work of this command"):
+                hmsprep.features(few, out=out, force=force)
+        assert (theirs / "signals.npy").read_text() == "precious"
+
+
 @pytest.mark.parametrize("name", ["features.npy", "features.json"])
 def test_a_changed_table_is_refused(made: FeatureTable, tmp_path: Path, name: str) -> None:
     for file, content in tree_bytes(made.path).items():

@@ -45,6 +45,44 @@ def test_a_users_error_is_one_message_and_leaves_no_folder(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("hmsprep", "info", "{loop}"),
+        ("hmsprep", "verify", "{loop}"),
+        ("hmsprep", "build", "{loop}", "{out}"),
+        ("hmsprep", "build", "{data}", "{loop}"),
+        ("hmsprep", "info", "{store}", "--log-file", "{loop}"),
+        ("hmsprep", "import", "{loop}", "{out}"),
+        ("hmsprep", "publish", "{store}", "{loop}", "--id", "me/hms-eeg-store"),
+        ("hmsprep", "features", "{store}", "--out", "{loop}"),
+        ("hmsprep", "show", "{store}", "--row", "0", "--out", "{loop}.png"),
+        ("hmsprep", "synth", "{loop}"),
+        ("hmstrain", "run", "{loop}", "--out", "{out}"),
+        ("hmstrain", "run", "{store}", "--out", "{loop}"),
+        ("hmstrain", "test", "{loop}"),
+        ("hmstrain", "predict", "{loop}", "{store}"),
+        ("hmstrain", "report", "{loop}"),
+        ("hmstrain", "compare", "{loop}"),
+    ],
+    ids=" ".join,
+)
+def test_a_link_that_leads_to_itself_is_one_message(
+    data: Path, store: Store, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    loop, other, out = tmp_path / "loop", tmp_path / "loop.png", tmp_path / "out"
+    loop.symlink_to(loop)
+    other.symlink_to(other)
+    program, *words = (
+        word.format(loop=loop, data=data, store=store.path, out=out) for word in arguments
+    )
+    text = Inside(program).fail(*words)
+    assert str(loop) in text.replace("\n", "")
+    assert "Traceback" not in text
+    assert loop.is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["loop", "loop.png"]
+
+
 @pytest.mark.parametrize("arguments", [("run", "--nope"), ("nope",), ("test",)])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     fail(*arguments, code=2)
