@@ -45,6 +45,21 @@ class Command(TyperCommand):
                 words.append("none")
         return super().parse_args(ctx, words)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Refuse addresses where paths are expected: nothing is made in a folder called s3:."""
+        from hmsstore.atomic import is_address
+
+        for value in ctx.params.values():
+            for path in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(path, Path) and is_address(path):
+                    from hmsprep.errors import ParameterError
+
+                    raise ParameterError(
+                        f"{path} is an address: only files of this machine are read and written. "
+                        "Copy what is there to a folder first, or the result there afterwards."
+                    )
+        return super().invoke(ctx)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, a section for each of their panels."""
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -121,7 +121,7 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
-        shutil.copy2(source, target)
+        shutil.copyfile(source, target)
 
 
 def _description(store: Store, slug: str) -> str:

@@ -57,8 +57,10 @@ def calibrate(
     from hmstrain.cli import console
 
     with console.reporting(quiet=quiet, log_file=log_file):
+        from hmsstore.atomic import refusal
         from hmstrain.cli.console import print_text
         from hmstrain.cli.results import print_table
+        from hmstrain.errors import RunError
         from hmstrain.reporting.comparison.files import (
             CALIBRATION_NOTE,
             calibration_table,
@@ -67,6 +69,12 @@ def calibrate(
         from hmstrain.scoring.calibrate import calibrate as fit
         from hmstrain.scoring.calibrate import words
 
+        folder = out or (model if model.is_dir() else None)
+        if folder is model and (reason := refusal(model)):
+            raise RunError(
+                f"{model} cannot be written into ({reason}): name a folder for the calibration "
+                "with --out."
+            )
         found = fit(
             model,
             truth=truth,
@@ -79,7 +87,6 @@ def calibrate(
         )
         for text in found.notes:
             console.note(text)
-        folder = out or (model if model.is_dir() else None)
         path = None if folder is None else write_calibration(found, folder)
         if json:
             console.print_json({**found.to_json(), "file": None if path is None else str(path)})

@@ -25,6 +25,21 @@ UNSAID = ("", "false", "0", "0.0")
 class Command(TyperCommand):
     """A command whose help has a section for each kind of option."""
 
+    def invoke(self, ctx: Any) -> Any:
+        """Refuse addresses where paths are expected: nothing is made in a folder called s3:."""
+        from hmsstore.atomic import is_address
+
+        for value in ctx.params.values():
+            for path in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(path, Path) and is_address(path):
+                    from hmstrain.errors import ConfigError
+
+                    raise ConfigError(
+                        f"{path} is an address: only files of this machine are read and written. "
+                        "Copy what is there to a folder first, or the result there afterwards."
+                    )
+        return super().invoke(ctx)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write arguments and options, a section for each of their panels."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}

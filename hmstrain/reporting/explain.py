@@ -8,7 +8,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.view import draw, load_window
-from hmsstore.view.saving import save
+from hmsstore.view.saving import check_folder, save
 from hmstrain.distributed import join_world
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models import find_model
@@ -116,6 +116,8 @@ def explain(
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     picture = Path(out) if out is not None else folder.path / f"explain-{row}.png"
+    if out is None:
+        check_folder(picture)
     keys = store.spec.class_keys
     if pattern not in (None, *keys):
         raise ConfigError(f"There is no class {pattern!r}: use {', '.join(keys)}.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hmsstore import HMS, Store
 from hmsstore.view import draw, load_window
 from hmsstore.view.page import Page
+from hmsstore.view.saving import check_folder
 from hmsstore.windows import typical_rows
 from hmstrain.config import Config
 from hmstrain.errors import RESEARCH_ONLY, DataError
@@ -71,6 +72,8 @@ def report(
     if not isinstance(store, Store):
         store = Store.open(store or default_store(folder))
     page = Path(out) if out is not None else folder.path / "report.html"
+    if out is None:
+        check_folder(page)
     make_report(folder, store).write(page)
     return page
 

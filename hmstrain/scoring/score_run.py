@@ -270,5 +270,17 @@ def _predict(
 
 
 def default_store(folder: RunFolder) -> Path:
-    """The store that a run was trained on."""
-    return Path(folder.store().path)
+    """The store that a run was trained on.
+
+    Raises
+    ------
+    RunError
+        It is not where it was then, or the run is damaged.
+    """
+    path = Path(folder.store().path)
+    if not path.is_dir():
+        raise RunError(
+            f"{folder.path} was trained on the store {path}, which is not there: name where it is "
+            "now with --store."
+        )
+    return path

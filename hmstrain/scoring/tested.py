@@ -14,7 +14,6 @@ IDENTITY are the first twelve digits of the store's.
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
-from hmsstore.atomic import LEFTOVER, is_empty, whole_folder
+from hmsstore.atomic import LEFTOVER, is_empty, refusal, whole_folder
 from hmsstore.json_shapes import ShapeError, entry, read_json, text
 from hmstrain.data.context import Context
 from hmstrain.data.observed import LEAST_JUDGED
@@ -161,7 +160,7 @@ def check_out(out: Path | None, run: Path, store: Store) -> None:
         It is read-only, lies within a store, or holds something else or another run's scores.
     """
     if out is None:
-        if reason := _refused(run):
+        if reason := refusal(run):
             raise RunError(
                 f"{run} cannot be written into ({reason}): name a folder for the scores and "
                 "predictions with --out."
@@ -172,7 +171,7 @@ def check_out(out: Path | None, run: Path, store: Store) -> None:
     if out.exists():
         _check_own(out, run)
     there = next(path for path in (out, *out.resolve().parents) if path.exists())
-    if reason := _refused(there):
+    if reason := refusal(there):
         raise RunError(f"--out {out} cannot be written ({reason}): name another folder.")
 
 
@@ -217,12 +216,3 @@ def _run_of(path: Path) -> Path | None:
         return Path(entry(read_json(path), "run", text)).resolve()
     except (OSError, ShapeError):
         return None
-
-
-def _refused(folder: Path) -> str | None:
-    """Why nothing can be written into a folder, found out by trying."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return None
-    except OSError as error:
-        return error.strerror or str(error)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from support.helpers import reseal
 
 from hmsstore import DamagedStoreError, RequestError, Store
 
@@ -74,6 +77,82 @@ after = store.gather([0, 1])
 assert all((before[name] == after[name]).all() for name in before)
 """
     subprocess.run([sys.executable, "-c", script, copy], check=True)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EACCES, errno.ENOENT, errno.ENFILE])
+def test_gather_reads_the_map_whatever_opening_a_file_says(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    before = store.gather([0, 1])
+
+    def refuse(*_: Any, **__: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("hmsstore.reading.disk.os.open", refuse)
+    monkeypatch.setattr(store, "reading_disk", True)
+    for name, values in store.gather([0, 1]).items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("reading_disk", [True, False])
+def test_a_file_that_its_server_no_longer_gives_is_named(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, reading_disk: bool
+) -> None:
+    def refuse(*_: Any, **__: Any) -> int:
+        raise OSError(number, os.strerror(number))
+
+    if reading_disk:
+        monkeypatch.setattr("hmsstore.reading.disk.os.preadv", refuse)
+        monkeypatch.setattr("hmsstore.reading.disk.os.posix_fadvise", refuse)
+    else:
+        monkeypatch.setattr("hmsstore.reading.disk.mapped_bytes", refuse)
+    monkeypatch.setattr(store, "reading_disk", reading_disk)
+    with pytest.raises(DamagedStoreError, match=f"cannot be read: {os.strerror(number)}"):
+        store.gather([0])
+
+
+SWAPPING = """
+import os, sys
+from pathlib import Path
+from hmsstore.atomic import previous
+store, other = map(Path, sys.argv[1:])
+print("begun", flush=True)
+while os.getppid() == int(sys.stdin.readline() or 0):
+    for _ in range(200):
+        store.rename(previous(store))
+        other.rename(store)
+        previous(store).rename(other)
+"""
+
+
+def test_opening_while_another_store_takes_the_name_never_reports_damage(
+    store: Store, tmp_path: Path
+) -> None:
+    """What `hmsprep build --force` does at its end, without a pause."""
+    path, other = tmp_path / "hms.zarr", tmp_path / "other"
+    shutil.copytree(store.path, path)
+    shutil.copytree(store.path, other)
+    reseal(other, identity="0" * 64)
+    identities = {Store.open(path).identity, Store.open(other).identity}
+    assert len(identities) == 2
+    words = [sys.executable, "-c", SWAPPING, str(path), str(other)]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as swapping:
+        assert swapping.stdin is not None
+        assert swapping.stdout is not None
+        swapping.stdout.readline()
+        seen = set()
+        for _ in range(40):
+            swapping.stdin.write(f"{os.getpid()}\n")
+            swapping.stdin.flush()
+            opened = Store.open(path)
+            opened.gather([0])
+            seen.add(opened.identity)
+        swapping.stdin.close()
+    assert seen <= identities
+    assert not swapping.returncode
 
 
 def test_out_that_cannot_be_written_to_and_unsigned_shifts(store: Store) -> None:

@@ -48,13 +48,13 @@ def tree_bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
-def reseal(path: Path, *changed: str) -> None:
-    """Seal again after these files were changed, as only a forger would."""
+def reseal(path: Path, *changed: str, identity: str | None = None) -> None:
+    """Seal again after these files were changed, as only a forger would; or as another store."""
     manifest = parse_manifest(path)
     files = dict(manifest.files)
     for name in changed:
         files[name] = ((path / name).stat().st_size, checksum(path / name))
-    forged = replace(manifest, files=files)
+    forged = replace(manifest, files=files, identity=identity or manifest.identity)
     (path / MANIFEST_NAME).write_text(forged.to_text())
 
 

@@ -16,6 +16,7 @@ from hmsstore.view.eeg import share
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.runs.predictions import read_predictions
 from hmstrain.scoring.formulas import kl_rows
+from hmstrain.scoring.score_run import default_store
 
 ORDERS = {
     "row": "as stored",
@@ -140,7 +141,7 @@ def open_browser(path: Path, store: Path | None = None) -> Browser:
         opened = Store.open(path)
         return Browser(opened, _unknown(opened))
     run = RunFolder(path)
-    opened = Store.open(store or run.store().path)
+    opened = Store.open(store or default_store(run))
     prediction = _unknown(opened)
     for found in read_predictions(path, opened):
         prediction[found.rows] = found.prediction

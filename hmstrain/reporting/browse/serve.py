@@ -16,9 +16,10 @@ from typing import Any
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
-from bokeh.server.auth_provider import AuthProvider
 from bokeh.server.server import Server
-from tornado.web import HTTPError, RequestHandler
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Application as Requests
+from tornado.web import ErrorHandler
 
 from hmsstore.view import Importance
 from hmstrain.errors import RunError
@@ -34,32 +35,27 @@ MEANWHILE_S = 2.0
 """Time after a request at which the next page is made ready."""
 
 
-class OwnHosts(AuthProvider):  # type: ignore[misc]  # bokeh has no types
-    """Refuses requests that were meant for another host, whose name was made to lead here."""
-
-    port = 0
-    """Of the server, which has one once it is made."""
-
-    @property
-    def get_user(self) -> Callable[[RequestHandler], str]:
-        """What Bokeh asks before it serves a page, its session or its socket."""
-
-        def user(request: RequestHandler) -> str:
-            if request.request.host not in own_hosts(self.port):
-                raise HTTPError(403, "expected localhost as Host")
-            return "whoever has the token"
-
-        return user
-
-    @property
-    def login_url(self) -> str:
-        """Nowhere: Bokeh wants one, and nobody is ever sent there."""
-        return "/"
-
-
 def own_hosts(port: int) -> list[str]:
     """What a browser calls the server."""
     return [f"localhost:{port}", f"{LOOPBACK}:{port}"]
+
+
+def refuse_others(requests: Requests, port: int) -> None:
+    """Answer 403 to what was meant for another host, or was asked for by another host's page.
+
+    A name can be made to lead here, and a page of anybody can ask for what is here. The page, its
+    scripts, its session and its socket all come through the one function that is replaced.
+    """
+    hosts = own_hosts(port)
+    origins = (None, *(f"http://{host}" for host in hosts))
+    find = requests.find_handler
+
+    def find_own(request: HTTPServerRequest, **more: Any) -> Any:
+        if request.host in hosts and request.headers.get("Origin") in origins:
+            return find(request, **more)
+        return requests.get_handler_delegate(request, ErrorHandler, {"status_code": 403})
+
+    requests.find_handler = find_own  # type: ignore[method-assign]
 
 
 def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server:
@@ -71,7 +67,6 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
         The port is in use.
     """
     explain = explainer(browser, trust)
-    hosts = OwnHosts()
     spare = [Viewer(browser, explain)]
 
     def page(document: Document) -> None:
@@ -88,7 +83,6 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
             address=LOOPBACK,
             port=port,
             prefix=f"/{secrets.token_urlsafe(TOKEN_BYTES)}",
-            auth_provider=hosts,
             include_cookies=[],
             allow_websocket_origin=None if port == 0 else own_hosts(port),
         )
@@ -96,7 +90,7 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
         if error.errno != errno.EADDRINUSE:
             raise
         raise RunError(f"Port {port} is in use: choose another --port, or leave it out.") from None
-    hosts.port = server.port
+    refuse_others(server._tornado, server.port)
     return server
 
 

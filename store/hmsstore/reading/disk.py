@@ -43,8 +43,19 @@ class Wanted:
 
 
 def copy_mapped(store: Path, window: Wanted, into: NDArray[Any]) -> None:
-    """Copy a window out of the mapping; raises DamagedStoreError if its file became shorter."""
-    if mapped_bytes(window.shard) < window.first_byte + window.mapped.nbytes:
+    """Copy a window out of the mapping.
+
+    Raises
+    ------
+    DamagedStoreError
+        Its file became shorter, or is gone from the server that it was mapped from.
+    """
+    try:
+        there = mapped_bytes(window.shard)
+    except OSError as error:
+        problem = f"{window.name} cannot be read: {error.strerror}"
+        raise DamagedStoreError(store, [problem]) from error
+    if there < window.first_byte + window.mapped.nbytes:
         problem = f"{window.name} has become shorter since the store was opened"
         raise DamagedStoreError(store, [problem])
     np.copyto(into, window.mapped)
@@ -109,7 +120,8 @@ class _Read:
     def tell_kernel(self) -> None:
         if self.missing and hasattr(os, "posix_fadvise"):
             start = self.window.first_byte + self.done
-            os.posix_fadvise(self.file, start, self.missing, os.POSIX_FADV_WILLNEED)
+            with suppress(OSError):  # it is advice alone
+                os.posix_fadvise(self.file, start, self.missing, os.POSIX_FADV_WILLNEED)
 
     def finish(self) -> None:
         name = self.window.name

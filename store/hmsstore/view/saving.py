@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmsstore.atomic import whole_file
+from hmsstore.atomic import refusal, whole_file
 from hmsstore.errors import ViewError
 from hmsstore.manifest import MANIFEST_NAME
 
@@ -65,6 +65,18 @@ def check_suffix(path: Path, known: Sequence[str]) -> str:
         ends = ", ".join(f".{one}" for one in known)
         raise ViewError(f"{path} cannot be written: expected a name that ends in {ends}.")
     return form
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a default place that cannot be written to, before anything is computed.
+
+    Raises
+    ------
+    ViewError
+        Nothing can be written into its folder, such as that of a run on a read-only mount.
+    """
+    if reason := refusal(path.parent):
+        raise ViewError(f"{path} cannot be written: {reason}. Name another place with --out.")
 
 
 @contextmanager

@@ -165,8 +165,13 @@ def test_nobody_is_served_without_the_token_or_under_another_name(store: Store) 
                      elsewhere.path, f"{elsewhere.path}ws"):  # fmt: skip
             assert asked(address, path)[0] == 404, path
         for path in (where.path, f"{where.path}autoload.js?bokeh-autoload-element=1",
-                     f"{where.path}metadata"):  # fmt: skip
+                     f"{where.path}metadata", f"{where.path}static/js/bokeh.min.js"):  # fmt: skip
+            assert asked(address, path)[0] == 200, path
             assert asked(address, path, Host=f"evil.example:{where.port}")[0] == 403, path
+            for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}", "null"):
+                assert asked(address, path, Origin=origin)[0] == 403, (path, origin)
+            own = f"http://localhost:{where.port}"
+            assert asked(address, path, Origin=own)[0] == 200, path
         mine = {"Host": f"localhost:{where.port}"} | SOCKET
         for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}"):
             assert asked(address, f"{where.path}ws", Origin=origin, **mine)[0] == 403, origin
