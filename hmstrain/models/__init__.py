@@ -10,6 +10,7 @@
     timm_backbone.py  any model of timm
     braindecode.py    any model of braindecode, given the EEG as it expects it
     custom.py         a network of your own, package.module:function
+    source.py         a network of your own <-> the files of its source
     trust.py          a model that a file names -> whether its code may be imported
     tabular/          a row of hand features -> logits, by trees or weights
     encoders.py       a model and inputs -> the model that encodes each input

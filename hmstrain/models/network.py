@@ -22,6 +22,7 @@ from hmstrain.errors import ModelError
 from hmstrain.models import Model, find_model
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.populations import Populations
+from hmstrain.models.source import use
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.trust import Trust, refuse_untrusted
 from hmstrain.models.weights import find_weights, read_weights
@@ -136,6 +137,7 @@ def make_network(
     start: bool = True,
     classes: int = len(CLASSES),
     trust: Trust = False,
+    source: Mapping[str, Path] | None = None,
 ) -> PatternNetwork | CustomNetwork:
     """Make the network of a run.
 
@@ -147,6 +149,9 @@ def make_network(
         How many logits it gives.
     trust : bool, str or sequence of str
         Whose code may be imported: True if the user wrote the configuration himself.
+    source : mapping of str to Path, optional
+        Modules of a network of one's own and the files to import them from; others are imported
+        from the working folder or from where they are installed.
 
     Raises
     ------
@@ -156,6 +161,8 @@ def make_network(
     """
     for name in (config.model, *config.encoders.values()):
         refuse_untrusted(name, trust)
+    if find_model(config.model).whole:
+        use(source or {})
     if find_model(config.model).table:
         no_network()
     if not start:

@@ -38,8 +38,8 @@ def refuse_untrusted(model: str, trust: Trust) -> None:
     module = model.partition(":")[0]
     raise ModelError(
         f"The run's files name {model} as their model, which is code: the module {module} would be "
-        f"imported, from the working folder or wherever it is installed. If you trust it, add "
-        f"--model {model} or --trust."
+        f"imported, from the run's own copy, the working folder or wherever it is installed. If "
+        f"you trust it, add --model {model} or --trust."
     )
 
 

@@ -34,6 +34,7 @@ from hmstrain.runs.checkpoint import check_checkpoint
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.json_file import write_sealed
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
+from hmstrain.runs.source import DESCRIPTION, SOURCE, check_carried, read_source
 from hmstrain.runs.trained import check_trust
 from hmstrain.scoring import blending, calibration
 
@@ -56,7 +57,7 @@ wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
 subprocess.run([*pip, "--no-deps", *wheels], check=True)
 blend = glob.glob(f"{{BUNDLE}}/blend")
 runs = blend or sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
-own = {own}  # modules of networks of your own must lie in the working folder
+own = {own}  # networks of your own are imported from the source that the runs keep
 command = [sys.executable, "-m", "hmstrain", "submission", *runs, DATA, *own]
 subprocess.run(command, check=True)
 '''
@@ -97,8 +98,8 @@ def bundle(
     have : sequence of str
         Packages already installed there.
     trust : bool, str or sequence of str
-        As of `hmstrain.predict`: the notebook's cell will import these networks. Their modules are
-        not in the bundle.
+        As of `hmstrain.predict`: the notebook's cell will import these networks
+        from the source that the runs keep.
     calibrated : bool
         Let the notebook's cell apply the calibration of the run or the blend.
     swap, reverse : bool
@@ -113,7 +114,8 @@ def bundle(
     Raises
     ------
     RunError
-        A run is not finished, packages cannot be downloaded, or the folder is there already.
+        A run is not finished or keeps no source of its own network, packages cannot be downloaded,
+        or the folder is there already.
     ConfigError
         That is not a version of Python.
     ModelError
@@ -139,6 +141,9 @@ def bundle(
         if not folder.finished:
             raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
     check_trust(folders, trust)
+    for folder in folders:
+        for network in folder.networks():
+            check_carried(network.path, network.config().model)
     check_answer(given, population, calibrated=calibrated)
     named = {model for folder in folders for model in folder.config().encoders.values()}
     own = sorted(name for name in named if find_model(name).whole)
@@ -202,7 +207,15 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
         if part in networks:
             best = RunFolder(part).best
             whole = check_checkpoint(best)  # a killed replacement left it a name of its own
-            shutil.copytree(whole, target / best.name, ignore=shutil.ignore_patterns("training*"))
+            (target / best.name).mkdir()
+            for one in whole.iterdir():  # rights of a folder that is read-only stay behind
+                if not one.name.startswith("training"):
+                    shutil.copyfile(one, target / best.name / one.name)
+            if (kept := read_source(part)) is not None:
+                for one in (part / SOURCE / DESCRIPTION, *kept.files.values()):
+                    copy = target / one.relative_to(part)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(one, copy)
     return name
 
 

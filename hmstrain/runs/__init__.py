@@ -7,6 +7,7 @@
     log.py          steps, validations and tests <-> lines of `metrics.jsonl`
     outcome.py      scores of a finished run <-> `metrics.json`, and words for them
     predictions.py  probabilities of windows <-> `.npz` files, tied to their store
+    source.py       a network of one's own <-> the files of its source, kept in its run
     folder.py       the folder of one run: what is written into it, and read again
     checkpoint.py   a network in training <-> the folders `best` and `last`
     trained.py      the best checkpoint of a run -> its network, ready for any store

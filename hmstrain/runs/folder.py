@@ -5,6 +5,7 @@
     config.json      configuration, store and versions, written first
     metrics.jsonl    one line per logged step, validation and test, as it goes
     best/, last/     checkpoints
+    source/          source of a network of one's own
     metrics.json     the outcome, written when the run is finished
     predictions.npz  probabilities of every test window
     curves.png, confusion.png
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore import Store
-from hmsstore.atomic import is_empty, remove_leftovers
+from hmsstore.atomic import is_address, is_empty, remove_leftovers
 from hmsstore.json_shapes import ShapeError, entry, read_json, whole
 from hmsstore.sums import FILES, sums_of
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
@@ -36,6 +37,7 @@ from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.log import EVENTS, LOG, read_metrics
 from hmstrain.runs.outcome import FILE, Outcome, StoreId
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED
+from hmstrain.runs.source import SOURCE
 
 CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
@@ -100,6 +102,10 @@ class RunFolder:
         RunError
             It cannot be made, or another process is training in it.
         """
+        if is_address(self.path):
+            raise RunError(
+                f"{self.path} is an address: name a folder of this machine, and copy it later."
+            )
         made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -204,7 +210,7 @@ class RunFolder:
                 continue
             if path.name in (CONFIG, LOG):
                 path.unlink()
-            elif path.name == EVENTS or any(map(path.match, PARTS)):
+            elif path.name in (EVENTS, SOURCE) or any(map(path.match, PARTS)):
                 shutil.rmtree(path)
         for folder in made:
             with suppress(OSError):  # something else is in there by now

@@ -31,6 +31,7 @@ from hmstrain.models.trust import Trust, check_names, refuse_untrusted
 from hmstrain.runs.checkpoint import load_arrays, load_checkpoint, read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import StoreId
+from hmstrain.runs.source import to_import
 
 LOADER_THREADS = 2
 
@@ -292,7 +293,11 @@ def load_trained(
             raise RunError(f"{folder.best} is damaged: its model has other columns or classes.")
         return Trained(config, normalisation, model, torch.device("cpu"), described, trained_on)
     network: PatternNetwork | CustomNetwork = make_network(
-        config, start=False, classes=classes, trust=trust
+        config,
+        start=False,
+        classes=classes,
+        trust=trust,
+        source=to_import(folder.path, config.model),
     )
     load_checkpoint(folder.best, network)
     if isinstance(network, PatternNetwork) and network.populations is not None:

@@ -49,6 +49,7 @@ from hmstrain.runs.log import LOG, MetricsLog
 from hmstrain.runs.outcome import Alignment, Outcome, StoreId
 from hmstrain.runs.plots import draw_run
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
+from hmstrain.runs.source import keep_source
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
@@ -124,6 +125,7 @@ class Run:
             )
         self.mixture = open_mixture(config, store)
         self.state = TrainingState(config, store, self.rows, folder, self.device)
+        world.main_does(partial(keep_source, folder.path, config.model))
         self.progress = self.state.progress
         self.notices = list(self.state.notices)
         generator = open_generator(
