@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 DEV := .venv/.dev
 BENCH := bench-work
 
-.PHONY: demo test lint types docs check dist resolve bench bench-full clean help
+.PHONY: demo test soak lint types docs check dist resolve bench bench-full clean help
 
 demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -41,6 +41,11 @@ demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile
+
+SECONDS ?= 1200
+
+soak: $(DEV)  ## faults and hostile files for SECONDS=1200; what reproduces a problem stays in soak/
+	PYTHONPATH=.:store:tests $(BIN)/python -m soak.run --seconds $(SECONDS) --out soak
 
 lint: $(DEV)  ## style and format, by ruff
 	$(BIN)/ruff check .

@@ -69,5 +69,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        try:
+            path.unlink(missing_ok=True)
+        finally:  # else this process would hold the lock for as long as it lives
+            os.close(descriptor)

@@ -22,6 +22,8 @@ from hmsprep.planning.parameters import Parameters
 
 CLEANING = ("nan", "eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass")
 RANGES = ("spectrogram_clip", "bandpass")
+LARGEST_WHOLE = 2**53
+"""Whole numbers beyond are not all floats; far beyond, none is."""
 LARGEST_BYTES = 100_000
 
 
@@ -113,4 +115,7 @@ def check_cleaning(content: Any) -> dict[str, Any]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A number that is one as a float, too."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) <= LARGEST_WHOLE
+    return isinstance(value, float)

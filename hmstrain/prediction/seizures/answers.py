@@ -103,19 +103,19 @@ def read_answers(path: Path, chosen: ChosenRule) -> Answers:
 def _of_timeline(path: Path, chosen: ChosenRule) -> Answers:
     about = _about(path.with_suffix(".json"))
     rule = chosen.over(about.rule)
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         table = csv.DictReader(file)
-        if SEIZURE not in (table.fieldnames or ()):
-            raise DataError(
-                f"{path}: expected probabilities of the class {SEIZURE}, found the columns "
-                f"{', '.join(table.fieldnames or ())}."
-            )
         try:
+            if SEIZURE not in (table.fieldnames or ()):
+                raise DataError(
+                    f"{path}: expected probabilities of the class {SEIZURE}, found the columns "
+                    f"{', '.join(table.fieldnames or ())}."
+                )
             rows = [
                 (float(row["start_s"]), float(row["stop_s"]), _probability(row[SEIZURE]))
                 for row in table
             ]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, KeyError, csv.Error):
             raise DataError(
                 f"{path}, line {table.line_num}: expected numbers in start_s, stop_s and "
                 f"{SEIZURE}. Run hmstrain predict again."

@@ -49,7 +49,7 @@ class ZipMembers:
 
     def names(self) -> list[str]:
         """Names of the files, without those of folders."""
-        return [entry.filename for entry in self.zip.infolist() if not entry.is_dir()]
+        return [entry.filename for entry in self.zip.infolist() if not entry.filename.endswith("/")]
 
     def size(self, name: str) -> int:
         """Bytes that a file claims to have unpacked."""

@@ -219,6 +219,21 @@ def test_two_builds_at_the_same_time_are_refused(tmp_path: Path) -> None:
     build_store(data, tmp_path / "hms.zarr")
 
 
+def test_a_lock_that_cannot_be_removed_is_let_go_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "hms.zarr.lock"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Read-only"), locked(lock):
+        patch.setattr(Path, "unlink", refuse)
+    with locked(lock):
+        pass
+    assert not lock.exists()
+
+
 def test_another_plan_does_not_resume(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", [{}])
     dataset = load(data, Parameters(**SMALL))

@@ -70,3 +70,12 @@ def test_a_missing_file_and_two_answers_are_refused(data: Path, tmp_path: Path) 
     assert "none.json cannot be read" in PREP.fail("plan", data, "--cleaning", "none.json")
     with pytest.raises(ParameterError, match="--nan says how to clean, and so does --cleaning"):
         hmsprep.plan(data, nan="mean", cleaning={"nan": "zero"})
+
+
+@pytest.mark.parametrize("key", ["eeg_clip", "bandpass"])
+def test_a_number_that_no_float_holds_is_refused(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "cleaning.json"
+    value = [1, 10**400] if key == "bandpass" else 10**400
+    path.write_text(json.dumps({key: value}))
+    with pytest.raises(ParameterError, match=f"number.* as {key}"):
+        read_cleaning(path)

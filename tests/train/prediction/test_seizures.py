@@ -18,6 +18,7 @@ from support.inside import Inside
 import hmstrain
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.prediction.episodes import EpisodeRule
+from hmstrain.prediction.seizures.answers import ChosenRule, read_answers
 from hmstrain.prediction.seizures.events import events_names, read_events, union, write_events
 from hmstrain.prediction.seizures.measures import Counts, Measures, measure
 from hmstrain.prediction.tables import write_timeline
@@ -506,3 +507,21 @@ def test_measures_hold_counts_alone() -> None:
     found = measure([(10, 20)], [(10, 20)], 100)
     assert isinstance(found, Measures)
     assert json.dumps(found.events.to_json() | found.samples.to_json())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"start_s,stop_s,seizure\xff\n0,10,0.5\n",
+        b"start_s,stop_s,seizure\n0,10,0.5\xe8\n",
+        b"start_s,stop_s,seizure\n0,10\n",
+        b"start_s,stop_s," + b"x" * 200_000 + b"\n0,10,0.5\n",
+        b"start_s,stop_s,seizure\n0,10," + b"1" * 200_000 + b"\n",
+    ],
+    ids=["header", "number", "short", "long header", "long cell"],
+)
+def test_bytes_that_are_no_timeline_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "night.csv"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"night\.csv"):
+        read_answers(path, ChosenRule())

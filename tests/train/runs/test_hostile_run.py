@@ -225,3 +225,20 @@ def test_a_sample_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "hms.zip").write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(DataError, match=r"in .*hms\.zip cannot be read"):
         read_order(tmp_path / "hms.zip")
+
+
+def test_an_npz_with_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("x", b"1")
+    content = path.read_bytes()
+    name = content.rindex(b"x", 0, content.rindex(b"PK\5\6"))
+    end = content.rindex(b"PK\5\6")
+    start = content.rindex(b"PK\1\2")
+    entry = bytearray(content[start:name] + content[name + 1 : end])
+    entry[28:30] = b"\0\0"  # the length of its name
+    tail = bytearray(content[end:])
+    tail[12:16] = len(entry).to_bytes(4, "little")
+    path.write_bytes(content[:start] + entry + tail)
+    with pytest.raises(RunError, match=r"predictions\.npz is damaged"):
+        read_arrays(path)

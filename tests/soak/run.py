@@ -1,0 +1,143 @@
+"""Kinds and seconds -> counts of each kind, and a folder for each problem.
+
+    python -m soak.run --seconds 1200 --out soak
+    python -m soak.run --kind EDF --case 17
+
+The second line reproduces a problem. A problem's folder holds the text of the error and the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from soak.faults import Attempt, faults
+from soak.readers import readers
+from soak.samples import Samples, make_samples
+
+HANGS_S = 60
+"""Longer than anything here takes."""
+TURN_S = 1.0
+"""A kind's turn, unless the time is short."""
+
+
+class Hangs(BaseException):
+    """Nothing came of it."""
+
+
+@dataclass
+class Soaked:
+    """What was found."""
+
+    cases: dict[str, int] = field(default_factory=dict)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+
+def soak(
+    kinds: Mapping[str, Attempt],
+    seconds: float,
+    out: Path,
+    *,
+    seed: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+    first: int = 0,
+    most: int | None = None,
+) -> Soaked:
+    """Try the kinds in turn until the time is up, each at least once; or `most` cases of each."""
+    found = Soaked(dict.fromkeys(kinds, 0))
+    end = clock() + seconds
+    while True:
+        for name, attempt in kinds.items():
+            begun, turn = clock(), min(TURN_S, seconds / len(kinds))
+            while True:
+                case = first + found.cases[name]
+                _try(name, attempt, case, seed, out, found)
+                found.cases[name] += 1
+                late = clock() - begun > turn or clock() > end
+                if late if most is None else found.cases[name] >= most:
+                    break
+        if clock() > end or most is not None:
+            return found
+
+
+def _try(name: str, attempt: Attempt, case: int, seed: int, out: Path, found: Soaked) -> None:
+    rng = np.random.default_rng([seed, *name.encode(), case])
+    with tempfile.TemporaryDirectory(prefix="hms-soak-") as folder:
+        work = Path(folder)
+        try:
+            with _limited(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                attempt(rng, work)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            text = "".join(traceback.format_exception(error))
+            kept = out / f"{name}-{case}".replace("/", "_")
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(work, kept / "files", symlinks=True, ignore_dangling_symlinks=True)
+            (kept / "error.txt").write_text(text, errors="backslashreplace")
+            last = f"{type(error).__name__}: {error}".splitlines()[0]
+            found.problems.append({"kind": name, "case": case, "seed": seed, "error": last})
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise Hangs(f"nothing after {HANGS_S} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, HANGS_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def all_kinds(samples: Samples) -> dict[str, Attempt]:
+    """Faults, then readers, by name."""
+    return {**faults(samples), **{one.name: one.attempt for one in readers(samples)}}
+
+
+def main(words: list[str]) -> int:
+    """Run what the command line says; 1 if there is a problem."""
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--out", type=Path, default=Path("soak"))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind")
+    parser.add_argument("--case", type=int)
+    given = parser.parse_args(words)
+    given.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="hms-soak-samples-") as folder:
+        kinds = all_kinds(make_samples(Path(folder)))
+        if given.kind is not None:
+            kinds = {given.kind: kinds[given.kind]}
+        one = {} if given.case is None else {"first": given.case, "most": 1}
+        found = soak(kinds, given.seconds, given.out, seed=given.seed, **one)
+    summary = {"seed": given.seed, "cases": found.cases, "problems": found.problems}
+    (given.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    for name, count in found.cases.items():
+        of_kind = sum(one["kind"] == name for one in found.problems)
+        print(f"{name:24} {count:8,} cases {of_kind:4} problems")
+    for one in found.problems[:20]:
+        print(f"{one['kind']} --case {one['case']}: {one['error']}")
+    return 1 if found.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
