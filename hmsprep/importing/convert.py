@@ -26,6 +26,7 @@ from hmsprep.importing.labels.words import Words
 from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.importing.values import SETTLING, SETTLING_UV
 from hmsprep.importing.writing import Task, write_pieces
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
@@ -87,7 +88,9 @@ class Imported:
             if one.highpass_hz is not None:
                 found.append(
                     f"{one.file} was high-passed at {one.highpass_hz:g} Hz, which takes offset and "
-                    "drift off."
+                    f"drift off. In the first and last {SETTLING / one.highpass_hz:.2g} s, and as "
+                    f"long beside gaps, its baseline is uncertain by some {SETTLING_UV} uV, and by "
+                    "more where an electrode jumps there."
                 )
             worst = sorted(one.clipped.items(), key=lambda item: -item[1])
             if worst and worst[0][1] >= CLIP_WARNED:

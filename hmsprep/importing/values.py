@@ -25,6 +25,14 @@ FILTER_ORDER = 2
 """Of the Butterworth high-pass, which is run forwards and backwards."""
 MEMORY = 6
 """Periods of the high-pass's edge after which 1e-11 of what was before is left."""
+FITTED, MOST_DEGREE = 4, 3
+"""Periods of the high-pass's edge by which drift at an end is told, and degree of the polynomial.
+
+Of twelve ways compared, it has the least error under drifts of every kind."""
+SETTLING, SETTLING_UV = 0.5, 10
+"""Periods of the edge for which the baseline at an end is uncertain, and by how much, typically:
+with slow waves of 35 uV (standard deviation) by 1 to 13 uV at the very end, at most 37, and by less
+than 4 uV from half a period on."""
 HEART = "EKG"
 
 
@@ -33,7 +41,7 @@ def high_passed(recording: Recording, hz: float) -> Recording:
 
     So much is read around each part that what lies beyond does not matter: parts agree with the
     whole within 0.01 uV even where electrodes have offsets of 20 mV. Stretches between gaps are
-    filtered by themselves, and go on beyond their ends as their mirror image about the last value.
+    filtered by themselves, and continued beyond their ends as `_continued` has it.
     """
     from scipy.signal import butter, sosfiltfilt
 
@@ -45,12 +53,36 @@ def high_passed(recording: Recording, hz: float) -> Recording:
         eeg_uv = recording.read(begin, end)
         for values in eeg_uv:
             for part in _recorded(values):
-                beyond = min(margin // 2, part.stop - part.start - 1)
                 wide = values[part].astype(np.float64)
-                values[part] = sosfiltfilt(sections, wide, padlen=beyond)
+                wide -= np.median(wide)  # which leaves less to round
+                before = _continued(wide[::-1], margin // 2, hz)[::-1]
+                after = _continued(wide, margin // 2, hz)
+                wide = np.concatenate([before, wide, after])
+                filtered = sosfiltfilt(sections, wide, padlen=0)
+                values[part] = filtered[len(before) : len(wide) - len(after)]
         return eeg_uv[:, first - begin : stop - begin]
 
     return replace(recording, read=read)
+
+
+def _continued(values_uv: NDArray[np.float64], count: int, hz: float) -> NDArray[np.float64]:
+    """Continue a stretch beyond its end, so that a high-pass of `hz` takes its drift off there too.
+
+    Drift is what a cubic says that is fitted to the last `FITTED` periods of `hz`; of stretches of
+    less than 2.5 periods a polynomial of lower degree. It goes on along its tangent, and what is
+    left of the EEG goes on as its own mirror image. A mirror image about the last value, as
+    `sosfiltfilt` takes it, would draw the baseline through that one value, whatever wave it is of.
+    """
+    from numpy.polynomial import Polynomial
+
+    last = values_uv[-ceil(FITTED / hz * RATE) :]
+    ago = np.arange(1 - len(last), 1, dtype=np.float64)
+    degree = min(MOST_DEGREE, round(len(last) / RATE * hz), len(last) - 1)
+    drift = Polynomial.fit(ago, last, degree)
+    ahead = np.arange(1, count + 1)
+    mirrored = np.pad(last - drift(ago), (0, count), "reflect" if len(last) > 1 else "edge")
+    continued: NDArray[np.float64] = drift(0.0) + drift.deriv()(0.0) * ahead + mirrored[len(last) :]
+    return continued
 
 
 def _recorded(values: NDArray[np.float32]) -> Iterator[slice]:
