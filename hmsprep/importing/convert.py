@@ -39,6 +39,8 @@ from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write
 from hmsstore.schema import CLASS_TITLES, CLASSES, JUDGED_S
 
 ANNOTATIONS = "annotations.csv"
+MANY_CHANNELS = 4
+"""From so many on, not each is named."""
 MOST_PIECES = 10_000
 """Of a recording; its pieces are numbered from its own number times this on."""
 
@@ -92,6 +94,8 @@ class Imported:
                     f"long beside gaps, its baseline is uncertain by some {SETTLING_UV} uV, and by "
                     "more where an electrode jumps there."
                 )
+            if one.missing:
+                found.append(f"{one.file}: {_missing(one.missing)}.")
             worst = sorted(one.clipped.items(), key=lambda item: -item[1])
             if worst and worst[0][1] >= CLIP_WARNED:
                 told = [f"{share:.0%} of {name}" for name, share in worst if share >= CLIP_WARNED]
@@ -118,6 +122,17 @@ class Imported:
         ]
 
 
+def _missing(missing: Mapping[str, float]) -> str:
+    """Say how long channels have no values: '3.5 s of Fp1, 7 s of O2 hold no numbers ...'."""
+    least_s, most_s = min(missing.values()), max(missing.values())
+    if len(missing) > MANY_CHANNELS:
+        long = f"{least_s:,.6g}" + (f" to {most_s:,.6g}" if most_s > least_s else "")
+        told = f"{long} s of {len(missing)} channels ({', '.join(list(missing)[:3])} ...)"
+    else:
+        told = ", ".join(f"{seconds:,.6g} s of {name}" for name, seconds in missing.items())
+    return f"{told} hold no number in the file: missing values there"
+
+
 def import_recordings(
     files: Sequence[Any],
     out: str | Path,
@@ -128,6 +143,7 @@ def import_recordings(
     interpolate: bool = False,
     unit: str | None = None,
     truncated: bool = False,
+    contiguous: bool = False,
     patients: str | Path | None = None,
     highpass: str | float | None = "auto",
     clipped: bool = False,
@@ -156,7 +172,10 @@ def import_recordings(
     unit : {'uV', 'mV', 'V'}, optional
         Unit of signals whose file names none, or one that cannot be.
     truncated : bool
-        Read files that are shorter than their header says as far as they go.
+        Read files that are shorter than they say as far as they go.
+    contiguous : bool
+        Read records whose onsets contradict each other one after the other, as they stand in the
+        file.
     patients : str or Path, optional
         A CSV file with the columns file and patient: whose each recording is. Else names of known
         corpora, headers, folders and file names tell (see `importing.patients`).
@@ -203,6 +222,7 @@ def import_recordings(
         interpolate=interpolate,
         unit=unit,
         truncated=truncated,
+        contiguous=contiguous,
         highpass=highpass,
         clipped=clipped,
     )
@@ -268,8 +288,12 @@ def _write(
     written, broken = write_pieces(work, options, progress)
     for number, how in written.items():
         beyond = {name: share for name, share in how.beyond.items() if share}
-        described = replace(made.recordings[number], highpass_hz=how.highpass_hz, clipped=beyond)
-        made.recordings[number] = described
+        made.recordings[number] = replace(
+            made.recordings[number],
+            highpass_hz=how.highpass_hz,
+            clipped=beyond,
+            missing=how.missing,
+        )
         if how.share >= CLIP_REFUSED and not options.clipped:
             broken[recordings[number].name] = how.refusal(recordings[number].path)
     if broken:
@@ -344,6 +368,7 @@ def _described(
         flat=recording.flat,
         railed=recording.railed,
         bridged=recording.bridged,
+        contiguous=recording.contiguous,
     )
 
 

@@ -41,7 +41,10 @@ class Options:
     """Whether the unit that the file names for its electrodes turned out to be impossible, so that
     `unit` is taken for it."""
     truncated: bool = False
-    """Read files that are shorter than their header says as far as they go."""
+    """Read files that are shorter than they say as far as they go."""
+    contiguous: bool = False
+    """Read records whose onsets contradict each other one after the other, as they stand in the
+    file."""
     highpass: str | float | None = "auto"
     """Hz of the high-pass that takes offset and drift off, 'none', or 'auto': only of recordings
     of which more than 1% of a channel is beyond the clip."""
@@ -104,6 +107,11 @@ class Recording:
     """Labels of all its signals, as they stand in the file."""
     units: tuple[str, ...] = ()
     """Units of the signals that are read, as the file names them."""
+    contiguous: bool = False
+    """Whether its records are read as they stand in the file, since their onsets contradict each
+    other."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Spans of samples at 200 Hz that are known not to have been recorded, and said."""
     votes: tuple[int, ...] | None = None
     """Votes of experts, in the order of the classes, of a recording of a single window."""
     name: str = ""

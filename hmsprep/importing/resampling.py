@@ -59,12 +59,43 @@ def resampled(
     Returns
     -------
     float64 (stop - first,)
+        NaN at and beside samples that are no finite number.
     """
     up, down = (RATE / rate_hz).as_integer_ratio()
     shift = start_s * RATE
+    bridged = _Bridged(read)
     if max(up, down) > LARGEST_TERM or shift.denominator > 1:
-        return _interpolated(read, rate_hz / RATE, count, first - shift, stop - first)
-    return _polyphase(read, up, down, count, first - int(shift), stop - int(shift))
+        step = rate_hz / RATE
+        values = _interpolated(bridged, step, count, first - shift, stop - first)
+    else:
+        values = _polyphase(bridged, up, down, count, first - int(shift), stop - int(shift))
+    if len(bridged.gone):
+        at = ((np.arange(first, stop) / RATE) - float(start_s)) * float(rate_hz)
+        beside = np.searchsorted(bridged.gone, np.stack([np.floor(at), np.ceil(at)]))
+        near = bridged.gone[np.minimum(beside, len(bridged.gone) - 1)]
+        values[((near == np.floor(at)) | (near == np.ceil(at))).any(axis=0)] = np.nan
+    return values
+
+
+class _Bridged:
+    """A signal of which what is no number is bridged by a line, so that it spoils nothing else."""
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.gone: NDArray[np.int64] = np.empty(0, np.int64)
+        """Samples that are no numbers, of those that were read last."""
+
+    def __call__(self, begin: int, end: int) -> NDArray[np.float64]:
+        """Read samples [begin, end)."""
+        values = self.read(begin, end)
+        known = np.isfinite(values)
+        if known.all():
+            return values
+        self.gone = begin + np.flatnonzero(~known)
+        if not known.any():
+            return np.zeros(len(values))
+        places = np.arange(len(values))
+        return np.interp(places, places[known], values[known])
 
 
 def _polyphase(

@@ -37,8 +37,21 @@ BLOCK = 60 * RATE
 AT_ONCE_SAMPLES = PIECE_S * RATE
 """Of all pieces worked on at once: a whole hour is worked on alone, so that a day takes as much
 memory as an hour."""
-Counts = dict[str, NDArray[np.int64]]
-"""Channel or pair -> values beyond the clip, values recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What is counted of a piece, or of several."""
+
+    beyond: dict[str, NDArray[np.int64]]
+    """Channel or pair -> values beyond the clip, values recorded."""
+    missing: NDArray[np.int64]
+    """(20,) values that are none though the file has samples there."""
+
+    def __add__(self, other: Counts) -> Counts:
+        """Counts of both."""
+        beyond = {name: count + other.beyond[name] for name, count in self.beyond.items()}
+        return Counts(beyond, self.missing + other.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,8 @@ class Written:
     highpass_hz: float | None
     beyond: Mapping[str, float]
     """Channel or pair -> share of its values beyond the clip."""
+    missing: Mapping[str, float]
+    """Channel -> seconds without a value though the file has samples there; those that have any."""
 
     @property
     def share(self) -> float:
@@ -114,13 +129,20 @@ def write_pieces(
                 if isinstance(found, str):
                     broken.setdefault(task.recording.name, found)
                 else:
-                    before = counts.setdefault(task.number, found)
-                    if before is not found:
-                        counts[task.number] = {name: before[name] + found[name] for name in found}
+                    before = counts.get(task.number)
+                    counts[task.number] = found if before is None else before + found
                 done += task.piece.stop - task.piece.first
                 progress("import", done // RATE, total // RATE)
         return {
-            number: Written(hz, {name: float(n / max(1, of)) for name, (n, of) in each.items()})
+            number: Written(
+                hz,
+                {name: float(n / max(1, of)) for name, (n, of) in each.beyond.items()},
+                {
+                    name: count / RATE
+                    for name, count in zip(CHANNELS, each.missing.tolist(), strict=True)
+                    if count
+                },
+            )
             for number, each in counts.items()
         }
 
@@ -189,4 +211,8 @@ def _write_piece(task: Task) -> Counts | str:
     eeg_uv = around[:, before : around.shape[1] - after]
     write_eeg(task.eeg_file, eeg_uv)
     write_spectrogram(task.spectrogram_file, power, pa.int64())
-    return beyond_clip(eeg_uv[:, task.fresh - piece.first :], recording.chosen.reference)
+    fresh_uv = eeg_uv[:, task.fresh - piece.first :]
+    missing = np.isnan(fresh_uv)
+    for first, stop in recording.gaps:
+        missing[:, max(0, first - task.fresh) : max(0, stop - task.fresh)] = False
+    return Counts(beyond_clip(fresh_uv, recording.chosen.reference), missing.sum(axis=1))

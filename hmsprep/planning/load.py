@@ -114,15 +114,17 @@ def read_montages(source: KaggleData, parameters: Parameters) -> Montage:
     except StoreError as error:
         raise DataError(str(error)) from None
     features = parameters.spec.eeg.features
-    chains, interpolated = set(), {}
+    chains, contiguous, interpolated = set(), set(), {}
     for recording in found.recordings:
         bits = sum(1 << features.index(name) for name in recording.interpolated if name in features)
         for piece in recording.pieces:
             if recording.reference != REFERENCES[0]:
                 chains.add(piece.eeg_id)
+            if recording.contiguous:
+                contiguous.add(piece.eeg_id)
             if bits:
                 interpolated[piece.eeg_id] = bits
-    return Montage(frozenset(chains), interpolated, found.patients)
+    return Montage(frozenset(chains), interpolated, frozenset(contiguous), found.patients)
 
 
 def load_metadata(path: Path, parameters: Parameters) -> Plan:

@@ -17,7 +17,7 @@ from hmsprep.planning.folds import Split, assign
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.segments import Segments, plan_segments, window_places
 from hmsprep.planning.windows import select
-from hmsprep.words import PATIENT_WARNINGS
+from hmsprep.words import PATIENT_WARNINGS, plural
 from hmsstore.reading.arrays import shard_bytes
 from hmsstore.schema import PATIENTS, RECORDING_COLUMNS, SPLITS, WINDOW_COLUMNS
 from hmsstore.spec import HMS, Spec
@@ -35,6 +35,8 @@ class Montage:
     """Recordings of EEG whose electrodes share no reference."""
     interpolated: Mapping[int, int] = field(default_factory=dict)
     """Recording of EEG -> bits of the channels that were computed from others."""
+    contiguous: frozenset[int] = frozenset()
+    """Recordings of EEG whose records were read as they stand, against their onsets."""
     patients: str | None = None
     """How sure the patients are: a word of `hmsstore.schema.PATIENTS`; None: nothing was said."""
 
@@ -43,6 +45,7 @@ class Montage:
         found = {
             "chains": sorted(self.chains),
             "interpolated": {str(eeg): bits for eeg, bits in sorted(self.interpolated.items())},
+            "contiguous": sorted(self.contiguous),
             "patients": None if self.patients == PATIENTS[0] else self.patients,
         }
         return {key: value for key, value in found.items() if value}
@@ -191,6 +194,14 @@ def make_plan(
     by_patient = parameters.split_by == "patient" and (split.split != PREDICT).any()
     if by_patient and montage.patients in PATIENT_WARNINGS:
         warnings += (PATIENT_WARNINGS[montage.patients],)
+    if montage.contiguous:
+        shown = ", ".join(map(str, sorted(montage.contiguous)[:3]))
+        more = " ..." if len(montage.contiguous) > 3 else ""
+        warnings += (
+            f"{plural(len(montage.contiguous), 'EEG')} ({shown}{more}) from files that contradict "
+            "themselves in time: records were read as they stand there (--contiguous), so pauses "
+            "are not seen.",
+        )
     columns |= {"split": split.split, "fold": split.fold}
     votes = columns["votes"].astype(np.float64)
     total = votes.sum(axis=1, keepdims=True)

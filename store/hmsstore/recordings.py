@@ -20,6 +20,8 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "interpolated": ["F7"],             electrodes that were computed from the others
        "flat": [], "railed": ["O2"],       electrodes or pairs without EEG in a tenth or more of it
        "bridged": ["F3-C3"],               neighbours that gel connects
+       "contiguous": false,                records were read as they stand, against their onsets
+       "missing": {"F7": 3.5},             seconds without a value where the file has samples
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
      ],
@@ -55,6 +57,7 @@ from hmsstore.json_shapes import (
     read_json,
     text,
     texts,
+    truth,
     whole,
 )
 
@@ -102,6 +105,12 @@ class ImportedRecording:
     """Those that are at the rail of the amplifier in a tenth or more."""
     bridged: tuple[str, ...] = ()
     """Neighbours that measure the same, such as 'F3-C3'."""
+    contiguous: bool = False
+    """Whether its records were read as they stand in the file, though their onsets contradict each
+    other: pauses were not seen."""
+    missing: Mapping[str, float] = field(default_factory=dict)
+    """Channel -> seconds without a value where the file has samples, such as NaN; those that have
+    any."""
 
     @classmethod
     def from_json(cls, value: object) -> ImportedRecording:
@@ -132,6 +141,8 @@ class ImportedRecording:
             flat=entry_or(value, "flat", texts, ()),
             railed=entry_or(value, "railed", texts, ()),
             bridged=entry_or(value, "bridged", texts, ()),
+            contiguous=entry_or(value, "contiguous", truth, False),
+            missing=entry_or(value, "missing", shares, {}),
         )
 
 
@@ -299,8 +310,11 @@ IMPORT_OPTIONS = (
         "Unit of signals whose file names none, or one that cannot be.",
         "uV|mV|V|nV",
     ),
+    ImportOption("truncated", "Read files that are shorter than they say as far as they go."),
     ImportOption(
-        "truncated", "Read files that are shorter than their header says as far as they go."
+        "contiguous",
+        "Read records whose onsets contradict each other one after the other, as they stand in the "
+        "file.",
     ),
     ImportOption(
         "highpass",

@@ -3,18 +3,31 @@
 The header names of each channel what it was measured against, which MNE passes over::
 
     Ch1=Fp1,FCz,0.1,µV
+
+Most headers do not say how long a recording is: that its signals were cut short is known where they
+end within a sample, or before a marker.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from hmsprep.errors import DataError
-from hmsprep.importing.formats.through_mne import Told, mne_format
+from hmsprep.importing.formats.through_mne import Ends, Told, mne_format
 
 CHANNEL = re.compile(r"^\s*Ch(\d+)\s*=([^,\n]*),([^,\n]*),", re.MULTILINE)
 FILE = re.compile(r"^\s*(DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE)
+ABOUT = re.compile(
+    r"^\s*(DataFormat|DataOrientation|DataPoints|NumberOfChannels|BinaryFormat|SegmentationType)"
+    r"\s*=\s*(\w+)",
+    re.MULTILINE,
+)
+BYTES = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
+"""Of a value, by `BinaryFormat`."""
+MARKER = re.compile(r"^\s*Mk\d+\s*=[^,\n]*,[^,\n]*,\s*(\d+)", re.MULTILINE)
+"""A marker, up to its sample, from 1 on."""
 
 
 def look(path: Path) -> Told:
@@ -25,16 +38,18 @@ def look(path: Path) -> Told:
     DataError
         The file of the signals is not there.
     """
-    text = path.read_bytes().decode("utf-8", errors="replace")
-    beside = {
-        key: path.with_name(re.split(r"[\\/]", name)[-1].replace("$b", path.stem))
-        for key, name in FILE.findall(text)
-    }
+    text = _text(path)
+    beside = _beside(path, text)
     data, marks = beside.get("DataFile"), beside.get("MarkerFile")
     if data is not None and not data.is_file():
         raise DataError(
             f"{path} belongs together with {data.name}, which is not beside it. Copy both; if it "
             "was renamed, name it so again."
+        )
+    if dict(ABOUT.findall(text)).get("SegmentationType", "").upper() == "MARKERBASED":
+        raise DataError(
+            f"{path} holds no continuous recording: it is cut into segments. Save the continuous "
+            "one."
         )
     notes: tuple[str, ...] = ()
     if marks is not None and not marks.is_file() and not path.with_suffix(".vmrk").is_file():
@@ -50,4 +65,53 @@ def look(path: Path) -> Told:
     return Told(seconds, notes)
 
 
-FORMAT = mne_format("BrainVision", (".vhdr",), "read_raw_brainvision", look=look)
+def ends(path: Path, raw: Any) -> Ends:
+    """Compare the size of the signals with the header and the markers."""
+    text = _text(path)
+    about = dict(ABOUT.findall(text))
+    by_channel = about.get("DataOrientation", "").upper() == "VECTORIZED"
+    stated = int(about["DataPoints"]) if about.get("DataPoints", "").isdecimal() else None
+    there, rest, name = raw.n_times, 0, Path(raw.filenames[0]).name
+    frame_bytes = BYTES.get(about.get("BinaryFormat", "").upper(), 0) * raw.info["nchan"]
+    if about.get("DataFormat", "").upper() == "BINARY" and frame_bytes:
+        there, rest = divmod(Path(raw.filenames[0]).stat().st_size, frame_bytes)
+    last = max(map(int, MARKER.findall(_markers(path, text))), default=0)
+    notes: tuple[str, ...] = ()
+    cut = ""
+    if stated is not None and there < stated:
+        cut = f"expected {stated:,} samples by its header, got {there:,} in {name}"
+    elif rest:
+        cut = f"{name} ends within a sample, after {there:,} whole ones"
+    elif last > there + 1:
+        cut = f"a marker is at sample {last:,}, and {name} holds {there:,}"
+    elif stated is not None and there > stated:
+        read = "not read" if by_channel else "read, too"
+        notes = (f"{name} goes on for {there - stated:,} samples beyond its header: {read}.",)
+    elif stated is None and by_channel:
+        notes = (
+            f"{path.name} does not say how many samples it holds: its channels, which stand one "
+            f"after the other in {name}, are told apart by its size alone.",
+        )
+    return Ends(cut, readable=not by_channel, notes=notes)
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
+def _beside(path: Path, text: str) -> dict[str, Path]:
+    """Files that a header names."""
+    return {
+        key: path.with_name(re.split(r"[\\/]", name)[-1].replace("$b", path.stem))
+        for key, name in FILE.findall(text)
+    }
+
+
+def _markers(path: Path, text: str) -> str:
+    """Text of the file of markers, '' if there is none."""
+    named = _beside(path, text).get("MarkerFile")
+    each = (one for one in (named, path.with_suffix(".vmrk")) if one is not None and one.is_file())
+    return next(map(_text, each), "")
+
+
+FORMAT = mne_format("BrainVision", (".vhdr",), "read_raw_brainvision", look=look, ends=ends)

@@ -24,9 +24,11 @@ from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_drift,
     describe_gaps,
+    find_gaps,
     find_stretches,
     first_onset,
     length,
+    place_notes,
 )
 from hmsprep.importing.formats.edf_units import (
     choose_unit,
@@ -130,8 +132,8 @@ def open_edf(path: Path, options: Options) -> Recording:
     Raises
     ------
     DataError
-        Not an EDF or BDF file, cut short, with records out of order, without the electrodes of the
-        montage, or of a unit that is no voltage.
+        Not an EDF or BDF file; cut short or with records out of order, and not asked for so;
+        without the electrodes of the montage, or of a unit that is no voltage.
     """
     header = read_header(path)
     if header.stated > header.records and not options.truncated:
@@ -144,10 +146,26 @@ def open_edf(path: Path, options: Options) -> Recording:
     found = read_annotations(header)
     onsets_s, untimed = found.onsets_s, ""
     if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.kind.endswith("D"):
-        untimed = "" if onsets_s[0] is None else "says of all its records that they begin at once: "
+        if onsets_s[0] is not None:
+            untimed = "says of all its records that they begin at once: read one after the other"
         onsets_s = (onsets_s[0], *[None] * (len(onsets_s) - 1))
-    stretches = find_stretches(onsets_s, header.records, header.record_s, str(path))
+    stretches, disorder = find_stretches(onsets_s, header.records, header.record_s)
     zero_s = first_onset(onsets_s, header.record_s)
+    places_s: list[float | None] = [float(n.onset_s - zero_s) for n in found.annotations]
+    if disorder and not options.contiguous:
+        raise DataError(
+            f"{path} cannot be put in order of time: {disorder}. Export each part as a file of its "
+            "own, or read all records one after the other, as they stand in the file, with "
+            "--contiguous."
+        )
+    if disorder:
+        places_s = list(place_notes(found.annotations, onsets_s, header.record_s))
+        lost = places_s.count(None)
+        untimed = (
+            f"contradicts itself in time ({disorder}): its records are read one after the other, "
+            "as they stand in the file, so pauses are not seen"
+            + (f"; {plural(lost, 'note')} left out, since nobody knows when" if lost else "")
+        )
     units = {number: units[number] for number in chosen.signals}
     source = Source(header, stretches, {n: microvolts(unit) for n, unit in units.items()})
     rates_hz = {
@@ -156,14 +174,16 @@ def open_edf(path: Path, options: Options) -> Recording:
         if parts
     }
     notes = [*_notes(header, found, stretches, units, rates_hz.values())]
-    notes += [untimed + "read one after the other"] if untimed else []
+    notes.append(untimed)
     return Recording(
         path=path,
         samples=length(stretches),
         chosen=chosen,
         rates_hz=rates_hz,
         annotations=tuple(
-            (float(a.onset_s - zero_s), a.duration_s, a.text) for a in found.annotations
+            (place_s, note.duration_s, note.text)
+            for note, place_s in zip(found.annotations, places_s, strict=True)
+            if place_s is not None
         ),
         patient=header.patient,
         read=partial(chosen.mixed, source.read),
@@ -171,6 +191,8 @@ def open_edf(path: Path, options: Options) -> Recording:
         signals=tuple(signal.label for signal in header.signals),
         units=tuple(sorted({shown_unit(header.signals[n]) for n in chosen.signals})),
         notes=tuple(f"{path.name} {note}." for note in notes if note),
+        contiguous=bool(disorder),
+        gaps=find_gaps(stretches),
     )
 
 
@@ -247,6 +269,8 @@ def _notes(
         yield f"does not say how long it is: read to its end, {header.records:,} records"
     if header.surplus:
         yield f"goes on for {plural(header.surplus, 'record')} beyond its header: not read"
+    if header.rest_bytes:
+        yield f"ends with {plural(header.rest_bytes, 'byte')} that are no whole record: not read"
     yield describe_gaps(stretches)
     yield describe_drift(stretches)
     if found.not_utf8:

@@ -32,6 +32,8 @@ class Annotation:
     """From the file's start time, as it stands there."""
     duration_s: float | None
     text: str
+    record: int
+    """Number of the record that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def read_annotations(header: EdfHeader) -> Annotations:
                 for raw in filter(None, texts):
                     text, is_utf8 = decode(raw)
                     not_utf8 += not is_utf8
-                    annotations.append(Annotation(onset_s, duration_s, text))
+                    annotations.append(Annotation(onset_s, duration_s, text, record))
     return Annotations(tuple(annotations), tuple(onsets), not_understood, not_utf8)
 
 

@@ -71,6 +71,8 @@ class EdfHeader:
     """Records by the header; -1 if it does not say."""
     surplus: int
     """Whole records beyond those that the header states."""
+    rest_bytes: int
+    """Bytes after the last whole record."""
     record_s: Fraction
     signals: tuple[EdfSignal, ...]
 
@@ -201,6 +203,7 @@ def read_header(path: Path) -> EdfHeader:
         records=there if stated < 0 else min(there, stated),
         stated=stated,
         surplus=max(0, there - stated) if stated > 0 else 0,
+        rest_bytes=rest_bytes,
         record_s=record_s,
         signals=signals,
     )

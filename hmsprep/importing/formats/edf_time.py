@@ -1,18 +1,21 @@
 """Onsets of a file's records -> stretches without a gap, in the recording's own time.
 
 A file is continuous only if its records' onsets say so, whatever its header says: EDF+D files often
-are, and EDF+C files sometimes are not.
+are, and EDF+C files sometimes are not. Where onsets contradict each other, records can be read one
+after the other in the order of the file, if that is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
 
-from hmsprep.errors import DataError
+import numpy as np
+
+from hmsprep.importing.formats.edf_annotations import Annotation
 from hmsprep.importing.pieces import RATE
 from hmsprep.words import plural
 
@@ -52,8 +55,8 @@ def first_onset(onsets_s: Sequence[Fraction | None], record_s: Fraction) -> Frac
 
 
 def find_stretches(
-    onsets_s: Sequence[Fraction | None], records: int, record_s: Fraction, where: str
-) -> tuple[Stretch, ...]:
+    onsets_s: Sequence[Fraction | None], records: int, record_s: Fraction
+) -> tuple[tuple[Stretch, ...], str]:
     """Find where records do not follow each other.
 
     Onsets that jump by more than 10 ms from one record to the next, away from where the clock so
@@ -67,13 +70,14 @@ def find_stretches(
     records : int
     record_s : Fraction
         Length of a record.
-    where : str
-        Name of the file, for messages.
 
-    Raises
-    ------
-    DataError
-        A record begins before the one ahead of it ends, or more than a day after.
+    Returns
+    -------
+    tuple of Stretch
+        In the order of the file, none before the one ahead of it ends, or more than a day after.
+    str
+        Where they would be: what is wrong, as in 'record 3 of 9 overlaps the one before it by 2 s';
+        all records are then one stretch. Else ''.
     """
     zero_s = first_onset(onsets_s, record_s)
     found = []
@@ -96,14 +100,42 @@ def find_stretches(
         late_s = at_s - stretch.end_s
         if late_s < 0 or late_s > LONGEST_GAP_S:
             what = "overlaps the one before it by" if late_s < 0 else "follows after a gap of"
-            raise DataError(
-                f"{where} cannot be put in order of time: record {record + 1} of {records:,} "
-                f"{what} {abs(float(late_s)):,.10g} s. Export each part as a file of its own."
-            )
+            fault = f"record {record + 1:,} of {records:,} {what} {abs(float(late_s)):,.10g} s"
+            return (Stretch(0, records, Fraction(0), records * record_s),), fault
         found.append(stretch)
         first, start_s, clock = record, at_s, Clock()
     end_s = start_s + (records - first) * record_s * clock.slower
-    return (*found, Stretch(first, records, start_s, end_s, clock.slower))
+    return (*found, Stretch(first, records, start_s, end_s, clock.slower)), ""
+
+
+def place_notes(
+    notes: Sequence[Annotation], onsets_s: Sequence[Fraction | None], record_s: Fraction
+) -> Iterator[float | None]:
+    """Tell when notes are, of records that are read one after the other despite their onsets.
+
+    A note may be when it says, from the first record's onset on, or as far into a record as it is
+    by that record's onset. Where these differ by more than a record, those count that agree with
+    the place of the record that holds the note.
+
+    Yields
+    ------
+    float or None
+        Seconds from the first record on; None where they still differ.
+    """
+    zero_s = float(first_onset(onsets_s, record_s))
+    begins_s = np.asarray([np.nan if one is None else float(one) for one in onsets_s])
+    long_s = float(record_s)
+    for note in notes:
+        into_s = float(note.onset_s) - begins_s
+        inside = np.flatnonzero((into_s >= 0) & (into_s < long_s))
+        places_s = np.append(float(note.onset_s) - zero_s, inside * long_s + into_s[inside])
+        for around_s in (0.0, long_s):
+            if np.ptp(places_s) <= long_s:
+                break
+            away_s = np.abs(places_s - (note.record + 0.5) * long_s) - long_s / 2
+            near = away_s <= around_s + float(TOLERANCE_S)
+            places_s = places_s[near] if near.any() else places_s
+        yield float(places_s[-1]) if np.ptp(places_s) <= long_s else None
 
 
 class Clock:
@@ -149,6 +181,12 @@ class Clock:
             return False
         self.low, self.high, self.last = low, high, late_s / stated_s
         return True
+
+
+def find_gaps(stretches: Sequence[Stretch]) -> tuple[tuple[int, int], ...]:
+    """Spans of samples at 200 Hz, [first, stop), that lie between stretches."""
+    pairs = ((one.span[1], after.span[0]) for one, after in pairwise(stretches))
+    return tuple((first, stop) for first, stop in pairs if stop > first)
 
 
 def describe_gaps(stretches: Sequence[Stretch]) -> str:

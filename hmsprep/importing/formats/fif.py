@@ -10,10 +10,14 @@ import re
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from struct import Struct
+from typing import Any
 
 from hmsprep.errors import DataError
-from hmsprep.importing.formats.through_mne import mne_format, read_raw
+from hmsprep.importing.formats.through_mne import Ends, mne_format, read_raw
 
+TAG = Struct(">4i")
+BLOCK_START, BLOCK_END = 104, 105
 LATER = (
     (re.compile(r"(.+)-\d+\.fif"), r"\1.fif"),
     (re.compile(r"(.+_split-)(?!0*1_)(\d+)(_.+\.fif)"), r"\g<1>01\3"),
@@ -54,4 +58,33 @@ def _parts(first: Path) -> frozenset[Path]:
     return frozenset(Path(name).resolve() for name in raw.filenames if name is not None)
 
 
-FORMAT = mne_format("FIF", (".fif",), "read_raw_fif", check_first, unit_v=1.0, is_one=is_one)
+def ends(_path: Path, raw: Any) -> Ends:
+    """Tell whether a file ends before its blocks do: MNE reads buffers as far as they are whole."""
+    for name in raw.filenames:
+        if name is not None and _is_open(Path(name)):
+            return Ends(f"{Path(name).name} ends within its signals")
+    return Ends()
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a block of a file is without its end.
+
+    A tag is its kind, its type, the bytes of its content, and where the next one is: 0 if it
+    follows, negative if none does (the FIFF specification).
+    """
+    size, at, depth = path.stat().st_size, 0, 0
+    with path.open("rb") as file:
+        while at + TAG.size <= size:
+            file.seek(at)
+            kind, _, length, following = TAG.unpack(file.read(TAG.size))
+            depth += (kind == BLOCK_START) - (kind == BLOCK_END)
+            after = following or at + TAG.size + length
+            if after <= at:
+                break
+            at = after
+    return depth > 0
+
+
+FORMAT = mne_format(
+    "FIF", (".fif",), "read_raw_fif", check_first, ends=ends, unit_v=1.0, is_one=is_one
+)

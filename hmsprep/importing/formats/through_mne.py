@@ -53,6 +53,43 @@ class Told(NamedTuple):
     """What the user should know, a sentence each."""
 
 
+class Ends(NamedTuple):
+    """Whether the signals end where a file says, which most readers pass over."""
+
+    cut: str = ""
+    """By what it is known to be cut short, without its name in front; '' if it is not."""
+    readable: bool = True
+    """Whether what is there can be read all the same."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a sentence each."""
+
+
+def compare_size(raw: Any, data: Path, frame_bytes: int) -> Ends:
+    """Compare the samples that a header states with the bytes of the file of the signals.
+
+    A recording of which fewer are there is cropped to those.
+
+    Parameters
+    ----------
+    raw : mne.io.BaseRaw
+        As long as its header says.
+    data : Path
+        File of the signals alone.
+    frame_bytes : int
+        Of one sample of all signals.
+    """
+    size, stated = data.stat().st_size, raw.n_times
+    there = size // frame_bytes
+    if there < stated:
+        if there:
+            raw.crop(tmax=(there - 1) / raw.info["sfreq"])
+        cut = f"expected {stated:,} samples by its header, got {there:,} in {data.name}"
+        return Ends(cut, readable=there > 0)
+    beyond = size - stated * frame_bytes
+    said = f"{data.name} goes on for {plural(beyond, 'byte')} beyond its header: not read."
+    return Ends(notes=(said,) if beyond else ())
+
+
 def mne_format(
     title: str,
     suffixes: tuple[str, ...],
@@ -60,6 +97,7 @@ def mne_format(
     check: Callable[[Path], None] | None = None,
     *,
     look: Callable[[Path], Told] | None = None,
+    ends: Callable[[Path, Any], Ends] | None = None,
     is_one: Callable[[Path], bool] | None = None,
     unit_v: float | None = None,
     **more: Any,
@@ -76,6 +114,8 @@ def mne_format(
         Called with the path first; raises DataError for what the reader would not see.
     look : callable, optional
         Path -> what the header says besides; raises DataError.
+    ends : callable, optional
+        Path and the opened recording -> whether its signals end where the file says.
     is_one : callable, optional
         As in `Format`.
     unit_v : float, optional
@@ -84,7 +124,7 @@ def mne_format(
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(read_raw, reader, more), (check, look), unit_v)
+    open_ = partial(_open, title, partial(read_raw, reader, more), (check, look, ends), unit_v)
     return Format(title, suffixes, open_, is_one)
 
 
@@ -99,7 +139,11 @@ def read_raw(reader: str, more: Mapping[str, Any], path: Path) -> Any:
 def _open(
     title: str,
     read: Callable[[Path], Any],
-    looks: tuple[Callable[[Path], None] | None, Callable[[Path], Told] | None],
+    looks: tuple[
+        Callable[[Path], None] | None,
+        Callable[[Path], Told] | None,
+        Callable[[Path, Any], Ends] | None,
+    ],
     unit_v: float | None,
     path: Path,
     options: Options,
@@ -111,7 +155,7 @@ def _open(
             f"{path} is a recording of {title}, which is read by MNE. Run: pip install "
             "'hms-eeg[mne]'"
         ) from None
-    check, look = looks
+    check, look, ends = looks
     if check is not None:
         check(path)
     told = Told() if look is None else look(path)
@@ -131,7 +175,20 @@ def _open(
         raise DataError(
             f"{path} holds no continuous recording: it is cut into epochs. Save the continuous one."
         )
+    if ends is not None:
+        end = ends(path, raw)
+        told = told._replace(notes=(*told.notes, *end.notes, *_cut(path, end, options)))
     return raw_recording(raw, path, options, unit_v, told)
+
+
+def _cut(path: Path, end: Ends, options: Options) -> tuple[str, ...]:
+    """Say that a file is cut short, where that is asked for; else refuse it."""
+    if not end.cut:
+        return ()
+    if options.truncated and end.readable:
+        return (f"{path.name} is truncated: {end.cut}. It was read as far as it goes.",)
+    otherwise = ", or read what is there with --truncated" if end.readable else ""
+    raise DataError(f"{path} is truncated: {end.cut}. Copy it again{otherwise}.")
 
 
 def _unreadable(title: str, path: Path, error: Exception) -> str:
@@ -237,6 +294,7 @@ def raw_recording(
         notes=tuple(said),
         signals=tuple(labels),
         units=tuple(sorted(set(getattr(raw, "_orig_units", {}).values()))) or ("V",),
+        gaps=tuple((floor(begin * RATE), ceil(end * RATE)) for begin, end in gaps),
     )
 
 

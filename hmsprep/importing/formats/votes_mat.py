@@ -80,9 +80,10 @@ def open_mat(path: Path, options: Options) -> Recording:
     votes, notes = _votes(path, content)
     count = values.shape[1]
     samples = floor(count / rate_hz * RATE)
-    before = 0
+    before, end = 0, samples
     if samples == JUDGED_S * RATE:
         before, samples = round(HMS.judged_from_s * RATE), EEG.window_rows
+        end = before + round(JUDGED_S * RATE)
     if votes is not None and samples != EEG.window_rows:
         raise DataError(
             f"{path} has votes and {samples / RATE:g} s of EEG; expected {EEG.window_s:g} s, or "
@@ -111,6 +112,7 @@ def open_mat(path: Path, options: Options) -> Recording:
         notes=notes,
         signals=tuple(labels),
         units=("",),
+        gaps=tuple(span for span in ((0, before), (end, samples)) if span[0] < span[1]),
         votes=votes,
     )
 

@@ -26,6 +26,7 @@ from hmsprep.importing.formats import open_recording
 from hmsprep.importing.formats.edf_annotations import parse
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.resampling import resampled
+from hmsstore.recordings import read_recordings
 from hmsstore.schema import CHANNELS
 
 PROGRAM = Program("hmsprep")
@@ -353,6 +354,71 @@ def test_records_out_of_order_are_refused(shift: float, message: str, tmp_path: 
     path = plus(tmp_path / "a.edf", onsets, {})
     with pytest.raises(DataError, match=message):
         import_recordings([path], tmp_path / "out")
+
+
+def in_order(path: Path, onsets: list[float], notes: dict[int, list[bytes]], s: int = 1) -> Path:
+    """An EDF+ file that was recorded without a pause, whatever its records' onsets say."""
+    told = [tal(onset) + b"".join(notes.get(n, [])) for n, onset in enumerate(onsets)]
+    signals = [*eeg(len(onsets), 100 * s, 100), annotations(told, 60)]
+    return write(path, signals, Head(kind="EDF+C", duration=str(s)))
+
+
+@pytest.mark.parametrize(
+    ("onsets", "seconds", "notes", "placed"),
+    [
+        # one onset of 54 is wrong
+        ([0.0 if n == 20 else n for n in range(54)], 1, {2: (30.5, "late"), 20: (20.5, "in it")},
+         [(30.5, "late"), (20.5, "in it")]),
+        # the clock was set back by 20 s: what it says twice is where its record is
+        ([n - 20.0 * (n >= 30) for n in range(54)], 1, {15: (15.5, "a"), 35: (15.5, "b")},
+         [(15.5, "a"), (35.5, "b")]),
+        # and what is said of neither place is left out
+        ([n - 20.0 * (n >= 30) for n in range(54)], 1, {0: (15.5, "a"), 53: (15.5, "b")},
+         []),
+        # two records overlap by a twentieth of a second
+        ([n - 0.05 * (n >= 30) for n in range(54)], 1, {40: (40.2, "a")}, [(40.25, "a")]),
+        # onsets count records of two seconds
+        ([float(n) for n in range(27)], 2, {5: (10.5, "by seconds")}, [(10.5, "by seconds")]),
+        # all records of a paused file say that they begin at once, but the first
+        ([0.0, *[1.0] * 53], 1, {7: (1.25, "a")}, [(7.25, "a")]),
+        # more than a day lies between two records
+        ([n + 90_000.0 * (n >= 30) for n in range(54)], 1, {40: (90_040.5, "a")}, [(40.5, "a")]),
+    ],
+)  # fmt: skip
+def test_records_whose_onsets_contradict_each_other_are_read_in_order_if_asked(
+    onsets: list[float], seconds: int, notes: dict[int, tuple[float, str]],
+    placed: list[tuple[float, str]], tmp_path: Path,
+) -> None:  # fmt: skip
+    held = {n: [tal(at_s, text.encode())] for n, (at_s, text) in notes.items()}
+    path = in_order(tmp_path / "a.edf", onsets, held, seconds)
+    with pytest.raises(DataError, match=r"put in order of time: record .*with --contiguous\.$"):
+        opened(path)
+    recording = opened(path, contiguous=True)
+    assert recording.samples == 54 * 200
+    assert not np.isnan(recording.read(0, recording.samples)).any()
+    assert error_uv(recording) < 0.3
+    (note,) = recording.notes
+    assert note.startswith("a.edf contradicts itself in time (record ")
+    assert "read one after the other, as they stand in the file, so pauses are not seen" in note
+    assert ("left out" in note) == (len(placed) < len(notes))
+    assert [(at_s, text) for at_s, _, text in recording.annotations] == [
+        (pytest.approx(at_s), text) for at_s, text in placed
+    ]
+
+
+def test_that_records_were_read_in_order_stays_with_the_store(tmp_path: Path) -> None:
+    path = in_order(tmp_path / "a.edf", [n - 5.0 * (n >= 30) for n in range(54)], {})
+    done = PROGRAM.succeed("import", path, tmp_path / "out", "--contiguous")
+    assert "a.edf contradicts itself in time" in done.stderr
+    (one,) = read_recordings(tmp_path / "out")
+    assert one.contiguous
+    store = build_store(tmp_path / "out", tmp_path / "s.zarr", split_by="all")
+    (told,) = (one for one in store.info["warnings"] if "--contiguous" in one)
+    assert told.startswith("1 EEG (10000) from files that contradict themselves in time")
+    plain = plus(tmp_path / "b.edf", [float(n) for n in range(RECORDS)], {})
+    assert not opened(plain, contiguous=True).contiguous
+    paused = plus(tmp_path / "c.edf", [n + 7.0 * (n > 20) for n in range(RECORDS)], {})
+    assert np.isnan(opened(paused, contiguous=True).read(0, 54 * 200)).any()
 
 
 def test_a_file_cut_short_is_read_only_if_asked(tmp_path: Path) -> None:
