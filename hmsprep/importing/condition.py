@@ -38,6 +38,8 @@ AT_ENDS = 0.25
 BRIDGED, MEDIAN = 5.0, 100.0
 """Scaled electrical distance below which neighbours are bridged, and what the median is scaled
 to."""
+ROUNDING = 1e-6
+"""What resampling leaves of a constant, relative to it; EEG in volts with an offset is above."""
 LEAST_UV, LARGEST_UV = 0.1, 20_000.0
 """Median over signals of the standard deviation of EEG in a stretch, beyond which its unit must be
 another than it seems."""
@@ -93,6 +95,12 @@ def _examined(
         recording = open_(options)
         stretches = _stretches(recording)
         found = judge_signals(stretches)
+    elif np.isnan(found.typical_uv) and len(stretches):
+        nothing = (
+            f"{recording.path.name}: no signal changes in any of {len(stretches)} stretches of "
+            f"{STRETCH_S} s that were looked at: it may hold no EEG at all."
+        )
+        recording = replace(recording, notes=(*recording.notes, nothing))
     elif found.typical_uv < LEAST_UV or found.typical_uv > LARGEST_UV:
         raise DataError(
             f"{recording.path}: its EEG has a standard deviation of {found.typical_uv:.3g} uV, "
@@ -221,6 +229,7 @@ def judge_signals(stretches_uv: list[Floats]) -> Condition:
         rail |= far & (at_end.mean(axis=2) >= AT_ENDS)
     seen = np.maximum(known.sum(axis=0), 1)
     spread = np.where(known, all_uv.std(axis=2), 0.0)
+    spread[spread < ROUNDING * (1 + np.abs(all_uv).max(axis=2))] = 0.0
     return Condition((still & ~rail).sum(axis=0) / seen, rail.sum(axis=0) / seen, _typical(spread))
 
 

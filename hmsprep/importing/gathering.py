@@ -17,12 +17,21 @@ from typing import Any
 from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.condition import examined
 from hmsprep.importing.formats import find_recordings, open_recording
+from hmsprep.importing.formats.bids_channels import describe_channels
 from hmsprep.importing.labels import Labels, find_labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.recording import Options, Recording
-from hmsprep.words import plural
+from hmsprep.words import plural, size
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import EEG
+
+AT_ONCE = 1 << 24
+"""Bytes that are unpacked at once."""
+ALWAYS, LARGEST_RATIO = 1 << 26, 100
+"""Bytes that a packed file may unpack to however small it is, and times its own that it may beyond;
+EEG is packed to a half or a fifth, and nothing to less than a thousandth."""
+LEAST_FREE = 1 << 29
+"""Bytes that must stay free where files are unpacked."""
 
 
 @dataclass
@@ -124,7 +133,8 @@ def _add(found: Gathered, recording: Recording, name: str) -> None:
             f"{recording.path} is {recording.duration_s:g} s long; expected at least one window "
             f"({EEG.window_s:g} s)."
         )
-    found.recordings.append(replace(recording, name=name))
+    notes = (*recording.notes, *describe_channels(recording))
+    found.recordings.append(replace(recording, name=name, notes=notes))
 
 
 def _open(path: Path, options: Options, folder: Path) -> Recording:
@@ -134,14 +144,38 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
     folder.mkdir()
     inner = folder / path.name[: -len(".gz")]
     try:
-        with gzip.open(path) as packed, inner.open("wb") as plain:
-            shutil.copyfileobj(packed, plain, 1 << 20)
+        _unpack(path, inner)
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error):  # type: ignore[attr-defined]
         raise DataError(f"{path} is not a whole gzip file. Copy it again.") from None
     try:
         return replace(examined(partial(open_recording, inner), options), path=path)
     except DataError as error:
         raise DataError(str(error).replace(str(inner), str(path))) from None
+
+
+def _unpack(path: Path, inner: Path) -> None:
+    """Unpack a file, unless it holds no EEG or would fill the disk.
+
+    Raises
+    ------
+    DataError
+        It becomes too large.
+    """
+    packed_bytes, unpacked = path.stat().st_size, 0
+    with gzip.open(path) as packed, inner.open("wb") as plain:
+        while block := packed.read(AT_ONCE):
+            unpacked += len(block)
+            if unpacked > max(ALWAYS, packed_bytes * LARGEST_RATIO):
+                raise DataError(
+                    f"{path} unpacks to more than {LARGEST_RATIO} times its size: that is no EEG. "
+                    "Unpack it yourself if it is."
+                )
+            if shutil.disk_usage(inner.parent).free < LEAST_FREE:
+                raise DataError(
+                    f"{path} cannot be unpacked: less than {size(LEAST_FREE)} would be left in "
+                    f"{inner.parent.parent.parent}. Make room, or name another folder in TMPDIR."
+                )
+            plain.write(block)
 
 
 def _once(files: Sequence[Path], given: Sequence[Path], found: Gathered) -> list[Path]:

@@ -16,8 +16,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmsprep.errors import ParameterError
-from hmsprep.importing.recording import Recording, stem_of
+from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing.recording import Recording, read_text, stem_of
 from hmsprep.words import plural
 from hmsstore.schema import PATIENTS
 
@@ -252,11 +252,9 @@ def _numbered(keys: Sequence[Hashable]) -> tuple[int, ...]:
 def _read_list(path: Path) -> dict[str, str]:
     """Read a list of patients: file -> patient."""
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ParameterError(f"--patients {path} cannot be read: {reason}.") from None
-    lines = text.splitlines()
+        lines = read_text(path).splitlines()
+    except DataError as error:
+        raise ParameterError(f"--patients {error}") from None
     delimiter = max(",;\t", key=(lines or [""])[0].count)
     rows = list(csv.reader(lines, delimiter=delimiter))
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
@@ -310,4 +308,4 @@ def _of_list(recordings: Sequence[Recording], table: Mapping[str, str], path: Pa
 
 def _plain(file: str) -> str:
     """Name of a file as a list may have it, whichever way it separates folders."""
-    return file.replace("\\", "/").removeprefix("./")
+    return unicodedata.normalize("NFC", file.replace("\\", "/").removeprefix("./"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.errors import ParameterError
+from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
 
@@ -23,6 +24,26 @@ def stem_of(path: Path) -> str:
     """Name of a recording's file without its ending: 'night' of 'night.edf' and 'night.edf.gz'."""
     name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     return name.rpartition(".")[0] or name
+
+
+def read_text(path: Path) -> str:
+    """Read a text of any usual encoding, with or without a byte-order mark.
+
+    Raises
+    ------
+    DataError
+        It cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from hmsprep.planning.choices import CLIP_WARNED
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsstore import StoreError
 from hmsstore.recordings import RECORDINGS_NAME, ImportedRecording, parse_montages
-from hmsstore.schema import CHANNELS, SIGNALS
+from hmsstore.schema import CHAINS, CHANNELS, MIDLINE, REFERENCES, SIGNALS
 
 FILES_AT_ONCE = 24
 """Recordings of one task: handing it over costs little, and progress is reported often."""
@@ -183,10 +183,11 @@ def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], nam
         },
         "short": sum(len(one.short_windows) for one in seen),
         "same_content": _same(seen),
-        "constant": _constant(seen, name),
     }
+    imported = _imported(source) if name == "eeg" else {}
+    facts["constant"] = _constant(seen, name, imported)
     if name == "eeg":
-        facts["condition"] = _condition(seen, _imported(source))
+        facts["condition"] = _condition(seen, imported)
     if seen:
         lowest = np.fmin.reduce([one.lowest for one in seen])
         highest = np.fmax.reduce([one.highest for one in seen])
@@ -213,14 +214,27 @@ def _same(seen: list[Seen]) -> list[list[int]]:
     return [ids for ids in groups.values() if len(ids) > 1]
 
 
-def _constant(seen: list[Seen], name: str) -> Facts:
-    """How many recordings hold features that never change, and with which value."""
+CHAIN_ENDS = {chain[0] for chain in (*CHAINS.values(), MIDLINE)}
+"""Electrodes that are 0 in a bipolar recording, since the others of their chain are told from
+them."""
+
+
+def _constant(seen: list[Seen], name: str, imported: Mapping[int, ImportedRecording]) -> Facts:
+    """How many recordings hold features that never change, and with which value.
+
+    Electrodes that are 0 by right, as what the others of an import were told from, do not count.
+    """
     if name == "spectrogram":
         all_ = sum(len(one.constant) == len(SIGNALS[name].features) for one in seen)
         return {"any": sum(bool(one.constant) for one in seen), "all": all_}
     found: dict[str, Any] = {}
     for one in seen:
         for feature, value in one.constant.items():
+            of_import = imported.get(one.recording)
+            if of_import is not None and value == 0:
+                zero = CHAIN_ENDS if of_import.reference != REFERENCES[0] else of_import.references
+                if CHANNELS[feature] in zero and CHANNELS[feature] not in of_import.filled:
+                    continue
             word = "NaN" if np.isnan(value) else f"{value:g}"
             channel = found.setdefault(CHANNELS[feature], {})
             channel[word] = channel.get(word, 0) + 1

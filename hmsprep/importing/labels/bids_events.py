@@ -13,8 +13,8 @@ import csv
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Said, Source, interval, read_text
-from hmsprep.importing.recording import Recording, stem_of
+from hmsprep.importing.labels.layout import Layout, Said, Source, interval
+from hmsprep.importing.recording import Recording, read_text, stem_of
 
 SCORED, GENERAL = "eventtype", "trial_type"
 """Columns, in lower case: of SzCORE, whose words are all to be known; and of BIDS at large, where

@@ -14,8 +14,8 @@ import re
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Said, Source, interval, read_text
-from hmsprep.importing.recording import stem_of
+from hmsprep.importing.labels.layout import Layout, Said, Source, interval
+from hmsprep.importing.recording import read_text, stem_of
 from hmsprep.words import plural
 
 NAME = re.compile(r"(chb\d+)[a-z]?_", flags=re.I)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,26 +61,6 @@ def beside(*suffixes: str) -> Callable[[Path], Path | None]:
         return next((path for path in each if path != recording and path.is_file()), None)
 
     return find
-
-
-def read_text(path: Path) -> str:
-    """Read a text of any usual encoding, with or without a byte-order mark.
-
-    Raises
-    ------
-    DataError
-        It cannot be read.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
 
 
 def interval(path: Path, start: str, stop: str, word: str, names: Sequence[str]) -> Marked:

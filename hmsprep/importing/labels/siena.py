@@ -15,8 +15,8 @@ import re
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Marked, Said, Source, read_text
-from hmsprep.importing.recording import Recording, stem_of
+from hmsprep.importing.labels.layout import Layout, Marked, Said, Source
+from hmsprep.importing.recording import Recording, read_text, stem_of
 
 NAME = re.compile(r"(PN\d+)", flags=re.I)
 LINE = re.compile(

@@ -14,8 +14,8 @@ import csv
 import re
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval, read_text
-from hmsprep.importing.recording import stem_of
+from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval
+from hmsprep.importing.recording import read_text, stem_of
 from hmsprep.words import plural
 
 NAMED = re.compile(r"#\s*bname\s*=\s*([^\s,;\"]+)")

@@ -19,8 +19,8 @@ from hmsprep.importing.labels.layout import (
     Source,
     beside,
     interval,
-    read_text,
 )
+from hmsprep.importing.recording import read_text
 
 SYMBOLS = re.compile(r"symbols\[(\d+)\]\s*=\s*\{(.*)\}")
 SYMBOL = re.compile(r"(\d+)\s*:\s*'([^']*)'")

@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval, read_text
+from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval
+from hmsprep.importing.recording import read_text
 
 NUMBERED = dict(enumerate("spsw gped pled eyem artf bckg".split(), start=1))
 """Number -> word (Harati et al. 2015)."""

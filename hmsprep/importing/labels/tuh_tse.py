@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hmsprep.errors import DataError
-from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval, read_text
+from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval
+from hmsprep.importing.recording import read_text
 
 
 def read(source: Source) -> Said | None:

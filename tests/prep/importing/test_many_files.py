@@ -19,6 +19,7 @@ from support.recorder import QUANTUM_UV, noise, write_edf
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats.edf_header import EdfHeader
+from hmsprep.importing.listing import list_recordings
 from hmsstore.recordings import read_left_out, read_recordings
 
 PROGRAM = Program("hmsprep")
@@ -234,3 +235,55 @@ def test_a_name_of_bytes_that_are_no_text_costs_nothing(tmp_path: Path) -> None:
     made = import_recordings([path], tmp_path / "out")
     assert [one.file for one in made.recordings] == ["M\\xfcller.edf"]
     assert "xfcller.edf,3.0" in (tmp_path / "out" / "annotations.csv").read_text("utf-8")
+
+
+def test_a_packed_file_that_unpacks_to_far_more_than_eeg_is_left_out(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    bomb = tmp_path / "in" / "bomb.edf.gz"
+    minute(tmp_path / "in" / "good.edf.gz")
+    with gzip.open(bomb, "wb", 1) as file:
+        for _ in range(5):
+            file.write(bytes(1 << 24))
+    made = import_recordings([tmp_path / "in"], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["good.edf.gz"]
+    (left,) = made.refused
+    assert "unpacks to more than 100 times its size: that is no EEG" in left.reason
+
+
+TABLE = "name\ttype\tunits\tstatus\n"
+
+
+def test_what_a_bids_tree_says_of_channels_is_said(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    folder = tree / "sub-01" / "eeg"
+    path = minute(folder / "sub-01_task-rest_eeg.edf")
+    (tree / "dataset_description.json").write_text("{}")
+
+    def notes() -> list[str]:
+        (one,) = list_recordings([path]).recordings
+        return [note for note in one.notes if "channels.tsv" in note]
+
+    assert notes() == []
+    above = tree / "task-rest_channels.tsv"
+    above.write_text(TABLE + "Fp1\tEEG\tuV\tgood\nF7\tEEG\tuV\tbad\nX1\tEEG\tuV\tbad\n")
+    assert notes() == ["task-rest_channels.tsv marks as bad, and they are read: F7."]
+    (tree / "task-other_channels.tsv").write_text(TABLE + "O1\tEEG\tuV\tbad\n")
+    assert notes() == ["task-rest_channels.tsv marks as bad, and they are read: F7."]
+    own = folder / "sub-01_task-rest_channels.tsv"
+    own.write_text(TABLE + "Fp1\tEEG\tmV\tn/a\nF7\tEEG\tn/a\tgood\n", encoding="utf-16")
+    (told,) = notes()
+    assert told == (
+        "sub-01_task-rest_channels.tsv has 'mV' as units, and sub-01_task-rest_eeg.edf 'uV': the "
+        "recording is followed."
+    )
+    own.write_text("")
+    assert notes() == []
+
+
+def test_a_recording_in_which_nothing_changes_is_said_to_hold_no_eeg(tmp_path: Path) -> None:
+    path = write_edf(tmp_path / "a.edf", np.zeros((20, 12_000)))
+    (note,) = (n for n in import_recordings([path], tmp_path / "out").warnings if "no EEG" in n)
+    assert note.startswith("a.edf: no signal changes in any of 40 stretches of 2 s")

@@ -11,6 +11,7 @@ import pytest
 from support.helpers import Program
 from support.recorder import QUANTUM_UV, noise, write_edf
 
+import hmsprep
 from hmsprep.importing.convert import import_recordings
 from hmsstore.montage import ELECTRODES, PAIRS
 from hmsstore.schema import CHANNELS
@@ -46,6 +47,8 @@ def test_a_bipolar_recording_is_imported(head: dict[str, np.ndarray], tmp_path: 
     assert described(tmp_path / "data")["reference"] == "chains"
     assert "differences along each chain are right" in done.stderr
     assert "'T8-P8' and #23 'T8-P8'" in done.stderr
+    found = hmsprep.inspect(tmp_path / "data", workers=1)  # the first of a chain is 0 by right
+    assert set(found.facts["signals"]["eeg"]["constant"]) <= {"EKG"}
 
 
 def test_a_scalp_reference_makes_its_electrode_zero(
@@ -62,6 +65,8 @@ def test_a_scalp_reference_makes_its_electrode_zero(
         assert np.abs(eeg[name].to_numpy() - head[name] + head["Fz"]).max() <= QUANTUM_UV
     about = described(tmp_path / "data")
     assert (about["reference"], about["references"], about["filled"]) == ("scalp", ["Fz"], ["EKG"])
+    found = hmsprep.inspect(tmp_path / "data", workers=1)
+    assert found.facts["signals"]["eeg"]["constant"] == {"EKG": {"0": 1}}
 
 
 def test_a_missing_electrode_costs_only_itself(head: dict[str, np.ndarray], tmp_path: Path) -> None:

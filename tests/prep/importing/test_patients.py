@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -233,3 +234,16 @@ def test_a_list_names_files_in_folders_either_way_and_never_two_at_once(tmp_path
     listed.write_text("file,patient\nx.edf,p1\n")
     with pytest.raises(ParameterError, match=r"x\.edf may be A/x\.edf or B/x\.edf"):
         find_patients(files, listed)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_list_of_patients_is_read_in_the_encodings_of_spreadsheets(
+    encoding: str, tmp_path: Path
+) -> None:
+    listed = tmp_path / "patients.csv"
+    listed.write_bytes("file\tpatient\nMüller.edf\tp1\nb.edf\tp2\n".encode(encoding))
+    decomposed = unicodedata.normalize("NFD", "Müller.edf")  # as file systems of Macs have it
+    for name in ("Müller.edf", decomposed):
+        assert find_patients([recording("b.edf"), recording(name)], listed).numbers == (1, 2)
+    with pytest.raises(ParameterError, match=r"--patients .* cannot be read: No such file"):
+        find_patients([recording("b.edf")], tmp_path / "none.csv")
