@@ -119,7 +119,9 @@ def predict_rows(
         seen: list[Floats] = []
         for trained in member.networks:
             for view in views:
-                with trained.evaluator(store, world, **view, batch_size=BATCH) as evaluator:
+                with trained.evaluator(
+                    store, world, **view, rows=rows, batch_size=BATCH
+                ) as evaluator:
                     parts = []
                     for first in range(0, len(rows), AT_ONCE):
                         part, _ = evaluator.predict(trained.network, rows[first : first + AT_ONCE])

@@ -211,6 +211,7 @@ def predict(
     with open_or_build(path, cleaning_of(folders), **reading) as source:
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
+        rows, bipolar = with_reference(store, rows, reading["needs_reference"])
         prepared = time.perf_counter()
         configs = [folder.config() for folder in folders]
         context = context_of(configs, store, rows)
@@ -227,6 +228,7 @@ def predict(
             *how.views.warnings(folders),
             *context.warnings,
             *source.warnings,
+            *bipolar,
             *(f"{one.file} was left out: {one.reason}" for one in source.left_out),
         ]
         for message in warnings:
@@ -308,6 +310,19 @@ def needs_reference(folders: Sequence[RunFolder]) -> str:
         return "the model features"
     found = [name for folder in folders for name in inputs_of_electrodes(folder.config())]
     return f"the input {', '.join(dict.fromkeys(found))}" if found else ""
+
+
+def with_reference(
+    store: Store, rows: NDArray[np.int64], needs_reference: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Leave out windows of bipolar recordings, unless all are, where a run cannot take them."""
+    bipolar = store.chains_only(rows)
+    if not needs_reference or not bipolar.any() or bipolar.all():
+        return rows, ()
+    return rows[~bipolar], (
+        f"{plural(int(bipolar.sum()), 'window')} of bipolar recordings left out: their electrodes "
+        f"share no reference, and {needs_reference} needs one.",
+    )
 
 
 def predict_store(

@@ -75,7 +75,14 @@ class Trained:
             )
         check_cleaning(self.normalisation, store)
 
-    def inputs(self, store: Store, *, mirror: bool = False, reverse: bool = False) -> NetworkInputs:
+    def inputs(
+        self,
+        store: Store,
+        *,
+        mirror: bool = False,
+        reverse: bool = False,
+        rows: NDArray[np.int64] | None = None,
+    ) -> NetworkInputs:
         """What turns windows of a store, mirrored or reversed, into this network's inputs.
 
         Raises
@@ -85,7 +92,13 @@ class Trained:
         """
         self.check(store)
         return NetworkInputs(
-            self.config, self.normalisation, store, self.device, mirror=mirror, reverse=reverse
+            self.config,
+            self.normalisation,
+            store,
+            self.device,
+            mirror=mirror,
+            reverse=reverse,
+            rows=rows,
         )
 
     @contextmanager
@@ -96,9 +109,12 @@ class Trained:
         *,
         mirror: bool = False,
         reverse: bool = False,
+        rows: NDArray[np.int64] | None = None,
         batch_size: int = 1,
     ) -> Iterator[Predictor]:
         """What predicts windows of a store, in batches of the run's size or this, if larger.
+
+        `rows` are those that it will be asked for, by default any.
 
         Raises
         ------
@@ -116,7 +132,7 @@ class Trained:
             yield TablePredictor(self.config, store, self.described)
             return
         config = replace(self.config, batch_size=max(batch_size, self.config.batch_size))
-        prepare = self.inputs(store, mirror=mirror, reverse=reverse)
+        prepare = self.inputs(store, mirror=mirror, reverse=reverse, rows=rows)
         largest = min(config.batch_size, len(store))
         loader = make_loader(
             store,

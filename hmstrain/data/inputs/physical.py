@@ -42,6 +42,8 @@ class Physical:
         Exchange left and right in all windows.
     reverse : bool
         Reverse time in all windows, once they are turned as drawn.
+    rows : int64 (N,), optional
+        Windows of the store that will be asked for, if not all.
 
     Raises
     ------
@@ -58,9 +60,10 @@ class Physical:
         *,
         mirror: bool = False,
         reverse: bool = False,
+        rows: NDArray[np.int64] | None = None,
     ) -> None:
         check_signals(store)
-        check_reference(config, store)
+        check_reference(config, store, np.arange(len(store)) if rows is None else rows)
         self.config, self.store, self.device = config, store, device
         self.mirror, self.reverse = mirror, reverse
         self.span = spans(config)
@@ -300,8 +303,8 @@ def inputs_of_electrodes(config: Config) -> list[str]:
     return [name for name in config.encoders if INPUTS[name].referential]
 
 
-def check_reference(config: Config, store: Store) -> None:
-    """Refuse an input of single electrodes where recordings have no reference.
+def check_reference(config: Config, store: Store, rows: NDArray[np.int64]) -> None:
+    """Refuse an input of single electrodes where recordings of these windows have no reference.
 
     Raises
     ------
@@ -309,7 +312,7 @@ def check_reference(config: Config, store: Store) -> None:
         Naming the input, and how many windows lack one.
     """
     needing = inputs_of_electrodes(config)
-    count = int(store.chains_only(np.arange(len(store))).sum()) if needing else 0
+    count = int(store.chains_only(rows).sum()) if needing else 0
     if count:
         raise DataError(
             f"{plural(count, 'window')} of {store.path} are of bipolar recordings, whose "

@@ -110,6 +110,8 @@ class NetworkInputs:
     ----------
     mirror, reverse : bool
         Exchange left and right, reverse time, in all windows.
+    rows : int64 (N,), optional
+        Windows of the store that will be asked for, if not all.
     generate : callable, optional
         Draws standardised images of the run's only input, for shares of votes (N, K) and seeds,
         int64 (N,); needed where the draws have such windows.
@@ -124,10 +126,11 @@ class NetworkInputs:
         *,
         mirror: bool = False,
         reverse: bool = False,
+        rows: NDArray[np.int64] | None = None,
         generate: Generate | None = None,
     ) -> None:
         self.generate = generate
-        self.physical = Physical(config, store, device, mirror=mirror, reverse=reverse)
+        self.physical = Physical(config, store, device, mirror=mirror, reverse=reverse, rows=rows)
         self.inputs = make_inputs(config)
         self.scales = {
             name: on_device(*normalisation.scales[name], device)

@@ -21,6 +21,7 @@ from hmsstore.view import Display, draw_window
 from hmstrain.config import Config
 from hmstrain.data.inputs.physical import Physical
 from hmstrain.errors import DataError
+from hmstrain.prediction.predict import with_reference
 
 PROGRAM = Program("hmsprep")
 STEP_UV = 6_500 / 2**16
@@ -123,3 +124,26 @@ def test_inputs_of_electrodes_refuse_it(stores: dict[str, Store], tmp_path: Path
     with pytest.raises(DataError, match="the input microvolts needs one"):
         Physical(config, stores["bipolar"], torch.device("cpu"))
     Physical(config, stores["interpolated"], torch.device("cpu"))
+
+
+def test_windows_of_bipolar_recordings_cost_no_others_of_a_store(
+    stores: dict[str, Store], tmp_path: Path
+) -> None:
+    files = [stores[kind].path.parent / name for kind, name in
+             (("bipolar", "a.edf"), ("interpolated", "b.edf"))]  # fmt: skip
+    import_recordings(files, tmp_path / "data", interpolate=True)
+    mixed = build_store(tmp_path / "data", tmp_path / "mixed.zarr", normalise="none")
+    rows = np.arange(len(mixed))
+    kept, said = with_reference(mixed, rows, "the input microvolts")
+    assert kept.tolist() == np.flatnonzero(~mixed.chains_only(rows)).tolist()
+    assert 0 < len(kept) < len(rows)
+    assert said == (
+        f"{len(rows) - len(kept)} windows of bipolar recordings left out: their electrodes share "
+        "no reference, and the input microvolts needs one.",
+    )
+    assert with_reference(mixed, rows, "") == (rows, ())
+    (tmp_path / "own.py").write_text("def build(**_):\n    return None\n")
+    config = Config(model=f"{tmp_path / 'own.py'}:build", inputs="microvolts")
+    Physical(config, mixed, torch.device("cpu"), rows=kept)
+    with pytest.raises(DataError, match="the input microvolts needs one"):
+        Physical(config, mixed, torch.device("cpu"))
