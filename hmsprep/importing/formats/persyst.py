@@ -47,12 +47,15 @@ def check_times(path: Path) -> None:
 
 def ends(path: Path, raw: Any) -> Ends:
     """Compare the size of the signals with times and comments: the header states no length."""
-    parser = _parsed(path)
-    about, data = parser["FileInfo"], Path(raw.filenames[0])
+    parser, data = _parsed(path), Path(raw.filenames[0])
+    about = parser["FileInfo"]
     frame_bytes = int(about["WaveformCount"]) * VALUE_BYTES[about["DataType"].strip()]
     there, rest = divmod(data.stat().st_size, frame_bytes)
-    seconds = there / float(about["SamplingRate"])
-    sample = max((sample for sample, _ in _times(parser)), default=0)
+    seconds = there / float(raw.info["sfreq"])
+    try:
+        sample = max((sample for sample, _ in _times(parser)), default=0)
+    except ValueError:  # which MNE does not read
+        sample = 0
     comment_s = max(_comments(path), default=0.0)
     cut = ""
     if rest:
