@@ -95,12 +95,6 @@ def _examined(
         recording = open_(options)
         stretches = _stretches(recording)
         found = judge_signals(stretches)
-    elif np.isnan(found.typical_uv) and len(stretches):
-        nothing = (
-            f"{recording.path.name}: no signal changes in any of {len(stretches)} stretches of "
-            f"{STRETCH_S} s that were looked at: it may hold no EEG at all."
-        )
-        recording = replace(recording, notes=(*recording.notes, nothing))
     elif found.typical_uv < LEAST_UV or found.typical_uv > LARGEST_UV:
         raise DataError(
             f"{recording.path}: its EEG has a standard deviation of {found.typical_uv:.3g} uV, "
@@ -133,6 +127,17 @@ def _examined(
         said = (f"{recording.path.name} {one}." for one in told)
         recording = replace(recording, notes=(*recording.notes, *said))
     numbers = recording.chosen.signals
+    still = found.flat + found.railed
+    if len(stretches) and all(
+        share == 1
+        for number, share in zip(numbers, still, strict=True)
+        if of_one.get(number) != HEART
+    ):
+        nothing = (
+            f"{recording.path.name}: no electrode changes in any of {len(stretches)} stretches of "
+            f"{STRETCH_S} s that were looked at: it may hold no EEG at all."
+        )
+        recording = replace(recording, notes=(*recording.notes, nothing))
     own = {number: channel for number, channel in of_one.items() if channel != HEART}
     return replace(
         recording,

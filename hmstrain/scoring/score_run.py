@@ -262,7 +262,7 @@ def _predict(
     """Probabilities, the mean over all views; alignment of the embeddings of the first."""
     found = []
     for view in views:
-        with trained.evaluator(store, world, **view) as evaluator:
+        with trained.evaluator(store, world, **view, rows=rows) as evaluator:
             found.append(evaluator.predict(trained.network, rows))
     prediction = np.mean([answers for answers, _ in found], axis=0)
     places = one_per_patient(store, rows, trained.config.seed)
