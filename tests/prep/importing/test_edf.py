@@ -451,7 +451,10 @@ def test_a_file_that_does_not_say_how_long_it_is_is_read_to_its_end(
     path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100), Head(records=stated), tail=b"x" * 90)
     recording = opened(path)
     assert recording.samples == RECORDS * 200
-    assert recording.notes == ("a.edf does not say how long it is: read to its end, 54 records.",)
+    assert recording.notes == (
+        "a.edf does not say how long it is: read to its end, 54 records.",
+        "a.edf ends with 90 bytes that are no whole record: not read.",
+    )
 
 
 def test_records_beyond_the_header_are_told(tmp_path: Path) -> None:
