@@ -5,14 +5,27 @@ Arrays are (19,) or (19, n) in the order of `ELECTRODES`: the store's channels w
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.montage import ELECTRODES, simulated_positions
+from hmsstore.montage import CHAIN_PAIRS, ELECTRODES, simulated_positions
 
 PLACES = np.asarray(list(simulated_positions().values()))
 """Electrodes (19, 2) of the 10-20 system seen from above: x to the right ear, y to the nose; the
 ears at distance 1."""
+Field = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A part of the head that takes part in a pattern."""
+
+    seen: Field
+    """How strongly at each electrode, (19,)."""
+    delay_s: float = 0.0
+    """How much later than the pattern's first."""
 
 
 def electrodes(*names: str) -> NDArray[np.int64]:
@@ -20,27 +33,92 @@ def electrodes(*names: str) -> NDArray[np.int64]:
     return np.asarray([ELECTRODES.index(name) for name in names])
 
 
-def field(place: NDArray[np.float64], width: float) -> NDArray[np.float32]:
+def chain_differences(eeg: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sixteen bipolar signals (16, n) of nineteen electrodes (19, n), or of a field (19,)."""
+    front, back = zip(*CHAIN_PAIRS, strict=True)
+    return eeg[electrodes(*front)] - eeg[electrodes(*back)]
+
+
+def field(place: NDArray[np.float64], width: float) -> Field:
     """Strength (19,) at which a source at `place` is seen, falling off with distance."""
     distance = np.sum((PLACES - place) ** 2, axis=1)
     return np.asarray(np.exp(-distance / (2 * width**2)), np.float32)
 
 
+def dipole(rng: np.random.Generator, place: NDArray[np.float64], width: float) -> Field:
+    """Field of a source that is tilted: some of it is seen with the other sign farther off."""
+    angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.3)
+    other = place + reach * np.asarray([np.cos(angle), np.sin(angle)])
+    tilt = rng.uniform(0, 0.6)
+    return field(place, width) - np.float32(tilt) * field(other, width * rng.uniform(1, 1.6))
+
+
+def lateral_place(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
+    """A place in one hemisphere (side -1: left, 1: right)."""
+    return np.asarray([side * rng.uniform(0.35, 0.95), rng.uniform(-0.75, 0.75)])
+
+
 def lateral_field(
-    rng: np.random.Generator, side: int, width: tuple[float, float]
-) -> NDArray[np.float32]:
-    """Field of a source somewhere in one hemisphere (side -1: left, 1: right).
-
-    What the other hemisphere sees of it is a tenth, by volume conduction.
-    """
-    place = np.asarray([side * rng.uniform(0.45, 0.95), rng.uniform(-0.5, 0.6)])
-    seen = field(place, rng.uniform(*width))
-    other = np.sign(PLACES[:, 0]) == -side
-    return np.where(other, 0.1 * seen.max(), seen).astype(np.float32)
+    rng: np.random.Generator, side: int, width: tuple[float, float], other: float = 0.1
+) -> Field:
+    """Field of a source somewhere in one hemisphere, of whose size the other one sees a share."""
+    seen = dipole(rng, lateral_place(rng, side), rng.uniform(*width))
+    far = np.sign(PLACES[:, 0]) == -side
+    mirrored = seen[_mirror()]
+    return np.where(far, np.float32(other) * mirrored, seen).astype(np.float32)
 
 
-def general_field(rng: np.random.Generator, frontal: float) -> NDArray[np.float32]:
-    """Field over both hemispheres alike; `frontal` 1 is strongest in front, 0 even."""
-    slope = 0.5 + 0.5 * frontal * PLACES[:, 1] - 0.25 * (1 - frontal) * np.abs(PLACES[:, 1])
+def general_field(rng: np.random.Generator, frontal: float) -> Field:
+    """Field over both hemispheres alike; `frontal` 1 is strongest in front, -1 behind, 0 even."""
+    slope = 0.5 + 0.5 * frontal * PLACES[:, 1] - 0.25 * (1 - abs(frontal)) * np.abs(PLACES[:, 1])
     tilt = 1 + rng.uniform(-0.12, 0.12) * PLACES[:, 0]
-    return np.asarray(np.clip(slope + 0.3, 0.1, 1.2) * tilt, np.float32)
+    ragged = rng.lognormal(0, 0.15, len(PLACES))
+    return np.asarray(np.clip(slope + 0.3, 0.1, 1.3) * tilt * ragged, np.float32)
+
+
+def extended_field(rng: np.random.Generator, side: int, general: float) -> Field:
+    """Field between one side's (0) and both sides' alike (1).
+
+    `general` is also about what the weaker hemisphere sees, of what the stronger one does.
+    """
+    other = float(np.clip(general + rng.normal(0, 0.06), 0.02, 1))
+    lateral = lateral_field(rng, side, (0.3, 0.75), other)
+    kind = rng.random()
+    frontal = rng.uniform(0.3, 1) if kind < 0.7 else rng.uniform(-1, -0.4) if kind < 0.8 else 0.0
+    wide = general_field(rng, frontal)
+    far = np.sign(PLACES[:, 0]) == -side
+    wide = np.where(far, np.float32(other) * wide, wide).astype(np.float32)
+    share = np.float32(np.clip((general - 0.3) / 0.4, 0, 1))
+    return (1 - share) * visible(lateral) + share * visible(wide)
+
+
+def spread_out(rng: np.random.Generator, seen: Field, longest_s: float) -> list[Source]:
+    """Split a field into parts that follow upon each other, along a line over the head."""
+    angle = rng.uniform(0, 2 * np.pi)
+    along = PLACES @ np.asarray([np.cos(angle), np.sin(angle)])
+    centres = np.asarray([-0.7, 0.0, 0.7])
+    weight = np.exp(-(((along[:, None] - centres) / 0.5) ** 2))
+    weight /= weight.sum(axis=1, keepdims=True)
+    step_s = rng.uniform(0, longest_s) / 2
+    return [
+        Source((seen * weight[:, part]).astype(np.float32), part * step_s)
+        for part in range(len(centres))
+    ]
+
+
+def delayed(sources: list[Source], by_s: float) -> list[Source]:
+    """The same, all of them later."""
+    return [replace(one, delay_s=one.delay_s + by_s) for one in sources]
+
+
+def visible(seen: Field) -> Field:
+    """Scale a field so that the bipolar traces that see it best have a peak of 1."""
+    best = np.percentile(np.abs(chain_differences(seen)), 90)
+    return np.asarray(seen / max(float(best), 1e-6), np.float32)
+
+
+def _mirror() -> NDArray[np.int64]:
+    """For each electrode the one at the same place of the other side."""
+    mirrored = PLACES * np.asarray([-1, 1])
+    apart = np.linalg.norm(PLACES[:, None] - mirrored[None, :], axis=2)
+    return np.asarray(apart.argmin(axis=0))

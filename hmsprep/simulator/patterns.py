@@ -1,11 +1,15 @@
-"""The five patterns as time courses: what each does over time, before it is put on the head.
+"""Periodic discharges, rhythmic delta, and what lies between them, on the head.
 
 Definitions follow the American Clinical Neurophysiology Society's Standardized Critical Care EEG
-Terminology, 2021 version. Periodic discharges: 0.5 to 2.5 Hz, for at least six cycles, with a clear
-interval between discharges. Rhythmic delta: 0.5 to 4 Hz, uniform, without interval. Seizure: over
-2.5 Hz for at least 10 s, or definite evolution in frequency, form or place.
+Terminology, 2021 version. Periodic discharges: up to 2.5 Hz, for at least six cycles, with a clear
+interval between discharges. Rhythmic delta: 0.5 to 4 Hz, uniform, without interval.
 
-All functions return float32 (samples,) with peaks near 1, negative where clinicians look up.
+Rates and how regular they are were measured on discharges and waves that experts marked in real
+segments (2,939 and 549, of Brain Data Science Platform): medians of 1.0 Hz for LPD, 1.25 for GPD,
+1.4 for LRDA, 1.3 for GRDA, nine in ten between 0.5 and 2.25; the intervals' coefficient of
+variation is 0.21 to 0.25 for periodic discharges and 0.10 for rhythmic delta.
+
+All functions return float32 (19, samples) with peaks near 1 in the bipolar traces that see it best.
 """
 
 from __future__ import annotations
@@ -13,109 +17,129 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.simulator.noise import RATE_HZ, slow_wander
+from hmsprep.simulator import course, discharges
+from hmsprep.simulator.head import Source, extended_field, spread_out
+from hmsprep.simulator.noise import RATE_HZ, band, shaped, slow_wander
+from hmsprep.simulator.traits import Traits
 
+RATES_HZ = ((1.0, 1.25), (1.4, 1.3))
+"""Median: periodic, rhythmic; each lateral, general."""
+RATE_SPREAD = (0.45, 0.35)
+"""Deviation of the logarithm of the rate: periodic, rhythmic."""
+LIMITS_HZ = ((0.4, 2.4), (0.6, 3.6))
+VARIATION = (0.21, 0.10)
+"""Median coefficient of variation of the intervals: periodic, rhythmic."""
+TOWARDS_SEIZURE_HZ = (1.9, 2.6)
+"""Rates at which raters begin to say seizure (2.5 Hz and more are one)."""
+LONGEST_LAG_S = 0.12
+"""From the first electrode of a pattern to the last."""
+OFTEN_INDEPENDENT = 0.06
+"""Share of lateral periodic patterns with a second one on the other side, of its own pace."""
+OFTEN_TRIPHASIC = 0.45
 Wave = NDArray[np.float32]
 
 
-def periodic(rng: np.random.Generator, samples: int, *, triphasic: bool) -> Wave:
-    """Periodic discharges: sharp waves at regular intervals, the time between them quiet."""
-    slowest = max(0.5, 7 * RATE_HZ / samples)  # at least six cycles
-    rate = float(np.clip(rng.lognormal(np.log(1.1), 0.45), slowest, 2.3))
-    count = int(samples / RATE_HZ * rate * 1.3) + 8
-    intervals = rng.normal(1, rng.uniform(0.02, 0.08), count) / rate
-    intervals = np.clip(intervals, 1 / 2.5, 1 / 0.5)
-    times = np.cumsum(intervals) - rng.uniform(0, 1) / rate
-    template = triphasic_wave(rng, rate) if triphasic else sharp_wave(rng, rate)
-    return _repeated(template, times, rng.lognormal(0, 0.15, count), samples)
+def activity(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> Wave:
+    """Draw a pattern with these traits, whose seizure-like side is at most a fast rate."""
+    found = _one(rng, traits, side, samples)
+    independent = traits.general < 0.4 and traits.rhythmic < 0.5
+    if independent and rng.random() < OFTEN_INDEPENDENT:
+        found += np.float32(rng.uniform(0.4, 1)) * _one(rng, traits, -side, samples)
+    return found
 
 
-def sporadic(rng: np.random.Generator, samples: int, rate_hz: float) -> Wave:
-    """Sharp waves at random times: not periodic, so none of the patterns."""
+def rate_of(rng: np.random.Generator, traits: Traits) -> float:
+    """Draw a pattern's rate in Hz."""
+    general, rhythmic = traits.general, traits.rhythmic
+    (lpd, gpd), (lrda, grda) = np.log(RATES_HZ)
+    middle = (1 - rhythmic) * ((1 - general) * lpd + general * gpd) + rhythmic * (
+        (1 - general) * lrda + general * grda
+    )
+    spread = (1 - rhythmic) * RATE_SPREAD[0] + rhythmic * RATE_SPREAD[1]
+    rate = np.exp(rng.normal(middle, spread))
+    towards = min(2 * traits.ictal, 1.0) if traits.ictal > 0.2 else 0.0
+    rate = np.exp((1 - towards) * np.log(rate) + towards * np.log(rng.uniform(*TOWARDS_SEIZURE_HZ)))
+    low, high = LIMITS_HZ[rhythmic > 0.5]
+    return float(np.clip(rate, low, high))
+
+
+def variation_of(rng: np.random.Generator, rhythmic: float) -> float:
+    """Draw a pattern's coefficient of variation of intervals."""
+    middle = (1 - rhythmic) * np.log(VARIATION[0]) + rhythmic * np.log(VARIATION[1])
+    return float(np.clip(np.exp(rng.normal(middle, 0.35)), 0.04, 0.38))
+
+
+def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> Wave:
+    rate = rate_of(rng, traits)
+    pace = rate * slow_wander(rng, samples, 8, 0.04 + 0.2 * max(traits.ictal - 0.2, 0))
+    times = course.beats(rng, pace.astype(float), variation_of(rng, traits.rhythmic), samples)
+    seen = extended_field(rng, side, traits.general)
+    found = np.zeros((len(seen), samples), np.float32)
+    sharp = float(np.clip((0.75 - traits.rhythmic) / 0.5, 0, 1))
+    if sharp:
+        sources = spread_out(rng, seen, LONGEST_LAG_S)
+        found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
+    if sharp < 1:
+        sources = spread_out(rng, seen, LONGEST_LAG_S)
+        found += np.float32((1 - sharp) ** 0.5) * _rhythmic(rng, times, sources, samples)
+    return found
+
+
+def _periodic(
+    rng: np.random.Generator,
+    traits: Traits,
+    rate_hz: float,
+    times_s: NDArray[np.float64],
+    sources: list[Source],
+    samples: int,
+) -> Wave:
+    """Discharges at these times, with quiet between them."""
+    triphasic = OFTEN_TRIPHASIC * np.clip(2 * traits.general - 0.6, 0, 1)
+    broad = max(traits.rhythmic - 0.25, 0) * 2 + rng.uniform(0, 0.25)
+    shape = discharges.draw_shape(rng, rate_hz, triphasic=triphasic, broad=broad)
+    jitter = float(rng.uniform(0.03, 0.25))
+    sizes = rng.lognormal(0, rng.uniform(0.08, 0.35), len(times_s))
+    if rng.random() < 0.15 and rate_hz < 1.5:  # short runs of two or three in place of one
+        again = rng.random(len(times_s)) < rng.uniform(0.2, 0.8)
+        times_s = np.concatenate([times_s, times_s[again] + rng.uniform(0.15, 0.3)])
+        sizes = np.concatenate([sizes, sizes[again] * rng.uniform(0.4, 1.0)])
+    found = np.zeros((len(sources[0].seen), samples), np.float32)
+    for source in sources:
+        wave = discharges.train(rng, shape, times_s + source.delay_s, sizes, samples, jitter=jitter)
+        found += source.seen[:, None] * wave
+    return found
+
+
+def _rhythmic(
+    rng: np.random.Generator,
+    times_s: NDArray[np.float64],
+    sources: list[Source],
+    samples: int,
+) -> Wave:
+    """Waves that follow upon each other without interval."""
+    second, third = rng.uniform(0, 0.35), rng.uniform(0, 0.12)
+    turn = rng.uniform(0, 2 * np.pi, 2)
+    size = course.per_beat(rng, times_s, rng.uniform(0.1, 0.4), samples)
+    contour = rng.uniform(0.2, 0.7) if rng.random() < 0.2 else 0.0  # +S: sharply contoured
+    fast = rng.uniform(0.1, 0.35) if rng.random() < 0.2 else 0.0  # +F
+    riding = shaped(rng, 1, samples, band(9, 22))[0] if fast else None
+    found = np.zeros((len(sources[0].seen), samples), np.float32)
+    for source in sources:
+        phase = course.phase_of(times_s + source.delay_s, samples)
+        wave = np.sin(phase) + second * np.sin(2 * phase + turn[0])
+        wave += third * np.sin(3 * phase + turn[1])
+        if contour:
+            wave -= contour * np.exp(-(((phase % (2 * np.pi)) - 4.7) ** 2) / 0.08)
+        wave *= 0.8 * size
+        if riding is not None:
+            wave += fast * riding * (1 + np.sin(phase)) / 2
+        found += source.seen[:, None] * wave.astype(np.float32)
+    return found
+
+
+def sporadic(rng: np.random.Generator, samples: int, rate_hz: float) -> NDArray[np.float32]:
+    """Discharges at random times, (samples,): not periodic, so none of the patterns."""
     count = rng.poisson(samples / RATE_HZ * rate_hz) + 1
     times = rng.uniform(0, samples / RATE_HZ, count)
-    return _repeated(sharp_wave(rng, 1.0), times, rng.lognormal(0, 0.4, count), samples)
-
-
-def rhythmic(rng: np.random.Generator, samples: int) -> Wave:
-    """Rhythmic delta activity: a uniform wave that follows upon itself without interval."""
-    rate = float(np.clip(rng.lognormal(np.log(1.9), 0.35), 0.7, 3.5))
-    phase = _phase(np.clip(rate * slow_wander(rng, samples, 1.5, 0.12), 0.5, 4.0))
-    second = rng.uniform(0.1, 0.3) * np.sin(2 * phase + rng.uniform(0, 2 * np.pi))
-    return ((np.sin(phase) + second) * slow_wander(rng, samples, 1.5, 0.25)).astype(np.float32)
-
-
-def spike_and_wave(rng: np.random.Generator, samples: int) -> Wave:
-    """Seizure without much evolution: spikes with slow waves at 2.6 to 5.5 Hz."""
-    rate = rng.uniform(2.8, 5.0) * slow_wander(rng, samples, 2, 0.08)
-    phase = _phase(np.clip(rate, 2.6, 5.5))
-    turn = (phase / (2 * np.pi)) % 1
-    spike = -np.exp(-(((turn - 0.12) / 0.05) ** 2))
-    wave = 0.7 * np.sin(np.clip((turn - 0.25) / 0.75, 0, 1) * np.pi)
-    return ((spike + wave) * slow_wander(rng, samples, 2, 0.25)).astype(np.float32)
-
-
-def evolving(rng: np.random.Generator, samples: int) -> tuple[Wave, NDArray[np.float32]]:
-    """Seizure that evolves: over half a minute or more fast and small becomes slow and large.
-
-    Returns
-    -------
-    wave : float32 (samples,)
-        The discharge; one evolution follows upon the other.
-    spread : float32 (samples,)
-        How far each moment is in its evolution, 0 to 1: how wide the field has become.
-    """
-    rate = np.empty(samples)
-    spread = np.empty(samples, np.float32)
-    first = -int(rng.uniform(0, 20) * RATE_HZ)
-    while first < samples:
-        length = int(rng.uniform(25, 70) * RATE_HZ)
-        start_hz, end_hz = rng.uniform(5, 10), rng.uniform(2.6, 3.6)
-        part = slice(max(first, 0), min(first + length, samples))
-        progress = (np.arange(part.start, part.stop) - first) / length
-        rate[part] = start_hz * (end_hz / start_hz) ** progress
-        spread[part] = progress
-        first += length
-    phase = _phase(np.maximum(rate * slow_wander(rng, samples, 2, 0.08), 2.55))
-    wave = np.sin(phase) + 0.45 * np.sin(2 * phase) + 0.25 * np.sin(3 * phase)
-    size = (0.45 + 0.75 * spread) * slow_wander(rng, samples, 3, 0.12)
-    return (wave * size / 1.3).astype(np.float32), spread
-
-
-def sharp_wave(rng: np.random.Generator, rate_hz: float) -> Wave:
-    """One sharp wave: a negative peak under 200 ms, then a slower positive one."""
-    width = min(rng.uniform(0.03, 0.055), 0.07 / rate_hz)
-    time = np.arange(-0.15, 0.45, 1 / RATE_HZ)
-    peak = -np.exp(-((time / width) ** 2))
-    after = rng.uniform(0.2, 0.5) * np.exp(-(((time - 2.8 * width) / (1.9 * width)) ** 2))
-    return (peak + after).astype(np.float32)
-
-
-def triphasic_wave(rng: np.random.Generator, rate_hz: float) -> Wave:
-    """One wave of three phases: negative, a larger positive, negative; each longer."""
-    width = min(rng.uniform(0.035, 0.06), 0.06 / rate_hz)
-    time = np.arange(-0.2, 0.5, 1 / RATE_HZ)
-    phases = ((-0.6, -1.9, 0.8), (1.0, 0.0, 1.0), (-0.45, 2.6, 1.5))
-    wave = sum(
-        size * np.exp(-(((time - place * width) / (wide * width)) ** 2))
-        for size, place, wide in phases
-    )
-    return np.asarray(wave, np.float32)
-
-
-def _phase(rate_hz: NDArray[np.floating]) -> NDArray[np.float64]:
-    return np.cumsum(np.asarray(rate_hz, np.float64)) * (2 * np.pi / RATE_HZ)
-
-
-def _repeated(
-    template: Wave, times_s: NDArray[np.float64], sizes: NDArray[np.float64], samples: int
-) -> Wave:
-    """Put a wave at each of these times."""
-    from scipy.signal import fftconvolve
-
-    at = np.rint(times_s * RATE_HZ).astype(np.int64)
-    inside = (at >= 0) & (at < samples)
-    train = np.zeros(samples, np.float32)
-    np.add.at(train, at[inside], sizes[inside].astype(np.float32))
-    waves: Wave = fftconvolve(train, template, mode="same").astype(np.float32)
-    return waves
+    shape = discharges.draw_shape(rng, 1.0, triphasic=0.15, broad=rng.uniform(0, 0.8))
+    return discharges.train(rng, shape, times, rng.lognormal(0, 0.4, count), samples, jitter=0.2)

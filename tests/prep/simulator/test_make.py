@@ -13,8 +13,6 @@ from support.helpers import tree_bytes
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.seeds import generator
-from hmsprep.simulator import patterns
-from hmsprep.simulator.head import PLACES, general_field, lateral_field
 from hmsprep.simulator.make import Simulated, best_possible, synth
 from hmsprep.simulator.structure import random_structure
 from hmsprep.spectrograms.multitaper import spectrogram
@@ -226,63 +224,6 @@ def kl(target: np.ndarray, predicted: np.ndarray) -> float:
     safe = np.broadcast_to(np.clip(predicted, 1e-15, 1), target.shape)
     ratio = np.divide(target, safe, out=np.ones_like(target), where=target > 0)
     return float((target * np.log(ratio)).sum(axis=1).mean())
-
-
-def rate_hz(wave: np.ndarray) -> float:
-    """Frequency of the strongest line below 12 Hz."""
-    spectrum = np.abs(np.fft.rfft(wave - wave.mean(), 2**16)) ** 2
-    frequency = np.fft.rfftfreq(2**16, 1 / 200)
-    return float(frequency[np.argmax(spectrum * (frequency < 12))])
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_discharges_are_periodic_with_quiet_between_them(seed: int) -> None:
-    for triphasic in (False, True):
-        rng = np.random.default_rng(seed)
-        wave = patterns.periodic(rng, 12_000, triphasic=triphasic)
-        size = np.abs(wave) > 0.5 * np.percentile(np.abs(wave), 99.5)
-        starts = np.flatnonzero(np.diff(size.astype(int)) == 1)
-        starts = starts[np.insert(np.diff(starts) > 60, 0, True)]
-        per_second = len(starts) / 60
-        assert 0.5 <= per_second <= 2.5 + 1 / 60
-        assert len(starts) >= 6
-        quiet = np.abs(wave) < 0.1 * np.abs(wave).max()
-        assert quiet.mean() > 0.25
-        intervals = np.diff(starts) / 200
-        assert np.std(intervals) / np.mean(intervals) < 0.35
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_rhythmic_delta_is_slow_and_has_no_quiet(seed: int) -> None:
-    wave = patterns.rhythmic(np.random.default_rng(seed), 12_000)
-    assert 0.5 <= rate_hz(wave) <= 4.0
-    loud = np.lib.stride_tricks.sliding_window_view(np.abs(wave), 400).max(axis=1)
-    assert loud.min() > 0.2 * loud.max()
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_seizures_are_faster_than_two_and_a_half_hertz_or_evolve(seed: int) -> None:
-    assert rate_hz(patterns.spike_and_wave(np.random.default_rng(seed), 12_000)) > 2.5
-    wave, spread = patterns.evolving(np.random.default_rng(seed), 24_000)
-    start = int(np.argmin(spread))
-    stop = start + int(np.argmax(np.append(np.diff(spread[start:]) < 0, True)))
-    if stop - start < 4000:
-        pytest.skip("this draw shows no whole evolution")
-    early, late = wave[start : start + 1600], wave[stop - 1600 : stop]
-    assert rate_hz(early) > 1.2 * rate_hz(late)
-    assert rate_hz(late) > 2.5
-    assert np.abs(late).max() > np.abs(early).max()
-
-
-def test_lateral_fields_are_on_one_side_and_general_ones_on_both() -> None:
-    left, right = PLACES[:, 0] < 0, PLACES[:, 0] > 0
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        seen = lateral_field(rng, 1, (0.3, 0.6))
-        assert seen[right].max() > 5 * seen[left].max()
-        seen = general_field(rng, 0.8)
-        assert 0.7 < seen[right].sum() / seen[left].sum() < 1.4
-        assert seen[CHANNELS.index("Fp1")] > seen[CHANNELS.index("O1")]
 
 
 def test_seed_decides_everything_and_workers_nothing(tmp_path: Path) -> None:

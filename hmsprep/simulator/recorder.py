@@ -1,0 +1,44 @@
+"""What amplifiers and recorders make of the potentials: reference, mains, filters, noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.simulator.noise import RATE_HZ, band, shaped, slow_wander
+
+MAINS_HZ = (60.0, 50.0)
+FEW_MAINS_50 = 0.1
+"""Share of recordings with mains of 50 Hz."""
+
+
+def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn potentials (19, samples) into what is written to a file, microvolts."""
+    from scipy.signal import butter, sosfilt
+
+    samples = eeg.shape[1]
+    time = np.arange(samples, dtype=np.float64) / RATE_HZ
+    mains = MAINS_HZ[rng.random() < FEW_MAINS_50]
+    hum = np.sin(2 * np.pi * mains * time)
+    size = rng.lognormal(np.log(rng.lognormal(np.log(0.25), 1.0)), 0.7, (len(eeg), 1))
+    if rng.random() < 0.08:  # one electrode with a poor contact
+        size[rng.integers(len(eeg))] += rng.lognormal(np.log(15), 0.8)
+    eeg += size.astype(np.float32) * hum.astype(np.float32)
+    if rng.random() < 0.1:  # the reference sits on muscle or moves
+        low, high = ((0.3, 2.0), (20.0, 70.0))[rng.random() < 0.5]
+        common = shaped(rng, 1, samples, band(low, high))[0] * slow_wander(rng, samples, 5, 0.6)
+        eeg += np.float32(rng.uniform(3, 25)) * common
+    eeg += rng.lognormal(np.log(0.35), 0.5, (len(eeg), 1)).astype(np.float32) * rng.standard_normal(
+        eeg.shape, np.float32
+    )
+    low_hz = float(np.clip(rng.lognormal(np.log(0.25), 0.7), 0.05, 1.6))
+    high_hz = float(rng.choice((35.0, 50.0, 70.0, 90.0), p=(0.1, 0.1, 0.6, 0.2)))
+    sos = np.concatenate(
+        [
+            butter(1, low_hz, "highpass", fs=RATE_HZ, output="sos"),
+            butter(2, high_hz, "lowpass", fs=RATE_HZ, output="sos"),
+        ]
+    )
+    eeg = sosfilt(sos.astype(np.float32), eeg, axis=1).astype(np.float32, copy=False)
+    eeg += rng.normal(0, 8, (len(eeg), 1)).astype(np.float32)
+    return eeg
