@@ -165,7 +165,7 @@ def bursts(rng: np.random.Generator, samples: int) -> NDArray[np.float32]:
         length = max(int(burst_s * rng.gamma(4, 0.25) * RATE_HZ), 60)
         first = int(at * RATE_HZ)
         rise = np.minimum(np.minimum(np.arange(length), np.arange(length)[::-1]) / 20, 1)
-        part = found[max(first, 0) : first + length]
+        part = found[max(first, 0) : max(first + length, 0)]
         np.maximum(part, rise[max(-first, 0) :][: len(part)].astype(np.float32), out=part)
         at += length / RATE_HZ
     return found

@@ -35,11 +35,14 @@ def smooth(wave: NDArray[np.float32], samples: int) -> NDArray[np.float64]:
 
 
 def discharge_times(wave: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Seconds at which the smoothed size of a trace has its peaks."""
+    """Seconds at which the smoothed size of a trace peaks, once in its own period at most."""
     from scipy.signal import find_peaks
 
     size = smooth(wave, 60)
-    return find_peaks(size, height=0.35 * np.percentile(size, 99), distance=70)[0] / 200
+    alike = np.correlate(size - size.mean(), size - size.mean(), mode="full")[SAMPLES - 1 :]
+    period = 76 + int(np.argmax(alike[76:600]))  # from 0.38 to 3 s
+    height = 0.35 * np.percentile(size, 99)
+    return find_peaks(size, height=height, distance=0.6 * period)[0] / 200
 
 
 def weaker_share(traces: NDArray[np.float32]) -> float:
@@ -61,7 +64,7 @@ def test_periodic_discharges_repeat_with_quiet_between_them(general: float) -> N
         regular.append((np.abs(intervals[1:] / intervals[:-1] - 1) < 0.5).mean())
         quiet = smooth(wave, 20) < 0.2 * np.percentile(np.abs(wave), 99.5)
         assert quiet.mean() > 0.3
-    # of the rest, runs of two or of both sides' own pace are counted as one by this measure
+    # the rest are runs of two or three, or of both sides at their own pace
     assert (np.asarray(regular) > 0.5).mean() >= 0.8
 
 
@@ -193,6 +196,13 @@ def test_suppression_and_bursts_take_turns(seed: int) -> None:
     changes = np.flatnonzero(np.diff(low.astype(int)))
     assert len(changes) > 6
     assert np.median(np.diff(changes)) > 60  # longer than 0.3 s
+
+
+def test_bursts_may_end_before_a_recording_begins() -> None:
+    for seed in range(200):
+        factor = background.bursts(np.random.default_rng(seed), 500)
+        assert factor.shape == (500,)
+        assert ((factor > 0) & (factor <= 1)).all()
 
 
 def test_backgrounds_are_as_large_as_drawn_and_of_every_kind() -> None:
