@@ -66,7 +66,7 @@ def add_ward(rng: np.random.Generator, eeg: Eeg) -> None:
     """Add movement, ventilator, chest compressions, dialysis."""
     samples = eeg.shape[1]
     seconds = samples / RATE_HZ
-    for at in moments(rng, samples, seconds / rng.uniform(60, 600)):  # movement
+    for at in moments(rng, samples, seconds / rng.uniform(100, 1200)):  # movement
         length = min(int(rng.uniform(0.5, 5) * RATE_HZ), samples - at)
         slow = shaped(rng, 3, length, band(0.4, 3)) * np.hanning(length).astype(np.float32)
         seen = rng.normal(0, 1, (len(eeg), 3)).astype(np.float32) * np.float32(rng.uniform(10, 60))

@@ -12,14 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.simulator.head import PLACES, chain_differences, field, general_field, lateral_place
-from hmsprep.simulator.noise import RATE_HZ, band, shaped, slow_wander
+from hmsprep.simulator.noise import RATE_HZ, Spectrum, band, shaped, slow_wander
 from hmsstore.montage import ELECTRODES
 
 STATES = ("awake", "slow", "coma", "sedated", "asleep", "suppressed")
 CHANCES = (0.14, 0.36, 0.2, 0.14, 0.08, 0.08)
-USUAL_UV = 12.0
+USUAL_UV = 10.0
 """Median of the standard deviation of a bipolar trace, 0.5 to 35 Hz."""
 QUIETEST_UV = 1.2
+LONGEST_TRAVEL_S = 0.15
+ACROSS = 0.5
+"""What one hemisphere sees of the other's background."""
+ALONE = 0.08
+"""What each electrode sees alone, over the rest."""
 Eeg = NDArray[np.float32]
 
 
@@ -44,8 +49,12 @@ class Patient:
     """Frontal fast activity under sedation."""
     beta_hz: float
     common: float
-    """Share of the background that all electrodes have in common, and how far the rest reaches."""
+    """What all electrodes have in common, over the rest: variances."""
     reach: float
+    """Width of the parts of the head that go together, and how long waves travel over them."""
+    travel_s: float
+    surges: float
+    """How much the background comes and goes within seconds."""
     gains: tuple[float, ...]
     """Of each electrode's background: asymmetry, breach, attenuation."""
     blinks_hz: float
@@ -64,16 +73,18 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     return Patient(
         state=state,
         background_uv=max(float(rng.lognormal(np.log(USUAL_UV * quiet), 0.5)), QUIETEST_UV),
-        slope=float(rng.uniform(1.2, 3.0)),
-        knee_hz=float(rng.lognormal(np.log(0.8), 0.6)),
+        slope=float(rng.uniform(2.2, 4.6)),
+        knee_hz=float(rng.lognormal(np.log(2.4), 0.8)),
         slowing=float(rng.gamma(1.5, 0.5)) * (0.4 if awake else 1.0),
-        slowing_hz=float(rng.lognormal(np.log(2.2), 0.5)),
+        slowing_hz=float(rng.lognormal(np.log(2.8), 0.5)),
         alpha=float(rng.uniform(0.4, 1.2)) if awake else 0.0,
         alpha_hz=float(rng.uniform(7.5, 11.5)),
         beta=float(rng.uniform(0.2, 0.9)) if state == "sedated" or rng.random() < 0.1 else 0.0,
         beta_hz=float(rng.uniform(13, 24)),
-        common=float(rng.uniform(0.1, 0.6)),
-        reach=float(rng.uniform(0.35, 1.0)),
+        common=float(rng.uniform(0.05, 0.8)),
+        reach=float(rng.uniform(0.5, 0.85)),
+        travel_s=float(rng.lognormal(np.log(0.012), 0.4)),
+        surges=float(rng.uniform(0.05, 0.45)),
         gains=tuple(_gains(rng, side).tolist()),
         blinks_hz=float(rng.uniform(0.05, 0.35)) if awake or rng.random() < 0.15 else 0.0,
         muscle=float(rng.lognormal(np.log(0.08), 1.1)),
@@ -105,12 +116,7 @@ def background(rng: np.random.Generator, patient: Patient, samples: int) -> Eeg:
         shape = (frequency**2 + patient.knee_hz**2) ** (-patient.slope / 4)
         return np.asarray(shape * slow / np.sqrt(1 + (frequency / 70) ** 8))
 
-    apart = np.linalg.norm(PLACES[:, None] - PLACES[None, :], axis=2)
-    near = np.exp(-((apart / patient.reach) ** 2))
-    mixing = np.linalg.cholesky(
-        patient.common + (1 - patient.common) * near + 0.03 * np.eye(len(PLACES))
-    )
-    eeg = mixing.astype(np.float32) @ shaped(rng, len(ELECTRODES), samples, spectrum)
+    eeg = _travelling(rng, patient, samples, spectrum)
     if patient.alpha:
         rhythm = shaped(rng, 3, samples, band(patient.alpha_hz - 0.5, patient.alpha_hz + 0.5))
         for wave, place in zip(rhythm, ((-0.45, -0.85), (0.45, -0.85), (0, -0.6)), strict=True):
@@ -122,11 +128,34 @@ def background(rng: np.random.Generator, patient: Patient, samples: int) -> Eeg:
             wave *= np.float32(patient.beta * 0.5) * slow_wander(rng, samples, 3, 0.3)
             eeg += field(np.asarray([x, 0.6]), 0.6)[:, None] * wave
     eeg *= np.asarray(patient.gains, np.float32)[:, None]
-    eeg *= slow_wander(rng, samples, 15, 0.15) * slow_wander(rng, samples, 2, 0.1)
+    eeg *= slow_wander(rng, samples, 15, 0.15) * slow_wander(rng, samples, 0.7, patient.surges)
     scale = patient.background_uv / max(float(chain_differences(eeg[:, :20_000]).std()), 1e-6)
     eeg *= np.float32(scale)
     if patient.state == "asleep":
         _add_sleep(rng, patient, eeg)
+    return eeg
+
+
+def _travelling(
+    rng: np.random.Generator, patient: Patient, samples: int, spectrum: Spectrum
+) -> Eeg:
+    """Noise of many places that neighbours share, each seen later the farther away."""
+    places = PLACES + rng.normal(0, 0.1, PLACES.shape)
+    apart = np.linalg.norm(PLACES[:, None] - places[None, :], axis=2)
+    fields = np.exp(-((apart / patient.reach) ** 2) / 2)
+    fields[PLACES[:, :1] * places[:, 0] < 0] *= ACROSS
+    travel_s = patient.travel_s * rng.lognormal(0, 0.5, len(places))
+    lags = np.rint(np.minimum(apart * travel_s, LONGEST_TRAVEL_S) * RATE_HZ).astype(np.int64)
+    longest = int(lags.max())
+    waves = shaped(rng, len(places) + 1, samples + longest, spectrum)
+    eeg = np.zeros((len(PLACES), samples), np.float32)
+    for lag in np.unique(lags).tolist():
+        first = longest - lag
+        seen = np.where(lags == lag, fields, 0).astype(np.float32)
+        eeg += seen @ waves[:-1, first : first + samples]
+    eeg *= np.float32(1 / np.sqrt((fields**2).sum(axis=1).mean()))
+    eeg += np.float32(patient.common**0.5) * waves[-1, longest:]
+    eeg += np.float32(ALONE) * shaped(rng, len(PLACES), samples, spectrum)
     return eeg
 
 

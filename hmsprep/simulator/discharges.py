@@ -79,11 +79,11 @@ def draw_shape(
         return Shape(sizes, widths, 0.0, 0.1, 0.0, 10.0)
     width = float(np.clip(rng.lognormal(np.log(0.028), 0.5) * (1 + 1.5 * broad), 0.01, 0.09))
     width = min(width, room_s / 3)
-    count = int(rng.choice(4, p=(0.3, 0.35, 0.25, 0.1))) + 1
+    count = int(rng.choice(4, p=(0.4, 0.4, 0.15, 0.05))) + 1
     main = int(rng.integers(count))
     sizes = [(-1.0) ** (phase - main) * rng.uniform(0.25, 0.9) for phase in range(count)]
     sizes[main] = 1.0
-    sign = -1 if rng.random() < 0.75 else 1
+    sign = -1 if rng.random() < 0.85 else 1
     widths = tuple(width * rng.uniform(0.7, 1.6) for _ in range(count))
     slow = rng.random() < 0.6
     fast = rng.random() < 0.15

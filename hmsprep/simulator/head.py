@@ -55,7 +55,7 @@ def dipole(rng: np.random.Generator, place: NDArray[np.float64], width: float) -
 
 def lateral_place(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """A place in one hemisphere (side -1: left, 1: right)."""
-    return np.asarray([side * rng.uniform(0.35, 0.95), rng.uniform(-0.75, 0.75)])
+    return np.asarray([side * rng.uniform(0.35, 0.95), rng.uniform(-0.6, 0.85)])
 
 
 def lateral_field(
@@ -72,8 +72,9 @@ def general_field(rng: np.random.Generator, frontal: float) -> Field:
     """Field over both hemispheres alike; `frontal` 1 is strongest in front, -1 behind, 0 even."""
     slope = 0.5 + 0.5 * frontal * PLACES[:, 1] - 0.25 * (1 - abs(frontal)) * np.abs(PLACES[:, 1])
     tilt = 1 + rng.uniform(-0.12, 0.12) * PLACES[:, 0]
-    ragged = rng.lognormal(0, 0.15, len(PLACES))
-    return np.asarray(np.clip(slope + 0.3, 0.1, 1.3) * tilt * ragged, np.float32)
+    ragged = rng.lognormal(0, 0.25, len(PLACES))
+    turned = rng.uniform(0.1, 0.8)  # seen with the other sign where it is weak
+    return np.asarray((np.clip(slope + 0.3, 0.1, 1.3) - turned) * tilt * ragged, np.float32)
 
 
 def extended_field(rng: np.random.Generator, side: int, general: float) -> Field:

@@ -31,11 +31,13 @@ VARIATION = (0.21, 0.10)
 """Median coefficient of variation of the intervals: periodic, rhythmic."""
 TOWARDS_SEIZURE_HZ = (1.9, 2.6)
 """Rates at which raters begin to say seizure (2.5 Hz and more are one)."""
-LONGEST_LAG_S = 0.12
+LONGEST_LAG_S = 0.16
 """From the first electrode of a pattern to the last."""
+UNEVEN_S = 0.008
+"""Deviation of this lag from one discharge or wave to the next."""
 OFTEN_INDEPENDENT = 0.06
 """Share of lateral periodic patterns with a second one on the other side, of its own pace."""
-OFTEN_TRIPHASIC = 0.45
+OFTEN_TRIPHASIC = 0.2
 Wave = NDArray[np.float32]
 
 
@@ -80,7 +82,7 @@ def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> W
         sources = spread_out(rng, seen, LONGEST_LAG_S)
         found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
     if sharp < 1:
-        sources = spread_out(rng, seen, LONGEST_LAG_S)
+        sources = spread_out(rng, seen, 1.5 * LONGEST_LAG_S)
         found += np.float32((1 - sharp) ** 0.5) * _rhythmic(rng, times, sources, samples)
     return found
 
@@ -104,9 +106,13 @@ def _periodic(
         times_s = np.concatenate([times_s, times_s[again] + rng.uniform(0.15, 0.3)])
         sizes = np.concatenate([sizes, sizes[again] * rng.uniform(0.4, 1.0)])
     found = np.zeros((len(sources[0].seen), samples), np.float32)
+    apart = rng.uniform(0.1, 0.4)
     for source in sources:
-        wave = discharges.train(rng, shape, times_s + source.delay_s, sizes, samples, jitter=jitter)
-        found += source.seen[:, None] * wave
+        times = times_s + source.delay_s + rng.normal(0, UNEVEN_S, len(times_s))
+        own = sizes * rng.lognormal(0, apart, len(sizes))
+        found += source.seen[:, None] * discharges.train(
+            rng, shape, times, own, samples, jitter=jitter
+        )
     return found
 
 
@@ -117,20 +123,22 @@ def _rhythmic(
     samples: int,
 ) -> Wave:
     """Waves that follow upon each other without interval."""
-    second, third = rng.uniform(0, 0.35), rng.uniform(0, 0.12)
-    turn = rng.uniform(0, 2 * np.pi, 2)
-    size = course.per_beat(rng, times_s, rng.uniform(0.1, 0.4), samples)
-    contour = rng.uniform(0.2, 0.7) if rng.random() < 0.2 else 0.0  # +S: sharply contoured
+    second, third = rng.uniform(0, 0.25), rng.uniform(0, 0.06)
+    turn = rng.normal(np.pi / 2, 1.0, 2)  # sharper where negative
+    uneven, apart = rng.uniform(0.1, 0.35, 2)
+    size = course.per_beat(rng, times_s, uneven, samples)
+    contour = rng.uniform(0.2, 0.6) if rng.random() < 0.2 else 0.0  # +S: sharply contoured
     fast = rng.uniform(0.1, 0.35) if rng.random() < 0.2 else 0.0  # +F
     riding = shaped(rng, 1, samples, band(9, 22))[0] if fast else None
     found = np.zeros((len(sources[0].seen), samples), np.float32)
     for source in sources:
-        phase = course.phase_of(times_s + source.delay_s, samples)
+        uneven_s = rng.normal(0, UNEVEN_S, len(times_s))
+        phase = course.phase_of(times_s + source.delay_s + uneven_s, samples)
         wave = np.sin(phase) + second * np.sin(2 * phase + turn[0])
         wave += third * np.sin(3 * phase + turn[1])
         if contour:
             wave -= contour * np.exp(-(((phase % (2 * np.pi)) - 4.7) ** 2) / 0.08)
-        wave *= 0.8 * size
+        wave *= 0.8 * size * course.per_beat(rng, times_s, apart, samples)
         if riding is not None:
             wave += fast * riding * (1 + np.sin(phase)) / 2
         found += source.seen[:, None] * wave.astype(np.float32)

@@ -20,10 +20,13 @@ def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.f
     time = np.arange(samples, dtype=np.float64) / RATE_HZ
     mains = MAINS_HZ[rng.random() < FEW_MAINS_50]
     hum = np.sin(2 * np.pi * mains * time)
-    size = rng.lognormal(np.log(rng.lognormal(np.log(0.25), 1.0)), 0.7, (len(eeg), 1))
+    size = rng.lognormal(np.log(rng.lognormal(np.log(3.5), 1.2)), 0.7, (len(eeg), 1))
     if rng.random() < 0.08:  # one electrode with a poor contact
         size[rng.integers(len(eeg))] += rng.lognormal(np.log(15), 0.8)
     eeg += size.astype(np.float32) * hum.astype(np.float32)
+    drift = shaped(rng, len(eeg), samples, band(0.05, 0.5))
+    drift_uv = rng.lognormal(np.log(rng.lognormal(np.log(6), 0.6)), 0.4, (len(eeg), 1))
+    eeg += drift_uv.astype(np.float32) * drift
     if rng.random() < 0.1:  # the reference sits on muscle or moves
         low, high = ((0.3, 2.0), (20.0, 70.0))[rng.random() < 0.5]
         common = shaped(rng, 1, samples, band(low, high))[0] * slow_wander(rng, samples, 5, 0.6)
@@ -31,7 +34,7 @@ def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.f
     eeg += rng.lognormal(np.log(0.35), 0.5, (len(eeg), 1)).astype(np.float32) * rng.standard_normal(
         eeg.shape, np.float32
     )
-    low_hz = float(np.clip(rng.lognormal(np.log(0.25), 0.7), 0.05, 1.6))
+    low_hz = float(np.clip(rng.lognormal(np.log(0.16), 0.8), 0.03, 1.6))
     high_hz = float(rng.choice((35.0, 50.0, 70.0, 90.0), p=(0.1, 0.1, 0.6, 0.2)))
     sos = np.concatenate(
         [

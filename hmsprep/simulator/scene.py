@@ -19,16 +19,18 @@ from hmsprep.simulator.background import (
 from hmsprep.simulator.head import extended_field, visible
 from hmsprep.simulator.noise import RATE_HZ, slow_wander
 from hmsprep.simulator.recorder import recorded
-from hmsprep.simulator.traits import GPD, OTHER, SEIZURE, Traits, draw_traits
+from hmsprep.simulator.traits import GPD, LPD, OTHER, SEIZURE, Traits, draw_traits
 
 MARGIN_S = 8.0
 """Around a period, in which its pattern may come up or go away."""
-PEAK_UV = 60.0
+PEAK_UV = 66.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
 of the usual size; it grows with the root of the background."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
-SEIZURE_LARGER = 1.6
+RHYTHMIC_SMALLER = 0.25
+GENERAL_LARGER = 0.6
+SEIZURE_LARGER = 1.4
 POSTICTAL_S = 60.0
 
 
@@ -90,9 +92,12 @@ def _add_period(
     samples = eeg.shape[1]
     traits = draw_traits(rng, truth)
     side = patient.side if rng.random() < 0.85 else -patient.side
-    if rng.random() < _often_suppressed(truth):
+    bursting, attenuated = _often_suppressed(truth)
+    kind = rng.random()
+    if kind < bursting + attenuated:
         hull = course.presence(rng, samples, before, after, 0.0).clip(0, 1)
-        eeg *= 1 - hull * (1 - bursts(rng, samples))
+        left = bursts(rng, samples) if kind < bursting else np.float32(rng.uniform(0.08, 0.6))
+        eeg *= 1 - hull * (1 - left)
     size = np.float32(_peak_uv(rng, patient, traits))
     there = course.presence(rng, samples, before, after, 0.02 + 0.1 * (1 - traits.visible))
     if traits.ictal > 0.5:
@@ -107,15 +112,17 @@ def _add_period(
         eeg += (size * there) * _none_of_them(rng, side, samples)
 
 
-def _often_suppressed(truth: NDArray[np.float64]) -> float:
-    """Chance that the background of a period is suppressed between bursts or discharges."""
-    return float(0.18 * truth[OTHER] + 0.12 * truth[GPD])
+def _often_suppressed(truth: NDArray[np.float64]) -> tuple[float, float]:
+    """Chances that a period's background comes in bursts, and that it is attenuated throughout."""
+    bursting = 0.18 * truth[OTHER] + 0.12 * truth[GPD]
+    return float(bursting), float(0.35 * truth[GPD] + 0.2 * truth[LPD])
 
 
 def _peak_uv(rng: np.random.Generator, patient: Patient, traits: Traits) -> float:
     """Draw the peak of a pattern, which is what makes it visible, and its regularity."""
     usual = PEAK_UV * (patient.background_uv / USUAL_UV) ** 0.5
-    clear = FAINTEST ** (1 - traits.visible)
+    clear = FAINTEST ** (1 - traits.visible) * (1 - RHYTHMIC_SMALLER * traits.rhythmic)
+    clear *= 1 + GENERAL_LARGER * traits.general
     return float(usual * clear * rng.lognormal(0, 0.3))
 
 
