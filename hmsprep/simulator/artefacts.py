@@ -119,12 +119,12 @@ def add_electrodes(rng: np.random.Generator, eeg: Eeg) -> None:
             np.asarray((-1e5, -5e3, 5e3, 1e5), np.float32)
         )
     if rng.random() < 0.06:  # bridged: paste from one to its neighbour
-        one = int(rng.integers(len(ELECTRODES)))
-        apart = np.linalg.norm(PLACES - PLACES[one], axis=1)
+        here = int(rng.integers(len(ELECTRODES)))
+        apart = np.linalg.norm(PLACES - PLACES[here], axis=1)
         other = int(np.argsort(apart)[1])
         share = np.float32(rng.uniform(0.85, 1.0))
-        middle = (eeg[one] + eeg[other]) / 2
-        eeg[one] += share * (middle - eeg[one])
+        middle = (eeg[here] + eeg[other]) / 2
+        eeg[here] += share * (middle - eeg[here])
         eeg[other] += share * (middle - eeg[other])
     if rng.random() < 0.02:  # dead
         eeg[rng.integers(len(eeg))] *= np.float32(0.01)

@@ -74,9 +74,9 @@ def draw_shape(
     room_s = 0.3 / rate_hz
     if rng.random() < triphasic:
         width = min(rng.uniform(0.03, 0.07) * (1 + 0.6 * broad), room_s / 4)
-        sizes = (-rng.uniform(0.2, 0.8), 1.0, -rng.uniform(0.2, 0.7))
-        widths = (width * rng.uniform(0.6, 0.9), width, width * rng.uniform(1.2, 2.0))
-        return Shape(sizes, widths, 0.0, 0.1, 0.0, 10.0)
+        three = (-rng.uniform(0.2, 0.8), 1.0, -rng.uniform(0.2, 0.7))
+        wide = (width * rng.uniform(0.6, 0.9), width, width * rng.uniform(1.2, 2.0))
+        return Shape(three, wide, 0.0, 0.1, 0.0, 10.0)
     width = float(np.clip(rng.lognormal(np.log(0.028), 0.5) * (1 + 1.5 * broad), 0.01, 0.09))
     width = min(width, room_s / 3)
     count = int(rng.choice(4, p=(0.4, 0.4, 0.15, 0.05))) + 1

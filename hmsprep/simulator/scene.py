@@ -143,7 +143,8 @@ def _none_of_them(rng: np.random.Generator, side: int, samples: int) -> NDArray[
     if kind == "runs":  # under six cycles
         gate = np.clip(slow_wander(rng, samples, 1.2, 1.0) - 1.6, 0, 1)
         traits = Traits(1.0, float(rng.random()), float(rng.random()), 0.0)
-        return patterns.activity(rng, traits, side, samples) * gate
+        gated: NDArray[np.float32] = patterns.activity(rng, traits, side, samples) * gate
+        return gated
     return np.zeros((len(seen), samples), np.float32)
 
 

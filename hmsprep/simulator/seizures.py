@@ -69,7 +69,8 @@ def after(rng: np.random.Generator, side: int, samples: int) -> NDArray[np.float
     wave = shaped(rng, 1, samples, band(0.6, 2.5))[0]
     fade = np.exp(-np.arange(samples) / (rng.uniform(8, 40) * RATE_HZ)).astype(np.float32)
     seen = extended_field(rng, side, float(rng.random()))
-    return seen[:, None] * (wave * fade)
+    faded: NDArray[np.float32] = wave * fade
+    return seen[:, None] * faded
 
 
 class _Form:
