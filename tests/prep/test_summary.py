@@ -40,7 +40,7 @@ def test_tables_of_gaps_that_contradict_others_are_warned_of(store: Store, tmp_p
     name = "windows/eeg_nan_fraction/c/0"
     np.full_like(np.fromfile(path / name, "f4"), 0.5).tofile(path / name)
     reseal(path, name)
-    warned = hmsprep.info(path).warnings[-1]
+    warned = "\n".join(hmsprep.info(path).warnings)
     assert "eeg_nan_fraction disagrees with the gaps" in warned
     assert "disagrees with the gaps" in " ".join(
         Program("hmsprep").succeed("info", path).stderr.split()

@@ -11,7 +11,7 @@ from hmstrain.models import find_model
 TOY: dict[str, Any] = {
     "epochs": 1,
     "batch_size": 8,
-    "fraction": 0.3,
+    "fraction": 0.5,
     "image_size": 32,
     "fold": "0",
     "seeds": 1,

@@ -10,7 +10,7 @@ from torch import nn
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import NetworkInputs, measure_normalisation
-from hmstrain.data.loader import make_loader
+from hmstrain.data.loader import Request, make_loader
 from hmstrain.data.rows import norm_rows, training_rows
 from hmstrain.models.evaluate import Evaluator, loader_batch
 from hmstrain.models.network import make_network
@@ -32,13 +32,14 @@ def test_batch_norm_is_measured_on_clean_windows_in_large_batches(store: Store) 
     before = {name: value.clone() for name, value in network.named_parameters()}
     try:
         Evaluator(config, prepare, loader, ALONE).measure_norms(network, rows)
+        ((_, loaded),) = loader.load([Request(rows)])
+        batch = {name: value.clone() for name, value in loaded.items()}
     finally:
         loader.close()
     first, second = (m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
     assert network.training
     assert first.training
     assert first.momentum == second.momentum == 0.1
-    batch = {"spectrogram": torch.from_numpy(store.gather(rows, "spectrogram")["spectrogram"])}
     seen: list[torch.Tensor] = []
     second.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     network.eval()

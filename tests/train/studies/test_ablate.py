@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.inside import Inside
 from support.recipes import write_small
@@ -185,7 +186,8 @@ def test_rows_build_upon_a_pretraining_and_a_generator_that_are_made_first(
     assert described["path"] == str(out / "pretraining/best/model.safetensors")
     text = (out / "ablation.md").read_text()
     assert "@pretraining: a window's partner is found in" in text
-    assert "(by chance 25.0%)" in text
+    held_out = np.unique(store.windows["patient_id"][store.select("valid", fold=0)])
+    assert f"(by chance {1 / len(held_out):.1%})" in text
     assert "weights=@pretraining, fraction=0.5" in text
 
 
