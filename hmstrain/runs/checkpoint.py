@@ -195,7 +195,9 @@ def _existing(folder: Path) -> Path:
         return found
     if folder.exists():
         raise RunError(f"{folder} is damaged: it holds no {DESCRIPTION}.")
-    raise RunError(f"There is no {folder}: the run has not reached its first validation.")
+    raise RunError(
+        f"There is no {folder}: the run has not reached its first validation, or it was deleted."
+    )
 
 
 def _first_line(error: Exception) -> str:
