@@ -186,11 +186,12 @@ def parameters(run: Path) -> int:
 
 
 def windows_seen(run: Path) -> int:
-    """Windows that training took, over all its steps; 0 for a model of features."""
-    folder = RunFolder(run)
-    config, steps = folder.config(), folder.outcome().steps
-    table = find_model(config.model).table
-    return 0 if table or steps is None else steps * config.batch_size * config.accumulate
+    """Windows that training took, over all its networks' steps; 0 for a model of features."""
+    config = RunFolder(run).config()
+    if find_model(config.model).table:
+        return 0
+    steps = sum(network.outcome().steps or 0 for network in RunFolder(run).networks())
+    return steps * config.batch_size * config.accumulate
 
 
 def paces_of(systems: Sequence[System], store: Store, work: Path, options: str) -> dict[str, float]:
