@@ -73,6 +73,19 @@ def test_an_encoder_answers_alone_and_beside_a_spectrogram(name: str) -> None:
     assert set(config.encoders.values()) == {"naive_cnn", name}
 
 
+@pytest.mark.parametrize("name", ENCODERS)
+def test_features_tell_windows_apart_from_the_start(name: str) -> None:
+    """Where the EEG is lost on its way through the layers, nothing is learned of it."""
+    torch.manual_seed(0)
+    trunk = made(name).eval().trunks[KEY]
+    time = torch.arange(2000) / 200
+    rhythms = torch.stack([torch.sin(2 * torch.pi * hz * time) for hz in (0.7, 1, 1.5, 3, 8)])
+    raw = rhythms[:, None] * torch.rand(5, 18, 1) + 0.5 * torch.randn(5, 18, 2000)
+    with torch.no_grad():
+        features = trunk(raw)
+    assert features.std(dim=0).mean() > 0.02 * features.abs().mean()
+
+
 @pytest.mark.parametrize("name", OF_ANY_LENGTH)
 def test_the_same_weights_see_windows_of_any_length(name: str) -> None:
     network = made(name).eval()
