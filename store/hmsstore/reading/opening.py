@@ -109,7 +109,10 @@ def _folder_id(path: Path) -> tuple[int, int, int] | None:
 
 def _being_replaced(path: Path) -> bool:
     """Whether the name is free for the moment in which `hmsprep build --force` fills it."""
-    return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
+    try:
+        return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
+    except (OSError, ValueError):  # a name with a NUL is a ValueError, a link to itself either
+        return False
 
 
 def _open(path: Path, tables: bool) -> Opened:
