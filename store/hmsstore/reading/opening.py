@@ -111,7 +111,7 @@ def _being_replaced(path: Path) -> bool:
     """Whether the name is free for the moment in which `hmsprep build --force` fills it."""
     try:
         return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
-    except (OSError, ValueError):  # a name with a NUL is a ValueError, a link to itself either
+    except (OSError, ValueError):  # a name with a NUL is a ValueError
         return False
 
 
