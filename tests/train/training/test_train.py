@@ -402,7 +402,8 @@ def test_a_network_that_gives_no_numbers_when_tested_is_not_kept(
 ) -> None:
     with pytest.raises(DivergedError, match="gives NaN or infinite values for"):
         train_small(store, tmp_path / "run", model="support.nets:untestable")
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"config.json", "metrics.jsonl"}
+    kept = {"config.json", "metrics.jsonl", "source"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == kept
 
 
 def test_a_finished_run_is_left_as_it_is(store: Store, undisturbed: Path) -> None:
