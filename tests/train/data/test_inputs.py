@@ -121,7 +121,7 @@ def test_an_image_standardised_by_itself_does_not_tell_how_loud_it_was(store: St
     a, b = (usual(batch, None)["spectrogram_BHW"] for batch in (quiet, loud))
     changed = (a - b).abs().mean()
     a, b = found["spectrogram_BHW"], louder["spectrogram_BHW"]
-    assert (a - b).abs().mean() < changed / 4
+    assert (a - b).abs().mean() < changed / 2  # what is clipped stays told
     constant = {"spectrogram": torch.zeros(1, 300, 400), "eeg": quiet["eeg"][:1]}
     assert torch.isfinite(prepare(constant, None)["spectrogram_BHW"]).all()
 
