@@ -253,10 +253,10 @@ def test_out_that_holds_anything_else_is_left_alone(
 READ_ONLY = """
 import os, sys
 from pathlib import Path
-from hmstrain.scoring.tested import _refused
+from hmsstore.atomic import refusal
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
-print(_refused(Path(sys.argv[1])))
+print(refusal(Path(sys.argv[1])))
 """
 
 
@@ -277,7 +277,7 @@ def test_a_run_in_a_read_only_folder_names_out_before_it_predicts(
     runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse = {runs["one"]: "Read-only file system"}
-    monkeypatch.setattr(tested, "_refused", refuse.get)
+    monkeypatch.setattr(tested, "refusal", refuse.get)
     told = PROGRAM.fail("test", runs["one"])
     assert told == (
         f"hmstrain: {runs['one']} cannot be written into (Read-only file system): name a folder "
