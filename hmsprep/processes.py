@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from hmsprep.errors import DataError, several
 from hmsprep.stopping import Interrupts, blocked, heed_parent
-from hmsstore.plain import write_plainly
+from hmsstore.plain.text import write_plainly
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -41,7 +41,7 @@ from hmsprep.cli import (
     synth,
 )
 from hmsprep.cli.options import Command
-from hmsstore.plain import write_plainly
+from hmsstore.plain.text import write_plainly
 
 app = typer.Typer(
     no_args_is_help=True,

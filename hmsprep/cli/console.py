@@ -20,7 +20,7 @@ from rich.text import Text
 
 from hmsprep.stopping import exit_code, raising
 from hmsprep.words import LEAK_WARNING
-from hmsstore.plain import plain
+from hmsstore.plain.text import plain
 
 SHOWN_ELSEWHERE = "HMSPREP_WARNINGS_SHOWN_ELSEWHERE"
 """Environment variable that a program sets which shows the warnings of a command itself."""

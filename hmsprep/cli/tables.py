@@ -13,7 +13,7 @@ from rich.text import Text
 
 from hmsprep.cli.console import Screen
 from hmsprep.words import plural, size
-from hmsstore.plain import plain
+from hmsstore.plain.text import plain
 from hmsstore.spec import HMS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hmsprep.kaggle.recording import TIME
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES, Columns
-from hmsstore.plain import cell
+from hmsstore.plain.text import cell
 from hmsstore.schema import CHANNELS, CLASS_TITLES, CLASSES, FEATURES
 
 GRID = 100

@@ -12,7 +12,7 @@ from hmsprep.likeness.comparison import ALL, Comparison, Realism
 from hmsprep.likeness.distances import QUANTILES, Distance
 from hmsprep.likeness.measures import GROUPS, MEASURES, measure_of
 from hmsprep.words import plural
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmsstore.view.page import Page
 from hmsstore.view.saving import new_file
 

@@ -37,7 +37,7 @@ from typing import Annotated
 
 import typer
 
-from hmsstore.plain import write_plainly
+from hmsstore.plain.text import write_plainly
 from hmstrain.cli import (
     ablate,
     blend,

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.text import Text
 
-from hmsstore.plain import plain
+from hmsstore.plain.text import plain
 from hmstrain.runs.outcome import score_text
 from hmstrain.runs.stopping import Interrupted, exit_code, raising
 from hmstrain.words import plural

@@ -19,7 +19,7 @@ from typing import Any
 
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmsstore.recordings import (
     ImportedRecording,
     LeftOut,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmstrain.data.context import Context
 from hmstrain.prediction.episodes import Episode, heading
 from hmstrain.prediction.leaving import doubts_of, text_of

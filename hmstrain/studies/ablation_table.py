@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from hmsstore import Store
 from hmsstore.atomic import whole_file
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmsstore.view.colours import BLUE, GREY, ORANGE
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save

@@ -8,7 +8,7 @@ from typing import Any
 
 from hmsstore import HMS
 from hmsstore.atomic import whole_file
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
 from hmstrain.config import Config

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hmsstore import FeatureTable, Store
 from hmsstore.atomic import whole_file
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmsstore.view.colours import BLUE, GREY
 from hmsstore.view.saving import save
 from hmstrain.config import Config

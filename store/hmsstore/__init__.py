@@ -7,7 +7,7 @@
 ::
 
     errors.py       what can go wrong with a store, as one small tree of exceptions
-    plain.py        text from files -> text that a terminal shows, a spreadsheet keeps, as text
+    plain/          text from files -> text that a terminal shows, a spreadsheet keeps, as text
     json_shapes.py  a JSON file -> the texts, numbers, lists and objects that it should hold
     spec/           what a data set consists of: classes, signals, electrodes, judged seconds
     schema.py       the words and columns of the format

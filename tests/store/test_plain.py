@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmsprep.kaggle.write import write_csv
-from hmsstore.plain import PlainStream, cell, plain, uncell, write_rows
+from hmsstore.plain.text import PlainStream, cell, plain, uncell, write_rows
 
 HOSTILE = "Fp1\x1b]0;owned\x07\x1b[2J\r\x08\x9b31m\u202egnp\u2066\udc80"
 
@@ -36,7 +36,7 @@ def test_what_is_not_shown_is_written_so_that_it_can_be_told() -> None:
 @pytest.mark.parametrize("code", ["raise ValueError(HOSTILE)", "warnings.warn(HOSTILE)"])
 def test_tracebacks_and_warnings_of_a_program_are_plain(code: str) -> None:
     program = (
-        "import warnings; from hmsstore.plain import write_plainly; write_plainly(); "
+        "import warnings; from hmsstore.plain.text import write_plainly; write_plainly(); "
         f"HOSTILE = {HOSTILE!r}; {code}"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import StringIO
 from itertools import groupby
 
-from hmsstore.plain import write_rows
+from hmsstore.plain.text import write_rows
 from hmstrain.runs.outcome import interval_text, score_text
 from hmstrain.scoring.comparison import Comparison, Difference
 from hmstrain.scoring.metrics import SCORES, Score

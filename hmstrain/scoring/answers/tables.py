@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.plain import uncell
+from hmsstore.plain.text import uncell
 from hmstrain.errors import DataError
 
 PARQUET, ZIP = b"PAR1", b"PK\x03\x04"

@@ -62,7 +62,7 @@ HOSTILE = "a\x1b]0;owned\x07\x1b[2J\rb\x9b31m\u202egnp[/bold]"
 def test_no_text_acts_on_a_terminal_while_colours_and_bars_do() -> None:
     """In a process of its own, on a terminal of its own."""
     program = (
-        "from hmsstore.plain import write_plainly; write_plainly()\n"
+        "from hmsstore.plain.text import write_plainly; write_plainly()\n"
         "import sys\n"
         "from hmsprep.cli import console, progress, tables\n"
         f"hostile = {HOSTILE!r}\n"
