@@ -11,40 +11,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import typer
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 from rich.text import Text
 
 from hmsprep.stopping import exit_code, raising
 from hmsprep.words import LEAK_WARNING
+from hmsstore.plain.screen import PlainLines, Screen
 from hmsstore.plain.text import plain
 
 SHOWN_ELSEWHERE = "HMSPREP_WARNINGS_SHOWN_ELSEWHERE"
 """Environment variable that a program sets which shows the warnings of a command itself."""
-
-
-class Screen(Console):
-    """A console on which text from files shows as text: no character of it acts on a terminal."""
-
-    @property
-    def file(self) -> IO[str]:
-        """The stream itself, below what makes other writers plain."""
-        found = super().file
-        return getattr(found, "rich_proxied_file", found)
-
-    @file.setter
-    def file(self, file: IO[str]) -> None:
-        self._file = file
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Render, and write what would act as Python writes it."""
-        for part in super().render(renderable, options):
-            yield part if part.control else Segment(plain(part.text), part.style)
 
 
 errors = Screen(stderr=True)
@@ -133,16 +110,8 @@ def _open_log(path: Path) -> logging.Handler:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise ParameterError(f"--log-file {path} cannot be written: {error.strerror}.") from None
-    handler.setFormatter(_PlainLines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(PlainLines("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     return handler
-
-
-class _PlainLines(logging.Formatter):
-    """Lines of a log file, which is read on a terminal too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as text."""
-        return plain(super().format(record))
 
 
 def note(message: str) -> None:

@@ -11,8 +11,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from hmsprep.cli.console import Screen
 from hmsprep.words import plural, size
+from hmsstore.plain.screen import Screen
 from hmsstore.plain.text import plain
 from hmsstore.spec import HMS
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import typer
-from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,35 +19,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.segment import Segment
 from rich.text import Text
 
+from hmsstore.plain.screen import PlainLines, Screen
 from hmsstore.plain.text import plain
 from hmstrain.runs.outcome import score_text
 from hmstrain.runs.stopping import Interrupted, exit_code, raising
 from hmstrain.words import plural
-
-
-class Screen(Console):
-    """A console on which text from files shows as text: no character of it acts on a terminal."""
-
-    @property
-    def file(self) -> IO[str]:
-        """The stream itself, below what makes other writers plain."""
-        found = super().file
-        return getattr(found, "rich_proxied_file", found)
-
-    @file.setter
-    def file(self, file: IO[str]) -> None:
-        self._file = file
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        """Render, and write what would act as Python writes it."""
-        for part in super().render(renderable, options):
-            yield part if part.control else Segment(plain(part.text), part.style)
-
 
 errors = Screen(stderr=True)
 log = logging.getLogger("hmstrain")
@@ -155,16 +132,8 @@ def _open_log(path: Path) -> logging.Handler:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"--log-file {path} cannot be written: {error.strerror}.") from None
-    handler.setFormatter(_PlainLines("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(PlainLines("%(asctime)s %(levelname)s %(message)s"))
     return handler
-
-
-class _PlainLines(logging.Formatter):
-    """Lines of a log file, which is read on a terminal too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record as text."""
-        return plain(super().format(record))
 
 
 def note(message: str) -> None:

@@ -27,17 +27,12 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Refuse addresses where paths are expected: nothing is made in a folder called s3:."""
-        from hmsstore.atomic import is_address
+        from hmsstore.atomic import address_problem
 
-        for value in ctx.params.values():
-            for path in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(path, Path) and is_address(path):
-                    from hmstrain.errors import ConfigError
+        if problem := address_problem(ctx.params.values()):
+            from hmstrain.errors import ConfigError
 
-                    raise ConfigError(
-                        f"{path} is an address: only files of this machine are read and written. "
-                        "Copy what is there to a folder first, or the result there afterwards."
-                    )
+            raise ConfigError(problem)
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import PatternClass, Store
+from hmsstore.plain.screen import Screen
 from hmsstore.plain.text import plain
-from hmstrain.cli.console import Screen, note, print_text, warn
+from hmstrain.cli.console import note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
 from hmstrain.scoring.metrics import shown_in
 from hmstrain.words import clock, plural

@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -160,6 +160,18 @@ def refusal(folder: Path) -> str | None:
 def is_address(path: Path) -> bool:
     """Whether a path was an address, such as s3://bucket/store: it is not taken for a folder."""
     return ADDRESS.match(str(path)) is not None and not path.exists()
+
+
+def address_problem(values: Iterable[object]) -> str | None:
+    """What to tell whoever gave an address among these paths or lists of paths, if there is one."""
+    for value in values:
+        for path in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(path, Path) and is_address(path):
+                return (
+                    f"{path} is an address: only files of this machine are read and written. "
+                    "Copy what is there to a folder first, or the result there afterwards."
+                )
+    return None
 
 
 def sync(path: Path) -> None:
