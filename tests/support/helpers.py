@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pytest
 
 from hmsprep.building.build import build
 from hmsprep.kaggle.write import on_grid, write_eeg, write_spectrogram
@@ -37,6 +41,26 @@ def build_dataset(dataset: Planned, store: Path) -> Store:
     with ThreadPoolExecutor(2) as pool:
         build(dataset, store, executor=pool)
     return Store.open(store)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Folder of a session that the first test worker to need it makes, and all others find.
+
+    None of them may write there.
+    """
+    top = factory.getbasetemp()
+    shared = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / "shared"
+    shared.mkdir(exist_ok=True)
+    folder = shared / name
+    done = shared / f"{name}.done"
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
 
 
 def tree_bytes(folder: Path) -> dict[str, bytes]:
@@ -126,13 +150,13 @@ class Program:
 
     def run(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
-        return subprocess.run(
-            [sys.executable, "-m", self.name, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=clean | {"COLUMNS": "100"} | environment,
-        )
+        words = [sys.executable, "-m", self.name, *map(str, arguments)]
+        return self.started(words, clean | {"COLUMNS": "100"} | environment)
+
+    def started(
+        self, words: list[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
 
     def succeed(self, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         done = self.run(*arguments, **environment)

@@ -1,8 +1,4 @@
-"""Test workers share the processors: one thread of arithmetic for each, and for what they start."""
-
-import os
-
-os.environ["OMP_NUM_THREADS"] = "1"
+"""Test workers share the processors: one thread of arithmetic for each."""
 
 import torch
 

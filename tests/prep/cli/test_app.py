@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import typer.main
-from support.helpers import Program, write_pair
+from support.forked import Forked
+from support.helpers import write_pair
 
 from hmsprep.cli import app
 
-PROGRAM = Program("hmsprep")
+PROGRAM = Forked("hmsprep")
 succeed, fail = PROGRAM.succeed, PROGRAM.fail
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = dict(GROUP.commands)

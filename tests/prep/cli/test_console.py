@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.helpers import Program
+from support.forked import Forked
 
 from hmsprep.cli import console
 
-PROGRAM = Program("hmsprep")
+PROGRAM = Forked("hmsprep")
 
 
 def test_a_log_file_holds_notes_warnings_progress_and_errors_with_their_time(

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from support.helpers import Program, build_store
+from support.forked import Forked
+from support.helpers import build_store
 
 from hmsprep.words import LEAK_WARNING
 from hmsstore import Store
 
-PROGRAM = Program("hmsprep")
+PROGRAM = Forked("hmsprep")
 succeed, fail = PROGRAM.succeed, PROGRAM.fail
 
 

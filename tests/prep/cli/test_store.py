@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.helpers import Program, write_pair
+from support.forked import Forked
+from support.helpers import write_pair
 
 from hmsstore import Store
 
-PROGRAM = Program("hmsprep")
+PROGRAM = Forked("hmsprep")
 succeed, fail = PROGRAM.succeed, PROGRAM.fail
 
 
