@@ -19,7 +19,7 @@ package takes no time. Each part of the code imports only from those above it.
     kaggle/          the competition's layout, read and written
     planning/        table and parameters -> which windows, which folds, what lies where
     building/        files and a plan -> a sealed store, killed and resumed at any point
-    sealed/          a store -> what is wrong with it, what it holds, pictures
+    sealed/          a store -> what is wrong with it, what it holds, pictures; to S3 and back
     qeeg/            a store -> hand features of its windows, in a sealed table beside it
     likeness/        stores -> how alike their windows are, real beside simulated
     spectrograms/    EEG -> the competition's spectrogram
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         MissingFilesError,
         ParameterError,
         PrepError,
+        TransferError,
     )
     from hmsprep.importing.convert import Imported, import_recordings
     from hmsprep.importing.listing import Listing, list_recordings
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from hmsprep.qeeg.make import FeaturePlan, features, plan_features
     from hmsprep.sealed.drawing import Drawn, show
     from hmsprep.sealed.summary import StoreSummary, info
+    from hmsprep.sealed.transport.fetching import pull
+    from hmsprep.sealed.transport.sending import Transferred, push
     from hmsprep.sealed.verification import verify
     from hmsprep.simulator.make import Simulated, synth
     from hmsprep.spectrograms.agreement import Agreement
@@ -81,6 +84,8 @@ __all__ = [
     "Simulated",
     "StoreSummary",
     "Survey",
+    "TransferError",
+    "Transferred",
     "build",
     "check_spectrograms",
     "features",
@@ -92,6 +97,8 @@ __all__ = [
     "plan",
     "plan_features",
     "publish",
+    "pull",
+    "push",
     "realism",
     "show",
     "spectrogram",
@@ -102,7 +109,14 @@ __all__ = [
 
 _MODULES = {
     "building.from_files": ("build",),
-    "errors": ("BuildError", "DataError", "MissingFilesError", "ParameterError", "PrepError"),
+    "errors": (
+        "BuildError",
+        "DataError",
+        "MissingFilesError",
+        "ParameterError",
+        "PrepError",
+        "TransferError",
+    ),
     "importing.convert": ("Imported", "import_recordings"),
     "importing.listing": ("Listing", "list_recordings"),
     "inspection.channels": ("Montage", "montage"),
@@ -115,6 +129,8 @@ _MODULES = {
     "qeeg.make": ("FeaturePlan", "features", "plan_features"),
     "sealed.drawing": ("Drawn", "show"),
     "sealed.summary": ("StoreSummary", "info"),
+    "sealed.transport.fetching": ("pull",),
+    "sealed.transport.sending": ("Transferred", "push"),
     "sealed.verification": ("verify",),
     "simulator.make": ("Simulated", "synth"),
     "spectrograms.agreement": ("Agreement",),

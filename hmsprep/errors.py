@@ -6,7 +6,8 @@
     |-- ParameterError      an option's value makes no sense
     |-- DataError           train.csv or a parquet file is not as the competition's are
     |-- MissingFilesError   train.csv names recordings that are not there
-    `-- BuildError          the store cannot be written here and now
+    |-- BuildError          the store cannot be written here and now
+    `-- TransferError       a store cannot be sent to an address, or fetched from one
 
 A message says what is wrong, where, what was expected, what was found and what to do.
 """
@@ -34,6 +35,10 @@ class MissingFilesError(DataError):
 
 class BuildError(PrepError):
     """The store cannot be written here and now."""
+
+
+class TransferError(PrepError):
+    """A store cannot be sent to an address, or fetched from one."""
 
 
 def several(heading: str, problems: Sequence[str], most: int = 10) -> str:

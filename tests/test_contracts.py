@@ -49,6 +49,7 @@ ALSO = {
     "store/hmsstore/view/": {"matplotlib"},
     "store/hmsstore/mne_raw.py": {"mne"},
     "hmsprep/sealed/drawing.py": {"matplotlib"},
+    "hmsprep/sealed/transport/": {"obstore"},
     "hmstrain/models/hub.py": {"huggingface_hub"},
     "hmstrain/training/tabular.py": {"sklearn"},
     "hmsprep/inspection/figures.py": {"matplotlib"},

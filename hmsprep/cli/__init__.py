@@ -19,6 +19,7 @@ result. Only light modules are imported here; each command imports what it needs
     realism.py      realism
     import_.py      import
     publish.py      publish
+    transfer.py     push and pull
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from hmsprep.cli import (
     spectrogram,
     store,
     synth,
+    transfer,
 )
 from hmsprep.cli.options import Command
 from hmsstore.plain.text import write_plainly
@@ -84,6 +86,8 @@ app.command(cls=Command)(features.features)
 app.command("import", cls=import_.ImportCommand)(import_.import_)
 app.command(cls=Command)(realism.realism)
 app.command(cls=Command)(publish.publish)
+app.command(cls=Command)(transfer.push)
+app.command(cls=Command)(transfer.pull)
 app.command(cls=Command)(synth.synth)
 
 

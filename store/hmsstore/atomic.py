@@ -110,7 +110,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         partial.mkdir()
         try:
             yield partial
-            _sync_tree(partial)
+            sync_tree(partial)
             _swap(partial, path, replace)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -186,6 +186,18 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_tree(folder: Path) -> None:
+    """Force a folder and all that is in it to disk.
+
+    Many at once: a file system takes files that wait together in one go.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    found = [path for path in folder.rglob("*") if not path.is_symlink()]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(sync, [*found, folder]))
+
+
 def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name[:NAME_LENGTH]}.{uuid4().hex[:8]}.partial")
 
@@ -207,15 +219,6 @@ def _usual_rights(partial: Path) -> int:
     finally:
         os.close(descriptor)
         partial.unlink()
-
-
-def _sync_tree(folder: Path) -> None:
-    """Many at once: a file system takes files that wait together in one go."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    found = [path for path in folder.rglob("*") if not path.is_symlink()]
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(sync, [*found, folder]))
 
 
 def _swap(partial: Path, path: Path, replace: bool) -> None:

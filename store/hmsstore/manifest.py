@@ -123,7 +123,7 @@ def read_manifest(store: Path) -> Manifest:
         if is_address(store):
             raise NotAStoreError(
                 f"Expected a store (a folder) at {store}, found an address: only folders of this "
-                "machine are opened. Copy the store to one first."
+                "machine are opened. Fetch the store with `hmsprep pull ADDRESS STORE` first."
             )
         found = "a file" if store.exists() else "nothing"
         if store.is_symlink() and not store.exists():
@@ -137,11 +137,8 @@ def read_manifest(store: Path) -> Manifest:
 
 def parse_manifest(folder: Path) -> Manifest:
     """Read MANIFEST.json of a folder, whatever the folder is called; raises as `read_manifest`."""
-    path = folder / MANIFEST_NAME
     try:
-        body = mapping(read_json(path, finite=True))
-        stated = entry(body, "sha256", text)
-        name, version = entry(body, "format", text), entry(body, "format_version", whole)
+        value = read_json(folder / MANIFEST_NAME, finite=True)
     except FileNotFoundError:
         raise NotAStoreError(
             f"{folder} holds no {MANIFEST_NAME}, so it is not a sealed store. "
@@ -149,14 +146,42 @@ def parse_manifest(folder: Path) -> Manifest:
         ) from None
     except ShapeError as error:
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} is not a manifest: {error}"]) from None
+    return check_manifest(value, folder)
+
+
+def check_manifest(value: object, where: object) -> Manifest:
+    """Check the JSON value of a manifest, wherever it was read.
+
+    Parameters
+    ----------
+    value : object
+        What MANIFEST.json holds.
+    where : object
+        What errors call the store: its folder or address.
+
+    Raises
+    ------
+    DamagedStoreError
+        It does not agree with its own checksum, or it names files outside the store.
+    NewerStoreError
+        A newer version of this package made it.
+    NotAStoreError
+        It is of another format.
+    """
+    try:
+        body = dict(mapping(value))
+        stated = entry(body, "sha256", text)
+        name, version = entry(body, "format", text), entry(body, "format_version", whole)
+    except ShapeError as error:
+        raise DamagedStoreError(where, [f"{MANIFEST_NAME} is not a manifest: {error}"]) from None
     del body["sha256"]
     if stated != digest(body):
-        raise DamagedStoreError(folder, [f"{MANIFEST_NAME} was changed after it was sealed"])
+        raise DamagedStoreError(where, [f"{MANIFEST_NAME} was changed after it was sealed"])
     if name != FORMAT_NAME or version not in READABLE:
         newer = name == FORMAT_NAME and version > max(READABLE)
         help_ = "Upgrade hms-eeg" if newer else "Install the hms-eeg that wrote it"
         raise (NewerStoreError if newer else NotAStoreError)(
-            f"{folder} is of format {name} version {version}; this package reads {FORMAT_NAME} "
+            f"{where} is of format {name} version {version}; this package reads {FORMAT_NAME} "
             f"versions {' and '.join(map(str, READABLE))}. {help_}, or build the store again."
         )
     try:
@@ -166,7 +191,7 @@ def parse_manifest(folder: Path) -> Manifest:
         }
         return Manifest(entry(body, "identity", text), entry(body, "plan", text), files, version)
     except ShapeError as error:
-        raise DamagedStoreError(folder, [f"{MANIFEST_NAME}: {error}"]) from None
+        raise DamagedStoreError(where, [f"{MANIFEST_NAME}: {error}"]) from None
 
 
 def check_sizes(folder: Path, manifest: Manifest) -> list[str]:

@@ -21,13 +21,13 @@ from hmsstore import Store
 
 FUNCTIONS = {
     "build", "check_spectrograms", "features", "import_recordings", "info", "inspect",
-    "list_recordings", "montage", "plan", "plan_features", "publish", "realism", "show",
-    "spectrogram", "spectrogram_file", "synth", "verify",
+    "list_recordings", "montage", "plan", "plan_features", "publish", "pull", "push", "realism",
+    "show", "spectrogram", "spectrogram_file", "synth", "verify",
 }  # fmt: skip
 TYPES = {
     "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported", "Listing",
     "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview", "Published",
-    "Realism", "Simulated", "StoreSummary", "Survey",
+    "Realism", "Simulated", "StoreSummary", "Survey", "TransferError", "Transferred",
 }  # fmt: skip
 
 
@@ -65,7 +65,8 @@ print(sorted({"numpy", "polars", "typer", "rich", "hmsstore"} & set(sys.modules)
     ("command", "function"),
     [("build", "build"), ("plan", "plan"), ("inspect", "inspect"), ("show", "show"),
      ("synth", "synth"), ("import", "import_recordings"), ("publish", "publish"),
-     ("verify", "verify"), ("info", "info"), ("montage", "montage"), ("realism", "realism")],
+     ("verify", "verify"), ("info", "info"), ("montage", "montage"), ("realism", "realism"),
+     ("push", "push"), ("pull", "pull")],
 )  # fmt: skip
 def test_functions_take_the_options_of_their_command(command: str, function: str) -> None:
     group: Any = typer.main.get_command(app)

@@ -1,0 +1,87 @@
+"""Coroutines -> results, several at once on a thread of their own, and progress on the way.
+
+The caller's thread only waits and reports, so Ctrl-C and TERM reach it at once, and a notebook's
+own event loop is not in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Task = TypeVar("Task")
+
+TICK_S = 0.1
+"""How often progress is reported."""
+
+
+def in_background(work: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[], object]) -> T:
+    """Run a coroutine to its end on a thread of its own.
+
+    Parameters
+    ----------
+    work : callable
+        Makes the coroutine.
+    tick : callable
+        Called in this thread now and then, and once at the end.
+
+    Raises
+    ------
+    Exception
+        What the coroutine raised.
+    KeyboardInterrupt
+        As it came; the coroutine is cancelled then, and has ended.
+    """
+    outcome: Future[T] = Future()
+    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+
+    async def held() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        started.set_result((asyncio.get_running_loop(), task))
+        return await work()
+
+    def run() -> None:
+        try:
+            outcome.set_result(asyncio.run(held()))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="transport", daemon=True)
+    thread.start()
+    try:
+        while not wait_for([outcome], timeout=TICK_S).done:
+            tick()
+        tick()
+        return outcome.result()
+    except BaseException:
+        if not outcome.done():
+            loop, task = started.result()
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        thread.join()
+
+
+async def each(
+    work: Callable[[Task], Awaitable[object]], tasks: Iterable[Task], at_once: int
+) -> None:
+    """Run a coroutine function on each task, so many at once; the first error ends the others."""
+    queue = iter(tasks)
+
+    async def take() -> None:
+        for task in queue:
+            await work(task)
+
+    takers = [asyncio.ensure_future(take()) for _ in range(at_once)]
+    try:
+        await asyncio.gather(*takers)
+    finally:
+        for taker in takers:
+            taker.cancel()
+        await asyncio.gather(*takers, return_exceptions=True)
