@@ -1,7 +1,7 @@
 """How small each way of packing makes the shards of a store, and what push and pull take.
 
-The shards are those of real segments if `$HMS_REAL_DATA` names a folder that holds them in real/,
-else simulated. Each way packs and unpacks frames of them on one thread; then `hmsprep push` and
+The shards are simulated, and those of real segments if `$HMS_REAL_DATA` names a folder that holds
+them in real/. Each way packs and unpacks frames of them on one thread; then `hmsprep push` and
 `pull` go to a folder and back from the command line, as the files are and packed.
 """
 
@@ -23,12 +23,13 @@ from benchmarks.tools.conditions import module
 from benchmarks.tools.footprint import measured
 from benchmarks.tools.record import command_line, write_record
 from benchmarks.tools.simulated import command, simulated_store
-from hmsprep.sealed.transport.packing import SIGNAL, Packing, Turn, frame_bytes
+from hmsprep.sealed.transport.packing import SIGNALS, Packing, Turn, frame_bytes
 from hmsstore import Store
 
 NOTE = (
-    "Shards of {what}: {windows:,} windows. MB/s of raw bytes on one thread, frames in memory, the "
-    "best of {rounds} rounds. Ratio: raw over packed bytes. In use: {used}."
+    "Shards of {windows}. MB/s of raw bytes on one thread, frames in memory, the best of {rounds} "
+    "rounds. Ratio: raw over packed bytes. In use: {used}. Real segments are 50 s of EEG, so "
+    "their spectrograms are for the most part filled."
 )
 MOVED = (
     "`hmsprep push` of {what} to a folder of this machine and `hmsprep pull` from it, each in a "
@@ -49,6 +50,40 @@ def own(turn: Turn, level: int) -> Way:
     """A way that the package has."""
     packing = Packing(turn, level)
     return Way(f"{turn.value}, zstd {level}", packing.pack, packing.unpack)
+
+
+def differences(level: int) -> Way:
+    """Each value as its distance from the one before, counted in half-precision numbers.
+
+    Numbers in the order of their values are those of their bits but for the sign; a distance is
+    small either way (zigzag).
+    """
+    packing, apart = Packing(Turn.NONE, level), Packing(Turn.BYTES, level)
+
+    def pack(raw: memoryview, width: int) -> Any:
+        whole = len(raw) // (2 * width) * width
+        bits = np.frombuffer(raw, "<u2", whole).reshape(-1, width).T
+        order = bits ^ ((0 - (bits >> 15)) | np.uint16(0x8000))
+        steps = np.diff(order, axis=1, prepend=np.uint16(0))
+        steps = (steps << 1) ^ (0 - (steps >> 15))
+        rest = packing.pack(raw[2 * whole :], 0) if 2 * whole < len(raw) else b""
+        return apart.pack(memoryview(np.ascontiguousarray(steps).tobytes()), 1), rest
+
+    def unpack(packed: Any, nbytes: int, width: int) -> Any:
+        whole = nbytes // (2 * width) * width
+        steps = apart.unpack(packed[0], 2 * whole, 1).view("<u2").reshape(width, -1)
+        steps = (steps >> 1) ^ (0 - (steps & 1))
+        order = np.cumsum(steps, axis=1, dtype=np.uint16)
+        bits = order ^ (((order >> 15) - 1) | np.uint16(0x8000))
+        rest = packing.unpack(packed[1], nbytes - 2 * whole, 0) if packed[1] else b""
+        return bits.T.tobytes() + bytes(rest)
+
+    return Way(f"differences in time, bytes apart, zstd {level}", pack, unpack)
+
+
+def packed_bytes(packed: Any) -> int:
+    """Bytes of a packed frame."""
+    return sum(map(len, packed)) if isinstance(packed, tuple) else len(packed)
 
 
 def blosc(name: str, level: int, shuffle: int) -> Way:
@@ -73,6 +108,7 @@ def ways() -> list[Way]:
     return [
         *(own(Turn.NONE, level) for level in (1, 3)),
         *(own(turn, level) for turn in list(Turn)[1:] for level in (1, 3, 9)),
+        *(differences(level) for level in (1, 3, 9)),
         *(blosc("zstd", level, shuffle) for level in (1, 5) for shuffle in (1, 2)),
         blosc("lz4", 5, 2),
     ]
@@ -92,7 +128,7 @@ def measure(way: Way, frames: list[bytes], width: int, rounds: int) -> dict[str,
     if any(bytes(a) != f for a, f in zip(again, frames, strict=True)):
         raise SystemExit(f"{way.name} does not give back the bytes")
     return {
-        "ratio": round(raw / sum(map(len, packed)), 3),
+        "ratio": round(raw / sum(map(packed_bytes, packed)), 3),
         "pack MB/s": round(raw / pack_s / 1e6),
         "unpack MB/s": round(raw / unpack_s / 1e6),
     }
@@ -109,13 +145,13 @@ def frames_of(store: Store, signal: str, most: int) -> list[bytes]:
     return frames[: max(1, most // step)]
 
 
-def made_store(work: Path, windows: int) -> tuple[Store, str]:
-    """A store of real segments, or a simulated one."""
-    real = Path(os.environ.get("HMS_REAL_DATA", "../shared/data")) / "real"
-    if not real.is_dir():
-        return simulated_store(work, windows), "simulated EEG"
-    command("hmsprep", "build", real, work / "real.zarr", "--missing", "skip")
-    return Store.open(work / "real.zarr"), "real segments"
+def real_store(work: Path) -> Store | None:
+    """A store of real segments, for those who have them."""
+    given = os.environ.get("HMS_REAL_DATA")
+    if not given or not (Path(given) / "real").is_dir():
+        return None
+    command("hmsprep", "build", Path(given) / "real", work / "real.zarr", "--missing", "skip")
+    return Store.open(work / "real.zarr")
 
 
 def moved(store: Store, work: Path) -> list[dict[str, Any]]:
@@ -165,22 +201,25 @@ def main() -> None:
 def run(work: Path, arguments: argparse.Namespace) -> None:
     """Measure in a folder."""
     work.mkdir(parents=True, exist_ok=True)
-    store, what = made_store(work, arguments.windows)
+    store = real_store(work)
+    simulated = simulated_store(work, arguments.windows)
+    stores = {"simulated": simulated} if store is None else {"real": store, "simulated": simulated}
     rows = []
-    for signal, about in store.spec.signals.items():
-        width = len(about.features)
-        frames = frames_of(store, signal, arguments.most)
-        for way in ways():
-            found = measure(way, frames, width, arguments.rounds)
-            rows.append({"signal": signal, "way": way.name, **found})
+    for kind, one in stores.items():
+        for signal, about in one.spec.signals.items():
+            width = len(about.features)
+            frames = frames_of(one, signal, arguments.most)
+            for way in ways():
+                found = measure(way, frames, width, arguments.rounds)
+                rows.append({"data": kind, "signal": signal, "way": way.name, **found})
     note = NOTE.format(
-        what=what,
-        windows=len(store),
+        windows=" and ".join(f"{len(one):,} {kind} windows" for kind, one in stores.items()),
         rounds=arguments.rounds,
-        used=f"{SIGNAL.turn.value}, zstd {SIGNAL.level}",
+        used="; ".join(
+            f"{name} {way.turn.value}, zstd {way.level}" for name, way in SIGNALS.items()
+        ),
     )
     write_record("packing", rows, note, arguments)
-    simulated = simulated_store(work, arguments.windows)
     told = f"a simulated store of {len(simulated):,} windows"
     write_record("transport", moved(simulated, work), MOVED.format(what=told), arguments)
 

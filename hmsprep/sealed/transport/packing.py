@@ -1,14 +1,14 @@
 """A file's bytes <-> fewer bytes that are sent in their place: frames, each packed by itself.
 
-A packed file begins with `MAGIC` and the row's number of values (0: it has no rows), and then has
-frames: the sizes of the raw and of the packed bytes and the CRC-32 of the latter, little endian,
-then the packed bytes. So a damaged frame never reaches the codec, and no frame takes more memory
-than `FRAME_BYTES`, whatever it claims.
+A packed file begins with `MAGIC`, the number of values in a row (0: it has no rows) and how rows
+are turned, and then has frames: the sizes of the raw and of the packed bytes and the CRC-32 of the
+latter, little endian, then the packed bytes. So a damaged frame never reaches the codec, and no
+frame takes more memory than `FRAME_BYTES`, whatever it claims.
 
-A signal's frame is turned before it is compressed: from rows to columns, so that neighbours in time
-stand beside each other, and from half precision to the two bytes of each value apart, since
-the one with sign and exponent repeats itself and the other hardly does. See `Turn` for more ways,
-and benchmarks/results/packing.md for what each gives.
+Before it is compressed, a signal's frame is turned: the two bytes of each half-precision value
+stand apart, since the one with sign and exponent repeats itself and the other hardly does; and of
+EEG, neighbours in time stand beside each other. benchmarks/results/packing.md has what else was
+tried, such as differences in time.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAGIC = b"HMSPACK1"
-HEAD = struct.Struct("<8sI")
+HEAD = struct.Struct("<8sHH")
 FRAME = struct.Struct("<III")
 FRAME_BYTES = 4 << 20
 """Most raw bytes of a frame."""
 PACKED_BYTES = FRAME_BYTES + (1 << 16)
 """Most packed bytes of a frame: what cannot be compressed grows a little."""
-WIDEST = 1 << 16
-"""Values of a row."""
 
 
 class PackingError(ValueError):
@@ -43,7 +41,6 @@ class Turn(Enum):
     NONE = "as they are"
     BYTES = "bytes apart"
     COLUMNS = "columns, bytes apart"
-    DIFFERENCES = "differences in time, bytes apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +71,22 @@ class Packing:
         return _turned_back(out, width, self.turn)
 
 
-SIGNAL = Packing(Turn.COLUMNS, 3)
-"""How shards are packed."""
+SIGNALS = {"eeg": Packing(Turn.COLUMNS, 3), "spectrogram": Packing(Turn.BYTES, 3)}
+"""How the shards of signals are packed."""
 OTHER = Packing(Turn.NONE, 3)
 """How tables and descriptions are."""
+TURNS = list(Turn)
+"""By their number in a packed file."""
 
 
-def head(width: int) -> bytes:
+def head(packing: Packing, width: int) -> bytes:
     """Begin of a packed file whose rows have so many values; 0: it has no rows."""
-    return HEAD.pack(MAGIC, width)
+    return HEAD.pack(MAGIC, width, TURNS.index(packing.turn))
 
 
-def frame(raw: memoryview, width: int) -> bytes:
+def frame(raw: bytes, packing: Packing, width: int) -> bytes:
     """Pack at most `FRAME_BYTES`, whole rows but for the end of the file."""
-    packed = (SIGNAL if width else OTHER).pack(raw, width)
+    packed = packing.pack(memoryview(raw), width)
     return FRAME.pack(len(raw), len(packed), zlib.crc32(packed)) + packed
 
 
@@ -107,7 +106,8 @@ class Unpacker:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._width = -1
+        self._packing: Packing | None = None
+        self._width = 0
 
     def feed(self, piece: Any) -> list[NDArray[np.uint8]]:
         """Take some bytes; give the frames that are whole.
@@ -119,12 +119,13 @@ class Unpacker:
         """
         self._bytes += piece
         done, frames = 0, []
-        if self._width < 0:
+        if self._packing is None:
             if len(self._bytes) < HEAD.size:
                 return []
-            magic, self._width = HEAD.unpack_from(self._bytes)
-            if magic != MAGIC or self._width > WIDEST:
+            magic, self._width, turn = HEAD.unpack_from(self._bytes)
+            if magic != MAGIC or turn >= len(TURNS):
                 raise PackingError("expected a packed file, got something else")
+            self._packing = Packing(TURNS[turn], 0)
             done = HEAD.size
         while len(self._bytes) >= done + FRAME.size:
             nbytes, size, crc = FRAME.unpack_from(self._bytes, done)
@@ -136,15 +137,14 @@ class Unpacker:
             packed = bytes(memoryview(self._bytes)[done + FRAME.size : stop])
             if zlib.crc32(packed) != crc:
                 raise PackingError("a frame does not have the checksum that it states")
-            way = SIGNAL if self._width else OTHER
-            frames.append(way.unpack(packed, nbytes, self._width))
+            frames.append(self._packing.unpack(packed, nbytes, self._width))
             done = stop
         del self._bytes[:done]
         return frames
 
     def end(self) -> None:
         """Refuse a file that ends within a frame."""
-        if self._bytes or self._width < 0:
+        if self._bytes or self._packing is None:
             raise PackingError("it is cut short")
 
 
@@ -167,12 +167,8 @@ def _turned(raw: memoryview, width: int, turn: Turn) -> NDArray[np.uint8]:
     if turn is Turn.NONE or not rows:
         return given
     values = given[:stop].view("<u2").reshape(rows, width)
-    if turn is not Turn.BYTES:
+    if turn is Turn.COLUMNS:
         values = np.ascontiguousarray(values.T)
-    if turn is Turn.DIFFERENCES:
-        values = _ordered(values)
-        values[:, 1:] -= values[:, :-1].copy()
-        values = (values << 1) ^ (0 - (values >> 15))  # small either way: zigzag
     out = np.empty_like(given)
     out[:stop] = values.reshape(-1).view(np.uint8).reshape(-1, 2).T.reshape(-1)
     out[stop:] = given[stop:]
@@ -184,9 +180,6 @@ def _turned_back(given: NDArray[np.uint8], width: int, turn: Turn) -> NDArray[np
     if turn is Turn.NONE or not rows:
         return given
     values = np.ascontiguousarray(given[:stop].reshape(2, -1).T).reshape(-1).view("<u2")
-    if turn is Turn.DIFFERENCES:
-        values = (values >> 1) ^ (0 - (values & 1))
-        values = _unordered(np.cumsum(values.reshape(width, rows), axis=1, dtype=np.uint16))
     out = np.empty_like(given)
     if turn is Turn.BYTES:
         out[:stop] = values.view(np.uint8)
@@ -194,12 +187,3 @@ def _turned_back(given: NDArray[np.uint8], width: int, turn: Turn) -> NDArray[np
         out[:stop].view("<u2").reshape(rows, width)[:] = values.reshape(width, rows).T
     out[stop:] = given[stop:]
     return out
-
-
-def _ordered(bits: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Half-precision numbers as whole numbers in the same order, so that near ones stay near."""
-    return bits ^ ((0 - (bits >> 15)) | np.uint16(0x8000))
-
-
-def _unordered(whole: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    return whole ^ (((whole >> 15) - 1) | np.uint16(0x8000))

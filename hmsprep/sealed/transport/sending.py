@@ -274,8 +274,8 @@ class _Push:
     async def _send(self, file: str) -> None:
         """Send one file, of which the ledger takes note."""
         nbytes = self.files[file][0]
-        name, width = self.ledger.object_of(file), self._width(file)
-        pieces = self._packed(file, width) if self.ledger.packed else self._read(file, PIECE_BYTES)
+        name = self.ledger.object_of(file)
+        pieces = self._packed(file) if self.ledger.packed else self._read(file, PIECE_BYTES)
         if nbytes <= PIECE_BYTES:
             found = await self.objects.write(name, b"".join([piece async for piece in pieces]))
         else:
@@ -286,10 +286,14 @@ class _Push:
         if time.monotonic() - self.written > LEDGER_S:
             await self._write_ledger()
 
-    async def _packed(self, file: str, width: int) -> AsyncIterator[bytes]:
-        yield packing.head(width)
+    async def _packed(self, file: str) -> AsyncIterator[bytes]:
+        name, shard, _ = file.partition("/c/")
+        way, width = packing.OTHER, 0
+        if shard and name in self.store.spec.signals:
+            way, width = packing.SIGNALS[name], len(self.store.spec.signals[name].features)
+        yield packing.head(way, width)
         async for piece in self._read(file, packing.frame_bytes(width)):
-            yield await asyncio.to_thread(packing.frame, piece, width)
+            yield await asyncio.to_thread(packing.frame, piece, way, width)
 
     async def _read(self, file: str, step: int) -> AsyncIterator[bytes]:
         """Content of a file; its last piece comes only if it is the file that was sealed."""
@@ -318,11 +322,6 @@ class _Push:
 
     def _damaged(self, problem: str) -> DamagedStoreError:
         return DamagedStoreError(self.store.path, [problem])
-
-    def _width(self, file: str) -> int:
-        """Values in a row of a signal's shard; 0 for other files."""
-        signal = self.store.spec.signals.get(file.partition("/c/")[0])
-        return len(signal.features) if signal and "/c/" in file else 0
 
     async def _write_ledger(self) -> None:
         self.written = time.monotonic()

@@ -25,7 +25,8 @@ from hmsprep.sealed.transport.packing import (
 def packed(raw: bytes, width: int) -> bytes:
     step = frame_bytes(width)
     parts = [raw[start : start + step] for start in range(0, len(raw), step)]
-    return head(width) + b"".join(frame(memoryview(part), width) for part in parts)
+    way = packing.SIGNALS["eeg"] if width else packing.OTHER
+    return head(way, width) + b"".join(frame(part, way, width) for part in parts)
 
 
 def unpacked(content: bytes, step: int) -> bytes:
@@ -75,13 +76,13 @@ GOOD = packed(bytes(range(256)) * 40, 4)
     ("content", "words"),
     [
         (b"not packed, but long enough", "something else"),
-        (head(1 << 20) + GOOD[12:], "something else"),
+        (packing.HEAD.pack(packing.MAGIC, 4, 99) + GOOD[12:], "something else"),
         (GOOD[:-1], "cut short"),
         (GOOD[:5], "cut short"),
         (GOOD[:-1] + b"?", "checksum"),
-        (head(4) + FRAME.pack(1 << 31, 10, 0), "got 2,147,483,648"),
-        (head(4) + FRAME.pack(10, 1 << 31, 0), "expected frames"),
-        (head(4) + FRAME.pack(9, 3, zlib.crc32(b"abc")) + b"abc", "Zstd"),
+        (head(packing.OTHER, 4) + FRAME.pack(1 << 31, 10, 0), "got 2,147,483,648"),
+        (head(packing.OTHER, 4) + FRAME.pack(10, 1 << 31, 0), "expected frames"),
+        (head(packing.OTHER, 4) + FRAME.pack(9, 3, zlib.crc32(b"abc")) + b"abc", "Zstd"),
     ],
 )
 def test_damaged_and_lying_frames_are_refused(content: bytes, words: str) -> None:
@@ -92,6 +93,6 @@ def test_damaged_and_lying_frames_are_refused(content: bytes, words: str) -> Non
 @pytest.mark.parametrize("stated", [0, 100, 5_000])
 def test_a_frame_that_unpacks_to_more_than_it_states_is_refused(stated: int) -> None:
     body = packing.OTHER.pack(memoryview(bytes(10_000)), 0)
-    content = head(0) + FRAME.pack(stated, len(body), zlib.crc32(body)) + body
+    content = head(packing.OTHER, 0) + FRAME.pack(stated, len(body), zlib.crc32(body)) + body
     with pytest.raises(PackingError):
         unpacked(content, 1000)

@@ -289,11 +289,12 @@ def test_an_interrupted_pull_is_no_store_and_resumes(
     stopper.let_go()
     assert [path.name for path in tmp_path.iterdir()] == ["hms.zarr.pulling"]
     assert_no_store(tmp_path)
-    came = [path for path in tmp_path.rglob("c/*/0") if path.is_file()]
+    came = [path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != "."]
+    came = [path for path in came if ".parts" not in path.parts]
     assert len(came) >= 2
     came[0].write_bytes(came[0].read_bytes()[:-1] + b"?")  # a power cut, or a hand
     done = hmsprep.pull(place, out)
-    assert done.sent == done.files - len([p for p in came if p.is_file()]) + 1 or done.sent > 0
+    assert done.sent == done.files - (len(came) - 1)
     assert tree_bytes(out) == tree_bytes(small.path)
     assert [path.name for path in tmp_path.iterdir()] == ["hms.zarr"]
 
@@ -637,7 +638,7 @@ def test_packed_objects_and_ledgers_that_lie_are_refused(
     put(None, near, LEDGER_NAME, Ledger("0" * 64, packed=True, files=files).to_bytes())
     pulled("is of another store")
     put(None, near, LEDGER_NAME, found[LEDGER_NAME])
-    bomb = packing.head(20) + packing.FRAME.pack(1 << 31, 100, 0) + b"x" * 100
+    bomb = packing.head(packing.OTHER, 20) + packing.FRAME.pack(1 << 31, 100, 0) + b"x" * 100
     for content in (bomb, b"x" * 200, found[name][:-5], found[name][:-1] + b"?"):
         forged = {**files, "eeg/c/1/0": Found(len(content), "x")}
         lies = Ledger(ledger["manifest"], packed=True, files=forged)
