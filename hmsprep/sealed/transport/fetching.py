@@ -352,7 +352,8 @@ class _Pull:
 
         def take(piece: Any) -> None:
             nonlocal crc, written
-            for raw in unpacker.feed(piece) if unpacker else [piece]:
+            whole: list[Any] = unpacker.feed(piece) if unpacker else [piece]
+            for raw in whole:
                 written += len(raw)
                 if written > nbytes:
                     raise PackingError(f"expected {plural(nbytes, 'byte')}, got more")
