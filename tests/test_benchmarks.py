@@ -65,6 +65,19 @@ def test_features(toy: Path, tmp_path: Path) -> None:
     assert rows["fit, linear"]["kl_votes"] >= 0
 
 
+def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("obstore", reason="obstore is not installed")
+    monkeypatch.delenv("HMS_REAL_DATA", raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "data").symlink_to(toy / "data")
+    found = records("speed.transport", tmp_path, "--work", work, "--rounds", 1, "--most", 500_000)
+    ratios = {(row["signal"], row["way"]): row["ratio"] for row in found["packing"]["rows"]}
+    assert ratios["eeg", "columns, bytes apart, zstd 3"] > ratios["eeg", "as they are, zstd 3"] > 1
+    rows = {row["what"]: row for row in found["transport"]["rows"]}
+    assert rows["pull --compress"]["objects MB"] < rows["pull"]["objects MB"]
+
+
 def test_recording(tmp_path: Path) -> None:
     small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
     found = records("speed.recording", tmp_path, *small)

@@ -17,6 +17,8 @@ import json
 import logging
 import shutil
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -100,12 +102,14 @@ def pull(
     with locked(site.lock):
         job = _Pull(site, Objects(address))
         in_background(job.ask, lambda: None)
-        job.prepare(force=force)
+        with _writing(site.store):
+            job.prepare(force=force)
         in_background(
             lambda: job.run(at_once),
             lambda: progress("pull", min(job.done, job.total), job.total),
         )
-        job.finish()
+        with _writing(site.store):
+            job.finish()
     return Transferred(
         job.objects.name,
         Path(store),
@@ -229,7 +233,7 @@ class _Pull:
         """
         if self.there:
             return
-        (self.folder / PARTS).rmdir()
+        shutil.rmtree(self.folder / PARTS)
         sync_tree(self.folder)
         try:
             (self.folder / MANIFEST_NAME).write_bytes(self.content)
@@ -325,7 +329,7 @@ class _Pull:
         nbytes, crc = self.manifest.files[file]
         target, name = self.folder / file, self.ledger.object_of(file)
         part = self.folder / PARTS / hashlib.sha256(file.encode()).hexdigest()
-        try:
+        with _writing(target):
             if await asyncio.to_thread(_is_whole, target, nbytes, crc):
                 self.done += nbytes
                 return
@@ -338,8 +342,6 @@ class _Pull:
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
-        except OSError as error:
-            raise BuildError(f"{target} cannot be written: {error.strerror}.") from None
         self.sent += 1
 
     async def _receive(self, file: str, name: str, sink: BinaryIO) -> int:
@@ -373,6 +375,15 @@ class _Pull:
                 f"{self.objects.name}/{name}: {error}. Push the store again."
             ) from None
         return crc
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Say which file or folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _is_whole(path: Path, nbytes: int, crc: int) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmsprep.errors import TransferError
+from hmsprep.errors import ParameterError, TransferError
 from hmsprep.processes import Progress, silent
 from hmsprep.sealed.transport import packing
 from hmsprep.sealed.transport.background import each, in_background
@@ -118,6 +118,10 @@ def push(
     301
     """
     opened = Store.open(Path(store))
+    if isinstance(address, str) and address.startswith("file://"):
+        folder, own = Path(address.removeprefix("file://")).resolve(), opened.path.resolve()
+        if own in (folder, *folder.parents):
+            raise ParameterError(f"{address}: expected a folder outside of the store.")
     job = _Push(opened, Objects(address, make=True), compress)
     total = sum(size for size, _ in opened.manifest.files.values())
     progress("push", 0, total)

@@ -684,6 +684,14 @@ def test_folders_and_stores_of_obstore_are_addresses_too(small: Store, tmp_path:
     hmsprep.pull(f"file://{folder}", tmp_path / "two.zarr")
     for name in ("one.zarr", "two.zarr"):
         assert tree_bytes(tmp_path / name) == tree_bytes(small.path)
+    for inside in ("", "/deeper"):
+        address = f"file://{tmp_path}/one.zarr{inside}"
+        refused(
+            lambda address=address: hmsprep.push(tmp_path / "one.zarr", address),
+            ParameterError,
+            "outside of the store",
+        )
+    assert tree_bytes(tmp_path / "one.zarr") == tree_bytes(small.path)
     refused(
         lambda: hmsprep.pull(f"file://{tmp_path}/none", tmp_path / "x"),
         TransferError,
