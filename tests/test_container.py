@@ -68,9 +68,9 @@ def test_the_lines_install_both_programs_from_what_was_copied(tmp_path: Path) ->
     for name, script in (("pip", PIP), ("useradd", "#!/bin/sh\n"), ("chown", "#!/bin/sh\n")):
         (tools / name).write_text(script)
         (tools / name).chmod(0o755)
-    environment = {
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HMS_", "PYTHON"))}
+    environment = clean | {
         "PATH": f"{tools}:{os.environ['PATH']}",
-        "HOME": os.environ.get("HOME", ""),
         "UV": UV,
         "MACHINE": str(machine),
         "CALLED": str(tmp_path / "called"),
@@ -93,7 +93,6 @@ def test_the_lines_install_both_programs_from_what_was_copied(tmp_path: Path) ->
     (site,) = machine.glob("lib/python*/site-packages")
     (site / "others.pth").write_text(f"{others}\n")
     (command,) = (json.loads(words) for kind, words in instructions() if kind == "CMD")
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HMS_", "PYTHON"))}
     for words in (command, ["hmsprep", "--version"], ["hmstrain", "--version"]):
         done = subprocess.run(
             [machine / "bin" / words[0], *words[1:]], cwd=tmp_path, env=clean, capture_output=True,

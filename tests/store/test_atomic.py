@@ -346,6 +346,7 @@ RENAMES = {
     "hmsprep/building/durable.py",  # shards and the store's files, from the build's own folder
     "hmsprep/building/passes.py",  # scratch shards, which a resumed build checks by their CRC-32
     "hmsprep/building/site.py",  # whole stores, each step of which a killed build resumes from
+    "hmsprep/sealed/transport/fetching.py",  # what a resumed pull checks by its CRC-32
 }
 """Files that give a path its final name themselves."""
 
