@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 DOCUMENT = "zarr.json"
 """What makes a group or array of the objects, in the eyes of a Zarr reader."""
 AT_ONCE = 4
-"""Files on their way at a time; each takes some 30 MB of memory."""
+"""Files on their way at a time; each holds a few pieces of `PIECE_BYTES`."""
 LEDGER_S = 20.0
 """How often the ledger is written: a killed push sends again what it sent since."""
 LAST_WORD_S = 5.0
