@@ -21,7 +21,7 @@ Address = Annotated[
     ),
 ]
 AtOnce = Annotated[
-    int, option("--at-once", "Files on their way at a time.", RUN, min=1, max=64, metavar="N")
+    int, option("--at-once", "Files on their way at a time.", RUN, min=1, metavar="N")
 ]
 INTERRUPTED = "Stopped. Run the same command again to resume."
 
@@ -39,7 +39,7 @@ def push(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Send a store to S3 or another object store.
+    """Send a store to S3 or its like.
 
     If a push is interrupted, run the same command again to resume it. Credentials, region and
     endpoint come from environment variables such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
@@ -66,9 +66,9 @@ def pull(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Fetch a store that was pushed, and check every byte.
+    """Fetch a store that was pushed.
 
-    If a pull is interrupted, run the same command again to resume it.
+    Every byte is checked. If a pull is interrupted, run the same command again to resume it.
     """
     import hmsprep
     from hmsprep.cli import console, progress

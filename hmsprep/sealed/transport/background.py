@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Any, TypeVar
 
+from hmsprep.errors import ParameterError
+
 T = TypeVar("T")
 Task = TypeVar("Task")
 
@@ -71,7 +73,15 @@ def in_background(work: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[],
 async def each(
     work: Callable[[Task], Awaitable[object]], tasks: Iterable[Task], at_once: int
 ) -> None:
-    """Run a coroutine function on each task, so many at once; the first error ends the others."""
+    """Run a coroutine function on each task, so many at once; the first error ends the others.
+
+    Raises
+    ------
+    ParameterError
+        None at once.
+    """
+    if at_once < 1:
+        raise ParameterError(f"--at-once {at_once}: expected 1 or more.")
     queue = iter(tasks)
 
     async def take() -> None:

@@ -266,8 +266,8 @@ class _Push:
         there = {name: found async for name, found in self.objects.listing()}
         wrong = [
             name
-            for file, sent in self.ledger.files.items()
-            if not _same(sent, there.get(name := self.ledger.object_of(file)))
+            for file in self.files
+            if not _same(self.ledger.files[file], there.get(name := self.ledger.object_of(file)))
         ]
         if wrong:
             raise TransferError(

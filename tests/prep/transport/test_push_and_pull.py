@@ -734,6 +734,15 @@ def test_the_commands_say_what_they_did_and_mistakes_in_one_sentence(
         assert len(told.splitlines()) == 1
 
 
+def test_nothing_at_once_is_refused(small: Store, near: str, tmp_path: Path) -> None:
+    words = "--at-once 0: expected 1 or more"
+    refused(lambda: hmsprep.push(small.path, near, at_once=0), ParameterError, words)
+    assert MANIFEST_NAME not in there(None, near)
+    hmsprep.push(small.path, near)
+    refused(lambda: hmsprep.pull(near, tmp_path / "x", at_once=0), ParameterError, words)
+    assert_no_store(tmp_path)
+
+
 def test_without_obstore_a_sentence_says_what_to_install(
     small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
