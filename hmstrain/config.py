@@ -402,9 +402,9 @@ def _read(file: Path) -> dict[str, Any]:
         kind = "TOML" if file.suffix == ".toml" else "JSON (a TOML file's name must end in .toml)"
         raise ConfigError(f"{file} is not {kind}: {error}.") from None
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
-        from hmsstore.sums import broken_seal  # brings NumPy, which `--help` does without
+        from hmsstore.sums import broken_seal, newer  # bring NumPy, which `--help` does without
 
-        if problem := broken_seal(file, values):
+        if problem := broken_seal(file, values) or newer(file, values):
             raise ConfigError(problem)
         values = BEFORE | values["config"]
     if not isinstance(values, dict):

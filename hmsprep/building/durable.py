@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,7 +46,7 @@ def locked(path: Path) -> Iterator[None]:
     BuildError
         Another process holds it, or something else has its name.
     """
-    if path.is_symlink() or (path.exists() and (not path.is_file() or path.stat().st_size)):
+    if _is_in_the_way(path):
         raise BuildError(
             f"{path} is in the way: a build holds an empty file of this name as its lock. Move it "
             "away, or name another place."
@@ -73,3 +74,12 @@ def locked(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
         finally:  # else this process would hold the lock for as long as it lives
             os.close(descriptor)
+
+
+def _is_in_the_way(path: Path) -> bool:
+    """Whether anything but a lock has this name; asked once, since its holder may remove it."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISREG(status.st_mode) or status.st_size > 0

@@ -20,7 +20,9 @@ star is a checksum, to a folder of his own; whatever else stands beside the stor
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -115,10 +117,14 @@ class Site:
         if not self.store.name or self.store.name.endswith(BUILDING_SUFFIX):
             raise BuildError(f"{self.store} cannot be a store's name. Name another place for it.")
         for path in (self.store, self.building, self.replaced, self.discarded):
-            if path.is_symlink():
+            try:
+                mode = os.lstat(path).st_mode  # asked once: another build may rename it
+            except FileNotFoundError:
+                continue
+            if stat.S_ISLNK(mode):
                 where = "to itself" if path == self.store else "elsewhere"
                 raise BuildError(f"{path} is a link that leads {where}. Move it away.")
-            if path.exists() and not path.is_dir():
+            if not stat.S_ISDIR(mode):
                 raise BuildError(f"{path} is a file. Name another place for the store.")
         if not self.store.parent.is_dir():
             raise BuildError(

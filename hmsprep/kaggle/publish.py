@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmsprep.errors import ParameterError
-from hmsstore import Store
-from hmsstore.atomic import whole_folder
+from hmsstore import Store, StoreError
+from hmsstore.atomic import read_whole, whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 
 METADATA = "dataset-metadata.json"
@@ -94,16 +94,14 @@ def publish(
         )
     if out.exists():
         raise ParameterError(f"{out} exists already. Name a folder that does not exist.")
-    opened = Store.open(store)
+    Store.open(store)
     if store.resolve() in out.resolve().parents:
         raise ParameterError(f"{out} cannot be made: it would lie inside the store.")
     if not out.resolve().parent.is_dir():
         raise ParameterError(f"{out} cannot be made: there is no folder {out.parent}.")
     with whole_folder(out) as unfinished:
         copy = unfinished / store.resolve().name
-        for file in (MANIFEST_NAME, *opened.manifest.files):
-            (copy / file).parent.mkdir(parents=True, exist_ok=True)
-            _link((store / file).resolve(), copy / file)
+        opened = read_whole(store, lambda: _copy(store, copy), (StoreError, FileNotFoundError))
         about = {
             "id": name,
             "title": title,
@@ -115,6 +113,16 @@ def publish(
         (unfinished / METADATA).write_text(json.dumps(about, indent=1) + "\n")
     nbytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return Published(out, nbytes, f"kaggle datasets create -p {out} --dir-mode tar")
+
+
+def _copy(store: Path, copy: Path) -> Store:
+    """Link or copy what the manifest names, in place of what an earlier attempt has copied."""
+    shutil.rmtree(copy, ignore_errors=True)
+    opened = Store.open(store)
+    for file in (MANIFEST_NAME, *opened.manifest.files):
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        _link((store / file).resolve(), copy / file)
+    return opened
 
 
 def _link(source: Path, target: Path) -> None:

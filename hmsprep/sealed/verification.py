@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,13 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
     total = sum(size for size, _ in manifest.files.values())
     done = 0
     for name, (size, crc) in sorted(manifest.files.items()):
-        if (path / name).is_file() and (path / name).stat().st_size == size:
-            found = checksum(path / name)
-            if found != crc:
-                problems.append(f"{name} has checksum {found:08x}, sealed with {crc:08x}")
+        try:
+            if (path / name).is_file() and (path / name).stat().st_size == size:
+                found = checksum(path / name)
+                if found != crc:
+                    problems.append(f"{name} has checksum {found:08x}, sealed with {crc:08x}")
+        except OSError as error:
+            problems.append(_unreadable(name, error))
         done += size
         progress("verify", done, total)
     problems += unknown_files(path, set(manifest.files))
@@ -85,15 +89,26 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
 
 
 def unknown_files(path: Path, known: set[str]) -> list[str]:
-    """Files that the manifest does not name; hidden ones are the operating system's."""
-    found = (
-        str(file.relative_to(path))
-        for file in sorted(path.rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
-    )
-    return [
-        f"{name} is not in the manifest" for name in found if name not in known | {MANIFEST_NAME}
+    """Files that the manifest does not name; hidden ones are the operating system's.
+
+    Folders that cannot be looked into are said, too.
+    """
+    errors: list[OSError] = []
+    found = [
+        (Path(folder) / name).relative_to(path).as_posix()
+        for folder, _, names in os.walk(path, onerror=errors.append)
+        for name in names
+        if not name.startswith(".") and (Path(folder) / name).is_file()
     ]
+    return [
+        f"{name} is not in the manifest"
+        for name in sorted(found)
+        if name not in known | {MANIFEST_NAME}
+    ] + [_unreadable(os.path.relpath(str(error.filename), path), error) for error in errors]
+
+
+def _unreadable(name: str, error: OSError) -> str:
+    return f"{name} cannot be read: {error.strerror or error}"
 
 
 def _check_placement(store: Store, name: str, signal: Signal) -> list[str]:
@@ -135,10 +150,15 @@ def _check_shards(store: Store, name: str, signal: Signal) -> list[str]:
     for number, values in enumerate(store.shards(name)):
         file = store.path / name / "c" / str(number) / "0"
         index = shard_index(signal.chunk, len(values), shard_rows)
-        with file.open("rb") as opened:
-            opened.seek(-len(index), 2)
-            if opened.read() != index:
-                problems.append(f"{name}/c/{number}/0: the shard index is not as FORMAT.md says")
+        try:
+            with file.open("rb") as opened:
+                opened.seek(-len(index), 2)
+                if opened.read() != index:
+                    problems.append(
+                        f"{name}/c/{number}/0: the shard index is not as FORMAT.md says"
+                    )
+        except OSError as error:
+            problems.append(_unreadable(f"{name}/c/{number}/0", error))
         recorded = np.zeros(len(values), bool)
         for segment in np.flatnonzero(start // shard_rows == number):
             first = start[segment] - number * shard_rows

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hmsstore.json_shapes import ShapeError, read_json
 from hmsstore.reading.zip_members import ZipMembers
-from hmsstore.sums import broken_seal, damage
+from hmsstore.sums import broken_seal, damage, newer
 from hmstrain.errors import ModelError
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -67,7 +67,7 @@ def read_origin(file: Path) -> dict[str, Any]:
         found = read_json(path)
     except (OSError, ShapeError) as error:
         raise ModelError(f"{path} is damaged: {error}.") from None
-    if problem := broken_seal(path, found):
+    if problem := broken_seal(path, found) or newer(path, found):
         raise ModelError(problem)
     return found if isinstance(found, dict) and isinstance(found.get("config"), dict) else {}
 

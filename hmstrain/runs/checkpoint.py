@@ -10,12 +10,14 @@
            average.safetensors the moving average, if there is one
            training.pt         optimiser and schedule
 
-A folder is written under another name and renamed when it is whole, so one of them always is.
+A folder is written under another name and renamed when it is whole, so one of them always is. One
+that is replaced while it is read is read again.
 """
 
 from __future__ import annotations
 
 import shutil
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -26,7 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hmsstore.atomic import previous, whole_file, whole_folder
+from hmsstore.atomic import previous, read_whole, whole_file, whole_folder
 from hmsstore.json_shapes import ShapeError, entry, items, mapping, read_json, whole
 from hmsstore.sums import FILES, damage, sums_of
 from hmstrain.errors import RunError
@@ -93,11 +95,29 @@ def find_checkpoint(folder: Path) -> Path | None:
     """The whole checkpoint of this name: the folder, or what a killed replacement left of it.
 
     Earlier versions left it under NAME.old.
+
+    Raises
+    ------
+    RunError
+        It cannot be found out whether there is one.
     """
     for found in (folder, previous(folder), folder.with_name(f"{folder.name}.old")):
-        if (found / DESCRIPTION).is_file():
+        if is_file(found / DESCRIPTION):
             return found
     return None
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file of a run is there; raises RunError where its folder cannot be looked into.
+
+    `Path.is_file` answers no to that, from Python 3.14 on: a run would begin anew over another.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -106,18 +126,21 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises
     ------
     RunError
-        There is no checkpoint, or its description is damaged.
+        There is no checkpoint, or its description is damaged or of a later version.
     """
-    found = _existing(folder)
+    return read_whole(folder, lambda: _described(_existing(folder)), RunError)
+
+
+def _described(found: Path) -> dict[str, Any]:
     try:
         description: dict[str, Any] = mapping(read_json(found / DESCRIPTION))
+        check_seal(found / DESCRIPTION, description)
         missing = DESCRIBED.keys() - description.keys()
         for key, read in DESCRIBED.items():
             if key in description:
                 entry(description, key, read)
     except (OSError, ShapeError) as error:
         raise RunError(f"{found / DESCRIPTION} is damaged: {_first_line(error)}.") from None
-    check_seal(found / DESCRIPTION, description)
     if missing:
         raise RunError(f"{found / DESCRIPTION} is damaged: it lacks {', '.join(sorted(missing))}.")
     return description
@@ -134,7 +157,7 @@ def check_checkpoint(folder: Path) -> Path:
         There is no checkpoint, or a file is damaged.
     """
     found = _existing(folder)
-    read_description(folder)
+    _described(found)
     for file in sorted(found.iterdir()):
         _check_sum(file)
     return found
@@ -148,7 +171,10 @@ def load_arrays(folder: Path) -> dict[str, Tensor]:
     RunError
         There is no checkpoint, or its files are damaged.
     """
-    found = _existing(folder)
+    return read_whole(folder, lambda: _arrays(_existing(folder)), RunError)
+
+
+def _arrays(found: Path) -> dict[str, Tensor]:
     try:
         _check_sum(found / WEIGHTS)
         return load_file(found / WEIGHTS)
@@ -166,7 +192,10 @@ def load_checkpoint(
     RunError
         There is no checkpoint, or its files are damaged.
     """
-    found = _existing(folder)
+    return read_whole(folder, lambda: _loaded(_existing(folder), network, average), RunError)
+
+
+def _loaded(found: Path, network: nn.Module, average: nn.Module | None) -> dict[str, Any]:
     training = found / TRAINING
     state: dict[str, Any] = {}
     try:

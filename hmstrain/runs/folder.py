@@ -29,13 +29,13 @@ from typing import Any
 from hmsstore import Store
 from hmsstore.atomic import is_address, is_empty, remove_leftovers
 from hmsstore.json_shapes import ShapeError, entry, read_json, whole
-from hmsstore.sums import FILES, sums_of
+from hmsstore.sums import FILES, newer, sums_of
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
-from hmstrain.runs.checkpoint import find_checkpoint, read_description
+from hmstrain.runs.checkpoint import find_checkpoint, is_file, read_description
 from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.log import EVENTS, LOG, read_metrics
-from hmstrain.runs.outcome import FILE, Outcome, StoreId
+from hmstrain.runs.outcome import FILE, VERSION, Outcome, StoreId
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED
 from hmstrain.runs.source import SOURCE
 
@@ -43,6 +43,8 @@ CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
+REMOVED_AT_MOST = 100
+"""How often a folder is made again that another process removes."""
 PARTS = ("fold[0-9]*", "seed[0-9]*")
 """Names of the folders of single networks in a run of several."""
 
@@ -66,7 +68,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
-        return (self.path / OUTCOME).is_file()
+        return is_file(self.path / OUTCOME)
 
     def networks(self) -> list[RunFolder]:
         """Folders of its networks: itself, or one for each fold and seed.
@@ -106,16 +108,8 @@ class RunFolder:
             raise RunError(
                 f"{self.path} is an address: name a folder of this machine, and copy it later."
             )
-        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        handle, made = self._locked()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be created or opened: {error.strerror}. Name another --out."
-            ) from None
-        try:
-            _lock(handle, self.path)
             before = {path.name for path in self.path.iterdir()}
             try:
                 yield
@@ -126,6 +120,32 @@ class RunFolder:
                 raise
         finally:
             os.close(handle)
+
+    def _locked(self) -> tuple[int, list[Path]]:
+        """Open and lock the folder; return it, and the folders that were made for that."""
+        for _ in range(REMOVED_AT_MOST):
+            made = [path for path in (self.path, *self.path.parents) if not path.exists()]
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue  # another process, whose run came to nothing, has removed it again
+            except OSError as error:
+                raise RunError(
+                    f"{self.path} cannot be created or opened: {error.strerror}. Name another "
+                    "--out."
+                ) from None
+            try:
+                _lock(handle, self.path)
+                # It may have been removed, and made anew, between our opening and locking it.
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(handle), self.path.stat()):
+                        return handle, made
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
+        raise RunError(f"{self.path} is removed as soon as it is made. Name another --out.")
 
     def begin(
         self, config: Config, store: Store, *, processes: int = 1, resume: bool = False
@@ -145,7 +165,7 @@ class RunFolder:
                 f"{self.path} lies within the store, which is sealed: name another --out."
             )
         if self.path.exists() and not is_empty(self.path):
-            if not (self.path / CONFIG).is_file():
+            if not is_file(self.path / CONFIG):
                 raise RunError(f"{self.path} is not empty and not a run. Name another --out.")
             if not resume:
                 raise RunError(
@@ -264,7 +284,7 @@ class RunFolder:
         Raises
         ------
         RunError
-            It is not there, or damaged.
+            It is not there, or damaged, or of a later version.
         """
         value = self._read(CONFIG)
         store = value.get("store") if isinstance(value, dict) else None
@@ -286,10 +306,13 @@ class RunFolder:
         Raises
         ------
         RunError
-            It is not there, since the run is not finished; or damaged.
+            It is not there, since the run is not finished; or damaged, or of a later version.
         """
+        value = self._read(OUTCOME)
+        if problem := newer(self.path / OUTCOME, value, VERSION, "outcome_version"):
+            raise RunError(problem)
         try:
-            return Outcome.from_json(self._read(OUTCOME))
+            return Outcome.from_json(value)
         except ShapeError as error:
             raise RunError(f"{self.path / OUTCOME} is damaged, or not of a run: {error}.") from None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsstore.atomic import whole_file
-from hmsstore.sums import broken_seal, sealed
+from hmsstore.sums import RUN_VERSION, VERSION, broken_seal, newer, sealed
 from hmstrain.errors import RunError
 
 
@@ -19,11 +19,18 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def write_sealed(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file whose last key is the SHA-256 of the others."""
-    write_json(path, sealed(value))
+    """Write a JSON file whose first key is its version, and the last the SHA-256 of the others."""
+    version = {VERSION: RUN_VERSION}
+    write_json(path, sealed(version | {**value} | version))
 
 
 def check_seal(path: Path, value: object) -> None:
-    """Raise RunError if what was read from a JSON file differs from what was sealed in it."""
-    if problem := broken_seal(path, value):
+    """Refuse what was read from a JSON file and is not what was sealed, or of a later version.
+
+    Raises
+    ------
+    RunError
+        With what to do.
+    """
+    if problem := broken_seal(path, value) or newer(path, value):
         raise RunError(problem)

@@ -372,19 +372,13 @@ class Outcome:
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        """Read the object of a `metrics.json`, of this version or an older one.
+        """Read the object of a `metrics.json` that is not of a later version.
 
         Raises
         ------
         ShapeError
-            A key is missing or of another type, or the file is of a later version.
+            A key is missing or of another type.
         """
-        version = _key(value, "outcome_version", whole, 1)
-        if version > VERSION:
-            raise ShapeError(
-                f"outcome_version: expected {VERSION} at most, got {version}: a later hmstrain "
-                "wrote it"
-            )
         scores, spreads = optional(Scores.from_json), _each(optional(Spread.from_json))
         return cls(
             store=entry(value, "store", StoreId.from_json),

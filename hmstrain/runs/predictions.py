@@ -25,6 +25,8 @@ OUT_OF_FOLD = "out_of_fold.npz"
 """Predictions of every training window by the network that held its fold out."""
 COLUMNS = ("label_id", "eeg_id", "eeg_sub_id", "patient_id", "votes", "target")
 """What else identifies a window in a file."""
+VERSION_KEY, VERSION = "format_version", 1
+"""Files of earlier versions state none, and are of the first."""
 OBSERVED = "observed"
 """Share of what the model looks at that was observed; files of earlier versions lack it."""
 KINDS = {
@@ -74,8 +76,9 @@ def write_predictions(
     observed = np.full(len(rows), np.nan) if observed is None else observed
     columns: dict[str, Any] = {name: table[name][rows] for name in COLUMNS} | {OBSERVED: observed}
     identity = np.asarray(store.identity)
+    columns |= {VERSION_KEY: np.asarray(VERSION), "row": rows, "prediction": prediction}
     with whole_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, row=rows, prediction=prediction, identity=identity, **columns)
+        np.savez(file, identity=identity, **columns)
 
 
 def read_predictions(folder: Path, store: Store) -> list[Predicted]:
@@ -112,7 +115,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     Raises
     ------
     RunError
-        It is damaged, or something else; or differs from what the `metrics.json` of its run states.
+        It is damaged, or something else; or of a later version; or differs from what the
+        `metrics.json` of its run states.
     """
     if problem := damage(path, path.with_name(FILE)):
         raise RunError(problem)
@@ -120,6 +124,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with ZipMembers(path) as members:
             names = {name.removesuffix(".npy") for name in members.names()}
+            if VERSION_KEY in names:
+                _check_version(path, _array(members.read(f"{VERSION_KEY}.npy")))
             for name in KINDS:
                 if name != OBSERVED or name in names:
                     found[name] = _array(members.read(f"{name}.npy"))
@@ -138,6 +144,16 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not np.isfinite(found["prediction"]).all():
         raise RunError(f"{path} holds NaN or infinite probabilities.")
     return found
+
+
+def _check_version(path: Path, version: NDArray[Any]) -> None:
+    if version.dtype.kind not in "iu" or version.ndim:
+        raise ValueError(f"{VERSION_KEY} is {version.dtype} {version.shape}")
+    if version > VERSION:
+        raise RunError(
+            f"{path} is of format version {version}; this package reads versions up to {VERSION}. "
+            "Upgrade hms-eeg."
+        )
 
 
 def _array(content: bytes) -> NDArray[Any]:

@@ -105,6 +105,7 @@ def read_source(run: Path) -> KeptSource | None:
     path = folder / DESCRIPTION
     try:
         described: dict[str, Any] = mapping(read_json(path))
+        check_seal(path, described)
         model = entry(described, "model", text)
         modules = {
             name: text(place) for name, place in entry(described, "modules", mapping).items()
@@ -117,7 +118,6 @@ def read_source(run: Path) -> KeptSource | None:
         return None
     except ShapeError as error:
         raise RunError(f"{path} is damaged: {error}.") from None
-    check_seal(path, described)
     files = {}
     for name, place in modules.items():
         top = name.partition(".")[0]

@@ -21,6 +21,7 @@ from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
 from hmstrain.models import find_model
+from hmstrain.runs.checkpoint import is_file
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.outcome import FoldScores, Outcome, Scores, SeedScores, Spread
 from hmstrain.runs.plots import confusion
@@ -155,7 +156,7 @@ def resumed(folder: RunFolder, given: Mapping[str, Any]) -> Config:
     RunError
         Fewer epochs are given than it has.
     """
-    if not (folder.path / CONFIG).is_file():
+    if not is_file(folder.path / CONFIG):
         return completed(given)
     own = folder.config()
     wanted = given.get("epochs", own.epochs)

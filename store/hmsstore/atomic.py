@@ -17,10 +17,14 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
+from typing import TypeVar
 from uuid import uuid4
+
+T = TypeVar("T")
 
 LEFTOVER = re.compile(r"\..*\.[0-9a-f]{8}\.partial", re.DOTALL)
 """Temporary names."""
@@ -30,6 +34,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Begin of an address, whose two slashes a path makes one. One letter may be a drive's."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
+REPLACED_AT_MOST, REPLACED_S = 100, 0.02
+"""How often a folder is read again that is replaced meanwhile, and the time in between."""
 
 
 @contextmanager
@@ -114,6 +120,35 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             _swap(partial, path, replace)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_whole(
+    folder: Path, read: Callable[[], T], problems: type[Exception] | tuple[type[Exception], ...]
+) -> T:
+    """Read a folder that others may replace meanwhile: all of the old one, or all of the new one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    read : callable
+        Reads it; called again where the folder was replaced meanwhile.
+    problems : exception types
+        What `read` raises of a folder of which a part is gone. It is raised if nobody replaced the
+        folder.
+    """
+    for _ in range(REPLACED_AT_MOST):
+        before = _folder_id(folder)
+        try:
+            found = read()
+        except problems:
+            if not _being_replaced(folder) and _folder_id(folder) == before:
+                raise
+            sleep(REPLACED_S)
+        else:
+            if _folder_id(folder) == before:
+                return found
+    return read()
 
 
 def previous(path: Path) -> Path:
@@ -205,6 +240,23 @@ def _partial(path: Path) -> Path:
 def _refuse_taken(path: Path) -> None:
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def _folder_id(path: Path) -> tuple[int, int, int] | None:
+    """What tells one folder of this name from the next; a rename changes the time."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):  # a name with a NUL is a ValueError
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+def _being_replaced(path: Path) -> bool:
+    """Whether the name is free for the moment in which a new folder gets it."""
+    try:
+        return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
+    except (OSError, ValueError):  # a name with a NUL is a ValueError
+        return False
 
 
 def _is_empty_folder(path: Path) -> bool:

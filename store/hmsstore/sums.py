@@ -18,7 +18,9 @@ from typing import Any
 
 from hmsstore.json_shapes import ShapeError, read_json
 
-FILES, SEAL = "files", "sha256"
+FILES, SEAL, VERSION = "files", "sha256", "format_version"
+RUN_VERSION = 1
+"""Of sealed files of runs and blends; raised when an older package would misread a new file."""
 DIGITS = 12
 """Of a SHA-256, shown to a person."""
 
@@ -49,6 +51,20 @@ def broken_seal(path: Path, value: object) -> str | None:
     return (
         f"{path} is damaged: expected content with SHA-256 {_short(value[SEAL])}, got "
         f"{_short(found)}: {_remedy(path)}; if it was edited on purpose, remove its {SEAL}."
+    )
+
+
+def newer(path: Path, value: object, known: int = RUN_VERSION, key: str = VERSION) -> str | None:
+    """Say that an object read from a JSON file is of a later version than is known; None if not.
+
+    Files that state no version are of the first.
+    """
+    version = value.get(key, 1) if isinstance(value, dict) else 1
+    if isinstance(version, int) and version <= known:
+        return None
+    return (
+        f"{path} is of format version {version!r:.20}; this package reads versions up to {known}. "
+        "Upgrade hms-eeg."
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from hmsstore import Store
-from hmsstore.sums import FILES, SEAL
+from hmsstore.sums import FILES, SEAL, VERSION
 from hmstrain.config import Config
 from hmstrain.distributed import World
 from hmstrain.runs.folder import RunFolder
@@ -47,6 +47,6 @@ def train_small(
 
 
 def unsealed(path: Path) -> dict[str, Any]:
-    """A JSON file of a run as versions before checksums wrote it."""
+    """A JSON file of a run as versions before checksums and format versions wrote it."""
     found: dict[str, Any] = json.loads(path.read_text())
-    return {key: value for key, value in found.items() if key not in (FILES, SEAL)}
+    return {key: value for key, value in found.items() if key not in (FILES, SEAL, VERSION)}

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.errors import DamagedStoreError, NewerStoreError, NotAStoreError, RequestError
+from hmsstore.atomic import read_whole
+from hmsstore.errors import (
+    DamagedStoreError,
+    NewerStoreError,
+    NotAStoreError,
+    RequestError,
+    StoreError,
+)
 from hmsstore.json_shapes import (
     ShapeError,
     entry,
@@ -68,6 +75,8 @@ class FeatureTable:
     def open(cls, path: str | Path) -> FeatureTable:
         """Open a table; both its files are compared with their checksums.
 
+        A table that is replaced meanwhile is opened again: all of it is old, or all of it is new.
+
         Raises
         ------
         NotAStoreError
@@ -76,6 +85,18 @@ class FeatureTable:
             A file is missing, cut short or changed.
         """
         folder = Path(path)
+
+        def opened() -> FeatureTable:
+            try:
+                return cls._open(folder)
+            except OSError as error:
+                where = error.filename or folder
+                raise StoreError(f"{where} cannot be opened: {error.strerror or error}.") from error
+
+        return read_whole(folder, opened, StoreError)
+
+    @classmethod
+    def _open(cls, folder: Path) -> FeatureTable:
         value = _read(folder)
         try:
             if entry(value, "format", text) != FORMAT_NAME:

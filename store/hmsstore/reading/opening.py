@@ -5,19 +5,17 @@ No value of a signal is read.
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import sleep
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.atomic import previous
+from hmsstore.atomic import read_whole
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
 from hmsstore.json_shapes import LARGEST_JSON, ShapeError, mapping, parse_json, read_bytes
 from hmsstore.manifest import Manifest, check_sizes, read_manifest
@@ -40,9 +38,6 @@ from hmsstore.reading.disk import CAN_READ, StoreFiles
 from hmsstore.schema import GAP_COLUMNS, WINDOW_COLUMNS, Column
 from hmsstore.spec import HMS, Spec
 from hmsstore.windows import leaking_patients
-
-REPLACED_AT_MOST, REPLACED_S = 100, 0.02
-"""How often a store is opened again that is replaced meanwhile, and the time in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +79,15 @@ def open_files(path: Path, *, tables: bool = True) -> Opened:
     StoreError
         It is none, unsealed, damaged, or leaks without saying so.
     """
-    for _ in range(REPLACED_AT_MOST):
-        before = _folder_id(path)
+
+    def opened() -> Opened:
         try:
-            opened = _open(path, tables)
-        except StoreError:
-            if not _being_replaced(path) and _folder_id(path) == before:
-                raise
-            sleep(REPLACED_S)
-        else:
-            if _folder_id(path) == before:
-                return opened
-    return _open(path, tables)
+            return _open(path, tables)
+        except OSError as error:
+            where = error.filename or path
+            raise StoreError(f"{where} cannot be opened: {error.strerror or error}.") from error
 
-
-def _folder_id(path: Path) -> tuple[int, int, int] | None:
-    """What tells one folder of this name from the next; a rename changes the time."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):  # a name with a NUL is a ValueError
-        return None
-    return status.st_dev, status.st_ino, status.st_ctime_ns
-
-
-def _being_replaced(path: Path) -> bool:
-    """Whether the name is free for the moment in which `hmsprep build --force` fills it."""
-    try:
-        return not path.exists() and previous(Path(os.path.realpath(path))).is_dir()
-    except (OSError, ValueError):  # a name with a NUL is a ValueError
-        return False
+    return read_whole(path, opened, StoreError)
 
 
 def _open(path: Path, tables: bool) -> Opened:
@@ -131,28 +106,23 @@ def _open(path: Path, tables: bool) -> Opened:
         raise DamagedStoreError(path, problems)
     allow_open_files()
     nodes = nodes_of(root)
-    try:
-        opened = Opened(
-            path,
-            manifest,
-            StoreFiles(path) if CAN_READ else None,
-            root["attributes"]["hms"],
-            spec,
-            {name: map_signal(path, signal, nodes[name]) for name, signal in spec.signals.items()},
-            {name: array_rows(nodes[name])[1] for name in spec.signals},
-            open_table(path, "windows", WINDOW_COLUMNS, nodes),
-            MappingProxyType(
-                {
-                    name: open_table(
-                        path, f"recordings/{name}", recording_columns(name, nodes), nodes
-                    )
-                    for name in spec.signals
-                }
-            ),
-            _open_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
-        )
-    except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}.") from error
+    opened = Opened(
+        path,
+        manifest,
+        StoreFiles(path) if CAN_READ else None,
+        root["attributes"]["hms"],
+        spec,
+        {name: map_signal(path, signal, nodes[name]) for name, signal in spec.signals.items()},
+        {name: array_rows(nodes[name])[1] for name in spec.signals},
+        open_table(path, "windows", WINDOW_COLUMNS, nodes),
+        MappingProxyType(
+            {
+                name: open_table(path, f"recordings/{name}", recording_columns(name, nodes), nodes)
+                for name in spec.signals
+            }
+        ),
+        _open_tables(path, "gaps", spec, GAP_COLUMNS, nodes) if keeps_gaps(nodes) else None,
+    )
     if problems := _copied_columns(opened):
         raise DamagedStoreError(path, problems)
     if tables:

@@ -18,6 +18,7 @@ from support.helpers import SMALL, build_store, train_row, tree_bytes, write_pai
 
 from hmsprep.building.build import build
 from hmsprep.building.durable import locked
+from hmsprep.building.site import Site
 from hmsprep.errors import BuildError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
@@ -233,11 +234,24 @@ def test_a_lock_that_cannot_be_removed_is_let_go_of(
     assert not lock.exists()
 
 
+def test_what_its_holder_removes_at_that_moment_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two looks at a name may see two things: there, and then no file."""
+    data = write_pair(tmp_path / "data", [{}])
+    dataset = load(data, Parameters(**SMALL))
+    passing = {tmp_path / f"hms.zarr{ending}" for ending in (".lock", ".building")}
+    real = Path.exists
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", lambda path: path in passing or real(path))
+        with locked(tmp_path / "hms.zarr.lock"):
+            Site(tmp_path / "hms.zarr").check_target()
+    build(dataset, tmp_path / "hms.zarr", workers=1)
+
+
 def test_another_plan_does_not_resume(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", [{}])
     dataset = load(data, Parameters(**SMALL))
-    from hmsprep.building.site import Site
-
     Site(tmp_path / "hms.zarr").prepare(dataset.plan, force=False)
     with pytest.raises(BuildError, match="of another plan: there nan is zero, here mean"):
         build_store(data, tmp_path / "hms.zarr", nan="mean")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
-from support.helpers import tree_bytes
+from support.helpers import build_store, tree_bytes
 
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.publish import publish
@@ -56,3 +58,24 @@ def test_nothing_is_replaced_and_only_a_store_is_taken(store: Store, tmp_path: P
         publish(store.path, tmp_path / "there", name="me/store")
     with pytest.raises(StoreError):
         publish(tmp_path, tmp_path / "out", name="me/store")
+
+
+def test_a_store_that_is_replaced_meanwhile_is_published_whole(
+    store: Store, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have files of the same names and sizes: without a look at the folder they would mix."""
+    path, other = tmp_path / "hms.zarr", build_store(data, tmp_path / "new.zarr", nan="mean").path
+    shutil.copytree(store.path, path)
+    expected = tree_bytes(other)
+    real, linked = os.link, []
+
+    def replaced_after_some(source: Path, target: Path) -> None:
+        real(source, target)
+        linked.append(target)
+        if len(linked) == 20:
+            path.rename(tmp_path / "old.zarr")
+            other.rename(path)
+
+    monkeypatch.setattr(os, "link", replaced_after_some)
+    publish(path, tmp_path / "out", name="me/store")
+    assert tree_bytes(tmp_path / "out" / path.name) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from hmsprep.errors import BuildError
 from hmsprep.qeeg.columns import Layout
 from hmsprep.qeeg.window import Wiring, window_values
 from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, RequestError, Store
-from hmsstore.sums import sealed
+from hmsstore.atomic import whole_folder
+from hmsstore.reading import feature_table
+from hmsstore.sums import sealed, sums_of
 
 PREP = Program("hmsprep")
 
@@ -163,6 +166,28 @@ def test_what_has_the_name_of_unfinished_work_and_is_none_is_kept(
             with pytest.raises(BuildError, match="is not unfinished work of this command"):
                 hmsprep.features(few, out=out, force=force)
         assert (theirs / "signals.npy").read_text() == "precious"
+
+
+def test_a_table_that_is_replaced_while_it_is_opened_is_opened_again(
+    made: FeatureTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (Path(shutil.copytree(made.path, tmp_path / name)) for name in ("old", "new"))
+    np.save(new / "features.npy", made.values + 1)
+    value = json.loads((made.path / "features.json").read_text())
+    other = {"store": "e" * 64, "files": sums_of([new / "features.npy"])}
+    (new / "features.json").write_text(json.dumps(sealed(value | other)))
+    real = feature_table._values
+
+    def replaced_first(folder: Path, shape: tuple[int, int]) -> Any:
+        monkeypatch.undo()
+        with whole_folder(old, replace=True) as partial:
+            shutil.copytree(new, partial, dirs_exist_ok=True)
+        return real(folder, shape)
+
+    monkeypatch.setattr(feature_table, "_values", replaced_first)
+    found = FeatureTable.open(old)
+    assert found.identity == "e" * 64
+    np.testing.assert_array_equal(found.values, made.values + 1)
 
 
 @pytest.mark.parametrize("name", ["features.npy", "features.json"])

@@ -15,7 +15,7 @@ from support.runs import Stopped, train_small, unsealed
 
 from hmsstore import Store
 from hmstrain.errors import DataError, RunError
-from hmstrain.runs import checkpoint
+from hmstrain.runs import checkpoint, folder
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.score_run import score_run
 
@@ -62,6 +62,54 @@ def test_a_folder_in_which_a_run_trains_is_refused_to_others(store: Store, tmp_p
         pytest.raises(RunError, match="Another process is training in"),
     ):
         train_small(store, path)
+
+
+def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maker's run came to nothing at that moment: a lock of what is gone keeps nobody out."""
+    path, real = tmp_path / "runs" / "run", folder._lock
+
+    def removed_first(handle: int, locked: Path) -> None:
+        monkeypatch.undo()
+        path.rmdir()
+        real(handle, locked)
+
+    monkeypatch.setattr(folder, "_lock", removed_first)
+    with (
+        RunFolder(path).claimed(),
+        pytest.raises(RunError, match="Another process is training in"),
+        RunFolder(path).claimed(),
+    ):
+        pass
+    monkeypatch.setattr(folder, "_lock", lambda *_: path.rmdir())
+    with (
+        pytest.raises(RunError, match="is removed as soon"),
+        RunFolder(path).claimed(),
+    ):
+        pass
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(value: float) -> None:
+        network = torch.nn.Linear(1, 1)
+        torch.nn.init.constant_(network.weight, value)
+        checkpoint.save_checkpoint(tmp_path / "last", network, {}, training={"step": value})
+
+    save(1.0)
+    network, real = torch.nn.Linear(1, 1), checkpoint.load_file
+
+    def replaced_first(file: Path) -> dict[str, torch.Tensor]:
+        found = real(file)
+        monkeypatch.undo()
+        save(2.0)
+        return found
+
+    monkeypatch.setattr(checkpoint, "load_file", replaced_first)
+    assert checkpoint.load_checkpoint(tmp_path / "last", network) == {"step": 2.0}
+    assert network.weight.item() == 2.0
 
 
 def test_a_run_within_the_store_or_below_a_file_is_refused(store: Store, tmp_path: Path) -> None:

@@ -68,10 +68,6 @@ DAMAGE: dict[str, tuple[Callable[[Any], object], str]] = {
         "test: intervals: kl: expected two ends of an interval, got 1",
     ),
     "leaks": (lambda found: found.update(leaks=0), "leaks: expected true or false, got 0"),
-    "newer": (
-        lambda found: found.update(outcome_version=2),
-        "outcome_version: expected 1 at most, got 2: a later hmstrain wrote it",
-    ),
 }
 
 

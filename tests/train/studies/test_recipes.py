@@ -274,6 +274,7 @@ def test_another_recipe_or_store_does_not_resume_in_the_folder(
         ("[members.spec]", "[members.blend]", "a member cannot be called 'blend'"),
         ('"logits"', '"median"', "expected blend to be one of arithmetic"),
         ('["swap"]', '["turn"]', "expected views to be a list of swap"),
+        ('["swap"]', "[[1]]", "expected views to be a list of swap"),
         ("calibrate = true", "calibrate = 1", "expected calibrate to be true or false"),
         ("calibrate = true", "stages = 2", "unknown key 'stages' of [answer]"),
         ('blend = "logits"', "", "expected blend, with several members"),
