@@ -8,8 +8,13 @@ in turn; the tests run each for a moment, and find a bug that is planted.
 
     mutate.py   bytes, JSON values and a seed -> others that are nearly alike
     struck.py   a block of work -> the same, with its N-th change to the disk failing or fatal
-    samples.py  nothing -> a store, a run and a file of each kind that is read
+    samples.py  nothing -> stores, a run and a file of each kind that is read
     readers.py  samples -> what reads them, with the errors that it may raise
-    faults.py   samples -> what writes them, struck, and what has to hold afterwards
+    acts.py     paths -> what a process does with them, while others do the same
+    forks.py    tasks -> how each ended, in processes of their own
+    holds.py    a folder that was struck -> what has to hold there
+    faults.py   samples -> what writes them, struck
+    revoked.py  samples -> what reads or writes them, with rights taken away
+    races.py    samples -> processes that want the same folder at the same time
     run.py      kinds and seconds -> counts, and a folder for each problem
 """

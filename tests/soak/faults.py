@@ -8,46 +8,34 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from support.helpers import SMALL, tree_bytes, write_pair
+from support.helpers import SMALL, tree_bytes
 
 import hmsprep
 from hmsprep.building.build import build
-from hmsprep.kaggle.publish import publish
-from hmsprep.planning.load import Planned, load
+from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 from hmsstore.atomic import previous, remove_leftovers, whole_file, whole_folder
-from hmstrain.runs.checkpoint import find_checkpoint, save_checkpoint
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
+from soak.acts import publish_store, save_value
+from soak.holds import (
+    Broken,
+    check_builds_again,
+    check_checkpoint,
+    check_old_or_new,
+    check_published,
+)
 from soak.readers import CPU, OWN
-from soak.samples import Samples
+from soak.samples import NAME, Inline, Samples, Small
 from soak.struck import REASONS, Strike, killed, struck
 
 Attempt = Callable[[np.random.Generator, Path], Path]
-
-
-class Broken(Exception):  # noqa: N818 - what a soak looks for
-    """Something is lost, half done, or wrong and not told."""
-
-
-class Inline(Executor):
-    """Works at once, in this very thread: it can be struck, and forked."""
-
-    def submit(self, work: Any, /, *given: Any, **named: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*given, **named))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @dataclass
@@ -96,11 +84,11 @@ def faults(samples: Samples) -> dict[str, Attempt]:
         "files": _files(),
         "checkpoint": _checkpoint(),
         "publish": _publish(samples),
-        "build": _build(samples.folder / "small"),
+        "build": _build(samples.small),
     }
     found: dict[str, Attempt] = {}
     for name, work in works.items():
-        # A fork has none of the threads that Polars has started: `crash_driver` kills builds.
+        # A fork has none of the threads that Polars has started: `races.py` kills builds.
         for how, kill in (("failing", False), ("killed", True))[: 1 if name == "build" else 2]:
 
             def attempt(
@@ -141,71 +129,37 @@ def _files() -> Work:
 
 
 def _checkpoint() -> Work:
-    def network(value: float) -> torch.nn.Module:
-        made = torch.nn.Linear(4, 3)
-        torch.nn.init.constant_(made.weight, value)
-        return made
-
-    def save(at: Path, value: float) -> None:
-        save_checkpoint(at / "last", network(value), {"value": value}, training={"step": value})
-
-    def check(at: Path) -> None:
-        from safetensors.torch import load_file
-
-        found = find_checkpoint(at / "last")
-        if found is None:
-            raise Broken("there is no checkpoint any more")
-        values = {float(load_file(found / "model.safetensors")["weight"][0, 0])}
-        values.add(torch.load(found / "training.pt", weights_only=True)["step"])
-        if len(values) != 1 or not values <= {1.0, 2.0}:
-            raise Broken(f"the checkpoint is of {values}")
-
-    return Work(lambda at: save(at, 1.0), lambda at: save(at, 2.0), check)
+    return Work(
+        lambda at: save_value(at / "last", 1.0),
+        lambda at: save_value(at / "last", 2.0),
+        lambda at: check_checkpoint(at / "last"),
+    )
 
 
 def _publish(samples: Samples) -> Work:
     store = samples.store.path
     expected = tree_bytes(store)
 
-    def do(at: Path) -> None:
-        publish(store, at / "out", name="me/hms-eeg-store")
-
     def check(at: Path) -> None:
         if tree_bytes(store) != expected:
             raise Broken("publishing has changed the store")
-        copy = at / "out" / store.name
-        if (at / "out").exists() and tree_bytes(copy) != expected:
-            raise Broken("what was published is not the store")
+        check_published(at / "out", [expected])
 
-    return Work(lambda _: None, do, check)
+    return Work(lambda _: None, lambda at: publish_store(str(store), str(at / "out")), check)
 
 
-def _build(folder: Path) -> Work:
-    """A store of one recording is built, and built again over another by force."""
-    data = write_pair(folder, [{}])
-    planned = {kind: load(data, Parameters(**SMALL, nan=kind)) for kind in ("zero", "mean")}
+def _build(small: Small) -> Work:
+    """A store is built over another by force."""
+    planned = load(small.data, Parameters(**SMALL, nan="zero"))
 
-    def made(at: Path, kind: str, *, force: bool = False) -> None:
-        dataset: Planned = planned[kind]
-        build(dataset, at / "hms.zarr", executor=Inline(), workers=1, force=force)
-
-    kept: dict[str, dict[str, bytes]] = {}
-    for kind in planned:
-        (folder / kind).mkdir()
-        made(folder / kind, kind)
-        kept[kind] = tree_bytes(folder / kind / "hms.zarr")
-
-    def before(at: Path) -> None:
-        shutil.copytree(folder / "mean" / "hms.zarr", at / "hms.zarr")
+    def do(at: Path) -> None:
+        build(planned, at / NAME, executor=Inline(), workers=1, force=True)
 
     def check(at: Path) -> None:
-        if (at / "hms.zarr").exists() and tree_bytes(at / "hms.zarr") not in kept.values():
-            raise Broken("the store is neither the old one nor the new one")
-        made(at, "zero", force=True)
-        if tree_bytes(at) != {f"hms.zarr/{name}": raw for name, raw in kept["zero"].items()}:
-            raise Broken("building again does not give the store alone")
+        check_old_or_new(at, small)
+        check_builds_again(at, small)
 
-    return Work(before, lambda at: made(at, "zero", force=True), check)
+    return Work(lambda at: shutil.copytree(small.stores["mean"], at / NAME) and None, do, check)
 
 
 def _flip_store(samples: Samples) -> Attempt:

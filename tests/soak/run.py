@@ -26,8 +26,12 @@ from typing import Any
 import numpy as np
 
 from soak.faults import Attempt, faults
+from soak.forks import Forks
+from soak.races import races
 from soak.readers import readers
+from soak.revoked import revoked
 from soak.samples import Samples, make_samples
+from soak.struck import tally
 
 HANGS_S = 60
 """Longer than anything here takes."""
@@ -108,9 +112,14 @@ def _limited() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def all_kinds(samples: Samples) -> dict[str, Attempt]:
-    """Faults, then readers, by name."""
-    return {**faults(samples), **{one.name: one.attempt for one in readers(samples)}}
+def all_kinds(samples: Samples, forks: Forks) -> dict[str, Attempt]:
+    """Faults, rights that are lost, races, then readers, by name."""
+    return {
+        **faults(samples),
+        **revoked(samples, forks),
+        **races(samples, forks),
+        **{one.name: one.attempt for one in readers(samples)},
+    }
 
 
 def main(words: list[str]) -> int:
@@ -123,17 +132,23 @@ def main(words: list[str]) -> int:
     parser.add_argument("--case", type=int)
     given = parser.parse_args(words)
     given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="hms-soak-samples-") as folder:
-        kinds = all_kinds(make_samples(Path(folder)))
+    with tempfile.TemporaryDirectory(prefix="hms-soak-samples-") as folder, Forks() as forks:
+        kinds = all_kinds(make_samples(Path(folder)), forks)
         if given.kind is not None:
             kinds = {given.kind: kinds[given.kind]}
         one = {} if given.case is None else {"first": given.case, "most": 1}
         found = soak(kinds, given.seconds, given.out, seed=given.seed, **one)
-    summary = {"seed": given.seed, "cases": found.cases, "problems": found.problems}
+    summary = {
+        "seed": given.seed,
+        "cases": found.cases,
+        "killed": tally["killed"],
+        "problems": found.problems,
+    }
     (given.out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
     for name, count in found.cases.items():
         of_kind = sum(one["kind"] == name for one in found.problems)
-        print(f"{name:24} {count:8,} cases {of_kind:4} problems")
+        print(f"{name:38} {count:8,} cases {of_kind:4} problems")
+    print(f"{'processes killed':38} {tally['killed']:8,}")
     for one in found.problems[:20]:
         print(f"{one['kind']} --case {one['case']}: {one['error']}")
     return 1 if found.problems else 0

@@ -1,24 +1,56 @@
-"""Nothing -> a store, a run and a file of each kind that the packages read."""
+"""Nothing -> stores, a run and a file of each kind that the packages read."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import zipfile
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from support.helpers import build_store, write_pair
+from support.helpers import SMALL, blank_outside, build_store, tree_bytes, write_pair
 from support.runs import train_small
 
+import hmsprep
+from hmsprep.building.build import build
 from hmsprep.importing.convert import import_recordings
+from hmsprep.planning.load import load
+from hmsprep.planning.parameters import Parameters
 from hmsprep.simulator.make import synth
 from hmsstore import Store
 from hmsstore.schema import CHANNELS
 from hmsstore.sums import sealed
 from hmstrain.runs.folder import RunFolder
+
+NAME = "hms.zarr"
+"""Of every store."""
+
+
+class Inline(Executor):
+    """Works at once, in this very thread: it can be struck, and forked."""
+
+    def submit(self, work: Any, /, *given: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*given, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True)
+class Small:
+    """A data set of one window, and the stores of it, by how gaps are filled."""
+
+    data: Path
+    stores: dict[str, Path]
+    trees: dict[str, dict[str, bytes]]
+    features: dict[str, Path]
+    """Tables of hand features of the stores."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +63,7 @@ class Samples:
     run: RunFolder
     files: dict[str, Path]
     """Other files, by what they are."""
+    small: Small
 
 
 def make_samples(folder: Path) -> Samples:
@@ -38,10 +71,28 @@ def make_samples(folder: Path) -> Samples:
     torch.set_num_threads(1)
     data = folder / "data"
     synth(data, windows=60, seed=2, fast=True)
-    store = build_store(data, folder / "hms.zarr")
+    store = build_store(data, folder / NAME)
     train_small(store, folder / "run", epochs=1, steps=2)
     run = RunFolder(folder / "run")
-    return Samples(folder, data, store, run, other_files(folder, run))
+    small = make_small(folder / "small")
+    return Samples(folder, data, store, run, other_files(folder, run), small)
+
+
+def make_small(folder: Path) -> Small:
+    """Make the smallest stores."""
+    data = write_pair(folder / "data", [{}])
+    blank_outside(data, 1, 2, samples=(1000, 9000), rows=(20, 280))
+    stores, features = {}, {}
+    for fill in ("zero", "mean"):
+        (folder / fill).mkdir()
+        stores[fill] = folder / fill / NAME
+        planned = load(data, Parameters(**SMALL, nan=fill))
+        build(planned, stores[fill], executor=Inline(), workers=1)
+        table = folder / f"{fill}-features"
+        features[fill] = hmsprep.features(stores[fill], out=table, executor=Inline()).path
+    trees = {fill: tree_bytes(store) for fill, store in stores.items()}
+    assert len({Store.open(store).identity for store in stores.values()}) == len(stores)
+    return Small(data, stores, trees, features)
 
 
 def other_files(folder: Path, run: RunFolder) -> dict[str, Path]:
@@ -68,13 +119,16 @@ def other_files(folder: Path, run: RunFolder) -> dict[str, Path]:
         "answers.csv": "eeg_id,seizure_vote,lpd_vote,gpd_vote,lrda_vote,grda_vote,other_vote\n"
         "1,0.5,0.1,0.1,0.1,0.1,0.1\n2,0.1,0.5,0.1,0.1,0.1,0.1\n",
         "patients.csv": "file,patient\nnight.edf,7\n",
-        "recipe.toml": '[member.a]\nmodel = "resnet10t"\ninputs = "spec"\n',
+        "recipe.toml": 'title = "A"\nsource = "B"\nabout = "C"\nneeds = "D"\nreach = "E"\n\n'
+        '[every]\nepochs = 2\n\n[members.a]\nmodel = "resnet10t"\ninputs = "spec"\n\n'
+        '[members.b]\nmodel = "naive_cnn"\n\n[answer]\nblend = "arithmetic"\n',
         "cleaning.json": json.dumps({"nan": "mean", "eeg_clip": 500.0}),
         "config.json": json.dumps({"model": "naive_cnn", "epochs": 3, "image_size": 32}),
         "calibration.json": json.dumps(
             sealed(
                 {
-                    "population": "all", "temperature": 1.2, "fitted_on": "x",
+                    "population": "all", "temperature": 1.2, "temperature_alone": 1.1,
+                    "fitted_on": {"windows": "all"},
                     "bias": dict.fromkeys(("seizure", "lpd", "gpd", "lrda", "grda", "other"), 0.1),
                 }
             )
