@@ -8,10 +8,13 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
+from unittest.mock import patch
 
 import polars as pl
 import pytest
+from support.forked import forking
 from support.recorder import noise, write_edf
 
 from hmsstore import Store
@@ -26,16 +29,16 @@ def code(name: str) -> str:
     return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
-def run(name: str, folder: Path, **environment: object) -> str:
-    """Run a notebook in an empty folder; what it printed."""
+def run(name: str, folder: Path, *, alone: bool = False, **environment: object) -> None:
+    """Run a notebook in an empty folder: in this process, or alone in one that it starts."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HMS_")}
     given = {f"HMS_{key}": str(value) for key, value in environment.items()}
-    done = subprocess.run(
-        [sys.executable, "-c", code(name)], cwd=folder, env=clean | given | {"HMS_OPTIONS": SMALL},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    with patch.dict(os.environ, clean | given | {"HMS_OPTIONS": SMALL}, clear=True), chdir(folder):
+        if alone:
+            subprocess.run([sys.executable, "-c", code(name)], check=True)
+        else:
+            with forking():
+                exec(compile(code(name), name, "exec"), {"__name__": "__main__"})
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_kaggles_builds_trains_submits_and_maps_what_was_uploaded(
     later = tmp_path / "later"
     later.mkdir()
     uploaded = work / "upload" / "hms.zarr"
-    run("kaggle.ipynb", later, DATA=read_only, WORK=later, UPLOADED=uploaded)
+    run("kaggle.ipynb", later, alone=True, DATA=read_only, WORK=later, UPLOADED=uploaded)
     assert not (later / "hms.zarr").exists()
     assert not (later / "upload").exists()
     assert pl.read_csv(later / "submission.csv").equals(first)
