@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from support import forked
 from support.helpers import SMALL, tree_bytes
 
 from hmsprep.building.build import build
@@ -69,11 +69,10 @@ def test_a_build_told_to_stop_leaves_no_worker_and_resumes(
     path = tmp_path / "hms.zarr"
     script = tmp_path / "script.py"
     script.write_text(BUILD)
-    process = subprocess.Popen(
+    process = forked.Popen(
         [sys.executable, script, data, path],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        stdout=forked.PIPE,
+        stderr=forked.PIPE,
         start_new_session=True,
     )
     assert process.stdout is not None

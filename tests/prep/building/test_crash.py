@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from support import forked
 from support.helpers import SMALL, build_store, train_row, tree_bytes, write_pair
 
 from hmsprep.building.build import build
@@ -68,11 +69,8 @@ class Running:
     def __init__(self, data: Path, store: Path, script: Path) -> None:
         script.write_text(BUILD)
         self.building = store.with_name(store.name + ".building")
-        self.process = subprocess.Popen(
-            [sys.executable, script, data, store],
-            start_new_session=True,
-            stderr=subprocess.PIPE,
-            text=True,
+        self.process = forked.Popen(
+            [sys.executable, script, data, store], start_new_session=True, stderr=forked.PIPE
         )
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
