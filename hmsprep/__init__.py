@@ -36,7 +36,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hmsprep.building.from_files import build
+    from hmsprep.building.from_files import build, build_share, seal
+    from hmsprep.building.sharing import ShareBuilt
     from hmsprep.errors import (
         BuildError,
         DataError,
@@ -81,12 +82,14 @@ __all__ = [
     "Preview",
     "Published",
     "Realism",
+    "ShareBuilt",
     "Simulated",
     "StoreSummary",
     "Survey",
     "TransferError",
     "Transferred",
     "build",
+    "build_share",
     "check_spectrograms",
     "features",
     "import_recordings",
@@ -100,6 +103,7 @@ __all__ = [
     "pull",
     "push",
     "realism",
+    "seal",
     "show",
     "spectrogram",
     "spectrogram_file",
@@ -108,7 +112,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "building.from_files": ("build",),
+    "building.from_files": ("build", "build_share", "seal"),
+    "building.sharing": ("ShareBuilt",),
     "errors": (
         "BuildError",
         "DataError",

@@ -6,11 +6,12 @@ keeps every finished shard and gives the same bytes; only the last rename makes 
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hmsprep import processes
@@ -75,7 +76,7 @@ def build(
         Once the shards in hand are finished.
     """
     site = Site(store.resolve())
-    with _explained(site):
+    with explained(site):
         site.check_target()
         with locked(site.lock):
             state = site.prepare(dataset.plan, force=force)
@@ -84,13 +85,13 @@ def build(
                 return state
             if state is not State.SEALED:
                 with _kept_if_useful(site):
-                    _check_space(dataset.plan, site, workers)
-                    _fill(site, dataset, workers, executor, progress, force=force, clipped=clipped)
+                    check_space(dataset.plan, site, workers)
+                    fill(site, dataset, workers, executor, progress, force=force, clipped=clipped)
             site.finish(force=force)
     return state
 
 
-def _fill(
+def fill(
     site: Site,
     dataset: Planned,
     workers: int,
@@ -99,15 +100,18 @@ def _fill(
     *,
     force: bool,
     clipped: bool,
+    check: Callable[[Passes], None] | None = None,
 ) -> None:
-    """Take the folder of the store in the making to its seal."""
+    """Take the folder of the store in the making to its seal, unless a check refuses."""
     plan = dataset.plan
-    journal = Journal(site.journal)
+    journal = Journal(site.journal, site.other_journals)
     try:
         with processes.executor(workers, executor) as pool:
             # One task more than workers, so that none waits for this process.
             passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
             passes.check_versions(force=force)
+            if check is not None:
+                check(passes)
             statistics = passes.run()
         if not clipped:
             check_clipped(plan, journal.read.values())
@@ -142,13 +146,13 @@ def _kept_if_useful(site: Site) -> Iterator[None]:
         yield
     except BaseException as error:
         enough = WORTH_KEEPING if isinstance(error, DataError) else 1
-        if finished_shards(site.journal) < enough:
+        if finished_shards(*site.journals()) < enough:
             site.discard(site.building)
         raise
 
 
 @contextmanager
-def _explained(site: Site) -> Iterator[None]:
+def explained(site: Site) -> Iterator[None]:
     """Turn what the machine refuses into one sentence for the user."""
     try:
         yield
@@ -170,9 +174,13 @@ def _how_to_resume(site: Site) -> str:
     return "Nothing was left behind."
 
 
-def _check_space(plan: Plan, site: Site, workers: int) -> None:
+def check_space(plan: Plan, site: Site, workers: int) -> None:
     """Refuse to start what the disk cannot hold: the store, and the shards in hand."""
-    there = sum(f.stat().st_size for f in site.building.rglob("*") if f.is_file())
+    there = 0
+    for folder, _, names in os.walk(site.building):
+        for name in names:
+            with suppress(FileNotFoundError):  # other shares may be renaming theirs
+                there += Path(folder, name).stat().st_size
     largest = max(plan.nbytes // max(1, sum(map(plan.shards, plan.segments))), 1)
     needed = max(0, plan.nbytes - there) + 2 * workers * largest
     free = shutil.disk_usage(site.building).free

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from hmsprep.building.build import build as build_planned
+from hmsprep.building.division import Division, Share
+from hmsprep.building.sharing import ShareBuilt, finish_sealed, seal_shares
+from hmsprep.building.sharing import build_share as build_planned_share
 from hmsprep.building.site import Site, State
+from hmsprep.errors import BuildError
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     Balance,
@@ -21,10 +25,11 @@ from hmsprep.planning.choices import (
     Windows,
 )
 from hmsprep.planning.cleaning import make_cleaning
-from hmsprep.planning.load import load
+from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import SPECTROGRAM_CLIP, Parameters
 from hmsprep.processes import Progress, default_workers, silent
 from hmsstore import Store
+from hmsstore.manifest import BUILDING_SUFFIX, MANIFEST_NAME
 from hmsstore.spec import HMS, Spec
 
 MOST_WORKERS = 4
@@ -131,23 +136,12 @@ def build(
     106800
     """
     store = Path(store)
-    parameters = Parameters(
-        half=half,
-        windows=windows,
-        balance=balance,
-        split_by=split_by,
-        normalise=normalise,
-        **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
-        seed=seed,
-        spec=spec,
-        eeg_shard_rows=spec.eeg.shard_rows,
-        spectrogram_shard_rows=spec.spectrogram.shard_rows,
-    )
-    progress("plan", 0, 1)
-    planned = load(Path(data), parameters, missing, part)
-    progress("plan", 1, 1)
-    for warning in planned.warnings:
-        log.warning(warning)
+    planned = _planned(
+        Path(data), missing, part, spec, progress,
+        half=half, windows=windows, balance=balance, split_by=split_by, normalise=normalise,
+        nan=nan, eeg_clip=eeg_clip, spectrogram_clip=spectrogram_clip, bandpass=bandpass,
+        cleaning=cleaning, seed=seed,
+    )  # fmt: skip
     if unfinished(store) is not None:
         log.info("Resuming %s.", unfinished(store))
     state = build_planned(
@@ -159,16 +153,207 @@ def build(
         clipped=clipped,
         progress=progress,
     )
-    opened = Store.open(store)
-    for warning in opened.info["warnings"]:
-        if warning not in planned.warnings:
-            log.warning(warning)
+    opened = _opened(store, planned.warnings)
     if state is State.BUILT:
         log.info("%s already exists and matches this plan; use --force to rebuild it.", store)
     return opened
 
 
+def build_share(
+    data: str | Path = "data",
+    store: str | Path = "hms.zarr",
+    *,
+    share: tuple[int, int],
+    missing: Missing = "error",
+    part: Part | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    spec: Spec = HMS,
+    progress: Progress = silent,
+    **choices: Any,
+) -> ShareBuilt:
+    """Build one of several shares of a store, beside others on any machines; `seal` finishes.
+
+    Shares are built in any order, several at a time, and again after an interruption. They need
+    one file system with locks that all machines see, the same data and options, and machines of one
+    kind with the same versions of packages.
+
+    Parameters
+    ----------
+    data : str or Path
+        A folder in Kaggle's layout, or the competition's zip.
+    store : str or Path
+        Store to make. Until it is sealed everything is in STORE.building.
+    share : (int, int)
+        Which share, from 1, and how many there are.
+    missing, part, workers, executor, spec
+        As `build` takes them.
+    progress : callable
+        Called with the stage 'plan', then with 'ingest' and a number of bytes, and with
+        'normalise' if all other shares are read.
+    **choices
+        What else decides what is built, as `build` takes it: `half`, `windows`, `balance`,
+        `split_by`, `nan`, `eeg_clip`, `spectrogram_clip`, `bandpass`, `normalise`, `cleaning`,
+        `seed`.
+
+    Returns
+    -------
+    ShareBuilt
+        What is done, and which other shares are not read yet.
+
+    Raises
+    ------
+    PrepError
+        The data are not as expected, this very share is being built by another process, or the
+        others have other data, options, versions of packages or another number of shares.
+        Finished shards are kept.
+    KeyboardInterrupt
+        Once the shards in progress are finished.
+
+    Examples
+    --------
+    >>> for number in range(1, 17):
+    ...     hmsprep.build_share("hms.zip", "hms.zarr", share=(number, 16))
+    >>> store = hmsprep.seal("hms.zarr")
+    """
+    chosen = Share(*share)
+    planned = _planned(Path(data), missing, part, spec, progress, **choices)
+    for warning in planned.warnings:
+        log.warning(warning)
+    division = Division(
+        chosen.of,
+        Path(data).absolute(),
+        planned.source.part,
+        missing,
+        planned.plan.parameters,
+        planned.plan.hash,
+    )
+    return build_planned_share(
+        planned,
+        Path(store),
+        chosen,
+        division,
+        workers=workers or default_workers(MOST_WORKERS),
+        executor=executor,
+        progress=progress,
+    )
+
+
+def seal(
+    store: str | Path = "hms.zarr",
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    force: bool = False,
+    clipped: bool = False,
+    progress: Progress = silent,
+) -> Store:
+    """Seal a store that was built in shares, once all of them are there.
+
+    Normalises what the shares have not, from the data that they named. The store has the same
+    bytes as one that `build` makes.
+
+    Parameters
+    ----------
+    store : str or Path
+        The store, or its folder STORE.building.
+    workers, executor
+        As `build` takes them.
+    force : bool
+        Replace an existing store.
+    clipped : bool
+        Seal what is for the most part beyond the clip, too.
+    progress : callable
+        Called with the stage 'plan', then with 'ingest' and 'normalise' and a number of bytes.
+
+    Returns
+    -------
+    Store
+        The sealed store, opened.
+
+    Raises
+    ------
+    PrepError
+        Shares are missing or at work, or the data have changed. What is there is kept.
+    """
+    store = without_suffix(Path(store))
+    if finish_sealed(store, force=force):
+        return _opened(store)
+    division = Site(store.resolve()).division()
+    if division is None:
+        if (store / MANIFEST_NAME).is_file():
+            log.info("%s is sealed already.", store)
+            return _opened(store)
+        raise BuildError(
+            f"There is nothing to seal at {store}: expected {store.name}{BUILDING_SUFFIX}, which "
+            "`hmsprep build --share` makes."
+        )
+    progress("plan", 0, 1)
+    planned = load(division.data, division.parameters, division.missing, division.part)
+    progress("plan", 1, 1)
+    if planned.plan.hash != division.plan:
+        raise BuildError(
+            f"{division.data} has changed since the shares of {store} were built: its table or the "
+            "files that are there make another plan. Restore them, or build again under another "
+            "name."
+        )
+    seal_shares(
+        planned,
+        store,
+        division,
+        workers=workers or default_workers(MOST_WORKERS),
+        executor=executor,
+        force=force,
+        clipped=clipped,
+        progress=progress,
+    )
+    return _opened(store)
+
+
+def _planned(
+    data: Path,
+    missing: Missing,
+    part: Part | None,
+    spec: Spec,
+    progress: Progress,
+    *,
+    nan: Fill = "zero",
+    eeg_clip: float | None = EEG_CLIP_UV,
+    spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
+    bandpass: tuple[float, float] | None = None,
+    cleaning: str | Path | Mapping[str, Any] | None = None,
+    **chosen: Any,
+) -> Planned:
+    """Read the table and look for the files."""
+    parameters = Parameters(
+        **chosen,
+        **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
+        spec=spec,
+        eeg_shard_rows=spec.eeg.shard_rows,
+        spectrogram_shard_rows=spec.spectrogram.shard_rows,
+    )
+    progress("plan", 0, 1)
+    planned = load(data, parameters, missing, part)
+    progress("plan", 1, 1)
+    return planned
+
+
+def _opened(store: Path, told: Sequence[str] = ()) -> Store:
+    """Open a store, and warn of what it says that the user was not told."""
+    opened = Store.open(store)
+    for warning in opened.info["warnings"]:
+        if warning not in told:
+            log.warning(warning)
+    return opened
+
+
+def without_suffix(store: Path) -> Path:
+    """The store, of which the folder that it is made in may have been named."""
+    name = store.name.removesuffix(BUILDING_SUFFIX)
+    return store.with_name(name) if name else store
+
+
 def unfinished(store: Path) -> Path | None:
     """Folder of the unfinished build of a store, if there is one."""
-    building = Site(store.resolve()).building
+    building = Site(without_suffix(store).resolve()).building
     return building if building.exists() else None

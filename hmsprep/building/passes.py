@@ -7,7 +7,7 @@ journal. So a worker that outlives its parent for a moment can spoil nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +48,7 @@ class Passes:
         self.keys = [
             (name, shard) for name in plan.spec.signals for shard in range(plan.shards(name))
         ]
+        self.mine = site.share.part(self.keys) if site.share else self.keys
         self.pieces = shard_pieces(plan, source)
 
     def run(self) -> dict[str, Statistics]:
@@ -57,9 +58,9 @@ class Passes:
         files changed; a third time means that something is wrong with the machine.
         """
         for _ in range(3):
-            self._read([key for key in self.keys if not self._is_read(key)])
+            self._read([key for key in self.mine if not self._is_read(key)])
             statistics = self._statistics()
-            left = [key for key in self.keys if not self._is_written(key, statistics)]
+            left = [key for key in self.mine if not self._is_written(key, statistics)]
             if not left:
                 return statistics
             self._read([key for key in left if not self.site.scratch(*key).exists()])
@@ -69,21 +70,31 @@ class Passes:
             "the time. Check the disk and the data, then run the same command again."
         )
 
+    def read_share(self) -> None:
+        """First pass over the share's own shards; then look what the others have done."""
+        self._read([key for key in self.mine if not self._is_read(key)])
+        self.journal.look_again()
+
+    def unread(self) -> list[Key]:
+        """Shards that nobody has read yet, in all shares."""
+        return [key for key in self.keys if key not in self.journal.read]
+
     def check_versions(self, *, force: bool) -> None:
         """Make sure that the installed packages make what those made that the build began with.
 
-        Where versions differ, one finished shard of each signal is built again and compared. With
-        `force` a build that cannot be resumed is started over.
+        Where versions differ, one finished shard of each signal is built again and compared; of a
+        build that is shared out, of each share. With `force` a build that cannot be resumed is
+        started over.
 
         Raises
         ------
         BuildError
             A shard comes out otherwise, and `force` is false.
         """
-        before, now = self.journal.versions, versions()
-        if before == now:
-            return
-        if before is not None and (shard := self._shard_that_differs()):
+        now = versions()
+        for before, made in self.journal.makers():
+            if before == now or not (shard := self._shard_that_differs(made)):
+                continue
             if not force:
                 theirs, ours = difference(before, now)
                 raise BuildError(
@@ -92,21 +103,23 @@ class Passes:
                     "--force to discard it and start over."
                 )
             self.journal.restart()
-        self.journal.add_versions(now)
+            break
+        if self.journal.versions != now:
+            self.journal.add_versions(now)
 
-    def _shard_that_differs(self) -> str:
-        """Build one finished shard of each signal again; name the first that comes out otherwise.
+    def _shard_that_differs(self, made: Set[Key]) -> str:
+        """Build one of these shards of each signal again; name the first that comes out otherwise.
 
         Shards whose source files have changed since do not count: they are built again anyway.
         """
         done = [key for key in self.keys if self._is_read(key)]
         statistics = self._statistics() if len(done) == len(self.keys) else {}
         for name in self.plan.spec.signals:
-            mine = [key for key in done if key[0] == name]
-            if not mine:
+            theirs = [key for key in done if key[0] == name and key in made]
+            if not theirs:
                 continue
-            written = [key for key in mine if statistics and self._is_written(key, statistics)]
-            key = (written or mine)[0]
+            written = [key for key in theirs if statistics and self._is_written(key, statistics)]
+            key = (written or theirs)[0]
             ((scratch, read),) = run_tasks(self.pool, ingest, [self._ingest_task(key)], 1)
             before = self.journal.read[key]  # which may be of a version that counted no clipping
             same = replace(read, clipped={}).to_json() == replace(before, clipped={}).to_json()
@@ -169,7 +182,7 @@ class Passes:
 
     def _ingest_task(self, key: Key) -> IngestTask:
         return IngestTask(
-            self.source.path,
+            self.source.path.absolute(),  # workers elsewhere have another working folder
             *key,
             pieces=self.pieces[key],
             parameters=self.plan.parameters,
@@ -206,7 +219,7 @@ class Passes:
                 self.plan.rows_in_shard(*key) * width[key[0]] * DTYPE.itemsize for key in keys
             )
 
-        total = nbytes(self.keys)
+        total = nbytes(self.mine)
         self.progress(stage, total - nbytes(left), total)
 
 

@@ -8,7 +8,8 @@
         journal.jsonl        what is done
         ingest/              scratch shards of physical values
         partial/             files not yet under their names
-    NAME.zarr.lock         held by the one process that builds; empty
+        shares/              of a build that is shared out: a journal and a lock of each share
+    NAME.zarr.lock         held by the one process that builds, or by all shares together; empty
     .NAME.zarr.*.replaced/   the old store, while --force puts the new one in its place
     .NAME.zarr.*.discarded/  what is being deleted
 
@@ -28,11 +29,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from hmsprep.building.durable import write_file
+from hmsprep.building.division import Division, Share
+from hmsprep.building.durable import write_file, write_first
 from hmsprep.building.journal import JOURNAL_VERSION
 from hmsprep.errors import BuildError
+from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.plan import Plan
-from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError
+from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError, StoreError
 from hmsstore.atomic import hidden, previous, sync
 from hmsstore.json_shapes import ShapeError, mapping, read_json
 from hmsstore.manifest import (
@@ -42,6 +45,7 @@ from hmsstore.manifest import (
     check_sizes,
     parse_manifest,
 )
+from hmsstore.spec import Spec
 
 
 class State(Enum):
@@ -58,6 +62,8 @@ class Site:
     """The paths around one store."""
 
     store: Path
+    share: Share | None = None
+    """Which share of a build is at work here; None: the whole build."""
 
     def _beside(self, suffix: str) -> Path:
         return self.store.with_name(self.store.name + suffix)
@@ -84,8 +90,9 @@ class Site:
 
     @property
     def partial(self) -> Path:
-        """Files not yet under their names."""
-        return self.building / "partial"
+        """Files not yet under their names; each share has a folder of its own."""
+        whole = self.building / "partial"
+        return whole / str(self.share.number) if self.share else whole
 
     @property
     def ingest(self) -> Path:
@@ -100,7 +107,28 @@ class Site:
     @property
     def journal(self) -> Path:
         """Record of what is done."""
+        if self.share:
+            return self.shares / f"{self.share.number}.jsonl"
         return self.building / "journal.jsonl"
+
+    @property
+    def shares(self) -> Path:
+        """Journals and locks of shares."""
+        return self.building / "shares"
+
+    @property
+    def share_lock(self) -> Path:
+        """Lock file of this share."""
+        return self.journal.with_suffix(".lock")
+
+    def journals(self) -> list[Path]:
+        """Records of what is done, of the whole build and of all shares."""
+        shares = sorted(self.shares.glob("*.jsonl"), key=lambda path: (len(path.name), path.name))
+        return [self.building / "journal.jsonl", *shares]
+
+    def other_journals(self) -> list[Path]:
+        """Those that other processes write."""
+        return [path for path in self.journals() if path != self.journal]
 
     def scratch(self, signal: str, shard: int) -> Path:
         """Scratch file of a shard."""
@@ -163,6 +191,89 @@ class Site:
             folder.mkdir(exist_ok=True)
         return state
 
+    def join(self, plan: Plan, division: Division) -> State:
+        """Find out what is left to do for a share, beside others that may be at work.
+
+        Raises
+        ------
+        BuildError
+            Another store, another build or something else is in the way.
+        """
+        if self.store.exists():
+            manifest = self._own_store(force=False)
+            if manifest is not None and _is_of(self.store, manifest, plan):
+                return State.BUILT
+            found = "a damaged store" if manifest is None else "a store of another plan"
+            raise BuildError(f"{self.store} holds {found}. Name another place.")
+        if (self.building / MANIFEST_NAME).is_file():
+            return State.SEALED
+        self.building.mkdir(exist_ok=True)
+        state = State.RESUMED if self.plan.is_file() else State.NEW
+        if state is State.NEW:
+            if self._is_foreign() and not self.plan.is_file():  # another share may have been first
+                raise BuildError(f"{self.building} is not a build of this program. Move it away.")
+            described = _description(plan) | division.to_json()
+            write_first(self.plan, (json.dumps(described, indent=1) + "\n").encode())
+        if self._is_of_another_version():
+            raise BuildError(
+                f"{self.building} was begun by another version of hms-eeg. Use that one for all "
+                "shares, or name another place for the store."
+            )
+        if reason := self._difference(plan) or self._divided_otherwise(division.of):
+            raise BuildError(
+                f"{self.building} holds an unfinished build of another plan: {reason}. Give all "
+                "shares the same data and options, or name another place for the store."
+            )
+        for folder in (self.ingest, self.shares):
+            folder.mkdir(exist_ok=True)
+        return state
+
+    def is_sealed(self) -> bool:
+        """Whether a finished build only lacks its name.
+
+        Raises
+        ------
+        BuildError
+            It is sealed but damaged, or by a newer version.
+        """
+        if not (self.building / MANIFEST_NAME).is_file():
+            return False
+        if self._unfinished_seal(force=False) is None:
+            raise BuildError(
+                f"{self.building} is sealed but damaged. Move it away and build again."
+            )
+        return True
+
+    def division(self) -> Division | None:
+        """Read what the shares are shares of; None if nothing is being built here.
+
+        Raises
+        ------
+        BuildError
+            What is here was not shared out, or by another version.
+        """
+        if not self.plan.is_file():
+            return None
+        again = "Finish it with the same `hmsprep build` that it was begun with."
+        if self._is_of_another_version():
+            raise BuildError(
+                f"{self.building} was begun by another version of hms-eeg. Seal it with that one."
+            )
+        try:
+            found: Any = read_json(self.plan)
+            if "shares" not in found:
+                raise BuildError(f"{self.building} holds a build without shares. {again}")
+            return Division(
+                found["shares"],
+                Path(found["data"]),
+                found["part"],
+                found["missing"],
+                Parameters.from_json(found["parameters"], Spec.from_json(found["spec"])),
+                found["plan"],
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
+            raise BuildError(f"{self.plan} cannot be read ({error}). {again}") from None
+
     def finish(self, *, force: bool) -> None:
         """Clear away plan, journal and scratch, and give the sealed store its name.
 
@@ -178,9 +289,9 @@ class Site:
                     f"in {self.building}: move the other thing away and run the command again."
                 )
             self._own_store(force=force)
-        for file in (self.plan, self.journal):
+        for file in (*self.building.glob(f"{self.plan.name}*"), self.journal):
             file.unlink(missing_ok=True)
-        for folder in (self.ingest, self.partial):
+        for folder in (self.ingest, self.partial, self.shares):
             shutil.rmtree(folder, ignore_errors=True)
         sync(self.building)
         if self.store.exists():
@@ -273,7 +384,7 @@ class Site:
                 return State.RESUMED
             self._discard_other(force, reason)
         elif self.building.exists():
-            if {entry.name for entry in self.building.iterdir()} - {self.partial.name}:
+            if self._is_foreign():
                 raise BuildError(f"{self.building} is not a build of this program. Move it away.")
             self.discard(self.building)
         return State.NEW
@@ -293,6 +404,18 @@ class Site:
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"
         return "the table of windows, the available files or the split differ"
+
+    def _is_foreign(self) -> bool:
+        """Whether there is more than what a build killed at its very start leaves."""
+        names = (path.name for path in self.building.iterdir())
+        return any(name != "partial" and not name.startswith(self.plan.name) for name in names)
+
+    def _divided_otherwise(self, of: int) -> str:
+        """Say how the unfinished build was shared out, if not into so many shares."""
+        theirs = mapping(read_json(self.plan)).get("shares")
+        if theirs == of:
+            return ""
+        return f"it has {theirs} shares, not {of}" if theirs else "it is not shared out"
 
     def _is_ours(self) -> bool:
         """Whether this program, in any version, wrote the plan in the building folder."""

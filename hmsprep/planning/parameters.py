@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import exp
 from typing import Any, get_args
@@ -113,6 +114,14 @@ class Parameters:
         """As a JSON value, for the store's attributes; `spec` stands apart."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], spec: Spec) -> Parameters:
+        """Read back what `to_json` wrote."""
+        found: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in values.items()
+        }
+        return cls(**found, spec=spec)
 
     def changed(self) -> dict[str, Any]:
         """Those that differ from their defaults, for the plan's hash.
