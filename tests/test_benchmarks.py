@@ -48,6 +48,13 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert sizes["1x"] < sizes["4x"]
 
 
+def test_planning(toy: Path, tmp_path: Path) -> None:
+    like = ("--like", toy / "data" / "train.csv", "--factors", 1, 2)
+    rows = records("speed.planning", tmp_path, *like)["planning"]["rows"]
+    assert [row["windows"] for row in rows] == [96, 192]
+    assert rows[1]["store GB"] >= rows[0]["store GB"]
+
+
 def test_inspecting(toy: Path, tmp_path: Path) -> None:
     found = records("speed.inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
     (row,) = found["inspecting"]["rows"]

@@ -53,6 +53,7 @@ def commands(text: str) -> Iterator[list[str]]:
             words = shlex.split(line, comments=True)
             if "-m" in words:  # python -m hmsprep, torchrun -m hmstrain
                 words = words[words.index("-m") + 1 :]
+            words = [word for word in words if word != "$@"]
             if words[:1] in (["hmsprep"], ["hmstrain"]) and len(words) > 1:
                 yield words
 

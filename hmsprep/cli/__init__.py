@@ -9,7 +9,8 @@ result. Only light modules are imported here; each command imports what it needs
     console.py      notes, warnings and errors -> stderr, and a log file
     progress.py     progress -> bars or lines
     tables.py       results -> tables and JSON on stdout
-    build.py        build and plan
+    cluster.py      a Dask scheduler -> an executor of its workers
+    build.py        build, seal and plan
     store.py        verify and info
     synth.py        synth
     inspect.py      inspect
@@ -75,6 +76,7 @@ def program(
 
 
 app.command(cls=Command)(build.build)
+app.command(cls=Command)(build.seal)
 app.command(cls=Command)(build.plan)
 app.command(cls=Command)(store.verify)
 app.command(cls=Command)(store.info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from hmsprep.cli.options import RUN, Json, LogFile, Quiet, StoreIn, option
+from hmsprep.cli.options import RUN, DaskOption, Json, LogFile, Quiet, StoreIn, option
 
 if TYPE_CHECKING:
     from hmsprep.qeeg.make import FeaturePlan
@@ -34,6 +34,7 @@ def features(
             show_default="one per processor",
         ),
     ] = None,
+    dask: DaskOption = None,
     force: Annotated[bool, option("--force", "Replace an existing table.", RUN)] = False,
     dry_run: Annotated[
         bool, option("--dry-run", "Say what would be made; write nothing.", RUN)
@@ -49,7 +50,7 @@ def features(
     on them. If it is interrupted, run the same command again to resume it.
     """
     import hmsprep
-    from hmsprep.cli import console, progress, tables
+    from hmsprep.cli import cluster, console, progress, tables
     from hmsprep.qeeg.make import unfinished
 
     def interrupted() -> str:
@@ -61,8 +62,14 @@ def features(
         plan = hmsprep.plan_features(store, out=out)
         console.warn_all(_warnings(plan))
         if not dry_run:
-            with progress.bars({"features": progress.Stage("Measuring", "window")}) as report:
-                hmsprep.features(store, out=out, workers=workers, force=force, progress=report)
+            stages = {"features": progress.Stage("Measuring", "window")}
+            with (
+                cluster.tasks_on(dask, workers, [plan.store, plan.out.parent]) as on,
+                progress.bars(stages) as report,
+            ):
+                hmsprep.features(
+                    store, out=out, executor=on[0], workers=on[1], force=force, progress=report
+                )
         if json:
             tables.print_json(plan.to_json())
         else:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from hmsprep.cli.options import (
+    DaskOption,
     Data,
     Json,
     LogFile,
@@ -24,6 +25,7 @@ def inspect(
     ] = None,
     part: PartOption = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -34,12 +36,14 @@ def inspect(
     duplicate files.
     """
     import hmsprep
-    from hmsprep.cli import console, progress, tables
+    from hmsprep.cli import cluster, console, progress, tables
 
     stages = {"look": progress.Stage("Reading", "bytes"), "draw": progress.Stage("Drawing")}
     with console.reporting(quiet=quiet, log_file=log_file):
-        with progress.bars(stages) as report:
-            found = hmsprep.inspect(data, html=html, part=part, workers=workers, progress=report)
+        with cluster.tasks_on(dask, workers, [data]) as on, progress.bars(stages) as report:
+            found = hmsprep.inspect(
+                data, html=html, part=part, executor=on[0], workers=on[1], progress=report
+            )
         if json:
             tables.print_json(found.facts | {"warnings": found.warnings})
         else:

@@ -233,6 +233,16 @@ WorkersOption = Annotated[
         show_default="one per processor",
     ),
 ]
+DaskOption = Annotated[
+    str | None,
+    option(
+        "--dask",
+        "Run the work on a Dask cluster: its scheduler's address or file.",
+        RUN,
+        metavar="ADDRESS|FILE",
+        show_default="processes of this machine",
+    ),
+]
 
 Json = Annotated[bool, option("--json", "Print one JSON value instead of a table.", REPORT)]
 Quiet = Annotated[

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from hmsprep.cli.options import Json, LogFile, Quiet, SeedOption, WorkersOption, option
+from hmsprep.cli.options import (
+    DaskOption,
+    Json,
+    LogFile,
+    Quiet,
+    SeedOption,
+    WorkersOption,
+    option,
+)
 
 MAKE = "What to simulate"
 
@@ -51,6 +59,7 @@ def synth(
     ] = False,
     seed: SeedOption = 42,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -62,13 +71,14 @@ def synth(
     if fraction is not None and like is None:
         raise typer.BadParameter("--fraction is a share of the table given by --like: use both")
     import hmsprep
-    from hmsprep.cli import console, progress, tables
+    from hmsprep.cli import cluster, console, progress, tables
 
     stages = {"synth": progress.Stage("Simulating", "recording")}
     with console.reporting(
         quiet=quiet, log_file=log_file, interrupted="Stopped; nothing was written."
     ):
-        with progress.bars(stages) as report:
+        seen = [out.absolute().parent]
+        with cluster.tasks_on(dask, workers, seen) as on, progress.bars(stages) as report:
             made = hmsprep.synth(
                 out,
                 windows=windows,
@@ -76,7 +86,8 @@ def synth(
                 fraction=fraction,
                 fast=fast,
                 seed=seed,
-                workers=workers,
+                executor=on[0],
+                workers=on[1],
                 progress=report,
             )
         if json:

@@ -121,7 +121,9 @@ def _tasks(source: KaggleData, columns: Columns) -> Iterator[LookTask]:
             if recording in there
         ]
         for begin in range(0, len(looks), FILES_AT_ONCE):
-            yield LookTask(source.path, name, tuple(looks[begin : begin + FILES_AT_ONCE]))
+            yield LookTask(
+                source.path.absolute(), name, tuple(looks[begin : begin + FILES_AT_ONCE])
+            )
 
 
 def _missing(columns: Columns, seen: list[Seen], name: str) -> NDArray[np.int64]:

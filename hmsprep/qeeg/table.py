@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,8 @@ def measure_part(part: Part) -> int:
         for first in range(part.first, part.stop, AT_ONCE)
     ]
     store.release()
-    temporary = part.file.with_suffix(".partial")
+    # A cluster may run a part twice at the same time, after it has lost sight of a worker.
+    temporary = part.file.with_suffix(f".{uuid4().hex}.partial")
     with temporary.open("wb") as file:
         np.save(file, np.concatenate(rows))
     put_in_place(temporary, part.file)

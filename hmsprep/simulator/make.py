@@ -7,11 +7,13 @@ by what it is for, so the number of processes changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +36,7 @@ from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_
 from hmsprep.simulator.scene import Period, draw_patient, simulate
 from hmsprep.simulator.structure import copied_structure, random_structure
 from hmsprep.spectrograms.multitaper import EDGE_SAMPLES, STEP_SAMPLES, spectrogram
-from hmsstore.atomic import whole_folder
+from hmsstore.atomic import remove_leftovers, whole_folder
 from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
 
 CLIPS_PER_CLASS = 3
@@ -127,13 +129,14 @@ def synth(
     else:
         share = 1.0 if fraction is None else fraction
         table, truth = copied_structure(Path(like), share, windows, rng)
-    with whole_folder(out) as work:
+    with whole_folder(out.absolute()) as work:  # workers may have another working folder
         for part in PARTS:
             for signal in SIGNALS:
                 (work / recordings_folder(part, signal)).mkdir()
         tasks = labelled_recordings(work, table, truth, seed, fast)
         tasks += unlabelled_recordings(work, table, seed, fast)
         _run(tasks, workers or default_workers(), executor, progress)
+        remove_leftovers(work)
         write_train_table(work / "train.csv", table)
         if not fast:
             write_truth(work / "truth.csv", table, truth)
@@ -177,13 +180,22 @@ def record(task: Recording) -> None:
         eeg = on_grid(cut(start_s, samples))
         if task.part == "train":
             spoil_eeg(rng, eeg)
-        write_eeg(folders["eeg"] / f"{eeg_id}.parquet", eeg)
+        with _renamed(folders["eeg"] / f"{eeg_id}.parquet") as path:
+            write_eeg(path, eeg)
     power = on_grid(power)
     if task.part == "train":
         spoil_spectrogram(rng, power)
     time_type = pa.int64() if task.part == "train" else pa.int16()
-    path = folders["spectrogram"] / f"{task.spectrogram_id}.parquet"
-    write_spectrogram(path, power, time_type)
+    with _renamed(folders["spectrogram"] / f"{task.spectrogram_id}.parquet") as path:
+        write_spectrogram(path, power, time_type)
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    """A cluster may run a task twice at the same time, after it has lost sight of a worker."""
+    partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.partial")
+    yield partial
+    partial.replace(path)
 
 
 def _simulated(task: Recording) -> tuple[Cut, NDArray[np.float32]]:

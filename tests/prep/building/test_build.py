@@ -149,7 +149,7 @@ def test_any_executor_will_do_such_as_dasks(data: Path, store: Store, tmp_path: 
     dataset = load(data, Parameters(**SMALL))
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):

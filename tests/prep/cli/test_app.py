@@ -85,7 +85,7 @@ def test_plan_takes_all_options_of_build_but_those_of_writing() -> None:
     def options(name: str) -> set[str]:
         return {one for parameter in COMMANDS[name].params for one in parameter.opts}
 
-    writing = {"store", "--workers", "--force", "--clipped", "--dry-run"}
+    writing = {"store", "--workers", "--dask", "--share", "--force", "--clipped", "--dry-run"}
     assert options("build") - options("plan") == writing
     assert options("plan") <= options("build")
 
