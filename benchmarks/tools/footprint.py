@@ -11,7 +11,7 @@ import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def descendants(root: int) -> list[int]:
@@ -40,11 +40,11 @@ def memory_kb(pid: int | str = "self") -> tuple[int, int]:
     return values["Pss_Anon"] + values["Pss_Shmem"], values["Pss"]
 
 
-def measured(command: list[str]) -> dict[str, Any]:
+def measured(command: list[str], output: IO[str] | None = None) -> dict[str, Any]:
     """Run a command and sample the memory of its process tree 20 times a second."""
     own_peak = all_peak = processes = 0
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=output or subprocess.DEVNULL)
     while process.poll() is None:
         tree = descendants(process.pid)
         own, everything = (sum(part) for part in zip(*map(memory_kb, tree), strict=True))

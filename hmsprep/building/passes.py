@@ -97,10 +97,12 @@ class Passes:
                 continue
             if not force:
                 theirs, ours = difference(before, now)
+                shared = self.site.shares.is_dir()
+                otherwise = "name another place" if shared else "use --force to discard it"
                 raise BuildError(
                     f"{self.site.building} was begun with {theirs}, but the installed {ours} gives "
-                    f"different bytes for {shard}. Install the versions it was begun with, or use "
-                    "--force to discard it and start over."
+                    f"different bytes for {shard}. Install the versions it was begun with, or "
+                    f"{otherwise} and start over."
                 )
             self.journal.restart()
             break

@@ -9,7 +9,6 @@ each a lock of its own; whoever seals holds the store's lock alone.
 from __future__ import annotations
 
 import shutil
-from collections import Counter
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,7 +186,7 @@ def _unread(passes: Passes, of: int) -> list[int]:
     """Numbers of the shares of which a shard has not been read."""
     unread = set(passes.unread())
     numbers = (n % of + 1 for n, key in enumerate(passes.keys) if key in unread)
-    return sorted(Counter(numbers))
+    return sorted(set(numbers))
 
 
 def _missing(numbers: list[int], division: Division, site: Site) -> str:
