@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,20 @@ def test_recipe(tmp_path: Path) -> None:
     assert "It took" in found["note"]
 
 
+def make_segments(folder: Path, parts: Sequence[str]) -> list[str]:
+    """Simulated segments beside a split.csv of sources and halves; their EEGs."""
+    run = [sys.executable, "-m", "hmsprep"]
+    words = ["--windows", "60", "--fast", "--seed", "5"]
+    subprocess.run([*run, "synth", folder, *words], check=True)
+    with (folder / "train.csv").open(newline="") as file:
+        eegs = sorted({row["eeg_id"] for row in csv.DictReader(file)})
+    halves = [
+        f"{eeg},{parts[i % 2]},{'choose' if i % 3 else 'report'}" for i, eeg in enumerate(eegs)
+    ]
+    (folder / "split.csv").write_text("\n".join(["eeg_id,source,half", *halves]))
+    return eegs
+
+
 def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
     shutil.copytree(toy / "data", work / "data")
@@ -160,15 +175,7 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     assert rows["naive_cnn-spec"]["windows seen"] == "32"
     assert float(rows["naive_cnn-spec"]["windows/s"]) > 0
     segments, parts = tmp_path / "segments", ("there", "here")
-    run = [sys.executable, "-m", "hmsprep"]
-    words = ["--windows", "60", "--fast", "--seed", "5"]
-    subprocess.run([*run, "synth", segments, *words], check=True)
-    with (segments / "train.csv").open(newline="") as file:
-        eegs = sorted({row["eeg_id"] for row in csv.DictReader(file)})
-    halves = [
-        f"{eeg},{parts[i % 2]},{'choose' if i % 3 else 'report'}" for i, eeg in enumerate(eegs)
-    ]
-    (segments / "split.csv").write_text("\n".join(["eeg_id,source,half", *halves]))
+    eegs = make_segments(segments, parts)
     sure = [f"{eegs[0]},1,0,0,0,0,0"]
     (tmp_path / "theirs.csv").write_text(
         "\n".join(["eeg_id,seizure,lpd,gpd,lrda,grda,other", *sure])
@@ -187,6 +194,29 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     }
     assert sum(row["segments"] for row in rows if row["model"] == "theirs") > 0
     assert len((tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()) == 3
+
+
+def test_transfer(toy: Path, tmp_path: Path) -> None:
+    make_segments(tmp_path / "segments", ("there", "here"))
+    store = tmp_path / "hms.zarr"
+    build = [sys.executable, "-m", "hmsprep", "build", toy / "data", store, "--nan", "mean"]
+    subprocess.run(build, check=True)
+    stores = ("--stores", f"old={store}", f"new={store}", "--segments", tmp_path / "segments")
+    small = "--epochs 1 --steps 1 --batch-size 4 --set norm_windows=0"
+    options = ("--networks", "resnet1d", "--seeds", 1, "--options", small)
+    found = records("models.transfer", tmp_path, "--work", tmp_path / "work", *stores, *options)
+    rows = {
+        (row["source"], row["half"], row["simulator"]): row for row in found["transfer"]["rows"]
+    }
+    halves = ("choose", "report", "both")
+    sources = ("there", "here", "all")
+    assert rows.keys() == {
+        (source, half, simulator)
+        for source in sources for half in halves for simulator in ("old", "new")
+    }  # fmt: skip
+    assert {row["kl less old"] for row in rows.values()} == {"", "+0.000 [+0.000, +0.000]"}
+    counted = [[rows[source, half, "new"]["segments"] for half in halves] for source in sources]
+    assert [sum(column) for column in zip(*counted[:2], strict=True)] == counted[2]
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:
