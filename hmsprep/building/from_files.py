@@ -142,6 +142,8 @@ def build(
         nan=nan, eeg_clip=eeg_clip, spectrogram_clip=spectrogram_clip, bandpass=bandpass,
         cleaning=cleaning, seed=seed,
     )  # fmt: skip
+    for warning in planned.warnings:
+        log.warning(warning)
     if unfinished(store) is not None:
         log.info("Resuming %s.", unfinished(store))
     state = build_planned(

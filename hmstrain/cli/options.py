@@ -57,7 +57,7 @@ class Command(TyperCommand):
 def option(name: str, panel: str | None, help_: str, **more: Any) -> Any:
     """An option; one that is a setting says the setting's default."""
     known = SETTINGS.get(name.removeprefix("--").replace("-", "_"))
-    if known is not None and known.default_text not in UNSAID:
+    if known is not None and known.default_text not in UNSAID and "[default:" not in help_:
         help_ = f"{help_} [default: {known.default_text}]"
     return typer.Option(name, help=help_, rich_help_panel=panel, show_default=False, **more)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import timm
@@ -212,8 +213,9 @@ def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> n
             raise ModelError(f"{weights} does not fit {name}: {reason}") from None
         raise ModelError(
             f"The pretrained weights of {name} are not in timm's cache and cannot be downloaded "
-            "here. Give a file with --weights, or leave out --pretrained to start from random "
-            f"weights. ({reason[:200]})"
+            "here. Give a file (--set weights=FILE), or start from random weights: without "
+            "--pretrained; in a recipe that asks for them, with --set pretrained=false. "
+            f"({shorten(reason, 200, placeholder=' ...')})"
         ) from None
     first, second = loaded[0].state_dict(), loaded[-1].state_dict()
     missing = [key for key, value in first.items() if not torch.equal(value, second[key])]

@@ -38,6 +38,13 @@ HEADER = (
 STEM = "ablation"
 
 
+
+def _paired_text(less: Difference) -> str:
+    """Interval of a difference and, where patients are few, the p value that stands beside it."""
+    text = precise_text(less.interval)
+    return text if less.sign_flip_p is None else f"{text} (p {less.sign_flip_p:.4f})".strip()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
     """What each factor is worth, less the base on the same windows."""
@@ -74,7 +81,7 @@ class Ablation:
                     score_text(model.scores.get(key)),
                     interval_text(model.scores.intervals.get(key)),
                     "" if less is None else f"{less.difference:+.4f}",
-                    "" if less is None else precise_text(less.interval),
+                    "" if less is None else _paired_text(less),
                     "" if less is None else precise_text(less.simultaneous),
                 ]
             found.append([*texts, one.asks])

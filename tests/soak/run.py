@@ -35,8 +35,10 @@ from soak.struck import tally
 
 HANGS_S = 60
 """Longer than anything here takes."""
-TURN_S = 1.0
-"""A kind's turn, unless the time is short."""
+TURN_S, TURN_CASES = 0.25, 40
+"""A kind's turn: until it took so long and tried so many, so that slow readers try enough ..."""
+LONGEST_S = 2.0
+"""... but no longer than that, and less if the time is short."""
 
 
 class Hangs(BaseException):
@@ -66,13 +68,15 @@ def soak(
     end = clock() + seconds
     while True:
         for name, attempt in kinds.items():
-            begun, turn = clock(), min(TURN_S, seconds / len(kinds))
+            begun, before = clock(), found.cases[name]
             while True:
                 case = first + found.cases[name]
                 _try(name, attempt, case, seed, out, found)
                 found.cases[name] += 1
-                late = clock() - begun > turn or clock() > end
-                if late if most is None else found.cases[name] >= most:
+                now, tried = clock(), found.cases[name] - before
+                enough = now - begun > TURN_S and tried >= TURN_CASES
+                late = enough or now - begun > min(LONGEST_S, seconds / len(kinds)) or now > end
+                if late if most is None else tried >= most:
                     break
         if clock() > end or most is not None:
             return found

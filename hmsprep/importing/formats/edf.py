@@ -51,6 +51,8 @@ AT_ONCE = 60 * RATE
 LARGE_RECORD = 1 << 20
 """Bytes of a record from which on only the signal that is wanted is read of it."""
 ADULT_YEARS = 18
+NO_DATE = date(1985, 1, 1)
+"""What EDF+ has as the start of recordings of which no date is to be known."""
 MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 
 
@@ -298,6 +300,8 @@ def is_of_a_child(header: EdfHeader) -> bool:
     if stated is not None:
         return stated[2].lower() in ("m", "w", "d") or int(stated[1]) < ADULT_YEARS
     born, begun = _date(header.patient), _date(header.recording) or _short_date(header.date)
+    if begun == NO_DATE:
+        begun = None
     if born is None or begun is None or born > begun:
         return False
     had_birthday = (begun.month, begun.day) >= (born.month, born.day)

@@ -30,6 +30,14 @@ def test_build_prints_one_json_value(pair: Path, tmp_path: Path) -> None:
     assert found["identity"] == Store.open(tmp_path / "hms.zarr").identity
 
 
+def test_a_build_says_what_its_plan_warns_of(pair: Path, tmp_path: Path) -> None:
+    warnings = json.loads(succeed("plan", pair, "--json").stdout)["warnings"]
+    assert warnings
+    built = succeed("build", pair, tmp_path / "hms.zarr", "--workers", 1)
+    said = " ".join(built.stderr.split())
+    assert [one for one in warnings if one not in said] == []
+
+
 def test_bare_commands_use_the_environment_or_the_working_folder(
     pair: Path, tmp_path: Path
 ) -> None:

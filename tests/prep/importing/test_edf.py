@@ -612,6 +612,12 @@ def test_a_child_is_told_and_no_age_is_kept(
     assert not any(character.isdigit() for note in found for character in note)
 
 
+def test_no_age_is_told_from_the_date_that_stands_for_none(tmp_path: Path) -> None:
+    head = Head(patient="X M 02-MAY-1971 X", date="01.01.85")
+    found = opened(write(tmp_path / "a.edf", eeg(RECORDS, 100, 100), head))
+    assert not any("of a child" in note for note in found.notes)
+
+
 def test_slow_recordings_are_told(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", eeg(RECORDS, 64, 64))
     (note,) = opened(path).notes
