@@ -213,8 +213,8 @@ def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> n
             raise ModelError(f"{weights} does not fit {name}: {reason}") from None
         raise ModelError(
             f"The pretrained weights of {name} are not in timm's cache and cannot be downloaded "
-            "here. Give a file (--set weights=FILE), or start from random weights: without "
-            "--pretrained; in a recipe that asks for them, with --set pretrained=false. "
+            "here. Give a file with --weights (in a recipe: --set weights=FILE), or start from "
+            "random weights, without --pretrained (in a recipe: --set pretrained=false). "
             f"({shorten(reason, 200, placeholder=' ...')})"
         ) from None
     first, second = loaded[0].state_dict(), loaded[-1].state_dict()

@@ -338,6 +338,15 @@ class RunFolder:
         return config_of_run(self.described()["config"])
 
 
+def refuse_unanswering(path: Path, config: Config) -> None:
+    """Raise RunError for a run whose network gives no probabilities."""
+    if not config.answers:
+        use = "--weights" if config.pretraining else "--set generator="
+        raise RunError(
+            f"{path} gives no probabilities: it is there for other runs, which take it by {use}."
+        )
+
+
 def _lock(handle: int, path: Path) -> None:
     """Lock an open folder until it is closed, where its file system can."""
     try:

@@ -29,7 +29,7 @@ from hmstrain.models.populations import FEW, MANY
 from hmstrain.models.tabular.base import TabularModel, probabilities, restored
 from hmstrain.models.trust import Trust, check_names, refuse_untrusted
 from hmstrain.runs.checkpoint import load_arrays, load_checkpoint, read_description
-from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.folder import RunFolder, refuse_unanswering
 from hmstrain.runs.outcome import StoreId
 from hmstrain.runs.source import to_import
 
@@ -228,20 +228,11 @@ def check_trust(folders: Sequence[RunFolder], trust: Trust) -> None:
         A folder is not a run, or one of a network that gives no probabilities.
     """
     for folder in folders:
-        _refuse_unanswering(folder, folder.config())
+        refuse_unanswering(folder.path, folder.config())
     models = [folder.config().model for folder in folders]
     check_names(models, trust)
     for model in models:
         refuse_untrusted(model, trust)
-
-
-def _refuse_unanswering(folder: RunFolder, config: Config) -> None:
-    if not config.answers:
-        use = "--weights" if config.pretraining else "--set generator="
-        raise RunError(
-            f"{folder.path} gives no probabilities: it is there for other runs, which take it by "
-            f"{use}."
-        )
 
 
 def check_population(folders: Sequence[RunFolder], population: str | None) -> None:
@@ -296,7 +287,7 @@ def load_trained(
     check_population([folder], population)
     described = read_description(folder.best)
     config = config_of_run(described["config"])
-    _refuse_unanswering(folder, config)
+    refuse_unanswering(folder.path, config)
     try:
         trained_on = StoreId.from_json(described["store"])
     except ShapeError as error:

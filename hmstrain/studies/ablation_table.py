@@ -38,7 +38,6 @@ HEADER = (
 STEM = "ablation"
 
 
-
 def _paired_text(less: Difference) -> str:
     """Interval of a difference and, where patients are few, the p value that stands beside it."""
     text = precise_text(less.interval)

@@ -144,11 +144,12 @@ def shown(name: str) -> str:
 
 
 def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers:
-    from hmstrain.runs.folder import RunFolder
+    from hmstrain.runs.folder import RunFolder, refuse_unanswering
 
     folder = RunFolder(path)
     if not folder.finished:
         raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+    refuse_unanswering(path, folder.config())
     outcome = folder.outcome()
     there = [key for key, name in SPLITS.items() if (folder.path / name).is_file()]
     if split is not None and split not in SPLITS:

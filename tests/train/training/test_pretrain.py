@@ -267,6 +267,7 @@ def test_a_pretraining_gives_no_probabilities(store: Store, pre: Path, tmp_path:
         lambda: hmstrain.test(pre, store=store, device="cpu"),
         lambda: hmstrain.bundle(pre, tmp_path / "bundle"),
         lambda: load_trained(RunFolder(pre), torch.device("cpu")),
+        lambda: hmstrain.compare([pre]),
     ):
         with pytest.raises(RunError, match=r"gives no probabilities: .* by --weights"):
             use()
