@@ -347,6 +347,7 @@ RENAMES = {
     "hmsprep/building/passes.py",  # scratch shards, which a resumed build checks by their CRC-32
     "hmsprep/building/site.py",  # whole stores, each step of which a killed build resumes from
     "hmsprep/sealed/transport/fetching.py",  # what a resumed pull checks by its CRC-32
+    "hmsprep/simulator/make.py",  # files that are made again if a process dies, not forced to disk
 }
 """Files that give a path its final name themselves."""
 

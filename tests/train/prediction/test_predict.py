@@ -394,7 +394,7 @@ def test_a_recording_gets_a_timeline(
     assert (out / "night.png").read_bytes().startswith(b"\x89PNG")
     html = (out / "night.html").read_text()
     assert html.count(RESEARCH_ONLY) == 1
-    assert "http" not in html
+    assert "://" not in html
     assert json.loads((out / "night.json").read_text())["file"] == "night.edf"
 
 
