@@ -208,6 +208,7 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
     rows = {
         (row["source"], row["half"], row["simulator"]): row for row in found["transfer"]["rows"]
     }
+    assert str(tmp_path) not in found["transfer"]["command"]
     halves = ("choose", "report", "both")
     sources = ("there", "here", "all")
     assert rows.keys() == {

@@ -106,8 +106,9 @@ def _module() -> str:
 
 
 def _without_folder(word: str) -> str:
-    """A path's name: where it lay on this machine is nobody's business."""
-    return Path(word).name if word.startswith("/") or "../" in word else word
+    """A path's name, also after NAME=: where it lay on this machine is nobody's business."""
+    name, equals, path = word.rpartition("=")
+    return f"{name}{equals}{Path(path).name}" if path.startswith("/") or "../" in path else word
 
 
 def write_record(
