@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal import butter
 
-from hmsprep.likeness.aperiodic import aperiodic
-from hmsprep.likeness.artefacts import artefact_measures
-from hmsprep.likeness.coupling import (
+from hmsprep.qeeg.columns import OF_ELECTRODES, OF_PAIRS, OF_SIDES
+from hmsprep.qeeg.judged.aperiodic import aperiodic
+from hmsprep.qeeg.judged.artefacts import artefact_measures
+from hmsprep.qeeg.judged.coupling import (
     coupling_measures,
     distances_deg,
     envelope_correlation,
     parts_of,
 )
-from hmsprep.likeness.course import (
+from hmsprep.qeeg.judged.course import (
     evolution_measures,
     onset_measures,
     suppression_ratio,
     wave_measures,
 )
-from hmsprep.likeness.discharges import discharge_measures, filtered_both_ways
-from hmsprep.likeness.measures import LEFT_OUT, SPREAD, Columns
-from hmsprep.qeeg.columns import OF_ELECTRODES, OF_PAIRS, OF_SIDES
+from hmsprep.qeeg.judged.discharges import discharge_measures, filtered_both_ways
+from hmsprep.qeeg.judged.measures import LEFT_OUT, SPREAD, Columns
 from hmsprep.qeeg.rhythm import delta_waves
 from hmsprep.qeeg.spectrum import segments
 from hmsprep.qeeg.window import FLAT_UV, Wiring, span_values
