@@ -37,6 +37,8 @@ from hmsprep.qeeg.spectrum import segments
 from hmsprep.qeeg.window import FLAT_UV, Wiring, span_values
 from hmsstore.montage import region_side
 
+BANDPASS_HZ = (0.5, 40.0)
+"""What recorders of all makes pass, so that their filters tell less."""
 ORDER = 4
 """Of the Butterworth band-pass, which runs forwards and backwards."""
 SHORTEST_S = 4.0
