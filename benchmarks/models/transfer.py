@@ -153,9 +153,10 @@ def main() -> None:
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     stores = dict(one.split("=", 1) for one in arguments.stores)
+    filled = Store.open(next(iter(stores.values()))).info["parameters"]["nan"]
     command(
         "hmsprep", "build", arguments.segments, work / "segments.zarr",
-        "--split-by", "all", "--nan", "mean", "--force",
+        "--split-by", "all", "--nan", filled, "--force",
     )  # fmt: skip
     if any(NETWORKS[name].startswith(JUDGED) for name in arguments.networks):
         for path in (*stores.values(), work / "segments.zarr"):
