@@ -63,6 +63,13 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     assert row["inspect s"] >= 0  # a machine may take less than is shown
 
 
+def test_trends(tmp_path: Path) -> None:
+    found = records("speed.trends", tmp_path, "--hours", 1 / 20, "--pages", 2)
+    (row,) = found["trends"]["rows"]
+    assert row["hours"] == 0.1  # three minutes
+    assert row["own MiB"] > 0
+
+
 def test_features(toy: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
