@@ -101,13 +101,14 @@ def _print(found: MergedVotes) -> None:
             "the model is compared where readers had not seen its answer.",
         )
     for one in (*found.pairs, *found.model):
+        used = [code for code, n in enumerate(one.confusion + one.confusion.T) if n.any()]
         if one.windows:
             tables.print_section(
                 f"Confusion of {one.first} (rows) and {one.second} (columns), windows",
-                ("", *found.classes),
+                ("", *(found.classes[code] for code in used)),
                 [
-                    (key, *(f"{n:,}" for n in counts))
-                    for key, counts in zip(found.classes, one.confusion.tolist(), strict=True)
+                    (found.classes[code], *(f"{one.confusion[code, to]:,}" for to in used))
+                    for code in used
                 ],
             )
     if found.second_look:
