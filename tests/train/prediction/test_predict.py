@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import time
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -348,7 +350,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     eeg_uv[CHANNELS.index("C3")] = 300
     return write_edf(
         folder / "night.edf", eeg_uv, 256.0, CONVENTIONS["tuh"],
-        annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")],
+        annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")], starttime=time(22, 15, 1),
     )  # fmt: skip
 
 
@@ -358,7 +360,7 @@ def test_a_recording_gets_a_timeline(
     out = tmp_path / "out"
     rule = ["--threshold", 0.1, "--shortest", 0, "--smoothing", 0]
     words = ["predict", runs["one"], recording, "--out", out, "--stride", 20, *rule, "--json"]
-    told = json.loads(PROGRAM.succeed(*words).stdout)
+    told = json.loads(PROGRAM.succeed(*words, "--time-of-day").stdout)
     assert told["windows"] == (720 - 50) // 20 + 1
     (one,) = told["recordings"]
     assert one["seconds"] == 720
@@ -395,7 +397,12 @@ def test_a_recording_gets_a_timeline(
     html = (out / "night.html").read_text()
     assert html.count(RESEARCH_ONLY) == 1
     assert "://" not in html
-    assert json.loads((out / "night.json").read_text())["file"] == "night.edf"
+    assert "eyes open" in html
+    assert "22:15:04" in html
+    described = json.loads((out / "night.json").read_text())
+    assert described["file"] == "night.edf"
+    assert described["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
+    assert "22:15" not in json.dumps(described)  # which would tell who was recorded
 
 
 def test_what_was_built_for_it_is_gone_afterwards(
