@@ -280,15 +280,15 @@ def make_page(
 
 def _below(timeline: Timeline) -> str:
     """What stands below the probabilities, for their caption."""
-    said = ""
+    said = []
     if timeline.notes:
-        said += " Below: notes of the recorder's file, as far as there is room."
+        said.append("notes of the recorder's file, as far as there is room")
     if timeline.powers is not None:
-        said += (
-            f" Below: power of the chains of the left and the right, {UNIT}, on a fixed scale; "
-            "grey where nothing was recorded."
+        said.append(
+            f"power of the chains of the left and the right, {UNIT}, on a fixed scale, grey where "
+            "nothing was recorded"
         )
-    return said
+    return f" Below stand {' and '.join(said)}." if said else ""
 
 
 def _add_classes(
