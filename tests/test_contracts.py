@@ -63,6 +63,7 @@ ALSO = {
     "hmstrain/reporting/attribution.py": {"captum"},
     "hmstrain/reporting/browse/": {"bokeh", "tornado"},
     "hmstrain/prediction/leaving.py": {"edfio"},
+    "hmstrain/reading/events/export.py": {"edfio"},
     "hmstrain/prediction/seizures/measures.py": {"timescoring"},
     "hmstrain/scoring/answers/tables.py": {"pyarrow"},
     "hmstrain/reading/recording.py": {"pyarrow"},

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from hmsstore.recordings import (
 )
 from hmsstore.schema import REFERENCES
 from hmstrain.errors import DataError
+from hmstrain.prediction.beside import Note, read_notes
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
 
@@ -51,6 +52,8 @@ class ToPredict:
     """Files beside them that are no recordings that can be predicted, and why."""
     warnings: tuple[str, ...] = ()
     """What an import said of the recordings, or a build of what it clipped."""
+    notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
+    """Recording -> what the recorder's file says of it."""
 
 
 @contextmanager
@@ -114,6 +117,7 @@ def open_or_build(
         recordings: tuple[ImportedRecording, ...] = ()
         left_out: tuple[LeftOut, ...] = ()
         said: tuple[str, ...] = ()
+        notes: Mapping[str, tuple[Note, ...]] = {}
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
@@ -125,6 +129,7 @@ def open_or_build(
                     raise
                 left_out = read_left_out(data)
             recordings, said = read_recordings(data), read_warnings(data)
+            notes = read_notes(data)
             if needs_reference:
                 recordings, bipolar = _without_bipolar(data, recordings, needs_reference)
                 left_out += bipolar
@@ -140,7 +145,7 @@ def open_or_build(
             run_hmsprep("features", work / "hms.zarr", "--span", span, "--json")
         store = Store.open(work / "hms.zarr")
         said = said or _clipped(store)
-        yield ToPredict(store, given=False, recordings=recordings, left_out=left_out, warnings=said)
+        yield ToPredict(store, False, recordings, left_out, said, notes)
 
 
 def _clipped(store: Store) -> tuple[str, ...]:
