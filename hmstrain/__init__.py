@@ -24,6 +24,7 @@ Each part of the code imports only from those above it.
     training/       A configuration and a store -> a trained network in its run
     prediction/     runs and anyone's EEG -> tables, a timeline, a submission, a bundle
     reporting/      a run -> pages: its report, a comparison, attribution, a page to browse
+    reading/        a whole recording -> trends, pages to read and mark, events
     studies/        several runs as one work: recipes, the systems of a report
     cli/            the command line, one file per verb
 """

@@ -1,0 +1,6 @@
+"""A whole recording, as a reader sees it.
+
+::
+
+    page/  a recording -> its page: trends, EEG, marks
+"""

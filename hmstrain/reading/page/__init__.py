@@ -1,0 +1,8 @@
+"""The page of a recording: trends above, EEG below, marks and events beside them.
+
+::
+
+    places.py   times, texts -> which stretch a page shows
+    scale.py    a measured screen, a sensitivity -> microvolts from trace to trace
+    traces.py   a recording and how it is shown -> the traces of one page
+"""
