@@ -105,10 +105,7 @@ class PageTraces:
     start_s: float
     """Time of the first sample from the start of the recording."""
     rate_hz: float
-    labels: tuple[str, ...]
-    groups: tuple[str, ...]
-    """Chain or row of each trace, which stand apart on the page."""
-    sides: tuple[str, ...]
+    montage: Montage
     uv: NDArray[np.float32]
     """(T, traces) microvolts; NaN in gaps."""
     ekg: NDArray[np.float32]
@@ -144,14 +141,14 @@ def read_page(
     end = min(begin + round(length_s * rate), last)
     padding = round(view.padding_s * rate)
     first, stop = max(begin - padding, 0), min(end + padding, last)
-    eeg_uv = signal.read(first / rate, stop / rate)
     montage = MONTAGES[view.montage]
+    if begin < end:
+        eeg_uv = signal.read(first / rate, stop / rate)
+    else:
+        eeg_uv = np.empty((0, len(CHANNELS)), np.float32)
     raw = np.column_stack([derive(montage, eeg_uv, left_out), eeg_uv[:, HEART]])
     shown = filtered(raw, rate, view)[begin - first : end - first].astype(np.float32)
-    return PageTraces(
-        begin / rate, rate, montage.labels, montage.groups, montage.sides,
-        shown[:, :-1], shown[:, -1],
-    )  # fmt: skip
+    return PageTraces(begin / rate, rate, montage, shown[:, :-1], shown[:, -1])
 
 
 def filtered(raw: NDArray[np.float32], rate_hz: float, view: View) -> NDArray[np.float64]:
