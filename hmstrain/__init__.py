@@ -12,7 +12,6 @@ Each part of the code imports only from those above it.
 
     errors.py       the errors that a user can cause
     words.py        numbers -> words as a person reads them
-    seeds.py        a run's seed and a stream's name -> random numbers of that stream alone
     settings/       what can be set about a run, each with its meaning, range and default
     events.py       what long work tells its caller while it runs
     distributed.py  one process or several under `torchrun`
@@ -24,7 +23,7 @@ Each part of the code imports only from those above it.
     training/       A configuration and a store -> a trained network in its run
     prediction/     runs and anyone's EEG -> tables, a timeline, a submission, a bundle
     reporting/      a run -> pages: its report, a comparison, attribution, a page to browse
-    reading/        a whole recording -> trends, pages to read and mark, events
+    reading/        a whole recording, as a reader sees it: signals, trends, events, a page
     studies/        several runs as one work: recipes, the systems of a report
     cli/            the command line, one file per verb
 """

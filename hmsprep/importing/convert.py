@@ -37,6 +37,7 @@ from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write_recordings
 from hmsstore.schema import CLASS_TITLES, CLASSES, JUDGED_S
+from hmsstore.sums import of_recording
 
 ANNOTATIONS = "annotations.csv"
 MANY_CHANNELS = 4
@@ -369,6 +370,7 @@ def _described(
         railed=recording.railed,
         bridged=recording.bridged,
         contiguous=recording.contiguous,
+        sha256=of_recording(recording.path) if recording.path.is_file() else "",
     )
 
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from hmsstore.montage import PAIRS
 from hmsstore.schema import EEG
 from hmstrain.data.chains import CHAIN_ORDERS
+from hmstrain.data.seeds import Stream, generator, sequence
 from hmstrain.distributed import World
-from hmstrain.seeds import Stream, generator, sequence
 
 if TYPE_CHECKING:
     from hmstrain.config import Config

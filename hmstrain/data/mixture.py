@@ -33,9 +33,9 @@ from hmstrain.data.rows import (
     training_rows,
     windows_of_others,
 )
+from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.targets import Columns, training_columns
 from hmstrain.errors import DataError
-from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
 
 if TYPE_CHECKING:

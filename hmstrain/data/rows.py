@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmsstore.windows import typical_rows
 from hmstrain.data.observed import LEAST_JUDGED, judged
+from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import DataError
-from hmstrain.seeds import Stream, generator
 from hmstrain.words import plural
 
 if TYPE_CHECKING:

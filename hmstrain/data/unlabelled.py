@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmsstore.schema import SPLITS
 from hmstrain.data.observed import judged
-from hmstrain.seeds import Stream, generator
+from hmstrain.data.seeds import Stream, generator
 
 if TYPE_CHECKING:
     from hmstrain.config import Config

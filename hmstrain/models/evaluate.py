@@ -16,10 +16,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from hmsstore import Store
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
+from hmstrain.data.seeds import Stream, generator
 from hmstrain.distributed import World
 from hmstrain.errors import DivergedError, ModelError
 from hmstrain.models.network import Output
-from hmstrain.seeds import Stream, generator
 
 if TYPE_CHECKING:
     from hmstrain.config import Config

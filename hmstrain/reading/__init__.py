@@ -2,5 +2,8 @@
 
 ::
 
-    page/  a recording -> its page: trends, EEG, marks
+    recording.py  an imported recording -> any stretch of it in microvolts: `Recording`
+    clock.py      a recorder's file -> the time of day at which it starts
+    cache.py      a recorder's file -> its import, kept by the file's SHA-256: `open_or_import`
+    page/         a recording -> its page: trends, EEG, marks
 """

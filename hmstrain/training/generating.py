@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from hmstrain.data.inputs import make_inputs
 from hmstrain.data.loader import Batch, Request
+from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.steps import Step
 from hmstrain.data.validation import ELBO, Judge
 from hmstrain.errors import DivergedError
 from hmstrain.models.evaluate import autocast
 from hmstrain.models.vae import ConditionalVae, standard_normal
-from hmstrain.seeds import Stream, generator
 from hmstrain.training.train import Run
 
 

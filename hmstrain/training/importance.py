@@ -23,12 +23,12 @@ from hmsstore.plain.text import write_rows
 from hmsstore.view.colours import BLUE, GREY
 from hmsstore.view.saving import save
 from hmstrain.config import Config
+from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.table import TableRows
 from hmstrain.data.validation import Judge
 from hmstrain.errors import RunError
 from hmstrain.models.tabular.base import TabularModel, probabilities
 from hmstrain.scoring.formulas import kaggle_kl
-from hmstrain.seeds import Stream, generator
 
 TABLE, FIGURE = "importances.csv", "importances.png"
 PARTS = ("measure", "place", "span")

@@ -22,6 +22,8 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "bridged": ["F3-C3"],               neighbours that gel connects
        "contiguous": false,                records were read as they stand, against their onsets
        "missing": {"F7": 3.5},             seconds without a value where the file has samples
+       "sha256": "9f86d081 ...",           of the recorder's file, by which it is known again
+      "sha256": "9f86...",                of the recorder's file; "" if there is none
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
      ],
@@ -111,6 +113,9 @@ class ImportedRecording:
     missing: Mapping[str, float] = field(default_factory=dict)
     """Channel -> seconds without a value where the file has samples, such as NaN; those that have
     any."""
+    sha256: str = ""
+    """Of the recorder's file as `hmsstore.sums.of_recording` has it; '' where there is none, or it
+    was imported by a version that did not note it."""
 
     @classmethod
     def from_json(cls, value: object) -> ImportedRecording:
@@ -143,6 +148,7 @@ class ImportedRecording:
             bridged=entry_or(value, "bridged", texts, ()),
             contiguous=entry_or(value, "contiguous", truth, False),
             missing=entry_or(value, "missing", shares, {}),
+            sha256=entry_or(value, "sha256", text, ""),
         )
 
 

@@ -21,13 +21,35 @@ from hmsstore.json_shapes import ShapeError, read_json
 FILES, SEAL, VERSION = "files", "sha256", "format_version"
 RUN_VERSION = 1
 """Of sealed files of runs and blends; raised when an older package would misread a new file."""
+AT_ONCE = 1 << 22
+"""Bytes read at once."""
 DIGITS = 12
 """Of a SHA-256, shown to a person."""
+SEVERAL = frozenset(".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log".split())
+"""Endings of recorders' files that are one recording together with others of the same stem."""
 
 
 def sums_of(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
     """Name -> size in bytes and SHA-256 of each file, read in pieces; raises OSError."""
     return {path.name: _sum(path) for path in paths}
+
+
+def of_recording(path: Path) -> str:
+    """SHA-256 of a recorder's file, 64 hexadecimal digits, by which the recording is known again.
+
+    Of a format that keeps a recording in several files, that of their contents one after the other,
+    by name. Raises OSError.
+    """
+    paths = [path]
+    if path.suffix.lower() in SEVERAL:
+        beside = (one for one in path.parent.iterdir() if one.suffix.lower() in SEVERAL)
+        paths = sorted(one for one in beside if one.stem == path.stem)
+    found = hashlib.sha256()
+    for one in paths:
+        with one.open("rb") as file:
+            while part := file.read(AT_ONCE):
+                found.update(part)
+    return found.hexdigest()
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hmstrain.data.augment import Draws, blank_stripes, where_B
 from hmstrain.data.inputs import Input, Scale, Windows
 from hmstrain.data.inputs.physical import Physical, seen_columns
 from hmstrain.data.loader import stored_batch
-from hmstrain.seeds import Stream, generator
+from hmstrain.data.seeds import Stream, generator
 
 if TYPE_CHECKING:
     from hmstrain.config import Config

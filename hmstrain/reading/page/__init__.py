@@ -5,4 +5,6 @@
     places.py   times, texts -> which stretch a page shows
     scale.py    a measured screen, a sensitivity -> microvolts from trace to trace
     traces.py   a recording and how it is shown -> the traces of one page
+    eeg.py      the traces of a page -> a Bokeh figure
+    strips.py   values over a recording -> strips in one Bokeh figure
 """

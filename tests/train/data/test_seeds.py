@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hmstrain.seeds import Stream, generator, sequence
+from hmstrain.data.seeds import Stream, generator, sequence
 
-PACKAGE = Path(__file__).parents[2] / "hmstrain"
+PACKAGE = Path(__file__).parents[3] / "hmstrain"
 PINNED = {
     "AUGMENTATION": 1, "PARTNERS": 2, "SHIFTS": 3, "NORMALISATION": 4, "ORDER": 5,
     "HELD_OUT_FOLD": 6, "PATIENTS": 7, "ONE_PER_PATIENT": 8, "NETWORK": 9,
