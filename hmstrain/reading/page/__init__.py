@@ -2,9 +2,13 @@
 
 ::
 
-    places.py   times, texts -> which stretch a page shows
-    scale.py    a measured screen, a sensitivity -> microvolts from trace to trace
-    traces.py   a recording and how it is shown -> the traces of one page
-    eeg.py      the traces of a page -> a Bokeh figure
-    strips.py   values over a recording -> strips in one Bokeh figure
+    places.py    times, texts -> which stretch a page shows
+    scale.py     a measured screen, a sensitivity -> microvolts from trace to trace
+    traces.py    a recording and how it is shown -> the traces of one page
+    eeg.py       the traces of a page -> a Bokeh figure
+    strips.py    values over a recording -> strips in one Bokeh figure
+    commands.py  keys, buttons and the address of a browser <-> texts that a page is told
+    controls.py  what can be set about a page -> widgets
+    app.py       the page of one reader
+    page.html    the page's frame
 """

@@ -5,7 +5,7 @@ Time runs from 0 at the page's left edge, so that turning a page sends traces an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ from hmstrain.reading.page.traces import PageTraces, thinned
 from hmstrain.words import clock
 
 HEIGHT_PX = 640
+AROUND_PX = 50
+"""Of the height that title and axis take, until a browser says how much they do."""
 TOP = -1.7
 """Upper end of the figure, in steps above the first trace: room for the scale and for marks."""
 CUT = 1.5
@@ -60,6 +62,8 @@ class EegFigure:
     """Stacked traces in steps of their spacing: negative up, gaps grey."""
 
     def __init__(self) -> None:
+        self.inner_px = {"inner_height": float(HEIGHT_PX - AROUND_PX), "inner_width": 0.0}
+        """Inside of the axes; 0 until a browser says how much it is."""
         self.figure = figure(
             name="eeg",
             height=HEIGHT_PX,
@@ -72,7 +76,6 @@ class EegFigure:
             min_border_right=8,
         )
         self.figure.ygrid.visible = False
-        self.figure.title.text_font_size = "12px"
         self.every = FixedTicker(ticks=[])
         """Lines of seconds."""
         self.named = FixedTicker(ticks=[])
@@ -120,9 +123,26 @@ class EegFigure:
         self.figure.add_layout(self.chosen)
         self.figure.add_layout(self.onset)
 
-    def steps(self, montage: str) -> float:
-        """How many steps the figure is high."""
-        return trace_places(MONTAGES[montage])[-1] + 1.2 - TOP
+    @property
+    def inks(self) -> list[Any]:
+        """Glyphs that are drawn in the colour of writing."""
+        return [self.scale.glyph, self.scale_words.glyph]
+
+    def step_px(self, montage: str) -> float:
+        """How far traces are apart, in the page's pixels."""
+        steps = trace_places(MONTAGES[montage])[-1] + 1.2 - TOP
+        return self.inner_px["inner_height"] / steps
+
+    def on_resize(self, then: Callable[[], object]) -> None:
+        """Call when a browser has said how large the figure is inside its axes."""
+
+        def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
+            if new and new != self.inner_px[attr]:
+                self.inner_px[attr] = float(new)
+                then()
+
+        for name in self.inner_px:
+            self.figure.on_change(name, told)
 
     def draw(
         self,

@@ -27,7 +27,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from hmsstore.view.colours import BLUE, MISSING, ORANGE
-from hmstrain.reading.page.eeg import DARK, KINDS, LIGHT, Stretch, clock_formatter
+from hmstrain.reading.page.eeg import KINDS, LIGHT, Stretch, clock_formatter
 
 GAP_PX = 6
 """Between strips."""
@@ -151,6 +151,11 @@ class Strips:
             level="annotation",
         )  # fmt: skip
 
+    @property
+    def inks(self) -> list[Any]:
+        """Glyphs that are drawn in the colour of writing."""
+        return [self.names.glyph]
+
     def _strip(self, name: str) -> Strip:
         return next(one for one in self.strips if one.name == name)
 
@@ -264,10 +269,6 @@ class Strips:
         """Show where the page is."""
         self.page.left, self.page.right = start_s, stop_s
         self.middle.location = (start_s + stop_s) / 2
-
-    def paint(self, *, dark: bool) -> None:
-        """Take the colours of a light or a dark ground."""
-        self.mapper.palette = list(DARK if dark else LIGHT)
 
 
 def _columns(count: int) -> NDArray[np.int64]:

@@ -54,7 +54,8 @@ def view(
     opened = open_browser(Path(path), None if store is None else Path(store))
     check_names([] if opened.run is None else [opened.run.config().model], trust)
     try:
-        from hmstrain.reporting.browse.serve import address, make_server, run_until_stopped
+        from hmstrain.reporting.browse.serve import make_server
+        from hmstrain.reporting.served import address, run_until_stopped
     except ModuleNotFoundError as error:
         if error.name not in ("bokeh", "tornado"):
             raise

@@ -22,7 +22,8 @@ from support.runs import train_small
 from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
-from hmstrain.reporting.browse.serve import LOOPBACK, explainer, make_server
+from hmstrain.reporting.browse.serve import explainer, make_server
+from hmstrain.reporting.served import LOOPBACK
 from hmstrain.runs.folder import RunFolder
 
 CHROMIUM = next(
