@@ -9,6 +9,7 @@
     strips.py    values over a recording -> strips in one Bokeh figure
     commands.py  keys, buttons and the address of a browser <-> texts that a page is told
     controls.py  what can be set about a page -> widgets
+    marking.py   initials, a stretch and a class -> marks in the reader's file
     app.py       the page of one reader
     page.html    the page's frame
 """

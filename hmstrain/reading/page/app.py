@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ from hmstrain.reading.page.commands import (
     write_here,
 )
 from hmstrain.reading.page.controls import Controls
-from hmstrain.reading.page.eeg import DARK, LIGHT, EegFigure
+from hmstrain.reading.page.eeg import DARK, LIGHT, EegFigure, Stretch
+from hmstrain.reading.page.marking import Marking
 from hmstrain.reading.page.places import Place, exact_clock, read_clock
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
-from hmstrain.reading.page.strips import Strips
+from hmstrain.reading.page.strips import Strip, Strips
 from hmstrain.reading.page.traces import View, read_page
 from hmstrain.reading.recording import Recording
 from hmstrain.reporting.dark import paint_when_dark
@@ -39,8 +41,11 @@ from hmstrain.words import clock
 TEMPLATE = (Path(__file__).parent / "page.html").read_text()
 EKG_UV = 1_000.0
 """Of the EKG that fill its lane, until one was seen."""
+MARKING = {"[": "onset", "]": "offset", "Escape": "drop", "u": "undo"}
+"""Keys of commands of `Marking`."""
 STEP_S = 1.0
 """How far a step goes."""
+STRIPS = (Strip("marks", "marks", 14),)
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,19 @@ class Reader:
         self.ekg_uv: float | None = None
         self.screen = read_screen(opened.screen)
         self.pixel_ratio = 1.0
+        self.drawn_marks: list[Stretch] = []
         self.told = TextInput(name="told", visible=False)
         self.here = Div(name="here", visible=False)
         self.copied = Div(name="copied", visible=False)
         self.said = Div(name="said", css_classes=["said"])
         self.shown = Div(name="shown")
         self.eeg = EegFigure()
-        self.strips = Strips(self.recording.seconds, (), self.go_around)
+        self.strips = Strips(self.recording.seconds, STRIPS, self.go_around)
+        self.eeg.on_tap(self.tapped)
         self.controls = Controls(self)
+        self.marking = Marking(
+            self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec
+        )
         self.keys: dict[str, Callable[[], object]] = {
             "ArrowRight": lambda: self.go(self.place.turned(1)),
             "ArrowLeft": lambda: self.go(self.place.turned(-1)),
@@ -99,12 +109,15 @@ class Reader:
             "ArrowDown": lambda: self.controls.scale(larger=False),
             "-": lambda: self.controls.scale(larger=False),
             **{key: self.controls.turner(name) for key, name in self.controls.KEYS.items()},
+            **{key: partial(self.marking.mark, label) for key, label in self.marking.keys.items()},
+            **{key: partial(self.marking.commands[name], "") for key, name in MARKING.items()},
         }
         self.commands: dict[str, Callable[[str], object]] = {
             "key": self.pressed,
             "at": self.go_to_address,
             "ratio": self.zoomed,
             "go": lambda seconds: self.go_around(float(seconds)),
+            **self.marking.commands,
         }
         _on(self.told, self.hear)
         self.eeg.on_resize(self.resized)
@@ -117,6 +130,7 @@ class Reader:
         return (
             {one.name: one for one in hidden}
             | self.controls.widgets
+            | self.marking.widgets
             | {
                 "strips": self.strips.figure,
                 "eeg": self.eeg.figure,
@@ -132,7 +146,13 @@ class Reader:
         document.title = f"{self.opened.name}: hms-eeg"
         document.template = TEMPLATE
         document.template_variables.update(
-            name=self.opened.name, length=clock(self.recording.seconds), **self.controls.listed
+            name=self.opened.name,
+            length=clock(self.recording.seconds),
+            classes=[
+                (key, label, self.marking.titles[label], self.marking.colours[label])
+                for key, label in self.marking.keys.items()
+            ],
+            **self.controls.listed,
         )
         self.here.js_on_change("text", CustomJS(args={"here": self.here}, code=KEEP))
         self.copied.js_on_change("text", CustomJS(args={"copied": self.copied}, code=COPY))
@@ -227,11 +247,35 @@ class Reader:
         length_s = self.place.length_s
         self.eeg.draw(page, length_s, step_uv, self.ekg_uv or EKG_UV, self.recording.states)
         self.shown.text = self.title(sensitivity)
+        self.marks_changed()
         self.strips.point_at(self.place.start_s, self.place.stop_s)
         self.controls.show(self.place)
         self.here.text = write_here(
             {"at": exact_clock(self.place.start_s), **self.controls.address}
         )
+
+    def marks_changed(self) -> None:
+        """Draw marks and what is chosen, in the page and in the strip."""
+        start_s, length_s = self.place.start_s, self.place.length_s
+        marks = self.marking.stretches()
+        self.eeg.draw_marks(marks, start_s, length_s)
+        self.eeg.draw_choice(self.marking.onset_s, self.marking.offset_s, start_s, length_s)
+        if marks != self.drawn_marks:
+            self.strips.show_blocks("marks", marks)
+            self.drawn_marks = marks
+
+    def page_span(self) -> tuple[float, float]:
+        """Start and stop of what is shown."""
+        return self.place.start_s, self.place.stop_s
+
+    def words(self) -> dict[str, str]:
+        """How the EEG is shown."""
+        return self.controls.words
+
+    def tapped(self, seconds: float) -> None:
+        """Take a click into the EEG, so many seconds from the page's start."""
+        with self.at_once():
+            self.marking.point(min(self.place.start_s + max(seconds, 0.0), self.place.stop_s))
 
     def title(self, sensitivity: Sensitivity) -> str:
         """What is said above the traces: montage, sensitivity, filters, speed."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bokeh.events import Tap
 from bokeh.models import (
     BoxAnnotation,
     CategoricalColorMapper,
@@ -32,8 +33,10 @@ from hmstrain.words import clock
 HEIGHT_PX = 640
 AROUND_PX = 50
 """Of the height that title and axis take, until a browser says how much they do."""
-TOP = -1.7
+TOP = -2.1
 """Upper end of the figure, in steps above the first trace: room for the scale and for marks."""
+ROWS = 2
+"""Of the names of marks, so that those of neighbours do not cover each other."""
 CUT = 1.5
 """Traces end so many steps from their line, so that an artefact does not cover the others."""
 MOST_SAMPLES = 4_000
@@ -85,7 +88,9 @@ class EegFigure:
         self.mapper = CategoricalColorMapper(factors=list(KINDS), palette=list(LIGHT))
         self.sources = {
             "gaps": ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}),
-            "marks": ColumnDataSource({"left": [], "right": [], "text": [], "colour": []}),
+            "marks": ColumnDataSource(
+                {"left": [], "right": [], "text": [], "colour": [], "row": []}
+            ),
             "lines": ColumnDataSource({"xs": [], "ys": [], "kind": [], "dash": []}),
             "scale": ColumnDataSource({"xs": [], "ys": []}),
             "words": ColumnDataSource({"x": [], "y": [], "text": []}),
@@ -95,13 +100,13 @@ class EegFigure:
             fill_alpha=0.6, line_color=None, level="underlay",
         )  # fmt: skip
         self.marks = self.figure.quad(
-            "left", "right", TOP + 0.75, 40, source=self.sources["marks"], fill_color="colour",
+            "left", "right", TOP, 40, source=self.sources["marks"], fill_color="colour",
             fill_alpha=0.18, line_color="colour", level="underlay",
         )  # fmt: skip
-        self.figure.text(
-            "left", TOP + 0.05, "text", source=self.sources["marks"], text_font_size="12px",
-            text_baseline="top", text_color="#111111", background_fill_color="colour",
-            background_fill_alpha=0.9, padding=2,
+        self.mark_words = self.figure.text(
+            "left", "row", "text", source=self.sources["marks"], text_font_size="12px",
+            text_baseline="top", text_color="#111111", background_fill_color="#ffffff",
+            border_line_color="colour", border_line_width=2, padding=2, x_offset=2,
         )  # fmt: skip
         self.figure.multi_line(
             "xs", "ys", source=self.sources["lines"], line_width=1, line_dash="dash",
@@ -112,7 +117,8 @@ class EegFigure:
         )
         self.scale_words = self.figure.text(
             "x", "y", "text", source=self.sources["words"], text_font_size="12px",
-            text_baseline="middle", text_color="#111111", background_fill_color="#ffffff",
+            text_baseline="middle", text_align="right", text_color="#111111",
+            background_fill_color="#ffffff",
             background_fill_alpha=0.7,
         )  # fmt: skip
         self.chosen = BoxAnnotation(
@@ -126,12 +132,21 @@ class EegFigure:
     @property
     def inks(self) -> list[Any]:
         """Glyphs that are drawn in the colour of writing."""
-        return [self.scale.glyph, self.scale_words.glyph]
+        return [self.scale.glyph, self.scale_words.glyph, self.mark_words.glyph]
 
     def step_px(self, montage: str) -> float:
         """How far traces are apart, in the page's pixels."""
         steps = trace_places(MONTAGES[montage])[-1] + 1.2 - TOP
         return self.inner_px["inner_height"] / steps
+
+    def on_tap(self, then: Callable[[float], object]) -> None:
+        """Call with the seconds from the page's start at which the figure is clicked."""
+
+        def tapped(event: Tap) -> None:
+            if event.x is not None:
+                then(float(event.x))
+
+        self.figure.on_event(Tap, tapped)
 
     def on_resize(self, then: Callable[[], object]) -> None:
         """Call when a browser has said how large the figure is inside its axes."""
@@ -209,11 +224,12 @@ class EegFigure:
     def _draw_scale(self, step_uv: float, length_s: float) -> None:
         """A calibration mark: so many microvolts high, one second wide."""
         size = next((uv for uv in reversed(CALIBRATIONS_UV) if uv <= step_uv), step_uv)
-        x, bottom = 0.012 * length_s, -0.55
+        bottom = -0.8
+        x = 0.985 * length_s - 1
         top = bottom - size / step_uv
         self.sources["scale"].data = {"xs": [[x, x, x + 1]], "ys": [[top, bottom, bottom]]}
         self.sources["words"].data = {
-            "x": [x + 1 + 0.006 * length_s], "y": [bottom - 0.1], "text": [f"{size:g} uV, 1 s"],
+            "x": [x - 0.006 * length_s], "y": [bottom - 0.3], "text": [f"{size:g} uV, 1 s"],
         }  # fmt: skip
 
     def draw_marks(self, marks: Sequence[Stretch], start_s: float, length_s: float) -> None:
@@ -223,6 +239,7 @@ class EegFigure:
             "left": [max(m.start_s - start_s, 0.0) for m in inside],
             "right": [min(m.stop_s - start_s, length_s) for m in inside],
             "text": [m.text for m in inside],
+            "row": [TOP + 0.1 + 0.6 * (number % ROWS) for number in range(len(inside))],
             "colour": [m.colour for m in inside],
         }
 
@@ -230,15 +247,15 @@ class EegFigure:
         self, onset_s: float | None, offset_s: float | None, start_s: float, length_s: float
     ) -> None:
         """Draw what is chosen to be marked: a stretch, or only its onset so far."""
-        whole = onset_s is not None and offset_s is not None
-        self.chosen.visible = whole and offset_s >= start_s and onset_s <= start_s + length_s
-        if whole:
+        stop_s = start_s + length_s
+        self.chosen.visible = self.onset.visible = False
+        if onset_s is not None and offset_s is not None:
+            self.chosen.visible = offset_s >= start_s and onset_s <= stop_s
             self.chosen.left = max(onset_s - start_s, 0.0)
-            self.chosen.right = min(offset_s - start_s, length_s)
-        alone = onset_s if offset_s is None else None
-        self.onset.visible = alone is not None and start_s <= alone <= start_s + length_s
-        if self.onset.visible:
-            self.onset.location = alone - start_s
+            self.chosen.right = min(offset_s, stop_s) - start_s
+        elif onset_s is not None:
+            self.onset.visible = start_s <= onset_s <= stop_s
+            self.onset.location = onset_s - start_s
 
 
 def letters(label: str, states: Mapping[str, Sequence[str]]) -> str:

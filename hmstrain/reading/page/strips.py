@@ -237,7 +237,7 @@ class Strips:
         drawn: dict[str, list[Any]] = {"xs": [], "ys": [], "side": []}
         for side, of_side in values.items():
             height = self.bottom[name] + strip.px * strip.share(of_side[kept])
-            for begin, end in _runs(np.isfinite(height).all(axis=1)):
+            for begin, end in _runs(np.isfinite(height[:, 0] + height[:, 1])):
                 times = np.asarray(time_s[kept][begin:end], np.float32)
                 edges = height[begin:end].astype(np.float32)
                 drawn["xs"].append(np.concatenate([times, times[::-1]]))
