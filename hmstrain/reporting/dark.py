@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bokeh.document import Document
-from bokeh.models import CustomJS, InlineStyleSheet
+from bokeh.models import CustomJS
 
-FIELDS = InlineStyleSheet(
-    css="""
-    .bk-input { background-color: var(--ground, #fff); color: var(--ink, #222);
-                border-color: var(--faint, #ccc); }
-    .bk-input::placeholder { color: var(--ink, #222); opacity: .6; }
-    """
-)
+FIELDS = """
+.bk-input { background-color: var(--ground, #fff); color: var(--ink, #222);
+            border-color: var(--faint, #ccc); }
+.bk-input::placeholder { color: var(--ink, #222); opacity: .6; }
+"""
 """Of widgets, which know of a page's colours only what its variables say."""
 PAINT = """
 const wanted = window.matchMedia("(prefers-color-scheme: dark)")

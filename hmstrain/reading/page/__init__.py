@@ -7,6 +7,8 @@
     traces.py    a recording and how it is shown -> the traces of one page
     eeg.py       the traces of a page -> a Bokeh figure
     strips.py    values over a recording -> strips in one Bokeh figure
+    answers.py   runs and a recording -> a model's probabilities, from another process
+    overview.py  trends and a model's answers -> the strips that show them
     commands.py  keys, buttons and the address of a browser <-> texts that a page is told
     controls.py  what can be set about a page -> widgets
     marking.py   initials, a stretch and a class -> marks in the reader's file

@@ -17,7 +17,8 @@ from bokeh.models import CustomJS, Div, TextInput
 from hmsstore import HMS, Spec
 from hmsstore.errors import StoreError
 from hmsstore.view import MONTAGES
-from hmstrain.errors import TrainError
+from hmstrain.errors import ConfigError, TrainError
+from hmstrain.reading.page.answers import Answers
 from hmstrain.reading.page.commands import (
     COPY,
     KEEP,
@@ -30,11 +31,19 @@ from hmstrain.reading.page.commands import (
 from hmstrain.reading.page.controls import Controls
 from hmstrain.reading.page.eeg import DARK, LIGHT, EegFigure, Stretch
 from hmstrain.reading.page.marking import Marking
+from hmstrain.reading.page.overview import (
+    Following,
+    model_strips,
+    show_answers,
+    show_trends,
+    trend_strips,
+)
 from hmstrain.reading.page.places import Place, exact_clock, read_clock
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
 from hmstrain.reading.page.strips import Strip, Strips
 from hmstrain.reading.page.traces import View, read_page
 from hmstrain.reading.recording import Recording
+from hmstrain.reading.trends.trends import Trends
 from hmstrain.reporting.dark import paint_when_dark
 from hmstrain.words import clock
 
@@ -45,7 +54,9 @@ MARKING = {"[": "onset", "]": "offset", "Escape": "drop", "u": "undo"}
 """Keys of commands of `Marking`."""
 STEP_S = 1.0
 """How far a step goes."""
-STRIPS = (Strip("marks", "marks", 14),)
+MARKS = Strip("marks", "marks", 14)
+BLIND = "The model's answers are hidden: what you mark is your own. v shows them."
+SEEN = "The model's answers are shown: marks say so."
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Opened:
     """Whose classes can be marked."""
     alias: str | None = None
     """What stands for the file's name, where that names a patient."""
+    following: Following | None = None
+    answers: Answers | None = None
     labels: Path = field(default_factory=lambda: Path("labels"))
 
     @property
@@ -86,9 +99,13 @@ class Reader:
         self.here = Div(name="here", visible=False)
         self.copied = Div(name="copied", visible=False)
         self.said = Div(name="said", css_classes=["said"])
-        self.shown = Div(name="shown")
+        self.shown, self.model = Div(name="shown"), Div(name="model")
         self.eeg = EegFigure()
-        self.strips = Strips(self.recording.seconds, STRIPS, self.go_around)
+        models = () if opened.answers is None else model_strips(opened.answers.spec)
+        self.strips = Strips(
+            self.recording.seconds, (*trend_strips(), *models, MARKS), self.go_around
+        )
+        self.blind = True
         self.eeg.on_tap(self.tapped)
         self.controls = Controls(self)
         self.marking = Marking(
@@ -109,6 +126,7 @@ class Reader:
             "ArrowDown": lambda: self.controls.scale(larger=False),
             "-": lambda: self.controls.scale(larger=False),
             **{key: self.controls.turner(name) for key, name in self.controls.KEYS.items()},
+            "v": self.unblind,
             **{key: partial(self.marking.mark, label) for key, label in self.marking.keys.items()},
             **{key: partial(self.marking.commands[name], "") for key, name in MARKING.items()},
         }
@@ -117,6 +135,7 @@ class Reader:
             "at": self.go_to_address,
             "ratio": self.zoomed,
             "go": lambda seconds: self.go_around(float(seconds)),
+            "model": lambda _: self.unblind(),
             **self.marking.commands,
         }
         _on(self.told, self.hear)
@@ -126,7 +145,7 @@ class Reader:
     @property
     def roots(self) -> dict[str, Any]:
         """What the template embeds, by name."""
-        hidden = (self.told, self.here, self.copied, self.said, self.shown)
+        hidden = (self.told, self.here, self.copied, self.said, self.shown, self.model)
         return (
             {one.name: one for one in hidden}
             | self.controls.widgets
@@ -147,6 +166,7 @@ class Reader:
         document.template = TEMPLATE
         document.template_variables.update(
             name=self.opened.name,
+            has_model=self.opened.answers is not None,
             length=clock(self.recording.seconds),
             classes=[
                 (key, label, self.marking.titles[label], self.marking.colours[label])
@@ -164,6 +184,66 @@ class Reader:
             {one.mapper: (LIGHT, DARK) for one in (self.eeg, self.strips)},
         )
         document.js_on_event("document_ready", CustomJS(args=listening, code=LISTEN))
+        self._follow(document)
+
+    def _follow(self, document: Document) -> None:
+        """Show trends and answers as they come, which other threads tell of."""
+        following, answers = self.opened.following, self.opened.answers
+
+        def trends_came(trends: Trends) -> None:
+            document.add_next_tick_callback(partial(self._show_trends, trends))
+
+        def answers_came() -> None:
+            document.add_next_tick_callback(self._show_answers)
+
+        def opened(event: Any) -> None:  # noqa: ARG001
+            if following is not None:
+                following.tell(trends_came)
+            if answers is not None:
+                answers.tell(answers_came)
+
+        def left(context: Any) -> None:  # noqa: ARG001
+            if following is not None:
+                following.forget(trends_came)
+            if answers is not None:
+                answers.forget(answers_came)
+
+        document.on_event("document_ready", opened)
+        document.on_session_destroyed(left)
+
+    def _show_trends(self, trends: Trends) -> None:
+        with self.at_once():
+            show_trends(self.strips, trends)
+            following = self.opened.following
+            if following is not None and following.problem:
+                self.say(following.problem)
+
+    def _show_answers(self) -> None:
+        answers = self.opened.answers
+        if answers is None:
+            return
+        with self.at_once():
+            show_answers(self.strips, None if self.blind else answers.timeline, answers.rule)
+            self.model.text = escape(self.model_words())
+
+    def model_words(self) -> str:
+        """What is said of the model: whether its answers are hidden, are to come, or failed."""
+        answers = self.opened.answers
+        if answers is None:
+            return ""
+        if answers.problem:
+            return f"There are no answers of the model: {answers.problem}"
+        coming = "" if answers.done else " They are being computed."
+        return (BLIND if self.blind else SEEN) + coming
+
+    def unblind(self) -> None:
+        """Show the model's answers, or hide them again; that they were seen stays known."""
+        if self.opened.answers is None:
+            raise ConfigError("No run was named whose answers could be shown.")
+        self.blind = not self.blind
+        if not self.blind:
+            self.marking.looked = True
+        self._show_answers()
 
     @contextmanager
     def at_once(self) -> Iterator[None]:

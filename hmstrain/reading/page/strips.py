@@ -49,6 +49,8 @@ class Strip:
     high: float = 1.0
     ticks: tuple[tuple[float, str], ...] = ()
     """Values that are written beside it."""
+    colours: tuple[float, float] = (0.0, 1.0)
+    """Lowest and highest value of a picture's colours."""
     logarithmic_from: float | None = None
     """Value from which on the scale is logarithmic (aEEG: linear up to 10 uV); None: linear."""
 
@@ -83,10 +85,8 @@ class Strips:
             sizing_mode="stretch_width",
             x_range=Range1d(0, seconds, bounds=(0, seconds), min_interval=10),
             y_range=Range1d(-2, height),
-            tools="xwheel_zoom,xpan,reset",
-            toolbar_location="right",
-            active_scroll=None,
-            active_drag=None,
+            tools="",
+            toolbar_location=None,
             output_backend="canvas",
             min_border_right=8,
         )
@@ -162,10 +162,7 @@ class Strips:
     def show_picture(
         self, name: str, time_s: NDArray[Any], values: NDArray[Any], *, diverging: bool = False
     ) -> None:
-        """Show (T, F) values in colours on the strip's scale, low features at the bottom.
-
-        `ticks` of such a strip are of its vertical axis; `low` and `high` of its colours.
-        """
+        """Show (T, F) values in colours, the first feature at the bottom."""
         strip = self._strip(name)
         x, width = _extent(time_s)
         image = np.ascontiguousarray(values[_columns(len(values))].T, np.float32)
@@ -174,7 +171,7 @@ class Strips:
             return
         palette = DIVERGING if diverging else Magma256
         self._mappers[name] = LinearColorMapper(
-            palette=palette, low=strip.low, high=strip.high, nan_color=MISSING
+            palette=palette, low=strip.colours[0], high=strip.colours[1], nan_color=MISSING
         )
         source = self._source(name, image=[image], x=[x], dw=[width])
         self.figure.image(

@@ -196,7 +196,7 @@ def test_a_browser_is_led_to_the_page_by_a_file_that_only_its_user_reads(
         started("http://localhost:1/secret/", store)
 
     monkeypatch.setattr("webbrowser.open", open_page)
-    monkeypatch.setattr("hmstrain.reporting.browse.view.view", serve)
+    monkeypatch.setattr("hmstrain.reading.view.view", serve)
     Inside("hmstrain").succeed("view", store.path)
     assert len(opened) == 1
     assert not opened[0].exists()
