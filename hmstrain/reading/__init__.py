@@ -5,5 +5,7 @@
     recording.py  an imported recording -> any stretch of it in microvolts: `Recording`
     clock.py      a recorder's file -> the time of day at which it starts
     cache.py      a recorder's file -> its import, kept by the file's SHA-256: `open_or_import`
+    trends/       a recording -> spectrograms, asymmetry, aEEG, suppression, rhythm, quality
     page/         a recording -> its page: trends, EEG, marks
+    view.py       runs, stores and recordings -> the page that shows them: `hmstrain.view`
 """

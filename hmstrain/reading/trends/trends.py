@@ -1,0 +1,152 @@
+"""All trends of a recording, at any resolution.
+
+Legend: T epochs, F frequencies.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore.schema import REGIONS
+from hmstrain.reading.trends.about import ABOUT
+from hmstrain.reading.trends.epochs import SIDES, STEP_S, Floats, epochs_of
+from hmstrain.reading.trends.quality import KINDS
+from hmstrain.reading.trends.spectrum import frequencies, shown
+
+PICTURES = (*SIDES, *REGIONS)
+"""Of what there are spectrograms: both sides and the four chains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trends:
+    """Trends of a recording on one grid of epochs; `hmstrain.reading.trends.about.ABOUT` has units.
+
+    NaN stands where something was missing, and for what is not computed yet.
+    """
+
+    time_s: NDArray[np.float64]
+    """(T,) middles of the epochs, from the start of the recording."""
+    hz: NDArray[np.float64]
+    """(F,) of spectrograms and asymmetry."""
+    spectrogram_db: dict[str, Floats]
+    """'left', 'right', 'LL', 'RL', 'LP', 'RP' -> (T, F) decibels above 1 uV^2/Hz."""
+    asymmetry: Floats
+    """(T, F) from -1 (all power on the left) to 1."""
+    asymmetry_index: Floats
+    """(T,) from 0 to 1."""
+    aeeg_uv: dict[str, Floats]
+    """Side -> (T, 2) lower and upper margin, from peak to peak."""
+    suppression: dict[str, Floats]
+    """Side -> (T,) share of the last minute."""
+    rhythmicity: dict[str, Floats]
+    """Side -> (T,) from 0 to 1."""
+    rhythm_hz: dict[str, Floats]
+    """Side -> (T,); NaN where there is no rhythm at all, too."""
+    quality: Floats
+    """(T,) share of pairs that hold clean EEG."""
+    artefacts: dict[str, Floats]
+    """'missing', 'railed', 'flat', 'muscle' -> (T,) share of pairs."""
+    epoch_s: float = float(STEP_S)
+    """From one middle to the next."""
+
+    @classmethod
+    def empty(cls, seconds: float) -> Trends:
+        """Trends of a recording of so many seconds, all NaN."""
+        epochs = epochs_of(seconds)
+        hz = frequencies()[shown()]
+
+        def missing(*shape: int) -> Floats:
+            return np.full((epochs, *shape), np.nan, np.float32)
+
+        return cls(
+            time_s=np.arange(epochs, dtype=np.float64) * STEP_S + STEP_S / 2,
+            hz=hz,
+            spectrogram_db={name: missing(len(hz)) for name in PICTURES},
+            asymmetry=missing(len(hz)),
+            asymmetry_index=missing(),
+            aeeg_uv={side: missing(2) for side in SIDES},
+            suppression={side: missing() for side in SIDES},
+            rhythmicity={side: missing() for side in SIDES},
+            rhythm_hz={side: missing() for side in SIDES},
+            quality=missing(),
+            artefacts={kind: missing() for kind in KINDS},
+        )
+
+    def arrays(self) -> dict[str, Floats]:
+        """Every trend by its name, such as 'quality' and 'suppression/left': the arrays themselves.
+
+        Those that `ABOUT` describes; the first axis of each is T.
+        """
+        found: dict[str, Floats] = {}
+        for name in ABOUT:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                found |= {f"{name}/{part}": one for part, one in value.items()}
+            else:
+                found[name] = value
+        return found
+
+    def between(self, start_s: float, stop_s: float) -> Trends:
+        """The epochs that have their middles in a stretch; views, not copies."""
+        first, stop = np.searchsorted(self.time_s, [start_s, stop_s])
+        return self._mapped(lambda values, _: values[first:stop], self.time_s[first:stop])
+
+    def at_resolution(self, columns: int) -> Trends:
+        """Narrow to at most so many columns, each of as many epochs (the last may be of fewer).
+
+        A column has the mean of its epochs that are known, decibels included; of rhythmicity the
+        largest, with its frequency, so that a seizure of ten seconds is seen in a picture of a
+        day. NaN where none is known.
+
+        Raises
+        ------
+        ValueError
+            Fewer than one column is asked for.
+        """
+        if columns < 1:
+            raise ValueError(f"expected at least 1 column, got {columns}")
+        epochs = len(self.time_s)
+        each = -(-epochs // columns)
+        if each <= 1:
+            return self
+        count = -(-epochs // each)
+
+        def cut(values: NDArray[Any]) -> NDArray[Any]:
+            padded = np.full((count * each, *values.shape[1:]), np.nan, values.dtype)
+            padded[:epochs] = values
+            return padded.reshape(count, each, *values.shape[1:])
+
+        def narrowed(values: Floats, name: str) -> Floats:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of columns of NaN alone
+                how = np.nanmean if ABOUT[name].narrowed == "mean" else np.nanmax
+                return np.asarray(how(cut(values), axis=1), np.float32)
+
+        middles = np.nanmean(cut(self.time_s), axis=1)
+        found = self._mapped(narrowed, middles)
+        for side in SIDES:
+            largest = np.argmax(np.nan_to_num(cut(self.rhythmicity[side]), nan=-1), axis=1)
+            hz = cut(self.rhythm_hz[side])[np.arange(count), largest]
+            found.rhythm_hz[side] = hz.astype(np.float32)
+        return replace(found, epoch_s=self.epoch_s * each)
+
+    def _mapped(
+        self, change: Callable[[Floats, str], Floats], time_s: NDArray[np.float64]
+    ) -> Trends:
+        changed: dict[str, Any] = {}
+        for name in ABOUT:
+            value = getattr(self, name)
+            if isinstance(value, dict):
+                changed[name] = {part: change(one, name) for part, one in value.items()}
+            else:
+                changed[name] = change(value, name)
+        return replace(self, time_s=time_s, **changed)
+
+
+assert set(ABOUT) == {one.name for one in fields(Trends)} - {"time_s", "hz", "epoch_s"}
