@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.inside import Inside
+from support.pages import launched, serving
 from support.runs import train_small
 
 from hmsstore import Store
@@ -26,42 +22,19 @@ from hmstrain.reporting.browse.serve import explainer, make_server
 from hmstrain.reporting.served import LOOPBACK
 from hmstrain.runs.folder import RunFolder
 
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome")
-     if (found := shutil.which(name))), None,
-)  # fmt: skip
-
 
 @contextmanager
 def served(*words: object) -> Iterator[str]:
     """Address of the page while it is served."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
-    program = subprocess.Popen(
-        [sys.executable, "-m", "hmstrain", "view", *map(str, words), "--no-browser"],
-        stderr=subprocess.PIPE, text=True, env=clean,
-    )  # fmt: skip
-    try:
-        assert program.stderr is not None
-        for line in program.stderr:
-            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
-                yield found[0]
-                return
-        raise AssertionError("it never said where the page is")
-    finally:
-        program.terminate()
-        program.communicate()
+    with serving(*words) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: on Debian, apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    with launched() as browser:
+        yield browser
 
 
 def opened(chromium: Any, address: str, **how: Any) -> Any:
