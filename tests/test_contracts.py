@@ -66,6 +66,7 @@ ALSO = {
     "hmstrain/reporting/dark.py": {"bokeh"},
     "hmstrain/reading/page/": {"bokeh"},
     "hmstrain/prediction/leaving.py": {"edfio"},
+    "hmstrain/reading/events/export.py": {"edfio"},
     "hmstrain/prediction/seizures/measures.py": {"timescoring"},
     "hmstrain/scoring/answers/tables.py": {"pyarrow"},
     "hmstrain/reading/recording.py": {"pyarrow"},

@@ -189,6 +189,7 @@ def write_recording(
     make_page(timeline, rule, about, episodes).write(out / f"{name}.html")
     found = {
         "file": recording.file,
+        "sha256": recording.sha256,
         "seconds": timeline.seconds,
         "filled": list(recording.filled),
         "interpolated": list(recording.interpolated),

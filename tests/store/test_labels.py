@@ -180,8 +180,8 @@ def test_a_file_that_was_cut_anywhere_is_refused_or_whole(labels: LabelFile) -> 
         (b"labels 1", b"labels 2", "is of version 2 .* reads version 1. Upgrade hms-eeg"),
         (b"labels 1", b"events 1", "does not hold labels: expected a line"),
         (b"# hms-eeg: labels 1\n", b"", "does not hold labels: .* got none"),
-        (b"# reader: AB\n", b"", "does not say whose labels it holds: .*'# reader: ...'"),
-        (b"# reader: AB", b"# reader: CD", "labels of the reader CD: expected AB"),
+        (b"# reader: AB\n", b"", "does not say whose it is: .*'# reader: ...'"),
+        (b"# reader: AB", b"# reader: CD", "is of the reader CD: expected AB"),
         (b"abab\n", b"ab\n", "expected 64 hexadecimal digits as sha256"),
         (b"# end\n", b"# end\n1,2,lpd,,no\n", "expected nothing after the line '# end'"),
         (b"# end\n", b"", "without its last line '# end'"),
@@ -206,7 +206,7 @@ def test_a_file_that_was_edited_into_something_else_is_refused_and_stays(
 
 def test_labels_of_another_recording_are_refused(labels: LabelFile) -> None:
     with pytest.raises(
-        LabelsError, match=r"labels of another recording: expected SHA-256 cdcd.*, got abab"
+        LabelsError, match=r"is of another recording: expected SHA-256 cdcd.*, got abab"
     ):
         opened(labels.path.parent, sha256=OTHER)
     assert opened(labels.path.parent).marks == MARKS

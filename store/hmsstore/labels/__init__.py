@@ -7,6 +7,7 @@ person edited in a spreadsheet is read; one that was cut short, or of another re
 
     sheet.py       rows of texts <-> a CSV file, also as spreadsheets save it
     keeping.py     a file that several programs write -> each change on top of the last, whole
+    owner.py       a recording and a reader <-> the name and the first lines of a file of theirs
     mark.py        `Mark`, a stretch of EEG with a reader's class, and its row
     label_file.py  `LabelFile`: the marks of one reader in one recording
 """

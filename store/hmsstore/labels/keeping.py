@@ -81,7 +81,7 @@ class Kept(Generic[T]):
         LabelsError
             The file cannot be read or written; it is as it was.
         """
-        self._change(lambda now: [*now, thing])
+        self.change(lambda now: [*now, thing])
 
     def remove(self, index: int) -> None:
         """Take one away, by its place among `things`; raises as `replace`."""
@@ -113,9 +113,21 @@ class Kept(Generic[T]):
                 )
             return [*now[:place], *instead, *now[place + 1 :]]
 
-        self._change(change)
+        self.change(change)
 
-    def _change(self, change: Callable[[Sequence[T]], list[T]]) -> None:
+    def change(self, change: Callable[[Sequence[T]], list[T]]) -> None:
+        """Make others of the things that the file holds now.
+
+        Parameters
+        ----------
+        change : callable
+            All things -> those that are to be there.
+
+        Raises
+        ------
+        LabelsError
+            The file cannot be read or written; it is as it was.
+        """
         try:
             with _locked(self.path):
                 self.refresh()

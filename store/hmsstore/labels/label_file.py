@@ -6,7 +6,6 @@ recording in it keeps marks from being taken for those of another recording of t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,14 +14,12 @@ from pathlib import Path
 from hmsstore.errors import LabelsError
 from hmsstore.labels.keeping import Kept, read_file
 from hmsstore.labels.mark import COLUMNS, REQUIRED, Mark, check_class
+from hmsstore.labels.owner import BACKGROUND, EVENTS, Owner
 from hmsstore.labels.sheet import read_sheet, write_sheet
 from hmsstore.spec import HMS, Spec
 
 KIND = "labels 1"
-READER = re.compile(r"[A-Z0-9]{1,12}")
-SHA256 = re.compile(r"[0-9a-f]{64}")
-SHOWN = 12
-"""Digits of a SHA-256 in messages."""
+OTHERS = tuple(f".{ending}.csv" for ending in (EVENTS, BACKGROUND))
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class LabelFile:
     >>> labels.add(Mark(12.5, 24.0, "seizure"))  # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, recording: str, sha256: str, reader: str, spec: Spec) -> None:
-        self.path, self.recording, self.sha256, self.reader = path, recording, sha256, reader
+    def __init__(self, path: Path, owner: Owner, spec: Spec) -> None:
+        self.path, self.owner = path, owner
         self._classes = spec.class_keys
         self._kept: Kept[Mark] = Kept(path, self._read, self._write)
 
@@ -77,19 +74,23 @@ class LabelFile:
             The initials or the name cannot be part of a file's name, the folder cannot be made, or
             the file is of another recording or reader, was cut short or edited into something else.
         """
-        reader = check_reader(reader)
-        if not SHA256.fullmatch(sha256):
-            raise LabelsError(f"expected 64 hexadecimal digits as a SHA-256, got {sha256!r}")
-        if not recording.strip(". ") or re.search(r'[\x00-\x1f/\\:*?"<>|]', recording):
-            raise LabelsError(
-                f"{recording!r} cannot be part of a file's name: give another name that is to "
-                "stand for the recording."
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LabelsError(f"{folder} cannot be made: {error.strerror}.") from None
-        return cls(folder / f"{recording}.{reader}.csv", recording, sha256, reader, spec)
+        owner = Owner.of(recording, sha256, reader)
+        return cls(owner.path(folder), owner, spec)
+
+    @property
+    def recording(self) -> str:
+        """Name of the recording, or what stands for it."""
+        return self.owner.recording
+
+    @property
+    def sha256(self) -> str:
+        """Of the recording's file."""
+        return self.owner.sha256
+
+    @property
+    def reader(self) -> str:
+        """Initials, in capitals."""
+        return self.owner.reader
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -133,35 +134,20 @@ class LabelFile:
 
     def _checked(self, mark: Mark) -> Mark:
         check_class(mark.label, self._classes)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return mark if mark.marked_at else replace(mark, marked_at=now)
+        return mark if mark.marked_at else replace(mark, marked_at=now())
 
     def _read(self, content: bytes) -> Sequence[Mark]:
-        found = _parse(self.path, content, self._classes)
-        if found.sha256 != self.sha256:
-            raise LabelsError(
-                f"{self.path} holds the labels of another recording: expected SHA-256 "
-                f"{self.sha256[:SHOWN]}, got {found.sha256[:SHOWN]}. Use another folder for "
-                "labels, or another name for the recording."
-            )
-        if found.reader != self.reader:
-            raise LabelsError(
-                f"{self.path} holds the labels of the reader {found.reader}: expected "
-                f"{self.reader}. Give the file the name that it had."
-            )
-        return found.marks
+        found, marks = _parse(self.path, content, self._classes)
+        self.owner.check(self.path, found)
+        return marks
 
     def _write(self, marks: Sequence[Mark]) -> bytes:
-        head = {"recording": self.recording, "sha256": self.sha256, "reader": self.reader}
-        return write_sheet(KIND, head, COLUMNS, (mark.row() for mark in marks))
+        return write_sheet(KIND, self.owner.head(), COLUMNS, (mark.row() for mark in marks))
 
 
-def check_reader(reader: str) -> str:
-    """Give a reader's initials in capitals; raises LabelsError if they are none."""
-    found = reader.strip().upper()
-    if not READER.fullmatch(found):
-        raise LabelsError(f"expected initials of 1 to 12 letters and digits, got {reader!r}")
-    return found
+def now() -> str:
+    """The present time in UTC: '2026-01-31T12:00:00Z'."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_labels(path: Path, *, spec: Spec = HMS) -> Labels:
@@ -175,33 +161,27 @@ def read_labels(path: Path, *, spec: Spec = HMS) -> Labels:
     content = read_file(path)
     if content is None:
         raise LabelsError(f"{path} cannot be read: there is no such file.")
-    return _parse(path, content, spec.class_keys)
+    owner, marks = _parse(path, content, spec.class_keys)
+    return Labels(path, owner.recording, owner.sha256, owner.reader, tuple(marks))
 
 
 def label_files(folder: Path) -> tuple[Path, ...]:
-    """Files of a folder that may hold labels, by name; raises LabelsError if there is no folder."""
+    """Files of a folder that may hold labels, by name; raises LabelsError if there is no folder.
+
+    Readers' other files, of events and background, are left out.
+    """
     try:
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".csv")
     except OSError as error:
         raise LabelsError(f"{folder} cannot be read: {error.strerror}.") from None
-    return tuple(path for path in found if not path.name.startswith("."))
+    return tuple(
+        path for path in found if not path.name.startswith(".") and not path.name.endswith(OTHERS)
+    )
 
 
-def _parse(path: Path, content: bytes, classes: Sequence[str]) -> Labels:
+def _parse(path: Path, content: bytes, classes: Sequence[str]) -> tuple[Owner, list[Mark]]:
     sheet = read_sheet(path, content, KIND, REQUIRED, COLUMNS)
-    head = sheet.head
-    for key in ("recording", "sha256", "reader"):
-        if not head.get(key):
-            raise LabelsError(
-                f"{path} does not say whose labels it holds: expected a line '# {key}: ...'. "
-                "Restore the line from a copy."
-            )
-    if not SHA256.fullmatch(head["sha256"]):
-        raise LabelsError(
-            f"{path}: expected 64 hexadecimal digits as sha256, got {head['sha256']!r}."
-        )
+    owner = Owner.of_head(path, sheet.head)
     marks: list[Mark] = []
     sheet.each(path, lambda row, commas: marks.append(Mark.from_row(row, classes, commas)))
-    return Labels(
-        path, head["recording"], head["sha256"], check_reader(head["reader"]), tuple(marks)
-    )
+    return owner, marks
