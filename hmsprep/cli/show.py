@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+
+import typer
 
 from hmsprep.cli.options import Json, LogFile, Quiet, StoreIn, option
 from hmsprep.planning.choices import Montage
@@ -50,9 +52,13 @@ def show(
         ),
     ] = None,
     spacing: Annotated[
-        float | None,
+        str | None,
         option(
-            "--spacing", "Microvolts between traces.", DRAW, metavar="UV", show_default="what fits"
+            "--spacing",
+            "Microvolts between traces; auto: what fits, the same for all windows.",
+            DRAW,
+            metavar="UV|auto",
+            show_default="100",
         ),
     ] = None,
     band: Annotated[
@@ -96,6 +102,7 @@ def show(
     from hmsstore import Store
     from hmsstore.view.saving import save
 
+    apart = _spacing(spacing)
     with console.reporting(quiet=quiet, log_file=log_file):
         opened = Store.open(store)
         console.warn_of_leak(opened.leaks)
@@ -109,7 +116,7 @@ def show(
                 seed=seed,
                 montage=montage,
                 seconds=seconds,
-                spacing=spacing,
+                spacing=apart,
                 band=band,
                 notch=notch,
                 out=out,
@@ -130,6 +137,15 @@ def show(
             console.note(
                 f"This is the middle one of {plural(total, 'window')}; --count {total} draws all."
             )
+
+
+def _spacing(word: str | None) -> float | Literal["auto"] | None:
+    if word is None or word == "auto":
+        return None if word is None else "auto"
+    try:
+        return float(word)
+    except ValueError:
+        raise typer.BadParameter(f"--spacing: expected a number or auto, got {word!r}") from None
 
 
 def montage(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from hmsprep.seeds import generator
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.view import Display, draw, draw_grid, load_window
+from hmsstore.view.eeg import SPACING_UV
 from hmsstore.view.saving import PICTURES, check_suffix, save, save_pages
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def show(
     seed: int = 42,
     montage: Montage = "bipolar",
     seconds: float | None = None,
-    spacing: float | None = None,
+    spacing: float | Literal["auto"] | None = None,
     band: tuple[float, float] = (0.5, 70.0),
     notch: float = 0.0,
     out: str | Path | None = None,
@@ -69,8 +70,9 @@ def show(
         Montage of the EEG.
     seconds : float, optional
         Length of EEG around the centre; 50 s by default, 10 s if several windows share a picture.
-    spacing : float, optional
-        Microvolts between traces; chosen to fit by default.
+    spacing : float or 'auto', optional
+        Microvolts between traces; 100 by default, so that pictures can be compared. 'auto': chosen
+        to fit, the same for all windows of a picture.
     band : (float, float)
         Pass band of the EEG, Hz.
     notch : float
@@ -111,7 +113,8 @@ def show(
     pages = len(rows) > 1 and path is not None and path.suffix == ".pdf"
     grid = len(rows) > 1 and not pages
     length = (SECONDS_IN_GRID if grid else SECONDS_ALONE) if seconds is None else seconds
-    display = Display(montage, length, spacing, band, notch)
+    step = None if spacing == "auto" else SPACING_UV if spacing is None else spacing
+    display = Display(montage, length, step, band, notch)
     windows = [load_window(opened, row) for row in rows]
     figure = None
     if pages and path is not None:

@@ -21,6 +21,7 @@ from hmsstore.view.eeg import band_pass
 from hmsstore.view.importance import contour_levels
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save, save_pages
+from hmsstore.view.spectrogram import SCALE_DB
 
 
 def test_the_bipolar_montage_is_the_double_banana() -> None:
@@ -104,7 +105,7 @@ def test_low_frequencies_are_at_the_bottom_of_each_spectrogram(store: Store) -> 
     axes = next(a for a in draw(window).axes if a.get_title("left").startswith("LL"))
     picture = axes.images[0]
     assert picture.origin == "upper"
-    assert picture.get_array()[0, 0] == 99
+    assert picture.get_array()[0, 0] == pytest.approx(99 * 10 / np.log(10))
     assert picture.get_extent()[2:] == pytest.approx([0.48828125, 20.01953125])
 
 
@@ -212,7 +213,7 @@ def test_the_display_filter_keeps_ten_hertz_and_takes_drift_away() -> None:
 @pytest.mark.parametrize("number", [2, 3, 7])
 def test_a_grid_has_a_cell_for_each_window(store: Store, number: int) -> None:
     figure = draw_grid([load_window(store, row) for row in range(number)])
-    assert len(figure.axes) == 2 * number
+    assert len([axes for axes in figure.axes if axes.get_label() != "<colorbar>"]) == 2 * number
     figure.canvas.draw()
 
 
@@ -277,3 +278,58 @@ def test_a_page_shows_markup_as_text_and_names_no_other_host(store: Store, tmp_p
     assert html.count("class=number") == 3
     assert "://" not in html
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_gain_and_colours_are_the_same_in_all_pictures(store: Store) -> None:
+    quiet, loud = load_window(store, 0), load_window(store, 1)
+    loud.eeg_uv[:] *= 20
+    loud.log_power[:] += 5
+    seen = set()
+    for window in (quiet, loud):
+        eeg, picture = draw(window).axes[:2]
+        heights = tuple(np.diff(eeg.get_yticks()[:3]))
+        assert any(text.get_text() == "100 uV, 1 s" for text in eeg.texts)
+        seen.add((heights, picture.images[0].get_clim(), eeg.get_ylim()))
+    assert len(seen) == 1
+    assert {clim for _, clim, _ in seen} == {SCALE_DB}
+
+
+def test_a_chosen_spacing_is_the_same_for_all_windows_of_a_picture(store: Store) -> None:
+    windows = [load_window(store, row) for row in range(3)]
+    windows[1].eeg_uv[:] *= 30
+    figure = draw_grid(windows, Display(seconds=10, spacing_uv=None))
+    limits = {axes.get_ylim() for axes in figure.axes if axes.get_ylim()[0] > 100}
+    assert len(limits) == 1
+
+
+def test_no_trace_reaches_beyond_its_neighbours_line(store: Store) -> None:
+    window = load_window(store, 0)
+    window.eeg_uv[:] = 0
+    window.eeg_uv[:, CHANNELS.index("F3")] = 3_000 * np.sign(np.sin(np.arange(10_000) / 20))
+    eeg = draw(window).axes[0]
+    places = eeg.get_yticks()
+    for line, place in zip(eeg.lines[:18], places, strict=False):
+        assert np.abs(line.get_ydata() - place).max() <= 100
+    assert "cut off at their neighbours" in eeg.get_title("left")
+
+
+def test_spectrograms_are_in_decibels(store: Store) -> None:
+    window = load_window(store, 0)
+    window.log_power[:] = np.log(100.0)  # uV^2/Hz
+    axes = next(a for a in draw(window).axes if a.get_title("left").startswith("LL"))
+    np.testing.assert_allclose(axes.images[0].get_array(), 20.0, rtol=1e-5)
+    bar = next(a for a in draw(window).axes if a.get_label() == "<colorbar>")
+    assert "dB" in bar.get_ylabel()
+
+
+def test_small_panels_keep_names_seconds_and_minutes(store: Store) -> None:
+    figure = draw_grid([load_window(store, row) for row in range(2)])
+    eeg = [axes for axes in figure.axes if axes.yaxis_inverted() and len(axes.lines) > 10]
+    assert len(eeg) == 2
+    for axes in eeg:
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names[:2] == ["Fp1-F7", "F7-T3"]
+        assert names[-1] == "EKG"
+        assert list(axes.get_xticks()) == list(range(20, 31))
+    stacked = [axes for axes in figure.axes if axes.images and axes.get_label() != "<colorbar>"]
+    assert all(list(axes.get_xticks()) == [-4, -2, 0, 2, 4] for axes in stacked)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hmsstore.view.spectrogram import SCALE_DB
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -28,7 +30,7 @@ ABOUT = {
         "10 log10 of the mean power spectral density of a side's eight longitudinal bipolar pairs, "
         "or a chain's four: 4 s with Hann's taper every 2 s, 0.5 to 20 Hz in steps of 0.25 Hz.",
         "Welch 1967, IEEE Trans Audio Electroacoust 15, 70-73",
-        (-10.0, 30.0),
+        SCALE_DB,
     ),
     "asymmetry": About(
         "Relative asymmetry",

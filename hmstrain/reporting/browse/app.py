@@ -15,7 +15,7 @@ from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
 from hmsstore.view import MONTAGES, Display, Importance, load_window
-from hmsstore.view.eeg import SPACINGS_UV
+from hmsstore.view.eeg import SPACING_UV, SPACINGS_UV
 from hmstrain.errors import TrainError
 from hmstrain.reporting.browse.browser import ORDERS, Browser, Filter
 from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
@@ -114,7 +114,7 @@ class Viewer:
             "place": NumericInput(title="number", value=1, low=1, width=80),
             "of": Div(width=130),
             "montage": Select(title="montage", options=list(MONTAGES), value="bipolar", width=110),
-            "gain": Select(title="spacing", options=gains, value="auto", width=90),
+            "gain": Select(title="spacing", options=gains, value=f"{SPACING_UV:g}", width=90),
             "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=110),
             "notch": Select(title="notch", options=list(NOTCHES), value="off", width=80),
             "explain": Button(label="explain", width=90, visible=self.explain is not None),

@@ -34,7 +34,7 @@ from hmsstore.schema import (
 from hmsstore.view import MONTAGES, Display, Importance
 from hmsstore.view.colours import BLUE, GREEN, MISSING, ORANGE, SIDES
 from hmsstore.view.eeg import CUT, fitting_step, shown_traces, to_height, trace_places
-from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, colour_limits
+from hmsstore.view.spectrogram import BIN_HZ, EDGES_HZ, MINUTES, SCALE_DB, UNIT, decibels
 
 DARKEST, FAINT = 0.7, 0.2
 """Opacity of what is most important, and in a map that cannot be trusted."""
@@ -100,7 +100,8 @@ class Traces:
         axis.major_label_overrides = dict(zip(ticks, labels, strict=True))
         self.figure.y_range.start = ekg_place + 1.2
         self._shade(labels, [*montage.groups, "EKG"], [*places, ekg_place], importance)
-        self.figure.title.text = f"{step:g} uV apart, {display.filters}, negative up"
+        cut = ", cut off at their neighbours" if (np.abs(traces) > CUT * step).any() else ""
+        self.figure.title.text = f"{step:g} uV apart, {display.filters}, negative up{cut}"
         return step
 
     def _zoomed(self, event: RangesUpdate) -> None:
@@ -151,12 +152,13 @@ class Spectrograms:
             tools="",
             toolbar_location=None,
         )
-        self.mapper = LinearColorMapper(palette=Magma256, low=0, high=1, nan_color=MISSING)
+        low, high = SCALE_DB
+        self.mapper = LinearColorMapper(palette=Magma256, low=low, high=high, nan_color=MISSING)
         self.source, self.tint = (ColumnDataSource({"image": []}) for _ in range(2))
         extent = {"x": -MINUTES, "y": 0, "dw": 2 * MINUTES, "dh": count}
         self.figure.image("image", source=self.source, color_mapper=self.mapper, **extent)
         self.figure.image_rgba("image", source=self.tint, **extent)
-        bar = ColorBar(color_mapper=self.mapper, title="ln(uV\u00b2/Hz)", height=10, width=200)
+        bar = ColorBar(color_mapper=self.mapper, title=UNIT, height=10, width=200)
         self.figure.add_layout(bar, "above")
         self.figure.text(
             x=[-MINUTES] * count, y=[count - n - 0.02 for n in range(count)],
@@ -189,8 +191,7 @@ class Spectrograms:
 
     def draw(self, log_power: NDArray[np.float32], importance: Importance | None) -> None:
         """Draw a window, (300, 400)."""
-        self.mapper.low, self.mapper.high = colour_limits(log_power)
-        self.source.data = {"image": [_stacked(log_power.astype(np.float32))]}
+        self.source.data = {"image": [_stacked(decibels(log_power))]}
         if importance is None or importance.spectrogram is None:
             self.tint.data = {"image": []}
             return

@@ -21,8 +21,12 @@ BAND_HZ = (0.5, 70.0)
 """Band shown, as on a clinical screen."""
 SPACINGS_UV = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 """Steps of microvolts between neighbouring traces."""
-CUT = 3.0
-"""Traces end this many steps from their line, so that an artefact does not cover the others."""
+SPACING_UV = 100.0
+"""Unless another is asked for: the same in every picture, as 10 uV/mm are where traces stand 10 mm
+apart (Acharya et al. 2016, ACNS Guideline 1: 5 to 10 uV/mm)."""
+CUT = 1.0
+"""Traces end this many steps from their line, at that of their neighbour, so that an artefact
+hides no other trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Display:
     """One of `MONTAGES`."""
     seconds: float = EEG.window_s
     """Length shown, around the centre of the window."""
-    spacing_uv: float | None = None
+    spacing_uv: float | None = SPACING_UV
     """Microvolts from trace to trace, whatever the picture's size (a clinician's sensitivity is
     in microvolts per millimetre of paper); None: chosen so that traces fill their room."""
     band_hz: tuple[float, float] = BAND_HZ
@@ -103,7 +107,7 @@ def draw_eeg(
     importance : Importance, optional
         Shades the ground behind the traces.
     small : bool
-        Without names of traces, title and axes, for small pictures.
+        Without title and the axis's label, and with small names and seconds, for small pictures.
     judged_s : float
         Seconds at the centre that raters judged.
     """
@@ -136,14 +140,12 @@ def draw_eeg(
     axes.set_xlim(middle - display.seconds / 2, middle + display.seconds / 2)
     axes.set_ylim(ekg_place + step, -2.4 * step)
     _draw_scale(axes, step, display.seconds, size=6 if small else 8)
+    axes.set_yticks([*places, ekg_place], [*montage.labels, "EKG"], fontsize=5 if small else 8)
     if small:
-        axes.set_xticks([])
-        axes.set_yticks([])
+        _draw_grid_of_seconds(axes, display.seconds)
+        axes.tick_params(length=1, pad=1, labelsize=5)
         return
-    axes.set_yticks([*places, ekg_place], [*montage.labels, "EKG"], fontsize=8)
-    cut_off = (
-        f"; cut off {CUT:g} steps from their line" if (np.abs(traces) > CUT * step).any() else ""
-    )
+    cut_off = "; cut off at their neighbours" if (np.abs(traces) > CUT * step).any() else ""
     title = f"{montage.title}, {display.filters}, negative up{cut_off}{gap_note(missing)}"
     axes.set_title(title, fontsize=10, loc="left")
     green = "; green: what the answer rests on" if strips else ""
@@ -152,14 +154,18 @@ def draw_eeg(
 
 def _draw_seconds(axes: Axes, seconds: float, judged_s: float, also: str) -> None:
     """A grid of seconds, and what was judged in them."""
-    grid, begin = (5 if seconds > 20 else 1), (EEG.window_s - seconds) / 2
-    axes.set_xticks(np.arange(int(np.ceil(begin / grid)) * grid, begin + seconds + 1e-6, grid))
-    axes.grid(axis="x", lw=0.3)
+    _draw_grid_of_seconds(axes, seconds)
     judged = f"shaded: the {judged_s:g} s that the raters judged"
     if seconds <= judged_s:
         first = (EEG.window_s - judged_s) / 2
         judged = f"the raters judged the {judged_s:g} s from {first:g} to {first + judged_s:g}"
     axes.set_xlabel(f"seconds of the window; {judged}{also}")
+
+
+def _draw_grid_of_seconds(axes: Axes, seconds: float) -> None:
+    grid, begin = (5 if seconds > 20 else 1), (EEG.window_s - seconds) / 2
+    axes.set_xticks(np.arange(int(np.ceil(begin / grid)) * grid, begin + seconds + 1e-6, grid))
+    axes.grid(axis="x", lw=0.3)
 
 
 def gap_note(missing: float) -> str:

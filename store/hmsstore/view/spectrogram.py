@@ -1,4 +1,4 @@
-"""Log power of a window -> the four regions' spectrograms on one colour scale."""
+"""Log power of a window -> the four regions' spectrograms, in decibels on one colour scale."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ EDGES_HZ = FREQUENCIES_HZ[0] - BIN_HZ / 2, FREQUENCIES_HZ[-1] + BIN_HZ / 2
 """Where the lowest bin begins and the highest ends."""
 
 
+SCALE_DB = (-10.0, 30.0)
+"""Decibels above 1 uV^2/Hz that have the darkest and the brightest colour, in every picture."""
+UNIT = "dB above 1 \u03bcV\u00b2/Hz"
+
+
+def decibels(log_power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Turn ln(uV^2/Hz) into decibels above 1 uV^2/Hz, any shape."""
+    return np.asarray(log_power * np.float32(10 / np.log(10)), np.float32)
+
+
 def draw_spectrograms(
     axes: Sequence[Axes],
     log_power: NDArray[np.float32],
@@ -47,9 +57,8 @@ def draw_spectrograms(
     judged_s : float
         Seconds at the centre that raters judged.
     """
-    limits = colour_limits(log_power)
     for axis, region, picture in zip(axes, REGIONS, _regions(log_power), strict=True):
-        image = _show(axis, picture, limits, EDGES_HZ)
+        image = _show(axis, picture, EDGES_HZ)
         mark_eeg(axis, judged_s)
         axis.set_ylabel("Hz", fontsize=8)
         axis.tick_params(labelsize=8, labelbottom=region == REGIONS[-1])
@@ -64,9 +73,14 @@ def draw_spectrograms(
         shares = " and ".join(f"{part:.0%}" for part in sorted(SHARES))
         label += f"\ncyan: the places that carry {shares} of what the answer rests on"
     axes[-1].set_xlabel(label, fontsize=8)
-    bar = axes[0].figure.colorbar(image, ax=list(axes), aspect=40, pad=0.01)
-    bar.set_label("ln(uV$^2$/Hz)", fontsize=8)
-    bar.ax.tick_params(labelsize=8)
+    draw_scale(axes, image)
+
+
+def draw_scale(axes: Sequence[Axes], image: AxesImage, size: int = 8) -> None:
+    """Draw the colour scale beside all of these; arrows say that there is less, and more."""
+    bar = axes[0].figure.colorbar(image, ax=list(axes), aspect=40, pad=0.01, extend="both")
+    bar.set_label(UNIT, fontsize=size)
+    bar.ax.tick_params(labelsize=size)
 
 
 def _contours(axes: Sequence[Axes], importance: Importance) -> None:
@@ -83,15 +97,19 @@ def _contours(axes: Sequence[Axes], importance: Importance) -> None:
             )  # fmt: skip
 
 
-def draw_stacked(axis: Axes, log_power: NDArray[np.float32], judged_s: float = JUDGED_S) -> None:
+def draw_stacked(
+    axis: Axes, log_power: NDArray[np.float32], judged_s: float = JUDGED_S
+) -> AxesImage:
     """Draw the four regions in one small picture, LL on top; (300, 400) as above."""
-    _show(axis, np.concatenate(_regions(log_power)), colour_limits(log_power), (len(REGIONS), 0))
+    image = _show(axis, np.concatenate(_regions(log_power)), (len(REGIONS), 0))
     for edge in range(1, len(REGIONS)):
         axis.axhline(edge, color="white", lw=0.6)
     mark_eeg(axis, judged_s, 0.4)
-    axis.set_xticks([])
-    axis.set_yticks(np.arange(len(REGIONS)) + 0.5, REGIONS, fontsize=6)
-    axis.tick_params(length=0, pad=1)
+    axis.set_xticks([-4, -2, 0, 2, 4])
+    axis.set_yticks(np.arange(len(REGIONS)) + 0.5, REGIONS)
+    axis.tick_params(length=1, pad=1, labelsize=5)
+    axis.tick_params(axis="y", length=0, labelsize=6)
+    return image
 
 
 def mark_eeg(axis: Axes, judged_s: float, width: float = 0.7) -> None:
@@ -106,30 +124,16 @@ def _regions(log_power: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return [part.T[::-1] for part in np.split(log_power, len(REGIONS), axis=1)]
 
 
-def _show(
-    axis: Axes,
-    picture: NDArray[np.float32],
-    limits: tuple[float, float],
-    heights: tuple[float, float],
-) -> AxesImage:
-    """Show a picture whose bottom and top lie at these heights."""
+def _show(axis: Axes, picture: NDArray[np.float32], heights: tuple[float, float]) -> AxesImage:
+    """Show log power whose bottom and top lie at these heights, in decibels."""
     image = axis.imshow(
-        np.ma.masked_invalid(picture),
+        np.ma.masked_invalid(decibels(picture)),
         aspect="auto",
         extent=(-MINUTES, MINUTES, *heights),
-        vmin=limits[0],
-        vmax=limits[1],
+        vmin=SCALE_DB[0],
+        vmax=SCALE_DB[1],
         cmap=POWER_MAP,
         interpolation="nearest",
     )
     axis.set_facecolor(MISSING)
     return image
-
-
-def colour_limits(log_power: NDArray[np.float32]) -> tuple[float, float]:
-    """Ends of the colour scale: all but the outermost values."""
-    known = log_power[np.isfinite(log_power)]
-    if not len(known):
-        return 0.0, 1.0
-    low, high = np.percentile(known, (2, 99.5))
-    return float(low), max(float(high), float(low) + 1e-3)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +17,10 @@ from hmsstore.errors import RequestError, ViewError
 from hmsstore.reader import Store
 from hmsstore.schema import CLASS_TITLES, JUDGED_S, REGIONS, SIGNALS, SPLITS
 from hmsstore.spec import HMS
-from hmsstore.view.eeg import Display, draw_eeg, share
+from hmsstore.view.eeg import Display, draw_eeg, fitting_step, share, shown_traces
 from hmsstore.view.importance import Importance
 from hmsstore.view.montage import MONTAGES
-from hmsstore.view.spectrogram import draw_spectrograms, draw_stacked
+from hmsstore.view.spectrogram import draw_scale, draw_spectrograms, draw_stacked
 from hmsstore.view.votes import draw_votes
 
 if TYPE_CHECKING:
@@ -198,6 +198,9 @@ def draw(window: WindowView, display: Display | None = None) -> Figure:
 def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> Figure:
     """Draw many windows small, beside and below each other: judged EEG and spectrograms.
 
+    All have the same spacing of traces (if it is to be chosen, the median of what suits each) and
+    the same colours.
+
     Raises
     ------
     ViewError
@@ -209,13 +212,19 @@ def draw_grid(windows: Sequence[WindowView], display: Display | None = None) -> 
     rows = math.ceil(len(windows) / columns)
     figure = _figure(6 * columns, 3.6 * rows)
     display = display or Display(seconds=max(1.0, windows[0].judged_s))
+    if display.spacing_uv is None:
+        fitting = [fitting_step(shown_traces(one.eeg_uv, display)[0]) for one in windows]
+        display = replace(display, spacing_uv=float(np.median(fitting)))
     cells = figure.subfigures(rows, columns, squeeze=False).ravel()
     for cell, window in zip(cells, windows, strict=False):
         _draw_small(cell, window, display)
     figure.suptitle(
-        f"{MONTAGES[display.montage].title}, {display.filters}, negative up; the middle "
-        f"{display.seconds:g} s. Beside: ten minutes of {', '.join(REGIONS)}, to 20 Hz",
+        f"{MONTAGES[display.montage].title}, {display.filters}, negative up, "
+        f"{display.spacing_uv:g} uV from trace to trace, cut off at their neighbours; seconds of "
+        f"the window, the middle {display.seconds:g}. Beside: ten minutes of {', '.join(REGIONS)}, "
+        "0.5 to 20 Hz each, minutes from the centre",
         fontsize=9,
+        wrap=True,
     )
     return figure
 
@@ -231,7 +240,8 @@ def _check_montage(window: WindowView, display: Display | None) -> None:
 def _draw_small(cell: SubFigure, window: WindowView, display: Display) -> None:
     eeg, spectrogram = cell.subplots(1, 2, width_ratios=(3, 2))
     draw_eeg(eeg, window.eeg_uv, display, small=True, judged_s=window.judged_s)
-    draw_stacked(spectrogram, window.log_power, window.judged_s)
+    image = draw_stacked(spectrogram, window.log_power, window.judged_s)
+    draw_scale([spectrogram], image, size=5)
     cell.suptitle(window.short_title, fontsize=9)
 
 

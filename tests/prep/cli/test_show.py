@@ -17,7 +17,12 @@ succeed, fail = PROGRAM.succeed, PROGRAM.fail
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("--count", 2), ("--row", 1, "--montage", "average", "--seconds", 10)]
+    "words",
+    [
+        (),
+        ("--count", 2, "--spacing", "auto"),
+        ("--spacing", 70, "--row", 1, "--montage", "average", "--seconds", 10),
+    ],
 )
 def test_windows_are_drawn(store: Store, tmp_path: Path, words: tuple[object, ...]) -> None:
     succeed("show", store.path, *words, "--out", tmp_path / "w.png")
@@ -37,6 +42,7 @@ def test_several_windows_are_pages_of_a_pdf(store: Store, tmp_path: Path) -> Non
 
 def test_what_cannot_be_drawn_is_refused(store: Store, tmp_path: Path) -> None:
     assert "99 seconds cannot be shown" in fail("show", store.path, "--seconds", 99)
+    assert "expected a number or auto" in fail("show", store.path, "--spacing", "x", code=2)
     assert "has no EEG 1" in fail("show", store.path, "--eeg", 1)
     assert "has no row 90" in fail("show", store.path, "--row", 90)
     assert "w.xyz cannot be written" in fail("show", store.path, "--out", tmp_path / "w.xyz")

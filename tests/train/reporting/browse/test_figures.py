@@ -6,7 +6,9 @@ import numpy as np
 from bokeh.events import RangesUpdate
 
 from hmsstore import CHANNELS
-from hmsstore.view import Display
+from hmsstore.view import MONTAGES, Display
+from hmsstore.view.eeg import SPACING_UV, trace_places
+from hmsstore.view.spectrogram import SCALE_DB
 from hmstrain.reporting.browse.figures import THINNED, Spectrograms, Traces, thinned
 
 
@@ -23,7 +25,20 @@ def test_the_page_draws_negative_upwards_and_the_last_region_at_the_bottom() -> 
     pictures.draw(log_power, None)
     image = pictures.source.data["image"][0]
     assert image.shape == (400, 300)
-    assert [image[0, 0], image[99, 0], image[-1, 0]] == [300, 399, 99]
+    corners = np.array([image[0, 0], image[99, 0], image[-1, 0]]) * np.log(10) / 10
+    np.testing.assert_allclose(corners, [300, 399, 99], rtol=1e-5)
+    assert (pictures.mapper.low, pictures.mapper.high) == SCALE_DB  # whatever the window
+
+
+def test_no_trace_of_the_page_reaches_beyond_its_neighbours_line() -> None:
+    eeg_uv = np.zeros((10_000, 20), np.float32)
+    eeg_uv[:, CHANNELS.index("F3")] = 3_000 * np.sign(np.sin(np.arange(10_000) / 20))
+    traces = Traces()
+    assert traces.draw(eeg_uv, Display(), None) == SPACING_UV
+    places = trace_places(MONTAGES["bipolar"])
+    for line, place in zip(traces.lines.data["ys"][:18], places, strict=False):
+        assert np.abs(line - place).max() <= 1
+    assert "cut off at their neighbours" in traces.figure.title.text
 
 
 def test_thinned_traces_keep_every_extreme_in_its_place_and_zooming_in_shows_all() -> None:
