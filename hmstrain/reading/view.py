@@ -178,7 +178,8 @@ def _view_recording(
 ) -> None:
     from hmstrain.reading.cache import default_cache, open_or_import
     from hmstrain.reading.page.answers import Answers
-    from hmstrain.reading.page.app import Opened, Reader
+    from hmstrain.reading.page.app import Reader
+    from hmstrain.reading.page.opened import Opened
     from hmstrain.reading.page.overview import Following
     from hmstrain.reporting.served import address, run_until_stopped, serve_pages
 

@@ -4,46 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from bokeh.document import Document
 from bokeh.models import CustomJS, Div, TextInput
 
-from hmsstore import HMS, Spec
 from hmsstore.errors import StoreError
 from hmsstore.view import MONTAGES
 from hmstrain.errors import ConfigError, TrainError
-from hmstrain.reading.page.answers import Answers
+from hmstrain.reading.events.acns import BACKGROUND_TERMS
+from hmstrain.reading.page.arriving import Arriving
 from hmstrain.reading.page.commands import (
     COPY,
     KEEP,
     LISTEN,
     command_of,
-    cycled,
     read_here,
     write_here,
 )
 from hmstrain.reading.page.controls import Controls
 from hmstrain.reading.page.eeg import DARK, LIGHT, EegFigure, Stretch
 from hmstrain.reading.page.marking import Marking
+from hmstrain.reading.page.opened import Opened, usual_size
 from hmstrain.reading.page.overview import (
-    Following,
     model_strips,
-    show_answers,
-    show_trends,
     trend_strips,
 )
 from hmstrain.reading.page.places import Place, exact_clock, read_clock
+from hmstrain.reading.page.reviewing import Reviewing
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
 from hmstrain.reading.page.strips import Strip, Strips
 from hmstrain.reading.page.traces import View, read_page
-from hmstrain.reading.recording import Recording
-from hmstrain.reading.trends.trends import Trends
 from hmstrain.reporting.dark import paint_when_dark
 from hmstrain.words import clock
 
@@ -52,32 +47,9 @@ EKG_UV = 1_000.0
 """Of the EKG that fill its lane, until one was seen."""
 MARKING = {"[": "onset", "]": "offset", "Escape": "drop", "u": "undo"}
 """Keys of commands of `Marking`."""
+MARKS = Strip("marks", "notes, marks", 14)
 STEP_S = 1.0
 """How far a step goes."""
-MARKS = Strip("marks", "marks", 14)
-BLIND = "The model's answers are hidden: what you mark is your own. v shows them."
-SEEN = "The model's answers are shown: marks say so."
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What is looked at."""
-
-    recording: Recording
-    screen: Path
-    """Where the measure of the screen is kept."""
-    spec: Spec = HMS
-    """Whose classes can be marked."""
-    alias: str | None = None
-    """What stands for the file's name, where that names a patient."""
-    following: Following | None = None
-    answers: Answers | None = None
-    labels: Path = field(default_factory=lambda: Path("labels"))
-
-    @property
-    def name(self) -> str:
-        """What the recording is called."""
-        return self.alias or self.recording.name
 
 
 class Reader:
@@ -96,21 +68,24 @@ class Reader:
         self.pixel_ratio = 1.0
         self.drawn_marks: list[Stretch] = []
         self.told = TextInput(name="told", visible=False)
-        self.here = Div(name="here", visible=False)
-        self.copied = Div(name="copied", visible=False)
+        self.here = Div(name="here", visible=False, render_as_text=True)
+        self.copied = Div(name="copied", visible=False, render_as_text=True)
         self.said = Div(name="said", css_classes=["said"])
-        self.shown, self.model = Div(name="shown"), Div(name="model")
+        self.shown = Div(name="shown")
         self.eeg = EegFigure()
         models = () if opened.answers is None else model_strips(opened.answers.spec)
         self.strips = Strips(
             self.recording.seconds, (*trend_strips(), *models, MARKS), self.go_around
         )
-        self.blind = True
+        self.notes = self.opened.notes()
+        self.strips.show_blocks("marks", self.notes)
         self.eeg.on_tap(self.tapped)
         self.controls = Controls(self)
         self.marking = Marking(
             self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec
         )
+        self.arriving = Arriving(self)
+        self.reviewing = Reviewing(self)
         self.keys: dict[str, Callable[[], object]] = {
             "ArrowRight": lambda: self.go(self.place.turned(1)),
             "ArrowLeft": lambda: self.go(self.place.turned(-1)),
@@ -126,7 +101,9 @@ class Reader:
             "ArrowDown": lambda: self.controls.scale(larger=False),
             "-": lambda: self.controls.scale(larger=False),
             **{key: self.controls.turner(name) for key, name in self.controls.KEYS.items()},
-            "v": self.unblind,
+            "v": self.arriving.unblind,
+            "c": self.turn_clock,
+            **self.reviewing.keys,
             **{key: partial(self.marking.mark, label) for key, label in self.marking.keys.items()},
             **{key: partial(self.marking.commands[name], "") for key, name in MARKING.items()},
         }
@@ -135,8 +112,9 @@ class Reader:
             "at": self.go_to_address,
             "ratio": self.zoomed,
             "go": lambda seconds: self.go_around(float(seconds)),
-            "model": lambda _: self.unblind(),
+            "model": lambda _: self.arriving.unblind(),
             **self.marking.commands,
+            **self.reviewing.commands,
         }
         _on(self.told, self.hear)
         self.eeg.on_resize(self.resized)
@@ -145,11 +123,12 @@ class Reader:
     @property
     def roots(self) -> dict[str, Any]:
         """What the template embeds, by name."""
-        hidden = (self.told, self.here, self.copied, self.said, self.shown, self.model)
+        hidden = (self.told, self.here, self.copied, self.said, self.shown, self.arriving.words)
         return (
             {one.name: one for one in hidden}
             | self.controls.widgets
             | self.marking.widgets
+            | self.reviewing.widgets
             | {
                 "strips": self.strips.figure,
                 "eeg": self.eeg.figure,
@@ -168,6 +147,8 @@ class Reader:
             name=self.opened.name,
             has_model=self.opened.answers is not None,
             length=clock(self.recording.seconds),
+            has_clock=self.recording.start is not None,
+            background=BACKGROUND_TERMS,
             classes=[
                 (key, label, self.marking.titles[label], self.marking.colours[label])
                 for key, label in self.marking.keys.items()
@@ -184,66 +165,7 @@ class Reader:
             {one.mapper: (LIGHT, DARK) for one in (self.eeg, self.strips)},
         )
         document.js_on_event("document_ready", CustomJS(args=listening, code=LISTEN))
-        self._follow(document)
-
-    def _follow(self, document: Document) -> None:
-        """Show trends and answers as they come, which other threads tell of."""
-        following, answers = self.opened.following, self.opened.answers
-
-        def trends_came(trends: Trends) -> None:
-            document.add_next_tick_callback(partial(self._show_trends, trends))
-
-        def answers_came() -> None:
-            document.add_next_tick_callback(self._show_answers)
-
-        def opened(event: Any) -> None:  # noqa: ARG001
-            if following is not None:
-                following.tell(trends_came)
-            if answers is not None:
-                answers.tell(answers_came)
-
-        def left(context: Any) -> None:  # noqa: ARG001
-            if following is not None:
-                following.forget(trends_came)
-            if answers is not None:
-                answers.forget(answers_came)
-
-        document.on_event("document_ready", opened)
-        document.on_session_destroyed(left)
-
-    def _show_trends(self, trends: Trends) -> None:
-        with self.at_once():
-            show_trends(self.strips, trends)
-            following = self.opened.following
-            if following is not None and following.problem:
-                self.say(following.problem)
-
-    def _show_answers(self) -> None:
-        answers = self.opened.answers
-        if answers is None:
-            return
-        with self.at_once():
-            show_answers(self.strips, None if self.blind else answers.timeline, answers.rule)
-            self.model.text = escape(self.model_words())
-
-    def model_words(self) -> str:
-        """What is said of the model: whether its answers are hidden, are to come, or failed."""
-        answers = self.opened.answers
-        if answers is None:
-            return ""
-        if answers.problem:
-            return f"There are no answers of the model: {answers.problem}"
-        coming = "" if answers.done else " They are being computed."
-        return (BLIND if self.blind else SEEN) + coming
-
-    def unblind(self) -> None:
-        """Show the model's answers, or hide them again; that they were seen stays known."""
-        if self.opened.answers is None:
-            raise ConfigError("No run was named whose answers could be shown.")
-        self.blind = not self.blind
-        if not self.blind:
-            self.marking.looked = True
-        self._show_answers()
+        self.arriving.follow(document)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -317,8 +239,9 @@ class Reader:
 
     def show(self) -> None:
         """Draw the page as it is now to be seen."""
+        left_out = self.opened.left_out()
         page = read_page(
-            self.recording, self.place.start_s, self.place.length_s, self.view, self.left_out
+            self.recording, self.place.start_s, self.place.length_s, self.view, left_out
         )
         if self.ekg_uv is None:
             self.ekg_uv = usual_size(page.ekg)
@@ -338,11 +261,34 @@ class Reader:
         """Draw marks and what is chosen, in the page and in the strip."""
         start_s, length_s = self.place.start_s, self.place.length_s
         marks = self.marking.stretches()
-        self.eeg.draw_marks(marks, start_s, length_s)
+        self.eeg.draw_marks([*self.notes, *marks], start_s, length_s)
         self.eeg.draw_choice(self.marking.onset_s, self.marking.offset_s, start_s, length_s)
         if marks != self.drawn_marks:
-            self.strips.show_blocks("marks", marks)
+            self.strips.show_blocks("marks", [*self.notes, *marks])
             self.drawn_marks = marks
+
+    def signed(self) -> None:
+        """Take the events of who reads now."""
+        self.reviewing.open()
+
+    def copy(self, text: str) -> None:
+        """Put a text where other programs can paste it."""
+        self.copied.text = text
+
+    def chosen_or_page(self) -> tuple[float, float]:
+        """Start and stop of what is chosen, or of the page."""
+        onset_s, offset_s = self.marking.onset_s, self.marking.offset_s
+        return self.page_span() if onset_s is None or offset_s is None else (onset_s, offset_s)
+
+    def turn_clock(self) -> None:
+        """Show times of day, or times from the start again."""
+        start = self.recording.start
+        if start is None:
+            raise ConfigError("The recording does not tell the time of day at which it starts.")
+        seconds = start.hour * 3600 + start.minute * 60 + start.second
+        self.eeg.offset_s = 0 if self.eeg.offset_s else seconds
+        self.strips.count_from(self.eeg.offset_s)
+        self.show()
 
     def page_span(self) -> tuple[float, float]:
         """Start and stop of what is shown."""
@@ -366,22 +312,10 @@ class Reader:
             speed = f", {width_px / self.px_mm / self.place.length_s:.0f} mm/s"
         return f"{montage}, {sensitivity.words}{speed}, {self.view.filters}, negative up"
 
-    @property
-    def left_out(self) -> list[str]:
-        """Electrodes that were not recorded."""
-        return [name for name, said in self.recording.states.items() if "filled" in said]
-
     def set_view(self, **changed: Any) -> None:
         """Take another montage or filter; refused ones leave the view as it was."""
         self.view = replace(self.view, **changed)
         self.show()
-
-
-def usual_size(ekg_uv: Any) -> float | None:
-    """Microvolts that an EKG seldom exceeds; None if there is none."""
-    known = np.abs(ekg_uv[np.isfinite(ekg_uv)])
-    size = float(np.percentile(known, 99.5)) if len(known) else 0.0
-    return size if size > 0.1 else None
 
 
 def _on(widget: Any, then: Callable[[Any], None]) -> None:
@@ -391,6 +325,3 @@ def _on(widget: Any, then: Callable[[Any], None]) -> None:
         then(new)
 
     widget.on_change("value", told)
-
-
-__all__ = ["Opened", "Reader", "cycled"]

@@ -32,6 +32,12 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault()
   send("key:" + name)
 })
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-form]")
+  if (!form) return
+  event.preventDefault()
+  send(form.dataset.form + ":" + new URLSearchParams(new FormData(form)))
+})
 document.addEventListener("click", (event) => {
   const pressed = event.composedPath().find((one) => one.dataset && one.dataset.command)
   if (pressed && !pressed.disabled) send(pressed.dataset.command)

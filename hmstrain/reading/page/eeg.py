@@ -45,6 +45,7 @@ KINDS = ("left", "right", "midline", "EKG")
 LIGHT = (SIDES["left"], SIDES["right"], "#222222", "#777777")
 DARK = ("#56B4E9", "#E69F00", "#DDDDDD", "#999999")
 """Colours of the kinds of traces, of Okabe and Ito's palette, on a light and a dark ground."""
+DAY_S = 86_400
 CALIBRATIONS_UV = (5, 10, 20, 50, 100, 200, 500, 1_000, 2_000)
 LETTERS = {"filled": "m", "missing": "m", "interpolated": "i", "railed": "r", "flat": "f",
            "bridged": "b"}  # fmt: skip
@@ -79,6 +80,8 @@ class EegFigure:
             min_border_right=8,
         )
         self.figure.ygrid.visible = False
+        self.offset_s = 0
+        """Time of day at which the recording starts, where times are to be of the day."""
         self.every = FixedTicker(ticks=[])
         """Lines of seconds."""
         self.named = FixedTicker(ticks=[])
@@ -217,9 +220,12 @@ class EegFigure:
         whole = range(first, int(np.floor(start_s + length_s + 1e-6)) + 1)
         every = next(step for step in (1, 2, 5, 10) if length_s / step <= 8)
         self.every.ticks = [round(second - start_s, 6) for second in whole]
-        named = {round(s - start_s, 6): clock(s) for s in whole if s % every == 0}
+        named = {round(s - start_s, 6): self._time(s) for s in whole if s % every == 0}
         self.named.ticks = list(named)
         self.figure.xaxis.major_label_overrides = named
+
+    def _time(self, second: int) -> str:
+        return clock((second + self.offset_s) % DAY_S if self.offset_s else second)
 
     def _draw_scale(self, step_uv: float, length_s: float) -> None:
         """A calibration mark: so many microvolts high, one second wide."""
@@ -286,11 +292,13 @@ def _gaps(
     return found
 
 
-def clock_formatter() -> CustomJSTickFormatter:
-    """Write the ticks of an axis of seconds as h:mm:ss."""
+def clock_formatter(offset_s: int = 0) -> CustomJSTickFormatter:
+    """Write the ticks of an axis of seconds as h:mm:ss, or as times of the day."""
     return CustomJSTickFormatter(
+        args={"offset": offset_s},
         code="""
-        const s = Math.round(tick), two = (n) => String(n).padStart(2, "0")
+        const s = offset ? Math.round(tick + offset) % 86400 : Math.round(tick)
+        const two = (n) => String(n).padStart(2, "0")
         return `${Math.floor(s / 3600)}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}`
-        """
+        """,
     )

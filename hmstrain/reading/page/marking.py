@@ -25,6 +25,8 @@ from hmstrain.reporting.dark import FIELDS
 UNSURE_KEY = "0"
 NOTE_COLOUR = "#000000"
 MOST_LISTED = 300
+Changed = Callable[[float, float, str, str], None]
+"""Takes start, stop, class and text."""
 
 
 class Surroundings(Protocol):
@@ -40,6 +42,10 @@ class Surroundings(Protocol):
 
     def marks_changed(self) -> None:
         """Draw marks and what is chosen anew."""
+        ...
+
+    def signed(self) -> None:
+        """Take note of who reads now."""
         ...
 
     def at_once(self) -> Any:
@@ -75,6 +81,8 @@ class Marking:
         self.onset_s: float | None = None
         self.offset_s: float | None = None
         self.editing: int | None = None
+        self.instead: tuple[str, Changed] | None = None
+        """Class of an event that is in the fields, and what changes it in place of a mark."""
         self.looked = False
         """Whether the model's answers were shown since the page was opened."""
         self.undone: list[Callable[[LabelFile], None]] = []
@@ -138,6 +146,7 @@ class Marking:
             self.file = LabelFile.open(
                 self.folder, self.recording, self.sha256(), initials, spec=self.spec
             )
+        self.page.signed()
         self.changed()
 
     def _typed(self, field: str, text: str) -> None:
@@ -162,7 +171,7 @@ class Marking:
 
     def drop(self) -> None:
         """Choose nothing."""
-        self.editing = None
+        self.editing = self.instead = None
         self.widgets["text"].value = ""
         self.choose(None, None)
 
@@ -177,6 +186,10 @@ class Marking:
         start_s, stop_s = self.page.page_span()
         if self.onset_s is not None:
             start_s, stop_s = self.onset_s, stop_s if self.offset_s is None else self.offset_s
+        if self.instead is not None:
+            self.instead[1](start_s, stop_s, label, self.widgets["text"].value)
+            self.drop()
+            return
         made = Mark(
             start_s, stop_s, label, self.widgets["text"].value, self.seen_model, self.page.words()
         )
@@ -190,9 +203,18 @@ class Marking:
 
     def save(self) -> None:
         """Keep changed times and text of the mark that is edited, with its class."""
-        if self.editing is None:
-            raise ConfigError("Choose a mark of the list to change it.")
-        self.mark(self._open_file().marks[self.editing].label)
+        if self.instead is not None:
+            self.mark(self.instead[0])
+        elif self.editing is not None:
+            self.mark(self._open_file().marks[self.editing].label)
+        else:
+            raise ConfigError("Choose a mark or an event of the lists to change it.")
+
+    def take(self, start_s: float, stop_s: float, text: str, label: str, then: Changed) -> None:
+        """Take an event into the fields; what is marked next, or saved, changes it."""
+        self.editing, self.instead = None, (label, then)
+        self.widgets["text"].value = text
+        self.choose(start_s, stop_s)
 
     def _replace(self, file: LabelFile, index: int, made: Mark) -> None:
         before = file.marks[index]
@@ -203,7 +225,7 @@ class Marking:
     def edit(self, index: int) -> None:
         """Take a mark into the fields."""
         mark = self._open_file().marks[index]
-        self.editing = index
+        self.editing, self.instead = index, None
         self.widgets["text"].value = mark.text
         self.choose(mark.start_s, mark.stop_s)
 

@@ -262,6 +262,10 @@ class Strips:
             column: [value for part in parts.values() for value in part[column]] for column in drawn
         }
 
+    def count_from(self, offset_s: int) -> None:
+        """Write times of the day, of a recording that starts so many seconds after midnight."""
+        self.figure.xaxis.formatter = clock_formatter(offset_s)
+
     def point_at(self, start_s: float, stop_s: float) -> None:
         """Show where the page is."""
         self.page.left, self.page.right = start_s, stop_s

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from hmsstore import CLASSES
 from hmsstore.labels import read_labels
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.timeline import Timeline
-from hmstrain.reading.page.app import Opened, Reader
+from hmstrain.reading.events.event_file import EventFile
+from hmstrain.reading.page.app import Reader
 from hmstrain.reading.page.commands import command_of
+from hmstrain.reading.page.opened import Opened
 from hmstrain.reading.page.overview import Following, show_trends
 from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.follow import trends_of
@@ -244,8 +248,8 @@ def test_the_model_is_hidden_until_it_is_asked_for_and_marks_tell(
     driven = Driven(opened)
     strips = driven.reader.strips
     driven.set(initials="AB")
-    driven.reader._show_answers()
-    assert "hidden" in driven.reader.model.text
+    driven.reader.arriving.show_answers()
+    assert "hidden" in driven.reader.arriving.words.text
     assert strips._parts["blocks"]["episodes"]["left"] == []
     assert not np.any(strips._sources["model"].data["image"][0])
     driven.press("1", "v", "2", "v", "3")
@@ -297,3 +301,97 @@ def test_a_page_is_made_for_each_reader(opened: Opened) -> None:
     for document in documents:
         Reader(opened).attach_to(document)
     assert documents[0].roots[0] is not documents[1].roots[0]
+
+
+@pytest.fixture
+def reviewed(recording: Recording, tmp_path: Path) -> Driven:
+    """A page on which the reader AB sees a model's episode."""
+    answers: Any = Told(recording.seconds)
+    opened = Opened(
+        recording, tmp_path / "screen.json", answers=answers, labels=tmp_path / "labels"
+    )
+    driven = Driven(opened)
+    driven.set(initials="AB")
+    driven.press("v")
+    return driven
+
+
+def test_episodes_are_hidden_until_the_model_is_shown(reviewed: Driven) -> None:
+    assert [one.state for one in reviewed.reader.reviewing.events] == ["proposed"]
+    assert "LPD" in reviewed.reader.reviewing.list.text
+    reviewed.press("v")
+    assert "are hidden" in reviewed.reader.reviewing.list.text
+    assert "LPD" not in reviewed.reader.reviewing.list.text
+    reviewed.press("e")
+    assert "v shows them" in reviewed.words
+
+
+def test_episodes_are_accepted_rejected_and_changed_and_kept_at_once(reviewed: Driven) -> None:
+    reviewing, labels = reviewed.reader.reviewing, reviewed.reader.opened.labels
+
+    def kept() -> list[tuple[float, float, str, str]]:
+        sha256 = reviewed.reader.recording.sha256
+        found = EventFile.open(labels, "night.edf", sha256, "AB").events
+        return [(one.start_s, one.stop_s, one.label, one.state) for one in found]
+
+    reviewed.press("a")
+    assert "Go to an event first" in reviewed.words
+    reviewed.press("e")
+    assert reviewed.start_s == pytest.approx(50 - 10 / 3)
+    reviewed.set(certainty="probable")
+    reviewed.press("a")
+    assert kept() == [(50, 90, "lpd", "accepted")]
+    assert "probable" in reviewing.list.text
+    reviewed.press("x")
+    assert kept() == [(50, 90, "lpd", "rejected")]
+    reviewed.send("reset:0")
+    assert kept() == [(50, 90, "lpd", "proposed")]
+    reviewed.send("change:0")
+    reviewed.set(offset="0:01:10")
+    reviewed.press("1")
+    assert kept() == [(50, 70, "seizure", "accepted")]
+    assert reviewed.reader.marking.marks == ()
+    reviewed.send("change:0")
+    reviewed.set(onset="0:00:52")
+    reviewed.send("save:")
+    assert kept() == [(52, 70, "seizure", "accepted")]
+
+
+def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driven) -> None:
+    reviewed.press("e", "a", "End", "2")  # 40 s that were accepted, 10 that were marked
+    reviewed.send("summary:")
+    text = reviewed.reader.copied.text
+    assert "Reader: AB" in text
+    assert "LPD" in text
+    assert "25%" in text  # 50 of 200 s
+    assert "<pre>" in reviewed.reader.reviewing.summary.text
+
+
+def test_accepted_events_are_exported(reviewed: Driven) -> None:
+    pytest.importorskip("edfio")
+    reviewed.press("e", "a")
+    reviewed.send("export:")
+    folder = reviewed.reader.opened.labels / "exported"
+    assert sorted(one.name for one in folder.iterdir() if one.suffix != ".json") == [
+        "night.edf.AB.annotations.edf", "night.edf.AB.events.csv", "night.edf.AB_events.tsv",
+    ]  # fmt: skip
+    assert "0:00:50" in (folder / "night.edf.AB.events.csv").read_text()
+
+
+def test_a_background_is_kept_of_the_page(reviewed: Driven) -> None:
+    reviewed.send("background:voltage=low&text=")
+    assert "Kept the background of 0:00:00.0 to 0:00:10.0" in reviewed.words
+    described = reviewed.reader.reviewing.backgrounds.descriptions
+    assert [(one.stop_s, dict(one.fields)) for one in described] == [(10, {"voltage": "low"})]
+    reviewed.send("background:text=")
+    assert "at least one field" in reviewed.words
+
+
+def test_times_of_the_day_are_shown_on_request(recording: Recording, tmp_path: Path) -> None:
+    driven = Driven(Opened(replace(recording, start=time(23, 59, 55)), tmp_path / "screen.json"))
+    named = driven.reader.eeg.figure.xaxis[0]
+    assert "0:00:04" in named.major_label_overrides.values()
+    driven.press("c")
+    assert {"23:59:59", "0:00:01"} <= set(named.major_label_overrides.values())
+    driven.press("c")
+    assert "0:00:04" in named.major_label_overrides.values()
