@@ -52,8 +52,8 @@ def test_build(toy: Path, tmp_path: Path) -> None:
 def test_before(tmp_path: Path) -> None:
     if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
         pytest.skip("the tests are not in a repository")
-    small = ("--commit", "HEAD", "--windows", 48, "--builds", 2, "--rounds", 2, "--batches", 2)
-    found = records("speed.before", tmp_path, *small)
+    small = ("--commit", "HEAD", "--windows", 24, "--builds", 2, "--processes", 2)
+    found = records("speed.before", tmp_path, *small, "--rounds", 1, "--batches", 2)
     rows = {row["what"]: row for row in found["before"]["rows"]}
     assert set(rows) == {"build, s", "gather a batch, ms", "open, ms"}
     assert all(row["now, processor"] > 0 for row in rows.values())

@@ -1,8 +1,9 @@
 """How fast this code builds, opens and gathers beside an earlier commit of it, in the same run.
 
 The earlier commit is taken out of the repository into a temporary folder. Both build the same
-simulated data, and each then opens its own store and gathers the same random batches of it, in a
-process that waits while the other one works. They take turns, so that whatever else the machine
+simulated data, and each then opens its own store and gathers the same random batches of it, in
+processes that wait while the others work: several of each, since a process gets huge pages for its
+arrays or not, which makes it faster throughout. They take turns, so that whatever else the machine
 does meets both; processor time is measured beside time on the clock, since a busy machine stretches
 the latter more.
 """
@@ -19,8 +20,9 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,9 @@ from benchmarks.tools.conditions import BATCH, module, timed
 from benchmarks.tools.record import command_line, write_record
 
 ROOT = Path(__file__).parents[2]
-READING = """
+OPENINGS = 5
+READING = f"""
+OPENINGS = {OPENINGS}
 import sys, time
 
 import numpy as np
@@ -47,11 +51,11 @@ def gather():
 
 
 def opening():
-    for _ in range(5):
+    for _ in range(OPENINGS):
         Store.open(path)
 
 
-works = {"gather": gather, "open": opening}
+works = {{"gather": gather, "open": opening}}
 print("ready", flush=True)
 for line in sys.stdin:
     wall, cpu = time.perf_counter(), time.process_time()
@@ -133,9 +137,15 @@ def in_turn(
     return found
 
 
+def middle(rounds: Iterable[Seconds]) -> Seconds:
+    """Medians of both clocks."""
+    wall, cpu = zip(*rounds, strict=True)
+    return statistics.median(wall), statistics.median(cpu)
+
+
 def row(what: str, unit_s: float, rounds: list[tuple[Seconds, Seconds]]) -> dict[str, Any]:
-    """Medians of both, and of the rounds' ratios with their middle half."""
-    cells: dict[str, Any] = {"what": what, "rounds": len(rounds)}
+    """Medians of both, and of their ratios with the middle half of these."""
+    cells: dict[str, Any] = {"what": what, "times": len(rounds)}
     for number, clock in enumerate(("clock", "processor")):
         then, here = ([pair[which][number] for pair in rounds] for which in (0, 1))
         ratios = [b / a for a, b in zip(then, here, strict=True)]
@@ -160,16 +170,19 @@ def compare(arguments: argparse.Namespace, folder: Path) -> list[dict[str, Any]]
         return lambda: build(codes[name], data, stores[name])
 
     rows = [row("build, s", 1, in_turn(building("before"), building("now"), arguments.builds))]
-    with (
-        reading(codes["before"], stores["before"], arguments.batches) as before,
-        reading(codes["now"], stores["now"], arguments.batches) as now,
-    ):
-        for what, name, unit_s in (
-            ("gather a batch, ms", "gather", 1e-3 * arguments.batches),
-            ("open, ms", "open", 5e-3),
+    pairs: dict[str, list[tuple[Seconds, Seconds]]] = {"gather": [], "open": []}
+    for _ in range(arguments.processes):
+        with (
+            reading(codes["before"], stores["before"], arguments.batches) as before,
+            reading(codes["now"], stores["now"], arguments.batches) as now,
         ):
-            rounds = in_turn(lambda n=name: before(n), lambda n=name: now(n), arguments.rounds)
-            rows.append(row(what, unit_s, rounds))
+            for name, found in pairs.items():
+                rounds = in_turn(partial(before, name), partial(now, name), arguments.rounds)
+                found.append(
+                    (middle(then for then, _ in rounds), middle(here for _, here in rounds))
+                )
+    rows.append(row("gather a batch, ms", 1e-3 * arguments.batches, pairs["gather"]))
+    rows.append(row("open, ms", 1e-3 * OPENINGS, pairs["open"]))
     return rows
 
 
@@ -179,7 +192,8 @@ def main() -> None:
     parser.add_argument("--commit", default="8d15354", help="the earlier one")
     parser.add_argument("--windows", type=int, default=1000, help="to simulate")
     parser.add_argument("--builds", type=int, default=8, help="builds of each")
-    parser.add_argument("--rounds", type=int, default=60, help="rounds of gathering and opening")
+    parser.add_argument("--processes", type=int, default=8, help="that each opens its store in")
+    parser.add_argument("--rounds", type=int, default=9, help="of gathering in each of these")
     parser.add_argument("--batches", type=int, default=20, help="batches of a round")
     parser.add_argument("--besides", default="nothing", help="what else the machine did meanwhile")
     arguments = parser.parse_args()
@@ -188,8 +202,9 @@ def main() -> None:
     note = (
         f"This code beside commit {arguments.commit}, in turn; {arguments.windows:,} simulated "
         f"windows, batches of {BATCH} with both signals from the page cache into the same arrays. "
-        "Medians; ratios are the median of the rounds' with their middle half, and below 1 where "
-        "this code is faster. 'processor' is processor time of all processes of a work. "
+        "Medians of builds, and of processes in each of which the median of "
+        f"{arguments.rounds} rounds counts; ratios are medians with their middle half, and below 1 "
+        "where this code is faster. 'processor' is processor time of all processes of a work. "
         f"Load of the machine besides: {arguments.besides}."
     )
     write_record("before", rows, note, arguments)
