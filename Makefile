@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 DEV := .venv/.dev
 BENCH := bench-work
 
-.PHONY: demo test soak lint types docs check dist resolve lowest newest bench bench-full clean help
+.PHONY: demo model test soak lint types docs check dist resolve lowest newest bench bench-full clean help
 
 demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -38,6 +38,9 @@ demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 	$(BIN)/hmstrain run demo/hms.zarr --model resnet10t $(LEARN) --learning-rate 2e-3 \
 	  --epochs 20 --batch-size 16 --sample votes --set channel_dropout=0.1 --set mixup=0.4 \
 	  --out demo/resnet --resume
+
+model: $(DEV)  ## the demonstration model, anew, from simulated EEG, in an hour of two cores
+	$(BIN)/python -m benchmarks.models.demonstration --work $(BENCH)/demonstration
 
 test: $(DEV)  ## all tests
 	$(BIN)/pytest -q -n auto --dist loadfile

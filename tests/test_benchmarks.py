@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from support.answered import Set
 
+from hmstrain.runs.folder import RunFolder
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -256,3 +258,18 @@ def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
     assert values["windows"] == 96
     assert float(values["cold: loader GB/s"].split()[0]) >= 0
+
+
+def test_demonstration(toy: Path, tmp_path: Path) -> None:
+    work, out = tmp_path / "work", tmp_path / "demo"
+    shutil.copytree(toy / "data", work / "data")
+    out.mkdir()
+    (out / "CARD.md").write_text("a card")
+    options = ("--options", "--set model.kind=boosted --set model.iterations=2")
+    words = ["-m", "benchmarks.models.demonstration", "--work", work, "--out", out, *options]
+    subprocess.run([sys.executable, *map(str, words)], check=True, cwd=ROOT)
+    text = "".join(path.read_text() for path in out.rglob("*.json"))
+    assert str(tmp_path) not in text
+    assert RunFolder(out).store().path == "hms.zarr"
+    assert (out / "CARD.md").read_text() == "a card"
+    assert "simulated" in (out / "notice.txt").read_text()

@@ -29,7 +29,7 @@ from benchmarks.tools.record import command_line, commit, write_record
 from benchmarks.tools.simulated import command
 from hmsstore import CLASSES, Store
 from hmstrain.data.targets import mean_target
-from hmstrain.models import find_model
+from hmstrain.prediction.predict import cleaning_of, of_features
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.experts import among_experts
 from hmstrain.scoring.metrics import Judged, scores
@@ -131,10 +131,15 @@ def main() -> None:
     parser.add_argument("--segments", type=Path, required=True, help="real segments and split.csv")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="others' predictions")
     parser.add_argument("--half", choices=HALVES, help="look at this half alone; default: both")
+    parser.add_argument("--record", default="real-segments", help="name of the record")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     path = arguments.work / "segments.zarr"
-    built = ("--split-by", "all", "--nan", "mean", "--force")
+    runs = sorted(one.parent for one in arguments.runs.glob("*/metrics.json"))
+    if not runs:
+        raise SystemExit(f"{arguments.runs} holds no finished run.")
+    filled = cleaning_of([RunFolder(runs[0])])["nan"]
+    built = ("--split-by", "all", "--nan", filled, "--force")
     command("hmsprep", "build", arguments.segments, path, *built)
     segments = Store.open(path)
     parts = {
@@ -142,11 +147,8 @@ def main() -> None:
         for key, rows in read_split(arguments.segments, segments).items()
         if arguments.half in (None, key[1])
     }
-    runs = sorted(one.parent for one in arguments.runs.glob("*/metrics.json"))
-    if not runs:
-        raise SystemExit(f"{arguments.runs} holds no finished run.")
-    if any(find_model(RunFolder(run).config().model).table for run in runs):
-        command("hmsprep", "features", path)
+    for features_span in of_features([RunFolder(run) for run in runs]):
+        command("hmsprep", "features", path, "--span", features_span)
     note_evaluation(arguments.results, parts, runs)
     said = dict(answers(runs, arguments.others, segments, arguments.work / "scores"))
     rows = [
@@ -161,7 +163,7 @@ def main() -> None:
         "all raters but one, beside how often that one does, on segments with three votes or more. "
         "'choose' may be looked at while something is chosen, 'report' is not."
     )
-    write_record("real-segments", rows, note, arguments)
+    write_record(arguments.record, rows, note, arguments)
 
 
 if __name__ == "__main__":

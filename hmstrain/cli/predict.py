@@ -13,11 +13,10 @@ from hmstrain.cli.options import (
     DeviceIn,
     Json,
     LogFile,
-    OwnModels,
     Population,
     Quiet,
     Reverse,
-    Runs,
+    RunsOrDemo,
     Swap,
     TrustIn,
     option,
@@ -30,7 +29,7 @@ EPISODES = "Episodes of a recording"
 
 @reads_recordings
 def predict(
-    runs: Runs,
+    runs: RunsOrDemo,
     path: Annotated[
         Path,
         typer.Argument(
@@ -98,7 +97,16 @@ def predict(
             "Show times of the day, where the recording's file has its start.",
         ),
     ] = False,
-    model: OwnModels = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="demo|NAME",
+            help="demo: the demonstration model instead of a run, trained on simulated EEG alone. "
+            "package.module:function: import and run this network, which a run names; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -112,13 +120,14 @@ def predict(
 
     with console.reporting(quiet=quiet, log_file=log_file):
         from hmstrain.cli.results import print_predicted
-        from hmstrain.errors import RESEARCH_ONLY
+        from hmstrain.prediction.demo import named_runs
         from hmstrain.prediction.predict import predict as predict_input
         from hmstrain.reading.clock import clock_start
 
+        folders, own = named_runs(runs or [], model or [])
         with console.counting("Predicting", "windows") as progress:
             found = predict_input(
-                runs,
+                folders,
                 path,
                 out=out,
                 stride_s=stride,
@@ -127,7 +136,7 @@ def predict(
                 swap=swap,
                 reverse=reverse,
                 device=device,
-                trust=trusted(trust, model),
+                trust=trusted(trust, own),
                 calibrated=calibrated,
                 prior=prior,
                 population=population,
@@ -142,6 +151,6 @@ def predict(
             console.print_json(found.summary)
         else:
             print_predicted(found)
-            console.note(f"{RESEARCH_ONLY} Everything is in {found.out}.")
+            console.note(f"{found.summary['notice']} Everything is in {found.out}.")
         if found.summary["refused"]:
             raise typer.Exit(1)

@@ -287,6 +287,16 @@ def _print_recordings(found: Mapping[str, Any], titles: Sequence[str]) -> None:
     """Print how long each recording is, its episodes, and the classes over the threshold."""
     from hmstrain.prediction.episodes import EpisodeRule
 
+    if "share_of_windows_over_threshold" not in found["recordings"][0]:
+        print_table(
+            ["", ">length, h:mm:ss", ">windows"],
+            [
+                [one["file"], clock(one["seconds"]), f"{one['windows']['all']:,}"]
+                for one in found["recordings"]
+            ],
+            last="Probabilities alone: their run gives no episodes.",
+        )
+        return
     rule = EpisodeRule(**found["episode_rule"])
     print_text("Share of windows over the threshold:")
     print_table(

@@ -21,6 +21,7 @@
     catalogue.py      a word -> models with that word in their names
     head.py           a network and shares of classes -> its last layer, begun at these or moved
     evaluate.py       a network and rows of a store -> probabilities
+    demo/             the demonstration model: a run, and its card
 
 To add a model, write a file with its network and a function `build`, and add a line to `MODELS`.
 Nothing here imports PyTorch or timm before a network is made.

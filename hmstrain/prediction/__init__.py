@@ -2,6 +2,7 @@
 
 ::
 
+    demo.py        the demonstration model by its name
     hmsprep.py     hmsprep in a process of its own
     beside.py      a recording and its store -> notes, spectrogram, clock beside probabilities
     source.py      a store, a folder in Kaggle's layout, or recordings -> a store

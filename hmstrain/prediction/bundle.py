@@ -30,6 +30,7 @@ from hmstrain.errors import ConfigError, RunError
 from hmstrain.models import BRAINDECODE, find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
+from hmstrain.runs import notice
 from hmstrain.runs.checkpoint import check_checkpoint
 from hmstrain.runs.folder import CONFIG, OUTCOME, RunFolder
 from hmstrain.runs.json_file import write_sealed
@@ -201,7 +202,7 @@ def _copy_run(folder: RunFolder, runs: Path) -> str:
         RunFolder(part).outcome()
         if (part / OUT_OF_FOLD).is_file():
             read_arrays(part / OUT_OF_FOLD)
-        for file in (CONFIG, OUTCOME, OUT_OF_FOLD, calibration.FILE):
+        for file in (CONFIG, OUTCOME, OUT_OF_FOLD, calibration.FILE, notice.FILE):
             if file in (CONFIG, OUTCOME) or (part / file).is_file():
                 shutil.copyfile(part / file, target / file)
         if part in networks:

@@ -204,6 +204,7 @@ def make_page(
     rule: EpisodeRule,
     about: dict[str, str],
     episodes: Sequence[Episode] | None = None,
+    limits: Sequence[str] = (),
 ) -> Page:
     """Put a recording on a page: picture, share of windows of each class, episodes.
 
@@ -216,10 +217,13 @@ def make_page(
         What else to tell of where the probabilities come from.
     episodes : sequence of Episode, optional
         By default those of the timeline.
+    limits : sequence of str
+        What must be said of the runs; where there is something, the page shows no episodes.
     """
     spec = timeline.spec
     page = Page(f"{timeline.file}: what a model says of it")
-    page.warning(RESEARCH_ONLY)
+    for one in (*limits, RESEARCH_ONLY):
+        page.warning(one)
     page.section("At a glance")
     page.figure(
         draw_timeline(timeline),
@@ -230,7 +234,31 @@ def make_page(
         "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
         f"{spec.judged_s:g} seconds was not recorded." + _below(timeline),
     )
-    episodes = timeline.episodes(rule) if episodes is None else episodes
+    if not limits:
+        episodes = timeline.episodes(rule) if episodes is None else episodes
+        _add_episodes(page, timeline, rule, episodes)
+    of_day = ("time of day",) if timeline.start is not None else ()
+    if timeline.notes:
+        page.section("Notes in the recording")
+        shown = timeline.notes[:MOST_NOTES]
+        page.table(
+            f"{len(shown):,} of {len(timeline.notes):,}; times in h:mm:ss",
+            ("at", *of_day, "note"),
+            [
+                (clock(one.onset_s), *(time_of_day(one.onset_s, timeline.start) for _ in of_day),
+                 one.text)
+                for one in shown
+            ],
+        )  # fmt: skip
+    page.section("Where this comes from")
+    page.table("", ("", ""), list(about.items()))
+    return page
+
+
+def _add_episodes(
+    page: Page, timeline: Timeline, rule: EpisodeRule, episodes: Sequence[Episode]
+) -> None:
+    """Add the classes and the surest episodes."""
     _add_classes(page, timeline, rule, episodes)
     page.section("Episodes")
     page.note(f"Stretches of {rule.words}; the surest first. No reader has seen them.")
@@ -250,21 +278,6 @@ def make_page(
             for one in sure
         ],
     )  # fmt: skip
-    if timeline.notes:
-        page.section("Notes in the recording")
-        shown = timeline.notes[:MOST_NOTES]
-        page.table(
-            f"{len(shown):,} of {len(timeline.notes):,}; times in h:mm:ss",
-            ("at", *of_day, "note"),
-            [
-                (clock(one.onset_s), *(time_of_day(one.onset_s, timeline.start) for _ in of_day),
-                 one.text)
-                for one in shown
-            ],
-        )  # fmt: skip
-    page.section("Where this comes from")
-    page.table("", ("", ""), list(about.items()))
-    return page
 
 
 def _below(timeline: Timeline) -> str:

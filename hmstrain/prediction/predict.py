@@ -39,6 +39,7 @@ from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.json_file import write_json
+from hmstrain.runs.notice import read_notice
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.trained import Views, check_trust
 from hmstrain.words import plural
@@ -195,6 +196,7 @@ def predict(
     check_trust(folders, trust)
     check_answer(given, population, calibrated=calibrated)
     keys = [one.key for one in folders[0].store().classes]
+    limits = tuple(dict.fromkeys(filter(None, (read_notice(one.path) for one in folders))))
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
     path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
@@ -229,6 +231,7 @@ def predict(
         predicted = time.perf_counter()
         found = score(folders, source, rows, prediction, context)
         warnings = [
+            *limits,
             *warnings_of(found, source, made_of["runs"]),
             *how.views.warnings(folders),
             *context.warnings,
@@ -246,7 +249,7 @@ def predict(
         files = [one.file for one in source.recordings]
         starts = {} if start_of is None else find_starts(path, files, start_of)
         read = channels_read(configs, store.spec)
-        made = Made(made_of, store, rule, read, source.notes, starts)
+        made = Made(made_of, store, rule, read, source.notes, starts, limits)
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)
@@ -261,7 +264,7 @@ def predict(
             "store": store.identity,
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
-            "notice": RESEARCH_ONLY,
+            "notice": " ".join((*limits, RESEARCH_ONLY)),
             "episode_rule": rule.to_json(),
             "warnings": warnings,
             **({} if found is None else found.to_json()),

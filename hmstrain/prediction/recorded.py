@@ -42,6 +42,8 @@ class Made:
     """Recording -> what the recorder's file says of it."""
     starts: Mapping[str, time] = field(default_factory=dict)
     """Recording -> time of day at which it starts, if that is to be shown."""
+    limits: tuple[str, ...] = ()
+    """What must be said of the runs; where there is something, probabilities alone are given."""
 
 
 def channels_read(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
@@ -185,20 +187,24 @@ def write_recording(
         start=made.starts.get(recording.file),
     )
     electrodes = _examined(recording, made.channels, spec)
-    episodes = [
-        _with_still(one, timeline, made.store, electrodes) for one in timeline.episodes(rule)
-    ]
+    found_by_rule = [] if made.limits else timeline.episodes(rule)
+    episodes = [_with_still(one, timeline, made.store, electrodes) for one in found_by_rule]
     out, name = out.parent, out.name
     out.mkdir(parents=True, exist_ok=True)
     write_timeline(out / f"{name}.csv", timeline)
-    write_episodes(out / f"{name}.episodes.csv", episodes, timeline.start)
-    write_annotations(episodes, rule, out / f"{name}.annotations.edf")
-    has_seizures = SEIZURE in spec.class_keys
+    of_episodes = out / f"{name}.episodes.csv", out / f"{name}.annotations.edf"
+    has_seizures = SEIZURE in spec.class_keys and not made.limits
+    if made.limits:
+        for left in (*of_episodes, events):  # of an earlier prediction
+            left.unlink(missing_ok=True)
+    else:
+        write_episodes(of_episodes[0], episodes, timeline.start)
+        write_annotations(episodes, rule, of_episodes[1])
     if has_seizures:
         write_events(events, episodes, timeline.seconds, rule)
     save(draw_timeline(timeline), out / f"{name}.png")
     about = _about(recording, timeline, made)
-    make_page(timeline, rule, about, episodes).write(out / f"{name}.html")
+    make_page(timeline, rule, about, episodes, made.limits).write(out / f"{name}.html")
     found = {
         "file": recording.file,
         "sha256": recording.sha256,
@@ -228,6 +234,12 @@ def write_recording(
             for one in episodes
         ],
     }
+    if made.limits:
+        for key in ("episode_rule", "share_of_windows_over_threshold", "episodes"):
+            del found[key]
+        found["notice"] = " ".join(made.limits)
+        write_json(out / f"{name}.json", found)
+        return found
     write_json(out / f"{name}.json", found)
     return found | {"episodes": len(episodes)}
 

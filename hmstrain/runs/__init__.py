@@ -9,6 +9,7 @@
     predictions.py  probabilities of windows <-> `.npz` files, tied to their store
     source.py       a network of one's own <-> the files of its source, kept in its run
     folder.py       the folder of one run: what is written into it, and read again
+    notice.py       a run -> what its outputs must say of it
     checkpoint.py   a network in training <-> the folders `best` and `last`
     trained.py      the best checkpoint of a run -> its network, ready for any store
     plots.py        scores and log -> pictures

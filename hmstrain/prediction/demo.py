@@ -1,0 +1,49 @@
+"""The demonstration model, which comes with the package, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import hmstrain
+from hmstrain.errors import ConfigError
+
+NAME = "demo"
+
+
+def demo_run() -> Path:
+    """Folder of the demonstration model: a run, trained on simulated EEG alone."""
+    return Path(hmstrain.__file__).parent / "models" / NAME
+
+
+def named_runs(runs: Sequence[Path], models: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Take the demonstration model where it is named; else there must be a run.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Runs that the user names.
+    models : sequence of str
+        What `--model` says.
+
+    Returns
+    -------
+    list of Path, list of str
+        The runs, and the models but for the demonstration's.
+
+    Raises
+    ------
+    ConfigError
+        There is no run, or the demonstration model is to be averaged with others.
+    """
+    others = [name for name in models if name != NAME]
+    if len(others) == len(models):
+        if not runs:
+            raise ConfigError(
+                "Name a run before the input, such as runs/first, or try --model demo, which was "
+                "trained on simulated EEG alone and is not for patients."
+            )
+        return list(runs), others
+    if runs:
+        raise ConfigError(f"--model {NAME} answers by itself: leave out {runs[0]}.")
+    return [demo_run()], others
