@@ -76,14 +76,6 @@ RunIn = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN...", help="Finished runs; several are averaged.")
 ]
-RunsOrDemo = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[RUN...]",
-        help="Finished runs; several are averaged. None with --model demo.",
-        show_default=False,
-    ),
-]
 RunStore = Annotated[
     Path | None,
     option("--store", None, "The store. [default: the one it was trained on]", metavar="STORE"),

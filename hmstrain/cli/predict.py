@@ -16,7 +16,6 @@ from hmstrain.cli.options import (
     Population,
     Quiet,
     Reverse,
-    RunsOrDemo,
     Swap,
     TrustIn,
     option,
@@ -29,12 +28,12 @@ EPISODES = "Episodes of a recording"
 
 @reads_recordings
 def predict(
-    runs: RunsOrDemo,
-    path: Annotated[
-        Path,
+    paths: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="INPUT",
-            help="A store; a folder in Kaggle's layout; a recording, or a folder of them.",
+            metavar="[RUN...] INPUT",
+            help="Finished runs, of which several are averaged (none with --model demo); then a "
+            "store, a folder in Kaggle's layout, a recording, or a folder of them.",
         ),
     ],
     out: Annotated[
@@ -124,11 +123,11 @@ def predict(
         from hmstrain.prediction.predict import predict as predict_input
         from hmstrain.reading.clock import clock_start
 
-        folders, own = named_runs(runs or [], model or [])
+        folders, own = named_runs(paths[:-1], model or [])
         with console.counting("Predicting", "windows") as progress:
             found = predict_input(
                 folders,
-                path,
+                paths[-1],
                 out=out,
                 stride_s=stride,
                 importing=importing,
