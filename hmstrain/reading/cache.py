@@ -33,7 +33,8 @@ from hmsstore.sums import DIGITS, of_recording
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.reading.clock import clock_start
-from hmstrain.reading.recording import PRIVATE, Recording
+from hmstrain.reading.pieces import PRIVATE
+from hmstrain.reading.recording import Recording
 from hmstrain.runs.stopping import held_back
 
 IMPORT, UNPACKED, LOCK = "import", "eeg", "lock"
