@@ -121,7 +121,10 @@ def clear_cache(cache: Path | None = None) -> int:
                 freed += sum(one.stat().st_size for one in kept.rglob("*") if one.is_file())
                 shutil.rmtree(kept)
             except OSError as error:
-                raise DataError(f"{error.filename or kept}: {error.strerror}.") from None
+                raise DataError(
+                    f"{error.filename or kept} cannot be removed: {error.strerror}. Close what "
+                    "shows the recording first."
+                ) from None
     return freed
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def decoded(part: Part, first: int, stop: int) -> NDArray[np.float32]:
                 into = slice(max(begin, 0), min(end, len(eeg_uv_TC)))
                 if into.start < into.stop:
                     for place, name in enumerate(CHANNELS):
-                        values = batch.column(name).to_numpy(zero_copy_only=False)  # none is NaN
+                        values = _values(batch.column(name))
                         eeg_uv_TC[into, place] = values[into.start - begin : into.stop - begin]
                 begin = end
                 if begin >= len(eeg_uv_TC):
@@ -107,6 +108,17 @@ def decoded(part: Part, first: int, stop: int) -> NDArray[np.float32]:
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         raise DataError(f"{part.path} cannot be read: {_short(error)}.") from None
     return eeg_uv_TC
+
+
+def _values(column: Any) -> NDArray[np.float32]:
+    """Values of an Arrow array, NaN where it has none; its own `to_numpy` would import pandas."""
+    import pyarrow as pa
+
+    if column.type != pa.float32():
+        column = column.cast(pa.float32())  # of text it raises
+    if column.null_count:
+        column = column.fill_null(np.nan)
+    return np.frombuffer(column.buffers()[1], np.float32, len(column), 4 * column.offset)
 
 
 def unpack(part: Part, path: Path) -> None:

@@ -279,6 +279,7 @@ def test_a_cache_is_cleared_of_what_is_its_own_alone(edf: Path, tmp_path: Path) 
     (cache / "mine.txt").write_text("kept")
     opened = open_or_import(edf, cache)
     opened.read(0, 1)
+    opened.wait()
     left = cache / ("0" * 64) / ".import.0123abcd.partial"
     left.mkdir(parents=True)
     (left / "10000.parquet").write_bytes(b"of a patient")
@@ -343,3 +344,18 @@ def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert of_recording(tmp_path / "a.vhdr") == hashlib.sha256(b"21").hexdigest()
     assert of_recording(tmp_path / "a.txt") == hashlib.sha256(b"3").hexdigest()
+
+
+def test_a_column_of_another_type_is_one_sentence(imported: Path, tmp_path: Path) -> None:
+    path = imported / "test_eegs" / "10000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, CHANNELS[0], pa.array(["a"] * table.num_rows)), path)
+    with pytest.raises(DataError, match=r"10000\.parquet cannot be read"):
+        Recording.open(imported, "night.edf", cache=tmp_path / "cache").read(0, 5)
+    pq.write_table(table.set_column(0, CHANNELS[0], pa.nulls(table.num_rows)), path)
+    recording = Recording.open(imported, "night.edf", cache=tmp_path / "cache")
+    assert np.isnan(recording.read(0, 5)[:, 0]).all()  # a column of nothing
+    recording.wait()
+    pq.write_table(table.drop_columns([CHANNELS[0]]), path)
+    with pytest.raises(DataError, match=r"10000\.parquet cannot be read"):
+        Recording.open(imported, "night.edf", cache=tmp_path / "other").read(0, 5)
