@@ -14,8 +14,7 @@ package takes no time. Each part of the code imports only from those above it.
     errors.py        what a user can get wrong, as one small tree of exceptions
     words.py         numbers -> words with the right unit and number
     seeds.py         a seed, a stage and an item -> the random generator of just that
-    stopping.py      signals -> an exception at once, or a note that is read between two tasks
-    processes.py     tasks -> results, on worker processes or any executor, and progress
+    processes/       tasks -> results, on worker processes or any executor; signals that stop them
     kaggle/          the competition's layout, read and written
     planning/        table and parameters -> which windows, which folds, what lies where
     building/        files and a plan -> a sealed store, killed and resumed at any point
@@ -24,6 +23,7 @@ package takes no time. Each part of the code imports only from those above it.
     likeness/        stores -> how alike their windows are, real beside simulated
     spectrograms/    EEG -> the competition's spectrogram
     importing/       recordings of other makers -> that layout
+    labelling/       readers' marks -> votes of windows, agreement, what to look at again
     simulator/       nothing -> that layout, simulated
     inspection/      a data set -> numbers, findings, a page
     cli/             the command line, one file per verb
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hmsprep.inspection.inspect import inspect
     from hmsprep.inspection.survey import Survey
     from hmsprep.kaggle.publish import Published, publish
+    from hmsprep.labelling.merge import MergedVotes, votes
     from hmsprep.likeness.comparison import Realism
     from hmsprep.likeness.make import realism
     from hmsprep.planning.preview import Preview, plan
@@ -75,6 +76,7 @@ __all__ = [
     "FeaturePlan",
     "Imported",
     "Listing",
+    "MergedVotes",
     "MissingFilesError",
     "Montage",
     "ParameterError",
@@ -109,6 +111,7 @@ __all__ = [
     "spectrogram_file",
     "synth",
     "verify",
+    "votes",
 ]
 
 _MODULES = {
@@ -128,6 +131,7 @@ _MODULES = {
     "inspection.inspect": ("inspect",),
     "inspection.survey": ("Survey",),
     "kaggle.publish": ("Published", "publish"),
+    "labelling.merge": ("MergedVotes", "votes"),
     "likeness.comparison": ("Realism",),
     "likeness.make": ("realism",),
     "planning.preview": ("Preview", "plan"),

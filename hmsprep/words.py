@@ -37,3 +37,9 @@ def size(nbytes: float) -> str:
     if nbytes >= 1e9:
         return f"{nbytes / 1e9:,.1f} GB"
     return f"{nbytes / 1e6:,.1f} MB" if nbytes >= 1e5 else f"{nbytes / 1e3:,.1f} kB"
+
+
+def clock(seconds: float) -> str:
+    """Write a time of a recording as h:mm:ss: '0:00:30', '26:05:00'."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -65,6 +65,8 @@ class Division:
     parameters: Parameters
     plan: str
     """The plan's hash."""
+    table: Path | None = None
+    """Table of the windows in place of the data set's own."""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value, without what any build's description has."""
@@ -73,6 +75,7 @@ class Division:
             "data": str(self.data),
             "part": self.part,
             "missing": self.missing,
+            **({} if self.table is None else {"table": str(self.table)}),
         }
 
 

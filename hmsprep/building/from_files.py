@@ -47,6 +47,7 @@ def build(
     split_by: SplitBy = "patient",
     missing: Missing = "error",
     part: Part | None = None,
+    table: str | Path | None = None,
     nan: Fill = "zero",
     eeg_clip: float | None = EEG_CLIP_UV,
     spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
@@ -85,6 +86,8 @@ def build(
         If recordings have no file: stop, or leave their windows out.
     part : {'train', 'test'}, optional
         Part of the data set; 'train' if present, else 'test'.
+    table : str or Path, optional
+        Table of the windows (CSV or parquet) in place of the data set's own, such as `votes` makes.
     nan : {'zero', 'interpolate', 'mean', 'drop'}
         Fill missing values with 0, by interpolation, with the mean; or drop their windows.
     eeg_clip : float, optional
@@ -137,7 +140,7 @@ def build(
     """
     store = Path(store)
     planned = _planned(
-        Path(data), missing, part, spec, progress,
+        Path(data), missing, part, table, spec, progress,
         half=half, windows=windows, balance=balance, split_by=split_by, normalise=normalise,
         nan=nan, eeg_clip=eeg_clip, spectrogram_clip=spectrogram_clip, bandpass=bandpass,
         cleaning=cleaning, seed=seed,
@@ -168,6 +171,7 @@ def build_share(
     share: tuple[int, int],
     missing: Missing = "error",
     part: Part | None = None,
+    table: str | Path | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     spec: Spec = HMS,
@@ -188,7 +192,7 @@ def build_share(
         Store to make. Until it is sealed everything is in STORE.building.
     share : (int, int)
         Which share, from 1, and how many there are.
-    missing, part, workers, executor, spec
+    missing, part, table, workers, executor, spec
         As `build` takes them.
     progress : callable
         Called with the stage 'plan', then with 'ingest' and a number of bytes, and with
@@ -219,7 +223,7 @@ def build_share(
     >>> store = hmsprep.seal("hms.zarr")
     """
     chosen = Share(*share)
-    planned = _planned(Path(data), missing, part, spec, progress, **choices)
+    planned = _planned(Path(data), missing, part, table, spec, progress, **choices)
     for warning in planned.warnings:
         log.warning(warning)
     division = Division(
@@ -229,6 +233,7 @@ def build_share(
         missing,
         planned.plan.parameters,
         planned.plan.hash,
+        None if table is None else Path(table).absolute(),
     )
     return build_planned_share(
         planned,
@@ -291,7 +296,9 @@ def seal(
             "`hmsprep build --share` makes."
         )
     progress("plan", 0, 1)
-    planned = load(division.data, division.parameters, division.missing, division.part)
+    planned = load(
+        division.data, division.parameters, division.missing, division.part, division.table
+    )
     progress("plan", 1, 1)
     if planned.plan.hash != division.plan:
         raise BuildError(
@@ -316,6 +323,7 @@ def _planned(
     data: Path,
     missing: Missing,
     part: Part | None,
+    table: str | Path | None,
     spec: Spec,
     progress: Progress,
     *,
@@ -335,7 +343,7 @@ def _planned(
         spectrogram_shard_rows=spec.spectrogram.shard_rows,
     )
     progress("plan", 0, 1)
-    planned = load(data, parameters, missing, part)
+    planned = load(data, parameters, missing, part, None if table is None else Path(table))
     progress("plan", 1, 1)
     return planned
 

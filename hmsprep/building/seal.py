@@ -21,9 +21,9 @@ from hmsprep.building.zarr_metadata import Tables, documents
 from hmsprep.kaggle.table import Columns
 from hmsprep.planning.plan import Plan, summary
 from hmsprep.planning.segments import Segments
-from hmsstore.gaps import count_missing
 from hmsstore.manifest import MANIFEST_NAME, Manifest, contents_identity
 from hmsstore.reading.arrays import column_name, shard_name
+from hmsstore.reading.gaps import count_missing
 from hmsstore.schema import GAP_COLUMNS, MONTAGE_COLUMNS, RECORDING_COLUMNS, SPLITS, window_columns
 
 

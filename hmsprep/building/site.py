@@ -270,6 +270,7 @@ class Site:
                 found["missing"],
                 Parameters.from_json(found["parameters"], Spec.from_json(found["spec"])),
                 found["plan"],
+                Path(found["table"]) if "table" in found else None,
             )
         except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
             raise BuildError(f"{self.plan} cannot be read ({error}). {again}") from None

@@ -19,6 +19,7 @@ result. Only light modules are imported here; each command imports what it needs
     features.py     features
     realism.py      realism
     import_.py      import
+    votes.py        votes
     publish.py      publish
     transfer.py     push and pull
 """
@@ -42,6 +43,7 @@ from hmsprep.cli import (
     store,
     synth,
     transfer,
+    votes,
 )
 from hmsprep.cli.options import Command
 from hmsstore.plain.text import write_plainly
@@ -86,6 +88,7 @@ app.command(cls=Command)(show.show)
 app.command(cls=Command)(spectrogram.spectrogram)
 app.command(cls=Command)(features.features)
 app.command("import", cls=import_.ImportCommand)(import_.import_)
+app.command(cls=Command)(votes.votes)
 app.command(cls=Command)(realism.realism)
 app.command(cls=Command)(publish.publish)
 app.command(cls=Command)(transfer.push)

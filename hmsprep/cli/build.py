@@ -28,6 +28,7 @@ from hmsprep.cli.options import (
     SpectrogramClipOption,
     SplitOption,
     StoreOut,
+    TableOption,
     WindowsOption,
     option,
     parse_clip,
@@ -66,6 +67,7 @@ def build(
     split_by: SplitOption = "patient",
     missing: MissingOption = "error",
     part: PartOption = None,
+    table: TableOption = None,
     nan: NanOption = "zero",
     eeg_clip: EegClipOption = EEG_CLIP,
     spectrogram_clip: SpectrogramClipOption = POWER_CLIP,
@@ -101,8 +103,8 @@ def build(
         raise typer.BadParameter("--share: give --force and --clipped to `hmsprep seal` instead")
     if dry_run:
         plan(
-            data, half, windows, balance, split_by, missing, part, nan, eeg_clip, spectrogram_clip,
-            bandpass, normalise, cleaning, seed, json, quiet, log_file,
+            data, half, windows, balance, split_by, missing, part, table, nan, eeg_clip,
+            spectrogram_clip, bandpass, normalise, cleaning, seed, json, quiet, log_file,
         )  # fmt: skip
         return
     import hmsprep
@@ -119,6 +121,7 @@ def build(
                 "split_by": split_by,
                 "missing": missing,
                 "part": part,
+                "table": table,
                 "nan": nan,
                 "eeg_clip": parse_clip("--eeg-clip", eeg_clip),
                 "spectrogram_clip": parse_range("--spectrogram-clip", spectrogram_clip),
@@ -234,6 +237,7 @@ def plan(
     split_by: SplitOption = "patient",
     missing: MissingOption = "error",
     part: PartOption = None,
+    table: TableOption = None,
     nan: NanOption = "zero",
     eeg_clip: EegClipOption = EEG_CLIP,
     spectrogram_clip: SpectrogramClipOption = POWER_CLIP,
@@ -263,6 +267,7 @@ def plan(
                 split_by=split_by,
                 missing=missing,
                 part=part,
+                table=table,
                 nan=nan,
                 eeg_clip=parse_clip("--eeg-clip", eeg_clip),
                 spectrogram_clip=parse_range("--spectrogram-clip", spectrogram_clip),

@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from hmsprep.stopping import exit_code, raising
+from hmsprep.processes.stopping import exit_code, raising
 from hmsprep.words import LEAK_WARNING
 from hmsstore.plain.screen import PlainLines, Screen
 from hmsstore.plain.text import plain

@@ -171,6 +171,16 @@ PartOption = Annotated[
         show_default="train if present, else test",
     ),
 ]
+TableOption = Annotated[
+    Path | None,
+    option(
+        "--table",
+        "Take the windows and votes of this table, such as `hmsprep votes` writes.",
+        SELECT,
+        metavar="FILE",
+        show_default="the data set's own",
+    ),
+]
 SeedOption = Annotated[int, option("--seed", "Random seed.", RUN, metavar="N")]
 NanOption = Annotated[
     Fill,

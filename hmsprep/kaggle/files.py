@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from hmsprep.errors import DataError
+from hmsprep.kaggle.frames import LARGEST_CSV
+from hmsstore.json_shapes import ShapeError, read_bytes
 from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmsstore.schema import SIGNALS
 
@@ -140,16 +142,19 @@ class KaggleData:
         The folder or zip archive.
     part : str
         'train' if train.csv is there and nothing else was asked for, else 'test'.
+    table : Path, optional
+        A table of its windows in place of its own, such as one with other votes.
     sizes : dict of str to int
         Size of every file by its name.
     """
 
-    def __init__(self, path: Path, part: str | None = None) -> None:
+    def __init__(self, path: Path, part: str | None = None, table: Path | None = None) -> None:
         self.path = path
+        self.table = table
         self.files = open_files(path)
         self.sizes = self.files.sizes()
         for self.part in PARTS if part is None else (part,):
-            if self.table_name in self.sizes:
+            if f"{self.part}.csv" in self.sizes:
                 return
         if part is not None:
             raise DataError(f"{path} has no {part}.csv, so --part {part} cannot be used.")
@@ -162,7 +167,17 @@ class KaggleData:
     @property
     def table_name(self) -> str:
         """Name of the table of windows."""
-        return f"{self.part}.csv"
+        return f"{self.part}.csv" if self.table is None else str(self.table)
+
+    def read_table(self) -> bytes:
+        """Content of the table of windows.
+
+        Raises
+        ------
+        DataError
+            A table that was given cannot be read.
+        """
+        return self.files.read(self.table_name) if self.table is None else read_given(self.table)
 
     def file_name(self, signal: str, recording: int) -> str:
         """Name of the file that holds a recording."""
@@ -177,6 +192,16 @@ class KaggleData:
             if name.startswith(prefix) and name.endswith(SUFFIX)
         )
         return {int(stem) for stem in stems if ID.fullmatch(stem)}
+
+
+def read_given(path: Path) -> bytes:
+    """Content of a table that a user named; raises DataError if it cannot be read."""
+    try:
+        return read_bytes(path, LARGEST_CSV)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    except ShapeError as error:
+        raise DataError(f"{path} cannot be read: {error}.") from None
 
 
 def is_table(path: Path) -> bool:

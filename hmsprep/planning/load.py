@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from hmsprep.errors import DataError, MissingFilesError
-from hmsprep.kaggle.files import KaggleData
-from hmsprep.kaggle.frames import LARGEST_CSV
+from hmsprep.kaggle.files import KaggleData, read_given
 from hmsprep.kaggle.table import Columns, read_table
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
@@ -18,7 +17,6 @@ from hmsprep.planning.plan import Montage, Plan, make_plan
 from hmsprep.planning.windows import take
 from hmsprep.words import plural
 from hmsstore import StoreError
-from hmsstore.json_shapes import ShapeError, read_bytes
 from hmsstore.recordings import RECORDINGS_NAME, parse_montages
 from hmsstore.schema import REFERENCES, SIGNALS
 
@@ -64,9 +62,15 @@ class Planned:
 
 
 def load(
-    data: Path, parameters: Parameters, missing: Missing = "error", part: str | None = None
+    data: Path,
+    parameters: Parameters,
+    missing: Missing = "error",
+    part: str | None = None,
+    table: Path | None = None,
 ) -> Planned:
     """Read the table of a data set (of its part 'train' or 'test'), look for its files, and plan.
+
+    `table` stands in place of the data set's own.
 
     Raises
     ------
@@ -75,26 +79,26 @@ def load(
     DataError
         The table is not as the competition's, or names other classes than `parameters.spec`.
     """
-    source = KaggleData(data, part)
-    table = read_table(source.files.read(source.table_name), source.table_name, parameters.spec)
+    source = KaggleData(data, part, table)
+    rows = read_table(source.read_table(), source.table_name, parameters.spec)
     absent: dict[str, list[int]] = {}
     unnamed: dict[str, int] = {}
     for name in SIGNALS:
-        there, named = source.recordings(name), set(table[f"{name}_id"].tolist())
+        there, named = source.recordings(name), set(rows[f"{name}_id"].tolist())
         absent[name] = sorted(named - there)
         unnamed[name] = len(there - named)
     skipped: dict[str, Any] = {}
-    chosen = table
+    chosen = rows
     if any(absent.values()):
-        without = np.zeros(len(table["eeg_id"]), bool)
+        without = np.zeros(len(rows["eeg_id"]), bool)
         for name, ids in absent.items():
-            without |= np.isin(table[f"{name}_id"], ids)
-        chosen = take(table, np.flatnonzero(~without))
+            without |= np.isin(rows[f"{name}_id"], ids)
+        chosen = take(rows, np.flatnonzero(~without))
         skipped = {"windows": int(without.sum()), **absent}
         if missing == "error" or without.all():
-            raise MissingFilesError(_missing_message(source, table, absent, int(without.sum())))
+            raise MissingFilesError(_missing_message(source, rows, absent, int(without.sum())))
     montages = read_montages(source, parameters)
-    return Planned(source, make_plan(table, parameters, chosen, skipped, montages), unnamed)
+    return Planned(source, make_plan(rows, parameters, chosen, skipped, montages), unnamed)
 
 
 def read_montages(source: KaggleData, parameters: Parameters) -> Montage:
@@ -135,12 +139,7 @@ def load_metadata(path: Path, parameters: Parameters) -> Plan:
     DataError
         There is no such file, or it is no table of windows.
     """
-    try:
-        content = read_bytes(path, LARGEST_CSV)
-    except FileNotFoundError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    except ShapeError as error:
-        raise DataError(f"{path} cannot be read: {error}.") from None
+    content = read_given(path)
     table = read_table(content, path.name, parameters.spec)
     return make_plan(table, parameters)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hmsprep.errors import ParameterError
 from hmsprep.kaggle.files import is_table
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
@@ -71,6 +72,7 @@ def plan(
     split_by: SplitBy = "patient",
     missing: Missing = "error",
     part: Part | None = None,
+    table: str | Path | None = None,
     nan: Fill = "zero",
     eeg_clip: float | None = EEG_CLIP_UV,
     spectrogram_clip: tuple[float, float] | None = SPECTROGRAM_CLIP,
@@ -87,7 +89,7 @@ def plan(
     data : str or Path
         A folder in Kaggle's layout, the competition's zip, or a table of windows alone (CSV or
         parquet); `missing` and `part` mean nothing for a table.
-    half, windows, balance, split_by, missing, part, seed
+    half, windows, balance, split_by, missing, part, table, seed
         Which windows, and how they are split: as `hmsprep.build` takes them.
     nan, eeg_clip, spectrogram_clip, bandpass, normalise, cleaning
         How values are cleaned: as `hmsprep.build` takes them.
@@ -121,11 +123,14 @@ def plan(
         spectrogram_shard_rows=spec.spectrogram.shard_rows,
         **make_cleaning(nan, eeg_clip, spectrogram_clip, bandpass, cleaning),
     )
+    if is_table(data) and table is not None:
+        raise ParameterError(f"--table: {data} is a table of windows already: name one of them.")
     if is_table(data):
         planned = load_metadata(data, parameters)
         warnings = list(planned.warnings)
     else:
-        dataset = load(data, parameters, missing, part)
+        given = None if table is None else Path(table)
+        dataset = load(data, parameters, missing, part, given)
         planned, warnings = dataset.plan, dataset.warnings
     known = {"classes": list(spec.class_titles), "warnings": warnings}
     return Preview(**(summary(planned) | known))

@@ -14,8 +14,8 @@ from hmsprep.processes import Progress, silent
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
-from hmsstore.gaps import check_gaps, count_missing
 from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
+from hmsstore.reading.gaps import check_gaps, count_missing
 from hmsstore.reading.opening import open_files
 from hmsstore.schema import SPLITS
 from hmsstore.spec import Signal

@@ -16,8 +16,8 @@
     atomic.py       a path and a block that writes it -> the whole new file or folder, or the old
     sums.py         files and JSON objects <-> their SHA-256, which tells whether they changed
     recordings.py   recordings.json <-> which recording each imported EEG file comes from
+    labels/         marks that readers made in EEG <-> their files, each change whole and at once
     manifest.py     every file with its size and checksum <-> the seal, MANIFEST.json
-    gaps.py         table of gaps -> what of a window was missing before it was filled
     reading/        path -> mapped files; rows and a shift -> where to read
     reader.py       a sealed store -> windows as NumPy arrays: `Store`
     view/           windows -> pictures as a doctor reads them, and pages

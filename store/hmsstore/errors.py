@@ -10,6 +10,7 @@
     |-- LeakingStoreError   a patient stands on both sides of a split and nobody declared it
     |-- SpecError           a description of a data set that contradicts itself
     |-- RecordingsError     `recordings.json` of an imported data set is missing or damaged
+    |-- LabelsError         a reader's file cannot be read or written, or is of another recording
     `-- RequestError        rows, split, fold, signal or shift that this store cannot serve
         `-- ViewError       a display, picture or page that cannot be made as asked
 """
@@ -88,6 +89,10 @@ class SpecError(StoreError, ValueError):
 
 class RecordingsError(StoreError):
     """`recordings.json` of an imported data set is missing, or it does not hold what it must."""
+
+
+class LabelsError(StoreError, ValueError):
+    """A reader's marks cannot be read or kept, or they are of another recording."""
 
 
 class RequestError(StoreError, ValueError):

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import RequestError, StoreError
-from hmsstore.gaps import ALL_FEATURES
 from hmsstore.reader import Store
+from hmsstore.reading.gaps import ALL_FEATURES
 from hmsstore.view.window import vote_label
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
-from hmsstore.gaps import missing_values
 from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted, copy_mapped
+from hmsstore.reading.gaps import missing_values
 from hmsstore.reading.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.opening import Opened, open_files
 from hmsstore.reading.shift import shift_room, window_starts

@@ -24,11 +24,12 @@ FUNCTIONS = {
     "inspect", "list_recordings", "montage", "plan", "plan_features", "publish", "pull", "push",
     "realism", "seal",
     "show", "spectrogram", "spectrogram_file", "synth", "verify",
+    "votes",
 }  # fmt: skip
 TYPES = {
     "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported", "Listing",
-    "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview", "Published",
-    "Realism", "ShareBuilt", "Simulated", "StoreSummary", "Survey", "TransferError",
+    "MergedVotes", "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview",
+    "Published", "Realism", "ShareBuilt", "Simulated", "StoreSummary", "Survey", "TransferError",
     "Transferred",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from support.helpers import reseal
 
 from hmsprep.sealed.verification import verify
 from hmsstore import DamagedStoreError, RequestError, Store
-from hmsstore.gaps import check_gaps, count_missing, missing_values
+from hmsstore.reading.gaps import check_gaps, count_missing, missing_values
 from hmsstore.view import load_window
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.gaps import ALL_FEATURES
+from hmsstore.reading.gaps import ALL_FEATURES
 
 
 def find_gaps(missing: NDArray[np.bool_], start: int) -> NDArray[np.int64]:

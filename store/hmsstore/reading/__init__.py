@@ -5,6 +5,7 @@
     columns.py        files of a table -> its columns in memory
     arrays.py         Zarr v3 array metadata -> read-only NumPy views of the files themselves
     shift.py          rows of the window table, a shift -> where windows start in the arrays
+    gaps.py           table of gaps -> what of a window was missing before it was filled
     contradictions.py tables and description -> what would make reading wrong
     opening.py        path -> checked seal, description and tables, every shard mapped
     zip_members.py    a zip archive -> the files in it, and their bytes

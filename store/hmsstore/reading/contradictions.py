@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.gaps import check_gaps
 from hmsstore.json_shapes import (
     ShapeError,
     entry,
@@ -25,6 +24,7 @@ from hmsstore.json_shapes import (
     truth,
     whole,
 )
+from hmsstore.reading.gaps import check_gaps
 from hmsstore.reading.shift import Table
 from hmsstore.schema import PATIENTS, REFERENCES, SPLITS
 from hmsstore.spec import Signal, Spec

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.gaps import ALL_FEATURES
+from hmsstore.reading.gaps import ALL_FEATURES
 from hmsstore.spec import Spec
 
 SHORTEST_S = 1.0

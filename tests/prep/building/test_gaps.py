@@ -19,8 +19,8 @@ from hmsprep.planning import parameters
 from hmsprep.planning.choices import Fill
 from hmsprep.sealed.verification import verify
 from hmsstore import CHANNELS, SIGNALS, Store
-from hmsstore.gaps import check_gaps, missing_values
 from hmsstore.mne_raw import MISSING, raw_recording
+from hmsstore.reading.gaps import check_gaps, missing_values
 from hmsstore.view import MONTAGES, draw, load_window
 
 ALL = slice(None)

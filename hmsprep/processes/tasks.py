@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from hmsprep.errors import DataError, several
-from hmsprep.stopping import Interrupts, blocked, heed_parent
+from hmsprep.processes.stopping import Interrupts, blocked, heed_parent
 from hmsstore.plain.text import write_plainly
 
 Task = TypeVar("Task")
@@ -98,7 +98,7 @@ def run_tasks(
     Raises
     ------
     KeyboardInterrupt
-        As it came; `hmsprep.stopping.Interrupted` after another signal than Ctrl-C.
+        As it came; `hmsprep.processes.stopping.Interrupted` after another signal than Ctrl-C.
     DataError
         What the tasks found wrong with the data, together.
     Exception

@@ -1,0 +1,18 @@
+"""Work on worker processes, with progress on the way, and signals that ask to stop.
+
+::
+
+    stopping.py  signals -> an exception at once, or a note that is read between two tasks
+    tasks.py     tasks -> results, on worker processes or any executor, and progress
+"""
+
+from hmsprep.processes.tasks import (
+    Progress,
+    default_workers,
+    executor,
+    own_processes,
+    run_tasks,
+    silent,
+)
+
+__all__ = ["Progress", "default_workers", "executor", "own_processes", "run_tasks", "silent"]

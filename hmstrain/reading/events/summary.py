@@ -1,0 +1,273 @@
+"""Events that a reader accepted -> figures of each hour in ACNS terms, and text for a report.
+
+Prevalence is the share of the recorded time of an hour, or of the whole recording, that events of a
+class take; events of one class that overlap count once. The model's own figure, the share of
+windows over a threshold, is none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsstore import HMS, Spec
+from hmstrain.prediction.episodes import SEIZURE
+from hmstrain.prediction.seizures.events import union
+from hmstrain.reading.events.acns import (
+    STATUS_HOUR_S,
+    STATUS_S,
+    STATUS_SHARE,
+    duration_word,
+    prevalence_word,
+)
+from hmstrain.reading.events.background import Background
+from hmstrain.reading.events.event import ACCEPTED, PROPOSED, REJECTED, Event
+from hmstrain.words import clock, plural
+
+HOUR_S = 3600.0
+Span = tuple[float, float]
+"""Start and stop in seconds from the start of the recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Events of one class within an hour, or a whole recording."""
+
+    label: str
+    title: str
+    count: int
+    """Events that begin in it; those that overlap are one."""
+    seconds: float
+    """Of recorded time that they take."""
+    longest_s: float
+    """The longest of those that reach into it, in its full length."""
+    share: float
+    """Of the recorded time."""
+
+    @property
+    def words(self) -> str:
+        """As one reads it: 'LPD frequent (23%): 3 events, longest 0:12:00 (long), in all ...'."""
+        shown = f"{self.share:.1%}" if self.share < 0.1 else f"{self.share:.0%}"
+        return (
+            f"{self.title} {prevalence_word(self.share)} ({shown}): "
+            f"{plural(self.count, 'event')} begin{'s' * (self.count == 1)}, longest "
+            f"{clock(self.longest_s)} ({duration_word(self.longest_s)}), in all "
+            f"{clock(self.seconds)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """An hour, or a whole recording."""
+
+    start_s: float
+    stop_s: float
+    recorded_s: float
+    """Without gaps."""
+    classes: tuple[ClassFigures, ...]
+    """Those of which there is an event, in the classes' order."""
+    artefact: float | None
+    """Mean share of channels that show artefact, if it was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a reader found in a recording."""
+
+    hours: tuple[Stretch, ...]
+    whole: Stretch
+    burden: float
+    """Largest share of any 60 minutes that seizures take."""
+    burden_from_s: float
+    """Where those 60 minutes begin."""
+    status: bool
+    """Whether seizures reach what ACNS 2021 asks of electrographic status epilepticus."""
+    undecided: int
+    """The model's episodes that were neither accepted nor rejected."""
+    rejected: int
+
+
+def summarise(
+    events: Sequence[Event],
+    seconds: float,
+    *,
+    gaps: Sequence[Span] = (),
+    quality_time_s: NDArray[np.floating] | None = None,
+    quality: NDArray[np.floating] | None = None,
+    spec: Spec = HMS,
+) -> Summary:
+    """Compute the figures of a recording.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        All of the list; accepted ones count.
+    seconds : float
+        Length of the recording.
+    gaps : sequence of (float, float)
+        Stretches without EEG: neither they nor what lies in them count.
+    quality_time_s, quality : float (T,), optional
+        Share of channels that show artefact, and the times that the shares are of; NaN is left
+        out.
+    spec : Spec
+        The classes.
+    """
+    missing = union([(max(0.0, a), min(seconds, b)) for a, b in gaps if b > 0 and a < seconds])
+    spans = {
+        key: union([(one.start_s, min(one.stop_s, seconds)) for one in events
+                    if one.state == ACCEPTED and one.label == key and one.start_s < seconds])
+        for key in spec.class_keys
+        if key != spec.background
+    }  # fmt: skip
+
+    def stretch(start_s: float, stop_s: float) -> Stretch:
+        recorded = stop_s - start_s - _overlap(missing, start_s, stop_s)
+        artefact = None
+        if quality is not None and quality_time_s is not None:
+            inside = quality[(quality_time_s >= start_s) & (quality_time_s < stop_s)]
+            known = inside[np.isfinite(inside)]
+            artefact = float(known.mean()) if len(known) else None
+        found = []
+        for one in spec.classes:
+            here = [s for s in spans.get(one.key, ()) if s[0] < stop_s and s[1] > start_s]
+            taken = sum(
+                min(b, stop_s) - max(a, start_s)
+                - _overlap(missing, max(a, start_s), min(b, stop_s))
+                for a, b in here
+            )  # fmt: skip
+            if here:
+                count = sum(start_s <= a for a, _ in here)
+                longest = max(b - a for a, b in here)
+                share = taken / recorded if recorded > 0 else 0.0
+                found.append(ClassFigures(one.key, one.title, count, taken, longest, share))
+        return Stretch(start_s, stop_s, recorded, tuple(found), artefact)
+
+    count = max(1, ceil(seconds / HOUR_S - 1e-9))
+    hours = tuple(
+        stretch(hour * HOUR_S, min((hour + 1) * HOUR_S, seconds)) for hour in range(count)
+    )
+    seizures = spans.get(SEIZURE, ())
+    burden, burden_from_s = largest_burden(seizures, seconds)
+    longest = max((b - a for a, b in seizures), default=0.0)
+    return Summary(
+        hours,
+        stretch(0.0, seconds),
+        burden,
+        burden_from_s,
+        longest >= STATUS_S or burden >= STATUS_SHARE,
+        sum(one.state == PROPOSED for one in events),
+        sum(one.state == REJECTED for one in events),
+    )
+
+
+def largest_burden(spans: Sequence[Span], seconds: float) -> tuple[float, float]:
+    """Find the 60 minutes of which seizures take most.
+
+    Parameters
+    ----------
+    spans : sequence of (float, float)
+        Seizures, in order and apart.
+    seconds : float
+        Length of the recording; one of less than 60 minutes counts as 60 all the same.
+
+    Returns
+    -------
+    (float, float)
+        Share of the 60 minutes, and where they begin.
+    """
+    last = max(0.0, seconds - STATUS_HOUR_S)
+    starts = {0.0}  # the share is largest where the 60 minutes begin or end with a seizure
+    for start, stop in spans:
+        starts |= {min(start, last), min(max(0.0, stop - STATUS_HOUR_S), last)}
+    shares = {at: _overlap(spans, at, at + STATUS_HOUR_S) / STATUS_HOUR_S for at in sorted(starts)}
+    best = max(shares, key=lambda at: shares[at])
+    return shares[best], best
+
+
+def report_text(
+    summary: Summary,
+    name: str,
+    reader: str,
+    *,
+    background: Sequence[Background] = (),
+    start: time | None = None,
+) -> str:
+    """Write a summary as plain text that can be copied into a report.
+
+    Parameters
+    ----------
+    summary : Summary
+    name : str
+        What the recording is called.
+    reader : str
+        Initials.
+    background : sequence of Background
+        Descriptions of the background.
+    start : time, optional
+        Time of day at which the recording starts: times are then of the day.
+    """
+    whole = summary.whole
+    lines = [
+        f"{name}, {clock(whole.stop_s)} h:mm:ss, EEG recorded {_share(whole)}. Reader: {reader}.",
+        "Events that the reader accepted; terms of ACNS 2021.",
+        "",
+        "Whole recording",
+        *_stretch_lines(whole),
+    ]
+    if any(one.label == SEIZURE for one in whole.classes):
+        at = _at(summary.burden_from_s, start)
+        lines.append(
+            f"  Largest seizure burden of any 60 minutes: {summary.burden:.0%} (from {at})."
+        )
+        if summary.status:
+            lines.append(
+                "  Reaches 10 minutes at a stretch, or 20% of 60 minutes: electrographic status "
+                "epilepticus by ACNS 2021, if the events are electrographic seizures."
+            )
+    if summary.undecided:
+        lines.append(
+            f"  {plural(summary.undecided, 'episode')} of the model not reviewed: not counted."
+        )
+    if len(summary.hours) > 1:
+        for hour in summary.hours:
+            lines += [
+                "",
+                f"{_at(hour.start_s, start)} to {_at(hour.stop_s, start)}, EEG recorded "
+                f"{_share(hour)}",
+                *_stretch_lines(hour),
+            ]
+    if background:
+        lines += ["", "Background", *(f"  {one.words}" for one in background)]
+    return "\n".join(lines) + "\n"
+
+
+def _stretch_lines(stretch: Stretch) -> list[str]:
+    lines = [f"  {one.words}." for one in stretch.classes] or ["  No events."]
+    if stretch.recorded_s <= 0:
+        return ["  Not recorded."]
+    if stretch.artefact is not None:
+        lines.append(f"  Artefact on {stretch.artefact:.0%} of channels, on average.")
+    return lines
+
+
+def _share(stretch: Stretch) -> str:
+    return f"{stretch.recorded_s / (stretch.stop_s - stretch.start_s):.0%}"
+
+
+def _at(seconds: float, start: time | None) -> str:
+    """A time of the recording, or of the day, with the days since its start."""
+    if start is None:
+        return clock(seconds)
+    begin = datetime.combine(datetime(2000, 1, 1), start)
+    found = begin + timedelta(seconds=round(seconds))
+    days = (found.date() - begin.date()).days
+    return f"{found:%H:%M:%S}" + (f" on day {days + 1}" if days else "")
+
+
+def _overlap(spans: Sequence[Span], start_s: float, stop_s: float) -> float:
+    return sum(max(0.0, min(b, stop_s) - max(a, start_s)) for a, b in spans)
