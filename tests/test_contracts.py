@@ -69,7 +69,7 @@ ALSO = {
     "hmstrain/reading/events/export.py": {"edfio"},
     "hmstrain/prediction/seizures/measures.py": {"timescoring"},
     "hmstrain/scoring/answers/tables.py": {"pyarrow"},
-    "hmstrain/reading/recording.py": {"pyarrow"},
+    "hmstrain/reading/pieces.py": {"pyarrow"},
     "hmstrain/prediction/bundle.py": {"packaging"},
 }
 """What some files import besides: pictures, and extras."""

@@ -31,8 +31,8 @@ from hmstrain.reading.trends.follow import follow_trends
 PAGE_S = 60.0
 COLUMNS = 1_200
 NOTE = (
-    "An import of 20 channels at 200 Hz, nothing of it unpacked. First page: 60 s, whose piece of "
-    "an hour is unpacked for it. Page: 60 s elsewhere once all is unpacked, median of so many. "
+    "An import of 20 channels at 200 Hz, nothing of it unpacked. First page: 60 s, while its piece "
+    "of an hour is unpacked behind it. Page: 60 s elsewhere once all is unpacked, median of many. "
     "Trends: all of them, in one process on one thread, with unpacking; CPU seconds tell what an "
     "idle machine would take. Kept: opening them again. Memory is of that process: own, and with "
     "mapped files."

@@ -33,7 +33,8 @@ from hmsstore.sums import DIGITS, of_recording
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.reading.clock import clock_start
-from hmstrain.reading.recording import PRIVATE, Recording
+from hmstrain.reading.pieces import PRIVATE
+from hmstrain.reading.recording import Recording
 from hmstrain.runs.stopping import held_back
 
 IMPORT, UNPACKED, LOCK = "import", "eeg", "lock"
@@ -120,7 +121,10 @@ def clear_cache(cache: Path | None = None) -> int:
                 freed += sum(one.stat().st_size for one in kept.rglob("*") if one.is_file())
                 shutil.rmtree(kept)
             except OSError as error:
-                raise DataError(f"{error.filename or kept}: {error.strerror}.") from None
+                raise DataError(
+                    f"{error.filename or kept} cannot be removed: {error.strerror}. Close what "
+                    "shows the recording first."
+                ) from None
     return freed
 
 

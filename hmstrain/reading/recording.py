@@ -2,7 +2,9 @@
 
 An import cuts a recording into parquet files of at most an hour. Each is unpacked once, when a
 stretch of it is first asked for, into a plain file of a cache folder; from then on a stretch is one
-read of as many bytes as it has. Memory holds a piece while it is unpacked, and what is asked for.
+read of as many bytes as it has. Nobody waits for that who asks for a page: it is read from the
+parquet file while that is unpacked. Memory holds a piece while it is unpacked, and what is asked
+for.
 
 Legend: T samples, C channels.
 """
@@ -13,6 +15,8 @@ import csv
 import hashlib
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import time
 from pathlib import Path
@@ -20,30 +24,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.atomic import whole_file
 from hmsstore.plain.text import uncell
 from hmsstore.recordings import (
-    RECORDINGS_NAME,
     ImportedRecording,
     read_recordings,
     read_warnings,
 )
-from hmsstore.schema import CHANNELS, EEG
+from hmsstore.schema import CHANNELS
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed
+from hmstrain.reading.pieces import DTYPE, RATE_HZ, Part, decoded, parts_of, unpack
 
 ANNOTATIONS_NAME = "annotations.csv"
-EEG_FOLDERS = ("train_eegs", "test_eegs")
-RATE_HZ = EEG.row_rate_hz
 WORDS = ("filled", "interpolated", "railed", "flat", "bridged")
 """What an import says of electrodes; `Recording.states` has these and 'missing'."""
-DTYPE = np.dtype("<f4")
-MOST_ROWS = round(2 * 3600 * RATE_HZ)
-"""Of a piece: twice what an import makes, so that no file can ask for more memory."""
-MOST_DAYS = 31
-"""Length of a recording."""
-PRIVATE = 0o700
-"""Rights of a folder of what is unpacked: nobody but its owner enters it."""
+SHORT = round(120 * RATE_HZ)
+"""Samples up to which a stretch is a page, which is not to wait for a piece to be unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +51,6 @@ class Annotation:
     duration_s: float | None
     """None if the file gives none."""
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The samples of one EEG file that no file before it has."""
-
-    path: Path
-    first: int
-    """First sample of the recording, and the one after the last."""
-    stop: int
-    skipped: int
-    """Rows of the file that the file before it has, too."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +70,12 @@ class Recording:
     """Where pieces are unpacked, which may be removed at any time."""
     start: time | None = None
     """Time of day at which it starts, if the recorder's file was at hand to tell."""
-    _parts: tuple[_Part, ...] = ()
+    _parts: tuple[Part, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _behind: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "unpack"), repr=False, compare=False
+    )
+    _waiting: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -125,7 +113,7 @@ class Recording:
         described = _one_of(folder, read_recordings(folder), name)
         return cls(
             folder, described, _annotations(folder, described.file), cache, start,
-            _parts_of(folder, described),
+            parts_of(folder, described),
         )  # fmt: skip
 
     @property
@@ -225,15 +213,16 @@ class Recording:
         for part in self._parts:
             begin, end = max(first, part.first), min(stop, part.stop)
             if begin < end:
-                rows = self._rows(part, begin - part.first, end - part.first)
+                wait = stop - first > SHORT
+                rows = self._rows(part, begin - part.first, end - part.first, wait=wait)
                 eeg_uv_TC[begin - first : end - first] = rows
         for name in self.described.filled:
             if name in CHANNELS:
                 eeg_uv_TC[:, CHANNELS.index(name)] = np.nan
         return eeg_uv_TC
 
-    def _rows(self, part: _Part, first: int, stop: int) -> NDArray[np.float32]:
-        """Rows of a part, from its unpacked file."""
+    def _rows(self, part: Part, first: int, stop: int, *, wait: bool) -> NDArray[np.float32]:
+        """Rows of a part, from its unpacked file, or without waiting for it."""
         width = len(CHANNELS)
         path = self.cache / f"{part.path.stem}.f4"
         expected = (part.stop - part.first) * width * DTYPE.itemsize
@@ -244,14 +233,40 @@ class Recording:
                     return np.fromfile(path, DTYPE, (stop - first) * width, offset=offset).reshape(
                         stop - first, width
                     )
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 pass
             except OSError as error:
                 raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-            with self._lock:
-                if not path.is_file() or path.stat().st_size != expected:
-                    _unpack(part, path)
-        return _decoded(part)[first:stop]
+            if not wait:
+                self._unpack_behind(part, path, expected)
+                return decoded(part, first, stop)
+            self._unpack(part, path, expected)
+        return decoded(part, first, stop)
+
+    def wait(self) -> None:
+        """Wait until nothing is being unpacked behind the pages that were read."""
+        self._behind.submit(lambda: None).result()
+
+    def _unpack(self, part: Part, path: Path, expected: int) -> None:
+        with self._lock:
+            if not path.is_file() or path.stat().st_size != expected:
+                unpack(part, path)
+
+    def _unpack_behind(self, part: Part, path: Path, expected: int) -> None:
+        """Unpack a part in another thread; what goes wrong there is told to who asks for more."""
+        if path.name in self._waiting:
+            return
+        self._waiting.add(path.name)
+
+        def work() -> None:
+            try:
+                with suppress(DataError, OSError):
+                    self._unpack(part, path, expected)
+            finally:
+                self._waiting.discard(path.name)
+
+        with suppress(RuntimeError):  # the program is ending
+            self._behind.submit(work)
 
 
 def _one_of(
@@ -291,80 +306,3 @@ def _annotations(folder: Path, name: str) -> tuple[Annotation, ...]:
             "duration_s and text. Import the recordings again."
         ) from None
     return tuple(sorted(found, key=lambda one: one.onset_s))
-
-
-def _parts_of(folder: Path, described: ImportedRecording) -> tuple[_Part, ...]:
-    """Find the EEG files of a recording; what two of them share is taken from the first."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    samples = round(described.seconds * RATE_HZ)
-    if not 0 < described.seconds <= MOST_DAYS * 86_400:
-        raise DataError(
-            f"{folder / RECORDINGS_NAME}: {described.file} lasts {described.seconds:g} s; expected "
-            f"more than 0 and at most {MOST_DAYS} days."
-        )
-    home = next((folder / one for one in EEG_FOLDERS if (folder / one).is_dir()), None)
-    if home is None:
-        raise DataError(f"{folder} has no folder {' or '.join(EEG_FOLDERS)}. Import it again.")
-    parts: list[_Part] = []
-    end = 0
-    for piece in sorted(described.pieces, key=lambda one: one.start_s):
-        path = home / f"{piece.eeg_id}.parquet"
-        try:
-            about = parquet.read_metadata(path)
-        except FileNotFoundError:
-            raise DataError(f"{path} is missing. Import {described.file} again.") from None
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(f"{path} cannot be read: {_short(error)}.") from None
-        begin = round(piece.start_s * RATE_HZ)
-        first, stop = max(begin, end), begin + about.num_rows
-        if begin < 0 or about.num_rows > MOST_ROWS or stop > samples + 1:
-            raise DataError(
-                f"{path} holds {about.num_rows:,} rows from second {piece.start_s:g} on; expected "
-                f"at most {MOST_ROWS:,}, within the {described.seconds:g} s of {described.file}. "
-                "Import it again."
-            )
-        if first < stop:
-            parts.append(_Part(path, first, stop, first - begin))
-            end = stop
-    if not parts:
-        raise DataError(f"{folder / RECORDINGS_NAME}: {described.file} has no EEG file.")
-    return tuple(parts)
-
-
-def _decoded(part: _Part) -> NDArray[np.float32]:
-    """Read a part from its parquet file, (T, C), NaN where it holds nothing."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    eeg_uv_TC = np.empty((part.stop - part.first, len(CHANNELS)), DTYPE)
-    try:
-        table = parquet.read_table(part.path, columns=list(CHANNELS), use_threads=False)
-        if table.num_rows != part.skipped + len(eeg_uv_TC):
-            raise DataError(f"{part.path} was changed while it was read. Open it again.")
-        for place, name in enumerate(CHANNELS):
-            values = table[name].to_numpy()  # nothing becomes NaN
-            eeg_uv_TC[:, place] = values[part.skipped :]
-    except FileNotFoundError:
-        raise DataError(f"{part.path} is missing. Import the recording again.") from None
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
-        raise DataError(f"{part.path} cannot be read: {_short(error)}.") from None
-    return eeg_uv_TC
-
-
-def _unpack(part: _Part, path: Path) -> None:
-    """Write a part as plain numbers, for nobody but the user to read."""
-    values = _decoded(part)
-    try:
-        path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            values.tofile(partial)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written: {error.strerror}. Name another folder for the cache."
-        ) from None
-
-
-def _short(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

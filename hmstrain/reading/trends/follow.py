@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from hmsstore.atomic import whole_file
 from hmstrain.errors import DataError
-from hmstrain.reading.recording import PRIVATE, Recording
+from hmstrain.reading.pieces import PRIVATE
+from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.amplitude import margins_uv
 from hmstrain.reading.trends.epochs import (
     BLOCK_EPOCHS,

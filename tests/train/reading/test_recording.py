@@ -93,6 +93,19 @@ def test_any_stretch_equals_that_of_the_whole(
     assert recording.channels == CHANNELS
 
 
+def test_a_page_is_the_same_before_and_after_its_piece_is_unpacked(
+    imported: Path, whole: NDArray[np.float32], tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    for number, (start, stop) in enumerate(((0, 10), (33, 64), (50, 60), (58, 78), (90, 100))):
+        recording = Recording.open(imported, "night.edf", cache=cache / str(number))
+        wanted = expected(whole)[start * 200 : stop * 200]
+        np.testing.assert_array_equal(recording.read(start, stop), wanted)
+        recording.wait()
+        assert list((cache / str(number)).glob("*.f4"))
+        np.testing.assert_array_equal(recording.read(start, stop), wanted)
+
+
 def test_what_lies_outside_of_a_recording_is_missing(
     imported: Path, whole: NDArray[np.float32], tmp_path: Path
 ) -> None:
@@ -114,11 +127,14 @@ def test_what_was_unpacked_is_made_again_when_it_is_gone_or_cut_short(
     cache = tmp_path / "cache"
     recording = Recording.open(imported, "night.edf", cache=cache)
     recording.read(0, 5)
+    recording.wait()
     assert [path.name for path in cache.iterdir()] == ["10000.f4"]  # and no other piece
     assert cache.stat().st_mode & 0o077 == 0
     with (cache / "10000.f4").open("r+b") as file:
         file.truncate(1_000)
     np.testing.assert_array_equal(recording.read(0, 5), expected(whole)[:1_000])
+    recording.wait()
+    assert (cache / "10000.f4").stat().st_size == 60 * 200 * 20 * 4
     shutil.rmtree(cache)
     np.testing.assert_array_equal(recording.read(0, 5), expected(whole)[:1_000])
 
@@ -126,8 +142,9 @@ def test_what_was_unpacked_is_made_again_when_it_is_gone_or_cut_short(
 def test_a_cache_that_cannot_be_written_is_one_sentence(imported: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     recording = Recording.open(imported, "night.edf", cache=tmp_path / "file")
+    assert len(recording.read(0, 5)) == 1_000  # a page needs none
     with pytest.raises(DataError, match=r"file.*cannot be (read|written): "):
-        recording.read(0, 5)
+        recording.read(0, 121)
 
 
 def test_states_annotations_and_warnings_are_those_of_the_import(
@@ -262,6 +279,7 @@ def test_a_cache_is_cleared_of_what_is_its_own_alone(edf: Path, tmp_path: Path) 
     (cache / "mine.txt").write_text("kept")
     opened = open_or_import(edf, cache)
     opened.read(0, 1)
+    opened.wait()
     left = cache / ("0" * 64) / ".import.0123abcd.partial"
     left.mkdir(parents=True)
     (left / "10000.parquet").write_bytes(b"of a patient")
@@ -326,3 +344,18 @@ def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert of_recording(tmp_path / "a.vhdr") == hashlib.sha256(b"21").hexdigest()
     assert of_recording(tmp_path / "a.txt") == hashlib.sha256(b"3").hexdigest()
+
+
+def test_a_column_of_another_type_is_one_sentence(imported: Path, tmp_path: Path) -> None:
+    path = imported / "test_eegs" / "10000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(0, CHANNELS[0], pa.array(["a"] * table.num_rows)), path)
+    with pytest.raises(DataError, match=r"10000\.parquet cannot be read"):
+        Recording.open(imported, "night.edf", cache=tmp_path / "cache").read(0, 5)
+    pq.write_table(table.set_column(0, CHANNELS[0], pa.nulls(table.num_rows)), path)
+    recording = Recording.open(imported, "night.edf", cache=tmp_path / "cache")
+    assert np.isnan(recording.read(0, 5)[:, 0]).all()  # a column of nothing
+    recording.wait()
+    pq.write_table(table.drop_columns([CHANNELS[0]]), path)
+    with pytest.raises(DataError, match=r"10000\.parquet cannot be read"):
+        Recording.open(imported, "night.edf", cache=tmp_path / "other").read(0, 5)
