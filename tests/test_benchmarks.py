@@ -99,9 +99,7 @@ def test_reading(tmp_path: Path) -> None:
     pytest.importorskip("playwright")
     if CHROMIUM is None:
         pytest.skip("no Chromium here: on Debian, apt-get install chromium")
-    found = records(
-        "speed.reading", tmp_path, "--minutes", 5, "--pages", 1, "--chromium", CHROMIUM
-    )
+    found = records("speed.reading", tmp_path, "--minutes", 5, "--pages", 1, "--chromium", CHROMIUM)
     (row,) = found["reading"]["rows"]
     assert row["marks"] == "4+4"
     assert row["windows built"] > 0

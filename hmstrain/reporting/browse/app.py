@@ -21,6 +21,8 @@ from hmstrain.errors import TrainError
 from hmstrain.reporting.browse.answering import Answer
 from hmstrain.reporting.browse.browser import ORDERS, Browser, Filter
 from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
+from hmstrain.reporting.browse.keys import KEEP, KEYS
+from hmstrain.reporting.browse.labels import Labels
 from hmstrain.reporting.dark import FIELDS, paint_when_dark
 
 TEMPLATE = (Path(__file__).parent / "page.html").read_text()
@@ -28,28 +30,10 @@ BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15
 NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
 FILTERS = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
 STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
+HIDDEN = ("votes", "model", "loss")
+"""Facts that a reader who marks does not see."""
 ANY = "any"
 ANSWERS = [ANY, "right", "wrong"]
-KEYS = """
-document.addEventListener("keydown", (event) => {
-  const at = event.composedPath()[0].tagName
-  if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
-  if (event.repeat && event.key === "e") return
-  const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e"]
-  if (!known.includes(event.key)) return
-  event.preventDefault()
-  key.value = event.key + " " + Date.now()
-})
-const leave = () => {
-  const wanted = location.hash
-  if (wanted.startsWith("#row=") && wanted !== "#" + here.text)
-    key.value = wanted.replaceAll(" ", "") + " " + Date.now()
-}
-window.addEventListener("hashchange", leave)
-leave()
-"""
-KEEP = 'if (here.text) history.replaceState(null, "", "#" + here.text)'
-"""Keeps the address of the window that is shown."""
 Explain = Callable[[int], Importance]
 
 
@@ -60,7 +44,11 @@ class Viewer:
     """
 
     def __init__(
-        self, browser: Browser, explain: Explain | None, answer: Answer | None = None
+        self,
+        browser: Browser,
+        explain: Explain | None,
+        answer: Answer | None = None,
+        labels: Path = Path("labels"),
     ) -> None:
         self.browser, self.explain, self.answer = browser, explain, answer
         self.here = Div(name="here", visible=False, render_as_text=True)
@@ -76,6 +64,9 @@ class Viewer:
         )
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
+        self.labels = Labels(
+            browser.store, labels, model=browser.run is not None, changed=self.show_facts
+        )
         self._make_filters()
         self._make_steps()
         self.search()
@@ -87,8 +78,7 @@ class Viewer:
         with document.models.freeze():  # or else Bokeh walks all models again for each root
             for root in (
                 *(self.widgets[name] for name in (*FILTERS, *STEPS)),
-                self.about,
-                self.here,
+                *self._beside,
                 *drawn,
             ):
                 document.add_root(root)
@@ -100,6 +90,10 @@ class Viewer:
         args = {"key": self.key, "here": self.here}
         document.js_on_event("document_ready", CustomJS(args=args, code=KEYS))
         self.here.js_on_change("text", CustomJS(args=args, code=KEEP))
+
+    @property
+    def _beside(self) -> tuple[Any, ...]:
+        return self.about, self.here, self.labels.initials, self.labels.said
 
     def _make_filters(self) -> None:
         windows = self.browser.store.windows
@@ -213,8 +207,23 @@ class Viewer:
             self.move(1 if key == "ArrowRight" else -1)
         elif key in ("ArrowUp", "ArrowDown"):
             self.scale(larger=key == "ArrowUp")
-        elif key == "e" and self.explain is not None:
+        elif key == "e" and self.explain is not None and not self.labels.blind:
             self.ask()
+        elif len(self.rows):
+            self.labels.pressed(key, int(self.rows[self.place]), self.words())
+
+    def words(self) -> dict[str, str]:
+        """How the EEG is shown, as a mark keeps it."""
+        low, high = BANDS[self.widgets["band"].value]
+        notch = NOTCHES[self.widgets["notch"].value]
+        return {
+            "montage": str(self.widgets["montage"].value),
+            "low_filter_hz": f"{low:g}",
+            "high_filter_hz": f"{high:g}",
+            "notch_hz": f"{notch:g}" if notch else "off",
+            "sensitivity": f"{self.spacing_uv or 0:g} uV/division",
+            "page_s": f"{self.browser.store.spec.eeg.window_s:g}",
+        }
 
     def scale(self, *, larger: bool) -> None:
         """Take the next smaller or larger spacing of the traces."""
@@ -236,8 +245,7 @@ class Viewer:
         row = int(self.rows[self.place])
         self.window = load_window(self.browser.store, row)
         self.here.text = f"row={row}"
-        self.about.text = _table(self.facts(row))
-        self.votes.draw(self.window.votes, self.browser.prediction[row])
+        self.show_facts()
         unanswered = not self.browser.predicted[row] and row not in self.notes
         if self.answer is not None and self.document is not None and unanswered:
             self.document.add_next_tick_callback(lambda: self._answered(row))
@@ -263,7 +271,9 @@ class Viewer:
 
     def facts(self, row: int) -> dict[str, str]:
         """What is said of a window beside its signals."""
-        facts = self.browser.about(row)
+        facts = self.browser.about(row) | self.labels.words(row)
+        if self.labels.blind:
+            return {name: text for name, text in facts.items() if name not in HIDDEN}
         if row in self.notes:
             known = [facts["model"]] if self.browser.predicted[row] else []
             facts["model"] = ", ".join([*known, self.notes[row]])
@@ -278,8 +288,17 @@ class Viewer:
             self.notes[row] = self.answer(row)
         except (TrainError, StoreError) as error:
             self.notes[row] = f"no answer: {error}"
+        self.show_facts()
+
+    def show_facts(self) -> None:
+        """Show what is said of the window, of it what may be seen."""
+        if not len(self.rows):
+            return
+        row = int(self.rows[self.place])
+        self.labels.showed(row)
         self.about.text = _table(self.facts(row))
         self.votes.draw(self.window.votes, self.browser.prediction[row])
+        self.votes.figure.visible = not self.labels.blind
 
     def ask(self) -> None:
         """Explain the current window, after the page shows that it is being explained."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bokeh.server.server import Server
@@ -16,7 +17,9 @@ from hmstrain.reporting.browse.browser import Browser
 from hmstrain.reporting.served import serve_pages
 
 
-def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server:
+def make_server(
+    browser: Browser, port: int = 0, trust: Trust = False, labels: Path = Path("labels")
+) -> Server:
     """Make a server of the page; port 0 takes any free port.
 
     Raises
@@ -26,7 +29,7 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
     """
     explain = explainer(browser, trust)
     answer = answerer(browser, trust)
-    return serve_pages(lambda: Viewer(browser, explain, answer), port)
+    return serve_pages(lambda: Viewer(browser, explain, answer, labels), port)
 
 
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:
