@@ -10,8 +10,8 @@ import numpy as np
 from hmstrain.models.trust import Trust
 from hmstrain.reporting.browse.browser import Browser
 
-Answer = Callable[[int], str]
-"""Fills in the answer for a row; tells what is to be said of it."""
+Answer = Callable[[int], None]
+"""Fills in the answer for a row of the browser's store."""
 
 
 def answerer(browser: Browser, trust: Trust = False) -> Answer | None:
@@ -24,7 +24,7 @@ def answerer(browser: Browser, trust: Trust = False) -> Answer | None:
         return None
     loaded: list[Any] = []
 
-    def answer(row: int) -> str:
+    def answer(row: int) -> None:
         import torch
 
         from hmstrain.distributed import World
@@ -34,8 +34,8 @@ def answerer(browser: Browser, trust: Trust = False) -> Answer | None:
         if not loaded:
             loaded.append(load_members((run,), world, trust=trust))
         (found,) = predict_rows(loaded[0], browser.store, np.asarray([row], np.int64), world)
-        browser.take(row, found[0])
         learnt = browser.own_store and browser.split_of(row) == "train"
-        return "predicted now" + "; the run may have learnt from this window" * learnt
+        said = "predicted now" + "; the run may have learnt from this window" * learnt
+        browser.take(row, found[0], said)
 
     return answer

@@ -52,8 +52,8 @@ class Viewer:
     ) -> None:
         self.browser, self.explain, self.answer = browser, explain, answer
         self.here = Div(name="here", visible=False, render_as_text=True)
-        self.notes: dict[int, str] = {}
-        """What is said of answers that were not stored, by row."""
+        self.failed: dict[int, str] = {}
+        """Why the run has no answer, by row."""
         self.document: Document | None = None
         self.place = 0
         self.spacing_uv: float | None = None
@@ -246,7 +246,7 @@ class Viewer:
         self.window = load_window(self.browser.store, row)
         self.here.text = f"row={row}"
         self.show_facts()
-        unanswered = not self.browser.predicted[row] and row not in self.notes
+        unanswered = not self.browser.predicted[row] and row not in self.failed
         if self.answer is not None and self.document is not None and unanswered:
             self.document.add_next_tick_callback(lambda: self._answered(row))
         self.spectrograms.draw(self.window.log_power, None)
@@ -274,9 +274,8 @@ class Viewer:
         facts = self.browser.about(row) | self.labels.words(row)
         if self.labels.blind:
             return {name: text for name, text in facts.items() if name not in HIDDEN}
-        if row in self.notes:
-            known = [facts["model"]] if self.browser.predicted[row] else []
-            facts["model"] = ", ".join([*known, self.notes[row]])
+        if row in self.failed:
+            facts["model"] = self.failed[row]
         return facts
 
     def _answered(self, row: int) -> None:
@@ -285,9 +284,9 @@ class Viewer:
         if not len(self.rows) or row != int(self.rows[self.place]):
             return
         try:
-            self.notes[row] = self.answer(row)
+            self.answer(row)
         except (TrainError, StoreError) as error:
-            self.notes[row] = f"no answer: {error}"
+            self.failed[row] = f"no answer: {error}"
         self.show_facts()
 
     def show_facts(self) -> None:

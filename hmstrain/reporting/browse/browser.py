@@ -54,6 +54,8 @@ class Browser:
     prediction: NDArray[np.float64]
     """(windows, K); NaN where there is none."""
     run: RunFolder | None = None
+    said: dict[int, str] = field(default_factory=dict)
+    """What is to be told of answers that were not stored, by row."""
     loss: NDArray[np.float64] = field(init=False)
     """KL divergence (windows,); NaN where there is none."""
 
@@ -72,9 +74,9 @@ class Browser:
         """Name of the split that a window is in."""
         return SPLITS[self.store.windows["split"][row]]
 
-    def take(self, row: int, prediction: NDArray[np.float64]) -> None:
-        """Keep the answer (K,) for a window that had none, and its loss."""
-        self.prediction[row] = prediction
+    def take(self, row: int, prediction: NDArray[np.float64], said: str) -> None:
+        """Keep the answer (K,) for a window that had none, its loss, and what is said of it."""
+        self.prediction[row], self.said[row] = prediction, said
         if self.store.windows["expert_consensus"][row] >= 0:
             target = self.store.windows["target"][[row]]
             self.loss[row] = kl_rows(target, self.prediction[[row]])[0]
@@ -134,6 +136,8 @@ class Browser:
         if self.predicted[row]:
             best = int(self.prediction[row].argmax())
             facts["model"] = f"{titles[best]} {self.prediction[row, best]:.2f}"
+            if row in self.said:
+                facts["model"] += f", {self.said[row]}"
             if np.isfinite(self.loss[row]):
                 facts["loss"] = f"KL {self.loss[row]:.2f}"
         elif self.run is not None:

@@ -131,14 +131,14 @@ def test_an_answer_comes_for_a_window_that_had_none_and_its_failure_is_told(
     browser: Browser,
 ) -> None:
     asked: list[int] = []
-    opened = replace(browser, prediction=np.full_like(browser.prediction, np.nan))
+    unknown = np.full_like(browser.prediction, np.nan)
+    opened = replace(browser, prediction=unknown, said={})
 
-    def answer(row: int) -> str:
+    def answer(row: int) -> None:
         asked.append(row)
         if len(asked) == 2:
             raise ModelError("it cannot answer")
-        opened.take(row, np.full(opened.prediction.shape[1], 1 / 6))
-        return "predicted now"
+        opened.take(row, np.full(opened.prediction.shape[1], 1 / 6), "predicted now")
 
     document = Document()
     viewer = Viewer(opened, None, answer)
@@ -149,6 +149,9 @@ def test_an_answer_comes_for_a_window_that_had_none_and_its_failure_is_told(
     driven.tick()  # the first window is no longer shown
     assert asked == [1]
     assert "0.17, predicted now" in driven.text
+    again = Viewer(opened, None, answer)  # another reader's page says so, too
+    again.pressed("#row=1")
+    assert "0.17, predicted now" in again.about.text
     viewer.pressed("ArrowRight")
     driven.tick()
     assert "no answer: it cannot answer" in driven.text
