@@ -50,6 +50,16 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert sizes["1x"] < sizes["4x"]
 
 
+def test_before(tmp_path: Path) -> None:
+    if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
+        pytest.skip("the tests are not in a repository")
+    small = ("--commit", "HEAD", "--windows", 24, "--builds", 2, "--processes", 2)
+    found = records("speed.before", tmp_path, *small, "--rounds", 1, "--batches", 2)
+    rows = {row["what"]: row for row in found["before"]["rows"]}
+    assert set(rows) == {"build, s", "gather a batch, ms", "open, ms"}
+    assert all(row["now, processor"] > 0 for row in rows.values())
+
+
 def test_planning(toy: Path, tmp_path: Path) -> None:
     like = ("--like", toy / "data" / "train.csv", "--factors", 1, 2)
     rows = records("speed.planning", tmp_path, *like)["planning"]["rows"]
@@ -62,6 +72,13 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     (row,) = found["inspecting"]["rows"]
     assert row["files"] > 10
     assert row["inspect s"] >= 0  # a machine may take less than is shown
+
+
+def test_trends(tmp_path: Path) -> None:
+    found = records("speed.trends", tmp_path, "--hours", 1 / 20, "--pages", 2)
+    (row,) = found["trends"]["rows"]
+    assert row["hours"] == 0.1  # three minutes
+    assert row["own MiB"] > 0
 
 
 def test_features(toy: Path, tmp_path: Path) -> None:
@@ -214,11 +231,14 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
     subprocess.run(build, check=True)
     stores = ("--stores", f"old={store}", f"new={store}", "--segments", tmp_path / "segments")
     small = "--epochs 1 --steps 1 --batch-size 4 --set norm_windows=0"
-    options = ("--networks", "resnet1d", "--seeds", 1, "--options", small)
+    options = ("--networks", "resnet1d", "linear", "--seeds", 1, "--options", small)
     found = records("models.transfer", tmp_path, "--work", tmp_path / "work", *stores, *options)
     rows = {
-        (row["source"], row["half"], row["simulator"]): row for row in found["transfer"]["rows"]
+        (row["source"], row["half"], row["simulator"]): row
+        for row in found["transfer"]["rows"]
+        if row["network"] == "linear"
     }
+    assert len(found["transfer"]["rows"]) == 2 * len(rows)
     assert str(tmp_path) not in found["transfer"]["command"]
     halves = ("choose", "report", "both")
     sources = ("there", "here", "all")
@@ -227,6 +247,7 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
         for source in sources for half in halves for simulator in ("old", "new")
     }  # fmt: skip
     assert {row["kl less old"] for row in rows.values()} == {"", "+0.000 [+0.000, +0.000]"}
+    assert all(row["kl less old resnet1d"] for row in rows.values())
     counted = [[rows[source, half, "new"]["segments"] for half in halves] for source in sources]
     assert [sum(column) for column in zip(*counted[:2], strict=True)] == counted[2]
 

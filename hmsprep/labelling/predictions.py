@@ -88,13 +88,15 @@ def _check_recordings(path: Path, places: Places) -> None:
     except ShapeError as error:
         raise DataError(f"{beside} is not what `hmstrain predict` writes: {error}.") from None
     here = [(one.file, one.sha256) for one in places.recordings]
-    same = len(here) == len(predicted) and all(
-        one[0] == other[0] and (one[1] == other[1] or not one[1] or not other[1])
-        for one, other in zip(here, predicted, strict=True)
-    )
-    if predicted and not same:
+    again = f"predict that data set, `hmstrain predict RUN {places.path}`."
+    if predicted and [file for file, _ in predicted] != [file for file, _ in here]:
         raise DataError(
             f"{path} is of {', '.join(file for file, _ in predicted[:3])}, and {places.path} holds "
-            f"{', '.join(file for file, _ in here[:3])}: predict that data set, `hmstrain predict "
-            f"RUN {places.path}`."
+            f"{', '.join(file for file, _ in here[:3])}: {again}"
         )
+    for (file, theirs), (_, ours) in zip(predicted, here, strict=False):
+        if theirs and ours and theirs != ours:
+            raise DataError(
+                f"{path} is of another {file} than {places.path}: expected SHA-256 {ours[:12]}, "
+                f"got {theirs[:12]}: {again}"
+            )

@@ -90,6 +90,14 @@ def predict(
             metavar="S",
         ),
     ] = 30.0,
+    time_of_day: Annotated[
+        bool,
+        option(
+            "--time-of-day",
+            EPISODES,
+            "Show times of the day, where the recording's file has its start.",
+        ),
+    ] = False,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
@@ -106,6 +114,7 @@ def predict(
         from hmstrain.cli.results import print_predicted
         from hmstrain.errors import RESEARCH_ONLY
         from hmstrain.prediction.predict import predict as predict_input
+        from hmstrain.reading.clock import clock_start
 
         with console.counting("Predicting", "windows") as progress:
             found = predict_input(
@@ -125,6 +134,7 @@ def predict(
                 threshold=threshold,
                 shortest_s=shortest,
                 smoothing_s=smoothing,
+                start_of=clock_start if time_of_day else None,
                 progress=progress,
                 notices=console.warn,
             )

@@ -3,6 +3,7 @@
 ::
 
     hmsprep.py     hmsprep in a process of its own
+    beside.py      a recording and its store -> notes, spectrogram, clock beside probabilities
     source.py      a store, a folder in Kaggle's layout, or recordings -> a store
     scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks

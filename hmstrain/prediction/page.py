@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil
+from textwrap import shorten
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -14,9 +16,12 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
 from hmsstore import Spec
-from hmsstore.view.colours import class_colours
+from hmsstore.view.colours import MISSING as GAP
+from hmsstore.view.colours import POWER_MAP, class_colours
 from hmsstore.view.page import Page
+from hmsstore.view.spectrogram import SCALE_DB, UNIT
 from hmstrain.errors import RESEARCH_ONLY
+from hmstrain.prediction.beside import time_of_day
 from hmstrain.prediction.episodes import TIME_ROUNDING_S, Episode, EpisodeRule, heading
 from hmstrain.prediction.leaving import caveat_words, doubts_of
 from hmstrain.prediction.timeline import Timeline
@@ -26,20 +31,47 @@ LINE_S = 6 * 3600
 """A longer recording is drawn in several lines, of six hours each."""
 STEPS_S = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Between times that are written below."""
-MOST_EPISODES = 100
+MOST_EPISODES, MOST_NOTES = 100, 200
+NOTES_HEIGHT, POWER_HEIGHT = 0.4, 0.7
+"""Inches of the rows below the probabilities."""
+NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
+"""Rows of notes, letters that fit into one of them, letters of a note that are written."""
 MISSING = ("black", "#999999")
 """Of the lines above windows that lack part of their spectrogram, and of their EEG."""
 
 
 def draw_timeline(timeline: Timeline) -> Figure:
-    """Draw the probabilities of the classes, stacked, over the recording."""
+    """Draw the probabilities of the classes, stacked, over the recording.
+
+    Below each line of them stand the notes of the recorder's file and the spectrogram of the left
+    and the right, where there are any.
+    """
     titles = [heading(one) for one in timeline.spec.classes]
     lines = max(1, ceil(timeline.seconds / LINE_S))
     length = timeline.seconds if lines == 1 else LINE_S
-    figure = Figure(figsize=(13, 1.4 + 1.7 * lines), layout="constrained")
-    for number, axes in enumerate(figure.subplots(lines, 1, squeeze=False)[:, 0]):
-        _draw_line(axes, timeline, number * length, (number + 1) * length)
-    figure.axes[-1].set_xlabel("time from the start of the recording, h:mm:ss")
+    heights = [1.7]
+    heights += [NOTES_HEIGHT] * bool(timeline.notes)
+    heights += [] if timeline.powers is None else [POWER_HEIGHT] * len(timeline.powers.db)
+    rows = len(heights)
+    figure = Figure(figsize=(13, 1.4 + lines * sum(heights)), layout="constrained")
+    grid = figure.subplots(lines * rows, 1, squeeze=False, height_ratios=heights * lines)[:, 0]
+    for number in range(lines):
+        axes, *below = grid[number * rows : (number + 1) * rows]
+        begin_s, stop_s = number * length, (number + 1) * length
+        _draw_line(axes, timeline, begin_s, stop_s)
+        if timeline.notes:
+            _draw_notes(below.pop(0), timeline, begin_s, stop_s)
+        if timeline.powers is not None:
+            for axis, (side, db) in zip(below, timeline.powers.db.items(), strict=True):
+                image = _draw_power(axis, timeline, side, db, begin_s, stop_s)
+        for axis in grid[number * rows : (number + 1) * rows - 1]:
+            axis.tick_params(labelbottom=False)
+    if timeline.powers is not None:
+        bar = figure.colorbar(image, ax=list(grid), aspect=40, pad=0.01, shrink=0.6)
+        bar.set_label(UNIT, fontsize=8)
+        bar.ax.tick_params(labelsize=8)
+    words = "time from the start of the recording, h:mm:ss"
+    grid[-1].set_xlabel(words if timeline.start is None else "time of day, hh:mm:ss")
     figure.legend(
         handles=[
             Patch(color=colour, label=title)
@@ -54,16 +86,83 @@ def draw_timeline(timeline: Timeline) -> Figure:
     return figure
 
 
+def _time_axis(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -> None:
+    axes.set_xlim(begin_s, stop_s)
+    step = next((one for one in STEPS_S if (stop_s - begin_s) / one <= 13), STEPS_S[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda seconds, _: time_of_day(seconds, timeline.start).partition(" ")[0])
+    )
+    axes.tick_params(labelsize=8)
+
+
+def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -> None:
+    """Mark notes; write beside them what there is room for."""
+    _time_axis(axes, timeline, begin_s, stop_s)
+    axes.set_ylim(NOTE_ROWS, 0)
+    axes.set_yticks([])
+    axes.set_ylabel("notes", fontsize=8, rotation=0, ha="right", va="center")
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    letter_s = (stop_s - begin_s) / NOTE_LETTERS
+    free = [begin_s] * NOTE_ROWS
+    for note in timeline.notes:
+        if not begin_s <= note.onset_s < stop_s:
+            continue
+        text = shorten(note.text, NOTE_LONGEST, placeholder=" ...")
+        wide_s = (len(text) + 2) * letter_s
+        left = note.onset_s + wide_s > stop_s  # at the right end the text stands before its mark
+        first = note.onset_s - wide_s * left
+        row = next((n for n, at in enumerate(free) if at <= first), None)
+        if row is None:
+            axes.axvline(note.onset_s, color="#999999", lw=0.6, zorder=0)
+            continue
+        free[row] = first + wide_s
+        axes.plot([note.onset_s] * 2, [row, row + 1], color="black", lw=0.8)
+        axes.text(
+            note.onset_s + letter_s / 2 * (-1 if left else 1),
+            row + 0.5,
+            text.replace("$", r"\$"),  # which would begin a formula
+            fontsize=7, va="center", ha="right" if left else "left",
+        )  # fmt: skip
+
+
+def _draw_power(
+    axes: Axes,
+    timeline: Timeline,
+    side: str,
+    db: NDArray[np.float32],
+    begin_s: float,
+    stop_s: float,
+) -> QuadMesh:
+    """Draw the spectrogram of one side; grey where nothing was recorded."""
+    _time_axis(axes, timeline, begin_s, stop_s)
+    axes.axvspan(begin_s, min(stop_s, timeline.seconds), color=GAP, lw=0)
+    axes.set_ylabel(f"{side}\nHz", fontsize=8)
+    spans = timeline.spans_s
+    inside = np.flatnonzero((spans[:, 1] > begin_s) & (spans[:, 0] < stop_s))
+    apart = np.flatnonzero(spans[inside][1:, 0] - spans[inside][:-1, 1] > TIME_ROUNDING_S) + 1
+    # A column without values stands for the time between two windows that are apart.
+    columns = np.insert(db[inside].astype(np.float64), apart, np.nan, axis=0)
+    starts = np.insert(spans[inside, 0], apart, spans[inside][apart - 1, 1])
+    edges_s = np.append(starts, spans[inside[-1:], 1] if len(inside) else begin_s)
+    hz = timeline.powers.hz if timeline.powers is not None else np.arange(db.shape[1])
+    step = hz[1] - hz[0]
+    edges_hz = np.append(hz - step / 2, hz[-1] + step / 2)
+    if not len(inside):
+        edges_s, columns = np.asarray([begin_s, stop_s]), np.full((1, len(hz)), np.nan)
+    axes.set_ylim(edges_hz[0], edges_hz[-1])
+    return axes.pcolormesh(
+        edges_s, edges_hz, np.ma.masked_invalid(columns.T), cmap=POWER_MAP, vmin=SCALE_DB[0],
+        vmax=SCALE_DB[1], rasterized=True,
+    )  # fmt: skip
+
+
 def _draw_line(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -> None:
     spans = timeline.spans_s
     inside = np.flatnonzero((spans[:, 1] > begin_s) & (spans[:, 0] < stop_s))
-    axes.set_xlim(begin_s, stop_s)
+    _time_axis(axes, timeline, begin_s, stop_s)
     axes.set_ylim(0, 1.13)
     axes.set_yticks([0, 0.5, 1], ["0", "50%", "100%"], fontsize=8)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
-    step = next((one for one in STEPS_S if (stop_s - begin_s) / one <= 13), STEPS_S[-1])
-    axes.xaxis.set_major_locator(MultipleLocator(step))
-    axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     if not len(inside):
         return
@@ -129,7 +228,7 @@ def make_page(
         "Under a black line the recording does not hold all of the ten minutes that the model sees "
         f"as a spectrogram, under a grey one not all of the {spec.eeg.window_s:g} seconds of EEG, "
         "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
-        f"{spec.judged_s:g} seconds was not recorded.",
+        f"{spec.judged_s:g} seconds was not recorded." + _below(timeline),
     )
     episodes = timeline.episodes(rule) if episodes is None else episodes
     _add_classes(page, timeline, rule, episodes)
@@ -138,19 +237,47 @@ def make_page(
     if words := "; ".join(caveat_words(timeline.caveats)):
         page.warning(f"Every episode rests on channels that were not recorded as shown: {words}.")
     sure = sorted(episodes, key=lambda one: -one.mean)[:MOST_EPISODES]
+    of_day = ("time of day",) if timeline.start is not None else ()
     page.table(
         f"{len(sure):,} of {len(episodes):,}; times in h:mm:ss",
-        ("from", "to", "length", "model's answer", "mean probability", "largest",
+        ("from", "to", *of_day, "length", "model's answer", "mean probability", "largest",
          "not recorded as shown"),
         [
-            (clock(one.start_s), clock(one.stop_s), clock(one.seconds), heading(one.pattern),
+            (clock(one.start_s), clock(one.stop_s),
+             *(time_of_day(one.start_s, timeline.start) for _ in of_day),
+             clock(one.seconds), heading(one.pattern),
              f"{one.mean:.2f}", f"{one.largest:.2f}", "; ".join(doubts_of(one)) or "-")
             for one in sure
         ],
     )  # fmt: skip
+    if timeline.notes:
+        page.section("Notes in the recording")
+        shown = timeline.notes[:MOST_NOTES]
+        page.table(
+            f"{len(shown):,} of {len(timeline.notes):,}; times in h:mm:ss",
+            ("at", *of_day, "note"),
+            [
+                (clock(one.onset_s), *(time_of_day(one.onset_s, timeline.start) for _ in of_day),
+                 one.text)
+                for one in shown
+            ],
+        )  # fmt: skip
     page.section("Where this comes from")
     page.table("", ("", ""), list(about.items()))
     return page
+
+
+def _below(timeline: Timeline) -> str:
+    """What stands below the probabilities, for their caption."""
+    said = []
+    if timeline.notes:
+        said.append("notes of the recorder's file, as far as there is room")
+    if timeline.powers is not None:
+        said.append(
+            f"power of the chains of the left and the right, {UNIT}, on a fixed scale, grey where "
+            "nothing was recorded"
+        )
+    return f" Below stand {' and '.join(said)}." if said else ""
 
 
 def _add_classes(

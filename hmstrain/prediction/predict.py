@@ -22,6 +22,7 @@ from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
+from hmstrain.prediction.beside import StartOf, find_starts
 from hmstrain.prediction.ensemble import (
     AVERAGES,
     fit_weights,
@@ -113,6 +114,7 @@ def predict(
     threshold: float = THRESHOLD,
     shortest_s: float = SHORTEST_S,
     smoothing_s: float = SMOOTHING_S,
+    start_of: StartOf | None = None,
     progress: Progress = silent,
     notices: Notices = silent,
 ) -> Predictions:
@@ -160,6 +162,9 @@ def predict(
         Seconds of the shortest episode.
     smoothing_s : float
         Seconds over which probabilities are averaged before they are compared; 0: none.
+    start_of : callable, optional
+        Reads from a recorder's file at which time of day it starts, such as
+        `hmstrain.reading.clock.clock_start`: pictures and pages then show that time.
     progress : callable, optional
         Called with the windows done and their number, each network's counted.
     notices : callable, optional
@@ -238,7 +243,10 @@ def predict(
         remove_leftovers(out)
         (out / SUMMARY).unlink(missing_ok=True)  # of other tables than those that come now
         write_windows(out / WINDOWS, store, rows, prediction, context)
-        made = Made(made_of, store, rule, channels_read(configs, store.spec))
+        files = [one.file for one in source.recordings]
+        starts = {} if start_of is None else find_starts(path, files, start_of)
+        read = channels_read(configs, store.spec)
+        made = Made(made_of, store, rule, read, source.notes, starts)
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)
@@ -299,9 +307,11 @@ def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
     return Normalisation.from_json(described["normalisation"]).cleaning
 
 
-def of_features(folders: Sequence[RunFolder]) -> bool:
-    """Whether a run's model takes hand features."""
-    return any(find_model(folder.config().model).table for folder in folders)
+def of_features(folders: Sequence[RunFolder]) -> tuple[str, ...]:
+    """Spans of the hand features that runs take; none if they are all of networks."""
+    configs = [folder.config() for folder in folders]
+    spans = [one.features_span for one in configs if find_model(one.model).table]
+    return tuple(dict.fromkeys(spans))
 
 
 def needs_reference(folders: Sequence[RunFolder]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from hmsstore import Spec, Store
 from hmsstore.recordings import ImportedRecording
 from hmstrain.data.inputs import INPUTS, signal_names
 from hmstrain.models import find_model
+from hmstrain.prediction.beside import Note, powers_of
 from hmstrain.prediction.episodes import SEIZURE, Episode, EpisodeRule
 from hmstrain.prediction.leaving import caveat_words, write_annotations
 from hmstrain.prediction.tables import write_episodes, write_timeline
@@ -36,6 +38,10 @@ class Made:
     rule: EpisodeRule
     channels: frozenset[str]
     """Those that a run looks at."""
+    notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
+    """Recording -> what the recorder's file says of it."""
+    starts: Mapping[str, time] = field(default_factory=dict)
+    """Recording -> time of day at which it starts, if that is to be shown."""
 
 
 def channels_read(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
@@ -172,6 +178,12 @@ def write_recording(
     rule, spec = made.rule, made.store.spec
     caveats = caveats_of(recording, made.channels, spec)
     timeline = make_timeline(recording, windows, prediction, spec, caveats)
+    timeline = replace(
+        timeline,
+        notes=made.notes.get(recording.file, ()),
+        powers=None if timeline.rows is None else powers_of(made.store, timeline.rows),
+        start=made.starts.get(recording.file),
+    )
     electrodes = _examined(recording, made.channels, spec)
     episodes = [
         _with_still(one, timeline, made.store, electrodes) for one in timeline.episodes(rule)
@@ -179,7 +191,7 @@ def write_recording(
     out, name = out.parent, out.name
     out.mkdir(parents=True, exist_ok=True)
     write_timeline(out / f"{name}.csv", timeline)
-    write_episodes(out / f"{name}.episodes.csv", episodes)
+    write_episodes(out / f"{name}.episodes.csv", episodes, timeline.start)
     write_annotations(episodes, rule, out / f"{name}.annotations.edf")
     has_seizures = SEIZURE in spec.class_keys
     if has_seizures:
@@ -225,6 +237,7 @@ def _about(recording: ImportedRecording, timeline: Timeline, made: Made) -> dict
     return {
         "recording": recording.file,
         "length, h:mm:ss": clock(timeline.seconds),
+        **({} if timeline.start is None else {"starts at": f"{timeline.start:%H:%M:%S}"}),
         "windows": f"{len(timeline.centre_s):,}",
         "runs": ", ".join(run["path"] for run in made.of["runs"]),
         "average": made.of["average"]

@@ -11,9 +11,9 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from hmsstore.recordings import (
 )
 from hmsstore.schema import REFERENCES
 from hmstrain.errors import DataError
+from hmstrain.prediction.beside import Note, read_notes
 from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
 from hmstrain.runs.stopping import held_back
 
@@ -51,6 +52,8 @@ class ToPredict:
     """Files beside them that are no recordings that can be predicted, and why."""
     warnings: tuple[str, ...] = ()
     """What an import said of the recordings, or a build of what it clipped."""
+    notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
+    """Recording -> what the recorder's file says of it."""
 
 
 @contextmanager
@@ -61,7 +64,7 @@ def open_or_build(
     stride_s: float = 10.0,
     importing: Mapping[str, Any] | None = None,
     part: str | None = None,
-    features: bool = False,
+    features: Collection[str] = (),
     needs_reference: str = "",
 ) -> Iterator[ToPredict]:
     """Open the store to predict, or build it; what is built is removed afterwards.
@@ -78,8 +81,8 @@ def open_or_build(
         How recordings are to be read: options of `hmsprep import`.
     part : str, optional
         Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
-    features : bool
-        Compute hand features of what is built, too: a run is of those.
+    features : collection of str
+        Spans of which hand features of what is built are computed, too: runs are of those.
     needs_reference : str
         What of the runs needs electrodes that share a reference, such as 'the input microvolts':
         recordings without are left out. '': nothing does.
@@ -114,6 +117,7 @@ def open_or_build(
         recordings: tuple[ImportedRecording, ...] = ()
         left_out: tuple[LeftOut, ...] = ()
         said: tuple[str, ...] = ()
+        notes: Mapping[str, tuple[Note, ...]] = {}
         data = path
         if not _is_kaggle(path):
             data, part = work / "data", "test"
@@ -125,6 +129,7 @@ def open_or_build(
                     raise
                 left_out = read_left_out(data)
             recordings, said = read_recordings(data), read_warnings(data)
+            notes = read_notes(data)
             if needs_reference:
                 recordings, bipolar = _without_bipolar(data, recordings, needs_reference)
                 left_out += bipolar
@@ -136,11 +141,11 @@ def open_or_build(
         options += ["--clipped"]  # which an import has refused, and of other data is said
         options += [] if part is None else ["--part", part]
         run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
-        if features:
-            run_hmsprep("features", work / "hms.zarr", "--json")
+        for span in features:
+            run_hmsprep("features", work / "hms.zarr", "--span", span, "--json")
         store = Store.open(work / "hms.zarr")
         said = said or _clipped(store)
-        yield ToPredict(store, given=False, recordings=recordings, left_out=left_out, warnings=said)
+        yield ToPredict(store, False, recordings, left_out, said, notes)
 
 
 def _clipped(store: Store) -> tuple[str, ...]:

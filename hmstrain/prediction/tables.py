@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import time
 from math import isnan
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hmsstore import SPLITS, Store
 from hmsstore.atomic import whole_file
 from hmsstore.plain.text import write_rows
 from hmstrain.data.context import Context
+from hmstrain.prediction.beside import time_of_day
 from hmstrain.prediction.episodes import Episode, heading
 from hmstrain.prediction.leaving import doubts_of, text_of
 from hmstrain.prediction.timeline import Timeline
@@ -112,16 +114,22 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     write_csv(path, header, lines)
 
 
-def write_episodes(path: Path, episodes: Sequence[Episode]) -> None:
-    """Write episodes for people to read: times as h:mm:ss, and what each of them is."""
-    header = (
+def write_episodes(path: Path, episodes: Sequence[Episode], start: time | None = None) -> None:
+    """Write episodes for people to read: times as h:mm:ss, and what each of them is.
+
+    `start` is the time of day at which the recording starts: columns of the time of day follow.
+    """
+    header: tuple[str, ...] = (
         "from (h:mm:ss)", "to (h:mm:ss)", "length (h:mm:ss)", "model's answer",
         "mean probability", "largest probability", "not recorded as shown", "what this is",
     )  # fmt: skip
+    if start is not None:
+        header = (*header, "from (time of day)", "to (time of day)")
     lines = (
         (
             clock(one.start_s), clock(one.stop_s), clock(one.seconds), heading(one.pattern),
             f"{one.mean:.2f}", f"{one.largest:.2f}", "; ".join(doubts_of(one)), text_of(one),
+            *(time_of_day(at, start) for at in (one.start_s, one.stop_s) if start is not None),
         )
         for one in episodes
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from hmsstore import HMS, Spec
 from hmsstore.recordings import ImportedRecording
+from hmstrain.prediction.beside import Note, Powers
 from hmstrain.prediction.episodes import (
     ROUNDING,
     Episode,
@@ -43,6 +45,12 @@ class Timeline:
     what was done to them or found: 'interpolated', 'filled', ..."""
     rows: NDArray[np.int64] | None = None
     """(N,) the windows in their store, where they are of one."""
+    notes: tuple[Note, ...] = ()
+    """What the recorder's file says, in order."""
+    powers: Powers | None = None
+    """Spectrogram of the same windows."""
+    start: time | None = None
+    """Time of day at which the recording starts, if it is to be shown."""
 
     @property
     def codes(self) -> NDArray[np.int64]:

@@ -24,7 +24,9 @@ from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.table import read_table
 from hmsprep.planning.cleaning import read_cleaning
-from hmsstore import Store, StoreError
+from hmsstore import HMS, Store, StoreError
+from hmsstore.labels import read_labels
+from hmsstore.labels.owner import Owner
 from hmsstore.manifest import MANIFEST_NAME, checksum, digest
 from hmsstore.recordings import read_left_out, read_recordings, read_warnings
 from hmsstore.schema import CLASSES, EEG
@@ -34,6 +36,8 @@ from hmstrain.errors import TrainError
 from hmstrain.models.weights import read_weights
 from hmstrain.prediction.seizures.answers import ChosenRule
 from hmstrain.prediction.seizures.answers import read_answers as read_seizures
+from hmstrain.reading.events.background import BackgroundFile
+from hmstrain.reading.events.event_file import EventFile
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.runs.predictions import read_arrays
@@ -46,6 +50,7 @@ from soak.samples import Samples
 
 OWN = (PrepError, StoreError, TrainError)
 """Whatever is wrong with a file ends as one of these."""
+OWNER = Owner("night.edf", "ab" * 32, "AB")
 CPU = torch.device("cpu")
 Read = Callable[[Path], object]
 
@@ -124,6 +129,9 @@ def readers(samples: Samples) -> list[Reader]:
         Reader("recordings.json", files["recordings.json"], _read_recordings, as_json=True),
         Reader("SzCORE tsv", files["marks.tsv"], lambda path: read_seizures(path, ChosenRule())),
         Reader("timeline", files["night.csv"], lambda path: read_seizures(path, ChosenRule())),
+        Reader("labels", files["labels.csv"], read_labels),
+        Reader("events", files["events.csv"], lambda path: EventFile(path, OWNER, HMS)),
+        Reader("background", files["background.csv"], lambda path: BackgroundFile(path, OWNER)),
         Reader("answers.csv", files["answers.csv"], read_answers),
         Reader("recipe", files["recipe.toml"], read_recipe),
         Reader("settings", files["config.json"], make_config, as_json=True),

@@ -118,6 +118,16 @@ def other_files(folder: Path, run: RunFolder) -> dict[str, Path]:
         "10.000,20.000,0.1,0.1,0.1,0.1,0.1,0.5,other,0.0,0.0\n",
         "answers.csv": "eeg_id,seizure_vote,lpd_vote,gpd_vote,lrda_vote,grda_vote,other_vote\n"
         "1,0.5,0.1,0.1,0.1,0.1,0.1\n2,0.1,0.5,0.1,0.1,0.1,0.1\n",
+        "labels.csv": "# hms-eeg: labels 1\n# recording: night.edf\n"
+        f"# sha256: {'ab' * 32}\n# reader: AB\nstart_s,stop_s,class,text,seen_model,eeg_id\n"
+        '12.50,1212.50,seizure,"left; then, both",no,\n5.00,5.00,,eyes open,yes,7\n# end\n',
+        "events.csv": "# hms-eeg: events 1\n# recording: night.edf\n"
+        f"# sha256: {'ab' * 32}\n# reader: AB\nstart_s,stop_s,class,state,source,certainty,"
+        "probability,proposed_start_s,proposed_stop_s,proposed_class\n"
+        "10.00,40.00,seizure,accepted,model,probable,0.8000,12.00,40.00,lpd\n# end\n",
+        "background.csv": "# hms-eeg: background 1\n# recording: night.edf\n"
+        f"# sha256: {'ab' * 32}\n# reader: AB\nstart_s,stop_s,voltage,text\n"
+        "0.00,60.00,low,as before\n# end\n",
         "patients.csv": "file,patient\nnight.edf,7\n",
         "recipe.toml": 'title = "A"\nsource = "B"\nabout = "C"\nneeds = "D"\nreach = "E"\n\n'
         '[every]\nepochs = 2\n\n[members.a]\nmodel = "resnet10t"\ninputs = "spec"\n\n'

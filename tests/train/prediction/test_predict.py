@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import time
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,14 @@ import hmstrain
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import EEG_CLIP_UV
 from hmsstore import CHANNELS, CLASSES, Store
+from hmsstore.labels import LabelFile, Mark
 from hmsstore.montage import PAIRS
-from hmsstore.recordings import IMPORT_OPTIONS, ImportedPiece, ImportedRecording
+from hmsstore.recordings import (
+    IMPORT_OPTIONS,
+    ImportedPiece,
+    ImportedRecording,
+    read_recordings,
+)
 from hmstrain.config import Config
 from hmstrain.data.inputs.physical import inputs_of_electrodes
 from hmstrain.distributed import World
@@ -348,8 +356,36 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     eeg_uv[CHANNELS.index("C3")] = 300
     return write_edf(
         folder / "night.edf", eeg_uv, 256.0, CONVENTIONS["tuh"],
-        annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")],
+        annotations=[edfio.EdfAnnotation(3.0, None, "eyes open")], starttime=time(22, 15, 1),
     )  # fmt: skip
+
+
+def test_a_reader_is_compared_with_the_predictions_of_a_recording(
+    runs: dict[str, Path], recording: Path, tmp_path: Path
+) -> None:
+    """What predict writes of a file is of the windows that an import of it has."""
+    hmsprep.import_recordings([recording], tmp_path / "imported", stride=60)
+    hmstrain.predict(runs["one"], recording, out=tmp_path / "out", stride_s=60)
+    (imported,) = read_recordings(tmp_path / "imported")
+    labels = LabelFile.open(tmp_path / "labels", "night.edf", imported.sha256, "AB")
+    labels.add(Mark(0, 720, "lpd"))
+    found = hmsprep.votes(
+        tmp_path / "imported", tmp_path / "labels", tmp_path / "votes.csv",
+        predictions=tmp_path / "out" / "predictions.csv",
+    )  # fmt: skip
+    told = pl.read_csv(tmp_path / "out" / "predictions.csv")
+    assert found.voted == told.height
+    assert found.model[0].windows == told.height
+    assert found.model[0].confusion[1].tolist() == [
+        (told["predicted"] == key).sum() for key in CLASSES
+    ]
+    summary = tmp_path / "out" / "predictions.json"
+    summary.write_text(summary.read_text().replace(imported.sha256, "12" * 32))
+    with pytest.raises(hmsprep.DataError, match=r"is of another night\.edf than .* got 12121212"):
+        hmsprep.votes(
+            tmp_path / "imported", tmp_path / "labels", tmp_path / "other.csv",
+            predictions=tmp_path / "out" / "predictions.csv",
+        )  # fmt: skip
 
 
 def test_a_recording_gets_a_timeline(
@@ -358,7 +394,7 @@ def test_a_recording_gets_a_timeline(
     out = tmp_path / "out"
     rule = ["--threshold", 0.1, "--shortest", 0, "--smoothing", 0]
     words = ["predict", runs["one"], recording, "--out", out, "--stride", 20, *rule, "--json"]
-    told = json.loads(PROGRAM.succeed(*words).stdout)
+    told = json.loads(PROGRAM.succeed(*words, "--time-of-day").stdout)
     assert told["windows"] == (720 - 50) // 20 + 1
     (one,) = told["recordings"]
     assert one["seconds"] == 720
@@ -395,7 +431,12 @@ def test_a_recording_gets_a_timeline(
     html = (out / "night.html").read_text()
     assert html.count(RESEARCH_ONLY) == 1
     assert "://" not in html
-    assert json.loads((out / "night.json").read_text())["file"] == "night.edf"
+    assert "eyes open" in html
+    assert "22:15:04" in html
+    described = json.loads((out / "night.json").read_text())
+    assert described["file"] == "night.edf"
+    assert described["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
+    assert "22:15" not in json.dumps(described)  # which would tell who was recorded
 
 
 def test_what_was_built_for_it_is_gone_afterwards(
