@@ -136,7 +136,7 @@ def view(
             _view_recording(kinds, port, trust, alias, Path(labels), cache, read, started)
         else:
             _refuse_words_of_recordings(recording, alias, importing)
-            _view_windows(kinds, port, trust, started)
+            _view_windows(kinds, port, trust, Path(labels), started)
     except ModuleNotFoundError as error:
         if error.name not in NEEDED:
             raise
@@ -152,7 +152,11 @@ def _refuse_words_of_recordings(
 
 
 def _view_windows(
-    kinds: Kinds, port: int, trust: Trust, started: Callable[[str, Store | Recording], object]
+    kinds: Kinds,
+    port: int,
+    trust: Trust,
+    labels: Path,
+    started: Callable[[str, Store | Recording], object],
 ) -> None:
     if len(kinds.runs) > 1:
         raise ConfigError(
@@ -163,7 +167,7 @@ def _view_windows(
 
     path = kinds.runs[0] if kinds.runs else kinds.stores[0]
     beside = kinds.stores[0] if kinds.runs and kinds.stores else None
-    view_windows(path, store=beside, port=port, trust=trust, started=started)
+    view_windows(path, store=beside, port=port, trust=trust, labels=labels, started=started)
 
 
 def _view_recording(

@@ -2,10 +2,13 @@
 
 ::
 
-    browser.py  a store and predictions -> windows that pass a filter, in order
-    figures.py  a window -> Bokeh figures, updated in place
-    app.py      the page of one reader: filters, steps, figures
-    serve.py    a browser of windows -> its page, served
-    view.py     a run or a store -> its page: `hmstrain.view`
-    page.html   the page's frame
+    browser.py    a store and predictions -> windows that pass a filter, in order
+    answering.py  a window without a stored answer -> the run's answer, now
+    figures.py    a window -> Bokeh figures, updated in place
+    labels.py     initials, a window and a class -> a mark in the reader's file
+    keys.py       keys and the address of a browser <-> texts that the page is told
+    app.py        the page of one reader: filters, steps, figures
+    serve.py      a browser of windows -> its page, served
+    view.py       a run or a store -> its page, until it is interrupted
+    page.html     the page's frame
 """

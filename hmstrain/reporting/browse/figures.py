@@ -91,7 +91,7 @@ class Traces:
         shown = np.clip(traces / step, -CUT, CUT) + places
         self._ys = np.vstack([shown.T, ekg_place - to_height(ekg, 0.8)]).astype(np.float32)
         self._seconds = seconds.astype(np.float32)
-        self._colours = [*(SIDES.get(side, "#333333") for side in montage.sides), "#666666"]
+        self._colours = [*(SIDES.get(side, "#777777") for side in montage.sides), "#999999"]
         self._draw_lines()
         labels = [*montage.labels, "EKG"]
         ticks = [round(place, 3) for place in (*places, ekg_place)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bokeh.server.server import Server
@@ -10,12 +11,15 @@ from bokeh.server.server import Server
 from hmsstore.view import Importance
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
+from hmstrain.reporting.browse.answering import answerer
 from hmstrain.reporting.browse.app import Explain, Viewer
 from hmstrain.reporting.browse.browser import Browser
 from hmstrain.reporting.served import serve_pages
 
 
-def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server:
+def make_server(
+    browser: Browser, port: int = 0, trust: Trust = False, labels: Path = Path("labels")
+) -> Server:
     """Make a server of the page; port 0 takes any free port.
 
     Raises
@@ -24,7 +28,8 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
         The port is in use.
     """
     explain = explainer(browser, trust)
-    return serve_pages(lambda: Viewer(browser, explain), port)
+    answer = answerer(browser, trust)
+    return serve_pages(lambda: Viewer(browser, explain, answer, labels), port)
 
 
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:

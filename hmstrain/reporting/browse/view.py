@@ -17,6 +17,7 @@ def view_windows(
     store: Path | str | None = None,
     port: int = 0,
     trust: Trust = False,
+    labels: Path | str = "labels",
     started: Callable[[str, Store], object] = silent,
 ) -> None:
     """Serve a page to browse windows, on localhost only, until it is interrupted (Ctrl-C).
@@ -31,6 +32,8 @@ def view_windows(
         0: any that is free.
     trust : bool, str or sequence of str
         As of `hmstrain.predict`: only to explain windows is a run's network made.
+    labels : path
+        Folder for label files; made with the first mark.
     started : callable, optional
         Called once the page can be opened, with its address and the store.
 
@@ -50,5 +53,5 @@ def view_windows(
     from hmstrain.reporting.browse.serve import make_server
     from hmstrain.reporting.served import address, run_until_stopped
 
-    server = make_server(opened, port, trust)
+    server = make_server(opened, port, trust, Path(labels))
     run_until_stopped(server, lambda: started(address(server), opened.store))

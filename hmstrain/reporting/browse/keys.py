@@ -1,0 +1,22 @@
+"""Keys and the address of a browser <-> texts that the page is told, as scripts that run in it."""
+
+KEYS = """
+document.addEventListener("keydown", (event) => {
+  const at = event.composedPath()[0].tagName
+  if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
+  if (event.repeat && event.key === "e") return
+  const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "u", "v", ..."0123456789"]
+  if (!known.includes(event.key)) return
+  event.preventDefault()
+  key.value = event.key + " " + Date.now()
+})
+const leave = () => {
+  const wanted = location.hash
+  if (wanted.startsWith("#row=") && wanted !== "#" + here.text)
+    key.value = wanted.replaceAll(" ", "") + " " + Date.now()
+}
+window.addEventListener("hashchange", leave)
+leave()
+"""
+KEEP = 'if (here.text) history.replaceState(null, "", "#" + here.text)'
+"""Keeps the address of the window that is shown."""

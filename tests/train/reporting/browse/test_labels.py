@@ -1,0 +1,88 @@
+"""Windows of a store are marked in the page, blind, in a file of each reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bokeh.document import Document
+
+from hmsstore import Store
+from hmsstore.labels import read_labels
+from hmstrain.reporting.browse.app import Viewer
+from hmstrain.reporting.browse.browser import Browser, open_browser
+
+
+def viewer_of(browser: Browser, labels: Path) -> Any:
+    viewer = Viewer(browser, None, None, labels)
+    viewer.attach_to(Document())
+    return viewer
+
+
+def test_a_reader_marks_windows_by_keys_and_takes_marks_back(store: Store, tmp_path: Path) -> None:
+    viewer = viewer_of(open_browser(store.path), tmp_path)
+    viewer.pressed("1")
+    assert list(tmp_path.iterdir()) == []
+    viewer.labels.initials.value = "a b"
+    assert "initials" in viewer.labels.said.text
+    viewer.labels.initials.value = "ab"
+    viewer.pressed("#row=5")
+    viewer.pressed("2")
+    viewer.pressed("ArrowRight")
+    viewer.pressed("0")
+    path = tmp_path / f"{store.path.name}.AB.csv"
+    found = read_labels(path)
+    assert found.sha256 == store.identity
+    offset = float(store.windows["eeg_offset_s"][5]) + store.spec.judged_from_s
+    first, second = found.marks
+    assert (first.label, first.start_s, first.stop_s) == ("lpd", offset, offset + 10)
+    assert first.eeg_id == store.windows["eeg_id"][5]
+    assert first.view["montage"] == "bipolar"
+    assert (second.label, second.seen_model) == ("unsure", False)
+    viewer.pressed("ArrowLeft")
+    assert "LPD" in viewer.facts(5)["your mark"]
+    viewer.pressed("3")  # in place of the other
+    assert [one.label for one in read_labels(path).marks] == ["gpd", "unsure"]
+    viewer.pressed("u")
+    viewer.pressed("u")
+    assert [one.label for one in read_labels(path).marks] == ["lpd"]
+    viewer.pressed("u")
+    viewer.pressed("u")
+    assert "nothing to undo" in viewer.labels.said.text
+
+
+def test_who_marks_sees_neither_votes_nor_the_model_and_marks_tell_of_a_look(
+    browser: Browser, tmp_path: Path
+) -> None:
+    viewer = viewer_of(browser, tmp_path)
+    rows = viewer.rows
+    assert {"votes", "model"} <= viewer.facts(int(rows[0])).keys()
+    viewer.labels.initials.value = "AB"
+    assert not {"votes", "model", "loss"} & viewer.facts(int(rows[0])).keys()
+    assert not viewer.votes.figure.visible
+    viewer.pressed("1")  # its answer was shown before
+    viewer.pressed("ArrowRight")
+    viewer.pressed("1")
+    viewer.pressed("v")
+    assert viewer.votes.figure.visible
+    viewer.pressed("v")
+    viewer.pressed("ArrowRight")
+    viewer.pressed("1")
+    (path,) = tmp_path.glob("*.csv")
+    assert [one.seen_model for one in read_labels(path).marks] == [True, False, False]
+    viewer.pressed("ArrowLeft")
+    viewer.pressed("2")  # he has looked since
+    assert [one.seen_model for one in read_labels(path).marks] == [True, True, False]
+
+
+def test_another_stores_labels_are_refused_in_a_sentence(store: Store, tmp_path: Path) -> None:
+    viewer = viewer_of(open_browser(store.path), tmp_path)
+    viewer.labels.initials.value = "AB"
+    viewer.pressed("1")
+    path = tmp_path / f"{store.path.name}.AB.csv"
+    path.write_text(path.read_text().replace(store.identity, "0" * 64))
+    again = viewer_of(open_browser(store.path), tmp_path)
+    again.labels.initials.value = "AB"
+    assert "another recording" in again.labels.said.text
+    assert again.labels.file is None
+    assert not again.labels.pressed("1", 0, {})
