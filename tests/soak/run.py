@@ -148,10 +148,10 @@ def note(found: Soaked, fed: Set[str], given: argparse.Namespace) -> str:
     return (
         f"{given.seconds:,.0f} s, seed {given.seed}: {faults:,} faults, among them "
         f"{tally['killed']:,} processes that were killed by SIGKILL; {sum(inputs):,} hostile "
-        f"files, of each kind of reader {min(inputs, default=0):,} or more; {len(found.problems):,} "
-        "problems. A problem is anything lost, a hang, an error of another package, or something "
-        "read or written outside. Other works used the machine meanwhile, so another run of as "
-        "many seconds gives other counts."
+        f"files, of each kind of reader {min(inputs, default=0):,} or more; "
+        f"{len(found.problems):,} problems. A problem is anything lost, a hang, an error of "
+        "another package, or something read or written outside. Other works used the machine "
+        "meanwhile, so another run of as many seconds gives other counts."
     )
 
 

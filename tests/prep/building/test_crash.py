@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -230,6 +231,22 @@ def test_a_lock_that_cannot_be_removed_is_let_go_of(
     with locked(lock):
         pass
     assert not lock.exists()
+
+
+def test_a_lock_that_its_holder_removes_before_it_is_ours_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To hold what is gone would keep nobody out."""
+    lock, real = tmp_path / "hms.zarr.lock", fcntl.flock
+
+    def removed_first(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        lock.unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with locked(lock), pytest.raises(BuildError, match="Another process"), locked(lock):
+        pass
 
 
 def test_what_its_holder_removes_at_that_moment_is_not_in_the_way(

@@ -25,7 +25,7 @@ from hmsprep.sealed.transport import fetching, objects, packing, sending
 from hmsprep.sealed.transport.ledger import LEDGER_NAME, Ledger
 from hmsprep.sealed.transport.objects import Found
 from hmsstore import DamagedStoreError, Store, StoreError
-from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.manifest import MANIFEST_NAME, digest
 
 pytest.importorskip("obstore", reason="obstore is not installed")
 pytest.importorskip("moto", reason="moto is not installed")
@@ -622,6 +622,10 @@ def test_packed_objects_and_ledgers_that_lie_are_refused(
         lies = Ledger(ledger["manifest"], packed=True, files=changed)
         put(None, near, LEDGER_NAME, lies.to_bytes())
         pulled(words)
+    later = {key: value for key, value in ledger.items() if key != "sha256"}
+    later["format_version"] += 1
+    put(None, near, LEDGER_NAME, json.dumps(later | {"sha256": digest(later)}).encode())
+    pulled(rf"{re.escape(LEDGER_NAME)}: .*upgrade hms-eeg")
     put(None, near, LEDGER_NAME, Ledger("0" * 64, packed=True, files=files).to_bytes())
     pulled("is of another store")
     put(None, near, LEDGER_NAME, found[LEDGER_NAME])

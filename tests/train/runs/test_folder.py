@@ -90,26 +90,43 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(
         pass
 
 
+@pytest.mark.parametrize("reading", ["network", "arrays", "description"])
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: str
 ) -> None:
     def save(value: float) -> None:
         network = torch.nn.Linear(1, 1)
         torch.nn.init.constant_(network.weight, value)
-        checkpoint.save_checkpoint(tmp_path / "last", network, {}, training={"step": value})
+        store = {"identity": str(value)}
+        described = {
+            "config": {},
+            "store": store,
+            "normalisation": {},
+            "progress": {},
+            "patients": [],
+        }
+        checkpoint.save_checkpoint(tmp_path / "last", network, described, training={"step": value})
 
     save(1.0)
-    network, real = torch.nn.Linear(1, 1), checkpoint.load_file
+    called = "read_json" if reading == "description" else "load_file"
+    network, real = torch.nn.Linear(1, 1), getattr(checkpoint, called)
 
-    def replaced_first(file: Path) -> dict[str, torch.Tensor]:
+    def replaced_first(file: Path) -> Any:
         found = real(file)
         monkeypatch.undo()
         save(2.0)
+        if reading == "description":
+            raise FileNotFoundError(str(file))  # as between the two renames
         return found
 
-    monkeypatch.setattr(checkpoint, "load_file", replaced_first)
-    assert checkpoint.load_checkpoint(tmp_path / "last", network) == {"step": 2.0}
-    assert network.weight.item() == 2.0
+    monkeypatch.setattr(checkpoint, called, replaced_first)
+    if reading == "network":
+        assert checkpoint.load_checkpoint(tmp_path / "last", network) == {"step": 2.0}
+        assert network.weight.item() == 2.0
+    elif reading == "arrays":
+        assert checkpoint.load_arrays(tmp_path / "last")["weight"].item() == 2.0
+    else:
+        assert checkpoint.read_description(tmp_path / "last")["store"] == {"identity": "2.0"}
 
 
 def test_a_run_within_the_store_or_below_a_file_is_refused(store: Store, tmp_path: Path) -> None:
