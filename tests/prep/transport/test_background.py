@@ -44,14 +44,14 @@ def test_what_a_work_tidies_up_is_interrupted_no_second_time(error: type[BaseExc
             begun.set()
             await asyncio.sleep(60)
         finally:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05 if task == "slow" else 0)
             tidied.append(task)
 
     def tick() -> None:
         if begun.is_set() and error is KeyboardInterrupt:
             raise KeyboardInterrupt
 
-    tasks = ["waits", "waits"] + ["fails"] * (error is OSError)
+    tasks = ["slow", "quick"] + ["fails"] * (error is OSError)
     with pytest.raises(error):
         in_background(lambda: each(work, tasks, 3), tick)
-    assert tidied == ["waits", "waits"]
+    assert tidied == ["quick", "slow"]
