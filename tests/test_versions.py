@@ -20,7 +20,16 @@ from support.inside import Inside
 from test_golden import ROUNDING, check, golden
 
 from hmsstore import FeatureTable, NewerStoreError, Store
+from hmsstore.errors import RecordingsError
 from hmsstore.manifest import MANIFEST_NAME, digest
+from hmsstore.recordings import (
+    RECORDINGS_NAME,
+    parse_montages,
+    read_left_out,
+    read_recordings,
+    read_warnings,
+    write_recordings,
+)
 from hmsstore.schema import READABLE
 from hmsstore.sums import FILES, VERSION, sealed, sums_of
 from hmstrain.errors import TrainError
@@ -30,6 +39,7 @@ from hmstrain.runs.predictions import read_arrays
 from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.blending import read_blend
 from hmstrain.scoring.calibration import read_calibration
+from hmstrain.studies.recipe_file import FOLDER, read_recipe
 
 GOLDEN = Path(__file__).with_name("golden")
 PREP, TRAIN = Inside("hmsprep"), Inside("hmstrain")
@@ -195,3 +205,28 @@ def test_a_file_of_a_run_of_a_later_version_says_upgrade(here: Path, what: str) 
     make(here / name)
     with pytest.raises(TrainError, match=rf"{name} is of format version 2; .* Upgrade hms-eeg\."):
         read(here / name)
+
+
+def test_a_recipe_of_a_later_version_says_upgrade(here: Path) -> None:
+    recipe = here / "mine.toml"
+    recipe.write_text((FOLDER / "starter.toml").read_text())
+    assert read_recipe(recipe).members == read_recipe(FOLDER / "starter.toml").members
+    recipe.write_text(recipe.read_text().replace("format_version = 1", "format_version = 2"))
+    with pytest.raises(TrainError, match=r"mine\.toml is of format version 2; .* Upgrade hms-eeg"):
+        read_recipe(recipe)
+
+
+def test_what_a_later_version_imported_says_upgrade(tmp_path: Path) -> None:
+    write_recordings(tmp_path, (), 10.0)
+    path = tmp_path / RECORDINGS_NAME
+    content = json.loads(path.read_text())
+    for value in (content, {key: content[key] for key in content if key != VERSION}):
+        path.write_text(json.dumps(value))
+        assert read_recordings(tmp_path) == parse_montages(path.read_bytes(), "").recordings == ()
+    path.write_text(json.dumps(content | {VERSION: 2}))
+    told = r"recordings\.json is of format version 2; .* Upgrade hms-eeg"
+    for read in (read_recordings, read_left_out, read_warnings):
+        with pytest.raises(RecordingsError, match=told):
+            read(tmp_path)
+    with pytest.raises(RecordingsError, match=told):
+        parse_montages(path.read_bytes(), str(path))

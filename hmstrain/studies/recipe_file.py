@@ -2,6 +2,7 @@
 
 ::
 
+    format_version = 1   of this layout; may be left out
     title = "..."        what it is, in a line
     source = "..."       whose it is, and where it is described
     about = "..."        how it goes about it
@@ -28,12 +29,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hmsstore.sums import VERSION, newer
 from hmstrain.config import MACHINE_ONLY, OF_TABLES, Config, completed, given_settings
 from hmstrain.errors import ConfigError
 from hmstrain.models import find_model
 
 FOLDER = Path(__file__).with_name("recipes")
 """Recipes of the package, NAME.toml each."""
+RECIPE_VERSION = 1
+"""Raised when an older package would misread a new file; files that state none are of the first."""
 TEXTS = ("title", "source", "about", "needs", "reach")
 EVERY, MEMBERS, ANSWER = "every", "members", "answer"
 ANSWER_KEYS = ("blend", "calibrate", "votes", "views")
@@ -201,7 +205,9 @@ def find_recipe(name: str | Path) -> Recipe:
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from its file; see `find_recipe`."""
     values = read_toml(path)
-    known = (*TEXTS, EVERY, MEMBERS, ANSWER)
+    if problem := newer(path, values, RECIPE_VERSION):
+        raise ConfigError(problem)
+    known = (*TEXTS, EVERY, MEMBERS, ANSWER, VERSION)
     refuse_unknown(path, "", values, known)
     for key in TEXTS:
         if not isinstance(values.get(key), str) or not values[key].strip():

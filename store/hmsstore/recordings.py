@@ -6,6 +6,7 @@ Also what an import can be told, since `hmstrain predict` passes it on to `hmspr
 most an hour, each an EEG file of its own, and a timeline puts them together again::
 
     {
+     "format_version": 1,                  files of before it was stated are of the first
      "stride_s": 10.0,                     seconds from window to window
      "patients": "known",                  'guessed', 'unknown': how sure the patients' numbers are
      "recordings": [
@@ -62,8 +63,11 @@ from hmsstore.json_shapes import (
     truth,
     whole,
 )
+from hmsstore.sums import VERSION, newer
 
 RECORDINGS_NAME = "recordings.json"
+RECORDINGS_VERSION = 1
+"""Raised when an older package would misread a new file."""
 T = TypeVar("T")
 
 
@@ -176,6 +180,7 @@ def write_recordings(
 ) -> None:
     """Write `recordings.json` into the folder of a data set that is being made."""
     content = {
+        VERSION: RECORDINGS_VERSION,
         "stride_s": stride_s,
         "patients": patients,
         "recordings": [asdict(one) for one in recordings],
@@ -239,6 +244,7 @@ def parse_montages(content: bytes, where: str) -> Montages:
 
     try:
         value = parse_json(content)
+        _refuse_newer(where, value)
         patients = entry_or(value, "patients", one_of(PATIENTS), PATIENTS[0])
         return Montages(_recordings(value), patients)
     except ShapeError as error:
@@ -267,13 +273,20 @@ def _warnings(content: object) -> tuple[str, ...]:
 def _read(folder: Path, take: Callable[[object], T]) -> T:
     path = folder / RECORDINGS_NAME
     try:
-        return take(read_json(path))
+        value = read_json(path)
+        _refuse_newer(path, value)
+        return take(value)
     except FileNotFoundError as error:
         raise RecordingsError(f"{path} cannot be read: {error.strerror}.") from None
     except ShapeError as error:
         raise RecordingsError(
             f"{path} is not what `hmsprep import` writes: {error}. Import the recordings again."
         ) from None
+
+
+def _refuse_newer(where: str | Path, value: object) -> None:
+    if problem := newer(where, value, RECORDINGS_VERSION):
+        raise RecordingsError(problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,9 @@ def broken_seal(path: Path, value: object) -> str | None:
     )
 
 
-def newer(path: Path, value: object, known: int = RUN_VERSION, key: str = VERSION) -> str | None:
+def newer(
+    path: Path | str, value: object, known: int = RUN_VERSION, key: str = VERSION
+) -> str | None:
     """Say that an object read from a JSON file is of a later version than is known; None if not.
 
     Files that state no version are of the first.
