@@ -23,6 +23,7 @@ RUN_VERSION = 1
 """Of sealed files of runs and blends; raised when an older package would misread a new file."""
 AT_ONCE = 1 << 22
 """Bytes read at once."""
+SHA256_DIGITS = 64
 DIGITS = 12
 """Of a SHA-256, shown to a person."""
 SEVERAL = frozenset(".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log".split())
@@ -63,7 +64,13 @@ def broken_seal(path: Path, value: object) -> str | None:
 
     It is compared by its values: how they are written in the file does not count.
     """
-    if not isinstance(value, dict) or not value.keys() & {FILES, SEAL}:
+    if not isinstance(value, dict):
+        return None
+    if key := _misspelt_seal(value):
+        return (
+            f"{path} is damaged: its own checksum is called {key!r}, not {SEAL}: {_remedy(path)}."
+        )
+    if not value.keys() & {FILES, SEAL}:
         return None
     if SEAL not in value:
         return f"{path} is damaged: it lacks {SEAL}, its own checksum: {_remedy(path)}."
@@ -74,6 +81,15 @@ def broken_seal(path: Path, value: object) -> str | None:
         f"{path} is damaged: expected content with SHA-256 {_short(value[SEAL])}, got "
         f"{_short(found)}: {_remedy(path)}; if it was edited on purpose, remove its {SEAL}."
     )
+
+
+def _misspelt_seal(value: dict[str, Any]) -> str | None:
+    """Name of the last key if it holds the seal, as a flipped bit in the name itself leaves it."""
+    last = next(reversed(value), SEAL)
+    if last == SEAL or not isinstance(value[last], str) or len(value[last]) != SHA256_DIGITS:
+        return None
+    found = _digest({key: part for key, part in value.items() if key != last})
+    return last if found == value[last] else None
 
 
 def newer(

@@ -21,6 +21,25 @@ def write(folder: Path) -> tuple[Path, Path]:
     return file, description
 
 
+def test_a_bit_that_changes_in_the_name_of_the_seal_does_not_take_it_away(tmp_path: Path) -> None:
+    path = tmp_path / "about.json"
+    whole = json.dumps(sealed(VALUE)).encode()
+    name = whole.index(b"sha256")
+    told = 0
+    for bit in range(8 * len("sha256")):
+        flipped = bytearray(whole)
+        flipped[name + bit // 8] ^= 1 << bit % 8
+        try:
+            value = json.loads(flipped)
+        except ValueError:
+            continue
+        assert f"{path} is damaged: its own checksum is called" in (broken_seal(path, value) or "")
+        told += 1
+    assert told > 30
+    for unsealed in ({}, VALUE, {**VALUE, "identity": "0" * 64}):
+        assert broken_seal(path, unsealed) is None
+
+
 def test_no_bit_of_a_file_changes_unnoticed(tmp_path: Path) -> None:
     file, description = write(tmp_path)
     whole = file.read_bytes()
