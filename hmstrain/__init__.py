@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hmstrain.prediction.predict import predict
     from hmstrain.prediction.seizures.score import score
     from hmstrain.prediction.submission import submission
-    from hmstrain.reporting.browse.view import view
+    from hmstrain.reading.view import view
     from hmstrain.reporting.explain import explain
     from hmstrain.reporting.report import report
     from hmstrain.scoring.blending import blend
@@ -99,7 +99,7 @@ _MODULES = {
     "submission": "prediction.submission",
     "test": "scoring.score_run",
     "train": "training.run",
-    "view": "reporting.browse.view",
+    "view": "reading.view",
 }
 
 

@@ -38,7 +38,8 @@ def show(
     ] = None,
     seed: Annotated[int, option("--seed", "Random seed.", CHOOSE, min=0, metavar="N")] = 42,
     montage: Annotated[
-        Montage, option("--montage", "bipolar, referential or average.", DRAW, metavar="NAME")
+        Montage,
+        option("--montage", "bipolar, referential, average or transverse.", DRAW, metavar="NAME"),
     ] = "bipolar",
     seconds: Annotated[
         float | None,

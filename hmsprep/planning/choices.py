@@ -9,7 +9,7 @@ Normalise = Literal["zscore", "none"]
 SplitBy = Literal["patient", "window", "all"]
 Missing = Literal["error", "skip"]
 Part = Literal["train", "test"]
-Montage = Literal["bipolar", "referential", "average"]
+Montage = Literal["bipolar", "referential", "average", "transverse"]
 
 EEG_CLIP_UV = 1024.0
 """Common to nearly all published pipelines: scalp EEG beyond a millivolt is artefact.

@@ -1,22 +1,47 @@
-"""`hmstrain view`: browse a store, or a run's answers on it."""
+"""`hmstrain view`: browse a store, or read a recording, with the answers of runs."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hmstrain.cli.options import Json, LogFile, OwnModels, Quiet, RunStore, TrustIn, option, trusted
+from hmstrain.cli.options import (
+    Json,
+    LogFile,
+    OwnModels,
+    Quiet,
+    RunStore,
+    TrustIn,
+    option,
+    reads_recordings,
+    trusted,
+)
 
 if TYPE_CHECKING:
     from hmsstore import Store
+    from hmstrain.reading.recording import Recording
+
+READ = "Reading a recording"
 
 
+@reads_recordings
 def view(
     path: Annotated[
-        Path, typer.Argument(envvar="HMS_STORE", metavar="RUN|STORE", help="A run, or a store.")
+        Path,
+        typer.Argument(
+            envvar="HMS_STORE",
+            metavar="RUN|STORE|RECORDING",
+            help="A run, a store, a recording, or what hmsprep import made.",
+        ),
     ] = Path("hms.zarr"),
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[MORE]...", help="Others of these, in any order.", show_default=False
+        ),
+    ] = None,
     store: RunStore = None,
     port: Annotated[
         int,
@@ -26,30 +51,74 @@ def view(
         bool,
         option("--browser/--no-browser", None, "Open the page in a browser. [default: browser]"),
     ] = True,
+    recording: Annotated[
+        str | None,
+        option("--recording", READ, "Which recording of an import of several.", metavar="FILE"),
+    ] = None,
+    alias: Annotated[
+        str | None,
+        option(
+            "--alias",
+            READ,
+            "Stands for the file's name, where that names a patient.",
+            metavar="NAME",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path, option("--labels", READ, "Folder for marks. [default: labels]", metavar="FOLDER")
+    ] = Path("labels"),
+    cache: Annotated[
+        Path | None,
+        option(
+            "--cache",
+            READ,
+            "Folder that keeps imports. [default: the user's cache]",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    clear_cache: Annotated[
+        bool,
+        option("--clear-cache", READ, "Remove what the cache keeps of recordings, and end."),
+    ] = False,
+    importing: Any = None,
     model: OwnModels = None,
     trust: TrustIn = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Browse windows on a page of this machine.
+    """Look at windows or a recording on a page of this machine.
 
-    Filter, step, scroll, scale, and press `e` to explain. The page is served on
-    localhost until Ctrl-C, to whoever has its address, which holds a secret token.
+    A store is browsed window by window, a recording is read and marked page by page
+    below its trends; runs add their answers. The page is served on localhost until
+    Ctrl-C, to whoever has its address, which holds a secret token.
     """
     import webbrowser
     from tempfile import TemporaryDirectory
 
     from hmstrain.cli import console
 
-    def started(address: str, opened: Store) -> None:
+    if clear_cache:
+        with console.reporting(quiet=quiet, log_file=log_file):
+            _clear(cache, json=json)
+        return
+
+    def started(address: str, opened: Store | Recording) -> None:
+        from hmsstore import Store
         from hmstrain.cli.opened import LEAK
 
-        if opened.leaks:
-            console.warn(LEAK)
+        name = opened.path.name if isinstance(opened, Store) else alias or opened.name
+        if isinstance(opened, Store):
+            if opened.leaks:
+                console.warn(LEAK)
+            shown = {"store": str(opened.path)}
+        else:
+            for sentence in opened.warnings:
+                console.warn(sentence)
+            shown = {"recording": name}
         if json:
-            console.print_json({"address": address, "store": str(opened.path)})
-        console.note(f"{opened.path.name} is at {address}. Press Ctrl-C to stop.")
+            console.print_json({"address": address, **shown})
+        console.note(f"{name} is at {address}. Press Ctrl-C to stop.")
         if browser:
             webbrowser.open(_leading_to(address, Path(folder)).as_uri())
 
@@ -57,9 +126,24 @@ def view(
         console.reporting(quiet=quiet, log_file=log_file),
         TemporaryDirectory(prefix="hmstrain-view-") as folder,
     ):
-        from hmstrain.reporting.browse.view import view as serve
+        from hmstrain.reading.view import view as serve
 
-        serve(path, store=store, port=port, trust=trusted(trust, model), started=started)
+        serve(
+            path, *(more or ()), store=store, port=port, trust=trusted(trust, model),
+            recording=recording, alias=alias, labels=labels, cache=cache, importing=importing,
+            started=started,
+        )  # fmt: skip
+
+
+def _clear(cache: Path | None, *, json: bool) -> None:
+    """Empty the cache of recordings."""
+    from hmstrain.cli import console
+    from hmstrain.reading.cache import clear_cache, default_cache
+
+    freed = clear_cache(cache)
+    if json:
+        console.print_json({"cache": str(cache or default_cache()), "bytes": freed})
+    console.note(f"Removed {freed / 1e6:,.1f} MB from {cache or default_cache()}.")
 
 
 def _leading_to(address: str, folder: Path) -> Path:

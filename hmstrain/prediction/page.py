@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import cycle
 from math import ceil
 from textwrap import shorten
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Spec
 from hmsstore.view.colours import MISSING as GAP
-from hmsstore.view.colours import POWER_MAP
+from hmsstore.view.colours import POWER_MAP, class_colours
 from hmsstore.view.page import Page
 from hmsstore.view.spectrogram import SCALE_DB, UNIT
 from hmstrain.errors import RESEARCH_ONLY
@@ -28,10 +27,6 @@ from hmstrain.prediction.leaving import caveat_words, doubts_of
 from hmstrain.prediction.timeline import Timeline
 from hmstrain.words import clock
 
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#F0E442")
-"""Of the patterns in turn: Okabe and Ito's palette."""
-BACKGROUND = "#DDDDDD"
-"""Of the class that stands for none of them."""
 LINE_S = 6 * 3600
 """A longer recording is drawn in several lines, of six hours each."""
 STEPS_S = (5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -43,12 +38,6 @@ NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
 """Rows of notes, letters that fit into one of them, letters of a note that are written."""
 MISSING = ("black", "#999999")
 """Of the lines above windows that lack part of their spectrogram, and of their EEG."""
-
-
-def class_colours(spec: Spec) -> list[str]:
-    """Colour of each class."""
-    palette = cycle(COLOURS)
-    return [BACKGROUND if key == spec.background else next(palette) for key in spec.class_keys]
 
 
 def draw_timeline(timeline: Timeline) -> Figure:

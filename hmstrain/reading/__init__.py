@@ -7,4 +7,6 @@
     cache.py      a recorder's file -> its import, kept by the file's SHA-256: `open_or_import`
     trends/       a recording -> spectrograms, asymmetry, aEEG, suppression, rhythm, quality
     events/       what a model and a reader found -> one list, a summary by hour, exports
+    page/         a recording -> its page: trends, EEG, marks
+    view.py       runs, stores and recordings -> the page that shows them: `hmstrain.view`
 """

@@ -8,5 +8,7 @@
     comparison/      a comparison of models -> a table, a picture, a page
     systems.py       names of systems -> models with their inputs; what a report published
     report.py        a finished run -> one page
+    dark.py          figures of a page -> dark where the system asks for it
+    served.py        pages of Bokeh -> a server on this machine, for whoever has its token
     browse/          a page on this machine to browse a store or a run's answers
 """

@@ -47,6 +47,24 @@ def test_referential_traces_are_the_channels_and_average_ones_add_up_to_nothing(
     assert average.labels[0] == "Fp1-avg"
 
 
+def test_the_transverse_montage_runs_from_left_to_right_in_rows_from_front_to_back() -> None:
+    montage = MONTAGES["transverse"]
+    assert montage.labels == (
+        "F7-Fp1", "Fp1-Fp2", "Fp2-F8", "F7-F3", "F3-Fz", "Fz-F4", "F4-F8", "T3-C3", "C3-Cz",
+        "Cz-C4", "C4-T4", "T5-P3", "P3-Pz", "Pz-P4", "P4-T6", "T5-O1", "O1-O2", "O2-T6",
+    )  # fmt: skip
+    sides = dict(zip(montage.labels, montage.sides, strict=True))
+    assert [sides[label] for label in ("F7-Fp1", "Fp1-Fp2", "Fz-F4")] == [
+        "left",
+        "midline",
+        "right",
+    ]
+    eeg_uv = np.zeros((5, 20), np.float32)
+    eeg_uv[:, CHANNELS.index("Cz")] = 7
+    traces = dict(zip(montage.labels, montage.derive(eeg_uv)[0].tolist(), strict=True))
+    assert {label: value for label, value in traces.items() if value} == {"C3-Cz": -7, "Cz-C4": 7}
+
+
 def test_a_gap_in_one_electrode_is_a_gap_in_just_the_traces_that_need_it() -> None:
     eeg_uv = np.ones((4, 20), np.float32)
     eeg_uv[2, CHANNELS.index("Fz")] = np.nan

@@ -17,11 +17,12 @@ import hmsprep
 import hmstrain
 from hmsstore import HMS, Store
 from hmsstore.manifest import parse_manifest
+from hmsstore.view.colours import BACKGROUND, class_colours
 from hmstrain.cli.results import print_outcome, print_predicted
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.leaving import text_of
-from hmstrain.prediction.page import BACKGROUND, class_colours, make_page
+from hmstrain.prediction.page import make_page
 from hmstrain.prediction.tables import write_timeline
 from hmstrain.prediction.timeline import Timeline
 from hmstrain.reporting.browse.app import Viewer

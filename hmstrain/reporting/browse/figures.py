@@ -24,7 +24,7 @@ from bokeh.plotting import figure
 from bokeh.transform import dodge
 from numpy.typing import NDArray
 
-from hmsstore.montage import CHAIN_TITLES, region_side
+from hmsstore.montage import CHAIN_TITLES
 from hmsstore.schema import (
     EEG,
     FREQUENCIES_HZ,
@@ -91,8 +91,7 @@ class Traces:
         shown = np.clip(traces / step, -CUT, CUT) + places
         self._ys = np.vstack([shown.T, ekg_place - to_height(ekg, 0.8)]).astype(np.float32)
         self._seconds = seconds.astype(np.float32)
-        sides = (region_side(group) for group in montage.groups)
-        self._colours = [*(SIDES.get(side, "#333333") for side in sides), "#666666"]
+        self._colours = [*(SIDES.get(side, "#333333") for side in montage.sides), "#666666"]
         self._draw_lines()
         labels = [*montage.labels, "EKG"]
         ticks = [round(place, 3) for place in (*places, ekg_place)]

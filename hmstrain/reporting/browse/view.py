@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hmsstore import Store
-from hmstrain.errors import RunError
 from hmstrain.events import silent
 from hmstrain.models.trust import Trust, check_names
 from hmstrain.reporting.browse.browser import open_browser
 
 
-def view(
+def view_windows(
     path: Path | str,
     *,
     store: Path | str | None = None,
@@ -42,22 +41,14 @@ def view(
     DataError
         The run's predictions are of another store.
     RunError
-        The port is taken, or bokeh is not installed.
-
-    Examples
-    --------
-    >>> import webbrowser
-    >>> hmstrain.view(
-    ...     "runs/first", started=lambda address, _: webbrowser.open(address)
-    ... )  # doctest: +SKIP
+        The port is taken.
+    ModuleNotFoundError
+        bokeh is not installed.
     """
     opened = open_browser(Path(path), None if store is None else Path(store))
     check_names([] if opened.run is None else [opened.run.config().model], trust)
-    try:
-        from hmstrain.reporting.browse.serve import address, make_server, run_until_stopped
-    except ModuleNotFoundError as error:
-        if error.name not in ("bokeh", "tornado"):
-            raise
-        raise RunError(f"{error.name} is not installed. Run: pip install 'hms-eeg[view]'") from None
+    from hmstrain.reporting.browse.serve import make_server
+    from hmstrain.reporting.served import address, run_until_stopped
+
     server = make_server(opened, port, trust)
     run_until_stopped(server, lambda: started(address(server), opened.store))

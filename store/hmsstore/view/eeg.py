@@ -123,7 +123,9 @@ def draw_eeg(
     # The axis grows downwards, so a negative voltage goes up.
     cut = np.clip(traces, -CUT * step, CUT * step)
     for number, (group, place) in enumerate(zip(montage.groups, places, strict=True)):
-        axes.plot(seconds, place + cut[:, number], lw=width, color=side_colour(group))
+        axes.plot(
+            seconds, place + cut[:, number], lw=width, color=side_colour(montage.sides[number])
+        )
         if importance is not None:
             strip = importance.of_trace(montage.labels[number], group)
             if strip is not None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,50 +12,29 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.inside import Inside
+from support.pages import launched, serving
 from support.runs import train_small
 
 from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
-from hmstrain.reporting.browse.serve import LOOPBACK, explainer, make_server
+from hmstrain.reporting.browse.serve import explainer, make_server
+from hmstrain.reporting.served import LOOPBACK
 from hmstrain.runs.folder import RunFolder
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome")
-     if (found := shutil.which(name))), None,
-)  # fmt: skip
 
 
 @contextmanager
 def served(*words: object) -> Iterator[str]:
     """Address of the page while it is served."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("HMS_")}
-    program = subprocess.Popen(
-        [sys.executable, "-m", "hmstrain", "view", *map(str, words), "--no-browser"],
-        stderr=subprocess.PIPE, text=True, env=clean,
-    )  # fmt: skip
-    try:
-        assert program.stderr is not None
-        for line in program.stderr:
-            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
-                yield found[0]
-                return
-        raise AssertionError("it never said where the page is")
-    finally:
-        program.terminate()
-        program.communicate()
+    with serving(*words) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A real browser."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here: on Debian, apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        launched = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    with launched() as browser:
+        yield browser
 
 
 def opened(chromium: Any, address: str, **how: Any) -> Any:
@@ -195,7 +169,7 @@ def test_a_browser_is_led_to_the_page_by_a_file_that_only_its_user_reads(
         started("http://localhost:1/secret/", store)
 
     monkeypatch.setattr("webbrowser.open", open_page)
-    monkeypatch.setattr("hmstrain.reporting.browse.view.view", serve)
+    monkeypatch.setattr("hmstrain.reading.view.view", serve)
     Inside("hmstrain").succeed("view", store.path)
     assert len(opened) == 1
     assert not opened[0].exists()

@@ -1,0 +1,92 @@
+"""Trends and a model's answers, which other threads tell of -> the strips of one page."""
+
+from __future__ import annotations
+
+from functools import partial
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from bokeh.document import Document
+from bokeh.models import Div
+
+from hmstrain.errors import ConfigError
+from hmstrain.reading.page.overview import show_answers, show_trends
+from hmstrain.reading.trends.trends import Trends
+
+if TYPE_CHECKING:
+    from hmstrain.reading.page.app import Reader
+
+BLIND = "The model's answers are hidden: what you mark is your own. v shows them."
+SEEN = "The model's answers are shown: marks say so."
+
+
+class Arriving:
+    """What comes while a page is read, and whether the model's part of it is shown."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader, self.opened = reader, reader.opened
+        self.blind = True
+        self.words = Div(name="model")
+
+    def follow(self, document: Document) -> None:
+        """Show trends and answers once the page is there, as they come."""
+        following, answers = self.opened.following, self.opened.answers
+
+        def trends_came(trends: Trends) -> None:
+            document.add_next_tick_callback(partial(self.show_trends, trends))
+
+        def answers_came() -> None:
+            document.add_next_tick_callback(self.show_answers)
+
+        def opened(event: Any) -> None:  # noqa: ARG001
+            if following is not None:
+                following.tell(trends_came)
+            if answers is not None:
+                self.words.text = escape(self.told())
+                answers.tell(answers_came)
+
+        def left(context: Any) -> None:  # noqa: ARG001
+            if following is not None:
+                following.forget(trends_came)
+            if answers is not None:
+                answers.forget(answers_came)
+
+        document.on_event("document_ready", opened)
+        document.on_session_destroyed(left)
+
+    def show_trends(self, trends: Trends) -> None:
+        """Show what is there of the trends."""
+        with self.reader.at_once():
+            show_trends(self.reader.strips, trends)
+            following = self.opened.following
+            if following is not None and following.problem:
+                self.reader.say(following.problem)
+
+    def show_answers(self) -> None:
+        """Show the model's answers, unless they are hidden or not there."""
+        answers = self.opened.answers
+        if answers is None:
+            return
+        with self.reader.at_once():
+            show_answers(self.reader.strips, None if self.blind else answers.timeline, answers.rule)
+            self.words.text = escape(self.told())
+            self.reader.reviewing.propose()
+
+    def told(self) -> str:
+        """What is said of the model: whether its answers are hidden, are to come, or failed."""
+        answers = self.opened.answers
+        if answers is None:
+            return ""
+        if answers.problem:
+            return f"There are no answers of the model: {answers.problem}"
+        coming = "" if answers.done else " They are being computed."
+        return (BLIND if self.blind else SEEN) + coming
+
+    def unblind(self) -> None:
+        """Show the model's answers, or hide them again; that they were seen stays known."""
+        if self.opened.answers is None:
+            raise ConfigError("No run was named whose answers could be shown.")
+        self.blind = not self.blind
+        if not self.blind:
+            self.reader.marking.looked = True
+        self.show_answers()

@@ -1,0 +1,63 @@
+"""Times of a recording, keys and texts -> where a page begins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from hmstrain.errors import ConfigError
+
+TIME = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,2}):)?(\d{1,6}(?:\.\d*)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which stretch of a recording a page shows."""
+
+    seconds: float
+    """Length of the recording."""
+    start_s: float = 0.0
+    length_s: float = 10.0
+
+    def at(self, start_s: float) -> Place:
+        """Begin at a time, as far as the recording has a page from there on."""
+        last = max(self.seconds - self.length_s, 0.0)
+        return replace(self, start_s=min(max(start_s, 0.0), last))
+
+    def around(self, middle_s: float) -> Place:
+        """Put a time into the middle of the page."""
+        return self.at(middle_s - self.length_s / 2)
+
+    def turned(self, pages: float) -> Place:
+        """Turn pages; fractions of one step."""
+        return self.at(self.start_s + pages * self.length_s)
+
+    def long(self, length_s: float) -> Place:
+        """Show another length from the same time on."""
+        return replace(self, length_s=length_s).at(self.start_s)
+
+    @property
+    def stop_s(self) -> float:
+        """Where the page ends."""
+        return min(self.start_s + self.length_s, self.seconds)
+
+
+def exact_clock(seconds: float) -> str:
+    """Write a time as h:mm:ss.s: '0:00:30.5'."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def read_clock(text: str) -> float:
+    """Read a time as one types it: '1:02:03.5', '2:03', or seconds.
+
+    Raises
+    ------
+    ConfigError
+        It is not a time.
+    """
+    found = TIME.fullmatch(text.strip())
+    if found is None or (found[2] and float(found[3]) >= 60) or (found[1] and int(found[2]) >= 60):
+        raise ConfigError(f"Expected a time such as 1:02:03, got {text!r}.")
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds

@@ -1,0 +1,397 @@
+"""The page of a recording without a browser: what its keys, widgets, marks and address do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bokeh.document import Document
+from bokeh.events import Tap
+
+from hmsstore import CLASSES
+from hmsstore.labels import read_labels
+from hmstrain.prediction.episodes import EpisodeRule
+from hmstrain.prediction.timeline import Timeline
+from hmstrain.reading.events.event_file import EventFile
+from hmstrain.reading.page.app import Reader
+from hmstrain.reading.page.commands import command_of
+from hmstrain.reading.page.opened import Opened
+from hmstrain.reading.page.overview import Following, show_trends
+from hmstrain.reading.recording import Recording
+from hmstrain.reading.trends.follow import trends_of
+
+SECONDS = 200.0
+
+
+class Told:
+    """Answers of a model that are there at once."""
+
+    def __init__(self, seconds: float) -> None:
+        centre_s = np.arange(5.0, seconds, 10.0)
+        prediction = np.full((len(centre_s), len(CLASSES)), 0.02)
+        prediction[5:9, CLASSES.index("lpd")] = 0.9
+        none = np.zeros(len(centre_s))
+        self.timeline = Timeline("night.edf", seconds, centre_s, prediction, none, none)
+        self.spec, self.rule = self.timeline.spec, EpisodeRule()
+        self.done, self.problem = True, ""
+
+    def tell(self, then: Callable[[], object]) -> None:
+        then()
+
+    def forget(self, then: Callable[[], object]) -> None:
+        """Nothing is told later."""
+
+
+class Driven:
+    """A page whose keys and buttons are pressed here."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.reader, self.document = Reader(opened), Document()
+        self.reader.attach_to(self.document)
+        self.said = 0
+
+    def send(self, command: str) -> None:
+        self.said += 1
+        self.reader.told.value = f"{command} {self.said}"
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.send(f"key:{key}")
+
+    def set(self, **values: str) -> None:
+        for name, value in values.items():
+            self.reader.roots[name].value = value
+
+    def tick(self) -> None:
+        for callback in list(self.document.session_callbacks):
+            self.document.remove_next_tick_callback(callback)
+            callback.callback()
+
+    @property
+    def start_s(self) -> float:
+        return self.reader.place.start_s
+
+    @property
+    def words(self) -> str:
+        return str(self.reader.said.text)
+
+
+@pytest.fixture
+def opened(recording: Recording, tmp_path: Path) -> Opened:
+    return Opened(recording, tmp_path / "screen.json", labels=tmp_path / "labels")
+
+
+@pytest.fixture
+def driven(opened: Opened) -> Driven:
+    return Driven(opened)
+
+
+def test_keys_turn_pages_and_stop_at_the_ends(driven: Driven) -> None:
+    for keys, start_s in (
+        (["ArrowRight", "ArrowRight"], 20),
+        (["Shift+ArrowRight"], 21),
+        (["Shift+ArrowLeft", "ArrowLeft"], 10),
+        (["End"], SECONDS - 10),
+        (["ArrowRight"], SECONDS - 10),
+        (["PageUp"], SECONDS - 110),
+        (["Home", "ArrowLeft"], 0),
+    ):
+        driven.press(*keys)
+        assert driven.start_s == start_s, keys
+    driven.set(time="0:01:40")
+    assert driven.start_s == 100
+    driven.set(time="later")
+    assert "Expected a time such as 1:02:03" in driven.words
+    driven.press("ArrowRight")
+    assert driven.start_s == 110
+    assert driven.words == ""
+    assert driven.reader.roots["time"].value == "0:01:50"
+
+
+def test_keys_and_lists_change_how_the_eeg_is_shown(driven: Driven) -> None:
+    lines = driven.reader.eeg.sources["lines"]
+    labels = driven.reader.eeg.figure.yaxis[0]
+    assert "Fp1-F7" in labels.major_label_overrides.values()
+    driven.press("m")
+    assert "Fp1" in labels.major_label_overrides.values()
+    driven.set(montage="transverse")
+    assert "C3-Cz" in labels.major_label_overrides.values()
+    before = [np.ptp(values) for values in lines.data["ys"][:-1]]
+    driven.press("ArrowUp")  # larger
+    assert "50 uV per division" in driven.reader.shown.text
+    after = [np.ptp(values) for values in lines.data["ys"][:-1]]
+    assert all(large >= small for large, small in zip(after, before, strict=True))
+    assert sum(after) > sum(before)
+    driven.press("l", "h", "n")
+    assert "low filter 1 Hz, high filter off, notch 50 Hz" in driven.reader.shown.text
+    driven.set(high="15", low="5")
+    assert "low filter 5 Hz, high filter 15 Hz" in driven.reader.shown.text
+    driven.press("p")
+    assert driven.reader.place.length_s == 15
+    assert max(lines.data["xs"][0]) == pytest.approx(15, abs=0.01)
+
+
+def test_negative_goes_up_and_what_was_not_recorded_is_grey(driven: Driven) -> None:
+    driven.set(montage="referential", high="0", low="0.1")
+    reader = driven.reader
+    drawn = np.asarray(reader.eeg.sources["lines"].data["ys"][0])
+    raw = reader.recording.read(0, 10)[:, 0]
+    assert np.corrcoef(drawn, raw)[0, 1] > 0.99  # larger is lower: the axis grows downwards
+    assert reader.eeg.figure.y_range.start > reader.eeg.figure.y_range.end
+    gaps = reader.eeg.sources["gaps"].data
+    assert list(zip(gaps["left"], gaps["right"], strict=True)) == [(0.0, 10.0)]  # the EKG
+    assert "EKG m" in reader.eeg.figure.yaxis[0].major_label_overrides.values()
+
+
+def test_a_measured_screen_gives_microvolts_a_millimetre_here_and_on_the_next_page(
+    driven: Driven, opened: Opened
+) -> None:
+    driven.set(ruler="long")
+    assert "Expected millimetres, got &#x27;long&#x27;" in driven.words
+    driven.send("ratio:2")
+    driven.set(ruler="75,0")
+    assert "7 uV/mm" in driven.reader.shown.text
+    step_px = driven.reader.eeg.step_px("bipolar")
+    scale = driven.reader.eeg.sources["scale"].data["ys"][0]
+    said = float(driven.reader.eeg.sources["words"].data["text"][0].split()[0])
+    assert said / (scale[1] - scale[0]) == pytest.approx(7 * step_px / 4)  # 300 px are 75 mm
+    another = Driven(opened)
+    assert "7 uV/mm" in another.reader.shown.text
+
+
+def test_an_address_leads_to_what_was_shown(driven: Driven, opened: Opened) -> None:
+    driven.press("ArrowRight", "m", "l")
+    driven.set(page="30")
+    another = Driven(opened)
+    another.send(f"at:{driven.reader.here.text}")
+    assert another.reader.place == driven.reader.place
+    assert another.reader.view == driven.reader.view
+    another.send("at:at=nowhere&page=999&montage=circular")
+    assert "Expected a time" in another.words
+    assert another.reader.view == driven.reader.view
+    assert command_of("at:at=0:00:01 12.5") == ("at", "at=0:00:01")
+
+
+def test_a_reader_marks_and_each_mark_is_in_his_file_at_once(
+    driven: Driven, opened: Opened, recording: Recording
+) -> None:
+    driven.press("1")
+    assert "Type your initials first" in driven.words
+    driven.set(initials="a b")
+    assert "initials" in driven.words
+    driven.set(initials="ab")
+    driven.press("1")
+    path = opened.labels / "night.edf.AB.csv"
+    found = read_labels(path)
+    assert found.sha256 == recording.sha256
+    (mark,) = found.marks
+    assert (mark.start_s, mark.stop_s, mark.label, mark.seen_model) == (0, 10, "seizure", False)
+    assert mark.view["montage"] == "bipolar"
+    assert mark.view["sensitivity"] == "70 uV/division"
+    assert (mark.view["low_filter_hz"], mark.view["notch_hz"]) == ("0.5", "off")
+
+    figure = driven.reader.eeg.figure
+    figure._trigger_event(Tap(figure, x=7.0, y=3.0))  # onset on this page
+    driven.press("ArrowRight", "ArrowRight")
+    figure._trigger_event(Tap(figure, x=2.5, y=3.0))  # offset two pages on
+    driven.set(text="left, then both")
+    driven.press("2")
+    assert [(m.start_s, m.stop_s, m.label, m.text) for m in read_labels(path).marks][1:] == [
+        (7.0, 22.5, "lpd", "left, then both")
+    ]
+    assert driven.reader.eeg.sources["marks"].data["text"] == ["LPD: left, then both"]
+    assert not driven.reader.eeg.chosen.visible
+
+    driven.send("edit:1")
+    driven.set(offset="0:00:25")
+    driven.send("save:")
+    assert read_labels(path).marks[1].stop_s == 25
+    driven.press("u")
+    assert read_labels(path).marks[1].stop_s == 22.5
+    driven.send("delete:0")
+    assert [m.label for m in read_labels(path).marks] == ["lpd"]
+    driven.press("u")
+    assert sorted(m.label for m in read_labels(path).marks) == ["lpd", "seizure"]
+    driven.press("[", "]", "0")
+    assert read_labels(path).marks[-1].label == "unsure"
+    driven.press("u", "u", "u", "u", "u")
+    assert "There is nothing to undo" in driven.words
+
+
+def test_two_readers_have_files_of_their_own_and_two_pages_of_one_lose_nothing(
+    opened: Opened,
+) -> None:
+    first, second, third = (Driven(opened) for _ in range(3))
+    first.set(initials="AB")
+    second.set(initials="AB")
+    third.set(initials="CD")
+    first.press("1")
+    second.press("2")
+    third.press("3")
+    marks = read_labels(opened.labels / "night.edf.AB.csv").marks
+    assert sorted(m.label for m in marks) == ["lpd", "seizure"]
+    assert [m.label for m in read_labels(opened.labels / "night.edf.CD.csv").marks] == ["gpd"]
+
+
+def test_the_model_is_hidden_until_it_is_asked_for_and_marks_tell(
+    recording: Recording, tmp_path: Path
+) -> None:
+    answers: Any = Told(recording.seconds)
+    opened = Opened(
+        recording, tmp_path / "screen.json", answers=answers, labels=tmp_path / "labels"
+    )
+    driven = Driven(opened)
+    strips = driven.reader.strips
+    driven.set(initials="AB")
+    driven.reader.arriving.show_answers()
+    assert "hidden" in driven.reader.arriving.words.text
+    assert strips._parts["blocks"]["episodes"]["left"] == []
+    assert not np.any(strips._sources["model"].data["image"][0])
+    driven.press("1", "v", "2", "v", "3")
+    marks = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
+    assert [m.seen_model for m in marks] == [False, True, True]  # a look is not taken back
+    driven.press("v")
+    (start_s,), (stop_s,) = (strips._parts["blocks"]["episodes"][k] for k in ("left", "right"))
+    assert (start_s, stop_s) == (50, 90)
+    later = Driven(opened)
+    later.set(initials="AB")
+    later.press("4")
+    assert read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks[-1].seen_model
+
+
+def test_without_a_run_there_is_no_model_to_show(driven: Driven) -> None:
+    driven.press("v")
+    assert "No run was named" in driven.words
+
+
+def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
+    driven = Driven(opened)
+    strips = driven.reader.strips
+    show_trends(strips, trends_of(opened.recording))
+    picture = strips._sources["left"].data
+    assert picture["image"][0].shape[1] == 100  # epochs of two seconds
+    assert (picture["x"], picture["dw"]) == ([0.0], [200.0])
+    assert {"left", "right", "midline"} <= set(strips._sources["lines"].data["side"])
+    strips.figure._trigger_event(Tap(strips.figure, x=120.0, y=10.0))
+    assert driven.start_s == 115
+    assert (strips.page.left, strips.page.right) == (115, 125)
+
+
+def test_trends_are_followed_in_the_background_and_told(opened: Opened) -> None:
+    following = Following(opened.recording)
+    came: list[float] = []
+    following.tell(lambda trends: came.append(float(np.isfinite(trends.quality).mean())))
+    assert following._thread is not None
+    following._thread.join()
+    assert came[-1] == 1.0
+    assert following.done_s == opened.recording.seconds
+    part = following.stretch(50.0, 60.0)
+    assert part is not None
+    assert part.time_s.tolist() == [51, 53, 55, 57, 59]
+
+
+def test_a_page_is_made_for_each_reader(opened: Opened) -> None:
+    """Nothing that belongs to a document may be shared."""
+    documents = [Document(), Document()]
+    for document in documents:
+        Reader(opened).attach_to(document)
+    assert documents[0].roots[0] is not documents[1].roots[0]
+
+
+@pytest.fixture
+def reviewed(recording: Recording, tmp_path: Path) -> Driven:
+    """A page on which the reader AB sees a model's episode."""
+    answers: Any = Told(recording.seconds)
+    opened = Opened(
+        recording, tmp_path / "screen.json", answers=answers, labels=tmp_path / "labels"
+    )
+    driven = Driven(opened)
+    driven.set(initials="AB")
+    driven.press("v")
+    return driven
+
+
+def test_episodes_are_hidden_until_the_model_is_shown(reviewed: Driven) -> None:
+    assert [one.state for one in reviewed.reader.reviewing.events] == ["proposed"]
+    assert "LPD" in reviewed.reader.reviewing.list.text
+    reviewed.press("v")
+    assert "are hidden" in reviewed.reader.reviewing.list.text
+    assert "LPD" not in reviewed.reader.reviewing.list.text
+    reviewed.press("e")
+    assert "v shows them" in reviewed.words
+
+
+def test_episodes_are_accepted_rejected_and_changed_and_kept_at_once(reviewed: Driven) -> None:
+    reviewing, labels = reviewed.reader.reviewing, reviewed.reader.opened.labels
+
+    def kept() -> list[tuple[float, float, str, str]]:
+        sha256 = reviewed.reader.recording.sha256
+        found = EventFile.open(labels, "night.edf", sha256, "AB").events
+        return [(one.start_s, one.stop_s, one.label, one.state) for one in found]
+
+    reviewed.press("a")
+    assert "Go to an event first" in reviewed.words
+    reviewed.press("e")
+    assert reviewed.start_s == pytest.approx(50 - 10 / 3)
+    reviewed.set(certainty="probable")
+    reviewed.press("a")
+    assert kept() == [(50, 90, "lpd", "accepted")]
+    assert "probable" in reviewing.list.text
+    reviewed.press("x")
+    assert kept() == [(50, 90, "lpd", "rejected")]
+    reviewed.send("reset:0")
+    assert kept() == [(50, 90, "lpd", "proposed")]
+    reviewed.send("change:0")
+    reviewed.set(offset="0:01:10")
+    reviewed.press("1")
+    assert kept() == [(50, 70, "seizure", "accepted")]
+    assert reviewed.reader.marking.marks == ()
+    reviewed.send("change:0")
+    reviewed.set(onset="0:00:52")
+    reviewed.send("save:")
+    assert kept() == [(52, 70, "seizure", "accepted")]
+
+
+def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driven) -> None:
+    reviewed.press("e", "a", "End", "2")  # 40 s that were accepted, 10 that were marked
+    reviewed.send("summary:")
+    text = reviewed.reader.copied.text
+    assert "Reader: AB" in text
+    assert "LPD" in text
+    assert "25%" in text  # 50 of 200 s
+    assert "<pre>" in reviewed.reader.reviewing.summary.text
+
+
+def test_accepted_events_are_exported(reviewed: Driven) -> None:
+    pytest.importorskip("edfio")
+    reviewed.press("e", "a")
+    reviewed.send("export:")
+    folder = reviewed.reader.opened.labels / "exported"
+    assert sorted(one.name for one in folder.iterdir() if one.suffix != ".json") == [
+        "night.edf.AB.annotations.edf", "night.edf.AB.events.csv", "night.edf.AB_events.tsv",
+    ]  # fmt: skip
+    assert "0:00:50" in (folder / "night.edf.AB.events.csv").read_text()
+
+
+def test_a_background_is_kept_of_the_page(reviewed: Driven) -> None:
+    reviewed.send("background:voltage=low&text=")
+    assert "Kept the background of 0:00:00.0 to 0:00:10.0" in reviewed.words
+    described = reviewed.reader.reviewing.backgrounds.descriptions
+    assert [(one.stop_s, dict(one.fields)) for one in described] == [(10, {"voltage": "low"})]
+    reviewed.send("background:text=")
+    assert "at least one field" in reviewed.words
+
+
+def test_times_of_the_day_are_shown_on_request(recording: Recording, tmp_path: Path) -> None:
+    driven = Driven(Opened(replace(recording, start=time(23, 59, 55)), tmp_path / "screen.json"))
+    named = driven.reader.eeg.figure.xaxis[0]
+    assert "0:00:04" in named.major_label_overrides.values()
+    driven.press("c")
+    assert {"23:59:59", "0:00:01"} <= set(named.major_label_overrides.values())
+    driven.press("c")
+    assert "0:00:04" in named.major_label_overrides.values()

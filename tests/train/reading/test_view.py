@@ -1,0 +1,87 @@
+"""What is named is told apart by what it holds, and refused in one sentence where it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.inside import Inside
+
+from hmstrain.errors import ConfigError, DataError
+from hmstrain.reading import view as viewing
+from hmstrain.reading.view import CONFIG, told_apart, trust_words, view
+from hmstrain.runs import folder as runs
+
+PROGRAM = Inside("hmstrain")
+
+
+@pytest.fixture
+def things(tmp_path: Path) -> dict[str, Path]:
+    """A run, a store, an import and a recorder's file, as far as they are told by."""
+    made = {name: tmp_path / name for name in ("run", "store", "import")}
+    for name, file in (("run", CONFIG), ("store", "MANIFEST.json"), ("import", "recordings.json")):
+        made[name].mkdir()
+        (made[name] / file).write_text("{}")
+    made["file"] = tmp_path / "night.edf"
+    made["file"].write_bytes(b"0")
+    return made
+
+
+def test_runs_stores_and_recordings_are_told_apart_in_any_order(things: dict[str, Path]) -> None:
+    assert runs.CONFIG == CONFIG
+    for order in (("run", "store"), ("store", "run")):
+        found = told_apart([things[name] for name in order])
+        assert (found.runs, found.stores) == ([things["run"]], [things["store"]])
+    for order in (("run", "run", "file"), ("import", "run")):
+        found = told_apart([things[name] for name in order])
+        assert len(found.recordings) == 1
+        assert len(found.runs) == order.count("run")
+
+
+def test_two_to_look_at_or_something_else_is_refused(
+    things: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="Expected one store or recording to look at, got 2"):
+        told_apart([things["store"], things["file"]])
+    with pytest.raises(DataError, match="is not a run, a store, a recording"):
+        told_apart([tmp_path])
+    with pytest.raises(DataError, match="Expected a store, a run or a recording at"):
+        told_apart([tmp_path / "nowhere"])
+    with pytest.raises(ConfigError, match="Name a store, a run or a recording"):
+        view()
+    with pytest.raises(ConfigError, match="--alias is for recordings"):
+        view(things["store"], alias="P1")
+    with pytest.raises(ConfigError, match="--interpolate is for recordings"):
+        view(things["store"], importing={"interpolate": True})
+    with pytest.raises(ConfigError, match="Expected one run to browse windows with, got 2"):
+        view(things["run"], things["run"], things["store"])
+
+
+def test_the_command_takes_all_of_them(
+    things: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(viewing, "view", lambda *paths, **more: given.append((paths, more)))
+    PROGRAM.succeed("view", things["file"], things["run"], "--alias", "P1", "--unit", "uV")
+    ((paths, more),) = given
+    assert [Path(path).name for path in paths] == ["night.edf", "run"]
+    assert more["alias"] == "P1"
+    assert more["importing"]["unit"] == "uV"
+    assert more["labels"] == Path("labels")
+
+
+def test_the_cache_is_emptied_on_request(tmp_path: Path) -> None:
+    kept = tmp_path / ("0" * 64) / "import"
+    kept.mkdir(parents=True)
+    (kept / "some.parquet").write_bytes(b"1234")
+    said = PROGRAM.succeed("view", "--clear-cache", "--cache", tmp_path).stderr
+    assert "Removed 0.0 MB" in said
+    assert not kept.exists()
+
+
+def test_trust_is_passed_on_to_the_process_that_predicts() -> None:
+    assert trust_words(True) == ["--trust"]
+    assert trust_words("nets:wide") == ["--model", "nets:wide"]
+    assert trust_words(("a:b", "c:d")) == ["--model", "a:b", "--model", "c:d"]
+    assert trust_words(False) == []
