@@ -246,10 +246,11 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
         "  0:00:00 to 1:00:00: voltage low; posterior rhythm present, 8.5 Hz; a.\n"
     )
     by_day = report_text(found, "night.edf", "AB", start=time(23, 30))
-    assert "23:30:00 to 00:30:00 on day 2, EEG recorded 90%" in by_day
+    assert "23:30:00 to 00:30:00 (+1 d), EEG recorded 90%" in by_day
     nothing = report_text(summarise([], 1200, gaps=[(0, 1200)]), "a", "AB")
     assert "Not recorded." in nothing
     status = report_text(summarise([Event(0, 600, "seizure")], 1200), "a", "AB")
+    assert "recorded" not in status  # nothing tells
     assert "electrographic status epilepticus by ACNS 2021, if" in status
 
 
