@@ -173,6 +173,31 @@ def summarise(
     )
 
 
+def gaps_where(
+    time_s: NDArray[np.floating], missing: NDArray[np.floating], epoch_s: float
+) -> list[Span] | None:
+    """Find stretches without EEG by a trend of how much was missing.
+
+    Parameters
+    ----------
+    time_s : float (T,)
+        Middles of epochs, ascending.
+    missing : float (T,)
+        Share of channels, or pairs, that were not recorded; NaN where it is not known yet.
+    epoch_s : float
+        From one middle to the next.
+
+    Returns
+    -------
+    list of (float, float) or None
+        Epochs of which nothing was recorded, joined; None if some are not known.
+    """
+    if not np.isfinite(missing).all():
+        return None
+    half = epoch_s / 2
+    return list(union([(at - half, at + half) for at in time_s[missing >= 1].tolist()]))
+
+
 def largest_burden(spans: Sequence[Span], seconds: float) -> tuple[float, float]:
     """Find the 60 minutes of which seizures take most.
 

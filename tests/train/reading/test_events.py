@@ -22,7 +22,12 @@ from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
-from hmstrain.reading.events.summary import largest_burden, report_text, summarise
+from hmstrain.reading.events.summary import (
+    gaps_where,
+    largest_burden,
+    report_text,
+    summarise,
+)
 
 SHA = "ab" * 32
 
@@ -205,6 +210,16 @@ def _runs(taken: np.ndarray) -> list[range]:
 def test_the_burden_of_any_60_minutes_does_not_stop_at_hours() -> None:
     assert largest_burden([(3000, 3400), (3700, 4100)], 7200) == (800 / 3600, 500)
     assert largest_burden([], 7200) == (0, 0)
+
+
+def test_gaps_are_where_nothing_was_recorded() -> None:
+    time_s = np.arange(1, 21, 2.0)
+    missing = np.zeros(10)
+    missing[[0, 1, 6]] = 1
+    missing[3] = 0.9
+    assert gaps_where(time_s, missing, 2) == [(0, 4), (12, 14)]
+    missing[9] = np.nan
+    assert gaps_where(time_s, missing, 2) is None
 
 
 def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
