@@ -109,6 +109,7 @@ class Config(  # a dataclass has the fields of its last base first
                 f"random_bandpass needs an input of bipolar channels; {self.inputs} has none."
             )
         self._check_inputs()
+        self._check_features()
         self._check_answers()
 
     def _check_answers(self) -> None:
@@ -160,6 +161,14 @@ class Config(  # a dataclass has the fields of its last base first
                     f"{setting} needs an input such as {' or '.join(fitting[:2])}; got "
                     f"{self.inputs}."
                 )
+
+    def _check_features(self) -> None:
+        """Refuse a span of features where none are looked at."""
+        if self.features_span != "window" and not find_model(self.model).table:
+            raise ConfigError(
+                f"features_span={self.features_span} does nothing with model={self.model}, which "
+                "takes no table of features: leave it out, or use model=features."
+            )
 
     def _check_populations(self) -> None:
         if self.populations == "one":
@@ -216,8 +225,9 @@ BEFORE = {name: known.before for name, known in SETTINGS.items() if known.before
 MACHINE_ONLY = tuple(name for name, known in SETTINGS.items() if known.machine_only)
 """Settings that change nothing about a run's outcome beyond rounding."""
 OF_TABLES = (
-    "model", "model_args", "inputs", "features", "fold", "seed", "seeds", "fraction", "sample",
-    "balance", "vote_weight", "entropy_weight", "target", "min_votes", "best_by", "context",
+    "model", "model_args", "inputs", "features", "features_span", "fold", "seed", "seeds",
+    "fraction", "sample", "balance", "vote_weight", "entropy_weight", "target", "min_votes",
+    "best_by", "context",
 )  # fmt: skip
 """Settings that mean something to a model that is fitted to a table of features."""
 USELESS = (

@@ -63,6 +63,13 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     assert row["inspect s"] >= 0  # a machine may take less than is shown
 
 
+def test_trends(tmp_path: Path) -> None:
+    found = records("speed.trends", tmp_path, "--hours", 1 / 20, "--pages", 2)
+    (row,) = found["trends"]["rows"]
+    assert row["hours"] == 0.1  # three minutes
+    assert row["own MiB"] > 0
+
+
 def test_features(toy: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -203,11 +210,14 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
     subprocess.run(build, check=True)
     stores = ("--stores", f"old={store}", f"new={store}", "--segments", tmp_path / "segments")
     small = "--epochs 1 --steps 1 --batch-size 4 --set norm_windows=0"
-    options = ("--networks", "resnet1d", "--seeds", 1, "--options", small)
+    options = ("--networks", "resnet1d", "linear", "--seeds", 1, "--options", small)
     found = records("models.transfer", tmp_path, "--work", tmp_path / "work", *stores, *options)
     rows = {
-        (row["source"], row["half"], row["simulator"]): row for row in found["transfer"]["rows"]
+        (row["source"], row["half"], row["simulator"]): row
+        for row in found["transfer"]["rows"]
+        if row["network"] == "linear"
     }
+    assert len(found["transfer"]["rows"]) == 2 * len(rows)
     assert str(tmp_path) not in found["transfer"]["command"]
     halves = ("choose", "report", "both")
     sources = ("there", "here", "all")
@@ -216,6 +226,7 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
         for source in sources for half in halves for simulator in ("old", "new")
     }  # fmt: skip
     assert {row["kl less old"] for row in rows.values()} == {"", "+0.000 [+0.000, +0.000]"}
+    assert all(row["kl less old resnet1d"] for row in rows.values())
     counted = [[rows[source, half, "new"]["segments"] for half in halves] for source in sources]
     assert [sum(column) for column in zip(*counted[:2], strict=True)] == counted[2]
 

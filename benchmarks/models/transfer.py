@@ -1,10 +1,11 @@
 """What does a simulator teach of real EEG? The same networks from several, on real segments.
 
-Trains each network with several seeds on a store of each simulator, all with the same options, and
-tests all on real labelled segments (see `models.real_segments`), looking at the central ten seconds
-alone. A calibration (temperature and bias of each class) is fitted for each run to the half
-'choose', so its figures on that half are too good. Differences are paired by segment, of each
-segment's mean over the seeds; intervals resample patients.
+Trains each model, networks and models of hand features, with several seeds on a store of each
+simulator, all with the same options, and tests all on real labelled segments (see
+`models.real_segments`), looking at the central ten seconds alone. A calibration (temperature and
+bias of each class) is fitted for each run to the half 'choose', so its figures on that half are too
+good. Differences are paired by segment, of each segment's mean over the seeds; intervals resample
+patients.
 
 Sources are never pooled alone: 'all' stands beside each of them. Rerun the same command to resume.
 """
@@ -31,9 +32,12 @@ COMMON = (
     "--inputs eeg --set eeg_seconds=10 --sample votes --set swap=0.5 --set shift_s=3 "
     "--set channel_dropout=0.1 --set ema=0.98 --set norm_windows=512 --set validate_every=200"
 )
+JUDGED = "--model features --set features_span=judged --balance votes"
 NETWORKS = {
     "resnet10t": f"--model resnet10t --image-size 128 {COMMON}",
     "resnet1d": f"--model resnet1d {COMMON}",
+    "boosted": f"{JUDGED} --set model.kind=boosted",
+    "linear": f"{JUDGED} --set model.kind=linear",
 }
 ALL = "all"
 
@@ -80,6 +84,12 @@ def with_spread(values: Floats, digits: int = 3) -> str:
     return f"{values.mean():.{digits}f}{spread}"
 
 
+def options_of(network: str, options: str) -> str:
+    """Options of a network's runs; those of steps mean nothing to a model of hand features."""
+    given = NETWORKS[network]
+    return given if given.startswith(JUDGED) else f"{given} {options}"
+
+
 def span(found: tuple[float, float] | None) -> str:
     """An interval as text; nothing where there is none."""
     return "" if found is None else f" [{found[0]:+.3f}, {found[1]:+.3f}]"
@@ -91,8 +101,11 @@ def table(
     target: Floats,
     patients: NDArray[np.int64],
 ) -> list[dict[str, Any]]:
-    """One row for each part of the segments and each network of each simulator."""
-    first = next(iter(families))[1]
+    """One row for each part of the segments and each network of each simulator.
+
+    Each is paired with the same network of the first simulator, and with the first network of it.
+    """
+    reference, first = next(iter(families))
     rows = []
     for (source, half), of_part in parts.items():
         truth, whose = target[of_part], patients[of_part]
@@ -110,11 +123,15 @@ def table(
                 "right": with_spread(right.sum(axis=1).astype(float), 1),
                 "balanced": with_spread(balanced(right, truth)),
             }
-            row[f"kl less {first}"] = ""
-            if simulator != first:
-                base = kl_of(families[network, first].plain[:, of_part], truth)
-                less, found = paired_difference(kl.mean(axis=0), base.mean(axis=0), whose)
-                row[f"kl less {first}"] = f"{less:+.3f}{span(found)}"
+            for name, other in (
+                (f"kl less {first}", (network, first)),
+                (f"kl less {first} {reference}", (reference, first)),
+            ):
+                row[name] = ""
+                if other != (network, simulator):
+                    base = kl_of(families[other].plain[:, of_part], truth)
+                    less, found = paired_difference(kl.mean(axis=0), base.mean(axis=0), whose)
+                    row[name] = f"{less:+.3f}{span(found)}"
             rows.append(row)
     return rows
 
@@ -129,16 +146,21 @@ def main() -> None:
     parser.add_argument("--segments", type=Path, required=True, help="real segments and split.csv")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--options", default="--epochs 16", help="further options of all runs")
+    parser.add_argument("--options", default="--epochs 16", help="further options of networks")
+    parser.add_argument("--record", default="transfer", help="name of the record")
     parser.add_argument("--half", choices=HALVES, help="look at this half alone; default: both")
     arguments = parser.parse_args()
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
     stores = dict(one.split("=", 1) for one in arguments.stores)
+    filled = Store.open(next(iter(stores.values()))).info["parameters"]["nan"]
     command(
         "hmsprep", "build", arguments.segments, work / "segments.zarr",
-        "--split-by", "all", "--nan", "mean", "--force",
+        "--split-by", "all", "--nan", filled, "--force",
     )  # fmt: skip
+    if any(NETWORKS[name].startswith(JUDGED) for name in arguments.networks):
+        for path in (*stores.values(), work / "segments.zarr"):
+            command("hmsprep", "features", path, "--span", "judged")
     segments = Store.open(work / "segments.zarr")
     split = read_split(arguments.segments, segments)
     target = segments.windows["target"].astype(np.float64)
@@ -152,7 +174,7 @@ def main() -> None:
     }
     for seed in range(arguments.seeds):
         for (network, simulator), of_seed in runs.items():
-            options = f"{NETWORKS[network]} {arguments.options}"
+            options = options_of(network, arguments.options)
             train(Path(stores[simulator]), of_seed[seed], options, seed)
     families = {}
     for key, of_family in runs.items():
@@ -185,11 +207,11 @@ def main() -> None:
         f"{len(CLASSES)} classes, fitted to the half 'choose' for each run: too good there. "
         "'right': segments of which the answer has the most votes. Options: "
         + "; ".join(
-            f"{name}: `{NETWORKS[name]} {arguments.options}`" for name in arguments.networks
+            f"{name}: `{options_of(name, arguments.options)}`" for name in arguments.networks
         )
         + "."
     )
-    write_record("transfer", rows, note, arguments)
+    write_record(arguments.record, rows, note, arguments)
 
 
 if __name__ == "__main__":

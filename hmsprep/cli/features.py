@@ -20,9 +20,19 @@ def features(
             "Folder of the table.",
             RUN,
             metavar="FOLDER",
-            show_default="STORE-features",
+            show_default="STORE-features, or STORE-features-judged",
         ),
     ] = None,
+    span: Annotated[
+        str,
+        option(
+            "--span",
+            "window: whole windows and their judged seconds, by place; judged: the judged seconds "
+            "alone, what tells their pattern.",
+            RUN,
+            metavar="SPAN",
+        ),
+    ] = "window",
     workers: Annotated[
         int | None,
         option(
@@ -46,20 +56,21 @@ def features(
     """Compute hand features of every window.
 
     Among them are line length, Hjorth parameters, band powers, wavelet energies, coherence and
-    rhythmicity, over the window and over its judged seconds. `hmstrain run --model features` trains
-    on them. If it is interrupted, run the same command again to resume it.
+    rhythmicity, over the window and over its judged seconds; with --span judged, discharges,
+    waves, coupling and course of the judged seconds. `hmstrain run --model features` trains on
+    them. If it is interrupted, run the same command again to resume it.
     """
     import hmsprep
     from hmsprep.cli import cluster, console, progress, tables
     from hmsprep.qeeg.make import unfinished
 
     def interrupted() -> str:
-        if unfinished(store, out):
+        if unfinished(store, out, span):
             return "Stopped. Run the same command again to resume."
         return "Stopped before anything was finished; nothing was written."
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
-        plan = hmsprep.plan_features(store, out=out)
+        plan = hmsprep.plan_features(store, out=out, span=span)
         console.warn_all(_warnings(plan))
         if not dry_run:
             stages = {"features": progress.Stage("Measuring", "window")}
@@ -68,7 +79,13 @@ def features(
                 progress.bars(stages) as report,
             ):
                 hmsprep.features(
-                    store, out=out, executor=on[0], workers=on[1], force=force, progress=report
+                    store,
+                    out=out,
+                    span=span,
+                    executor=on[0],
+                    workers=on[1],
+                    force=force,
+                    progress=report,
                 )
         if json:
             tables.print_json(plan.to_json())

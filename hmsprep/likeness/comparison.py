@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hmsprep.likeness.distances import Distance, distances
-from hmsprep.likeness.measures import Measure, measure_of
 from hmsprep.likeness.sample import Sample
 from hmsprep.likeness.two_samples import TwoSamples, tell_apart
+from hmsprep.qeeg.judged.measures import Measure, measure_of
 from hmsstore import Spec
 
 ALL = "all"

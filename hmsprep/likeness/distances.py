@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.likeness.matching import draws, matched_weights
-from hmsprep.likeness.measures import measure_of
 from hmsprep.likeness.sample import Sample
+from hmsprep.qeeg.judged.measures import measure_of
 from hmsprep.seeds import generator
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

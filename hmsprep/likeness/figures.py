@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from hmsprep.likeness.comparison import ALL, Comparison, Realism
 from hmsprep.likeness.distances import Distance
-from hmsprep.likeness.measures import GROUPS, measure_of
+from hmsprep.qeeg.judged.measures import GROUPS, measure_of
 from hmsstore.view.colours import BLUE, GREEN, GREY, ORANGE
 
 WIDTH = 4.6

@@ -18,12 +18,12 @@ from hmsprep.likeness.comparison import Realism, compare
 from hmsprep.likeness.page import make_page, write_table
 from hmsprep.likeness.sample import NO_CLASS, Sample, measure, read_sources, rows_of
 from hmsprep.processes import Progress, default_workers, silent
+from hmsprep.qeeg.judged.window import BANDPASS_HZ
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.view.page import PAGES
 from hmsstore.view.saving import check_suffix
 
-BANDPASS = (0.5, 40.0)
 RESAMPLES = 200
 
 
@@ -32,7 +32,7 @@ def realism(
     *,
     source: Path | str | None = None,
     half: str | None = None,
-    bandpass: tuple[float, float] | None = BANDPASS,
+    bandpass: tuple[float, float] | None = BANDPASS_HZ,
     resamples: int = RESAMPLES,
     seed: int = 42,
     html: Path | str | None = None,

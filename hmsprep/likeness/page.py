@@ -10,7 +10,7 @@ import numpy as np
 from hmsprep.likeness import figures
 from hmsprep.likeness.comparison import ALL, Comparison, Realism
 from hmsprep.likeness.distances import QUANTILES, Distance
-from hmsprep.likeness.measures import GROUPS, MEASURES, measure_of
+from hmsprep.qeeg.judged.measures import GROUPS, MEASURES, measure_of
 from hmsprep.words import plural
 from hmsstore.plain.text import write_rows
 from hmsstore.view.page import Page

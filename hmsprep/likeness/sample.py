@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from hmsprep import processes
 from hmsprep.errors import DataError, several
-from hmsprep.likeness.measures import Columns
-from hmsprep.likeness.window import Measuring
 from hmsprep.processes import run_tasks
+from hmsprep.qeeg.judged.measures import Columns
+from hmsprep.qeeg.judged.window import Measuring
 from hmsstore import Store
 from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.likeness.matching import common_classes, draws, matched_weights
-from hmsprep.likeness.measures import measure_of
 from hmsprep.likeness.sample import Sample
+from hmsprep.qeeg.judged.measures import measure_of
 from hmsprep.seeds import generator
 
 FOLDS, REPEATS = 5, 3

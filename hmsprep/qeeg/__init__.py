@@ -9,6 +9,8 @@
     rhythm.py         a signal -> how rhythmic its delta waves and its spikes are
     connectivity.py   two electrodes -> how coherent they are, how locked in phase
     window.py         a window's EEG -> all its columns
+    judged/           a window's judged seconds -> what tells its pattern
+    sets.py           what a table holds: of the whole window, or of its judged seconds alone
     table.py          store and windows -> rows of the table, a part at a time
     make.py           a store -> the sealed table, killed and resumed at any point
 """

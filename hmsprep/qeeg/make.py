@@ -33,7 +33,8 @@ from hmsprep import processes
 from hmsprep.building.durable import locked, put_in_place
 from hmsprep.errors import BuildError, ParameterError
 from hmsprep.processes import Progress, run_tasks, silent
-from hmsprep.qeeg.columns import MEASURES, VERSION, Layout
+from hmsprep.qeeg.columns import Layout
+from hmsprep.qeeg.sets import MeasureSet, measure_set
 from hmsprep.qeeg.table import Part, measure_part, not_recorded
 from hmsprep.words import plural, size
 from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, Store
@@ -44,6 +45,7 @@ from hmsstore.reading.feature_table import (
     FORMAT_NAME,
     FORMAT_VERSION,
     VALUES,
+    WINDOW,
     beside,
 )
 from hmsstore.sums import FILES, sealed, sums_of
@@ -62,8 +64,10 @@ class FeaturePlan:
 
     store: Path
     identity: str
+    span: str
     out: Path
     windows: int
+    version: int
     columns: int
     nbytes: int
     not_recorded: int
@@ -76,17 +80,22 @@ class FeaturePlan:
         return asdict(self) | {"store": str(self.store), "out": str(self.out)}
 
 
-def plan_features(store: Store | Path | str, *, out: Path | str | None = None) -> FeaturePlan:
+def plan_features(
+    store: Store | Path | str, *, out: Path | str | None = None, span: str = WINDOW
+) -> FeaturePlan:
     """Tell what `features` would make, writing nothing; raises as it does."""
     opened = store if isinstance(store, Store) else Store.open(store)
     path = opened.path.resolve()
-    target = _target(path, None if out is None else Path(out))
-    columns = len(_layout(opened).columns)
+    measured = _set(opened, span)
+    target = _target(path, None if out is None else Path(out), span)
+    columns = len(measured.columns)
     return FeaturePlan(
         path,
         opened.identity,
+        span,
         target,
         len(opened),
+        measured.version,
         columns,
         len(opened) * columns * 4,
         len(not_recorded(opened)),
@@ -98,6 +107,7 @@ def features(
     store: Store | Path | str,
     *,
     out: Path | str | None = None,
+    span: str = WINDOW,
     workers: int | None = None,
     executor: Executor | None = None,
     force: bool = False,
@@ -114,7 +124,10 @@ def features(
     store : Store or path
         The store.
     out : path, optional
-        Folder of the table; by default STORE-features.
+        Folder of the table; by default STORE-features, or STORE-features-judged.
+    span : str
+        'window': measures of whole windows and of their judged seconds, by place; 'judged': of
+        the judged seconds alone, what tells their pattern.
     workers : int, optional
         Number of processes; by default one per processor.
     executor : Executor, optional
@@ -147,7 +160,7 @@ def features(
     (106800, 2038)
     """
     opened = store if isinstance(store, Store) else Store.open(store)
-    plan = plan_features(opened, out=out)
+    plan = plan_features(opened, out=out, span=span)
     if part_windows < 1:
         raise ParameterError(f"part_windows must be 1 or more, got {part_windows}.")
     workers = workers or processes.default_workers()
@@ -193,14 +206,14 @@ def _explained(building: Path) -> Iterator[None]:
         raise BuildError(f"{where}: {error.strerror or error}. {resume}") from error
 
 
-def unfinished(store: Path, out: Path | None = None) -> bool:
+def unfinished(store: Path, out: Path | None = None, span: str = WINDOW) -> bool:
     """Whether rows of a table are done that another call would keep."""
-    target = _target(store.resolve(), out)
+    target = _target(store.resolve(), out, span)
     return any(target.with_name(f"{target.name}.building").glob("*.npy"))
 
 
-def _target(store: Path, out: Path | None) -> Path:
-    target = beside(store) if out is None else out.resolve()
+def _target(store: Path, out: Path | None, span: str) -> Path:
+    target = beside(store, span) if out is None else out.resolve()
     if target.is_relative_to(store):
         raise BuildError(f"{target} lies within the store, which is sealed: name another --out.")
     if not target.parent.is_dir():
@@ -210,9 +223,8 @@ def _target(store: Path, out: Path | None) -> Path:
     return target
 
 
-def _layout(store: Store) -> Layout:
-    layout = Layout(store.spec)
-    if not layout.pairs:
+def _set(store: Store, span: str) -> MeasureSet:
+    if not Layout(store.spec).pairs:
         raise ParameterError(f"{store.path} describes no bipolar chains to measure features along.")
     pairs_only = int(store.chains_only(np.arange(len(store))).sum())
     if pairs_only:
@@ -222,7 +234,7 @@ def _layout(store: Store) -> Layout:
             "average, which they lack. Import referential recordings, or use inputs of pairs or "
             "spectrograms."
         )
-    return layout
+    return measure_set(store.spec, span)
 
 
 def _found(plan: FeaturePlan, *, force: bool) -> FeatureTable | None:
@@ -250,8 +262,10 @@ def _found(plan: FeaturePlan, *, force: bool) -> FeatureTable | None:
             return None
         if found.identity != plan.identity:
             what = f"features of another store ({found.identity[:12]})"
-        elif found.version != VERSION:
-            what = f"a table of version {found.version}, expected {VERSION}"
+        elif found.span != plan.span:
+            what = f"a table of the span '{found.span}'"
+        elif found.version != plan.version:
+            what = f"a table of version {found.version}, expected {plan.version}"
         else:
             return found
     if force:
@@ -288,7 +302,8 @@ def _begin(building: Path, plan: FeaturePlan, part_windows: int) -> None:
     """Keep what an earlier call of the very same plan has done; clear away anything else."""
     described = {
         "store": plan.identity,
-        "version": VERSION,
+        "span": plan.span,
+        "version": plan.version,
         "part_windows": part_windows,
         "versions": _versions(),
     }
@@ -324,7 +339,14 @@ def _measure(
 ) -> list[Part]:
     """Measure all windows but those that are done."""
     parts = [
-        Part(plan.store, plan.identity, first, min(first + part_windows, plan.windows), building)
+        Part(
+            plan.store,
+            plan.identity,
+            plan.span,
+            first,
+            min(first + part_windows, plan.windows),
+            building,
+        )
         for first in range(0, plan.windows, part_windows)
     ]
     missing = [part for part in parts if not part.file.is_file()]
@@ -340,7 +362,7 @@ def _measure(
 
 def _seal(plan: FeaturePlan, store: Store, parts: list[Part], *, force: bool) -> None:
     """Put the parts together; the description, which seals them, comes last."""
-    layout = _layout(store)
+    measured = _set(store, plan.span)
     with whole_folder(plan.out, replace=force) as partial:
         shape = (plan.windows, plan.columns)
         into = open_memmap(partial / VALUES, "w+", np.float32, shape)
@@ -353,9 +375,10 @@ def _seal(plan: FeaturePlan, store: Store, parts: list[Part], *, force: bool) ->
             "format_version": FORMAT_VERSION,
             "store": store.identity,
             "windows": plan.windows,
-            "version": VERSION,
-            "columns": list(layout.columns),
-            "measures": {name: asdict(one) for name, one in MEASURES.items()},
+            "span": plan.span,
+            "version": plan.version,
+            "columns": list(measured.columns),
+            "measures": measured.measures,
             "not_recorded": not_recorded(store).tolist(),
             "observed_known": plan.observed_known,
             "versions": _versions(),

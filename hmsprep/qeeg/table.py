@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from hmsprep.building.durable import put_in_place
 from hmsprep.errors import DataError
-from hmsprep.qeeg.columns import Layout
-from hmsprep.qeeg.window import Wiring, window_values
+from hmsprep.qeeg.sets import MeasureSet, measure_set
 from hmsstore import Store
 from hmsstore.reading.observed import LEAST_JUDGED
 
@@ -27,6 +26,7 @@ class Part:
 
     store: Path
     identity: str
+    span: str
     first: int
     stop: int
     into: Path
@@ -46,9 +46,9 @@ def measure_part(part: Part) -> int:
     DataError
         The store has become another one.
     """
-    store, layout, wiring = _opened(part.store, part.identity)
+    store, measured = _opened(part.store, part.identity, part.span)
     rows = [
-        measured_rows(store, layout, wiring, np.arange(first, min(first + AT_ONCE, part.stop)))
+        measured_rows(store, measured, np.arange(first, min(first + AT_ONCE, part.stop)))
         for first in range(part.first, part.stop, AT_ONCE)
     ]
     store.release()
@@ -61,7 +61,7 @@ def measure_part(part: Part) -> int:
 
 
 def measured_rows(
-    store: Store, layout: Layout, wiring: Wiring, rows: NDArray[np.int64]
+    store: Store, measured: MeasureSet, rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Measure windows of a store.
 
@@ -76,18 +76,16 @@ def measured_rows(
         NaN throughout where too little of the judged seconds was recorded.
     """
     eeg = store.denormalise(store.gather(rows, "eeg"))["eeg"]
-    found = np.full((len(rows), len(layout.columns)), np.nan, np.float32)
+    found = np.full((len(rows), len(measured.columns)), np.nan, np.float32)
     first = np.zeros(len(rows), np.int64)
-    stop = np.full(len(rows), layout.spec.eeg.window_rows)
+    stop = np.full(len(rows), store.spec.eeg.window_rows)
     known = np.ones(len(rows), bool)
     if store.gaps is not None:
         observed = store.observed(rows, "eeg")["eeg"]
         first, stop = observed.first, observed.stop
         known = observed.judged >= LEAST_JUDGED - 1e-9
     for place in np.flatnonzero(known):
-        found[place] = window_values(
-            layout, wiring, eeg[place], int(first[place]), int(stop[place])
-        )
+        found[place] = measured.values(eeg[place], int(first[place]), int(stop[place]))
     return found
 
 
@@ -100,9 +98,8 @@ def not_recorded(store: Store) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=2)
-def _opened(path: Path, identity: str) -> tuple[Store, Layout, Wiring]:
+def _opened(path: Path, identity: str, span: str) -> tuple[Store, MeasureSet]:
     store = Store.open(path)
     if store.identity != identity:
         raise DataError(f"{path} has become another store meanwhile. Run the command again.")
-    layout = Layout(store.spec)
-    return store, layout, Wiring.of(layout)
+    return store, measure_set(store.spec, span)

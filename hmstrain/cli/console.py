@@ -251,9 +251,10 @@ class RunProgress:
     def show_start(self, values: Mapping[str, Any]) -> None:
         """A run begins or resumes."""
         resuming = f"; resuming at step {values['step']:,}" if values["step"] else ""
-        which = "" if values["whole"] else " (one of each EEG and votes)"
+        which = " (one of each EEG and votes)" if values["sampled"] else ""
+        size = "columns" if "columns" in values else "parameters"
         note(
-            f"{self.title}: {values['model']}, {values['parameters']:,} parameters on "
+            f"{self.title}: {values['model']}, {values[size]:,} {size} on "
             f"{values['device']}; {plural(values['train'], 'training window')}, "
             f"{plural(values['valid'], 'window')} to validate on{which}, "
             f"{plural(values['test'], 'test window')}; {plural(values['steps'], 'step')} in "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import FeatureTable, NotAStoreError, Store
-from hmsstore.reading.feature_table import beside
+from hmsstore.reading.feature_table import WINDOW, beside
 from hmstrain.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,20 +29,32 @@ def open_table(config: Config, store: Store) -> FeatureTable:
         It is damaged, or of another store.
     """
     named = Path(config.features) if config.features else None
-    path = beside(store.path.resolve())
+    span = config.features_span
+    path = beside(store.path.resolve(), span)
     if named is not None:
         found = FeatureTable.open(named)
         if found.identity == store.identity or not path.is_dir():
             found.check(store.identity, store.path)
-            return found
+            return _of_span(found, span)
     try:
         found = FeatureTable.open(path)
     except NotAStoreError:
         raise DataError(
-            f"{store.path} has no table of features: run `hmsprep features {store.path}`, or name "
-            "the table with --set features=FOLDER."
+            f"{store.path} has no table of features: run `hmsprep features {store.path}"
+            f"{'' if span == WINDOW else f' --span {span}'}`, or name the table with --set "
+            "features=FOLDER."
         ) from None
     found.check(store.identity, store.path)
+    return _of_span(found, span)
+
+
+def _of_span(found: FeatureTable, span: str) -> FeatureTable:
+    """Refuse a table of another span than the run's."""
+    if found.span != span:
+        raise DataError(
+            f"{found.path} measures the span '{found.span}', expected '{span}': use --set "
+            f"features_span={found.span}, or name another table."
+        )
     return found
 
 

@@ -307,9 +307,11 @@ def cleaning_of(folders: Sequence[RunFolder]) -> dict[str, Any]:
     return Normalisation.from_json(described["normalisation"]).cleaning
 
 
-def of_features(folders: Sequence[RunFolder]) -> bool:
-    """Whether a run's model takes hand features."""
-    return any(find_model(folder.config().model).table for folder in folders)
+def of_features(folders: Sequence[RunFolder]) -> tuple[str, ...]:
+    """Spans of the hand features that runs take; none if they are all of networks."""
+    configs = [folder.config() for folder in folders]
+    spans = [one.features_span for one in configs if find_model(one.model).table]
+    return tuple(dict.fromkeys(spans))
 
 
 def needs_reference(folders: Sequence[RunFolder]) -> str:

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +64,7 @@ def open_or_build(
     stride_s: float = 10.0,
     importing: Mapping[str, Any] | None = None,
     part: str | None = None,
-    features: bool = False,
+    features: Collection[str] = (),
     needs_reference: str = "",
 ) -> Iterator[ToPredict]:
     """Open the store to predict, or build it; what is built is removed afterwards.
@@ -81,8 +81,8 @@ def open_or_build(
         How recordings are to be read: options of `hmsprep import`.
     part : str, optional
         Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
-    features : bool
-        Compute hand features of what is built, too: a run is of those.
+    features : collection of str
+        Spans of which hand features of what is built are computed, too: runs are of those.
     needs_reference : str
         What of the runs needs electrodes that share a reference, such as 'the input microvolts':
         recordings without are left out. '': nothing does.
@@ -141,8 +141,8 @@ def open_or_build(
         options += ["--clipped"]  # which an import has refused, and of other data is said
         options += [] if part is None else ["--part", part]
         run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
-        if features:
-            run_hmsprep("features", work / "hms.zarr", "--json")
+        for span in features:
+            run_hmsprep("features", work / "hms.zarr", "--span", span, "--json")
         store = Store.open(work / "hms.zarr")
         said = said or _clipped(store)
         yield ToPredict(store, False, recordings, left_out, said, notes)

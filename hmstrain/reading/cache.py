@@ -89,13 +89,14 @@ def open_or_import(
         with path.open("rb"):
             pass
         check_installed(f"{path} must be imported first")
-        key = of_recording(path) + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
+        sha256 = of_recording(path)
+        key = sha256 + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         _sweep(home)
         kept = home / key
         with _alone(kept):
             if not (kept / IMPORT).is_dir():
-                _import(path, kept, told)
+                _import(path, kept, told, sha256)
     except OSError as error:
         raise DataError(f"{error.filename or path}: {error.strerror}.") from None
     return Recording.open(kept / IMPORT, cache=kept / UNPACKED, start=clock_start(path))
@@ -142,15 +143,16 @@ def _open_folder(path: Path, home: Path, name: str | None, told: list[str]) -> R
     return Recording.open(path, name, cache=home / key / UNPACKED)
 
 
-def _import(path: Path, kept: Path, told: list[str]) -> None:
-    """Import a file; nothing of it stays if that fails or is stopped."""
+def _import(path: Path, kept: Path, told: list[str], sha256: str) -> None:
+    """Import a file; nothing of it stays if that fails or is stopped, or the file changes."""
     try:
         remove_leftovers(kept)
         run_hmsprep("import", path, kept / IMPORT, *told, "--unlabelled", "--json", warnings=False)
+        if of_recording(path) != sha256:
+            raise DataError(f"{path} changed while it was imported. Open it again.")
     except BaseException:
         with held_back():
-            if not (kept / IMPORT).is_dir():
-                shutil.rmtree(kept, ignore_errors=True)
+            shutil.rmtree(kept, ignore_errors=True)
         raise
 
 

@@ -38,6 +38,10 @@ RATE_HZ = EEG.row_rate_hz
 WORDS = ("filled", "interpolated", "railed", "flat", "bridged")
 """What an import says of electrodes; `Recording.states` has these and 'missing'."""
 DTYPE = np.dtype("<f4")
+MOST_ROWS = round(2 * 3600 * RATE_HZ)
+"""Of a piece: twice what an import makes, so that no file can ask for more memory."""
+MOST_DAYS = 31
+"""Length of a recording."""
 PRIVATE = 0o700
 """Rights of a folder of what is unpacked: nobody but its owner enters it."""
 
@@ -294,6 +298,12 @@ def _parts_of(folder: Path, described: ImportedRecording) -> tuple[_Part, ...]:
     import pyarrow as pa
     from pyarrow import parquet
 
+    samples = round(described.seconds * RATE_HZ)
+    if not 0 < described.seconds <= MOST_DAYS * 86_400:
+        raise DataError(
+            f"{folder / RECORDINGS_NAME}: {described.file} lasts {described.seconds:g} s; expected "
+            f"more than 0 and at most {MOST_DAYS} days."
+        )
     home = next((folder / one for one in EEG_FOLDERS if (folder / one).is_dir()), None)
     if home is None:
         raise DataError(f"{folder} has no folder {' or '.join(EEG_FOLDERS)}. Import it again.")
@@ -309,6 +319,12 @@ def _parts_of(folder: Path, described: ImportedRecording) -> tuple[_Part, ...]:
             raise DataError(f"{path} cannot be read: {_short(error)}.") from None
         begin = round(piece.start_s * RATE_HZ)
         first, stop = max(begin, end), begin + about.num_rows
+        if begin < 0 or about.num_rows > MOST_ROWS or stop > samples + 1:
+            raise DataError(
+                f"{path} holds {about.num_rows:,} rows from second {piece.start_s:g} on; expected "
+                f"at most {MOST_ROWS:,}, within the {described.seconds:g} s of {described.file}. "
+                "Import it again."
+            )
         if first < stop:
             parts.append(_Part(path, first, stop, first - begin))
             end = stop

@@ -62,6 +62,13 @@ class InputSettings(Group):
         "`hmsprep features` writes it.",
         machine_only=True,
     )
+    features_span: str = one_of(
+        "window",
+        "judged",
+        meaning="Which table of hand features, for model=features. window: of whole windows and "
+        "their judged seconds; judged: of the judged seconds alone, so that short recordings will "
+        "do.",
+    )
 
     def check_together(self) -> None:
         """Refuse rows and sizes that no image has."""

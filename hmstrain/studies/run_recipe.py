@@ -170,12 +170,16 @@ def check_members(configs: Mapping[str, Config], store: Store) -> None:
 
 def _measure(configs: Mapping[str, Config], store: Store, events: Events) -> None:
     """Measure the store's hand features, if a member is fitted to them and nobody did before."""
-    tables = [one.features for one in configs.values() if find_model(one.model).table]
-    if not tables or all(tables) or beside(store.path.resolve()).is_dir():
+    tables = [one for one in configs.values() if find_model(one.model).table and not one.features]
+    path = store.path.resolve()
+    spans = dict.fromkeys(one.features_span for one in tables)
+    missing = [span for span in spans if not beside(path, span).is_dir()]
+    if not missing:
         return
     check_installed("Hand features must be measured first")
     events("notice", {"text": f"Measuring hand features of {store.path} first."})
-    run_hmsprep("features", store.path.resolve(), "--json")
+    for span in missing:
+        run_hmsprep("features", path, "--span", span, "--json")
 
 
 def _compared(cooked: Cooked, members: Mapping[str, RunFolder], store: Store) -> Cooked:

@@ -179,8 +179,8 @@ def train(
     log = MetricsLog(folder.path / LOG, until_step=0, tensorboard=config.tensorboard)
     try:
         begun = {
-            "model": f"{config.model}, {kind}", "parameters": len(table.columns),
-            "train": len(rows), "valid": len(judge.rows), "whole": judge.by == "kl",
+            "model": f"{config.model}, {kind}", "columns": len(table.columns),
+            "train": len(rows), "valid": len(judge.rows), "sampled": judge.by.startswith("kl_"),
             "test": len(tested), "steps": fit.steps(len(judge.rows) > 0), "epochs": 1, "step": 0,
             "device": "cpu", "random": False, "rotating": False,
         }  # fmt: skip

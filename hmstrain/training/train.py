@@ -184,7 +184,7 @@ class Run:
             "parameters": count_parameters(self.state.network),
             "train": len(self.rows),
             "valid": len(self.judges[0].rows),
-            "whole": self.judges[0].by == "kl",
+            "sampled": self.judges[0].by.startswith("kl_"),
             "test": len(self.test_rows),
             "steps": last.first_step + last.steps,
             "epochs": len(self.epochs),

@@ -204,8 +204,12 @@ def spans(config: Config) -> dict[str, tuple[int, int]]:
         By signal: the first row of its window, and the one after the last. Inputs are made of
         these rows and nothing else.
     """
-    from hmsstore.schema import EEG  # brings NumPy, which `--help` does without
+    from hmsstore import HMS  # brings NumPy, which `--help` does without
+    from hmsstore.reading.observed import judged_rows
+    from hmsstore.schema import EEG
 
+    if config.features_span == "judged":
+        return {name: judged_rows(HMS, name) for name in ("eeg", "spectrogram")}
     used = round(config.eeg_seconds * EEG.row_rate_hz)
     first = (EEG.window_rows - used) // 2
     return {"eeg": (first, first + used), "spectrogram": config.spectrogram_rows}

@@ -5,9 +5,8 @@ Legend: T epochs, F frequencies.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,25 +114,13 @@ class Trends:
         each = -(-epochs // columns)
         if each <= 1:
             return self
-        count = -(-epochs // each)
-
-        def cut(values: NDArray[Any]) -> NDArray[Any]:
-            padded = np.full((count * each, *values.shape[1:]), np.nan, values.dtype)
-            padded[:epochs] = values
-            return padded.reshape(count, each, *values.shape[1:])
-
-        def narrowed(values: Floats, name: str) -> Floats:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # of columns of NaN alone
-                how = np.nanmean if ABOUT[name].narrowed == "mean" else np.nanmax
-                return np.asarray(how(cut(values), axis=1), np.float32)
-
-        middles = np.nanmean(cut(self.time_s), axis=1)
-        found = self._mapped(narrowed, middles)
+        found = self._mapped(
+            lambda values, name: _narrowed(values, each, NARROWED[ABOUT[name].narrowed]),
+            _narrowed(self.time_s, each, _mean),
+        )
         for side in SIDES:
-            largest = np.argmax(np.nan_to_num(cut(self.rhythmicity[side]), nan=-1), axis=1)
-            hz = cut(self.rhythm_hz[side])[np.arange(count), largest]
-            found.rhythm_hz[side] = hz.astype(np.float32)
+            hz = np.column_stack([self.rhythmicity[side], self.rhythm_hz[side]])
+            found.rhythm_hz[side] = _narrowed(hz, each, _of_largest)
         return replace(found, epoch_s=self.epoch_s * each)
 
     def _mapped(
@@ -149,4 +136,37 @@ class Trends:
         return replace(self, time_s=time_s, **changed)
 
 
-assert set(ABOUT) == {one.name for one in fields(Trends)} - {"time_s", "hz", "epoch_s"}
+def _narrowed(
+    values: NDArray[Any], each: int, narrow: Callable[[NDArray[Any]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Narrow (columns, epochs, ...) to (columns, ...); the last column may have fewer epochs."""
+    whole = len(values) // each * each
+    cut = values[:whole].reshape(-1, each, *values.shape[1:])
+    found = [narrow(part) for part in (cut, values[None, whole:]) if part.size]
+    return np.concatenate(found)
+
+
+def _mean(cut: NDArray[Any]) -> NDArray[Any]:
+    """Mean of what is known; a mean that holds no NaN is taken at once, since most hold none."""
+    found = cut.mean(axis=1)
+    some = np.isnan(found).reshape(len(found), -1).any(axis=1)
+    if some.any():
+        known = np.isfinite(cut[some])
+        count = known.sum(axis=1)
+        total = np.where(known, cut[some], 0).sum(axis=1)
+        found[some] = np.where(count, total / np.maximum(count, 1), np.nan)
+    return found
+
+
+def _largest(cut: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.fmax.reduce(cut, axis=1))
+
+
+def _of_largest(cut: NDArray[Any]) -> NDArray[Any]:
+    """The second of two values where the first is largest, (columns, epochs, 2) -> (columns,)."""
+    largest = np.argmax(np.nan_to_num(cut[..., 0], nan=-1), axis=1)
+    return np.asarray(cut[np.arange(len(cut)), largest, 1])
+
+
+NARROWED: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {"mean": _mean, "largest": _largest}
+"""By `About.narrowed`."""

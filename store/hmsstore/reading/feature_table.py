@@ -28,8 +28,10 @@ from hmsstore.errors import (
 from hmsstore.json_shapes import (
     ShapeError,
     entry,
+    entry_or,
     items,
     mapping,
+    one_of,
     read_json,
     text,
     texts,
@@ -40,13 +42,15 @@ from hmsstore.sums import SEAL, broken_seal, damage
 
 FORMAT_NAME, FORMAT_VERSION = "hms-eeg features", 1
 VALUES, DESCRIPTION = "features.npy", "features.json"
-SUFFIX = "-features"
+SPANS = WINDOW, JUDGED = "window", "judged"
+"""What of windows a table measures: all that was recorded and the judged seconds, or just these."""
+SUFFIXES = {WINDOW: "-features", JUDGED: "-features-judged"}
 """Where nothing else is said, the table of STORE is STORE-features."""
 
 
-def beside(store: Path) -> Path:
+def beside(store: Path, span: str = WINDOW) -> Path:
     """Where the table of a store is, if nothing else is said."""
-    return store.with_name(store.name + SUFFIX)
+    return store.with_name(store.name + SUFFIXES[span])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class FeatureTable:
     """Whether it was known which part of windows was recorded; else all was measured."""
     versions: Mapping[str, str]
     """Of the packages that decide the values."""
+    span: str = WINDOW
+    """What of windows was measured."""
 
     @classmethod
     def open(cls, path: str | Path) -> FeatureTable:
@@ -119,6 +125,7 @@ class FeatureTable:
                     [whole(row) for row in entry(value, "not_recorded", items)], np.int64
                 ),
                 "observed_known": entry(value, "observed_known", truth),
+                "span": entry_or(value, "span", one_of(SPANS), WINDOW),
                 "versions": {
                     name: text(one) for name, one in entry(value, "versions", mapping).items()
                 },

@@ -25,8 +25,9 @@ EDGES_HZ = FREQUENCIES_HZ[0] - BIN_HZ / 2, FREQUENCIES_HZ[-1] + BIN_HZ / 2
 """Where the lowest bin begins and the highest ends."""
 
 
-SCALE_DB = (-10.0, 30.0)
-"""Decibels above 1 uV^2/Hz that have the darkest and the brightest colour, in every picture."""
+SCALE_DB = (-15.0, 25.0)
+"""Decibels above 1 uV^2/Hz that have the darkest and the brightest colour, in every picture: most
+of the competition's spectrograms lie within."""
 UNIT = "dB above 1 \u03bcV\u00b2/Hz"
 
 

@@ -21,10 +21,10 @@ from hmsprep.kaggle.write import write_eeg
 from hmsprep.likeness.comparison import ALL, Comparison, compare
 from hmsprep.likeness.distances import Pooled
 from hmsprep.likeness.matching import draws, matched_weights
-from hmsprep.likeness.measures import Columns
 from hmsprep.likeness.sample import NO_CLASS, Sample, majority, read_sources, rows_of
 from hmsprep.likeness.two_samples import tell_apart
-from hmsprep.likeness.window import Measuring
+from hmsprep.qeeg.judged.measures import Columns
+from hmsprep.qeeg.judged.window import Measuring
 from hmsstore import HMS, Store
 from hmsstore.schema import CHANNELS
 

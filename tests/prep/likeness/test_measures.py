@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsprep.likeness.aperiodic import aperiodic
-from hmsprep.likeness.artefacts import artefact_measures, lasting
-from hmsprep.likeness.coupling import (
+from hmsprep.qeeg.judged.aperiodic import aperiodic
+from hmsprep.qeeg.judged.artefacts import artefact_measures, lasting
+from hmsprep.qeeg.judged.coupling import (
     coupling_measures,
     distances_deg,
     envelope_correlation,
     parts_of,
 )
-from hmsprep.likeness.course import (
+from hmsprep.qeeg.judged.course import (
     evolution_measures,
     onset_measures,
     suppression_ratio,
     wave_measures,
 )
-from hmsprep.likeness.discharges import find_discharges
-from hmsprep.likeness.measures import GROUPS, MEASURES, Columns, measure_of
-from hmsprep.likeness.window import Measuring
+from hmsprep.qeeg.judged.discharges import find_discharges
+from hmsprep.qeeg.judged.measures import GROUPS, MEASURES, Columns, measure_of
+from hmsprep.qeeg.judged.window import Measuring
 from hmsprep.qeeg.spectrum import segments
 from hmsstore import HMS
 from hmsstore.montage import ELECTRODES

@@ -18,8 +18,10 @@ import pytest
 from support.helpers import Program, blank_outside, build_store, tree_bytes, write_pair
 
 import hmsprep
-from hmsprep.errors import BuildError
+from hmsprep.errors import BuildError, ParameterError
 from hmsprep.qeeg.columns import Layout
+from hmsprep.qeeg.judged.measures import Columns
+from hmsprep.qeeg.judged.window import BANDPASS_HZ, Measuring
 from hmsprep.qeeg.window import Wiring, window_values
 from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, RequestError, Store
 from hmsstore.atomic import whole_folder
@@ -51,6 +53,12 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Store:
     blank_outside(folder / "data", 1, 11, (2_000, 8_001), (140, 160))
     blank_outside(folder / "data", 2, 12, (0, 5_000), (0, 300))
     return build_store(folder / "data", folder / "few.zarr")
+
+
+@pytest.fixture(scope="module")
+def judged(few: Store) -> FeatureTable:
+    with ThreadPoolExecutor(2) as pool:
+        return hmsprep.features(few, span="judged", executor=pool, part_windows=5)
 
 
 @pytest.fixture(scope="module")
@@ -278,3 +286,32 @@ def test_the_command_says_what_it_made_and_a_dry_run_writes_nothing(
     assert "1 of 12 windows have no features" in done.stderr
     refused = PREP.fail("features", few.path, "--out", few.path / "x")
     assert "within the store" in refused
+
+
+def test_a_table_of_the_judged_seconds_measures_nothing_else(
+    few: Store, made: FeatureTable, judged: FeatureTable
+) -> None:
+    columns = Columns(few.spec)
+    assert judged.path == few.path.with_name("few.zarr-features-judged")
+    assert (judged.span, made.span) == ("judged", "window")
+    assert len(judged.columns) == len(columns.names)
+    assert {"amplitude.Fp1.10s", "discharge_rate.head.10s", "std.spread.10s"} <= set(judged.columns)
+    assert judged.unit("discharge_rate.head.10s") == "1/s"
+    assert judged.not_recorded.tolist() == made.not_recorded.tolist()
+    eeg = few.denormalise(few.gather(np.arange(len(few)), "eeg"))["eeg"]
+    measuring = Measuring(columns, BANDPASS_HZ)
+    for row in set(range(len(few))) - set(judged.not_recorded.tolist()):
+        expected = measuring.values(eeg[row, 4_000:6_000]).astype(np.float32)
+        np.testing.assert_array_equal(judged.values[row], expected)
+    assert np.isnan(judged.values[judged.not_recorded]).all()
+
+
+def test_a_table_of_another_span_is_not_taken_for_it(
+    few: Store, made: FeatureTable, judged: FeatureTable
+) -> None:
+    assert hmsprep.features(few, span="judged").identity == judged.identity
+    with pytest.raises(BuildError, match="holds a table of the span 'window'"):
+        hmsprep.features(few, span="judged", out=made.path)
+    with pytest.raises(ParameterError, match=r"--span judge: expected one of window, judged\."):
+        hmsprep.plan_features(few, span="judge")
+    assert "expected one of" in PREP.fail("features", few.path, "--span", "judge")

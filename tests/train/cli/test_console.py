@@ -175,3 +175,30 @@ def test_a_path_of_any_bytes_is_told_as_text(tmp_path: Path) -> None:
     told = PROGRAM.fail("test", tmp_path / HOSTILE.replace("/", ""))
     assert r"a\x1b]0;owned\x07\x1b[2J\rb\x9b31m\u202egnp" in re.sub(r"\n *", "", told)
     assert not re.search("[\x1b\x07\r\x9b\u202e]", told)
+
+
+@pytest.mark.parametrize(
+    ("size", "sampled", "said"),
+    [
+        ({"parameters": 1234}, True, "1,234 parameters on cpu; 9 training windows, 8 windows to "
+         "validate on (one of each EEG and votes), 7 test windows"),
+        ({"columns": 2038}, False, "2,038 columns on cpu; 9 training windows, 8 windows to "
+         "validate on, 7 test windows"),
+    ],
+)  # fmt: skip
+def test_a_start_says_the_size_and_how_windows_to_validate_on_were_drawn(
+    size: dict[str, int], sampled: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {
+        "model": "m", "device": "cpu", "train": 9, "valid": 8, "test": 7, "sampled": sampled,
+        "steps": 2, "epochs": 1, "step": 0, "random": False, "rotating": False, **size,
+    }  # fmt: skip
+    with console.reporting(), console.run_progress("run") as events:
+        events("start", values)
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_pretraining_validates_on_all_windows_of_its_fold(store: Store, tmp_path: Path) -> None:
+    words = [f"--set={k}={v}" for k, v in SMALL.items() if k not in ("model", "inputs")]
+    done = PROGRAM.succeed("pretrain", store.path, *words, "--steps=1", "--out", tmp_path / "run")
+    assert "windows to validate on," in done.stderr

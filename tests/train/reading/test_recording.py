@@ -12,9 +12,12 @@ import time as clock
 from dataclasses import replace
 from datetime import time
 from pathlib import Path
+from typing import Any
 
 import edfio
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from support.recorder import QUANTUM_UV, noise, write_edf
@@ -22,10 +25,15 @@ from support.recorder import QUANTUM_UV, noise, write_edf
 from hmsprep.importing.convert import ANNOTATIONS
 from hmsprep.kaggle.write import write_csv, write_eeg
 from hmsstore import CHANNELS
-from hmsstore.recordings import ImportedPiece, ImportedRecording, write_recordings
+from hmsstore.recordings import (
+    ImportedPiece,
+    ImportedRecording,
+    read_recordings,
+    write_recordings,
+)
 from hmsstore.sums import of_recording
 from hmstrain.errors import DataError
-from hmstrain.reading.cache import clear_cache, default_cache, open_or_import
+from hmstrain.reading.cache import _import, clear_cache, default_cache, open_or_import
 from hmstrain.reading.clock import clock_start
 from hmstrain.reading.recording import ANNOTATIONS_NAME, Annotation, Recording
 
@@ -168,6 +176,37 @@ def test_a_data_set_that_is_none_or_damaged_is_refused_in_one_sentence(
         open_or_import(tmp_path / "none.edf", cache)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"seconds": 99.0}, "within the 99 s of night.edf"),
+        ({"seconds": 1e12}, "at most 31 days"),
+        ({"seconds": 0.0}, "more than 0"),
+        ({"pieces": (ImportedPiece(10_000, -5.0),)}, "from second -5 on"),
+        ({"pieces": ()}, "has no EEG file"),
+    ],
+)
+def test_lengths_and_places_that_cannot_be_are_refused(
+    imported: Path, tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    one = read_recordings(imported)[0]
+    write_recordings(imported, (replace(one, **wrong),), 10.0)
+    with pytest.raises(DataError, match=said):
+        Recording.open(imported, cache=tmp_path / "cache")
+
+
+def test_a_piece_that_claims_more_than_two_hours_is_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "test_eegs").mkdir(parents=True)
+    columns = {name: pa.nulls(1_440_001, pa.float32()) for name in CHANNELS[:1]}
+    pq.write_table(pa.table(columns), folder / "test_eegs" / "10000.parquet")
+    pieces = (ImportedPiece(10_000, 0.0),)
+    one = ImportedRecording("night.edf", 1e5, 1, (200.0,), (), (), pieces)
+    write_recordings(folder, (one,), 10.0)
+    with pytest.raises(DataError, match="1,440,001 rows"):
+        Recording.open(folder, cache=tmp_path / "cache")
+
+
 @pytest.fixture(scope="module")
 def edf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of a minute that starts at 21:05:09."""
@@ -239,6 +278,15 @@ def test_a_file_that_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"bad\.edf"):
         open_or_import(path, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_file_that_changes_while_it_is_imported_leaves_nothing(edf: Path, tmp_path: Path) -> None:
+    before = hashlib.sha256(b"as it was").hexdigest()
+    kept = tmp_path / before
+    kept.mkdir()
+    with pytest.raises(DataError, match="changed while it was imported"):
+        _import(edf, kept, [], before)
+    assert not kept.exists()
 
 
 def test_an_import_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:

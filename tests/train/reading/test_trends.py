@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import mne
@@ -452,6 +453,13 @@ def test_fewer_columns_are_means_of_what_is_known_and_the_largest_rhythms(trends
     np.testing.assert_allclose(narrow.quality[-1], last.mean(), rtol=1e-6)
     assert np.isnan(narrow.asymmetry_index[(narrow.time_s > 204) & (narrow.time_s < 211)]).all()
     assert trends.at_resolution(5_000) is trends
+    odd = trends.at_resolution(50)  # of seven epochs each
+    for place in range(len(odd.time_s)):
+        rows = trends.spectrogram_db["LP"][7 * place : 7 * place + 7]
+        known = np.isfinite(rows).sum(axis=0)
+        total = np.nansum(rows.astype(float), axis=0)
+        wanted = np.where(known > 0, total / np.maximum(known, 1), np.nan)
+        np.testing.assert_allclose(odd.spectrogram_db["LP"][place], wanted, rtol=1e-5, atol=1e-4)
     with pytest.raises(ValueError, match="at least 1 column"):
         trends.at_resolution(0)
 
@@ -464,6 +472,7 @@ def test_a_stretch_of_trends_is_a_view(trends: Trends) -> None:
 
 
 def test_the_guide_has_each_trend_with_its_formula_and_source() -> None:
+    assert set(ABOUT) == {one.name for one in fields(Trends)} - {"time_s", "hz", "epoch_s"}
     text = " ".join(DOCUMENT.read_text(encoding="utf-8").split())
     for about in ABOUT.values():
         for part in (about.title, about.unit, about.formula, about.source):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from support.helpers import build_store, write_pair
+from support.helpers import blank_outside, build_store, write_pair
 from support.runs import ALONE, train_small
 
 import hmsprep
@@ -345,3 +345,39 @@ def test_importances_name_what_a_model_goes_by(few: Store, runs: Path) -> None:
     assert sum(of_columns) == pytest.approx(1, abs=1e-3)
     assert of_columns == sorted(of_columns, reverse=True)
     assert [one.name for one in read_importances(runs / "boosted")] == [x["name"] for x in lines]
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of one window of which nothing but the judged seconds was recorded."""
+    folder = tmp_path_factory.mktemp("short")
+    row = {"eeg_id": 1, "spectrogram_id": 2, "label_id": 3, "patient_id": 4}
+    write_pair(folder / "data", [row])
+    blank_outside(folder / "data", 1, 2, (4_000, 6_000), (148, 152))
+    return build_store(folder / "data", folder / "short.zarr")
+
+
+def test_a_run_of_the_judged_seconds_takes_recordings_that_are_no_longer(
+    few: Store, runs: Path, short: Store, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for store in (few, short):
+            hmsprep.features(store, span="judged", executor=pool)
+        hmsprep.features(short, executor=pool)
+    outcome = train(few, tmp_path / "judged", features_span="judged")
+    assert outcome.test is not None
+    read_importances(tmp_path / "judged")
+    judged = hmstrain.predict(tmp_path / "judged", short.path, out=tmp_path / "a")
+    whole = hmstrain.predict(runs / "boosted", short.path, out=tmp_path / "b")
+    assert judged.context.comparable.tolist() == [True]
+    assert whole.context.comparable.tolist() == [False]
+    built = hmstrain.predict(tmp_path / "judged", short.path.parent / "data", out=tmp_path / "c")
+    np.testing.assert_allclose(built.prediction, judged.prediction, atol=1e-6)
+
+
+def test_tables_and_runs_of_different_spans_are_told_apart(few: Store, tmp_path: Path) -> None:
+    table = few.path.with_name(f"{few.path.name}-features")
+    with pytest.raises(DataError, match="measures the span 'window', expected 'judged'"):
+        train(few, tmp_path / "run", features=str(table), features_span="judged")
+    with pytest.raises(ConfigError, match="features_span=judged does nothing with model=naive_cnn"):
+        Config(model="naive_cnn", features_span="judged")

@@ -15,28 +15,30 @@ from numpy.typing import NDArray
 from scipy.fft import rfft
 from scipy.signal import butter
 
-from hmsprep.likeness.aperiodic import aperiodic
-from hmsprep.likeness.artefacts import artefact_measures
-from hmsprep.likeness.coupling import (
+from hmsprep.qeeg.columns import OF_ELECTRODES, OF_PAIRS, OF_SIDES
+from hmsprep.qeeg.judged.aperiodic import aperiodic
+from hmsprep.qeeg.judged.artefacts import artefact_measures
+from hmsprep.qeeg.judged.coupling import (
     coupling_measures,
     distances_deg,
     envelope_correlation,
     parts_of,
 )
-from hmsprep.likeness.course import (
+from hmsprep.qeeg.judged.course import (
     evolution_measures,
     onset_measures,
     suppression_ratio,
     wave_measures,
 )
-from hmsprep.likeness.discharges import discharge_measures, filtered_both_ways
-from hmsprep.likeness.measures import LEFT_OUT, SPREAD, Columns
-from hmsprep.qeeg.columns import OF_ELECTRODES, OF_PAIRS, OF_SIDES
+from hmsprep.qeeg.judged.discharges import discharge_measures, filtered_both_ways
+from hmsprep.qeeg.judged.measures import LEFT_OUT, SPREAD, Columns
 from hmsprep.qeeg.rhythm import delta_waves
 from hmsprep.qeeg.spectrum import segments
 from hmsprep.qeeg.window import FLAT_UV, Wiring, span_values
 from hmsstore.montage import region_side
 
+BANDPASS_HZ = (0.5, 40.0)
+"""What recorders of all makes pass, so that their filters tell less."""
 ORDER = 4
 """Of the Butterworth band-pass, which runs forwards and backwards."""
 SHORTEST_S = 4.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.likeness.artefacts import lasting
-from hmsprep.likeness.coupling import ENVELOPE_S, envelopes
+from hmsprep.qeeg.judged.artefacts import lasting
+from hmsprep.qeeg.judged.coupling import ENVELOPE_S, envelopes
 
 SUPPRESSED_UV, SUPPRESSED_S = 5.0, 0.5
 EDGE_S = 4.0
