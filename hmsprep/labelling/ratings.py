@@ -110,7 +110,7 @@ def _read_all(places: Places, folder: Path, problems: list[str]) -> Iterable[Lab
 
 def _recordings_of(places: Places, labels: Labels) -> list[int]:
     """Recordings of the data set that a file is of."""
-    return [n for n, one in enumerate(places.recordings) if one.sha256 == labels.sha256]
+    return [n for n, one in enumerate(places.sha256) if one == labels.sha256]
 
 
 def _not_here(places: Places, labels: Labels) -> str:
@@ -118,8 +118,6 @@ def _not_here(places: Places, labels: Labels) -> str:
     what += f"{labels.sha256[:12]}), which is not in {places.path}"
     if any(mark.eeg_id is not None for mark in labels.marks):
         return f"{what}. If that is a store, name it with --store."
-    if any(not one.sha256 for one in places.recordings):
-        return f"{what}, or was imported by an older version: import the recordings again."
     return f"{what}."
 
 

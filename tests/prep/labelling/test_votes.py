@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hmsprep.labelling.ratings import rate_windows
 from hmsstore import CLASSES, Store
 from hmsstore.labels import LabelFile, Mark
 from hmsstore.recordings import read_recordings
+from hmstrain.reading.recording import Recording
 
 PROGRAM = Program("hmsprep")
 TILES = np.arange(20.0, 100.0, 10.0)
@@ -247,6 +249,22 @@ def test_folders_without_labels_or_votes_are_refused(night: Path, tmp_path: Path
         hmsprep.votes(night, folder, tmp_path / "votes.csv")
     with pytest.raises(ParameterError, match="cannot be written: there is no folder"):
         hmsprep.votes(night, folder, tmp_path / "gone" / "votes.csv")
+
+
+def test_a_recording_whose_import_does_not_tell_its_hash_is_known_by_its_first_piece(
+    night: Path, tmp_path: Path
+) -> None:
+    """As where it is read: of MNE's own recordings, and of imports by earlier versions."""
+    older = tmp_path / "older"
+    shutil.copytree(night, older)
+    described = json.loads((older / "recordings.json").read_text())
+    for one in described["recordings"]:
+        one["sha256"] = ""
+    (older / "recordings.json").write_text(json.dumps(described))
+    opened = Recording.open(older, "b.edf", cache=tmp_path / "cache")
+    LabelFile.open(tmp_path / "labels", "b.edf", opened.sha256, "AB").add(Mark(30, 40, "grda"))
+    hmsprep.votes(older, tmp_path / "labels", tmp_path / "votes.csv")
+    assert votes_of(older, tmp_path / "votes.csv") == {("b.edf", 30): [0, 0, 0, 0, 1, 0]}
 
 
 def test_marks_by_piece_count_from_its_start(night: Path, tmp_path: Path) -> None:
