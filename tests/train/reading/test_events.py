@@ -90,6 +90,16 @@ def test_new_episodes_replace_what_nobody_decided_on(events: EventFile) -> None:
     ]
 
 
+def test_episodes_that_are_proposed_again_leave_the_file_alone(events: EventFile) -> None:
+    events.accept(0)
+    before = events.path.stat().st_ino
+    assert events.propose([episode(100, 160, "lpd"), episode(200, 230)]) == 2
+    assert events.path.stat().st_ino == before
+    events.path.unlink()
+    events.propose([episode(100, 160, "lpd"), episode(200, 230)])
+    assert opened(events.path.parent).events == events.events
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
