@@ -24,6 +24,8 @@ from hmsstore.labels import UNSURE as UNSURE_WORD
 from hmsstore.labels import Labels, Mark, label_files, read_labels
 
 HALF = 0.5
+LONGEST_PAGE_S = 60.0
+"""A mark of the last page may reach so far beyond the end of its recording."""
 ROUNDING_S = 1e-6
 """Seconds by which sums of times may be off."""
 
@@ -174,12 +176,15 @@ def _misplaced(places: Places, labels: Labels, found: Sequence[int]) -> str | No
         return f"EEG {strange[0]} is not in {places.path}: expected EEGs of {labels.recording}."
     for place in found:
         seconds = places.recordings[place].seconds
-        late = [one for one in labels.marks if one.eeg_id is None and one.start_s > seconds]
-        if late:
-            return (
-                f"a mark starts at {late[0].start_s:.2f} s, behind the end of {labels.recording} "
-                f"at {seconds:.2f} s. Did a spreadsheet change its numbers?"
-            )
+        for one in labels.marks:
+            if one.eeg_id is None and (
+                one.start_s > seconds or one.stop_s > seconds + LONGEST_PAGE_S
+            ):
+                return (
+                    f"a mark reaches from {one.start_s:.2f} to {one.stop_s:.2f} s, behind the end "
+                    f"of {labels.recording} at {seconds:.2f} s. Did a spreadsheet change its "
+                    "numbers?"
+                )
     return None
 
 

@@ -114,6 +114,7 @@ def labels(night: Path, tmp_path: Path) -> Path:
     other.add(Mark(50, 70, "lpd"))
     other.add(Mark(70, 80, "unsure"))
     b.add(Mark(30, 50, "other"))
+    b.add(Mark(89, 99, "", "end of the page"))
     return folder
 
 
@@ -149,7 +150,7 @@ def test_votes_agreement_and_second_look_are_as_marked(
     assert found.voted == len(EXPECTED)
     assert found.votes == {"seizure": 7, "lpd": 2, "gpd": 2, "lrda": 0, "grda": 0, "other": 2}
     by_reader = {one.reader: one for one in found.readers}
-    assert (by_reader["AB"].marks, by_reader["AB"].windows, by_reader["AB"].blind) == (4, 8, 6)
+    assert (by_reader["AB"].marks, by_reader["AB"].windows, by_reader["AB"].blind) == (5, 8, 6)
     assert (by_reader["CD"].windows, by_reader["CD"].unsure) == (5, 1)
     (pair,) = found.pairs
     assert (pair.first, pair.second, pair.windows) == ("AB", "CD", 5)
@@ -217,7 +218,8 @@ def test_a_file_that_was_cut_short_stops_everything(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda a: a.add(Mark(500, 510, "lpd")), "starts at 500.00 s, behind the end of a.edf"),
+        (lambda a: a.add(Mark(500, 510, "lpd")), "from 500.00 to 510.00 s, behind the end of a.e"),
+        (lambda a: a.add(Mark(9, 1250, "lpd")), "from 9.00 to 1250.00 s, behind the end of a.edf"),
         (
             lambda a: a.add(Mark(1, 9, "lpd", eeg_id=5)),
             "EEG 5 is not in .*: expected EEGs of a.edf",
