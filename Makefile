@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 DEV := .venv/.dev
 BENCH := bench-work
 
-.PHONY: demo test soak lint types docs check dist resolve bench bench-full clean help
+.PHONY: demo test soak lint types docs check dist resolve lowest newest bench bench-full clean help
 
 demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -70,6 +70,30 @@ resolve: .venv/bin/uv  ## check that Python 3.11 to 3.14 have wheels of all that
 	  $(BIN)/uv pip compile --quiet --python-version $$version --only-binary :all: \
 	    --all-extras -c $$pins --output-file /dev/null pyproject.toml || exit 1; \
 	done; echo "Python $$version: wheels of the newest and of the pinned versions"; done
+
+TESTS ?= tests
+EDGE := .edge
+VERSIONS ?= 3.11 3.12 3.13 3.14
+# An environment of one Python and one end of the versions, the tests in it, and its removal. Old
+# packages are allowed to warn of what newer ones dropped.
+define at_the_edge
+rm -rf $(EDGE) && $(BIN)/uv venv --quiet --no-python-downloads --python $(1) $(EDGE) \
+  && VIRTUAL_ENV=$(EDGE) $(BIN)/uv pip install --quiet --upgrade $(2) -e '.[all]' --group dev \
+  && $(EDGE)/bin/pytest -q -n auto --dist loadfile -p no:cacheprovider -W default $(TESTS); \
+status=$$?; rm -rf $(EDGE); exit $$status
+endef
+
+lowest: .venv/bin/uv  ## tests (TESTS=tests) with the lowest versions of all that is needed
+	$(call at_the_edge,3.11,--resolution lowest-direct)
+
+newest: .venv/bin/uv  ## tests with the newest versions, on each of VERSIONS that is here
+	@for version in $(VERSIONS); do \
+	  $(BIN)/uv pip compile --quiet --python-version $$version --only-binary :all: --upgrade \
+	    --extra all --group dev --output-file /dev/null pyproject.toml || exit 1; \
+	  if $(BIN)/uv python find --no-python-downloads $$version >/dev/null 2>&1; \
+	  then echo "Python $$version:"; ( $(call at_the_edge,$$version,) ) || exit 1; \
+	  else echo "Python $$version: resolved, not tested, since it is not installed"; fi; \
+	done
 
 bench: $(DEV)  ## benchmarks at a small size, in minutes
 	$(BIN)/python -m benchmarks.speed.build --results $(BENCH)/results

@@ -49,6 +49,16 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert sizes["1x"] < sizes["4x"]
 
 
+def test_before(tmp_path: Path) -> None:
+    if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
+        pytest.skip("the tests are not in a repository")
+    small = ("--commit", "HEAD", "--windows", 24, "--builds", 2, "--processes", 2)
+    found = records("speed.before", tmp_path, *small, "--rounds", 1, "--batches", 2)
+    rows = {row["what"]: row for row in found["before"]["rows"]}
+    assert set(rows) == {"build, s", "gather a batch, ms", "open, ms"}
+    assert all(row["now, processor"] > 0 for row in rows.values())
+
+
 def test_planning(toy: Path, tmp_path: Path) -> None:
     like = ("--like", toy / "data" / "train.csv", "--factors", 1, 2)
     rows = records("speed.planning", tmp_path, *like)["planning"]["rows"]

@@ -16,8 +16,7 @@ Address = Annotated[
     str,
     typer.Argument(
         metavar="ADDRESS",
-        help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://ACCOUNT/CONTAINER/PREFIX or "
-        "file:///FOLDER.",
+        help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER.",
     ),
 ]
 AtOnce = Annotated[

@@ -4,6 +4,7 @@
     python -m soak.run --kind EDF --case 17
 
 The second line reproduces a problem. A problem's folder holds the text of the error and the file.
+With --results FOLDER the counts become a record there, as those of the benchmarks.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.tools.record import write_record
 from soak.faults import Attempt, faults
 from soak.forks import Forks
 from soak.races import races
@@ -126,6 +128,33 @@ def all_kinds(samples: Samples, forks: Forks) -> dict[str, Attempt]:
     }
 
 
+def rows(found: Soaked, fed: Set[str]) -> list[dict[str, Any]]:
+    """A row of the record for each kind."""
+    return [
+        {
+            "kind": name,
+            "cases": count,
+            "what": "hostile files" if name in fed else "faults",
+            "problems": sum(one["kind"] == name for one in found.problems),
+        }
+        for name, count in found.cases.items()
+    ]
+
+
+def note(found: Soaked, fed: Set[str], given: argparse.Namespace) -> str:
+    """What the record says of all kinds together."""
+    inputs = [count for name, count in found.cases.items() if name in fed]
+    faults = sum(found.cases.values()) - sum(inputs)
+    return (
+        f"{given.seconds:,.0f} s, seed {given.seed}: {faults:,} faults, among them "
+        f"{tally['killed']:,} processes that were killed by SIGKILL; {sum(inputs):,} hostile "
+        f"files, of each kind of reader {min(inputs, default=0):,} or more; {len(found.problems):,} "
+        "problems. A problem is anything lost, a hang, an error of another package, or something "
+        "read or written outside. Other works used the machine meanwhile, so another run of as "
+        "many seconds gives other counts."
+    )
+
+
 def main(words: list[str]) -> int:
     """Run what the command line says; 1 if there is a problem."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
@@ -134,10 +163,13 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind")
     parser.add_argument("--case", type=int)
+    parser.add_argument("--results", type=Path)
     given = parser.parse_args(words)
     given.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="hms-soak-samples-") as folder, Forks() as forks:
-        kinds = all_kinds(make_samples(Path(folder)), forks)
+        samples = make_samples(Path(folder))
+        kinds = all_kinds(samples, forks)
+        fed = {one.name for one in readers(samples)}
         if given.kind is not None:
             kinds = {given.kind: kinds[given.kind]}
         one = {} if given.case is None else {"first": given.case, "most": 1}
@@ -153,6 +185,8 @@ def main(words: list[str]) -> int:
         of_kind = sum(one["kind"] == name for one in found.problems)
         print(f"{name:38} {count:8,} cases {of_kind:4} problems")
     print(f"{'processes killed':38} {tally['killed']:8,}")
+    if given.results is not None:
+        write_record("soak", rows(found, fed), note(found, fed, given), given)
     for one in found.problems[:20]:
         print(f"{one['kind']} --case {one['case']}: {one['error']}")
     return 1 if found.problems else 0

@@ -169,3 +169,14 @@ class Program:
         assert "Traceback" not in done.stderr
         assert done.stdout == ""
         return done.stderr
+
+
+def six_windows(folder: Path, seed: int) -> Store:
+    """Build a store of six windows in six shards."""
+    rows = [
+        {"eeg_id": 10 + n, "spectrogram_id": 20 + n, "label_id": n, "patient_id": n}
+        for n in range(6)
+    ]
+    write_pair(folder / "data", rows, seed)
+    shards = {"eeg_shard_rows": 20_000, "spectrogram_shard_rows": 600}
+    return build_store(folder / "data", folder / "hms.zarr", **shards)

@@ -7,10 +7,13 @@ own event loop is not in the way.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from functools import cache
 from typing import Any, TypeVar
 
 from hmsprep.errors import ParameterError
@@ -20,6 +23,9 @@ Task = TypeVar("Task")
 
 TICK_S = 0.1
 """How often progress is reported."""
+LAST_STEPS_S = 0.5
+"""How long the end of the process waits for obstore's threads. They hand over an answer before they
+have left Python, and up to 3.13 a process that ends meanwhile is aborted instead (SIGABRT)."""
 
 
 def in_background(work: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[], object]) -> T:
@@ -39,6 +45,7 @@ def in_background(work: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[],
     KeyboardInterrupt
         As it came; the coroutine is cancelled then, and has ended.
     """
+    _wait_at_the_end()
     outcome: Future[T] = Future()
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
 
@@ -70,6 +77,11 @@ def in_background(work: Callable[[], Coroutine[Any, Any, T]], tick: Callable[[],
         thread.join()
 
 
+@cache
+def _wait_at_the_end() -> None:
+    atexit.register(time.sleep, LAST_STEPS_S)
+
+
 async def each(
     work: Callable[[Task], Awaitable[object]], tasks: Iterable[Task], at_once: int
 ) -> None:
@@ -93,5 +105,6 @@ async def each(
         await asyncio.gather(*takers)
     finally:
         for taker in takers:
-            taker.cancel()
+            if not taker.cancelling():  # a second time would interrupt what it tidies up
+                taker.cancel()
         await asyncio.gather(*takers, return_exceptions=True)

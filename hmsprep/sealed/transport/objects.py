@@ -6,6 +6,7 @@ fail for a moment are repeated by obstore.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +29,8 @@ PARTS_AT_ONCE = 2
 """Pieces of one file that are on their way at a time."""
 MOST_PARTS = 9_000
 """Pieces of one file; S3 takes 10,000."""
+REMOVING_S = 5.0
+"""How long a push that is stopped may take to remove pieces of files that are not whole."""
 SCHEMES = ("s3", "gs", "az", "file")
 CLIENT = {"timeout": "5min", "connect_timeout": "10s"}
 RETRIES = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
@@ -61,8 +64,8 @@ class Objects:
     Parameters
     ----------
     address : str or obstore.store.ObjectStore
-        s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix, file:///folder, or a
-        store of obstore's own, for what environment variables cannot say.
+        s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, file:///folder, or a store of
+        obstore's own, for what environment variables cannot say.
     make : bool
         Make the folder of a file:// address.
 
@@ -182,28 +185,41 @@ class Objects:
             At least as many bytes as there will be.
         """
         failure: list[BaseException] = []
-        written = 0
+        written, stopped = 0, False
+
+        def refuse_if_stopped() -> None:
+            if stopped:
+                raise TransferError(f"{self._at(name)}: the push was stopped.")
 
         async def noted() -> AsyncIterator[bytes]:
             nonlocal written
             try:
                 async for piece in pieces:
+                    refuse_if_stopped()
                     written += len(piece)
                     yield piece
+                refuse_if_stopped()
             except BaseException as error:
                 failure.append(error)
                 raise
 
         try:
             with self._told(name):
-                done = await self._obstore.put_async(
-                    self._store,
-                    name,
-                    noted(),
-                    use_multipart=True,
-                    chunk_size=max(PIECE_BYTES, nbytes // MOST_PARTS),
-                    max_concurrency=PARTS_AT_ONCE,
+                put = asyncio.ensure_future(
+                    self._obstore.put_async(
+                        self._store,
+                        name,
+                        noted(),
+                        use_multipart=True,
+                        chunk_size=max(PIECE_BYTES, nbytes // MOST_PARTS),
+                        max_concurrency=PARTS_AT_ONCE,
+                    )
                 )
+                done = await asyncio.shield(put)
+        except asyncio.CancelledError:
+            stopped = True  # obstore then removes the pieces that were sent
+            await asyncio.wait([put], timeout=REMOVING_S)
+            raise
         except TransferError:
             if failure:
                 raise failure[0] from None
@@ -236,7 +252,8 @@ class Objects:
         kind = type(error).__name__
         said = " ".join(str(error).partition("Debug source")[0].split())
         if NO_BUCKET.search(said):
-            return f"{self.name}: there is no such bucket. Make it, or name another."
+            kind = "container" if self._scheme == "az" else "bucket"
+            return f"{self.name}: there is no such {kind}. Make it, or name another."
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or REFUSED.search(said):
             return (
                 f"{self._at(name)}: the server refuses access. Check{self._variables()} and what "

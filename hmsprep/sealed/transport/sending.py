@@ -85,7 +85,7 @@ def push(
     store : str or Path
         A sealed store.
     address : str or obstore.store.ObjectStore
-        s3://bucket/prefix, gs://bucket/prefix, az://account/container/prefix or file:///folder,
+        s3://bucket/prefix, gs://bucket/prefix, az://container/prefix or file:///folder,
         where credentials, region and endpoint come from the environment variables that obstore
         reads; or a store of obstore's own. Nothing else may be below it.
     compress : bool

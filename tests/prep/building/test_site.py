@@ -110,6 +110,10 @@ def test_what_has_the_name_of_our_folders_and_is_not_ours_is_refused_and_kept(
         with pytest.raises(BuildError, match="is not a build of this program"):
             run(dataset, path, force=force)
         assert tree_bytes(building) == before == tree_bytes(theirs)
+        (building / "plan.json").unlink()
+        with pytest.raises(BuildError, match="is not a build of this program"):
+            run(dataset, path, force=force)
+        assert (building / "notes").read_text() == "precious"
         shutil.rmtree(building)
         for kind in ("file", "link", "folder"):
             if kind == "file":

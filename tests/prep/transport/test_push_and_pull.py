@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.helpers import build_store, tree_bytes, write_pair
+from support.helpers import six_windows, tree_bytes
 
 import hmsprep
 from hmsprep import BuildError, ParameterError, TransferError
@@ -30,31 +30,9 @@ from hmsstore.manifest import MANIFEST_NAME
 pytest.importorskip("obstore", reason="obstore is not installed")
 pytest.importorskip("moto", reason="moto is not installed")
 
-from support.s3 import Answer, Request, Wire, s3_server
+from support.s3 import Answer, Request, Wire
 
 SHARD = re.compile(r"(eeg|spectrogram)/c/")
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    with s3_server() as port:
-        yield port
-
-
-@pytest.fixture
-def wire(port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    """A way to the server; this process and its children go it."""
-    made = Wire(port)
-    for name, value in made.environment().items():
-        monkeypatch.setenv(name, value)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def place(wire: Wire) -> str:
-    """An address in a new bucket."""
-    return f"s3://{wire.new_bucket()}/data/hms.zarr"
 
 
 @pytest.fixture
@@ -63,25 +41,9 @@ def near(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"file://{tmp_path_factory.mktemp('near')}/hms.zarr"
 
 
-def make_store(folder: Path, seed: int) -> Store:
-    rows = [
-        {"eeg_id": 10 + n, "spectrogram_id": 20 + n, "label_id": n, "patient_id": n}
-        for n in range(6)
-    ]
-    write_pair(folder / "data", rows, seed)
-    shards = {"eeg_shard_rows": 20_000, "spectrogram_shard_rows": 600}
-    return build_store(folder / "data", folder / "hms.zarr", **shards)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Six windows in six shards."""
-    return make_store(tmp_path_factory.mktemp("small"), 0)
-
-
 @pytest.fixture(scope="module")
 def another(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return make_store(tmp_path_factory.mktemp("another"), 1)
+    return six_windows(tmp_path_factory.mktemp("another"), 1)
 
 
 def there(wire: Wire | None, place: str) -> dict[str, bytes]:
@@ -145,6 +107,11 @@ class Stopper:
 
     def progress(self, *_told: object) -> None:
         if self.held.is_set():
+            raise KeyboardInterrupt
+
+    def letting_go(self, *_told: object) -> None:
+        if self.held.is_set():
+            self.let_go()
             raise KeyboardInterrupt
 
     def let_go(self) -> None:
@@ -276,6 +243,26 @@ def test_an_interrupted_push_is_no_store_and_resumes(
     assert already >= 2
     hmsprep.pull(place, tmp_path / "hms.zarr")
     assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+
+
+def test_a_push_that_is_stopped_or_fails_leaves_no_pieces_of_files(
+    small: Store, wire: Wire, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server keeps the pieces of a file that is not whole, and bills them."""
+    monkeypatch.setattr(objects, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(sending, "PIECE_BYTES", 100_000)
+    bucket = place.removeprefix("s3://").partition("/")[0]
+    stopper = Stopper(wire, "PUT", 3)
+    with pytest.raises(KeyboardInterrupt):
+        hmsprep.push(small.path, place, at_once=2, progress=stopper.letting_go)
+    assert wire.sent("PUT", "partNumber")
+    assert wire.ask("GET", f"/{bucket}?uploads").body.count(b"<UploadId>") == 0
+    damaged = tmp_path / "hms.zarr"
+    shutil.copytree(small.path, damaged)
+    content = (damaged / "eeg/c/0/0").read_bytes()
+    (damaged / "eeg/c/0/0").write_bytes(content[:-1] + b"?")
+    refused(lambda: hmsprep.push(damaged, place), StoreError, "is damaged")
+    assert wire.ask("GET", f"/{bucket}?uploads").body.count(b"<UploadId>") == 0
 
 
 def test_an_interrupted_pull_is_no_store_and_resumes(

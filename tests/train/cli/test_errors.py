@@ -64,6 +64,7 @@ def test_a_users_error_is_one_message_and_leaves_no_folder(
         ("hmstrain", "predict", "{loop}", "{store}"),
         ("hmstrain", "report", "{loop}"),
         ("hmstrain", "compare", "{loop}"),
+        ("hmstrain", "recipe", "laptop", "{store}", "--out", "{loop}"),
     ],
     ids=" ".join,
 )

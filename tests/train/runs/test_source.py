@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import py_compile
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ from hmstrain.errors import ModelError, RunError
 from hmstrain.models.source import use
 from hmstrain.prediction import bundle as bundling
 from hmstrain.runs.folder import RunFolder
-from hmstrain.runs.source import read_source
+from hmstrain.runs.source import LARGEST_FILE, check_carried, keep_source, read_source
 from hmstrain.runs.trained import load_trained
 
 OWN = "guests.nets:network"
@@ -186,6 +188,38 @@ def test_what_a_bundle_cannot_carry_is_refused(
     assert not (tmp_path / "bundle").exists()
 
 
+def test_what_of_a_network_cannot_be_kept_is_named_and_not_carried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_net.py").write_text(
+        "import own_fast, own_large\n\nnetwork = own_fast.network\n"
+    )
+    (tmp_path / "own_large.py").write_text("#" * (LARGEST_FILE + 1))
+    (tmp_path / "own_fast.py").write_text("network = int\n")
+    py_compile.compile("own_fast.py", "own_fast.pyc")
+    (tmp_path / "own_fast.py").unlink()
+    for name in ("own_net", "own_fast", "own_large"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    importlib.import_module("own_net")
+    not_kept = {
+        "own_net:network": (
+            r"own_fast is compiled \(own_fast\.pyc\)", r"own_large is too large \(.*own_large\.py\)"
+        ),
+        "torch.nn:Identity": (r"torch\.nn is of an installed package",),
+    }  # fmt: skip
+    for number, (model, reasons) in enumerate(not_kept.items()):
+        run = tmp_path / f"run{number}"
+        run.mkdir()
+        keep_source(run, model)
+        with pytest.raises(RunError, match="a bundle cannot carry it: " + "; ".join(reasons)):
+            check_carried(run, model)
+    kept = read_source(tmp_path / "run0")
+    assert kept is not None
+    assert list(kept.files) == ["own_net"]
+
+
 def rewrite(run: RunFolder, **changes: object) -> None:
     """As somebody writes the description who knows that a seal can be left out."""
     path = run.path / "source" / "source.json"
@@ -211,7 +245,7 @@ def test_modules_that_would_stand_for_others_are_refused(
     run = elsewhere()
     (tmp_path / "evil.py").write_text("raise SystemExit")
     rewrite(run, modules={module: place})
-    with pytest.raises(RunError, match="is damaged"):
+    with pytest.raises(RunError, match="cannot be a module that lies in"):
         load_trained(run, CPU, trust=True)
 
 
