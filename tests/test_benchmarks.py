@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.answered import Set
+from support.pages import CHROMIUM
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,6 +110,18 @@ def test_recording(tmp_path: Path) -> None:
     (row,) = found["recording"]["rows"]
     assert row["windows"] == 56
     assert row["predict / resident"] >= 0
+
+
+def test_reading(tmp_path: Path) -> None:
+    pytest.importorskip("playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: on Debian, apt-get install chromium")
+    found = records(
+        "speed.reading", tmp_path, "--minutes", 5, "--pages", 1, "--chromium", CHROMIUM
+    )
+    (row,) = found["reading"]["rows"]
+    assert row["marks"] == "4+4"
+    assert row["windows built"] > 0
 
 
 def test_loader(toy: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from bokeh.models import CustomJS
 FIELDS = """
 .bk-input { background-color: var(--ground, #fff); color: var(--ink, #222);
             border-color: var(--faint, #ccc); }
+select.bk-input { appearance: auto; background-image: none; }
 .bk-input::placeholder { color: var(--ink, #222); opacity: .6; }
 """
 """Of widgets, which know of a page's colours only what its variables say."""

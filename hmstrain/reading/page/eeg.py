@@ -104,7 +104,7 @@ class EegFigure:
         )  # fmt: skip
         self.marks = self.figure.quad(
             "left", "right", TOP, 40, source=self.sources["marks"], fill_color="colour",
-            fill_alpha=0.18, line_color="colour", level="underlay",
+            fill_alpha=0.1, line_color="colour", level="underlay",
         )  # fmt: skip
         self.mark_words = self.figure.text(
             "left", "row", "text", source=self.sources["marks"], text_font_size="12px",

@@ -212,7 +212,7 @@ class Reviewing:
         )
         described = () if self.backgrounds is None else self.backgrounds.descriptions
         text = report_text(found, self.reader.opened.name, file.owner.reader, background=described)
-        self.summary.text = f"<pre>{escape(text)}</pre>"
+        self.summary.text = f'<pre style="white-space:pre-wrap">{escape(text)}</pre>'
         self.reader.copy(text)
 
     def export(self) -> None:

@@ -14,11 +14,14 @@ from bokeh.events import ButtonClick
 from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
 from hmsstore import SPLITS
+from hmsstore.errors import StoreError
 from hmsstore.view import MONTAGES, Display, Importance, load_window
 from hmsstore.view.eeg import SPACING_UV, SPACINGS_UV
 from hmstrain.errors import TrainError
+from hmstrain.reporting.browse.answering import Answer
 from hmstrain.reporting.browse.browser import ORDERS, Browser, Filter
 from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
+from hmstrain.reporting.dark import FIELDS, paint_when_dark
 
 TEMPLATE = (Path(__file__).parent / "page.html").read_text()
 BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15.0)}
@@ -37,7 +40,16 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault()
   key.value = event.key + " " + Date.now()
 })
+const leave = () => {
+  const wanted = location.hash
+  if (wanted.startsWith("#row=") && wanted !== "#" + here.text)
+    key.value = wanted.replaceAll(" ", "") + " " + Date.now()
+}
+window.addEventListener("hashchange", leave)
+leave()
 """
+KEEP = 'if (here.text) history.replaceState(null, "", "#" + here.text)'
+"""Keeps the address of the window that is shown."""
 Explain = Callable[[int], Importance]
 
 
@@ -47,8 +59,13 @@ class Viewer:
     Made before the page is requested, so that opening it only attaches it to a document.
     """
 
-    def __init__(self, browser: Browser, explain: Explain | None) -> None:
-        self.browser, self.explain = browser, explain
+    def __init__(
+        self, browser: Browser, explain: Explain | None, answer: Answer | None = None
+    ) -> None:
+        self.browser, self.explain, self.answer = browser, explain, answer
+        self.here = Div(name="here", visible=False, render_as_text=True)
+        self.notes: dict[int, str] = {}
+        """What is said of answers that were not stored, by row."""
         self.document: Document | None = None
         self.place = 0
         self.spacing_uv: float | None = None
@@ -68,12 +85,21 @@ class Viewer:
         self.document = document
         drawn = (self.traces.figure, self.votes.figure, self.spectrograms.figure)
         with document.models.freeze():  # or else Bokeh walks all models again for each root
-            for root in (*(self.widgets[name] for name in (*FILTERS, *STEPS)), self.about, *drawn):
+            for root in (
+                *(self.widgets[name] for name in (*FILTERS, *STEPS)),
+                self.about,
+                self.here,
+                *drawn,
+            ):
                 document.add_root(root)
         document.title = f"hms-eeg: {(self.browser.run or self.browser.store).path.name}"
         document.template = TEMPLATE
         document.template_variables.update(filters=FILTERS, steps=STEPS)
-        document.js_on_event("document_ready", CustomJS(args={"key": self.key}, code=KEYS))
+        document.template_variables["name"] = (self.browser.run or self.browser.store).path.name
+        paint_when_dark(document, drawn)
+        args = {"key": self.key, "here": self.here}
+        document.js_on_event("document_ready", CustomJS(args=args, code=KEYS))
+        self.here.js_on_change("text", CustomJS(args=args, code=KEEP))
 
     def _make_filters(self) -> None:
         windows = self.browser.store.windows
@@ -103,6 +129,7 @@ class Viewer:
         }
         for name, widget in self.widgets.items():
             widget.name = name
+            widget.stylesheets = [FIELDS]
             _on(widget, lambda _: self.search())
 
     def _make_steps(self) -> None:
@@ -122,6 +149,7 @@ class Viewer:
         }
         for name, widget in steps.items():
             widget.name = name
+            widget.stylesheets = [FIELDS]
         steps["back"].on_event(ButtonClick, lambda _: self.move(-1))
         steps["on"].on_event(ButtonClick, lambda _: self.move(1))
         _on(steps["place"], lambda new: self.go((new or 1) - 1))
@@ -164,13 +192,24 @@ class Viewer:
         elif self.widgets["place"].value != place + 1:
             self.widgets["place"].value = place + 1
 
+    def go_to_row(self, text: str) -> None:
+        """Show a window by its row, as an address names it; if need be without filters."""
+        if not text.isdecimal() or len(text) > 18 or int(text) >= len(self.browser.store):
+            return
+        row = int(text)
+        if row not in self.rows:
+            self.rows, self.place = np.arange(len(self.browser.store)), -1
+        self.go(int(np.flatnonzero(self.rows == row)[0]))
+
     def move(self, by: int) -> None:
         """Step forward or back."""
         self.go(self.place + by)
 
     def pressed(self, key: str) -> None:
         """Do what a key is for."""
-        if key in ("ArrowRight", "ArrowLeft"):
+        if key.startswith("#row="):
+            self.go_to_row(key.removeprefix("#row="))
+        elif key in ("ArrowRight", "ArrowLeft"):
             self.move(1 if key == "ArrowRight" else -1)
         elif key in ("ArrowUp", "ArrowDown"):
             self.scale(larger=key == "ArrowUp")
@@ -196,8 +235,12 @@ class Viewer:
             return
         row = int(self.rows[self.place])
         self.window = load_window(self.browser.store, row)
-        self.about.text = _table(self.browser.about(row))
+        self.here.text = f"row={row}"
+        self.about.text = _table(self.facts(row))
         self.votes.draw(self.window.votes, self.browser.prediction[row])
+        unanswered = not self.browser.predicted[row] and row not in self.notes
+        if self.answer is not None and self.document is not None and unanswered:
+            self.document.add_next_tick_callback(lambda: self._answered(row))
         self.spectrograms.draw(self.window.log_power, None)
         offered = ["bipolar"] if self.window.chains_only else list(MONTAGES)
         self.widgets["montage"].options = offered
@@ -217,6 +260,26 @@ class Viewer:
             notch_hz=NOTCHES[self.widgets["notch"].value],
         )
         self.spacing_uv = self.traces.draw(self.window.eeg_uv, display, self.importance)
+
+    def facts(self, row: int) -> dict[str, str]:
+        """What is said of a window beside its signals."""
+        facts = self.browser.about(row)
+        if row in self.notes:
+            known = [facts["model"]] if self.browser.predicted[row] else []
+            facts["model"] = ", ".join([*known, self.notes[row]])
+        return facts
+
+    def _answered(self, row: int) -> None:
+        """Let the run answer for a window, unless another one is shown by now."""
+        assert self.answer is not None
+        if not len(self.rows) or row != int(self.rows[self.place]):
+            return
+        try:
+            self.notes[row] = self.answer(row)
+        except (TrainError, StoreError) as error:
+            self.notes[row] = f"no answer: {error}"
+        self.about.text = _table(self.facts(row))
+        self.votes.draw(self.window.votes, self.browser.prediction[row])
 
     def ask(self) -> None:
         """Explain the current window, after the page shows that it is being explained."""
@@ -240,7 +303,7 @@ class Viewer:
         if not len(self.rows) or row != int(self.rows[self.place]):
             self.importance = None  # it belongs to a window that is no longer shown
             return
-        self.about.text = _table(self.browser.about(row) | {"explanation": note})
+        self.about.text = _table(self.facts(row) | {"explanation": note})
         self.spectrograms.draw(self.window.log_power, self.importance)
         self.show_traces()
 

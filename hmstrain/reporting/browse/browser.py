@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hmsstore import SPLITS, Store
 from hmsstore.view.eeg import share
+from hmstrain.errors import DataError
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.runs.predictions import read_predictions
 from hmstrain.scoring.formulas import kl_rows
@@ -61,6 +62,22 @@ class Browser:
         known = np.isfinite(self.prediction[:, 0]) & (self.store.windows["expert_consensus"] >= 0)
         loss[known] = kl_rows(self.store.windows["target"][known], self.prediction[known])
         object.__setattr__(self, "loss", loss)
+
+    @property
+    def own_store(self) -> bool:
+        """Whether the run was trained on this store."""
+        return self.run is not None and self.run.store().identity == self.store.identity
+
+    def split_of(self, row: int) -> str:
+        """Name of the split that a window is in."""
+        return SPLITS[self.store.windows["split"][row]]
+
+    def take(self, row: int, prediction: NDArray[np.float64]) -> None:
+        """Keep the answer (K,) for a window that had none, and its loss."""
+        self.prediction[row] = prediction
+        if self.store.windows["expert_consensus"][row] >= 0:
+            target = self.store.windows["target"][[row]]
+            self.loss[row] = kl_rows(target, self.prediction[[row]])[0]
 
     @property
     def predicted(self) -> NDArray[np.bool_]:
@@ -128,23 +145,31 @@ class Browser:
 
 
 def open_browser(path: Path, store: Path | None = None) -> Browser:
-    """Open a run with the store that it was trained on, or a store by itself.
+    """Open a run with a store, by default the one that it was trained on, or a store by itself.
+
+    Of another store the run has no answers yet.
 
     Raises
     ------
     StoreError
         There is no store.
     DataError
-        The run's predictions are of another store.
+        The store has other classes than the run.
     """
     if not (path / CONFIG).is_file():
         opened = Store.open(path)
         return Browser(opened, _unknown(opened))
     run = RunFolder(path)
     opened = Store.open(store or default_store(run))
-    prediction = _unknown(opened)
-    for found in read_predictions(path, opened):
-        prediction[found.rows] = found.prediction
+    trained_on, prediction = run.store(), _unknown(opened)
+    if trained_on.identity == opened.identity:
+        for found in read_predictions(path, opened):
+            prediction[found.rows] = found.prediction
+    elif trained_on.classes != opened.spec.classes:
+        raise DataError(
+            f"{path} was trained on the classes {', '.join(trained_on.class_titles)}, and "
+            f"{opened.path} has {', '.join(opened.spec.class_titles)}: expected the same."
+        )
     return Browser(opened, prediction, run)
 
 

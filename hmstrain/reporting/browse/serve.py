@@ -10,6 +10,7 @@ from bokeh.server.server import Server
 from hmsstore.view import Importance
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
+from hmstrain.reporting.browse.answering import answerer
 from hmstrain.reporting.browse.app import Explain, Viewer
 from hmstrain.reporting.browse.browser import Browser
 from hmstrain.reporting.served import serve_pages
@@ -24,7 +25,8 @@ def make_server(browser: Browser, port: int = 0, trust: Trust = False) -> Server
         The port is in use.
     """
     explain = explainer(browser, trust)
-    return serve_pages(lambda: Viewer(browser, explain), port)
+    answer = answerer(browser, trust)
+    return serve_pages(lambda: Viewer(browser, explain, answer), port)
 
 
 def explainer(browser: Browser, trust: Trust = False) -> Explain | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsstore import HMS
@@ -174,6 +174,7 @@ def test_durations_have_the_words_of_the_acns(seconds: float, word: str) -> None
 SPANS = st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 4000)), max_size=6)
 
 
+@settings(deadline=None)
 @given(SPANS, SPANS, st.integers(600, 10_000))
 def test_figures_of_hours_equal_those_counted_second_by_second(
     drawn: list[tuple[int, int]], gaps: list[tuple[int, int]], seconds: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,3 +110,48 @@ def test_an_explanation_is_of_the_window_shown_and_its_failure_is_told(driven: D
     driven.tick()
     assert "why" not in driven.text
     assert viewer.importance is None
+
+
+def test_an_address_leads_to_a_window_even_one_that_the_filters_leave_out(
+    driven: Driven, browser: Browser
+) -> None:
+    row = int(browser.store.select("train")[2])
+    assert row not in driven.viewer.rows
+    driven.viewer.pressed(f"#row={row}")
+    assert driven.viewer.here.text == f"row={row}"
+    assert str(browser.store.windows["eeg_id"][row]) in driven.text
+    for wrong in ("#row=", "#row=-1", "#row=999999999", "#row=x", "#row=" + "9" * 40):
+        driven.viewer.pressed(wrong)
+        assert driven.viewer.here.text == f"row={row}"
+    driven.viewer.pressed("ArrowRight")
+    assert driven.viewer.here.text == f"row={row + 1}"
+
+
+def test_an_answer_comes_for_a_window_that_had_none_and_its_failure_is_told(
+    browser: Browser,
+) -> None:
+    asked: list[int] = []
+    opened = replace(browser, prediction=np.full_like(browser.prediction, np.nan))
+
+    def answer(row: int) -> str:
+        asked.append(row)
+        if len(asked) == 2:
+            raise ModelError("it cannot answer")
+        opened.take(row, np.full(opened.prediction.shape[1], 1 / 6))
+        return "predicted now"
+
+    document = Document()
+    viewer = Viewer(opened, None, answer)
+    viewer.attach_to(document)
+    driven = Driven(viewer, document)
+    viewer.pressed("#row=0")
+    viewer.pressed("ArrowRight")
+    driven.tick()  # the first window is no longer shown
+    assert asked == [1]
+    assert "0.17, predicted now" in driven.text
+    viewer.pressed("ArrowRight")
+    driven.tick()
+    assert "no answer: it cannot answer" in driven.text
+    viewer.pressed("ArrowLeft")
+    driven.tick()
+    assert asked == [1, 2]

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.helpers import Program, build_store
+from support.other_data import WARD, write_ward
 
+import hmsprep
 from hmsstore import CLASSES, Store
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.errors import DataError
+from hmstrain.prediction.predict import predict
+from hmstrain.reporting.browse.answering import answerer
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.formulas import kl_rows
@@ -72,13 +76,41 @@ def test_a_window_is_described_with_votes_and_the_model(browser: Browser) -> Non
     assert untested["model"] == "no prediction stored for train windows"
 
 
-def test_a_store_can_be_browsed_by_itself_and_another_runs_is_refused(
-    store: Store, folder: RunFolder, data: Path, tmp_path: Path
-) -> None:
+def test_a_store_can_be_browsed_by_itself(store: Store, tmp_path: Path) -> None:
     alone = open_browser(store.path)
     assert not alone.predicted.any()
     assert len(alone.find(Filter(order="loss"))) == 0
-    other = build_store(data, tmp_path / "other.zarr", nan="mean")
-    with pytest.raises(DataError, match="is of another store"):
-        open_browser(folder.path, other.path)
+    assert answerer(alone) is None
     assert "Expected a store" in PROGRAM.fail("view", tmp_path / "nothing", "--no-browser")
+
+
+def test_windows_without_a_stored_answer_get_the_one_that_predict_gives(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    browser = open_browser(folder.path)
+    answer = answerer(browser)
+    assert answer is not None
+    train = int(browser.store.select("train")[0])
+    assert "may have learnt from this window" in answer(train)
+    found = predict(folder.path, browser.store.path, out=tmp_path / "out")
+    expected = found.prediction[found.rows == train]
+    np.testing.assert_allclose(browser.prediction[[train]], expected, atol=1e-5)
+    target = browser.store.windows["target"][[train]]
+    np.testing.assert_allclose(browser.loss[[train]], kl_rows(target, expected), atol=1e-4)
+    assert train in browser.find(Filter(order="loss"))
+
+
+def test_a_run_answers_on_another_store_and_is_refused_on_one_of_other_classes(
+    folder: RunFolder, data: Path, tmp_path: Path
+) -> None:
+    other = build_store(data, tmp_path / "other.zarr", split_by="window")
+    browser = open_browser(folder.path, other.path)
+    assert not browser.predicted.any()
+    answer = answerer(browser)
+    assert answer is not None
+    assert answer(3) == "predicted now"
+    assert browser.predicted.tolist() == [row == 3 for row in range(len(other))]
+    ward = write_ward(tmp_path / "ward", data)
+    hmsprep.build(ward, tmp_path / "ward.zarr", spec=WARD)
+    with pytest.raises(DataError, match=r"was trained on the classes .* expected the same"):
+        open_browser(folder.path, tmp_path / "ward.zarr")
