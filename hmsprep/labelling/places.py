@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ class Places:
     """Columns of the table of windows."""
     recordings: tuple[ImportedRecording, ...]
     """What was imported; nothing of other data sets."""
+    sha256: tuple[str, ...]
+    """What the marks of each recording state: of the recorder's file; of the first piece's file
+    where an import does not tell that, such as of MNE's own recordings."""
     pieces: Mapping[int, tuple[int, float]]
     """EEG -> the place of its recording among `recordings`, and where in it the EEG starts, in
     seconds."""
@@ -89,7 +93,19 @@ def find_places(path: Path, spec: Spec) -> Places:
     pieces: dict[int, tuple[int, float]] = {}
     for place, one in enumerate(recordings):
         pieces |= {piece.eeg_id: (place, piece.start_s) for piece in one.pieces}
-    return Places(path, spec, table, recordings, pieces)
+    return Places(path, spec, table, recordings, _sums(source, recordings), pieces)
+
+
+def _sums(source: KaggleData, recordings: Sequence[ImportedRecording]) -> tuple[str, ...]:
+    found = []
+    for one in recordings:
+        first = min(one.pieces, key=lambda piece: piece.start_s, default=None)
+        if one.sha256 or first is None:
+            found.append(one.sha256)
+        else:
+            content = source.files.read(source.file_name("eeg", first.eeg_id))
+            found.append(sha256(content).hexdigest())
+    return tuple(found)
 
 
 def rows_of_eeg(places: Places) -> dict[int, NDArray[np.int64]]:

@@ -24,6 +24,8 @@ from hmsstore.labels import UNSURE as UNSURE_WORD
 from hmsstore.labels import Labels, Mark, label_files, read_labels
 
 HALF = 0.5
+LONGEST_PAGE_S = 60.0
+"""A mark of the last page may reach so far beyond the end of its recording."""
 ROUNDING_S = 1e-6
 """Seconds by which sums of times may be off."""
 
@@ -110,7 +112,7 @@ def _read_all(places: Places, folder: Path, problems: list[str]) -> Iterable[Lab
 
 def _recordings_of(places: Places, labels: Labels) -> list[int]:
     """Recordings of the data set that a file is of."""
-    return [n for n, one in enumerate(places.recordings) if one.sha256 == labels.sha256]
+    return [n for n, one in enumerate(places.sha256) if one == labels.sha256]
 
 
 def _not_here(places: Places, labels: Labels) -> str:
@@ -118,8 +120,6 @@ def _not_here(places: Places, labels: Labels) -> str:
     what += f"{labels.sha256[:12]}), which is not in {places.path}"
     if any(mark.eeg_id is not None for mark in labels.marks):
         return f"{what}. If that is a store, name it with --store."
-    if any(not one.sha256 for one in places.recordings):
-        return f"{what}, or was imported by an older version: import the recordings again."
     return f"{what}."
 
 
@@ -176,12 +176,15 @@ def _misplaced(places: Places, labels: Labels, found: Sequence[int]) -> str | No
         return f"EEG {strange[0]} is not in {places.path}: expected EEGs of {labels.recording}."
     for place in found:
         seconds = places.recordings[place].seconds
-        late = [one for one in labels.marks if one.eeg_id is None and one.start_s > seconds]
-        if late:
-            return (
-                f"a mark starts at {late[0].start_s:.2f} s, behind the end of {labels.recording} "
-                f"at {seconds:.2f} s. Did a spreadsheet change its numbers?"
-            )
+        for one in labels.marks:
+            if one.eeg_id is None and (
+                one.start_s > seconds or one.stop_s > seconds + LONGEST_PAGE_S
+            ):
+                return (
+                    f"a mark reaches from {one.start_s:.2f} to {one.stop_s:.2f} s, behind the end "
+                    f"of {labels.recording} at {seconds:.2f} s. Did a spreadsheet change its "
+                    "numbers?"
+                )
     return None
 
 

@@ -87,12 +87,15 @@ def find_starts(path: Path, files: Sequence[str], start_of: StartOf) -> dict[str
     dict of str to time
         Recording -> when it starts; those that tell.
     """
+    below: dict[str, list[Path]] = {}
+    for one in path.rglob("*") if path.is_dir() else ():
+        below.setdefault(one.name, []).append(one)
     found = {}
     for file in files:
-        wanted = Path(file)
-        below = [one for one in path.rglob(wanted.name) if one.parts[-len(wanted.parts) :]
-                 == wanted.parts] if path.is_dir() else [path]  # fmt: skip
-        start = start_of(below[0]) if len(below) == 1 else None
+        parts = Path(file).parts
+        same = [one for one in below.get(parts[-1], ()) if one.parts[-len(parts) :] == parts]
+        candidates = same if path.is_dir() else [path]
+        start = start_of(candidates[0]) if len(candidates) == 1 else None
         if start is not None:
             found[file] = start
     return found

@@ -91,7 +91,7 @@ TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 LABELS = st.sampled_from(["lpd", "unsure", "other"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(TIMES, TIMES, LABELS, TEXTS), min_size=1, max_size=4))
 def test_whatever_is_marked_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[float, float, str, str]]

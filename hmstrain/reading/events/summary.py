@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import time
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import HMS, Spec
+from hmstrain.prediction.beside import time_of_day
 from hmstrain.prediction.episodes import SEIZURE
 from hmstrain.prediction.seizures.events import union
 from hmstrain.reading.events.acns import (
@@ -90,13 +91,15 @@ class Summary:
     undecided: int
     """The model's episodes that were neither accepted nor rejected."""
     rejected: int
+    gaps_known: bool
+    """Whether it is known what was recorded."""
 
 
 def summarise(
     events: Sequence[Event],
     seconds: float,
     *,
-    gaps: Sequence[Span] = (),
+    gaps: Sequence[Span] | None = None,
     quality_time_s: NDArray[np.floating] | None = None,
     quality: NDArray[np.floating] | None = None,
     spec: Spec = HMS,
@@ -109,15 +112,19 @@ def summarise(
         All of the list; accepted ones count.
     seconds : float
         Length of the recording.
-    gaps : sequence of (float, float)
-        Stretches without EEG: neither they nor what lies in them count.
+    gaps : sequence of (float, float), optional
+        Stretches without EEG: neither they nor what lies in them count. None: they are not known,
+        so all time counts, and the report does not say how much was recorded.
     quality_time_s, quality : float (T,), optional
         Share of channels that show artefact, and the times that the shares are of; NaN is left
         out.
     spec : Spec
         The classes.
     """
-    missing = union([(max(0.0, a), min(seconds, b)) for a, b in gaps if b > 0 and a < seconds])
+    known_gaps = gaps or ()
+    missing = union(
+        [(max(0.0, a), min(seconds, b)) for a, b in known_gaps if b > 0 and a < seconds]
+    )
     spans = {
         key: union([(one.start_s, min(one.stop_s, seconds)) for one in events
                     if one.state == ACCEPTED and one.label == key and one.start_s < seconds])
@@ -162,7 +169,33 @@ def summarise(
         longest >= STATUS_S or burden >= STATUS_SHARE,
         sum(one.state == PROPOSED for one in events),
         sum(one.state == REJECTED for one in events),
+        gaps is not None,
     )
+
+
+def gaps_where(
+    time_s: NDArray[np.floating], missing: NDArray[np.floating], epoch_s: float
+) -> list[Span] | None:
+    """Find stretches without EEG by a trend of how much was missing.
+
+    Parameters
+    ----------
+    time_s : float (T,)
+        Middles of epochs, ascending.
+    missing : float (T,)
+        Share of channels, or pairs, that were not recorded; NaN where it is not known yet.
+    epoch_s : float
+        From one middle to the next.
+
+    Returns
+    -------
+    list of (float, float) or None
+        Epochs of which nothing was recorded, joined; None if some are not known.
+    """
+    if not np.isfinite(missing).all():
+        return None
+    half = epoch_s / 2
+    return list(union([(at - half, at + half) for at in time_s[missing >= 1].tolist()]))
 
 
 def largest_burden(spans: Sequence[Span], seconds: float) -> tuple[float, float]:
@@ -213,14 +246,14 @@ def report_text(
     """
     whole = summary.whole
     lines = [
-        f"{name}, {clock(whole.stop_s)} h:mm:ss, EEG recorded {_share(whole)}. Reader: {reader}.",
+        f"{name}, {clock(whole.stop_s)} h:mm:ss{_recorded(summary, whole)}. Reader: {reader}.",
         "Events that the reader accepted; terms of ACNS 2021.",
         "",
         "Whole recording",
         *_stretch_lines(whole),
     ]
     if any(one.label == SEIZURE for one in whole.classes):
-        at = _at(summary.burden_from_s, start)
+        at = time_of_day(summary.burden_from_s, start)
         lines.append(
             f"  Largest seizure burden of any 60 minutes: {summary.burden:.0%} (from {at})."
         )
@@ -235,10 +268,10 @@ def report_text(
         )
     if len(summary.hours) > 1:
         for hour in summary.hours:
+            begin, stop = (time_of_day(at, start) for at in (hour.start_s, hour.stop_s))
             lines += [
                 "",
-                f"{_at(hour.start_s, start)} to {_at(hour.stop_s, start)}, EEG recorded "
-                f"{_share(hour)}",
+                f"{begin} to {stop}{_recorded(summary, hour)}",
                 *_stretch_lines(hour),
             ]
     if background:
@@ -255,18 +288,10 @@ def _stretch_lines(stretch: Stretch) -> list[str]:
     return lines
 
 
-def _share(stretch: Stretch) -> str:
-    return f"{stretch.recorded_s / (stretch.stop_s - stretch.start_s):.0%}"
-
-
-def _at(seconds: float, start: time | None) -> str:
-    """A time of the recording, or of the day, with the days since its start."""
-    if start is None:
-        return clock(seconds)
-    begin = datetime.combine(datetime(2000, 1, 1), start)
-    found = begin + timedelta(seconds=round(seconds))
-    days = (found.date() - begin.date()).days
-    return f"{found:%H:%M:%S}" + (f" on day {days + 1}" if days else "")
+def _recorded(summary: Summary, stretch: Stretch) -> str:
+    """How much of a stretch was recorded, if that is known."""
+    share = stretch.recorded_s / (stretch.stop_s - stretch.start_s)
+    return f", EEG recorded {share:.0%}" if summary.gaps_known else ""
 
 
 def _overlap(spans: Sequence[Span], start_s: float, stop_s: float) -> float:

@@ -121,7 +121,7 @@ class Kept(Generic[T]):
         Parameters
         ----------
         change : callable
-            All things -> those that are to be there.
+            All things -> those that are to be there. If they are there already, nothing is written.
 
         Raises
         ------
@@ -133,8 +133,9 @@ class Kept(Generic[T]):
                 self.refresh()
                 changed = tuple(change(self._things))
                 content = self._write(changed)
-                with whole_file(self.path) as partial:
-                    partial.write_bytes(content)
+                if content != read_file(self.path):
+                    with whole_file(self.path) as partial:
+                        partial.write_bytes(content)
                 self._things, self._content = changed, content
         except OSError as error:
             raise LabelsError(

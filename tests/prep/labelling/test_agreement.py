@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
@@ -28,6 +28,7 @@ FLEISS = np.asarray(
 that textbooks share."""
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(2, 6))
 def test_kappa_and_confusion_equal_those_of_scikit_learn(
     seed: int, rows: int, classes: int
@@ -54,6 +55,7 @@ def test_fleiss_kappa_equals_a_worked_example() -> None:
     assert fleiss_kappa(FLEISS) == pytest.approx(0.20993, abs=5e-6)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 6), st.integers(2, 5))
 def test_fleiss_kappa_is_agreement_of_pairs_of_raters_beyond_chance(
     seed: int, rows: int, classes: int, raters: int

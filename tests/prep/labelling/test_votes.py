@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hmsprep.labelling.ratings import rate_windows
 from hmsstore import CLASSES, Store
 from hmsstore.labels import LabelFile, Mark
 from hmsstore.recordings import read_recordings
+from hmstrain.reading.recording import Recording
 
 PROGRAM = Program("hmsprep")
 TILES = np.arange(20.0, 100.0, 10.0)
@@ -112,6 +114,7 @@ def labels(night: Path, tmp_path: Path) -> Path:
     other.add(Mark(50, 70, "lpd"))
     other.add(Mark(70, 80, "unsure"))
     b.add(Mark(30, 50, "other"))
+    b.add(Mark(89, 99, "", "end of the page"))
     return folder
 
 
@@ -147,7 +150,7 @@ def test_votes_agreement_and_second_look_are_as_marked(
     assert found.voted == len(EXPECTED)
     assert found.votes == {"seizure": 7, "lpd": 2, "gpd": 2, "lrda": 0, "grda": 0, "other": 2}
     by_reader = {one.reader: one for one in found.readers}
-    assert (by_reader["AB"].marks, by_reader["AB"].windows, by_reader["AB"].blind) == (4, 8, 6)
+    assert (by_reader["AB"].marks, by_reader["AB"].windows, by_reader["AB"].blind) == (5, 8, 6)
     assert (by_reader["CD"].windows, by_reader["CD"].unsure) == (5, 1)
     (pair,) = found.pairs
     assert (pair.first, pair.second, pair.windows) == ("AB", "CD", 5)
@@ -215,7 +218,8 @@ def test_a_file_that_was_cut_short_stops_everything(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda a: a.add(Mark(500, 510, "lpd")), "starts at 500.00 s, behind the end of a.edf"),
+        (lambda a: a.add(Mark(500, 510, "lpd")), "from 500.00 to 510.00 s, behind the end of a.e"),
+        (lambda a: a.add(Mark(9, 1250, "lpd")), "from 9.00 to 1250.00 s, behind the end of a.edf"),
         (
             lambda a: a.add(Mark(1, 9, "lpd", eeg_id=5)),
             "EEG 5 is not in .*: expected EEGs of a.edf",
@@ -247,6 +251,22 @@ def test_folders_without_labels_or_votes_are_refused(night: Path, tmp_path: Path
         hmsprep.votes(night, folder, tmp_path / "votes.csv")
     with pytest.raises(ParameterError, match="cannot be written: there is no folder"):
         hmsprep.votes(night, folder, tmp_path / "gone" / "votes.csv")
+
+
+def test_a_recording_whose_import_does_not_tell_its_hash_is_known_by_its_first_piece(
+    night: Path, tmp_path: Path
+) -> None:
+    """As where it is read: of MNE's own recordings, and of imports by earlier versions."""
+    older = tmp_path / "older"
+    shutil.copytree(night, older)
+    described = json.loads((older / "recordings.json").read_text())
+    for one in described["recordings"]:
+        one["sha256"] = ""
+    (older / "recordings.json").write_text(json.dumps(described))
+    opened = Recording.open(older, "b.edf", cache=tmp_path / "cache")
+    LabelFile.open(tmp_path / "labels", "b.edf", opened.sha256, "AB").add(Mark(30, 40, "grda"))
+    hmsprep.votes(older, tmp_path / "labels", tmp_path / "votes.csv")
+    assert votes_of(older, tmp_path / "votes.csv") == {("b.edf", 30): [0, 0, 0, 0, 1, 0]}
 
 
 def test_marks_by_piece_count_from_its_start(night: Path, tmp_path: Path) -> None:

@@ -73,16 +73,21 @@ def test_notes_are_those_of_the_recorders_file(tmp_path: Path) -> None:
 
 
 def test_starts_are_read_from_the_files_that_were_given(tmp_path: Path) -> None:
-    for name in ("a/n.edf", "b/n.edf", "b/m.edf"):
+    for name in ("a/n.edf", "b/n.edf", "b/m.edf", "b/night[1].edf"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
 
     def start_of(path: Path) -> time | None:
-        return {"a/n.edf": time(1), "b/n.edf": time(2)}.get(path.read_text())
+        return {"a/n.edf": time(1), "b/n.edf": time(2), "b/night[1].edf": time(3)}.get(
+            path.read_text()
+        )
 
-    files = ["a/n.edf", "b/n.edf", "m.edf", "gone.edf", "n.edf"]
-    found = find_starts(tmp_path, files, start_of)
-    assert found == {"a/n.edf": time(1), "b/n.edf": time(2)}  # which n.edf is not told
+    files = ["a/n.edf", "b/n.edf", "m.edf", "gone.edf", "n.edf", "night[1].edf"]
+    assert find_starts(tmp_path, files, start_of) == {
+        "a/n.edf": time(1),
+        "b/n.edf": time(2),
+        "night[1].edf": time(3),  # and which n.edf is not told
+    }
     assert find_starts(tmp_path / "a/n.edf", ["n.edf"], start_of) == {"n.edf": time(1)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsstore import HMS
@@ -22,7 +22,12 @@ from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
-from hmstrain.reading.events.summary import largest_burden, report_text, summarise
+from hmstrain.reading.events.summary import (
+    gaps_where,
+    largest_burden,
+    report_text,
+    summarise,
+)
 
 SHA = "ab" * 32
 
@@ -83,6 +88,16 @@ def test_new_episodes_replace_what_nobody_decided_on(events: EventFile) -> None:
         (205, "seizure", "proposed"),
         (100, "seizure", "proposed"),
     ]
+
+
+def test_episodes_that_are_proposed_again_leave_the_file_alone(events: EventFile) -> None:
+    events.accept(0)
+    before = events.path.stat().st_ino
+    assert events.propose([episode(100, 160, "lpd"), episode(200, 230)]) == 2
+    assert events.path.stat().st_ino == before
+    events.path.unlink()
+    events.propose([episode(100, 160, "lpd"), episode(200, 230)])
+    assert opened(events.path.parent).events == events.events
 
 
 @pytest.mark.parametrize(
@@ -159,6 +174,7 @@ def test_durations_have_the_words_of_the_acns(seconds: float, word: str) -> None
 SPANS = st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 4000)), max_size=6)
 
 
+@settings(deadline=None)
 @given(SPANS, SPANS, st.integers(600, 10_000))
 def test_figures_of_hours_equal_those_counted_second_by_second(
     drawn: list[tuple[int, int]], gaps: list[tuple[int, int]], seconds: int
@@ -207,6 +223,16 @@ def test_the_burden_of_any_60_minutes_does_not_stop_at_hours() -> None:
     assert largest_burden([], 7200) == (0, 0)
 
 
+def test_gaps_are_where_nothing_was_recorded() -> None:
+    time_s = np.arange(1, 21, 2.0)
+    missing = np.zeros(10)
+    missing[[0, 1, 6]] = 1
+    missing[3] = 0.9
+    assert gaps_where(time_s, missing, 2) == [(0, 4), (12, 14)]
+    missing[9] = np.nan
+    assert gaps_where(time_s, missing, 2) is None
+
+
 def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
     events = [
         Event(600, 690, "seizure"),
@@ -246,10 +272,11 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
         "  0:00:00 to 1:00:00: voltage low; posterior rhythm present, 8.5 Hz; a.\n"
     )
     by_day = report_text(found, "night.edf", "AB", start=time(23, 30))
-    assert "23:30:00 to 00:30:00 on day 2, EEG recorded 90%" in by_day
+    assert "23:30:00 to 00:30:00 (+1 d), EEG recorded 90%" in by_day
     nothing = report_text(summarise([], 1200, gaps=[(0, 1200)]), "a", "AB")
     assert "Not recorded." in nothing
     status = report_text(summarise([Event(0, 600, "seizure")], 1200), "a", "AB")
+    assert "recorded" not in status  # nothing tells
     assert "electrographic status epilepticus by ACNS 2021, if" in status
 
 
