@@ -17,7 +17,7 @@ from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import CERTAINTIES, REJECTED, Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
-from hmstrain.reading.events.summary import report_text, summarise
+from hmstrain.reading.events.summary import gaps_where, report_text, summarise
 from hmstrain.reading.page.marking import LISTED
 from hmstrain.reading.page.places import exact_clock
 from hmstrain.reporting.dark import FIELDS
@@ -206,6 +206,9 @@ class Reviewing:
         found = summarise(
             self.all_events,
             recording.seconds,
+            gaps=None
+            if trends is None
+            else gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s),
             quality_time_s=None if trends is None else trends.time_s,
             quality=None if trends is None else 1 - trends.quality,
             spec=self.reader.opened.spec,

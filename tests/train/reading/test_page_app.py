@@ -364,7 +364,15 @@ def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driv
     assert "Reader: AB" in text
     assert "LPD" in text
     assert "25%" in text  # 50 of 200 s
+    assert "EEG recorded" not in text  # nobody knows before the trends are there
     assert "<pre" in reviewed.reader.reviewing.summary.text
+    following = Following(reviewed.reader.recording)
+    following.tell(lambda _: None)
+    assert following._thread is not None
+    following._thread.join()
+    reviewed.reader.opened = replace(reviewed.reader.opened, following=following)
+    reviewed.send("summary:")
+    assert "EEG recorded 100%" in reviewed.reader.copied.text
 
 
 def test_accepted_events_are_exported(reviewed: Driven) -> None:
