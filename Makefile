@@ -10,14 +10,15 @@ BENCH := bench-work
 
 .PHONY: demo model test soak lint types docs check dist resolve lowest newest bench bench-full clean help
 
-demo: demo/cnn/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
+demo: demo/trees/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
 	$(BIN)/hmsprep info demo/hms.zarr
 	$(BIN)/hmsprep inspect demo/data --html demo/data.html
 	$(BIN)/hmsprep show demo/hms.zarr --out demo/windows.png
-	$(BIN)/hmstrain test demo/cnn
+	$(BIN)/hmstrain test demo/trees
 	$(BIN)/hmstrain test demo/resnet
 	$(BIN)/hmstrain report demo/resnet
+	$(BIN)/hmstrain compare demo/trees demo/resnet
 	@echo "Look at demo/data.html, demo/windows.png and demo/resnet/report.html."
 
 demo/data/train.csv: | $(PREP)
@@ -30,9 +31,10 @@ demo/hms.zarr/MANIFEST.json: demo/data/train.csv
 LEARN := --inputs eeg --image-size 96 --set eeg_seconds=12 --set swap=0.5 --set shift_s=3 \
   --set ema=0.95
 
-demo/cnn/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
-	$(BIN)/hmstrain run demo/hms.zarr --model naive_cnn $(LEARN) --learning-rate 3e-3 \
-	  --epochs 8 --out demo/cnn --resume
+demo/trees/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
+	$(BIN)/hmsprep features demo/hms.zarr --span judged --force
+	$(BIN)/hmstrain run demo/hms.zarr --model features --set features_span=judged \
+	  --balance votes --out demo/trees --resume
 
 demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 	$(BIN)/hmstrain run demo/hms.zarr --model resnet10t $(LEARN) --learning-rate 2e-3 \
