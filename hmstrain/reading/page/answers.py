@@ -18,9 +18,10 @@ import numpy as np
 from hmsstore import HMS, Spec
 from hmsstore.recordings import ImportedRecording
 from hmstrain.errors import DataError, TrainError
-from hmstrain.prediction.episodes import EpisodeRule
+from hmstrain.prediction.episodes import Episode, EpisodeRule
 from hmstrain.prediction.timeline import Timeline, make_timeline
 from hmstrain.reading.recording import WORDS, Recording
+from hmstrain.runs.notice import read_notice
 
 WINDOWS = "predictions.csv"
 END_S = 5.0
@@ -45,6 +46,8 @@ class Answers:
         self.runs, self.recording, self.words = tuple(runs), recording, tuple(words)
         self.spec: Spec = HMS  # a prediction of a recording refuses runs of other classes
         self.rule = EpisodeRule()
+        self.limits = tuple(dict.fromkeys(filter(None, map(read_notice, self.runs))))
+        """What must be said of the runs; where there is something, they give no episodes."""
         self.timeline: Timeline | None = None
         self.problem = ""
         self._told: list[Callable[[], object]] = []
@@ -57,6 +60,13 @@ class Answers:
     def done(self) -> bool:
         """Whether there are answers, or none will come."""
         return self.timeline is not None or bool(self.problem)
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """The model's, once there are answers; none of runs that give probabilities alone."""
+        if self.timeline is None or self.limits:
+            return []
+        return self.timeline.episodes(self.rule)
 
     def tell(self, then: Callable[[], object]) -> None:
         """Call, from a thread, once it is done; the first caller starts the process."""

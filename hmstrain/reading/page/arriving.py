@@ -68,7 +68,8 @@ class Arriving:
         if answers is None:
             return
         with self.reader.at_once():
-            show_answers(self.reader.strips, None if self.blind else answers.timeline, answers.rule)
+            shown = None if self.blind else answers.timeline
+            show_answers(self.reader.strips, shown, answers.episodes)
             self.words.text = escape(self.told())
             self.reader.reviewing.propose()
 
@@ -80,7 +81,7 @@ class Arriving:
         if answers.problem:
             return f"There are no answers of the model: {answers.problem}"
         coming = "" if answers.done else " They are being computed."
-        return (BLIND if self.blind else SEEN) + coming
+        return " ".join((*answers.limits, (BLIND if self.blind else SEEN) + coming))
 
     def unblind(self) -> None:
         """Show the model's answers, or hide them again; that they were seen stays known."""

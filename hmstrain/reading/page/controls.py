@@ -44,11 +44,11 @@ class Controls:
         self.sensitivity = Sensitivity(USUAL_UV_MM if per_mm else USUAL_UV_DIVISION, per_mm)
         lists = {
             "montage": ("montage", [(one, one) for one in montages], "bipolar", 120),
-            "page": ("page", numbers(LENGTHS_S, "s"), "10", 75),
-            "sensitivity": ("sensitivity", [], "", 150),
-            "low": ("low filter", numbers(LOWS_HZ, "Hz"), "0.5", 85),
-            "high": ("high filter", numbers(HIGHS_HZ, "Hz"), "70", 85),
-            "notch": ("notch", numbers(NOTCHES_HZ, "Hz"), "0", 80),
+            "page": ("page", numbers(LENGTHS_S, "s"), "10", 90),
+            "sensitivity": ("sensitivity", [], "", 190),
+            "low": ("low filter", numbers(LOWS_HZ, "Hz"), "0.5", 100),
+            "high": ("high filter", numbers(HIGHS_HZ, "Hz"), "70", 100),
+            "notch": ("notch", numbers(NOTCHES_HZ, "Hz"), "0", 95),
         }
         self.widgets: dict[str, Any] = {
             "time": TextInput(name="time", title="time", value="0:00:00", width=80)

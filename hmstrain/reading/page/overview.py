@@ -15,7 +15,7 @@ import numpy as np
 from hmsstore import Spec
 from hmsstore.view.colours import class_colours
 from hmstrain.errors import TrainError
-from hmstrain.prediction.episodes import Episode, EpisodeRule, heading
+from hmstrain.prediction.episodes import Episode, heading
 from hmstrain.prediction.timeline import Timeline
 from hmstrain.reading.page.eeg import Stretch
 from hmstrain.reading.page.strips import MOST_COLUMNS, Strip, Strips
@@ -79,7 +79,7 @@ def show_trends(strips: Strips, trends: Trends) -> None:
     strips.show_lines("quality", time_s, {"midline": trends.quality})
 
 
-def show_answers(strips: Strips, timeline: Timeline | None, rule: EpisodeRule) -> None:
+def show_answers(strips: Strips, timeline: Timeline | None, episodes: Sequence[Episode]) -> None:
     """Show a model's probabilities and episodes, or take them away."""
     if timeline is None:
         strips.show_rows("model", np.empty((0, 2)), np.empty((0, 1)), ["#000000"])
@@ -91,7 +91,7 @@ def show_answers(strips: Strips, timeline: Timeline | None, rule: EpisodeRule) -
     shares = timeline.prediction[:, patterns]
     shares = np.where(shares >= COLOURED_FROM, shares, 0.0)
     strips.show_rows("model", timeline.spans_s, shares, colours)
-    strips.show_blocks("episodes", episode_stretches(timeline.episodes(rule), spec))
+    strips.show_blocks("episodes", episode_stretches(episodes, spec))
 
 
 def episode_stretches(episodes: Sequence[Episode], spec: Spec) -> list[Stretch]:

@@ -91,7 +91,7 @@ class Reviewing:
         answers = self.reader.opened.answers
         timeline = None if answers is None or self.reader.arriving.blind else answers.timeline
         if self.file is not None and answers is not None and timeline is not None:
-            self.file.propose(timeline.episodes(answers.rule))
+            self.file.propose(answers.episodes)
         self.show()
 
     def _file(self) -> EventFile:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from hmsstore import CLASSES, HMS
 from hmsstore.recordings import ImportedPiece, ImportedRecording
 from hmstrain.errors import DataError
-from hmstrain.reading.page.answers import read_answers
+from hmstrain.reading.page.answers import Answers, read_answers
 
 DESCRIBED = ImportedRecording(
     "night.edf", 120.0, 1, (200.0,), (), (), (ImportedPiece(7, 0.0), ImportedPiece(9, 60.0)),
@@ -45,3 +46,20 @@ def test_a_table_of_something_else_is_refused_in_one_sentence(tmp_path: Path) ->
         read_answers(tmp_path / "b.csv", DESCRIBED, HMS)
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_answers(tmp_path / "c.csv", DESCRIBED, HMS)
+
+
+def test_a_run_that_gives_probabilities_alone_shows_no_episodes(tmp_path: Path) -> None:
+    rows = [(7, 10.0 * n, "0.9") for n in range(6)]
+    timeline = read_answers(table(tmp_path / "a.csv", rows), DESCRIBED, HMS)
+    nowhere: Any = None
+    found = {}
+    for notice in ("", "Not for patients."):
+        run = tmp_path / f"run{len(notice)}"
+        run.mkdir()
+        if notice:
+            (run / "notice.txt").write_text(notice)
+        answers = Answers([run], nowhere)
+        assert answers.episodes == []
+        answers.timeline = timeline
+        found[answers.limits] = len(answers.episodes)
+    assert found[("Not for patients.",)] == 0 < found[()]

@@ -39,6 +39,8 @@ class Told:
         self.timeline = Timeline("night.edf", seconds, centre_s, prediction, none, none)
         self.spec, self.rule = self.timeline.spec, EpisodeRule()
         self.done, self.problem = True, ""
+        self.limits: tuple[str, ...] = ()
+        self.episodes = self.timeline.episodes(self.rule)
 
     def tell(self, then: Callable[[], object]) -> None:
         then()
