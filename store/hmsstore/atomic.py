@@ -132,19 +132,23 @@ def read_whole(
     folder : Path
         The folder.
     read : callable
-        Reads it; called again where the folder was replaced meanwhile.
+        Reads it; called again where the folder was replaced meanwhile, or failed for once.
     problems : exception types
-        What `read` raises of a folder of which a part is gone. It is raised if nobody replaced the
-        folder.
+        What `read` raises of a folder of which a part is gone. It is raised if that happens twice
+        while nobody replaces the folder.
     """
+    failed = False
     for _ in range(REPLACED_AT_MOST):
         before = _folder_id(folder)
         try:
             found = read()
         except problems:
-            if not _being_replaced(folder) and _folder_id(folder) == before:
+            same = not _being_replaced(folder) and _folder_id(folder) == before
+            if same and failed:  # once alone, the name may have been free before and after it
                 raise
-            sleep(REPLACED_S)
+            failed = same
+            if not same:
+                sleep(REPLACED_S)
         else:
             if _folder_id(folder) == before:
                 return found

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from hmsstore.atomic import previous, remove_leftovers, whole_file, whole_folder
+from hmsstore.atomic import (
+    previous,
+    read_whole,
+    remove_leftovers,
+    whole_file,
+    whole_folder,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -382,3 +388,20 @@ def test_nothing_else_renames_unfinished_files_by_hand() -> None:
         if any(renames(ast.parse(path.read_text())))
     }
     assert found <= RENAMES
+
+
+def test_a_folder_is_read_again_before_it_is_called_damaged(tmp_path: Path) -> None:
+    """The name can be free before and after a reading that another folder came between."""
+    tries: list[int] = []
+
+    def read(fails: int) -> str:
+        tries.append(fails)
+        if len(tries) <= fails:
+            raise ValueError(f"{len(tries)}")
+        return "whole"
+
+    assert read_whole(tmp_path, lambda: read(1), ValueError) == "whole"
+    assert len(tries) == 2
+    tries.clear()
+    with pytest.raises(ValueError, match="2"):
+        read_whole(tmp_path, lambda: read(99), ValueError)

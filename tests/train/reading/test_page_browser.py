@@ -106,8 +106,9 @@ def test_clicks_lead_to_a_time_and_choose_a_stretch(
         strips = page.locator("#strips .bk-Figure").bounding_box()
         page.mouse.click(strips["x"] + strips["width"] / 2, strips["y"] + strips["height"] / 2)
         page.wait_for_function("/at=0:01:[2-4]/.test(location.hash)")
-        eeg = page.locator("#eeg .bk-Figure").bounding_box()
         for share, name in ((0.4, "onset"), (0.7, "offset")):
+            page.wait_for_timeout(500)  # sooner it would be a double click
+            eeg = page.locator("#eeg .bk-Figure").bounding_box()
             page.mouse.click(eeg["x"] + share * eeg["width"], eeg["y"] + eeg["height"] / 2)
             field = page.locator(f"[data-field={name}] input").element_handle()
             page.wait_for_function("one => one.value.length > 5", arg=field)
