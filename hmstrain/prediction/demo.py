@@ -16,6 +16,11 @@ def demo_run() -> Path:
     return Path(hmstrain.__file__).parent / "models" / NAME
 
 
+def called(run: Path) -> str:
+    """What outputs call a run: as it was named, not where the package lies."""
+    return NAME if run == demo_run() else str(run)
+
+
 def named_runs(runs: Sequence[Path], models: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Take the demonstration model where it is named; else there must be a run.
 

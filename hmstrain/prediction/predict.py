@@ -23,6 +23,7 @@ from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.beside import StartOf, find_starts
+from hmstrain.prediction.demo import called
 from hmstrain.prediction.ensemble import (
     AVERAGES,
     fit_weights,
@@ -362,7 +363,7 @@ def predict_store(
     made_of: dict[str, Any] = {
         "runs": [
             {
-                "path": str(member.folder.path),
+                "path": called(member.folder.path),
                 "networks": len(member.networks),
                 "trained_on": member.networks[0].described["store"]["identity"],
                 "weight": None if weight is None else round(weight, 6),

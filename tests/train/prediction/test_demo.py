@@ -38,6 +38,8 @@ def test_it_gives_probabilities_alone_and_says_what_it_is(tmp_path: Path) -> Non
     assert "Episodes" not in page
     summary = json.loads((out / "predictions.json").read_text())
     assert summary["notice"].startswith(NOTICE)
+    assert [one["path"] for one in summary["runs"]] == ["demo"]
+    assert str(demo_run()) not in page
     (recording,) = summary["recordings"]
     assert recording["notice"] == NOTICE
     assert not {"episodes", "share_of_windows_over_threshold"} & recording.keys()
