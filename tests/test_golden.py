@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from golden.observe import log_lines, program_options, store_facts, unpack
+from packaging.version import Version
 from support.helpers import Program
 
 import hmsprep.cli
@@ -34,6 +36,12 @@ or formula changes far more.
 def train(*arguments: object) -> str:
     """Run hmstrain on one thread, as it was then: tests share the processors."""
     return Program("hmstrain").succeed(*arguments, OMP_NUM_THREADS="1").stdout
+
+
+def skip_of_older_torch() -> None:
+    """Skip where PyTorch rounds otherwise than the one that the runs of today were made with."""
+    if Version(torch.__version__) < Version("2.13"):
+        pytest.skip(f"PyTorch {torch.__version__} rounds otherwise than the one of these runs")
 
 
 def golden(name: str) -> Any:
@@ -118,6 +126,7 @@ def test_hmsprep_finds_a_store_of_format_version_1_whole(name: str, tmp_path: Pa
 
 
 def test_twenty_steps_on_the_cpu_log_the_losses_they_did(here: Path) -> None:
+    skip_of_older_torch()
     then = golden("losses-cpu.json")
     # As a run's config.json, which means what held before for each setting that it lacks.
     (here / "settings.json").write_text(json.dumps({"config": then["config"]}))
@@ -151,6 +160,7 @@ def test_a_finished_run_is_left_as_it_is_when_it_is_resumed(here: Path) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_outcome_it_had(here: Path) -> None:
+    skip_of_older_torch()
     unpack(GOLDEN / "run-interrupted.zip", here)
     then = golden("run-interrupted.json")
     before = log_lines(here / "run-interrupted" / "metrics.jsonl")

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 import torch
 from golden.observe import log_lines, sha256, unpack
-from packaging.version import Version
 from support.inside import Inside
-from test_golden import ROUNDING, check, golden
+from test_golden import ROUNDING, check, golden, skip_of_older_torch
 
 from hmsstore import FeatureTable, NewerStoreError, Store
 from hmsstore.errors import RecordingsError
@@ -102,10 +101,7 @@ def test_a_run_with_checksums_and_its_bundle_test_to_the_figures_they_had(
 
 def test_an_interrupted_run_with_checksums_goes_on_to_the_outcome_it_had(here: Path) -> None:
     then = golden("run-stopped.json")
-    described = json.loads((here / "run-stopped" / "last" / "model.json").read_text())
-    made_by = described["versions"]["torch"]
-    if Version(torch.__version__) < Version(made_by):
-        pytest.skip(f"PyTorch {torch.__version__} rounds otherwise than {made_by}, of this run")
+    skip_of_older_torch()
     words = ("--config", "run-stopped/config.json", "--out", "run-stopped", "--resume", "--json")
     outcome = json.loads(TRAIN.succeed("run", "store-v1.zarr", *words).stdout)
     check(then["test"], outcome["test"], ROUNDING)

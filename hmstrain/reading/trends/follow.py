@@ -113,7 +113,7 @@ def _keep(path: Path, trends: Trends) -> None:
     try:
         path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         with whole_file(path) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **_names(trends))
+            np.savez(file, **_names(trends))  # type: ignore[arg-type]  # NumPy 2.0 takes no more
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror}. Name another folder for the cache."
