@@ -169,9 +169,12 @@ def explained(site: Site) -> Iterator[None]:
 
 
 def _how_to_resume(site: Site) -> str:
-    if site.building.exists():
-        return "Run the same command again to resume."
-    return "Nothing was left behind."
+    try:
+        if not site.building.exists():
+            return "Nothing was left behind."
+    except OSError:  # nobody may look there any more
+        return "Mend that, and run the same command again to resume what is there."
+    return "Run the same command again to resume."
 
 
 def check_space(plan: Plan, site: Site, workers: int) -> None:

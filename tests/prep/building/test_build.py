@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import polars as pl
 import pytest
 from support.helpers import SMALL, build_dataset, build_store, tree_bytes, write_pair
 
-from hmsprep.building.build import build
+from hmsprep.building.build import build, explained
 from hmsprep.building.journal import finished_shards
 from hmsprep.building.site import State
 from hmsprep.building.tasks import NormaliseTask
@@ -366,3 +368,15 @@ def test_the_description_is_complete_and_plain_json(store: Store) -> None:
     }
     assert info["counts"]["windows"] == len(store)
     assert info["identity"] == store.identity
+
+
+def test_rights_that_are_taken_away_meanwhile_are_said_in_one_sentence() -> None:
+    def closed() -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", "hms.zarr.building")
+
+    site: Any = SimpleNamespace(building=SimpleNamespace(exists=closed))
+    with (
+        pytest.raises(BuildError, match=r"hms\.zarr\.lock: Permission denied\. Mend that, and run"),
+        explained(site),
+    ):
+        raise PermissionError(errno.EACCES, "Permission denied", "hms.zarr.lock")
