@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import sleep, time_ns
+from time import sleep
 from typing import TypeVar
 from uuid import uuid4
 
@@ -36,8 +36,6 @@ NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
 REPLACED_AT_MOST, REPLACED_S = 100, 0.02
 """How often a folder is read again that is replaced meanwhile, and the time in between."""
-TICK_NS = 20_000_000
-"""Times of files may be as coarse as the tick of the kernel, 1 to 10 ms."""
 
 
 @contextmanager
@@ -144,7 +142,7 @@ def read_whole(
         try:
             found = read()
         except problems:
-            if _stands_still(folder, before):
+            if not _being_replaced(folder) and _folder_id(folder) == before:
                 raise
             sleep(REPLACED_S)
         else:
@@ -251,19 +249,6 @@ def _folder_id(path: Path) -> tuple[int, int, int] | None:
     except (OSError, ValueError):  # a name with a NUL is a ValueError
         return None
     return status.st_dev, status.st_ino, status.st_ctime_ns
-
-
-def _stands_still(path: Path, before: tuple[int, int, int] | None) -> bool:
-    """Whether nobody has replaced a folder since it had this identity, and nobody is about to.
-
-    A folder that was renamed within a tick of the file system's clock may have been away and be
-    back under the same time, so it does not stand still yet.
-    """
-    if _folder_id(path) != before or _being_replaced(path):
-        return False
-    if before is None:
-        return not path.exists()
-    return not 0 <= time_ns() - before[2] < TICK_NS
 
 
 def _being_replaced(path: Path) -> bool:

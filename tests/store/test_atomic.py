@@ -10,18 +10,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
 
 import pytest
 
-from hmsstore.atomic import (
-    TICK_NS,
-    previous,
-    read_whole,
-    remove_leftovers,
-    whole_file,
-    whole_folder,
-)
+from hmsstore.atomic import previous, remove_leftovers, whole_file, whole_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -390,26 +382,3 @@ def test_nothing_else_renames_unfinished_files_by_hand() -> None:
         if any(renames(ast.parse(path.read_text())))
     }
     assert found <= RENAMES
-
-
-def test_a_folder_that_was_just_renamed_is_read_again_before_it_is_called_damaged(
-    tmp_path: Path,
-) -> None:
-    """Within a tick it can have been away and be back, with the time that it had."""
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    tries: list[int] = []
-
-    def read(fails: int) -> str:
-        tries.append(fails)
-        if len(tries) <= fails:
-            raise ValueError(f"{len(tries)}")
-        return "whole"
-
-    assert read_whole(folder, lambda: read(1), ValueError) == "whole"
-    sleep(2 * TICK_NS / 1e9)
-    tries.clear()
-    with pytest.raises(ValueError, match="1"):
-        read_whole(folder, lambda: read(99), ValueError)
-    with pytest.raises(ValueError, match="2"):
-        read_whole(tmp_path / "none", lambda: read(99), ValueError)
