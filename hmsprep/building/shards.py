@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.building.large_files import LargeFile
 from hmsstore.schema import DTYPE
 
 ABSENT = np.uint64(2**64 - 1)
@@ -27,16 +28,19 @@ class ChecksummedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.size = 0
         self.crc = 0
-        self._file: BinaryIO = path.open("xb")
+        self._file = LargeFile(path)
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._file.size
 
     def write(self, values: NDArray[Any]) -> None:
         """Append the bytes of a C-ordered array."""
         raw = np.ascontiguousarray(values).data.cast("B")
         self._file.write(raw)
         self.crc = zlib.crc32(raw, self.crc)
-        self.size += raw.nbytes
 
     def close(self) -> tuple[int, int]:
         """Close; return size and CRC-32."""

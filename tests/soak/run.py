@@ -39,7 +39,7 @@ HANGS_S = 60
 """Longer than anything here takes."""
 TURN_S, TURN_CASES = 0.25, 40
 """A kind's turn: until it took so long and tried so many, so that slow readers try enough ..."""
-LONGEST_S = 2.0
+LONGEST_S = 3.0
 """... but no longer than that, and less if the time is short."""
 
 

@@ -20,9 +20,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from hmsprep.building.durable import locked
+from hmsprep.building.large_files import LargeFile
 from hmsprep.building.site import Site
 from hmsprep.errors import BuildError, TransferError
 from hmsprep.processes import Progress, silent
@@ -333,7 +334,7 @@ class _Pull:
             if await asyncio.to_thread(_is_whole, target, nbytes, crc):
                 self.done += nbytes
                 return
-            with part.open("wb") as sink:
+            with LargeFile(part, "wb") as sink:
                 found = await self._receive(file, name, sink)
             if found != crc:
                 raise TransferError(
@@ -344,7 +345,7 @@ class _Pull:
             part.replace(target)
         self.sent += 1
 
-    async def _receive(self, file: str, name: str, sink: BinaryIO) -> int:
+    async def _receive(self, file: str, name: str, sink: LargeFile) -> int:
         """Write what comes of a file; return its CRC-32."""
         nbytes, _ = self.manifest.files[file]
         packed = self.ledger.packed
