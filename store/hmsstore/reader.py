@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
 from hmsstore.reading.arrays import release, shard_name
-from hmsstore.reading.disk import Wanted, copy_mapped
+from hmsstore.reading.disk import Wanted, copy_mapped, disk_inputs
 from hmsstore.reading.gaps import missing_values
 from hmsstore.reading.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.opening import Opened, open_files
@@ -25,8 +24,6 @@ from hmsstore.spec import Signal, Spec
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
-CACHED_BYTES_PER_S = 4e9
-"""Gathering slower than this may be waiting for a disk, so it tries reading files the next time."""
 
 
 class Store:
@@ -54,8 +51,8 @@ class Store:
         Per signal, one row per gap that the build filled (see `missing`). None: the store was
         built before gaps were kept.
     reading_disk : bool
-        Whether windows are read from the files, not copied out of the mapping, the next time:
-        gathering had to wait for a disk, as far as that can be told.
+        Whether windows are read from the files, not copied out of the mapping, the next time: the
+        kernel says that a disk had to be waited for this time.
     """
 
     def __init__(self, opened: Opened) -> None:
@@ -331,16 +328,13 @@ class Store:
         return [there[name] for name in wanted]
 
     def _fill(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> None:
-        begun = perf_counter()
-        waited = True
-        if self.reading_disk and self._files is not None:
-            waited = self._files.read(self._wanted(batch, starts)) > 0
-        else:
-            for window in self._wanted(batch, starts):
-                copy_mapped(self.path, window, window.into)
-        nbytes = sum(windows.nbytes for windows in batch.values())
-        slow = nbytes < CACHED_BYTES_PER_S * (perf_counter() - begun)
-        self.reading_disk = slow and waited and self._files is not None
+        if self._files is not None and self.reading_disk:
+            self.reading_disk = self._files.read(self._wanted(batch, starts)) > 0
+            return
+        before = disk_inputs()
+        for window in self._wanted(batch, starts):
+            copy_mapped(self.path, window, window.into)
+        self.reading_disk = self._files is not None and disk_inputs() > before
 
     def _wanted(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> Iterator[Wanted]:
         for name, windows in batch.items():

@@ -2,7 +2,9 @@
 
 Copying out of a mapped file is the fastest way while the file is in memory. When it is not, faults
 fetch a few pages at a time, and a kernel short of memory has trouble to take mapped pages back. So
-these windows are read: the kernel is first told of many, then asked for each.
+these windows are read: the kernel is first told of many, then asked for each. Which way to take is
+the kernel's to say: it counts what it had to fetch, and reads what it has without waiting if it is
+asked to (RWF_NOWAIT).
 """
 
 from __future__ import annotations
@@ -26,6 +28,26 @@ CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
 """Whether this system has what `StoreFiles` needs; Windows has not."""
 TOLD_AT_ONCE = 64
 """Windows that the kernel is told of before the first is read: a batch of 32 with both signals."""
+
+
+try:
+    import resource
+except ImportError:  # Windows, where nothing here is read
+    _WHOSE = None
+else:
+    _WHOSE = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
+
+
+def disk_inputs() -> int:
+    """How often a disk had to give this thread something so far, as getrusage(2) counts.
+
+    Faults that had to wait for a file, and blocks that were read; elsewhere than on Linux those of
+    all threads.
+    """
+    if _WHOSE is None:
+        return 0
+    used = resource.getrusage(_WHOSE)
+    return used.ru_majflt + used.ru_inblock
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +94,20 @@ class StoreFiles:
     def read(self, wanted: Iterable[Wanted]) -> int:
         """Fill the arrays of all windows; return the bytes that had to be waited for.
 
+        Where a file system cannot tell what is in memory, those are all bytes or none.
+
         Raises
         ------
         DamagedStoreError
             A file cannot be read, or has become shorter since the store was opened.
         """
-        coming, waited = iter(wanted), 0
+        coming, waited, untold, before = iter(wanted), 0, 0, disk_inputs()
         while group := list(islice(coming, TOLD_AT_ONCE)):
             reads: list[_Read] = []
             try:
                 reads.extend(_Read(self, window) for window in group)
-                waited += sum(read.missing for read in reads)
+                waited += sum(read.missing for read in reads if read.told)
+                untold += sum(read.missing for read in reads if not read.told)
                 for read in reads:
                     read.tell_kernel()
                 for read in reads:
@@ -90,7 +115,7 @@ class StoreFiles:
             finally:
                 for read in reads:
                     read.close()
-        return waited
+        return waited + (untold if disk_inputs() > before else 0)
 
 
 class _Read:
@@ -102,6 +127,7 @@ class _Read:
         self.array = into if into.flags.c_contiguous else np.empty(into.shape, into.dtype)
         self.bytes = self.array.data.cast("B")
         self.done = 0
+        self.told = True
         try:
             self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
         except OSError:  # deleted since, or too many files are open; yet it is still mapped
@@ -109,9 +135,14 @@ class _Read:
             copy_mapped(files.store, window, self.array)
             self.done = len(self.bytes)
             return
-        if hasattr(os, "RWF_NOWAIT"):
-            with suppress(OSError):  # nothing is there yet, or this file system cannot tell
+        self.told = hasattr(os, "RWF_NOWAIT")
+        if self.told:
+            try:
                 self._take(os.RWF_NOWAIT)
+            except BlockingIOError:
+                pass  # nothing is there yet
+            except OSError:
+                self.told = False
 
     @property
     def missing(self) -> int:

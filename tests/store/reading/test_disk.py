@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsstore import SIGNALS, DamagedStoreError, Store, reader
+from hmsstore import SIGNALS, DamagedStoreError, Store
 from hmsstore.reading import disk
-from hmsstore.reading.disk import CAN_READ, StoreFiles
+from hmsstore.reading.disk import CAN_READ
 
 pytestmark = pytest.mark.skipif(not CAN_READ, reason="this system copies out of mapped files only")
 
@@ -56,28 +56,67 @@ def test_what_is_read_equals_what_is_mapped(
         np.testing.assert_array_equal(found[name], expected[name])
 
 
-@pytest.mark.parametrize(
-    ("cached", "fast_enough", "reading"),
-    [(True, 1e30, False), (False, 1e30, True), (False, 0.0, False)],
-)
-def test_files_are_read_as_long_as_that_has_to_wait(
-    store: Store, monkeypatch: pytest.MonkeyPatch, cached: bool, fast_enough: float, reading: bool
-) -> None:
-    store = Store.open(store.path)
-    assert store.reading_disk
-    monkeypatch.setattr(reader, "CACHED_BYTES_PER_S", fast_enough)
-    monkeypatch.setattr(StoreFiles, "read", lambda _, wanted: 0 if cached else len(list(wanted)))
-    store.gather([0, 1])
-    assert store.reading_disk is reading
+def forget(path: Path) -> None:
+    """Take a store's shards out of memory."""
+    for file in path.glob("*/c/*/*"):
+        descriptor = os.open(file, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
 
 
-@pytest.mark.parametrize(("fast_enough", "reading"), [(1e30, True), (0.0, False)])
-def test_slow_copies_lead_to_reading(
-    store: Store, monkeypatch: pytest.MonkeyPatch, fast_enough: float, reading: bool
+def in_memory(path: Path) -> bool | None:
+    """Whether the first bytes of a file are in memory; None if its file system cannot tell."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+    except BlockingIOError:
+        return False
+    except (OSError, AttributeError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("begins_reading", [True, False])
+def test_the_kernel_says_whether_a_disk_is_read(own: Store, begins_reading: bool) -> None:
+    expected = mapped(own, [0, 1])
+    own.reading_disk = True
+    own.gather([0, 1])
+    assert not own.reading_disk  # all of it was there
+    own.gather([0, 1])
+    assert not own.reading_disk
+    own.release()
+    forget(own.path)
+    if in_memory(own.path / "eeg/c/0/0") is not False:
+        pytest.skip("this file system is in memory, or cannot tell what is")
+    own.reading_disk = begins_reading
+    found = own.gather([0, 1])
+    assert own.reading_disk
+    for name in SIGNALS:
+        np.testing.assert_array_equal(found[name], expected[name])
+    own.gather([0, 1])
+    assert not own.reading_disk
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_where_no_one_tells_what_is_in_memory_the_count_of_inputs_does(
+    own: Store, monkeypatch: pytest.MonkeyPatch, waits: bool
 ) -> None:
-    monkeypatch.setattr(reader, "CACHED_BYTES_PER_S", fast_enough)
-    mapped(store, [0])
-    assert store.reading_disk is reading
+    preadv, inputs = os.preadv, 0
+
+    def reads(file: int, buffers: list[memoryview], start: int, flags: int = 0) -> int:
+        nonlocal inputs
+        if flags:
+            raise OSError(errno.EOPNOTSUPP, "not supported")
+        inputs += waits
+        return preadv(file, buffers, start)
+
+    monkeypatch.setattr(disk.os, "preadv", reads)
+    monkeypatch.setattr(disk, "disk_inputs", lambda: inputs)
+    own.reading_disk = True
+    own.gather([0, 1])
+    assert own.reading_disk is waits
 
 
 def test_arrays_that_are_not_contiguous_are_filled(store: Store) -> None:
