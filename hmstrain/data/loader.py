@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import SIGNALS, Store
+from hmsstore.reading.memory import available_memory
 from hmsstore.reading.shift import window_starts
 from hmstrain.data.centre import label_centres
 from hmstrain.data.observed import observed_runs
@@ -277,8 +277,4 @@ def free_bytes(device: torch.device) -> int:
     """Memory that a device has free; of the host's, what can be had without swapping."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return 2**63
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    return available_memory()

@@ -16,6 +16,7 @@ from hmsstore.errors import RequestError
 from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted, copy_mapped, disk_inputs
 from hmsstore.reading.gaps import missing_values
+from hmsstore.reading.memory import available_memory
 from hmsstore.reading.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.opening import Opened, open_files
 from hmsstore.reading.shift import shift_room, window_starts
@@ -24,6 +25,8 @@ from hmsstore.spec import Signal, Spec
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
+ROOM = 0.8
+"""Share of the available memory that a store's files may fill; the rest is others'."""
 
 
 class Store:
@@ -68,6 +71,7 @@ class Store:
         self._shard_rows = opened.shard_rows
         self._files = opened.files
         self._silences: dict[str, Silences] = {}
+        self._kept: dict[tuple[str, ...], frozenset[str]] = {}
         self.reading_disk = self._files is not None
 
     @classmethod
@@ -329,12 +333,28 @@ class Store:
 
     def _fill(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> None:
         if self._files is not None and self.reading_disk:
-            self.reading_disk = self._files.read(self._wanted(batch, starts)) > 0
+            kept = self._kept_files(tuple(batch))
+            self.reading_disk = self._files.read(self._wanted(batch, starts), kept) > 0
             return
         before = disk_inputs()
         for window in self._wanted(batch, starts):
             copy_mapped(self.path, window, window.into)
         self.reading_disk = self._files is not None and disk_inputs() > before
+
+    def _kept_files(self, names: tuple[str, ...]) -> frozenset[str]:
+        """Shards of these signals that memory has room for: all of them, or as many of each.
+
+        The same ones in every epoch: of windows in random order none is wanted sooner than another.
+        """
+        if names not in self._kept:
+            nbytes = sum(shard.nbytes for name in names for shard in self._shards[name])
+            share = min(1.0, ROOM * available_memory() / max(1, nbytes))
+            self._kept[names] = frozenset(
+                shard_name(name, number)
+                for name in names
+                for number in range(int(share * len(self._shards[name])))
+            )
+        return self._kept[names]
 
     def _wanted(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> Iterator[Wanted]:
         for name, windows in batch.items():

@@ -11,5 +11,7 @@
     zip_members.py    a zip archive -> the files in it, and their bytes
     feature_table.py  a sealed table of hand features -> its columns, tied to their store
     observed.py       gaps and places of windows -> which part of each window was observed
+    memory.py         how much memory there is for files, of the machine or of the container
+    pieces.py         parts of mapped files -> the large pieces around them, in the page cache
     disk.py           windows that come from a disk -> batch arrays, by reads, not page faults
 """

@@ -2,19 +2,24 @@
 
 Copying out of a mapped file is the fastest way while the file is in memory. When it is not, faults
 fetch a few pages at a time, and a kernel short of memory has trouble to take mapped pages back. So
-these windows are read: the kernel is first told of many, then asked for each. Which way to take is
-the kernel's to say: it counts what it had to fetch, and reads what it has without waiting if it is
-asked to (RWF_NOWAIT).
+these windows are read, several at a time. Which way to take is the kernel's to say: it counts what
+it had to fetch, and tells what is in memory.
+
+What memory has room for is fetched in the large pieces around the windows, so that the page cache
+keeps it in such: it comes faster, and copying it later is as fast as from memory. What memory has
+no room for is read past the page cache (O_DIRECT), which would have to give up as much for it.
 """
 
 from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +28,14 @@ from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError
 from hmsstore.reading.arrays import mapped_bytes
+from hmsstore.reading.pieces import Pieces
 
 CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
 """Whether this system has what `StoreFiles` needs; Windows has not."""
 TOLD_AT_ONCE = 64
 """Windows that the kernel is told of before the first is read: a batch of 32 with both signals."""
-
+AT_ONCE = 4
+"""Reads that wait for the disk at the same time: more gave no more from any disk that was tried."""
 
 try:
     import resource
@@ -89,12 +96,20 @@ class StoreFiles:
     def __init__(self, store: Path) -> None:
         self.store = store
         self.folder = os.open(store, os.O_RDONLY)
+        self.pieces = Pieces()
         weakref.finalize(self, os.close, self.folder)
 
-    def read(self, wanted: Iterable[Wanted]) -> int:
+    def read(self, wanted: Iterable[Wanted], kept: frozenset[str] = frozenset()) -> int:
         """Fill the arrays of all windows; return the bytes that had to be waited for.
 
         Where a file system cannot tell what is in memory, those are all bytes or none.
+
+        Parameters
+        ----------
+        wanted : iterable of Wanted
+            Windows.
+        kept : set of str
+            Files that memory has room for.
 
         Raises
         ------
@@ -108,14 +123,32 @@ class StoreFiles:
                 reads.extend(_Read(self, window) for window in group)
                 waited += sum(read.missing for read in reads if read.told)
                 untold += sum(read.missing for read in reads if not read.told)
-                for read in reads:
-                    read.tell_kernel()
+                self._wait_for([read for read in reads if read.missing], kept)
                 for read in reads:
                     read.finish()
             finally:
                 for read in reads:
                     read.close()
         return waited + (untold if disk_inputs() > before else 0)
+
+    def _wait_for(self, reads: list[_Read], kept: frozenset[str]) -> None:
+        """Have the disk give what these miss, as far as they can be waited for together."""
+        large = [read for read in reads if read.window.name in kept] if self.pieces.able else []
+        past = [read for read in reads if read.can_pass and read.window.name not in kept]
+        for read in reads:
+            if read not in large and read not in past:
+                read.tell_kernel()
+        if large or past:
+            with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="disk") as pool:
+                fetched = [pool.submit(piece) for piece in self._pieces(large)]
+                fetched += [pool.submit(read.past_cache) for read in past]
+                for future in fetched:
+                    future.result()
+
+    def _pieces(self, reads: list[_Read]) -> Iterator[Any]:
+        yield from self.pieces.around(
+            (read.window.shard, read.window.first_byte + read.done, read.missing) for read in reads
+        )
 
 
 class _Read:
@@ -127,7 +160,7 @@ class _Read:
         self.array = into if into.flags.c_contiguous else np.empty(into.shape, into.dtype)
         self.bytes = self.array.data.cast("B")
         self.done = 0
-        self.told = True
+        self.told = self.can_pass = False
         try:
             self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
         except OSError:  # deleted since, or too many files are open; yet it is still mapped
@@ -135,14 +168,22 @@ class _Read:
             copy_mapped(files.store, window, self.array)
             self.done = len(self.bytes)
             return
-        self.told = hasattr(os, "RWF_NOWAIT")
-        if self.told:
-            try:
+        with suppress(OSError):  # `finish` says what is wrong
+            self._take_what_is_there()
+
+    def _take_what_is_there(self) -> None:
+        window = self.window
+        there = self.files.pieces.in_memory(
+            window.shard, window.first_byte, len(self.bytes), self.file
+        )
+        if there is not None:
+            self.told = self.can_pass = True
+            while self.done < there and self._take(0, there):
+                pass
+        elif hasattr(os, "RWF_NOWAIT"):
+            with suppress(BlockingIOError):  # nothing is there yet
                 self._take(os.RWF_NOWAIT)
-            except BlockingIOError:
-                pass  # nothing is there yet
-            except OSError:
-                self.told = False
+            self.told = True
 
     @property
     def missing(self) -> int:
@@ -153,6 +194,26 @@ class _Read:
             start = self.window.first_byte + self.done
             with suppress(OSError):  # it is advice alone
                 os.posix_fadvise(self.file, start, self.missing, os.POSIX_FADV_WILLNEED)
+
+    def past_cache(self) -> None:
+        """Read what is missing without the page cache, by whole pages; or nothing of it."""
+        start = self.window.first_byte + self.done
+        begin = start // PAGESIZE * PAGESIZE
+        end = -(-(start + self.missing) // PAGESIZE) * PAGESIZE
+        try:
+            file = os.open(self.window.name, os.O_RDONLY | os.O_DIRECT, dir_fd=self.files.folder)
+        except (OSError, AttributeError):  # this file system, or this system, has no such way
+            return
+        try:
+            pages = _whole_pages(end - begin)
+            read = os.preadv(file, [pages.data], begin)
+            count = max(0, min(begin + read - start, self.missing))
+            self.bytes[self.done : self.done + count] = pages[start - begin :][:count].data
+            self.done += count
+        except OSError:
+            pass  # `finish` says what is wrong
+        finally:
+            os.close(file)
 
     def finish(self) -> None:
         name = self.window.name
@@ -172,8 +233,14 @@ class _Read:
         if self.file >= 0:
             os.close(self.file)
 
-    def _take(self, flags: int) -> int:
+    def _take(self, flags: int, end: int | None = None) -> int:
         start = self.window.first_byte + self.done
-        count = os.preadv(self.file, [self.bytes[self.done :]], start, flags)
+        count = os.preadv(self.file, [self.bytes[self.done : end]], start, flags)
         self.done += count
         return count
+
+
+def _whole_pages(nbytes: int) -> NDArray[np.uint8]:
+    """Memory that begins with a page, as reads past the page cache ask for."""
+    raw = np.empty(nbytes + PAGESIZE, np.uint8)
+    return raw[-raw.ctypes.data % PAGESIZE :][:nbytes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsstore import SIGNALS, DamagedStoreError, Store
+from hmsstore import SIGNALS, DamagedStoreError, Store, reader
 from hmsstore.reading import disk
 from hmsstore.reading.disk import CAN_READ
+from hmsstore.reading.pieces import PIECE, Pieces
 
 pytestmark = pytest.mark.skipif(not CAN_READ, reason="this system copies out of mapped files only")
 
@@ -32,23 +34,29 @@ def mapped(store: Store, rows: list[int]) -> dict[str, NDArray[np.float16]]:
     return store.gather(rows)
 
 
-@pytest.mark.parametrize("cached", ["all", "some", "none", "unknown"])
+@pytest.mark.parametrize("room", [0, 2_000_000, 2**60])
+@pytest.mark.parametrize("cached", ["all", "some", "none", "asked: some", "asked: none", "untold"])
 def test_what_is_read_equals_what_is_mapped(
-    store: Store, monkeypatch: pytest.MonkeyPatch, cached: str
+    store: Store, monkeypatch: pytest.MonkeyPatch, cached: str, room: int
 ) -> None:
+    monkeypatch.setattr(reader, "available_memory", lambda: room)
+    store = Store.open(store.path)
     rows = [row % len(store) for row in ROWS]
     expected = mapped(store, rows)
     preadv = os.preadv
 
     def reads(file: int, buffers: list[memoryview], start: int, flags: int = 0) -> int:
-        if flags and cached == "none":
+        if flags and cached == "asked: none":
             raise BlockingIOError
-        if flags and cached == "unknown":
+        if flags and cached == "untold":
             raise OSError(errno.EOPNOTSUPP, "not supported")
-        if cached == "some":
+        if "some" in cached:
             buffers = [buffers[0][: 1 + len(buffers[0]) // 2]]
         return preadv(file, buffers, start, flags)
 
+    there = {"some": 123_456, "none": 0}
+    if cached != "all":
+        monkeypatch.setattr(Pieces, "in_memory", lambda *_: there.get(cached))
     monkeypatch.setattr(disk.os, "preadv", reads)
     store.reading_disk = True
     found = store.gather(rows)
@@ -65,17 +73,12 @@ def forget(path: Path) -> None:
         os.close(descriptor)
 
 
-def in_memory(path: Path) -> bool | None:
-    """Whether the first bytes of a file are in memory; None if its file system cannot tell."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        return os.preadv(descriptor, [bytearray(1)], 0, os.RWF_NOWAIT) == 1
-    except BlockingIOError:
-        return False
-    except (OSError, AttributeError):
-        return None
-    finally:
-        os.close(descriptor)
+def in_memory(path: Path, at: int = 0) -> bool | None:
+    """Whether a byte of a file is in memory; None if nobody tells."""
+    mapped = np.memmap(path, np.uint8, "r")
+    with path.open("rb") as file:
+        there = Pieces().in_memory(mapped.view(np.ndarray), at % len(mapped), 1, file.fileno())
+    return None if there is None else there == 1
 
 
 @pytest.mark.parametrize("begins_reading", [True, False])
@@ -112,11 +115,92 @@ def test_where_no_one_tells_what_is_in_memory_the_count_of_inputs_does(
         inputs += waits
         return preadv(file, buffers, start)
 
+    monkeypatch.setattr(Pieces, "in_memory", lambda *_: None)
     monkeypatch.setattr(disk.os, "preadv", reads)
     monkeypatch.setattr(disk, "disk_inputs", lambda: inputs)
     own.reading_disk = True
     own.gather([0, 1])
     assert own.reading_disk is waits
+
+
+@pytest.mark.parametrize("room", [0, 2**60])
+def test_what_memory_has_room_for_comes_in_large_pieces_and_the_rest_past_it(
+    own: Store, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    expected = mapped(own, [0])
+    own.release()
+    forget(own.path)
+    first, last = (in_memory(own.path / "eeg/c/0/0", at) for at in (0, -1))
+    if first is not False or last is not False:
+        pytest.skip("this file system is in memory, or cannot tell what is")
+    monkeypatch.setattr(reader, "available_memory", lambda: room)
+    own.reading_disk = True
+    found = own.gather([0])
+    for name in SIGNALS:
+        np.testing.assert_array_equal(found[name], expected[name])
+    after = int(own.windows["eeg_start"][0]) * 40 + 400_000
+    assert in_memory(own.path / "eeg/c/0/0", after - 1) is bool(room)
+    assert in_memory(own.path / "eeg/c/0/0", after + 100_000) is bool(room)
+
+
+@pytest.mark.parametrize("refused", ["open", "read"])
+def test_a_file_system_without_reads_past_the_cache_is_read_through_it(
+    own: Store, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    expected = mapped(own, [0, 1])
+    opening, preadv, direct = os.open, os.preadv, set()
+
+    def opens(path: str, flags: int, **options: int) -> int:
+        if flags & os.O_DIRECT and refused == "open":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        file = opening(path, flags, **options)
+        (direct.add if flags & os.O_DIRECT else direct.discard)(file)
+        return file
+
+    def reads(file: int, buffers: list[memoryview], start: int, flags: int = 0) -> int:
+        if file in direct:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return preadv(file, buffers, start, flags)
+
+    monkeypatch.setattr(Pieces, "in_memory", lambda *_: 0)
+    monkeypatch.setattr(disk.os, "open", opens)
+    monkeypatch.setattr(disk.os, "preadv", reads)
+    monkeypatch.setattr(reader, "available_memory", lambda: 0)
+    own.reading_disk = True
+    found = own.gather([0, 1])
+    for name in SIGNALS:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_a_kernel_without_large_pieces_is_asked_once(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    def refuse(*_: object) -> int:
+        nonlocal asked
+        asked += 1
+        ctypes.set_errno(errno.EINVAL)
+        return -1
+
+    expected = mapped(own, [0, 1])
+    monkeypatch.setattr(Pieces, "in_memory", lambda *_: 0)
+    own._files.pieces._madvise = refuse  # type: ignore[union-attr]
+    for _ in range(2):
+        own.reading_disk = True
+        found = own.gather([0, 1])
+        for name in SIGNALS:
+            np.testing.assert_array_equal(found[name], expected[name])
+        seen, asked = asked, 0
+    assert seen == 0
+    assert not own._files.pieces.able  # type: ignore[union-attr]
+
+
+def test_each_piece_is_fetched_once() -> None:
+    mapped = np.zeros(2 * PIECE + 100, np.uint8)
+    parts = [(mapped, 5, 10), (mapped, PIECE - 1, 2), (mapped, 2 * PIECE, 100)]
+    assert len(list(Pieces().around(parts))) == 3
+    assert len(list(Pieces().around([(mapped, 0, 3 * PIECE)]))) == 3
 
 
 def test_arrays_that_are_not_contiguous_are_filled(store: Store) -> None:
