@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +24,28 @@ ABSENT = np.uint64(2**64 - 1)
 
 
 class ChecksummedFile:
-    """A new file that is written from start to end and knows its size and CRC-32."""
+    """A new file that is written from start to end and knows its size and CRC-32.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    mapped : bool
+        Whether it is to be mapped later, so that it is written in large pieces.
+    """
+
+    def __init__(self, path: Path, *, mapped: bool = True) -> None:
         self.path = path
+        self.size = 0
         self.crc = 0
-        self._file = LargeFile(path)
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._file.size
+        self._file: BinaryIO | LargeFile = LargeFile(path) if mapped else path.open("xb")
 
     def write(self, values: NDArray[Any]) -> None:
         """Append the bytes of a C-ordered array."""
         raw = np.ascontiguousarray(values).data.cast("B")
         self._file.write(raw)
         self.crc = zlib.crc32(raw, self.crc)
+        self.size += raw.nbytes
 
     def close(self) -> tuple[int, int]:
         """Close; return size and CRC-32."""

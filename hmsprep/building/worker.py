@@ -47,7 +47,7 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested]:
     files = open_files(task.source)
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
-    with ChecksummedFile(task.partial / uuid4().hex) as scratch:
+    with ChecksummedFile(task.partial / uuid4().hex, mapped=False) as scratch:
         contents = read_ahead(files, [piece.file for piece in task.pieces])
         for piece, content in zip(task.pieces, contents, strict=True):
             try:
