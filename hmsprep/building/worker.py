@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
 from hmsprep.building.tasks import Ingested, IngestTask, Normalised, NormaliseTask, Piece
 from hmsprep.building.values.clean import clean, count_clipped, missing_values
-from hmsprep.building.values.float16 import from_float16, rows_to_float16, to_float16
+from hmsprep.building.values.float16 import rows_to_float16
 from hmsprep.building.values.gaps import find_gaps, no_gaps
+from hmsprep.building.values.normalise import Normaliser
 from hmsprep.building.values.statistics import Moments, moments
 from hmsprep.errors import DataError, several
 from hmsprep.kaggle.files import open_files, read_ahead
@@ -111,8 +112,10 @@ class _Ingesting:
             values = np.ascontiguousarray(cleaned[:, fresh])
             gaps = None if missing is None else missing[:, fresh]
             self.moments = self.moments.merged(moments(values, gaps))
-        self.saturated += int(np.count_nonzero(np.abs(cleaned[:, span]) >= HALF_MAX))
-        return rows_to_float16(cleaned[:, span])
+        stored = cleaned[:, span]
+        if not max(stored.max(), -stored.min()) < HALF_MAX:  # so, too, where one is NaN
+            self.saturated += int(np.count_nonzero(np.abs(stored) >= HALF_MAX))
+        return rows_to_float16(stored)
 
 
 def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
@@ -127,10 +130,8 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
     """
     window_rows, width = task.chunk
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
-    mean = task.statistics.mean.astype(np.float32)
-    std = task.statistics.std.astype(np.float32)
+    normaliser = Normaliser(task.statistics.mean, task.statistics.std, zscore=task.zscore)
     scratch_crc = 0
-    saturated = 0
     with (
         ChecksummedFile(task.partial / uuid4().hex) as final,
         task.scratch.open("rb") as scratch,
@@ -139,16 +140,8 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
             rows = min(window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
             scratch_crc = zlib.crc32(raw, scratch_crc)
-            values = from_float16(np.frombuffer(raw, DTYPE).reshape(rows, width))
-            gaps = np.isnan(values)
-            if gaps.any():
-                np.copyto(values, mean, where=gaps)
-            if task.zscore:
-                values -= mean
-                values /= std
-                saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
-                np.clip(values, -HALF_MAX, HALF_MAX, out=values)
-            final.write(to_float16(values))
+            stored_rows = np.frombuffer(raw, DTYPE).reshape(rows, width)
+            final.write(normaliser.rows(stored_rows))
         whole = scratch_crc == task.scratch_crc
         if whole:
             chunked = -(-task.rows // window_rows) * window_rows
@@ -166,5 +159,5 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
         crc,
         task.scratch_crc,
         digest(task.statistics.to_json()),
-        saturated,
+        normaliser.saturated,
     )

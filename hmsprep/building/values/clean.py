@@ -97,7 +97,7 @@ def count_clipped(
     counts = np.zeros(len(features), np.int64)
     for name, values in measured:
         clip = parameters.ekg_clip if name == spec.heart else parameters.eeg_clip
-        if clip is not None:
+        if clip is not None and values.size and not max(values.max(), -values.min()) <= clip:
             beyond = np.count_nonzero(np.abs(values) > np.float32(clip))
             counts[features.index(name)] = max(counts[features.index(name)], beyond)
     return counts

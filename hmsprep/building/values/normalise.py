@@ -1,0 +1,83 @@
+"""Values of a scratch shard -> those of the final one: z-scores, with the mean where none was.
+
+A half has 65,536 values, so all that a feature can become fits a table. For the few channels of EEG
+looking values up there takes half as long as computing them; for the 400 features of a spectrogram
+the table would not stay in a processor's cache, so they are computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hmsprep.building.values.float16 import BLOCK_VALUES, from_float16, to_float16
+from hmsprep.planning.parameters import HALF_MAX
+from hmsstore.schema import DTYPE
+
+HALVES = 1 << 16
+"""Values that a half can have."""
+MOST_FEATURES = 32
+"""Of more than these, tables (2 bytes for each value that a half can have) take over 4 MiB."""
+
+
+class Normaliser:
+    """Normalises rows of one signal.
+
+    Parameters
+    ----------
+    mean, std : float64 (features,)
+        Of the training recordings.
+    zscore : bool
+        Whether to subtract the mean and divide by the deviation, in single precision; else only
+        NaN is replaced, by the mean.
+
+    Attributes
+    ----------
+    saturated : int
+        Values so far that were too large for half precision, and are its largest now.
+    """
+
+    def __init__(
+        self, mean: NDArray[np.float64], std: NDArray[np.float64], *, zscore: bool
+    ) -> None:
+        self.mean, self.std = mean.astype(np.float32), std.astype(np.float32)
+        self.zscore = zscore
+        self.saturated = 0
+        self._table: NDArray[np.float16] | None = None
+        if len(mean) <= MOST_FEATURES:
+            self._table = self._tabulated()
+            self._first = np.arange(len(mean)) * HALVES
+
+    def rows(self, stored: NDArray[np.float16]) -> NDArray[np.float16]:
+        """Normalise float16 (rows, features)."""
+        if self._table is None:
+            return self._computed(stored)
+        found = np.empty(stored.shape, DTYPE)
+        step = max(1, BLOCK_VALUES // stored.shape[1])
+        for first in range(0, len(stored), step):
+            block = stored[first : first + step].view(np.uint16) + self._first
+            np.take(self._table, block, out=found[first : first + step], mode="clip")
+        return found
+
+    def _tabulated(self) -> NDArray[np.float16] | None:
+        """What each half becomes, feature by feature; None if some would be too large."""
+        halves = np.arange(HALVES, dtype=np.uint16).view(DTYPE)
+        finite = np.repeat(np.where(np.isinf(halves), 0, halves)[:, None], len(self.mean), axis=1)
+        table = self._computed(finite)
+        if self.saturated:
+            self.saturated = 0
+            return None
+        return np.ascontiguousarray(table.T).reshape(-1)
+
+    def _computed(self, stored: NDArray[np.float16]) -> NDArray[np.float16]:
+        values = from_float16(stored)
+        missing = np.isnan(values)
+        if missing.any():
+            np.copyto(values, self.mean, where=missing)
+        if self.zscore:
+            values -= self.mean
+            values /= self.std
+            if max(values.max(initial=0), -values.min(initial=0)) > HALF_MAX:
+                self.saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
+                np.clip(values, -HALF_MAX, HALF_MAX, out=values)
+        return to_float16(values)
