@@ -226,6 +226,13 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()) == 3
 
 
+def test_states(tmp_path: Path) -> None:
+    rows = records("speed.states", tmp_path, "--windows", 60, "--batches", 2)["states"]["rows"]
+    assert rows[0]["state"] == "as built"
+    assert rows[0]["mapped by 2 MiB"].endswith("%")
+    assert not rows[0]["still reading the disk"]
+
+
 def test_transfer(toy: Path, tmp_path: Path) -> None:
     make_segments(tmp_path / "segments", ("there", "here"))
     store = tmp_path / "hms.zarr"

@@ -43,8 +43,8 @@ COPY_BYTES = 2e9
 def measure(path: Path, batches: int = 60) -> dict[str, Any]:
     """Open a store and gather random batches of it; those are in the page cache afterwards."""
     store = Store.open(path)
-    copies = {"copy": _in_memory(store, huge=True), "small": _in_memory(store, huge=False)}
-    rows = _batches(store, copies["copy"], batches)
+    copies = {"copy": in_memory(store, huge=True), "small": in_memory(store, huge=False)}
+    rows = random_batches(store, copies["copy"], batches)
     training = MappedLoader(store, tuple(SIGNALS), BATCH, torch.device("cpu"))
     ring = [store.gather(rows[0]) for _ in training.ring]
     out = ring[0]
@@ -53,21 +53,13 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
         for number, batch in enumerate(rows):
             store.gather(batch, out=arrays[number % len(arrays)])
 
-    def copy(copied: Copy) -> None:
-        for batch in rows:
-            for name, signal in SIGNALS.items():
-                starts = store.windows[f"{name}_start"][batch].tolist()
-                for window, start in zip(out[name], starts, strict=True):
-                    number, first = divmod(start, store.shard_rows(name))
-                    np.copyto(window, copied[name][number][first : first + signal.window_rows])
-
     def load() -> None:
         for _ in training.load(map(Request, rows)):
             pass
 
-    seconds = _in_turn(
+    seconds = in_turn(
         {"gather": partial(gather, [out]), "ring": partial(gather, ring), "load": load}
-        | {name: partial(copy, copied) for name, copied in copies.items()}
+        | {name: partial(copy, store, copied, rows, out) for name, copied in copies.items()}
     )
     training.close()
     middle = {name: statistics.median(taken) for name, taken in seconds.items()}
@@ -77,13 +69,23 @@ def measure(path: Path, batches: int = 60) -> dict[str, Any]:
         "gather windows/s": round(rows.size / middle["gather"]),
         "gather GB/s": round(nbytes / middle["gather"] / 1e9, 2),
         "copy GB/s": round(nbytes / middle["copy"] / 1e9, 2),
-        "gather / copy": _ratio(seconds["copy"], seconds["gather"]),
-        "gather / copy, small pages": _ratio(seconds["small"], seconds["gather"]),
+        "gather / copy": ratio(seconds["copy"], seconds["gather"]),
+        "gather / copy, small pages": ratio(seconds["small"], seconds["gather"]),
         "gather into ring windows/s": round(rows.size / middle["ring"]),
         "loader windows/s": round(rows.size / middle["load"]),
-        "loader / gather": _ratio(seconds["gather"], seconds["load"]),
-        "loader / gather into ring": _ratio(seconds["ring"], seconds["load"]),
+        "loader / gather": ratio(seconds["gather"], seconds["load"]),
+        "loader / gather into ring": ratio(seconds["ring"], seconds["load"]),
     }
+
+
+def copy(store: Store, copied: Copy, rows: NDArray[np.int64], out: Batch) -> None:
+    """Copy the windows of batches out of shards in memory: the ceiling of `Store.gather`."""
+    for batch in rows:
+        for name, signal in SIGNALS.items():
+            starts = store.windows[f"{name}_start"][batch].tolist()
+            for window, start in zip(out[name], starts, strict=True):
+                number, first = divmod(start, store.shard_rows(name))
+                np.copyto(window, copied[name][number][first : first + signal.window_rows])
 
 
 def _opening_s(path: Path) -> float:
@@ -96,7 +98,7 @@ def _opening_s(path: Path) -> float:
     return statistics.median(seconds)
 
 
-def _in_turn(works: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+def in_turn(works: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
     """Seconds of each, in turn; the first round only warms up."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
     for number in range(ROUNDS + 1):
@@ -108,7 +110,7 @@ def _in_turn(works: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
     return seconds
 
 
-def _batches(store: Store, copied: Copy, batches: int) -> NDArray[np.int64]:
+def random_batches(store: Store, copied: Copy, batches: int) -> NDArray[np.int64]:
     """Random rows whose windows lie in the shards that were copied, (batches, 32)."""
     shards = {name: store.windows[f"{name}_start"] // store.shard_rows(name) for name in SIGNALS}
     inside = np.all([shards[name] < len(copied[name]) for name in SIGNALS], axis=0)
@@ -116,7 +118,7 @@ def _batches(store: Store, copied: Copy, batches: int) -> NDArray[np.int64]:
     return np.resize(order, (batches, BATCH))
 
 
-def _in_memory(store: Store, *, huge: bool) -> Copy:
+def in_memory(store: Store, *, huge: bool) -> Copy:
     """Copies of the first shards of every signal, on huge pages if the kernel gives any or not."""
 
     def small(shard: NDArray[np.float16]) -> NDArray[np.float16]:
@@ -137,7 +139,7 @@ def _in_memory(store: Store, *, huge: bool) -> Copy:
     }
 
 
-def _ratio(above: list[float], below: list[float]) -> str:
+def ratio(above: list[float], below: list[float]) -> str:
     """Median of the rounds' ratios, and their range."""
     ratios = sorted(a / b for a, b in zip(above, below, strict=True))
     return f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
