@@ -27,9 +27,9 @@ from hmsstore import SIGNALS, Store
 MIB = 1 << 20
 NOTE = (
     "All of the store in memory, random windows of both signals, batches of 32, one thread; "
-    "medians of the rounds' ratios with their range. 'gather / copy': beside `numpy.copyto` of the same "
-    "windows out of arrays, in turn. 'mapped by 2 MiB': what of the store's shards the kernel maps "
-    "so, the rest page by page."
+    "medians of the rounds' ratios with their range. 'gather / copy': beside `numpy.copyto` of "
+    "the same windows out of arrays, in turn. 'mapped by 2 MiB': what of the shards the kernel "
+    "maps so, the rest page by page."
 )
 
 

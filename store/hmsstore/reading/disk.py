@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from mmap import PAGESIZE
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,23 +71,27 @@ class Wanted:
     into: NDArray[Any]
 
 
-def copy_mapped(store: Path, window: Wanted, into: NDArray[Any]) -> None:
-    """Copy a window out of the mapping.
+def is_whole(shard: NDArray[Any], end: int) -> bool:
+    """Whether so many bytes of a mapped file can be read without ending this process (SIGBUS)."""
+    try:
+        return mapped_bytes(shard) >= end
+    except OSError:
+        return False
+
+
+def refuse_short(store: Path, name: str, shard: NDArray[Any]) -> NoReturn:
+    """Say why a mapped file cannot be read.
 
     Raises
     ------
     DamagedStoreError
-        Its file became shorter, or is gone from the server that it was mapped from.
+        It became shorter, or is gone from the server that it was mapped from.
     """
     try:
-        there = mapped_bytes(window.shard)
+        mapped_bytes(shard)
     except OSError as error:
-        problem = f"{window.name} cannot be read: {error.strerror}"
-        raise DamagedStoreError(store, [problem]) from error
-    if there < window.first_byte + window.mapped.nbytes:
-        problem = f"{window.name} has become shorter since the store was opened"
-        raise DamagedStoreError(store, [problem])
-    np.copyto(into, window.mapped)
+        raise DamagedStoreError(store, [f"{name} cannot be read: {error.strerror}"]) from error
+    raise DamagedStoreError(store, [f"{name} has become shorter since the store was opened"])
 
 
 class StoreFiles:
@@ -165,7 +169,9 @@ class _Read:
             self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
         except OSError:  # deleted since, or too many files are open; yet it is still mapped
             self.file = -1
-            copy_mapped(files.store, window, self.array)
+            if not is_whole(window.shard, window.first_byte + len(self.bytes)):
+                refuse_short(files.store, window.name, window.shard)
+            np.copyto(self.array, window.mapped)
             self.done = len(self.bytes)
             return
         with suppress(OSError):  # `finish` says what is wrong
