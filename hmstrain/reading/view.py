@@ -15,7 +15,7 @@ from hmstrain.models.trust import Trust
 
 if TYPE_CHECKING:
     from hmsstore import Store
-    from hmstrain.reading.recording import Recording
+    from hmstrain.reading.coming import Readable
 
 SCREEN = "screen.json"
 """Of the cache folder: what a ruler showed for the screen."""
@@ -78,7 +78,7 @@ def view(
     labels: Path | str = "labels",
     cache: Path | str | None = None,
     importing: Mapping[str, Any] | None = None,
-    started: Callable[[str, Store | Recording], object] = silent,
+    started: Callable[[str, Store | Readable], object] = silent,
 ) -> None:
     """Serve a page to look at what is named, on localhost only, until Ctrl-C.
 
@@ -156,7 +156,7 @@ def _view_windows(
     port: int,
     trust: Trust,
     labels: Path,
-    started: Callable[[str, Store | Recording], object],
+    started: Callable[[str, Store | Readable], object],
 ) -> None:
     if len(kinds.runs) > 1:
         raise ConfigError(
@@ -178,9 +178,9 @@ def _view_recording(
     labels: Path,
     cache: Path | str | None,
     read: Mapping[str, Any],
-    started: Callable[[str, Store | Recording], object],
+    started: Callable[[str, Store | Readable], object],
 ) -> None:
-    from hmstrain.reading.cache import default_cache, open_or_import
+    from hmstrain.reading.cache import default_cache, open_at_once
     from hmstrain.reading.page.answers import Answers
     from hmstrain.reading.page.app import Reader
     from hmstrain.reading.page.opened import Opened
@@ -188,16 +188,18 @@ def _view_recording(
     from hmstrain.reporting.served import address, run_until_stopped, serve_pages
 
     home = default_cache() if cache is None else Path(cache)
-    opened = open_or_import(kinds.recordings[0], home, **read)
+    opened = open_at_once(kinds.recordings[0], home, **read)
     answers = Answers(kinds.runs, opened, trust_words(trust)) if kinds.runs else None
     shown = Opened(
         opened, home / SCREEN, alias=alias, following=Following(opened), answers=answers,
         labels=labels,
     )  # fmt: skip
-    server = serve_pages(lambda: Reader(shown), port)
     try:
+        server = serve_pages(lambda: Reader(shown), port)
         run_until_stopped(server, lambda: started(address(server), opened))
     finally:
+        if shown.coming is not None:
+            shown.coming.stop()
         if answers is not None:
             answers.stop()
 

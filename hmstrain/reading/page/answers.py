@@ -20,7 +20,8 @@ from hmsstore.recordings import ImportedRecording
 from hmstrain.errors import DataError, TrainError
 from hmstrain.prediction.episodes import Episode, EpisodeRule
 from hmstrain.prediction.timeline import Timeline, make_timeline
-from hmstrain.reading.recording import WORDS, Recording
+from hmstrain.reading.coming import Readable
+from hmstrain.reading.recording import WORDS
 from hmstrain.runs.notice import read_notice
 
 WINDOWS = "predictions.csv"
@@ -35,13 +36,13 @@ class Answers:
     ----------
     runs : sequence of Path
         Whose probabilities are averaged.
-    recording : Recording
+    recording : Recording, or one that is imported meanwhile
     words : sequence of str
         More options of `hmstrain predict`.
     """
 
     def __init__(
-        self, runs: Sequence[Path], recording: Recording, words: Sequence[str] = ()
+        self, runs: Sequence[Path], recording: Readable, words: Sequence[str] = ()
     ) -> None:
         self.runs, self.recording, self.words = tuple(runs), recording, tuple(words)
         self.spec: Spec = HMS  # a prediction of a recording refuses runs of other classes
@@ -99,10 +100,11 @@ class Answers:
 
     def _predict(self) -> None:
         try:
+            imported = self.recording.whole()
             with tempfile.TemporaryDirectory(prefix="hms-view-") as folder:
-                self._run(Path(folder) / "answers")
+                self._run(imported.folder, Path(folder) / "answers")
                 table = Path(folder) / "answers" / WINDOWS
-                self.timeline = read_answers(table, self.recording.described, self.spec)
+                self.timeline = read_answers(table, imported.described, self.spec)
         except (TrainError, OSError) as error:
             self.problem = str(error)
         with self._lock:
@@ -110,8 +112,8 @@ class Answers:
         for then in told:
             then()
 
-    def _run(self, out: Path) -> None:
-        words = [*map(str, self.runs), str(self.recording.folder), "--out", str(out)]
+    def _run(self, folder: Path, out: Path) -> None:
+        words = [*map(str, self.runs), str(folder), "--out", str(out)]
         with self._lock:
             if self._stopped:
                 return

@@ -123,7 +123,8 @@ class Reader:
     @property
     def roots(self) -> dict[str, Any]:
         """What the template embeds, by name."""
-        hidden = (self.told, self.here, self.copied, self.said, self.shown, self.arriving.words)
+        arriving = (self.arriving.words, self.arriving.coming)
+        hidden = (self.told, self.here, self.copied, self.said, self.shown, *arriving)
         return (
             {one.name: one for one in hidden}
             | self.controls.widgets
