@@ -14,8 +14,11 @@ from hmstrain.events import silent
 from hmstrain.models.trust import Trust
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from hmsstore import Store
-    from hmstrain.reading.coming import Readable
+    from hmstrain.reading.coming import ComingRecording, Readable
+    from hmstrain.reading.recording import Recording
 
 SCREEN = "screen.json"
 """Of the cache folder: what a ruler showed for the screen."""
@@ -180,15 +183,24 @@ def _view_recording(
     read: Mapping[str, Any],
     started: Callable[[str, Store | Readable], object],
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     from hmstrain.reading.cache import default_cache, open_at_once
-    from hmstrain.reading.page.answers import Answers
-    from hmstrain.reading.page.app import Reader
-    from hmstrain.reading.page.opened import Opened
-    from hmstrain.reading.page.overview import Following
-    from hmstrain.reporting.served import address, run_until_stopped, serve_pages
 
     home = default_cache() if cache is None else Path(cache)
-    opened = open_at_once(kinds.recordings[0], home, **read)
+    with ThreadPoolExecutor(1) as opening:  # a day of EEG takes a while to tell from all others
+        coming = opening.submit(open_at_once, kinds.recordings[0], home, **read)
+        from hmstrain.reading.page.answers import Answers
+        from hmstrain.reading.page.app import Reader
+        from hmstrain.reading.page.opened import Opened
+        from hmstrain.reading.page.overview import Following
+        from hmstrain.reporting.served import address, run_until_stopped, serve_pages
+
+        try:
+            opened = coming.result()
+        except BaseException:
+            coming.add_done_callback(_stop)
+            raise
     answers = Answers(kinds.runs, opened, trust_words(trust)) if kinds.runs else None
     shown = Opened(
         opened, home / SCREEN, alias=alias, following=Following(opened), answers=answers,
@@ -202,6 +214,14 @@ def _view_recording(
             shown.coming.stop()
         if answers is not None:
             answers.stop()
+
+
+def _stop(coming: Future[Recording | ComingRecording]) -> None:
+    """Stop an import that nobody waits for any more."""
+    from hmstrain.reading.coming import ComingRecording
+
+    if coming.exception() is None and isinstance(found := coming.result(), ComingRecording):
+        found.stop()
 
 
 def trust_words(trust: Trust) -> list[str]:

@@ -117,6 +117,8 @@ class Reader:
             **self.reviewing.commands,
         }
         _on(self.told, self.hear)
+        self.here.js_on_change("text", CustomJS(args={"here": self.here}, code=KEEP))
+        self.copied.js_on_change("text", CustomJS(args={"copied": self.copied}, code=COPY))
         self.eeg.on_resize(self.resized)
         self.show()
 
@@ -156,8 +158,6 @@ class Reader:
             ],
             **self.controls.listed,
         )
-        self.here.js_on_change("text", CustomJS(args={"here": self.here}, code=KEEP))
-        self.copied.js_on_change("text", CustomJS(args={"copied": self.copied}, code=COPY))
         listening = {"told": self.told, "here": self.here, "keys": list(self.keys)}
         paint_when_dark(
             document,
