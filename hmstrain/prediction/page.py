@@ -36,7 +36,7 @@ NOTES_HEIGHT, POWER_HEIGHT = 0.4, 0.7
 """Inches of the rows below the probabilities."""
 NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
 """Rows of notes, letters that fit into one of them, letters of a note that are written."""
-LINES = {"spectrogram": "black", "eeg": "grey"}
+LINES = {"spectrogram": "lower", "eeg": "upper"}
 """Above windows that lack part of a signal."""
 MISSING = ("black", "#999999")
 """Their colours."""
@@ -234,8 +234,9 @@ def make_page(
         draw_timeline(timeline),
         f"Probabilities of the {len(spec.classes)} classes, stacked; each is of the "
         f"{spec.judged_s:g} seconds around its time. "
-        "Under a black line the recording does not hold all of the ten minutes of a window's "
-        f"spectrogram, under a grey one not all of its {spec.eeg.window_s:g} seconds of EEG. "
+        "Under the lower of the two lines above, the recording does not hold all of the ten "
+        "minutes of a window's spectrogram, under the upper one not all of its "
+        f"{spec.eeg.window_s:g} seconds of EEG. "
         f"{_less_sure(spec, beyond)} Where nothing is drawn, more than a fifth of those "
         f"{spec.judged_s:g} seconds was not recorded." + _below(timeline),
     )
@@ -268,9 +269,9 @@ def _less_sure(spec: Spec, beyond: Collection[str]) -> str:
             "it less sure."
         )
     lines = [line for name, line in LINES.items() if name in beyond]
-    sure = f"The model is less sure under a {' or a '.join(lines)} line than it says"
+    sure = f"The model is less sure under the {' or the '.join(lines)} line than it says"
     others = [line for name, line in LINES.items() if name not in beyond]
-    return f"{sure}; a {others[0]} one does not concern it." if others else f"{sure}."
+    return f"{sure}; the {others[0]} one does not concern it." if others else f"{sure}."
 
 
 def _add_episodes(

@@ -39,6 +39,7 @@ from hmstrain.reading.page.reviewing import Reviewing
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
 from hmstrain.reading.page.strips import Strip, Strips
 from hmstrain.reading.page.traces import View, read_page
+from hmstrain.reading.page.zoom import Zoom
 from hmstrain.reporting.dark import paint_when_dark
 from hmstrain.words import clock
 
@@ -62,6 +63,7 @@ class Reader:
         self.opened, self.recording = opened, opened.recording
         self.document: Document | None = None
         self.place = Place(self.recording.seconds)
+        self.zoom = Zoom(self.recording.seconds)
         self.view = View()
         self.ekg_uv: float | None = None
         self.screen = read_screen(opened.screen)
@@ -253,10 +255,23 @@ class Reader:
         self.shown.text = self.title(sensitivity)
         self.marks_changed()
         self.strips.point_at(self.place.start_s, self.place.stop_s)
+        self._zoom(self.zoom.holding(self.place.start_s, self.place.stop_s))
         self.controls.show(self.place)
         self.here.text = write_here(
             {"at": exact_clock(self.place.start_s), **self.controls.address}
         )
+
+    def zoom_to(self, name: str) -> None:
+        """Let the trends show another length, about the page."""
+        middle_s = (self.place.start_s + self.place.stop_s) / 2
+        self._zoom(replace(self.zoom, name=name).around(middle_s))
+        self.show()
+
+    def _zoom(self, zoom: Zoom) -> None:
+        if zoom != self.zoom:
+            self.zoom = zoom
+            self.strips.look_at(zoom.start_s, zoom.length_s)
+            self.arriving.zoomed()
 
     def marks_changed(self) -> None:
         """Draw marks and what is chosen, in the page and in the strip."""

@@ -104,10 +104,21 @@ class Arriving:
     def show_trends(self, trends: Trends) -> None:
         """Show what is there of the trends."""
         with self.reader.at_once():
-            show_trends(self.reader.strips, trends)
             following = self.opened.following
+            zoom = self.reader.zoom
+            part = None
+            if following is not None and zoom.length_s < zoom.seconds:
+                part = following.stretch(zoom.start_s, zoom.stop_s)
+            show_trends(self.reader.strips, trends if part is None else part)
             if following is not None and following.problem:
                 self.reader.say(following.problem)
+
+    def zoomed(self) -> None:
+        """Draw what there is of the part that the strips show now."""
+        following = self.opened.following
+        if following is not None and (narrow := following.narrow) is not None:
+            self.show_trends(narrow)
+        self.show_answers()
 
     def show_answers(self) -> None:
         """Show the model's answers, unless they are hidden or not there."""

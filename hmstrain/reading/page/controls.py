@@ -19,6 +19,7 @@ from hmstrain.reading.page.scale import (
     Sensitivity,
 )
 from hmstrain.reading.page.traces import HIGHS_HZ, LENGTHS_S, LOWS_HZ, NOTCHES_HZ
+from hmstrain.reading.page.zoom import WHOLE, offered
 from hmstrain.reporting.dark import FIELDS
 from hmstrain.words import clock
 
@@ -32,7 +33,9 @@ ALONG_CHAINS = ["bipolar"]
 class Controls:
     """Widgets above the EEG."""
 
-    KEYS: ClassVar = {"m": "montage", "p": "page", "l": "low", "h": "high", "n": "notch"}
+    KEYS: ClassVar = {
+        "m": "montage", "p": "page", "l": "low", "h": "high", "n": "notch", "z": "trends",
+    }  # fmt: skip
     """Keys that take the next of what a widget offers."""
     FILTERS: ClassVar = {"low": "low_hz", "high": "high_hz", "notch": "notch_hz"}
 
@@ -49,6 +52,12 @@ class Controls:
             "low": ("low filter", numbers(LOWS_HZ, "Hz"), "0.5", 100),
             "high": ("high filter", numbers(HIGHS_HZ, "Hz"), "70", 100),
             "notch": ("notch", numbers(NOTCHES_HZ, "Hz"), "0", 95),
+            "trends": (
+                "trends",
+                [(one, one) for one in offered(reader.recording.seconds)],
+                WHOLE,
+                90,
+            ),
         }
         self.widgets: dict[str, Any] = {
             "time": TextInput(name="time", title="time", value="0:00:00", width=80)
@@ -66,7 +75,7 @@ class Controls:
             self._listen(name, widget)
 
     listed: ClassVar = {
-        "first": ["time", "page", "montage", "sensitivity"],
+        "first": ["time", "page", "trends", "montage", "sensitivity"],
         "second": ["low", "high", "notch"],
     }
     """Names of widgets in the template."""
@@ -100,6 +109,9 @@ class Controls:
         elif name == "montage":
             if value != reader.view.montage:
                 reader.set_view(montage=value)
+        elif name == "trends":
+            if value != reader.zoom.name:
+                reader.zoom_to(value)
         elif name in self.FILTERS:
             self._set_filter(name, value)
         elif name == "sensitivity" and value and float(value) != self.sensitivity.value_uv:
@@ -150,6 +162,7 @@ class Controls:
             "time": clock(place.start_s),
             "page": f"{place.length_s:g}",
             "montage": view.montage,
+            "trends": self.reader.zoom.name,
             "sensitivity": f"{self.sensitivity.value_uv:g}",
             **{name: f"{getattr(view, field):g}" for name, field in self.FILTERS.items()},
         }
@@ -160,13 +173,16 @@ class Controls:
     @property
     def address(self) -> dict[str, str]:
         """What an address keeps of how the EEG is shown: what is not as at first."""
-        first = {"page": "10", "montage": "bipolar", "low": "0.5", "high": "70", "notch": "0"}
+        first = {
+            "page": "10", "montage": "bipolar", "low": "0.5", "high": "70", "notch": "0",
+            "trends": WHOLE,
+        }  # fmt: skip
         now = {name: str(self.widgets[name].value) for name in first}
         return {name: value for name, value in now.items() if value != first[name]}
 
     def take(self, asked: Mapping[str, str]) -> None:
         """Set what an address asks for, if it is offered."""
-        for name in ("page", "montage", "low", "high", "notch"):
+        for name in ("page", "montage", "low", "high", "notch", "trends"):
             if asked.get(name) in [value for value, _ in self.widgets[name].options]:
                 self.set(name, asked[name])
 

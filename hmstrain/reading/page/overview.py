@@ -136,6 +136,12 @@ class Following:
             if then in self._told:
                 self._told.remove(then)
 
+    @property
+    def narrow(self) -> Trends | None:
+        """Trends of the whole recording at a page's resolution; None before there are any."""
+        with self._lock:
+            return self._narrow
+
     def wait(self) -> None:
         """Wait until all is computed."""
         if self._thread is not None:

@@ -27,6 +27,8 @@ nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
   margin: 0 2.5rem 1rem 0; }
 @media (max-width: 40rem) {
   .wide { display: block; margin-right: 0; }
+  th, td { padding: .25rem .35rem; font-size: .9rem; }
+  table:not(:has(thead)) td { overflow-wrap: anywhere; }
   nav a { white-space: normal; }
 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

@@ -241,10 +241,10 @@ def test_whatever_leaves_says_that_it_is_a_models_and_what_it_rests_on(tmp_path:
 def test_a_page_calls_a_model_less_sure_only_where_it_looks_at_what_is_missing() -> None:
     eeg = Config(model="resnet1d", inputs="eeg")
     for configs, beyond, words in (
-        ([Config()], {"spectrogram"}, "less sure under a black line than it says; a grey one does"),
-        ([eeg], {"eeg"}, "less sure under a grey line than it says; a black one does not"),
-        ([Config(), eeg], {"eeg", "spectrogram"}, "under a black or a grey line than it says."),
-        ([Config(model="features")], {"eeg"}, "less sure under a grey line"),
+        ([Config()], {"spectrogram"}, "less sure under the lower line than it says; the upper one"),
+        ([eeg], {"eeg"}, "less sure under the upper line than it says; the lower one does"),
+        ([Config(), eeg], {"eeg", "spectrogram"}, "under the lower or the upper line than"),
+        ([Config(model="features")], {"eeg"}, "less sure under the upper line"),
         ([Config(model="features", features_span="judged")], set(),
          "looks at the 10 judged seconds alone, so neither line makes it less sure"),
     ):  # fmt: skip

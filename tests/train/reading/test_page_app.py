@@ -284,6 +284,43 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     assert (strips.page.left, strips.page.right) == (115, 125)
 
 
+def test_trends_show_a_part_about_the_page_in_all_its_detail(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hmstrain.reading.page.zoom.LENGTHS_S", {"30 min": 1800.0, "1 min": 60.0})
+    following = Following(opened.recording)
+    following.tell(lambda _: None)
+    following.wait()
+    driven = Driven(replace(opened, following=following, answers=Told(SECONDS)))  # type: ignore[arg-type]
+    reader, strips = driven.reader, driven.reader.strips
+    assert [name for name, _ in reader.roots["trends"].options] == ["whole", "1 min"]
+    driven.send("model:")
+    driven.send("go:100")
+    driven.press("z")
+    range_ = strips.figure.x_range
+    assert (range_.start, range_.end) == (70, 130)
+    shown = strips._sources["left"].data
+    assert (shown["x"], shown["dw"]) == ([70], [60])
+    whole = trends_of(opened.recording)
+    np.testing.assert_array_equal(shown["image"][0], whole.spectrogram_db["left"][35:65].T)
+    model = strips._sources["model"].data
+    assert (model["x"], model["dw"]) == ([70], [60])
+    assert set(strips.names.data_source.data["x"]) == {70}
+    driven.press("ArrowRight", "ArrowRight")  # to 0:01:55, still in sight
+    assert (range_.start, range_.end) == (70, 130)
+    driven.press("ArrowRight")
+    assert (range_.start, range_.end) == (100, 160)
+    driven.press("Home")
+    assert (range_.start, range_.end) == (0, 60)
+    assert "trends=1+min" in reader.here.text
+    other = Driven(replace(opened, following=following))
+    other.send("at:at=0:01:40&trends=1+min")
+    assert other.reader.strips.figure.x_range.start == 75
+    driven.set(trends="whole")
+    assert (range_.start, range_.end) == (0, SECONDS)
+    assert strips._sources["left"].data["dw"] == [SECONDS]
+
+
 def test_trends_are_followed_in_the_background_and_told(opened: Opened) -> None:
     following = Following(opened.recording)
     came: list[float] = []
