@@ -193,6 +193,9 @@ class Reviewing:
                 f'<span class="swatch" style="background:{colours[one.label]}"></span>'
                 f"<span{struck}>{name}</span> ({', '.join(filter(None, told))}) {buttons}</li>"
             )
+        answers = self.reader.opened.answers
+        if not rows and answers is not None and not answers.done:
+            return "<p>The model's episodes are still to come. Your marks count as events.</p>"
         if not rows:
             return "<p>There are no episodes of a model. Your marks count as events.</p>"
         more = len(self.events) - len(rows)

@@ -19,6 +19,7 @@ from bokeh.models import (
     ColumnDataSource,
     FixedTicker,
     LinearColorMapper,
+    NoOverlap,
     Range1d,
     Span,
 )
@@ -96,6 +97,7 @@ class Strips:
         self.figure.toolbar.logo = None
         self.figure.xaxis.ticker = AdaptiveTicker(base=60, mantissas=STEPS, min_interval=1)
         self.figure.xaxis.formatter = clock_formatter()
+        self.figure.xaxis.major_label_policy = NoOverlap(min_distance=8)
         self.mapper = CategoricalColorMapper(factors=list(KINDS), palette=list(LIGHT))
         self._sources: dict[str, ColumnDataSource] = {}
         self._mappers: dict[str, LinearColorMapper] = {}
