@@ -23,6 +23,7 @@ from hmstrain.reading.page.commands import (
     KEEP,
     LISTEN,
     command_of,
+    number_of,
     read_here,
     write_here,
 )
@@ -84,8 +85,9 @@ class Reader:
         self.eeg.on_tap(self.tapped)
         self.controls = Controls(self)
         self.marking = Marking(
-            self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec
-        )
+            self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec,
+            self.recording.seconds,
+        )  # fmt: skip
         self.arriving = Arriving(self)
         self.reviewing = Reviewing(self)
         self.keys: dict[str, Callable[[], object]] = {
@@ -113,7 +115,7 @@ class Reader:
             "key": self.pressed,
             "at": self.go_to_address,
             "ratio": self.zoomed,
-            "go": lambda seconds: self.go_around(float(seconds)),
+            "go": lambda seconds: self.go_around(number_of(seconds)),
             "model": lambda _: self.arriving.unblind(),
             **self.marking.commands,
             **self.reviewing.commands,
@@ -221,7 +223,7 @@ class Reader:
 
     def zoomed(self, ratio: str) -> None:
         """Take a browser's zoom: pixels of the screen for one of the page."""
-        self.pixel_ratio = min(max(float(ratio), 0.1), 16.0)
+        self.pixel_ratio = min(max(number_of(ratio), 0.1), 16.0)
         self.show()
 
     def resized(self) -> None:
@@ -256,7 +258,7 @@ class Reader:
         self.marks_changed()
         self.strips.point_at(self.place.start_s, self.place.stop_s)
         self._zoom(self.zoom.holding(self.place.start_s, self.place.stop_s))
-        self.controls.show(self.place)
+        self.controls.show()
         self.here.text = write_here(
             {"at": exact_clock(self.place.start_s), **self.controls.address}
         )

@@ -10,7 +10,7 @@ from bokeh.models import Select, TextInput
 from hmsstore.view import MONTAGES
 from hmstrain.errors import ConfigError
 from hmstrain.reading.page.commands import cycled, numbers
-from hmstrain.reading.page.places import Place, read_clock
+from hmstrain.reading.page.places import read_clock
 from hmstrain.reading.page.scale import (
     PER_DIVISION_UV,
     PER_MM_UV,
@@ -82,9 +82,10 @@ class Controls:
 
     def _listen(self, name: str, widget: Any) -> None:
         def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
-            with self.reader.at_once():
-                self.reader.say("")
-                self.set(name, str(new))
+            if str(new) != self.now.get(name):  # or else it is only told what is shown
+                with self.reader.at_once():
+                    self.reader.say("")
+                    self.set(name, str(new))
 
         widget.on_change("value", told)
 
@@ -98,11 +99,22 @@ class Controls:
         )
 
     def set(self, name: str, value: str) -> None:
-        """Do what a widget's new value asks for."""
+        """Do what a widget's new value asks for; raises ConfigError if it is not offered."""
         reader = self.reader
+        offered = [one for one, _ in getattr(self.widgets[name], "options", ())]
+        if offered and value not in offered:
+            self.show()
+            raise ConfigError(
+                f"Expected the {name} to be one of {', '.join(offered)}, got {value[:20]!r}."
+            )
         if name == "time":
             if value != clock(reader.place.start_s):
-                reader.go(reader.place.at(read_clock(value)))
+                try:
+                    start_s = read_clock(value)
+                except ConfigError:
+                    self.show()
+                    raise
+                reader.go(reader.place.at(start_s))
         elif name == "page":
             if float(value) != reader.place.length_s:
                 reader.go(reader.place.long(float(value)))
@@ -114,7 +126,7 @@ class Controls:
                 reader.zoom_to(value)
         elif name in self.FILTERS:
             self._set_filter(name, value)
-        elif name == "sensitivity" and value and float(value) != self.sensitivity.value_uv:
+        elif name == "sensitivity" and float(value) != self.sensitivity.value_uv:
             self.sensitivity = Sensitivity(float(value), self.sensitivity.per_mm)
             reader.show()
         elif name == "ruler" and value:
@@ -155,10 +167,11 @@ class Controls:
 
         return turn
 
-    def show(self, place: Place) -> None:
-        """Let the widgets say what is shown."""
-        view = self.reader.view
-        now = {
+    @property
+    def now(self) -> dict[str, str]:
+        """What the widgets are to say: what is shown."""
+        view, place = self.reader.view, self.reader.place
+        return {
             "time": clock(place.start_s),
             "page": f"{place.length_s:g}",
             "montage": view.montage,
@@ -166,7 +179,10 @@ class Controls:
             "sensitivity": f"{self.sensitivity.value_uv:g}",
             **{name: f"{getattr(view, field):g}" for name, field in self.FILTERS.items()},
         }
-        for name, value in now.items():
+
+    def show(self) -> None:
+        """Let the widgets say what is shown."""
+        for name, value in self.now.items():
             if self.widgets[name].value != value:
                 self.widgets[name].value = value
 
