@@ -1,8 +1,9 @@
 """A day of EEG in the page of `hmstrain view`, in headless Chromium: how long until it is there.
 
-A simulated recording is imported and opened; pages are turned while its trends are computed and
-after that, beside a page of the same library that is empty; two readers mark it, the server is
-killed under them, and what they marked is merged into votes and built.
+A simulated recording is opened as it is, and imported; pages are turned while its trends are
+computed and after that, beside a page of the same library that is empty; two readers mark it, the
+server is killed under them, and what they marked is merged into votes and built. `--prepare` makes
+the recording and its import beforehand.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ RATE_HZ = 200
 BLOCK_S = 1_200
 """Simulated; a longer recording repeats it."""
 NOTE = (
-    "A simulated recording, imported, in headless Chromium. First page: from the request to two "
-    "frames after the traces are there, of a server that has just started. A turn: from the key "
+    "A simulated recording in headless Chromium, imported, and of the file: as it is, while it is "
+    "imported. Server: from the command to its address. First page: from the request to two frames "
+    "after the traces are there, of a server that has just started. A turn: from the key "
     "to two frames after the page is there; the empty page is one of the same library without "
     "EEG, trends or widgets. Trends: all of the recording, while pages are turned. Memory is of "
     "the server's process tree, own. Marks: those in the files of two readers after the server "
@@ -171,14 +173,38 @@ def mark(page: Any, initials: str, keys: str) -> None:
         page.evaluate(TURN, "ArrowRight")
 
 
-def read(folder: Path, minutes: int, pages: int, browser: Any) -> dict[str, Any]:
-    """Import, open, turn, mark, kill, merge and build."""
+def prepare(folder: Path, minutes: int) -> float | None:
+    """Make the recording and its import, where they are not there; seconds of the import."""
+    folder.mkdir(parents=True, exist_ok=True)
     recording, data = folder / "day.edf", folder / "data"
-    write_recording(recording, minutes)
+    if not recording.is_file():
+        write_recording(recording, minutes)
+    if data.is_dir():
+        return None
     importing = measured(module("hmsprep", "import", recording, data, "--unlabelled"))
+    return float(importing["seconds"])
+
+
+def read_file(folder: Path, recording: Path, pages: int, browser: Any) -> dict[str, Any]:
+    """Open a recorder's file that was never imported, and turn pages meanwhile."""
+    words = module("hmstrain", "view", recording, "--cache", folder / "fresh", "--no-browser")
+    with serving(words) as (url, _, started_s):
+        page, first_s = opened(browser, url)
+        found = {"server s": round(started_s, 2), "first page s": round(first_s, 2)}
+        found |= {"turn s": turns(page, "ArrowRight", pages)}
+        page.close()
+    return {f"of the file: {name}": value for name, value in found.items()}
+
+
+def read(folder: Path, prepared: Path, minutes: int, pages: int, browser: Any) -> dict[str, Any]:
+    """Import, open, turn, mark, kill, merge and build."""
+    import_s = prepare(prepared, minutes)
+    recording, data = prepared / "day.edf", prepared / "data"
     cache, labels = folder / "cache", folder / "labels"
     words = module("hmstrain", "view", data, "--cache", cache, "--labels", labels, "--no-browser")
-    row: dict[str, Any] = {"minutes": minutes, "import s": importing["seconds"]}
+    row: dict[str, Any] = {"minutes": minutes}
+    row |= {} if import_s is None else {"import s": import_s}
+    row |= read_file(folder, recording, pages, browser)
     with serving(words) as (url, program, started_s):
         peak = Peak(program.pid)
         page, first_s = opened(browser, url)
@@ -224,17 +250,23 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--minutes", type=int, default=1_440, help="length of the recording")
     parser.add_argument("--pages", type=int, default=50, help="pages to turn")
+    parser.add_argument("--prepared", type=Path, help="folder of a recording and its import")
+    parser.add_argument("--prepare", action="store_true", help="only make what --prepared names")
     parser.add_argument("--chromium", default=shutil.which("chromium"), help="browser to start")
     arguments = parser.parse_args()
+    if arguments.prepare:
+        prepare(arguments.prepared, arguments.minutes)
+        return
     from playwright.sync_api import sync_playwright
 
     folder = Path(tempfile.mkdtemp(prefix="hms-reading-"))
+    prepared = arguments.prepared or folder
     try:
         with sync_playwright() as running:
             browser = running.chromium.launch(
                 executable_path=arguments.chromium, args=["--no-sandbox"]
             )
-            row = read(folder, arguments.minutes, arguments.pages, browser)
+            row = read(folder, prepared, arguments.minutes, arguments.pages, browser)
             empty = [sys.executable, "-m", "benchmarks.speed.reading", "--empty"]
             with serving(empty) as (url, _, _):
                 page, first_s = opened(browser, url)

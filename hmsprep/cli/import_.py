@@ -23,11 +23,12 @@ def pairs_of(option_: str, words: list[str] | None, example: str) -> dict[str, s
 
 
 class ImportCommand(Command):
-    """`import`, which has no OUT where it only lists."""
+    """`import`, which has no OUT where it only lists or answers."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put an OUT that is never made where there is none."""
-        return super().parse_args(ctx, [*args, "-"] if "--list" in args else args)
+        without = {"--list", "--answer"} & set(args)
+        return super().parse_args(ctx, [*args, "-"] if without else args)
 
 
 @reads_recordings
@@ -64,6 +65,12 @@ def import_(
             "Say what would be done with each FILE, and write nothing; there is no OUT then.",
         ),
     ] = False,
+    answering: Annotated[
+        bool,
+        option(
+            "--answer", "Give stretches of one FILE to the program that asks for them.", hidden=True
+        ),
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -80,6 +87,9 @@ def import_(
         "unlabelled": unlabelled,
         "patients": patients,
     }
+    if answering:
+        _answer(files, reading)
+        return
     if listed:
         _list(files, stride, reading | labels, json=json, quiet=quiet, log_file=log_file)
         return
@@ -138,3 +148,18 @@ def _list(
             tables.print_listing(found)
         if found.refused:
             raise typer.Exit(1)
+
+
+def _answer(files: list[Path], reading: dict[str, Any]) -> None:
+    """Answer on standard output; what libraries print there goes to stderr."""
+    import os
+    import sys
+
+    from hmsprep.cli import console
+    from hmsprep.importing.answering import answer
+
+    if len(files) != 1:
+        raise typer.BadParameter(f"--answer: expected one FILE, got {len(files)}")
+    with console.reporting(quiet=True), os.fdopen(os.dup(1), "wb") as out:
+        os.dup2(2, 1)
+        answer(files[0], sys.stdin, out, reading)

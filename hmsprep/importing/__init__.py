@@ -18,4 +18,5 @@
     gathering.py   files and folders -> opened recordings, their labels, and what was left out
     listing.py     files and folders -> what an import would do with them
     convert.py     recordings -> a data set, with sliding windows and spectrograms
+    answering.py   a recorder's file -> any stretch of it that another program asks for
 """

@@ -250,14 +250,7 @@ def _write(
     whose = find_patients(recordings, listed)
     patients = whose.numbers
     made = Imported(part == "train", patients=len(set(patients)), patients_known=whose.known)
-    made.notes = [
-        note
-        for recording in recordings
-        for note in (
-            *(f"{recording.name}: {note}" for note in recording.chosen.notes),
-            *recording.notes,
-        )
-    ]
+    made.notes = [note for recording in recordings for note in notes_of(recording)]
     made.notes += [*found.notes, *whose.notes]
     made.refused = found.left_out
     rows: list[dict[str, Any]] = []
@@ -279,7 +272,8 @@ def _write(
                 pieces.append(ImportedPiece(eeg_id, piece.start_s))
                 rows += [row | _ids(eeg_id, patients[number]) for row in windows]
         made.hours += recording.duration_s / 3600
-        made.recordings.append(_described(recording, patients[number], pieces))
+        sha256 = of_recording(recording.path) if recording.path.is_file() else ""
+        made.recordings.append(described(recording, patients[number], pieces, sha256))
     if not rows:
         raise DataError(
             "No window of these recordings is annotated, so there is nothing to import. Use "
@@ -353,9 +347,15 @@ def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
             yield row | {CONSENSUS: CLASS_TITLES[codes[place]]} | votes
 
 
-def _described(
-    recording: Recording, patient: int, pieces: Sequence[ImportedPiece]
+def notes_of(recording: Recording) -> list[str]:
+    """What else to know of how a file is read, a sentence each."""
+    return [*(f"{recording.name}: {note}" for note in recording.chosen.notes), *recording.notes]
+
+
+def described(
+    recording: Recording, patient: int, pieces: Sequence[ImportedPiece], sha256: str
 ) -> ImportedRecording:
+    """Describe a recording as far as it is known before its values were read."""
     return ImportedRecording(
         file=recording.name,
         seconds=recording.duration_s,
@@ -370,7 +370,7 @@ def _described(
         railed=recording.railed,
         bridged=recording.bridged,
         contiguous=recording.contiguous,
-        sha256=of_recording(recording.path) if recording.path.is_file() else "",
+        sha256=sha256,
     )
 
 

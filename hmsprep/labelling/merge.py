@@ -159,11 +159,7 @@ def votes(
     """
     out = Path(out)
     also = None if second_look_csv is None else Path(second_look_csv)
-    for path in (out, also):
-        if path is not None and path.exists() and not force:
-            raise ParameterError(f"{path} exists already. Name another file, or use --force.")
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ParameterError(f"{path} cannot be written: there is no folder {path.parent}.")
+    _check_places(out, also, Path(data), Path(labels), force=force)
     places = find_places(Path(data), spec)
     opened = Store.open(store) if isinstance(store, str | Path) else store
     ratings = rate(places, Path(labels), opened)
@@ -195,6 +191,25 @@ def votes(
     if also is not None:
         _write_second_look(also, found, ratings.readers)
     return found
+
+
+def _check_places(out: Path, also: Path | None, data: Path, labels: Path, *, force: bool) -> None:
+    """Refuse to write where something else is, or would be lost."""
+    if also is not None and also.resolve() == out.resolve():
+        raise ParameterError(f"{out} is to be both tables: name another file for the second look.")
+    for path in (out, also):
+        if path is None:
+            continue
+        folder = path.resolve().parent
+        if folder == labels.resolve():
+            raise ParameterError(
+                f"{path} would lie among the label files: name a file in another folder."
+            )
+        if path.exists() and (not force or folder == data.resolve()):
+            how = "" if folder == data.resolve() else ", or use --force"
+            raise ParameterError(f"{path} exists already. Name another file{how}.")
+        if not folder.is_dir():
+            raise ParameterError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def _summaries(ratings: Ratings, spec: Spec) -> list[ReaderSummary]:

@@ -21,7 +21,7 @@ from hmstrain.cli.options import (
 
 if TYPE_CHECKING:
     from hmsstore import Store
-    from hmstrain.reading.recording import Recording
+    from hmstrain.reading.coming import Readable
 
 READ = "Reading a recording"
 
@@ -103,7 +103,7 @@ def view(
             _clear(cache, json=json)
         return
 
-    def started(address: str, opened: Store | Recording) -> None:
+    def started(address: str, opened: Store | Readable) -> None:
         from hmsstore import Store
         from hmstrain.cli.opened import LEAK
 

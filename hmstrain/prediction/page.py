@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import ceil
 from textwrap import shorten
 
@@ -36,8 +36,10 @@ NOTES_HEIGHT, POWER_HEIGHT = 0.4, 0.7
 """Inches of the rows below the probabilities."""
 NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
 """Rows of notes, letters that fit into one of them, letters of a note that are written."""
+LINES = {"spectrogram": "lower", "eeg": "upper"}
+"""Above windows that lack part of a signal."""
 MISSING = ("black", "#999999")
-"""Of the lines above windows that lack part of their spectrogram, and of their EEG."""
+"""Their colours."""
 
 
 def draw_timeline(timeline: Timeline) -> Figure:
@@ -205,6 +207,7 @@ def make_page(
     about: dict[str, str],
     episodes: Sequence[Episode] | None = None,
     limits: Sequence[str] = (),
+    beyond: Collection[str] = ("eeg", "spectrogram"),
 ) -> Page:
     """Put a recording on a page: picture, share of windows of each class, episodes.
 
@@ -219,6 +222,8 @@ def make_page(
         By default those of the timeline.
     limits : sequence of str
         What must be said of the runs; where there is something, the page shows no episodes.
+    beyond : collection of str
+        Signals of which a run looks at more than the judged seconds.
     """
     spec = timeline.spec
     page = Page(f"{timeline.file}: what a model says of it")
@@ -229,9 +234,10 @@ def make_page(
         draw_timeline(timeline),
         f"Probabilities of the {len(spec.classes)} classes, stacked; each is of the "
         f"{spec.judged_s:g} seconds around its time. "
-        "Under a black line the recording does not hold all of the ten minutes that the model sees "
-        f"as a spectrogram, under a grey one not all of the {spec.eeg.window_s:g} seconds of EEG, "
-        "so it is less sure than it says. Where nothing is drawn, more than a fifth of those "
+        "Under the lower of the two lines above, the recording does not hold all of the ten "
+        "minutes of a window's spectrogram, under the upper one not all of its "
+        f"{spec.eeg.window_s:g} seconds of EEG. "
+        f"{_less_sure(spec, beyond)} Where nothing is drawn, more than a fifth of those "
         f"{spec.judged_s:g} seconds was not recorded." + _below(timeline),
     )
     if not limits:
@@ -253,6 +259,19 @@ def make_page(
     page.section("Where this comes from")
     page.table("", ("", ""), list(about.items()))
     return page
+
+
+def _less_sure(spec: Spec, beyond: Collection[str]) -> str:
+    """Say where windows that lack something make a model less sure: where it looks at that."""
+    if not beyond:
+        return (
+            f"The model looks at the {spec.judged_s:g} judged seconds alone, so neither line makes "
+            "it less sure."
+        )
+    lines = [line for name, line in LINES.items() if name in beyond]
+    sure = f"The model is less sure under the {' or the '.join(lines)} line than it says"
+    others = [line for name, line in LINES.items() if name not in beyond]
+    return f"{sure}; the {others[0]} one does not concern it." if others else f"{sure}."
 
 
 def _add_episodes(

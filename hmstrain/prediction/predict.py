@@ -32,7 +32,7 @@ from hmstrain.prediction.ensemble import (
 )
 from hmstrain.prediction.episodes import SHORTEST_S, SMOOTHING_S, THRESHOLD, EpisodeRule
 from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
-from hmstrain.prediction.recorded import Made, channels_read, write_recording
+from hmstrain.prediction.recorded import Made, channels_read, looked_beyond, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.seizures.events import events_names
 from hmstrain.prediction.source import open_or_build, result_names
@@ -250,7 +250,8 @@ def predict(
         files = [one.file for one in source.recordings]
         starts = {} if start_of is None else find_starts(path, files, start_of)
         read = channels_read(configs, store.spec)
-        made = Made(made_of, store, rule, read, source.notes, starts, limits)
+        beyond = looked_beyond(configs, store.spec)
+        made = Made(made_of, store, rule, read, source.notes, starts, limits, beyond)
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Spec, Store
+from hmsstore.reading.observed import judged_rows
 from hmsstore.recordings import ImportedRecording
-from hmstrain.data.inputs import INPUTS, signal_names
+from hmstrain.data.inputs import INPUTS, signal_names, spans
 from hmstrain.models import find_model
 from hmstrain.prediction.beside import Note, powers_of
 from hmstrain.prediction.episodes import SEIZURE, Episode, EpisodeRule
@@ -44,6 +45,22 @@ class Made:
     """Recording -> time of day at which it starts, if that is to be shown."""
     limits: tuple[str, ...] = ()
     """What must be said of the runs; where there is something, probabilities alone are given."""
+    beyond: frozenset[str] = frozenset(("eeg", "spectrogram"))
+    """Signals of which a run looks at more than the judged seconds."""
+
+
+def looked_beyond(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
+    """Tell of which signals runs look at more than the judged seconds: 'eeg', 'spectrogram'."""
+    found: set[str] = set()
+    for config in configs:
+        for name in signal_names(config):
+            (first, stop), (judged_first, judged_stop) = (
+                spans(config)[name],
+                judged_rows(spec, name),
+            )
+            if first < judged_first or stop > judged_stop:
+                found.add(name)
+    return frozenset(found)
 
 
 def channels_read(configs: Iterable[Config], spec: Spec) -> frozenset[str]:
@@ -204,7 +221,8 @@ def write_recording(
         write_events(events, episodes, timeline.seconds, rule)
     save(draw_timeline(timeline), out / f"{name}.png")
     about = _about(recording, timeline, made)
-    make_page(timeline, rule, about, episodes, made.limits).write(out / f"{name}.html")
+    page = make_page(timeline, rule, about, episodes, made.limits, made.beyond)
+    page.write(out / f"{name}.html")
     found = {
         "file": recording.file,
         "sha256": recording.sha256,

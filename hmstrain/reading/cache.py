@@ -21,9 +21,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ from hmsstore.atomic import remove_leftovers
 from hmsstore.recordings import RECORDINGS_NAME, import_words
 from hmsstore.sums import DIGITS, of_recording
 from hmstrain.errors import DataError
-from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
+from hmstrain.prediction.hmsprep import check_installed, end, run_hmsprep
+from hmstrain.reading.asked import AskedFile
 from hmstrain.reading.clock import clock_start
+from hmstrain.reading.coming import ComingRecording
 from hmstrain.reading.pieces import PRIVATE
 from hmstrain.reading.recording import Recording
 from hmstrain.runs.stopping import held_back
@@ -40,6 +43,8 @@ from hmstrain.runs.stopping import held_back
 IMPORT, UNPACKED, LOCK = "import", "eeg", "lock"
 KEY = re.compile(rf"[0-9a-f]{{64}}(-[0-9a-f]{{{DIGITS}}})?")
 """Names of what is kept; nothing else in the folder is touched."""
+NICE = 10
+"""How far an import steps back behind the pages that are read meanwhile."""
 
 
 def default_cache() -> Path:
@@ -82,6 +87,30 @@ def open_or_import(
     RunError
         What importing takes is not installed.
     """
+    found = open_at_once(path, cache, name=name, importing=importing)
+    if isinstance(found, Recording):
+        return found
+    try:
+        return found.whole()
+    finally:
+        found.stop()
+
+
+def open_at_once(
+    path: Path,
+    cache: Path | None = None,
+    *,
+    name: str | None = None,
+    importing: Mapping[str, Any] | None = None,
+) -> Recording | ComingRecording:
+    """Open a recording; a recorder's file that the cache does not have is imported meanwhile.
+
+    Its import is kept, or nothing of it, when it is stopped. If this process is killed, the import
+    comes to its end without it, and whoever opens the file next has it.
+
+    Parameters and errors are those of `open_or_import`; what an import finds wrong only in reading
+    all of the file is told by `ComingRecording.problem`.
+    """
     home = default_cache() if cache is None else cache
     told = import_words(importing or {})
     try:
@@ -90,17 +119,44 @@ def open_or_import(
         with path.open("rb"):
             pass
         check_installed(f"{path} must be imported first")
-        sha256 = of_recording(path)
-        key = sha256 + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
-        home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-        _sweep(home)
-        kept = home / key
-        with _alone(kept):
-            if not (kept / IMPORT).is_dir():
-                _import(path, kept, told, sha256)
+        file = AskedFile(path, told)
+        try:
+            return _open_file(path, home, told, file)
+        except BaseException:
+            file.close()
+            raise
     except OSError as error:
         raise DataError(f"{error.filename or path}: {error.strerror}.") from None
-    return Recording.open(kept / IMPORT, cache=kept / UNPACKED, start=clock_start(path))
+
+
+def _open_file(
+    path: Path, home: Path, told: list[str], file: AskedFile
+) -> Recording | ComingRecording:
+    """Open a file's import, or the file while it is imported."""
+    sha256 = of_recording(path)
+    key = sha256 + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
+    home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    _sweep(home)
+    kept, start = home / key, clock_start(path)
+
+    def opened() -> Recording:
+        return Recording.open(kept / IMPORT, cache=kept / UNPACKED, start=start)
+
+    def make(coming: ComingRecording) -> Recording:
+        with _alone(kept) as lock:
+            assert lock is not None
+            if not (kept / IMPORT).is_dir():
+                _import(path, kept, told, sha256, coming, lock)
+        return opened()
+
+    if (kept / IMPORT).is_dir():
+        recording = opened()
+        if recording.described.sha256 == sha256:
+            file.close()
+            return recording
+        with _alone(kept):  # what an import made that went on by itself while the file changed
+            shutil.rmtree(kept, ignore_errors=True)
+    return ComingRecording(file, sha256, kept / UNPACKED, start, make)
 
 
 def clear_cache(cache: Path | None = None) -> int:
@@ -115,7 +171,7 @@ def clear_cache(cache: Path | None = None) -> int:
     freed = 0
     for kept in _kept(home):
         with _alone(kept, wait=False) as alone:
-            if not alone:
+            if alone is None:
                 continue
             try:
                 freed += sum(one.stat().st_size for one in kept.rglob("*") if one.is_file())
@@ -147,11 +203,23 @@ def _open_folder(path: Path, home: Path, name: str | None, told: list[str]) -> R
     return Recording.open(path, name, cache=home / key / UNPACKED)
 
 
-def _import(path: Path, kept: Path, told: list[str], sha256: str) -> None:
-    """Import a file; nothing of it stays if that fails or is stopped, or the file changes."""
+def _import(
+    path: Path, kept: Path, told: list[str], sha256: str, coming: ComingRecording, lock: int
+) -> None:
+    """Import a file; nothing of it stays if that fails or is stopped, or the file changes.
+
+    The process holds the lock, too, so that nobody begins another import while it lives.
+    """
+    words = ("import", path, kept / IMPORT, *told, "--unlabelled", "--json")
+
+    def started(child: subprocess.Popen[str]) -> None:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, child.pid, NICE)
+        coming.started(lambda: end(child))
+
     try:
         remove_leftovers(kept)
-        run_hmsprep("import", path, kept / IMPORT, *told, "--unlabelled", "--json", warnings=False)
+        run_hmsprep(*words, warnings=False, started=started, said=coming.said, held=[lock])
         if of_recording(path) != sha256:
             raise DataError(f"{path} changed while it was imported. Open it again.")
     except BaseException:
@@ -170,15 +238,15 @@ def _sweep(home: Path) -> None:
     """Remove what killed imports left."""
     for kept in _kept(home):
         with _alone(kept, wait=False) as alone:
-            if alone:
+            if alone is not None:
                 remove_leftovers(kept)
                 if not (kept / IMPORT).is_dir() and not (kept / UNPACKED).is_dir():
                     shutil.rmtree(kept, ignore_errors=True)
 
 
 @contextmanager
-def _alone(kept: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock of what is kept; yield whether it was got.
+def _alone(kept: Path, *, wait: bool = True) -> Iterator[int | None]:
+    """Hold the lock of what is kept; yield its descriptor, None if somebody else holds it.
 
     The file of a lock that was waited for may be gone since: then there is another to wait for.
     """
@@ -189,13 +257,13 @@ def _alone(kept: Path, *, wait: bool = True) -> Iterator[bool]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             os.close(descriptor)
-            yield False
+            yield None
             return
         if (kept / LOCK).exists() and os.path.samestat(os.fstat(descriptor), (kept / LOCK).stat()):
             break
         os.close(descriptor)
     try:
-        yield True
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -154,16 +154,7 @@ class Recording:
         'flat' (a tenth of the recording or more), 'bridged' (measures the same as a neighbour) and
         'missing' (the file holds no number somewhere). Those of which nothing is said are left out.
         """
-        found: dict[str, list[str]] = {}
-        for word in WORDS:
-            for name in getattr(self.described, word):
-                both = name.split("-") if word == "bridged" and name not in CHANNELS else [name]
-                for one in both:
-                    if word not in found.setdefault(one, []):
-                        found[one].append(word)
-        for name in self.described.missing:
-            found.setdefault(name, []).append("missing")
-        return {name: tuple(words) for name, words in found.items()}
+        return states_of(self.described)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -201,11 +192,7 @@ class Recording:
         DataError
             The stretch is none, or a file cannot be read.
         """
-        if not (np.isfinite([start_s, stop_s]).all() and start_s < stop_s):
-            raise DataError(
-                f"{self.name}: expected a stretch of some seconds, got {start_s:g} to {stop_s:g} s."
-            )
-        return self.read_samples(round(start_s * RATE_HZ), round(stop_s * RATE_HZ))
+        return self.read_samples(*samples_between(self.name, start_s, stop_s))
 
     def read_samples(self, first: int, stop: int) -> NDArray[np.float32]:
         """Read from one sample to the one before another, as `read` does."""
@@ -216,10 +203,11 @@ class Recording:
                 wait = stop - first > SHORT
                 rows = self._rows(part, begin - part.first, end - part.first, wait=wait)
                 eeg_uv_TC[begin - first : end - first] = rows
-        for name in self.described.filled:
-            if name in CHANNELS:
-                eeg_uv_TC[:, CHANNELS.index(name)] = np.nan
-        return eeg_uv_TC
+        return without_filled(eeg_uv_TC, self.described)
+
+    def whole(self) -> Recording:
+        """The recording itself: nothing of it is still to come."""
+        return self
 
     def _rows(self, part: Part, first: int, stop: int, *, wait: bool) -> NDArray[np.float32]:
         """Rows of a part, from its unpacked file, or without waiting for it."""
@@ -267,6 +255,39 @@ class Recording:
 
         with suppress(RuntimeError):  # the program is ending
             self._behind.submit(work)
+
+
+def states_of(described: ImportedRecording) -> dict[str, tuple[str, ...]]:
+    """What an import says of electrodes, as `Recording.states` has it."""
+    found: dict[str, list[str]] = {}
+    for word in WORDS:
+        for name in getattr(described, word):
+            both = name.split("-") if word == "bridged" and name not in CHANNELS else [name]
+            for one in both:
+                if word not in found.setdefault(one, []):
+                    found[one].append(word)
+    for name in described.missing:
+        found.setdefault(name, []).append("missing")
+    return {name: tuple(words) for name, words in found.items()}
+
+
+def samples_between(name: str, start_s: float, stop_s: float) -> tuple[int, int]:
+    """First sample of a stretch of a recording and the one after its last; raises DataError."""
+    if not (np.isfinite([start_s, stop_s]).all() and start_s < stop_s):
+        raise DataError(
+            f"{name}: expected a stretch of some seconds, got {start_s:g} to {stop_s:g} s."
+        )
+    return round(start_s * RATE_HZ), round(stop_s * RATE_HZ)
+
+
+def without_filled(
+    eeg_uv_TC: NDArray[np.float32], described: ImportedRecording
+) -> NDArray[np.float32]:
+    """Put NaN where an import filled in a channel that the file lacks."""
+    for name in described.filled:
+        if name in CHANNELS:
+            eeg_uv_TC[:, CHANNELS.index(name)] = np.nan
+    return eeg_uv_TC
 
 
 def _one_of(

@@ -14,13 +14,18 @@ from hmstrain.events import silent
 from hmstrain.models.trust import Trust
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from hmsstore import Store
+    from hmstrain.reading.coming import ComingRecording, Readable
     from hmstrain.reading.recording import Recording
 
 SCREEN = "screen.json"
 """Of the cache folder: what a ruler showed for the screen."""
 CONFIG = "config.json"
 """Of a run, as `hmstrain.runs.folder` has it: importing that takes as long as all the page."""
+TABLES = ("train.csv", "test.csv")
+"""Of a data set in Kaggle's layout."""
 NEEDED = ("bokeh", "tornado")
 
 
@@ -30,16 +35,18 @@ class Kinds:
 
     runs: list[Path] = field(default_factory=list)
     stores: list[Path] = field(default_factory=list)
+    data: list[Path] = field(default_factory=list)
+    """Data sets in Kaggle's layout."""
     recordings: list[Path] = field(default_factory=list)
 
 
 def told_apart(paths: list[Path]) -> Kinds:
-    """Tell runs, stores and recordings apart by what they hold, in any order.
+    """Tell runs, stores, data sets and recordings apart by what they hold, in any order.
 
     Raises
     ------
     DataError
-        Something is none of them, or there are several stores or recordings.
+        Something is none of them, or there are several things to look at.
     """
     from hmstrain.scoring.blending import FILE as BLEND
 
@@ -49,8 +56,12 @@ def told_apart(paths: list[Path]) -> Kinds:
             found.runs.append(path)
         elif (path / MANIFEST_NAME).is_file():
             found.stores.append(path)
+        elif path.suffix == ".zip" and path.is_file():
+            found.data.append(path)
         elif (path / RECORDINGS_NAME).is_file() or path.is_file():
             found.recordings.append(path)
+        elif any((path / table).is_file() for table in TABLES):
+            found.data.append(path)
         elif not path.exists():
             raise DataError(f"Expected a store, a run or a recording at {path}, got nothing.")
         else:
@@ -59,10 +70,10 @@ def told_apart(paths: list[Path]) -> Kinds:
                 "expected one of these. Build a store of a data set with `hmsprep build`, import "
                 "recordings with `hmsprep import`."
             )
-    given = [*found.stores, *found.recordings]
+    given = [*found.stores, *found.data, *found.recordings]
     if len(given) > 1:
         raise DataError(
-            f"Expected one store or recording to look at, got {len(given)}: "
+            f"Expected one store, data set or recording to look at, got {len(given)}: "
             f"{', '.join(map(str, given))}."
         )
     return found
@@ -78,12 +89,13 @@ def view(
     labels: Path | str = "labels",
     cache: Path | str | None = None,
     importing: Mapping[str, Any] | None = None,
-    started: Callable[[str, Store | Recording], object] = silent,
+    started: Callable[[str, Store | Readable], object] = silent,
 ) -> None:
     """Serve a page to look at what is named, on localhost only, until Ctrl-C.
 
-    Windows of a store are browsed, with the answers of a run if one is named; a recording is read
-    and marked page by page, below its trends.
+    Windows of a store are browsed, with the answers of a run if one is named, with a run also those
+    of a data set in Kaggle's layout, which is built into a store for the time being; a recording is
+    read and marked page by page, below its trends.
 
     Parameters
     ----------
@@ -156,7 +168,7 @@ def _view_windows(
     port: int,
     trust: Trust,
     labels: Path,
-    started: Callable[[str, Store | Recording], object],
+    started: Callable[[str, Store | Readable], object],
 ) -> None:
     if len(kinds.runs) > 1:
         raise ConfigError(
@@ -165,6 +177,26 @@ def _view_windows(
         )
     from hmstrain.reporting.browse.view import view_windows
 
+    if kinds.data:
+        if not kinds.runs:
+            raise DataError(
+                f"{kinds.data[0]} is a data set: name a run, too, to look at its answers, or build "
+                f"a store to look at: hmsprep build {kinds.data[0]} STORE"
+            )
+        from hmstrain.prediction.given import given_runs
+        from hmstrain.prediction.predict import cleaning_of, needs_reference, of_features
+        from hmstrain.prediction.source import open_or_build
+
+        runs = given_runs(kinds.runs).runs
+        with open_or_build(
+            kinds.data[0], cleaning_of(runs), features=of_features(runs),
+            needs_reference=needs_reference(runs),
+        ) as built:  # fmt: skip
+            view_windows(
+                kinds.runs[0], store=built.store.path, port=port, trust=trust, labels=labels,
+                started=started,
+            )  # fmt: skip
+        return
     path = kinds.runs[0] if kinds.runs else kinds.stores[0]
     beside = kinds.stores[0] if kinds.runs and kinds.stores else None
     view_windows(path, store=beside, port=port, trust=trust, labels=labels, started=started)
@@ -178,28 +210,47 @@ def _view_recording(
     labels: Path,
     cache: Path | str | None,
     read: Mapping[str, Any],
-    started: Callable[[str, Store | Recording], object],
+    started: Callable[[str, Store | Readable], object],
 ) -> None:
-    from hmstrain.reading.cache import default_cache, open_or_import
-    from hmstrain.reading.page.answers import Answers
-    from hmstrain.reading.page.app import Reader
-    from hmstrain.reading.page.opened import Opened
-    from hmstrain.reading.page.overview import Following
-    from hmstrain.reporting.served import address, run_until_stopped, serve_pages
+    from concurrent.futures import ThreadPoolExecutor
+
+    from hmstrain.reading.cache import default_cache, open_at_once
 
     home = default_cache() if cache is None else Path(cache)
-    opened = open_or_import(kinds.recordings[0], home, **read)
+    with ThreadPoolExecutor(1) as opening:  # a day of EEG takes a while to tell from all others
+        coming = opening.submit(open_at_once, kinds.recordings[0], home, **read)
+        from hmstrain.reading.page.answers import Answers
+        from hmstrain.reading.page.app import Reader
+        from hmstrain.reading.page.opened import Opened
+        from hmstrain.reading.page.overview import Following
+        from hmstrain.reporting.served import address, run_until_stopped, serve_pages
+
+        try:
+            opened = coming.result()
+        except BaseException:
+            coming.add_done_callback(_stop)
+            raise
     answers = Answers(kinds.runs, opened, trust_words(trust)) if kinds.runs else None
     shown = Opened(
         opened, home / SCREEN, alias=alias, following=Following(opened), answers=answers,
         labels=labels,
     )  # fmt: skip
-    server = serve_pages(lambda: Reader(shown), port)
     try:
+        server = serve_pages(lambda: Reader(shown), port)
         run_until_stopped(server, lambda: started(address(server), opened))
     finally:
+        if shown.coming is not None:
+            shown.coming.stop()
         if answers is not None:
             answers.stop()
+
+
+def _stop(coming: Future[Recording | ComingRecording]) -> None:
+    """Stop an import that nobody waits for any more."""
+    from hmstrain.reading.coming import ComingRecording
+
+    if coming.exception() is None and isinstance(found := coming.result(), ComingRecording):
+        found.stop()
 
 
 def trust_words(trust: Trust) -> list[str]:

@@ -12,6 +12,8 @@ FIELDS = """
 .bk-input { background-color: var(--ground, #fff); color: var(--ink, #222);
             border-color: var(--faint, #ccc); }
 select.bk-input { appearance: auto !important; background-image: none !important; }
+.bk-btn-default { background-color: var(--soft, #fff); color: var(--ink, #222);
+                  border-color: var(--faint, #ccc); }
 .bk-input::placeholder { color: var(--ink, #222); opacity: .6; }
 """
 """Of widgets, which know of a page's colours only what its variables say."""

@@ -3,6 +3,7 @@
 ::
 
     places.py    times, texts -> which stretch a page shows
+    zoom.py      a page and a length -> which part of a recording its trends show
     scale.py     a measured screen, a sensitivity -> microvolts from trace to trace
     traces.py    a recording and how it is shown -> the traces of one page
     eeg.py       the traces of a page -> a Bokeh figure

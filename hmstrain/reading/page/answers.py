@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import signal
 import subprocess
@@ -11,19 +12,32 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
 from hmsstore import HMS, Spec
+from hmsstore.atomic import whole_file
 from hmsstore.recordings import ImportedRecording
 from hmstrain.errors import DataError, TrainError
 from hmstrain.prediction.episodes import Episode, EpisodeRule
 from hmstrain.prediction.timeline import Timeline, make_timeline
+from hmstrain.reading.coming import Readable
+from hmstrain.reading.pieces import PRIVATE
 from hmstrain.reading.recording import WORDS, Recording
 from hmstrain.runs.notice import read_notice
 
 WINDOWS = "predictions.csv"
+VERSION = 1
+"""Of kept answers; raised whenever the same files would give others."""
+SUM = b"# sha256 "
+"""Begins the last line of kept answers, by which damage is seen."""
+OTHER_CODE = "--model"
+"""Option by which a run's network comes from outside of its folder, so that the folder does not
+tell what it answers."""
+UNREAD_FOLDERS, UNREAD = {"last"}, {".jsonl", ".png", ".html"}
+"""Of a run's folder: what its answers do not depend on."""
 END_S = 5.0
 """Seconds that a prediction gets to remove what it built; after that it is killed."""
 
@@ -35,13 +49,13 @@ class Answers:
     ----------
     runs : sequence of Path
         Whose probabilities are averaged.
-    recording : Recording
+    recording : Recording, or one that is imported meanwhile
     words : sequence of str
         More options of `hmstrain predict`.
     """
 
     def __init__(
-        self, runs: Sequence[Path], recording: Recording, words: Sequence[str] = ()
+        self, runs: Sequence[Path], recording: Readable, words: Sequence[str] = ()
     ) -> None:
         self.runs, self.recording, self.words = tuple(runs), recording, tuple(words)
         self.spec: Spec = HMS  # a prediction of a recording refuses runs of other classes
@@ -99,10 +113,8 @@ class Answers:
 
     def _predict(self) -> None:
         try:
-            with tempfile.TemporaryDirectory(prefix="hms-view-") as folder:
-                self._run(Path(folder) / "answers")
-                table = Path(folder) / "answers" / WINDOWS
-                self.timeline = read_answers(table, self.recording.described, self.spec)
+            imported = self.recording.whole()
+            self.timeline = self._kept(imported) or self._computed(imported)
         except (TrainError, OSError) as error:
             self.problem = str(error)
         with self._lock:
@@ -110,8 +122,38 @@ class Answers:
         for then in told:
             then()
 
-    def _run(self, out: Path) -> None:
-        words = [*map(str, self.runs), str(self.recording.folder), "--out", str(out)]
+    def _computed(self, imported: Recording) -> Timeline:
+        with tempfile.TemporaryDirectory(prefix="hms-view-") as folder:
+            self._run(imported.folder, Path(folder) / "answers")
+            content = (Path(folder) / "answers" / WINDOWS).read_bytes()
+        found = read_answers(content, WINDOWS, imported.described, self.spec)
+        path = self._path(imported)
+        if path is not None:
+            with suppress(OSError):  # then they are computed again the next time
+                path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+                with whole_file(path) as partial:
+                    partial.write_bytes(content + SUM + _sha256(content) + b"\n")
+        return found
+
+    def _kept(self, imported: Recording) -> Timeline | None:
+        """Answers of an earlier opening; None if there are none, or they are damaged."""
+        path = self._path(imported)
+        try:
+            content, _, said = (b"" if path is None else path.read_bytes()).rpartition(SUM)
+        except OSError:
+            return None
+        if said.strip() != _sha256(content):
+            return None
+        return read_answers(content, WINDOWS, imported.described, self.spec)
+
+    def _path(self, imported: Recording) -> Path | None:
+        """Where answers of these very runs on this recording are kept; None if nowhere."""
+        if OTHER_CODE in self.words:
+            return None
+        return imported.cache / f"answers-{runs_identity(self.runs)}.csv"
+
+    def _run(self, folder: Path, out: Path) -> None:
+        words = [*map(str, self.runs), str(folder), "--out", str(out)]
         with self._lock:
             if self._stopped:
                 return
@@ -128,8 +170,59 @@ class Answers:
             raise DataError(told or f"hmstrain predict ended with {self._child.returncode}.")
 
 
-def read_answers(path: Path, described: ImportedRecording, spec: Spec) -> Timeline:
+def runs_identity(runs: Sequence[Path]) -> str:
+    """What tells runs, and what they would answer, from all others: 64 hexadecimal digits.
+
+    Of the contents of their files, those of the members of a blend included, but for checkpoints to
+    resume from, logs and pictures.
+
+    Raises
+    ------
+    TrainError
+        A blend cannot be read.
+    """
+    from hmstrain.scoring.blending import FILE, networks_of, read_blend
+
+    try:
+        package = version("hms-eeg")
+    except PackageNotFoundError:
+        package = ""
+    found = hashlib.sha256(f"{VERSION} {package}".encode())
+    for run in runs:
+        folders = [run]
+        if (run / FILE).is_file():
+            folders += [one for each in networks_of(read_blend(run), run) for one in each]
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                name = path.relative_to(folder)
+                unread = (
+                    {*name.parts} & UNREAD_FOLDERS or path.suffix in UNREAD or not path.is_file()
+                )
+                if not unread:
+                    with path.open("rb") as file:
+                        digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    found.update(f"\n{name.as_posix()} {digest}".encode())
+        found.update(b"\n")
+    return found.hexdigest()
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def read_answers(
+    content: bytes, where: object, described: ImportedRecording, spec: Spec
+) -> Timeline:
     """Read what `hmstrain predict` wrote of an imported data set, of one recording of it.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the table.
+    where : object
+        What it is called in errors.
+    described : ImportedRecording
+    spec : Spec
 
     Raises
     ------
@@ -137,8 +230,7 @@ def read_answers(path: Path, described: ImportedRecording, spec: Spec) -> Timeli
         It is not such a table, or has no window of the recording.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(content.decode().splitlines()))
         windows = {
             "eeg_id": np.asarray([int(row["eeg_id"]) for row in rows], np.int64),
             "eeg_offset_s": np.asarray([float(row["eeg_offset_s"]) for row in rows]),
@@ -148,13 +240,11 @@ def read_answers(path: Path, described: ImportedRecording, spec: Spec) -> Timeli
         prediction = np.asarray(
             [[float(row[key] or "nan") for key in spec.class_keys] for row in rows]
         ).reshape(len(rows), len(spec.classes))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{path} is not what `hmstrain predict` writes: {error}.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{where} is not what `hmstrain predict` writes: {error}.") from None
     said = {word: getattr(described, word) for word in WORDS}
     caveats = {word: names for word, names in said.items() if names}
     timeline = make_timeline(described, windows, prediction, spec, caveats)
     if not len(timeline.centre_s):
-        raise DataError(f"{path} has no window of {described.file}.")
+        raise DataError(f"{where} has no window of {described.file}.")
     return timeline

@@ -23,6 +23,7 @@ from hmstrain.reading.page.commands import (
     KEEP,
     LISTEN,
     command_of,
+    number_of,
     read_here,
     write_here,
 )
@@ -39,6 +40,7 @@ from hmstrain.reading.page.reviewing import Reviewing
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
 from hmstrain.reading.page.strips import Strip, Strips
 from hmstrain.reading.page.traces import View, read_page
+from hmstrain.reading.page.zoom import Zoom
 from hmstrain.reporting.dark import paint_when_dark
 from hmstrain.words import clock
 
@@ -62,6 +64,7 @@ class Reader:
         self.opened, self.recording = opened, opened.recording
         self.document: Document | None = None
         self.place = Place(self.recording.seconds)
+        self.zoom = Zoom(self.recording.seconds)
         self.view = View()
         self.ekg_uv: float | None = None
         self.screen = read_screen(opened.screen)
@@ -82,8 +85,9 @@ class Reader:
         self.eeg.on_tap(self.tapped)
         self.controls = Controls(self)
         self.marking = Marking(
-            self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec
-        )
+            self, opened.labels, opened.name, lambda: self.recording.sha256, opened.spec,
+            self.recording.seconds,
+        )  # fmt: skip
         self.arriving = Arriving(self)
         self.reviewing = Reviewing(self)
         self.keys: dict[str, Callable[[], object]] = {
@@ -111,19 +115,22 @@ class Reader:
             "key": self.pressed,
             "at": self.go_to_address,
             "ratio": self.zoomed,
-            "go": lambda seconds: self.go_around(float(seconds)),
+            "go": lambda seconds: self.go_around(number_of(seconds)),
             "model": lambda _: self.arriving.unblind(),
             **self.marking.commands,
             **self.reviewing.commands,
         }
         _on(self.told, self.hear)
+        self.here.js_on_change("text", CustomJS(args={"here": self.here}, code=KEEP))
+        self.copied.js_on_change("text", CustomJS(args={"copied": self.copied}, code=COPY))
         self.eeg.on_resize(self.resized)
         self.show()
 
     @property
     def roots(self) -> dict[str, Any]:
         """What the template embeds, by name."""
-        hidden = (self.told, self.here, self.copied, self.said, self.shown, self.arriving.words)
+        arriving = (self.arriving.words, self.arriving.coming)
+        hidden = (self.told, self.here, self.copied, self.said, self.shown, *arriving)
         return (
             {one.name: one for one in hidden}
             | self.controls.widgets
@@ -155,8 +162,6 @@ class Reader:
             ],
             **self.controls.listed,
         )
-        self.here.js_on_change("text", CustomJS(args={"here": self.here}, code=KEEP))
-        self.copied.js_on_change("text", CustomJS(args={"copied": self.copied}, code=COPY))
         listening = {"told": self.told, "here": self.here, "keys": list(self.keys)}
         paint_when_dark(
             document,
@@ -218,7 +223,7 @@ class Reader:
 
     def zoomed(self, ratio: str) -> None:
         """Take a browser's zoom: pixels of the screen for one of the page."""
-        self.pixel_ratio = min(max(float(ratio), 0.1), 16.0)
+        self.pixel_ratio = min(max(number_of(ratio), 0.1), 16.0)
         self.show()
 
     def resized(self) -> None:
@@ -252,10 +257,23 @@ class Reader:
         self.shown.text = self.title(sensitivity)
         self.marks_changed()
         self.strips.point_at(self.place.start_s, self.place.stop_s)
-        self.controls.show(self.place)
+        self._zoom(self.zoom.holding(self.place.start_s, self.place.stop_s))
+        self.controls.show()
         self.here.text = write_here(
             {"at": exact_clock(self.place.start_s), **self.controls.address}
         )
+
+    def zoom_to(self, name: str) -> None:
+        """Let the trends show another length, about the page."""
+        middle_s = (self.place.start_s + self.place.stop_s) / 2
+        self._zoom(replace(self.zoom, name=name).around(middle_s))
+        self.show()
+
+    def _zoom(self, zoom: Zoom) -> None:
+        if zoom != self.zoom:
+            self.zoom = zoom
+            self.strips.look_at(zoom.start_s, zoom.length_s)
+            self.arriving.zoomed()
 
     def marks_changed(self) -> None:
         """Draw marks and what is chosen, in the page and in the strip."""

@@ -20,6 +20,12 @@ BLIND = "The model's answers are hidden: what you mark is your own. v shows them
 SEEN = "The model's answers are shown: marks say so."
 
 
+FILTERED = (
+    "Offset and drift were filtered out below {hz:g} Hz, which the import found to be needed once "
+    "it had read everything: traces and trends are drawn anew."
+)
+
+
 class Arriving:
     """What comes while a page is read, and whether the model's part of it is shown."""
 
@@ -27,10 +33,15 @@ class Arriving:
         self.reader, self.opened = reader, reader.opened
         self.blind = True
         self.words = Div(name="model")
+        self.coming = Div(name="coming", text=escape(self.import_told()))
+        self.was_coming = self.opened.coming is not None and not self.opened.coming.done
 
     def follow(self, document: Document) -> None:
         """Show trends and answers once the page is there, as they come."""
-        following, answers = self.opened.following, self.opened.answers
+        following, answers, coming = self.opened.following, self.opened.answers, self.opened.coming
+
+        def more_came() -> None:
+            document.add_next_tick_callback(self.show_import)
 
         def trends_came(trends: Trends) -> None:
             document.add_next_tick_callback(partial(self.show_trends, trends))
@@ -39,6 +50,9 @@ class Arriving:
             document.add_next_tick_callback(self.show_answers)
 
         def opened(event: Any) -> None:  # noqa: ARG001
+            if coming is not None:
+                coming.tell(more_came)
+                more_came()
             if following is not None:
                 following.tell(trends_came)
             if answers is not None:
@@ -46,6 +60,8 @@ class Arriving:
                 answers.tell(answers_came)
 
         def left(context: Any) -> None:  # noqa: ARG001
+            if coming is not None:
+                coming.forget(more_came)
             if following is not None:
                 following.forget(trends_came)
             if answers is not None:
@@ -54,13 +70,55 @@ class Arriving:
         document.on_event("document_ready", opened)
         document.on_session_destroyed(left)
 
+    def show_import(self) -> None:
+        """Show how far the import is; draw anew what it changed."""
+        coming = self.opened.coming
+        if coming is None:
+            return
+        with self.reader.at_once():
+            self.coming.text = escape(self.import_told())
+            if self.was_coming and coming.done:
+                self.was_coming = False
+                self.words.text = escape(self.told())
+                if not coming.problem:
+                    self.reader.show()
+
+    def import_told(self) -> str:
+        """What is said of a file's import: how far it is, that it failed, or what it changed."""
+        coming = self.opened.coming
+        if coming is None:
+            return ""
+        if coming.problem:
+            return (
+                f"This file cannot be imported: {coming.problem} Its pages are shown as they stand "
+                "in the file; there will be no answers of a model."
+            )
+        if not coming.done:
+            return (
+                f"The file is being imported, {coming.progress:.0%} so far. All pages can be read "
+                "and marked already; trends fill in."
+            )
+        hz = coming.described.highpass_hz
+        return FILTERED.format(hz=hz) if coming.changed and hz else ""
+
     def show_trends(self, trends: Trends) -> None:
         """Show what is there of the trends."""
         with self.reader.at_once():
-            show_trends(self.reader.strips, trends)
             following = self.opened.following
+            zoom = self.reader.zoom
+            part = None
+            if following is not None and zoom.length_s < zoom.seconds:
+                part = following.stretch(zoom.start_s, zoom.stop_s)
+            show_trends(self.reader.strips, trends if part is None else part)
             if following is not None and following.problem:
                 self.reader.say(following.problem)
+
+    def zoomed(self) -> None:
+        """Draw what there is of the part that the strips show now."""
+        following = self.opened.following
+        if following is not None and (narrow := following.narrow) is not None:
+            self.show_trends(narrow)
+        self.show_answers()
 
     def show_answers(self) -> None:
         """Show the model's answers, unless they are hidden or not there."""
@@ -81,6 +139,8 @@ class Arriving:
         if answers.problem:
             return f"There are no answers of the model: {answers.problem}"
         coming = "" if answers.done else " They are being computed."
+        if coming and self.opened.coming is not None and not self.opened.coming.done:
+            coming = " They are computed once the file is imported."
         return " ".join((*answers.limits, (BLIND if self.blind else SEEN) + coming))
 
     def unblind(self) -> None:

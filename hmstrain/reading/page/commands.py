@@ -7,7 +7,10 @@ space, and a number that makes each text differ from the last.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite, nan
 from urllib.parse import parse_qsl, urlencode
+
+from hmstrain.errors import ConfigError
 
 LISTEN = """
 const send = (command) => { told.value = command + " " + Date.now() + Math.random() }
@@ -91,6 +94,24 @@ def write_here(values: Mapping[str, str]) -> str:
 def read_here(text: str) -> dict[str, str]:
     """Read it again; a part that is none is left out."""
     return dict(parse_qsl(text, max_num_fields=20)) if len(text) < 1_000 else {}
+
+
+def index_of(text: str, count: int, what: str) -> int:
+    """Read the place of one of so many things; raises ConfigError."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) >= count:
+        raise ConfigError(f"Expected one of {count} {what}, from 0 on, got {text[:20]!r}.")
+    return int(text)
+
+
+def number_of(text: str) -> float:
+    """Read a number; raises ConfigError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = nan
+    if not isfinite(found):
+        raise ConfigError(f"Expected a number, got {text[:20]!r}.")
+    return found
 
 
 def numbers(offered: Mapping[str, float] | tuple[float, ...], unit: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from bokeh.models import Select, TextInput
 from hmsstore.view import MONTAGES
 from hmstrain.errors import ConfigError
 from hmstrain.reading.page.commands import cycled, numbers
-from hmstrain.reading.page.places import Place, read_clock
+from hmstrain.reading.page.places import read_clock
 from hmstrain.reading.page.scale import (
     PER_DIVISION_UV,
     PER_MM_UV,
@@ -19,6 +19,7 @@ from hmstrain.reading.page.scale import (
     Sensitivity,
 )
 from hmstrain.reading.page.traces import HIGHS_HZ, LENGTHS_S, LOWS_HZ, NOTCHES_HZ
+from hmstrain.reading.page.zoom import WHOLE, offered
 from hmstrain.reporting.dark import FIELDS
 from hmstrain.words import clock
 
@@ -32,7 +33,9 @@ ALONG_CHAINS = ["bipolar"]
 class Controls:
     """Widgets above the EEG."""
 
-    KEYS: ClassVar = {"m": "montage", "p": "page", "l": "low", "h": "high", "n": "notch"}
+    KEYS: ClassVar = {
+        "m": "montage", "p": "page", "l": "low", "h": "high", "n": "notch", "z": "trends",
+    }  # fmt: skip
     """Keys that take the next of what a widget offers."""
     FILTERS: ClassVar = {"low": "low_hz", "high": "high_hz", "notch": "notch_hz"}
 
@@ -49,6 +52,12 @@ class Controls:
             "low": ("low filter", numbers(LOWS_HZ, "Hz"), "0.5", 100),
             "high": ("high filter", numbers(HIGHS_HZ, "Hz"), "70", 100),
             "notch": ("notch", numbers(NOTCHES_HZ, "Hz"), "0", 95),
+            "trends": (
+                "trends",
+                [(one, one) for one in offered(reader.recording.seconds)],
+                WHOLE,
+                90,
+            ),
         }
         self.widgets: dict[str, Any] = {
             "time": TextInput(name="time", title="time", value="0:00:00", width=80)
@@ -66,16 +75,17 @@ class Controls:
             self._listen(name, widget)
 
     listed: ClassVar = {
-        "first": ["time", "page", "montage", "sensitivity"],
+        "first": ["time", "page", "trends", "montage", "sensitivity"],
         "second": ["low", "high", "notch"],
     }
     """Names of widgets in the template."""
 
     def _listen(self, name: str, widget: Any) -> None:
         def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
-            with self.reader.at_once():
-                self.reader.say("")
-                self.set(name, str(new))
+            if str(new) != self.now.get(name):  # or else it is only told what is shown
+                with self.reader.at_once():
+                    self.reader.say("")
+                    self.set(name, str(new))
 
         widget.on_change("value", told)
 
@@ -89,20 +99,34 @@ class Controls:
         )
 
     def set(self, name: str, value: str) -> None:
-        """Do what a widget's new value asks for."""
+        """Do what a widget's new value asks for; raises ConfigError if it is not offered."""
         reader = self.reader
+        offered = [one for one, _ in getattr(self.widgets[name], "options", ())]
+        if offered and value not in offered:
+            self.show()
+            raise ConfigError(
+                f"Expected the {name} to be one of {', '.join(offered)}, got {value[:20]!r}."
+            )
         if name == "time":
             if value != clock(reader.place.start_s):
-                reader.go(reader.place.at(read_clock(value)))
+                try:
+                    start_s = read_clock(value)
+                except ConfigError:
+                    self.show()
+                    raise
+                reader.go(reader.place.at(start_s))
         elif name == "page":
             if float(value) != reader.place.length_s:
                 reader.go(reader.place.long(float(value)))
         elif name == "montage":
             if value != reader.view.montage:
                 reader.set_view(montage=value)
+        elif name == "trends":
+            if value != reader.zoom.name:
+                reader.zoom_to(value)
         elif name in self.FILTERS:
             self._set_filter(name, value)
-        elif name == "sensitivity" and value and float(value) != self.sensitivity.value_uv:
+        elif name == "sensitivity" and float(value) != self.sensitivity.value_uv:
             self.sensitivity = Sensitivity(float(value), self.sensitivity.per_mm)
             reader.show()
         elif name == "ruler" and value:
@@ -143,30 +167,38 @@ class Controls:
 
         return turn
 
-    def show(self, place: Place) -> None:
-        """Let the widgets say what is shown."""
-        view = self.reader.view
-        now = {
+    @property
+    def now(self) -> dict[str, str]:
+        """What the widgets are to say: what is shown."""
+        view, place = self.reader.view, self.reader.place
+        return {
             "time": clock(place.start_s),
             "page": f"{place.length_s:g}",
             "montage": view.montage,
+            "trends": self.reader.zoom.name,
             "sensitivity": f"{self.sensitivity.value_uv:g}",
             **{name: f"{getattr(view, field):g}" for name, field in self.FILTERS.items()},
         }
-        for name, value in now.items():
+
+    def show(self) -> None:
+        """Let the widgets say what is shown."""
+        for name, value in self.now.items():
             if self.widgets[name].value != value:
                 self.widgets[name].value = value
 
     @property
     def address(self) -> dict[str, str]:
         """What an address keeps of how the EEG is shown: what is not as at first."""
-        first = {"page": "10", "montage": "bipolar", "low": "0.5", "high": "70", "notch": "0"}
+        first = {
+            "page": "10", "montage": "bipolar", "low": "0.5", "high": "70", "notch": "0",
+            "trends": WHOLE,
+        }  # fmt: skip
         now = {name: str(self.widgets[name].value) for name in first}
         return {name: value for name, value in now.items() if value != first[name]}
 
     def take(self, asked: Mapping[str, str]) -> None:
         """Set what an address asks for, if it is offered."""
-        for name in ("page", "montage", "low", "high", "notch"):
+        for name in ("page", "montage", "low", "high", "notch", "trends"):
             if asked.get(name) in [value for value, _ in self.widgets[name].options]:
                 self.set(name, asked[name])
 

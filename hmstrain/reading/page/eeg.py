@@ -18,6 +18,7 @@ from bokeh.models import (
     CustomJSTickFormatter,
     FixedTicker,
     Grid,
+    NoOverlap,
     Range1d,
     Span,
 )
@@ -88,6 +89,7 @@ class EegFigure:
         self.figure.xgrid.ticker = self.every
         self.figure.add_layout(Grid(dimension=0, ticker=self.named, grid_line_width=2))
         self.figure.xaxis.ticker = self.named
+        self.figure.xaxis.major_label_policy = NoOverlap(min_distance=8)
         self.mapper = CategoricalColorMapper(factors=list(KINDS), palette=list(LIGHT))
         self.sources = {
             "gaps": ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}),

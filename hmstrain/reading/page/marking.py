@@ -18,6 +18,7 @@ from hmsstore import Spec
 from hmsstore.labels import UNSURE, LabelFile, Mark
 from hmsstore.view.colours import GREY, class_colours
 from hmstrain.errors import ConfigError
+from hmstrain.reading.page.commands import index_of
 from hmstrain.reading.page.eeg import Stretch
 from hmstrain.reading.page.places import exact_clock, read_clock
 from hmstrain.reporting.dark import FIELDS
@@ -48,6 +49,10 @@ class Surroundings(Protocol):
         """Take note of who reads now."""
         ...
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence; '' takes it away."""
+        ...
+
     def at_once(self) -> Any:
         """A context: send all changes at once, tell what a user caused."""
         ...
@@ -65,6 +70,8 @@ class Marking:
         Name of the recording, and what tells it from others of that name.
     spec : Spec
         Whose classes there are.
+    seconds : float
+        Length of the recording.
     """
 
     def __init__(
@@ -74,8 +81,10 @@ class Marking:
         recording: str,
         sha256: Callable[[], str],
         spec: Spec,
+        seconds: float,
     ) -> None:
         self.page, self.folder, self.recording, self.spec = page, folder, recording, spec
+        self.seconds = seconds
         self.sha256 = sha256
         self.file: LabelFile | None = None
         self.onset_s: float | None = None
@@ -113,8 +122,8 @@ class Marking:
             "mark": self.mark,
             "note": lambda _: self.mark(""),
             "save": lambda _: self.save(),
-            "edit": lambda index: self.edit(int(index)),
-            "delete": lambda index: self.delete(int(index)),
+            "edit": lambda index: self.edit(index_of(index, len(self.marks), "marks")),
+            "delete": lambda index: self.delete(index_of(index, len(self.marks), "marks")),
             "undo": lambda _: self.undo(),
             "onset": lambda _: self.choose(self.page.page_span()[0], self.offset_s),
             "offset": lambda _: self.choose(self.onset_s, self.page.page_span()[1]),
@@ -124,8 +133,10 @@ class Marking:
 
     def _listen(self, name: str, then: Callable[[str], object]) -> None:
         def told(attr: str, old: Any, new: Any) -> None:  # noqa: ARG001
-            with self.page.at_once():
-                then(str(new))
+            if str(new) != self.fields.get(name):  # or else it is only told what is chosen
+                with self.page.at_once():
+                    self.page.say("")
+                    then(str(new))
 
         self.widgets[name].on_change("value", told)
 
@@ -150,10 +161,25 @@ class Marking:
         self.changed()
 
     def _typed(self, field: str, text: str) -> None:
-        value = read_clock(text) if text.strip() else None
+        try:
+            value = read_clock(text) if text.strip() else None
+            if value is not None and value > self.seconds:
+                raise ConfigError(
+                    f"Expected a time within the recording of {exact_clock(self.seconds)}, "
+                    f"got {text!r}."
+                )
+        except ConfigError:
+            self.show()  # or else the page would be marked in place of what stands in the field
+            raise
         if value != getattr(self, field):
             setattr(self, field, value)
             self.changed()
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What the fields of times are to say: what is chosen."""
+        chosen = {"onset": self.onset_s, "offset": self.offset_s}
+        return {name: "" if value is None else exact_clock(value) for name, value in chosen.items()}
 
     def choose(self, onset_s: float | None, offset_s: float | None) -> None:
         """Choose a stretch; the earlier time is its onset."""
@@ -251,8 +277,7 @@ class Marking:
 
     def show(self) -> None:
         """Fill in the fields and the list."""
-        for name, value in (("onset", self.onset_s), ("offset", self.offset_s)):
-            text = "" if value is None else exact_clock(value)
+        for name, text in self.fields.items():
             if self.widgets[name].value != text:
                 self.widgets[name].value = text
         self.list.text = self._table()

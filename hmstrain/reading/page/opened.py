@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hmsstore import HMS, Spec
+from hmstrain.reading.coming import ComingRecording, Readable
 from hmstrain.reading.page.answers import Answers
 from hmstrain.reading.page.eeg import Stretch
 from hmstrain.reading.page.overview import Following
-from hmstrain.reading.recording import Recording
 
 NOTES, NOTED = "#888888", 60
 """Colour of a technician's notes, and how many characters of one are shown."""
@@ -22,7 +22,7 @@ NOTES, NOTED = "#888888", 60
 class Opened:
     """What is looked at."""
 
-    recording: Recording
+    recording: Readable
     screen: Path
     """Where the measure of the screen is kept."""
     spec: Spec = HMS
@@ -37,6 +37,11 @@ class Opened:
     def name(self) -> str:
         """What the recording is called."""
         return self.alias or self.recording.name
+
+    @property
+    def coming(self) -> ComingRecording | None:
+        """The recording, if it is one that is imported meanwhile."""
+        return self.recording if isinstance(self.recording, ComingRecording) else None
 
     def notes(self) -> list[Stretch]:
         """What a technician noted in the file, to be drawn."""

@@ -17,9 +17,9 @@ from hmsstore.view.colours import class_colours
 from hmstrain.errors import TrainError
 from hmstrain.prediction.episodes import Episode, heading
 from hmstrain.prediction.timeline import Timeline
+from hmstrain.reading.coming import Readable
 from hmstrain.reading.page.eeg import Stretch
 from hmstrain.reading.page.strips import MOST_COLUMNS, Strip, Strips
-from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.about import ABOUT
 from hmstrain.reading.trends.follow import follow_trends
 from hmstrain.reading.trends.trends import Trends
@@ -106,7 +106,7 @@ def episode_stretches(episodes: Sequence[Episode], spec: Spec) -> list[Stretch]:
 class Following:
     """Trends of a recording that are computed while pages are read."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Readable) -> None:
         self.recording = recording
         self.trends: Trends | None = None
         self.done_s = 0.0
@@ -135,6 +135,17 @@ class Following:
         with self._lock:
             if then in self._told:
                 self._told.remove(then)
+
+    @property
+    def narrow(self) -> Trends | None:
+        """Trends of the whole recording at a page's resolution; None before there are any."""
+        with self._lock:
+            return self._narrow
+
+    def wait(self) -> None:
+        """Wait until all is computed."""
+        if self._thread is not None:
+            self._thread.join()
 
     def stretch(self, start_s: float, stop_s: float) -> Trends | None:
         """Trends of a part, at a page's resolution; None before there are any."""

@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 
 from bokeh.models import Div, Select
 
-from hmstrain.errors import ConfigError
+from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import CERTAINTIES, REJECTED, Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
 from hmstrain.reading.events.summary import gaps_where, report_text, summarise
+from hmstrain.reading.page.commands import index_of
 from hmstrain.reading.page.marking import LISTED
 from hmstrain.reading.page.places import exact_clock
 from hmstrain.reporting.dark import FIELDS
@@ -49,7 +50,7 @@ class Reviewing:
             one.name: one for one in (self.list, self.summary, self.certainty)
         }
         self.commands: dict[str, Callable[[str], object]] = {
-            "event": lambda index: self.go(int(index)),
+            "event": lambda index: self.go(index_of(index, len(self.events), "events")),
             "accept": lambda index: self.accept(self._place(index)),
             "reject": lambda index: self.reject(self._place(index)),
             "reset": lambda index: self.reset(self._place(index)),
@@ -102,7 +103,7 @@ class Reviewing:
     def _place(self, index: str) -> int:
         """Place of an event; of the one that was gone to if none is named."""
         if index:
-            return int(index)
+            return index_of(index, len(self.events), "events")
         if self.current is None or not self.events:
             raise ConfigError("Go to an event first: e takes you to the next one.")
         return self.current
@@ -193,6 +194,9 @@ class Reviewing:
                 f'<span class="swatch" style="background:{colours[one.label]}"></span>'
                 f"<span{struck}>{name}</span> ({', '.join(filter(None, told))}) {buttons}</li>"
             )
+        answers = self.reader.opened.answers
+        if not rows and answers is not None and not answers.done:
+            return "<p>The model's episodes are still to come. Your marks count as events.</p>"
         if not rows:
             return "<p>There are no episodes of a model. Your marks count as events.</p>"
         more = len(self.events) - len(rows)
@@ -222,16 +226,15 @@ class Reviewing:
         """Write what was accepted as EDF+ annotations, SzCORE events and a table."""
         file, opened = self._file(), self.reader.opened
         folder = opened.labels / EXPORTED
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = f"{opened.name}.{file.owner.reader}"
-        events = self.all_events
-        write_annotations(
-            folder / f"{stem}.annotations.edf", events, file.owner.reader, spec=opened.spec
-        )
-        write_table(folder / f"{stem}.events.csv", events, spec=opened.spec)
-        write_seizures(
-            folder / f"{stem}_events.tsv", events, self.reader.recording.seconds, file.owner.reader
-        )
+        stem, reader = f"{opened.name}.{file.owner.reader}", file.owner.reader
+        events, seconds = self.all_events, self.reader.recording.seconds
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_annotations(folder / f"{stem}.annotations.edf", events, reader, spec=opened.spec)
+            write_table(folder / f"{stem}.events.csv", events, spec=opened.spec)
+            write_seizures(folder / f"{stem}_events.tsv", events, seconds, reader)
+        except OSError as error:
+            raise DataError(f"{folder} cannot be written: {error.strerror}.") from None
         self.reader.say(f"Wrote EDF+ annotations, SzCORE events and a table into {folder}.")
 
     def describe(self, form: str) -> None:

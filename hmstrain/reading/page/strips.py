@@ -19,6 +19,7 @@ from bokeh.models import (
     ColumnDataSource,
     FixedTicker,
     LinearColorMapper,
+    NoOverlap,
     Range1d,
     Span,
 )
@@ -73,6 +74,8 @@ class Strips:
         self, seconds: float, strips: Sequence[Strip], clicked: Callable[[float], object]
     ) -> None:
         self.seconds, self.strips = seconds, tuple(strips)
+        self.shown = 0.0, seconds
+        """Start and length of the part that is shown."""
         height = sum(one.px + GAP_PX for one in strips)
         self.bottom: dict[str, float] = {}
         at = float(height)
@@ -94,6 +97,7 @@ class Strips:
         self.figure.toolbar.logo = None
         self.figure.xaxis.ticker = AdaptiveTicker(base=60, mantissas=STEPS, min_interval=1)
         self.figure.xaxis.formatter = clock_formatter()
+        self.figure.xaxis.major_label_policy = NoOverlap(min_distance=8)
         self.mapper = CategoricalColorMapper(factors=list(KINDS), palette=list(LIGHT))
         self._sources: dict[str, ColumnDataSource] = {}
         self._mappers: dict[str, LinearColorMapper] = {}
@@ -193,8 +197,9 @@ class Strips:
         colours : sequence of str
             As '#RRGGBB'.
         """
-        columns = int(min(MOST_COLUMNS, max(self.seconds, 1)))
-        middle = (np.arange(columns) + 0.5) * self.seconds / columns
+        begin_s, length_s = self.shown
+        columns = int(min(MOST_COLUMNS, max(length_s, 1)))
+        middle = begin_s + (np.arange(columns) + 0.5) * length_s / columns
         image = np.zeros((len(colours), columns, 4), np.uint8)
         if len(spans_s):
             at = np.clip(np.searchsorted(spans_s[:, 0], middle, "right") - 1, 0, None)
@@ -204,12 +209,13 @@ class Strips:
                 image[row, :, :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
                 image[row, :, 3] = (255 * np.clip(opacity[:, row], 0, 1)).astype(np.uint8)
         picture = np.ascontiguousarray(image[::-1]).view(np.uint32)[..., 0]
+        drawn: dict[str, list[Any]] = {"image": [picture], "x": [begin_s], "dw": [length_s]}
         if name in self._sources:
-            self._sources[name].data = {"image": [picture]}
+            self._sources[name].data = drawn
             return
         self.figure.image_rgba(
-            "image", x=0, y=self.bottom[name], dw=self.seconds, dh=self._strip(name).px,
-            source=self._source(name, image=[picture]), level="image",
+            "image", x="x", y=self.bottom[name], dw="dw", dh=self._strip(name).px,
+            source=self._source(name, **drawn), level="image",
         )  # fmt: skip
 
     def show_lines(
@@ -261,6 +267,13 @@ class Strips:
         self._sources[source].data = {
             column: [value for part in parts.values() for value in part[column]] for column in drawn
         }
+
+    def look_at(self, start_s: float, length_s: float) -> None:
+        """Show a part of the recording; what is drawn next is of it."""
+        self.shown = start_s, length_s
+        self.figure.x_range.update(start=start_s, end=start_s + length_s)
+        names = self.names.data_source
+        names.data = {**names.data, "x": [start_s] * len(self.strips)}
 
     def count_from(self, offset_s: int) -> None:
         """Write times of the day, of a recording that starts so many seconds after midnight."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hmsstore.montage import BACK, CHAIN_PAIRS, FRONT, PAIRS
 from hmsstore.schema import CHAINS, EEG, REGIONS
-from hmstrain.reading.recording import Recording
+from hmstrain.reading.coming import Readable
 
 RATE = int(EEG.row_rate_hz)
 STEP_S, BLOCK_EPOCHS, MARGIN_S = 2, 150, 6
@@ -132,7 +132,7 @@ def epochs_of(seconds: float) -> int:
     return max(1, ceil(seconds / STEP_S - 1e-9))
 
 
-def blocks(recording: Recording) -> Iterator[Block]:
+def blocks(recording: Readable) -> Iterator[Block]:
     """Read a recording, block by block."""
     front, back = list(FRONT), list(BACK)
     for first in range(0, epochs_of(recording.seconds), BLOCK_EPOCHS):

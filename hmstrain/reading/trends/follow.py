@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hmsstore.atomic import whole_file
 from hmstrain.errors import DataError
+from hmstrain.reading.coming import ComingRecording, Readable
 from hmstrain.reading.pieces import PRIVATE
-from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.amplitude import margins_uv
 from hmstrain.reading.trends.epochs import (
     BLOCK_EPOCHS,
@@ -24,7 +24,6 @@ from hmstrain.reading.trends.epochs import (
     Block,
     Floats,
     blocks,
-    epochs_of,
 )
 from hmstrain.reading.trends.fir import Spectra
 from hmstrain.reading.trends.quality import artefacts
@@ -38,10 +37,11 @@ VERSION = 1
 KEPT_NAME = f"trends-{VERSION}.npz"
 
 
-def follow_trends(recording: Recording) -> Iterator[tuple[Trends, float]]:
+def follow_trends(recording: Readable) -> Iterator[tuple[Trends, float]]:
     """Compute the trends of a recording, five minutes at a time.
 
-    They are kept in the recording's cache once they are whole, and are then there at once.
+    They are kept in the recording's cache once they are whole, and are then there at once. Of a
+    recording that is still imported they are kept once it is, and computed anew if it was filtered.
 
     Parameters
     ----------
@@ -62,19 +62,32 @@ def follow_trends(recording: Recording) -> Iterator[tuple[Trends, float]]:
     """
     path = recording.cache / KEPT_NAME
     trends = Trends.empty(recording.seconds)
-    if _load(path, trends):
+    coming = recording if isinstance(recording, ComingRecording) else None
+    if coming is None and _load(path, trends):
         yield trends, recording.seconds
         return
     shares = {side: np.full(len(trends.time_s), np.nan, np.float32) for side in SIDES}
+    done_s = 0.0
     for block in blocks(recording):
+        if coming is not None and coming.changed:
+            break
         _fill(trends, block, shares)
         done_s = min((block.first + BLOCK_EPOCHS) * STEP_S, recording.seconds)
-        if block.first + BLOCK_EPOCHS >= epochs_of(recording.seconds):
+        if coming is None and done_s >= recording.seconds:
             _keep(path, trends)
         yield trends, done_s
+    if coming is not None:
+        try:
+            imported = coming.whole()
+        except DataError:
+            return  # which is told where imports are
+        if coming.changed:
+            yield from follow_trends(imported)
+        else:
+            _keep(path, trends)
 
 
-def trends_of(recording: Recording) -> Trends:
+def trends_of(recording: Readable) -> Trends:
     """Compute all trends of a recording, or take those that are kept; raises as `follow_trends`."""
     trends = Trends.empty(0)
     for so_far, _ in follow_trends(recording):

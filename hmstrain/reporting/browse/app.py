@@ -117,7 +117,7 @@ class Viewer:
             "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
             "votes_cast": NumericInput(title="minimum votes", value=0, low=0, width=100),
             "split": Select(title="split", options=[ANY, *splits], value=first, width=90),
-            "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=70),
+            "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=90),
             "patient": TextInput(title="patient or EEG id", value="", width=130),
             "order": Select(title="order", options=orders, value="row", width=180),
         }
@@ -135,9 +135,9 @@ class Viewer:
             "place": NumericInput(title="number", value=1, low=1, width=80),
             "of": Div(width=130),
             "montage": Select(title="montage", options=list(MONTAGES), value="bipolar", width=110),
-            "gain": Select(title="spacing", options=gains, value=f"{SPACING_UV:g}", width=90),
-            "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=110),
-            "notch": Select(title="notch", options=list(NOTCHES), value="off", width=80),
+            "gain": Select(title="spacing", options=gains, value=f"{SPACING_UV:g}", width=120),
+            "band": Select(title="filter", options=list(BANDS), value=next(iter(BANDS)), width=130),
+            "notch": Select(title="notch", options=list(NOTCHES), value="off", width=95),
             "explain": Button(label="explain", width=90, visible=self.explain is not None),
             "key": self.key,
         }

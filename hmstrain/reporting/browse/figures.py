@@ -101,7 +101,7 @@ class Traces:
         self.figure.y_range.start = ekg_place + 1.2
         self._shade(labels, [*montage.groups, "EKG"], [*places, ekg_place], importance)
         cut = ", cut off at their neighbours" if (np.abs(traces) > CUT * step).any() else ""
-        self.figure.title.text = f"{step:g} uV apart, {display.filters}, negative up{cut}"
+        self.figure.title.text = f"{step:g} uV apart, {display.filters},\nnegative up{cut}"
         return step
 
     def _zoomed(self, event: RangesUpdate) -> None:

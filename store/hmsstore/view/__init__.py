@@ -13,6 +13,7 @@
     importance.py   what a model's answer rests on, drawn over a window
     window.py       windows -> figures as a doctor reads them
     saving.py       figures -> picture files and PDFs, whole or not at all
+    dark.py         a figure -> the same figure for a dark page
     page.py         texts, tables and figures -> one HTML file that needs nothing else
 """
 

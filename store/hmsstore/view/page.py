@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hmsstore.view.dark import for_dark_page
 from hmsstore.view.saving import check_suffix, new_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
   margin: 0 2.5rem 1rem 0; }
 @media (max-width: 40rem) {
   .wide { display: block; margin-right: 0; }
+  th, td { padding: .25rem .35rem; font-size: .9rem; }
+  table:not(:has(thead)) td { overflow-wrap: anywhere; }
   nav a { white-space: normal; }
 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -35,7 +38,7 @@ td.number, th.number { text-align: right; }
 td.long { min-width: 14rem; }
 thead th { border-bottom-width: 2px; vertical-align: bottom; }
 figure { margin: 1.2rem 0; }
-figure img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); }
+figure img { max-width: 100%; height: auto; border: 1px solid var(--line); }
 figcaption, .note { font-size: .9rem; opacity: .85; }
 .warning { border-left: 4px solid var(--warn); background: var(--soft); padding: .5rem .8rem; }
 code { background: var(--soft); padding: 0 .2rem; overflow-wrap: anywhere; }
@@ -91,12 +94,22 @@ class Page:
         )
 
     def figure(self, figure: Figure, caption: str, *, dpi: int = 110, quality: int = 90) -> None:
-        """Add a figure as a picture within the page; the caption is its description too."""
-        picture = BytesIO()
-        figure.savefig(picture, format="webp", dpi=dpi, pil_kwargs={"quality": quality})
-        data = base64.b64encode(picture.getvalue()).decode()
+        """Add a figure as a picture within the page; the caption is its description too.
+
+        A reader whose system asks for dark pages sees it on dark ground.
+        """
+
+        def picture() -> str:
+            into = BytesIO()
+            figure.savefig(into, format="webp", dpi=dpi, pil_kwargs={"quality": quality})
+            return f"data:image/webp;base64,{base64.b64encode(into.getvalue()).decode()}"
+
+        light = picture()
+        with for_dark_page(figure):
+            dark = picture()
         self.parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/webp;base64,{data}">'
+            f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+            f'<img alt="{escape(caption)}" src="{light}"></picture>'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 

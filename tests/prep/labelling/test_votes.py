@@ -253,6 +253,23 @@ def test_folders_without_labels_or_votes_are_refused(night: Path, tmp_path: Path
         hmsprep.votes(night, folder, tmp_path / "gone" / "votes.csv")
 
 
+def test_tables_never_replace_labels_the_data_set_or_each_other(
+    night: Path, labels: Path, tmp_path: Path
+) -> None:
+    file = label_file(night, labels, "a.edf", "AB").path
+    before = file.read_bytes(), (night / "test.csv").read_bytes()
+    with pytest.raises(ParameterError, match="would lie among the label files"):
+        hmsprep.votes(night, labels, file, force=True)
+    with pytest.raises(ParameterError, match="would lie among the label files"):
+        hmsprep.votes(night, labels, tmp_path / "v.csv", second_look_csv=labels / "look.csv")
+    with pytest.raises(ParameterError, match=r"test\.csv exists already\. Name another file\."):
+        hmsprep.votes(night, labels, night / "test.csv", force=True)
+    with pytest.raises(ParameterError, match="is to be both tables"):
+        hmsprep.votes(night, labels, tmp_path / "v.csv", second_look_csv=tmp_path / "v.csv")
+    assert (file.read_bytes(), (night / "test.csv").read_bytes()) == before
+    assert list(tmp_path.glob("v.csv")) == []
+
+
 def test_a_recording_whose_import_does_not_tell_its_hash_is_known_by_its_first_piece(
     night: Path, tmp_path: Path
 ) -> None:

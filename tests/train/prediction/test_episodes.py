@@ -20,7 +20,12 @@ from hmstrain.errors import RESEARCH_ONLY, ConfigError
 from hmstrain.prediction.episodes import EpisodeRule, smooth, spans_of, stretches
 from hmstrain.prediction.leaving import caveat_words, text_of, write_annotations
 from hmstrain.prediction.page import draw_timeline, make_page
-from hmstrain.prediction.recorded import caveats_of, channels_read, still_electrodes
+from hmstrain.prediction.recorded import (
+    caveats_of,
+    channels_read,
+    looked_beyond,
+    still_electrodes,
+)
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline, make_timeline
 from hmstrain.words import clock
@@ -231,6 +236,21 @@ def test_whatever_leaves_says_that_it_is_a_models_and_what_it_rests_on(tmp_path:
     assert ">Seizure<" not in html
     legend = [text.get_text() for text in draw_timeline(found).legends[0].get_texts()]
     assert legend[:2] == ["Seizure-like", "LPD"]
+
+
+def test_a_page_calls_a_model_less_sure_only_where_it_looks_at_what_is_missing() -> None:
+    eeg = Config(model="resnet1d", inputs="eeg")
+    for configs, beyond, words in (
+        ([Config()], {"spectrogram"}, "less sure under the lower line than it says; the upper one"),
+        ([eeg], {"eeg"}, "less sure under the upper line than it says; the lower one does"),
+        ([Config(), eeg], {"eeg", "spectrogram"}, "under the lower or the upper line than"),
+        ([Config(model="features")], {"eeg"}, "less sure under the upper line"),
+        ([Config(model="features", features_span="judged")], set(),
+         "looks at the 10 judged seconds alone, so neither line makes it less sure"),
+    ):  # fmt: skip
+        found = looked_beyond(configs, HMS)
+        assert found == beyond
+        assert words in make_page(doubtful(), EpisodeRule(), {}, beyond=found).to_html()
 
 
 def test_electrodes_that_do_not_vary_are_found_and_gaps_are_not() -> None:

@@ -284,6 +284,43 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     assert (strips.page.left, strips.page.right) == (115, 125)
 
 
+def test_trends_show_a_part_about_the_page_in_all_its_detail(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hmstrain.reading.page.zoom.LENGTHS_S", {"30 min": 1800.0, "1 min": 60.0})
+    following = Following(opened.recording)
+    following.tell(lambda _: None)
+    following.wait()
+    driven = Driven(replace(opened, following=following, answers=Told(SECONDS)))  # type: ignore[arg-type]
+    reader, strips = driven.reader, driven.reader.strips
+    assert [name for name, _ in reader.roots["trends"].options] == ["whole", "1 min"]
+    driven.send("model:")
+    driven.send("go:100")
+    driven.press("z")
+    range_ = strips.figure.x_range
+    assert (range_.start, range_.end) == (70, 130)
+    shown = strips._sources["left"].data
+    assert (shown["x"], shown["dw"]) == ([70], [60])
+    whole = trends_of(opened.recording)
+    np.testing.assert_array_equal(shown["image"][0], whole.spectrogram_db["left"][35:65].T)
+    model = strips._sources["model"].data
+    assert (model["x"], model["dw"]) == ([70], [60])
+    assert set(strips.names.data_source.data["x"]) == {70}
+    driven.press("ArrowRight", "ArrowRight")  # to 0:01:55, still in sight
+    assert (range_.start, range_.end) == (70, 130)
+    driven.press("ArrowRight")
+    assert (range_.start, range_.end) == (100, 160)
+    driven.press("Home")
+    assert (range_.start, range_.end) == (0, 60)
+    assert "trends=1+min" in reader.here.text
+    other = Driven(replace(opened, following=following))
+    other.send("at:at=0:01:40&trends=1+min")
+    assert other.reader.strips.figure.x_range.start == 75
+    driven.set(trends="whole")
+    assert (range_.start, range_.end) == (0, SECONDS)
+    assert strips._sources["left"].data["dw"] == [SECONDS]
+
+
 def test_trends_are_followed_in_the_background_and_told(opened: Opened) -> None:
     following = Following(opened.recording)
     came: list[float] = []
@@ -405,3 +442,126 @@ def test_times_of_the_day_are_shown_on_request(recording: Recording, tmp_path: P
     assert {"23:59:59", "0:00:01"} <= set(named.major_label_overrides.values())
     driven.press("c")
     assert "0:00:04" in named.major_label_overrides.values()
+
+
+def test_what_a_page_is_told_wrongly_is_one_sentence_and_changes_nothing(
+    driven: Driven, opened: Opened
+) -> None:
+    driven.set(initials="AB", time="0:01:00")
+    driven.press("1")
+    (path,) = opened.labels.glob("*.AB.csv")
+    before = path.read_bytes(), driven.start_s, driven.reader.view, driven.reader.controls.now
+    for command, words in (
+        ("go:nan", "Expected a number"),
+        ("go:x", "Expected a number"),
+        ("ratio:inf", "Expected a number"),
+        ("edit:-1", "Expected one of 1 marks"),
+        ("edit:7", "Expected one of 1 marks"),
+        ("delete:-1", "Expected one of 1 marks"),
+        ("delete:\u0662", "Expected one of 1 marks"),
+        ("event:0", "Expected one of 0 events"),
+        ("accept:x", "Expected one of 0 events"),
+        ("change:99", "Expected one of 0 events"),
+        ("mark:nonsense", "expected a class of seizure"),
+        ("note:", "expected a class or a text"),
+        ("background:nope=1", "expected fields of symmetry"),
+        ("at:at=nan", "Expected a time such as"),
+    ):
+        driven.send(command)
+        assert words in driven.words, command
+    for name in ("page", "montage", "low", "high", "notch", "sensitivity", "trends"):
+        for value in ("", "nan", "-1", "1e400", "<b>"):
+            driven.set(**{name: value})
+            assert f"Expected the {name} to be one of" in driven.words, value
+            assert driven.reader.roots[name].value == driven.reader.controls.now[name]
+    driven.send("x" * 1_000_000)
+    driven.press("Tab", "F13", "")
+    now = path.read_bytes(), driven.start_s, driven.reader.view, driven.reader.controls.now
+    assert now == before
+
+
+def test_times_that_cannot_be_are_refused_and_do_not_stay_in_their_field(
+    driven: Driven, opened: Opened
+) -> None:
+    driven.set(initials="AB")
+    for text, words in (
+        ("0:03:21", "within the recording of 0:03:20.0"),
+        ("99:00:00", "within the recording"),
+        ("-5", "Expected a time such as"),
+        ("nan", "Expected a time such as"),
+        ("0:00:61", "Expected a time such as"),
+    ):
+        for name in ("onset", "offset"):
+            driven.set(**{name: text})
+            assert words in driven.words, text
+            assert driven.reader.roots[name].value == ""  # so that what is seen is marked
+    driven.set(onset="0:03:00", offset="0:03:20")
+    assert driven.words == ""
+    driven.press("2")
+    driven.set(onset="20", offset="10")
+    driven.press("2")
+    assert "got 20.00 s to 10.00 s" in driven.words
+    marks = read_labels(opened.labels / "night.edf.AB.csv").marks
+    assert [(one.start_s, one.stop_s) for one in marks] == [(180, 200)]
+
+
+def test_initials_and_texts_of_any_letters_lose_nothing(driven: Driven, opened: Opened) -> None:
+    for initials in ("A B", "../x", "\u00c4", "a" * 13, "<b>", "A\x00"):
+        driven.set(initials=initials)
+        assert "expected initials of 1 to 12 letters and digits" in driven.words
+        driven.press("1")
+        assert "Type your initials first" in driven.words
+    assert not list(opened.labels.glob("*.csv"))
+    driven.set(initials="AB")
+    assert driven.words == ""
+    text = '=1+1 "a", b; \x00 \u00e9 # end'
+    driven.set(text=text)
+    driven.press("3")
+    driven.send("background:text=%00%0A%22a")
+    driven.set(text="x" * 2_001)
+    driven.send("note:")
+    assert "at most 2,000 characters" in driven.words
+    again = Driven(opened)
+    again.set(initials="AB")
+    assert again.words == ""
+    (mark,) = again.reader.marking.marks
+    assert mark.text == text.replace("\x00", "\\x00")
+    assert again.reader.reviewing.backgrounds is not None
+    assert len(again.reader.reviewing.backgrounds.descriptions) == 1
+
+
+def test_a_label_file_that_was_spoilt_is_told_and_left_as_it_is(
+    driven: Driven, opened: Opened
+) -> None:
+    driven.set(initials="AB")
+    driven.press("1")
+    path = opened.labels / "night.edf.AB.csv"
+    whole = path.read_bytes()
+    for spoilt, words in (
+        (whole[:-8], "it was cut short"),
+        (whole.replace(b"seizure", b"fit"), "line 6: expected a class"),
+        (whole.replace(b"# sha256: ", b"# sha256: 0")[:-1], "64 hexadecimal digits"),
+        (whole.replace(b"# reader: AB", b"# reader: CD"), "is of the reader CD"),
+        (b"\xff\x00\xfe", "is not a text in UTF-8"),
+    ):
+        path.write_bytes(spoilt)
+        driven.press("2")
+        assert words in driven.words, words
+        assert path.read_bytes() == spoilt
+        other = Driven(opened)
+        other.set(initials="AB")
+        assert words in other.words
+        other.press("2")
+        assert "Type your initials first" in other.words
+        assert path.read_bytes() == spoilt
+    path.write_bytes(whole)
+    driven.press("2")
+    assert [one.label for one in read_labels(path).marks] == ["seizure", "lpd"]
+
+
+def test_exports_that_cannot_be_written_are_one_sentence(driven: Driven, opened: Opened) -> None:
+    driven.set(initials="AB")
+    driven.press("1")
+    (opened.labels / "exported").write_text("in the way")
+    driven.send("export:")
+    assert "exported cannot be written: File exists." in driven.words

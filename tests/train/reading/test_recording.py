@@ -33,7 +33,7 @@ from hmsstore.recordings import (
 )
 from hmsstore.sums import of_recording
 from hmstrain.errors import DataError
-from hmstrain.reading.cache import _import, clear_cache, default_cache, open_or_import
+from hmstrain.reading.cache import clear_cache, default_cache, open_or_import
 from hmstrain.reading.clock import clock_start
 from hmstrain.reading.recording import ANNOTATIONS_NAME, Annotation, Recording
 
@@ -296,15 +296,6 @@ def test_a_file_that_cannot_be_imported_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"bad\.edf"):
         open_or_import(path, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_a_file_that_changes_while_it_is_imported_leaves_nothing(edf: Path, tmp_path: Path) -> None:
-    before = hashlib.sha256(b"as it was").hexdigest()
-    kept = tmp_path / before
-    kept.mkdir()
-    with pytest.raises(DataError, match="changed while it was imported"):
-        _import(edf, kept, [], before)
-    assert not kept.exists()
 
 
 def test_an_import_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from support.inside import Inside
+from support.runs import train_small
+from tornado.ioloop import IOLoop
 
+from hmsstore import Store
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading import view as viewing
 from hmstrain.reading.view import CONFIG, told_apart, trust_words, view
@@ -39,10 +42,32 @@ def test_runs_stores_and_recordings_are_told_apart_in_any_order(things: dict[str
         assert len(found.runs) == order.count("run")
 
 
+def test_a_data_set_is_built_for_the_run_that_answers_for_it(
+    data: Path, store: Store, tmp_path: Path
+) -> None:
+    train_small(store, tmp_path / "run", epochs=1, steps=2)
+    left = tmp_path / "left"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(left))
+        left.mkdir()
+        seen: list[int] = []
+
+        def started(address: str, opened: Any) -> None:
+            seen.append(len(opened))
+            assert address.startswith("http://localhost:")
+            IOLoop.current().add_callback(IOLoop.current().stop)
+
+        view(tmp_path / "run", data, started=started)
+    assert seen == [len((data / "test.csv").read_text().splitlines()) - 1]
+    assert list(left.iterdir()) == []
+    with pytest.raises(DataError, match="is a data set: name a run, too"):
+        view(data)
+
+
 def test_two_to_look_at_or_something_else_is_refused(
     things: dict[str, Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match="Expected one store or recording to look at, got 2"):
+    with pytest.raises(DataError, match="Expected one store, data set or recording to look"):
         told_apart([things["store"], things["file"]])
     with pytest.raises(DataError, match="is not a run, a store, a recording"):
         told_apart([tmp_path])
