@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 DEV := .venv/.dev
 BENCH := bench-work
 
-.PHONY: demo model test soak lint types docs check dist resolve lowest newest bench bench-full clean help
+.PHONY: demo model test soak lint types docs check dist resolve lowest newest bench bench-full gpu-record clean help
 
 demo: demo/trees/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -104,6 +104,7 @@ bench: $(DEV)  ## benchmarks at a small size, in minutes
 	$(BIN)/python -m benchmarks.speed.build --results $(BENCH)/results
 	$(BIN)/python -m benchmarks.speed.loader --results $(BENCH)/results
 	$(BIN)/python -m benchmarks.speed.step --image-size 128 --results $(BENCH)/results
+	$(BIN)/python -m benchmarks.speed.precision --results $(BENCH)/results
 	$(BIN)/python -m benchmarks.speed.inspecting --results $(BENCH)/results
 	$(BIN)/python -m benchmarks.speed.recording --results $(BENCH)/results
 
@@ -113,6 +114,7 @@ bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.
 	$(BIN)/python -m benchmarks.speed.build --like $(LIKE)
 	$(BIN)/python -m benchmarks.speed.loader
 	$(BIN)/python -m benchmarks.speed.step --image-size 128
+	$(BIN)/python -m benchmarks.speed.precision
 	$(BIN)/python -m benchmarks.speed.inspecting
 	$(BIN)/python -m benchmarks.speed.recording --minutes 1440
 	$(BIN)/python -m benchmarks.speed.planning --like $(LIKE)
@@ -124,6 +126,13 @@ bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.
 	$(BIN)/python -m benchmarks.models.learning --work $(BENCH)/learning
 	$(BIN)/python -m benchmarks.models.study --work $(BENCH)/study
 	$(BIN)/python -m benchmarks.charts
+
+STORE ?=
+
+gpu-record: $(DEV)  ## records of training on the GPU of this machine; STORE=hms.zarr, else simulated
+	$(BIN)/python -m benchmarks.speed.gpu --device cuda $(if $(STORE),--store $(STORE))
+	$(BIN)/python -m benchmarks.speed.step --device cuda --batch-size 32 $(if $(STORE),--store $(STORE))
+	@echo "The records are benchmarks/results/gpu-cuda.md and step-cuda.md."
 
 clean:  ## remove .venv, the site, archives and what the demo made
 	rm -rf .venv demo dist site $(BENCH)

@@ -131,6 +131,11 @@ class Config(  # a dataclass has the fields of its last base first
         if self.answers:
             return
         what = "pretraining" if self.pretraining else f"model={self.model}"
+        if self.precision == "auto":
+            raise ConfigError(
+                f"precision=auto compares answers, and {what} gives none: use float32, bfloat16 or "
+                "float16."
+            )
         useless = [*USELESS, *(OF_VOTES if self.pretraining else OF_IMAGES)]
         for name in useless:
             if getattr(self, name) != SETTINGS[name].default:

@@ -2,7 +2,7 @@
 
 Tests and the programs that they start share a new folder for matplotlib: the list of fonts in the
 user's cache may be of an environment that is gone. Test workers share the processors: one thread of
-arithmetic for each, and for what they start.
+arithmetic for each, and for what they start. Speeds decide nothing, but where a test asks for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HMS_AUTO_PRECISION"] = "off"
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers have the folder of who started them
     MATPLOTLIB = tempfile.TemporaryDirectory(prefix="hms-matplotlib-")
     os.environ["MPLCONFIGDIR"] = MATPLOTLIB.name

@@ -268,6 +268,26 @@ def test_step(toy: Path, tmp_path: Path) -> None:
     assert row["waiting"].endswith("%")
 
 
+def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
+    small = ("--model", "resnet10t", "--image-size", 32, "--epochs", 1)
+    store = ("--store", toy / "hms.zarr")
+    found = records("speed.gpu", tmp_path, *store, "--device", "cpu", *small)
+    rows = found["gpu-cpu"]["rows"]
+    assert [row["data"] for row in rows] == ["map", "device"]
+    assert {row["windows of all epochs"] for row in rows} == {73}
+
+
+def test_precision(toy: Path, tmp_path: Path) -> None:
+    small = ("--models", "resnet10t", "--image-size", 32, "--batch-size", 8, "--train-steps", 2)
+    store = ("--store", toy / "hms.zarr", "--batches", 3)
+    rows = records("speed.precision", tmp_path, *store, *small)["precision"]["rows"]
+    assert [row["arithmetic"] for row in rows] == [
+        "float32", "float32, channels last", "bfloat16, channels last",
+    ]  # fmt: skip
+    assert [row["auto"] for row in rows].count("taken") == 1
+    assert {row["windows compared"] for row in rows} == {24}
+
+
 def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(toy / "data", data)

@@ -148,7 +148,16 @@ Data = Annotated[
 ]
 Precision = Annotated[
     str | None,
-    option("--precision", WHERE, "float32, bfloat16 or float16.", metavar="TYPE"),
+    option("--precision", WHERE, "float32, bfloat16, float16 or auto.", metavar="TYPE"),
+]
+PrecisionIn = Annotated[
+    str,
+    option(
+        "--precision",
+        None,
+        "float32, bfloat16, float16; auto: the fastest that answers alike. [default: auto]",
+        metavar="TYPE",
+    ),
 ]
 DeviceIn = Annotated[str, option("--device", None, "auto, cpu, cuda, cuda:1, mps.", metavar="NAME")]
 

@@ -14,6 +14,7 @@ from hmstrain.cli.options import (
     Json,
     LogFile,
     Population,
+    PrecisionIn,
     Quiet,
     Reverse,
     Swap,
@@ -53,6 +54,7 @@ def predict(
     swap: Swap = False,
     reverse: Reverse = False,
     device: DeviceIn = "auto",
+    precision: PrecisionIn = "auto",
     calibrated: Calibrated = False,
     prior: Annotated[
         str | None,
@@ -122,6 +124,7 @@ def predict(
         from hmstrain.prediction.demo import named_runs
         from hmstrain.prediction.predict import predict as predict_input
         from hmstrain.reading.clock import clock_start
+        from hmstrain.runs.precision import sentences
 
         folders, own = named_runs(paths[:-1], model or [])
         with console.counting("Predicting", "windows") as progress:
@@ -135,6 +138,7 @@ def predict(
                 swap=swap,
                 reverse=reverse,
                 device=device,
+                precision=precision,
                 trust=trusted(trust, own),
                 calibrated=calibrated,
                 prior=prior,
@@ -146,6 +150,9 @@ def predict(
                 progress=progress,
                 notices=console.warn,
             )
+        for run in found.summary["runs"]:
+            for text in sentences(run["arithmetic"]):
+                console.note(text)
         if json:
             console.print_json(found.summary)
         else:

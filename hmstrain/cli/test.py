@@ -14,6 +14,7 @@ from hmstrain.cli.options import (
     LogFile,
     OwnModels,
     Population,
+    PrecisionIn,
     Quiet,
     Reverse,
     RunIn,
@@ -41,6 +42,7 @@ def test(
         option("--out", None, "Folder to write into. [default: the run's]", metavar="FOLDER"),
     ] = None,
     device: DeviceIn = "auto",
+    precision: PrecisionIn = "auto",
     calibrated: Calibrated = False,
     swap: Swap = False,
     reverse: Reverse = False,
@@ -61,6 +63,7 @@ def test(
         from hmstrain.cli.opened import store_of_run
         from hmstrain.cli.results import print_tested
         from hmstrain.distributed import is_main
+        from hmstrain.runs.precision import sentences
         from hmstrain.scoring.score_run import test as score
         from hmstrain.scoring.tested import predictions_path
 
@@ -72,6 +75,7 @@ def test(
             split=split,
             out=out,
             device=device,
+            precision=precision,
             trust=word,
             calibrated=calibrated,
             swap=swap,
@@ -81,6 +85,8 @@ def test(
         if not is_main():
             return
         predictions = predictions_path(found, out)
+        for text in sentences(one.to_json() for one in found.arithmetic):
+            console.note(text)
         if json:
             console.print_json(found.to_json() | {"predictions": str(predictions)})
             return

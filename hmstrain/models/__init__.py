@@ -20,7 +20,9 @@
     network.py        a configuration -> a trunk for each input, and one head
     catalogue.py      a word -> models with that word in their names
     head.py           a network and shares of classes -> its last layer, begun at these or moved
+    arithmetic.py     precision and layout: in which arithmetic a network computes
     evaluate.py       a network and rows of a store -> probabilities
+    choosing.py       a network and batches -> the arithmetic in which it is fastest here
     demo/             the demonstration model: a run, and its card
 
 To add a model, write a file with its network and a function `build`, and add a line to `MODELS`.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,8 +16,9 @@ from hmsstore import Store
 from hmstrain.data.inputs.prepare import NetworkInputs
 from hmstrain.data.loader import Loader, Request
 from hmstrain.data.seeds import Stream, generator
-from hmstrain.distributed import World
+from hmstrain.distributed import World, flushing_subnormals
 from hmstrain.errors import DivergedError, ModelError
+from hmstrain.models.arithmetic import autocast
 from hmstrain.models.network import Output
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NORM_BATCH = 64
 """Windows that batch norm is measured on at a time: of 16, a rare one is still too much."""
-PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class Predictor(Protocol):
@@ -36,12 +35,6 @@ class Predictor(Protocol):
         self, network: nn.Module, rows: NDArray[np.int64], /
     ) -> tuple[NDArray[np.float64], list[NDArray[np.float32]]]:
         """Probabilities, and embeddings where the run compares them."""
-
-
-def autocast(config: Config, device: torch.device) -> AbstractContextManager[object]:
-    """Where the network computes in less precision, if the run asks for it."""
-    dtype = PRECISIONS[config.precision]
-    return nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def forward(network: Callable[..., Output], prepared: dict[str, Tensor], config: Config) -> Output:
@@ -114,21 +107,35 @@ class Evaluator:
         size = min(NORM_BATCH, len(rows))
         requests = [Request(part) for part in rows[: len(rows) // size * size].reshape(-1, size)]
         for _, batch in self.loader.load(requests):
-            forward(network, self.prepare(batch, None), self.config)
+            self._answer(network, self.prepare(batch, None))
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         network.train(was_training)
 
-    def some_of(self, rows: NDArray[np.int64]) -> Iterator[dict[str, Tensor]]:
-        """A batch's worth of these rows, spread evenly over them, as a network is given them.
+    def some_of(self, rows: NDArray[np.int64], batches: int = 1) -> Iterator[dict[str, Tensor]]:
+        """Some batches' worth of these rows, spread evenly over them, as a network is given them.
 
         Every process gets the same windows, in parts that its loader has room for.
         """
-        few = rows[np.linspace(0, len(rows) - 1, min(len(rows), self.config.batch_size), dtype=int)]
+        count = min(len(rows), batches * self.config.batch_size)
+        few = rows[np.linspace(0, len(rows) - 1, count, dtype=int)]
         size = max(1, self.config.batch_size // self.world.size)
         requests = [Request(few[i : i + size]) for i in range(0, len(few), size)]
         for _, batch in self.loader.load(requests):
             yield self.prepare(batch, None)
+
+    def _answer(self, network: nn.Module, prepared: dict[str, Tensor]) -> Output:
+        with flushing_subnormals(self.world.device):
+            return forward(network, prepared, self.config)
+
+    def _logits(self, out: Output) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = as_logits(out.logits.float(), self.config).cpu().numpy()
+        return found
+
+    @torch.no_grad()
+    def probabilities(self, network: nn.Module, prepared: dict[str, Tensor]) -> NDArray[np.float64]:
+        """Probabilities (B, K) of a prepared batch; NaN where the network gives it."""
+        return softmax(self._logits(self._answer(network, prepared)))
 
     @torch.no_grad()
     def predict(
@@ -156,9 +163,8 @@ class Evaluator:
         classes = len(self.prepare.physical.store.spec.classes)
         logits, embeddings = [np.zeros((0, classes), np.float32)], []
         for _, batch in self.loader.load(requests):
-            prepared = self.prepare(batch, None)
-            out = forward(network, prepared, self.config)
-            logits.append(as_logits(out.logits.float(), self.config).cpu().numpy())
+            out = self._answer(network, self.prepare(batch, None))
+            logits.append(self._logits(out))
             embeddings.append([part.float().cpu().numpy() for part in out.embeddings])
         network.train(was_training)
         parts = self.world.all_parts(

@@ -14,6 +14,8 @@ from hmstrain.errors import ConfigError, RunError
 from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.precision import Computed
+from hmstrain.runs.precision import in_precision as compute_in
 from hmstrain.runs.predictions import OUT_OF_FOLD, read_arrays
 from hmstrain.runs.trained import AS_THEY_ARE, Trained, Views, load_trained
 from hmstrain.scoring.fitting import fit_mixture
@@ -77,6 +79,29 @@ def load_members(
                 f"ways ({', '.join(different)}), so they cannot share windows."
             )
     return members
+
+
+def in_precision(
+    members: Sequence[Member],
+    store: Store,
+    rows: NDArray[np.int64],
+    world: World,
+    precision: str | None,
+    views: Views = AS_THEY_ARE,
+) -> tuple[list[Member], list[list[Computed]]]:
+    """Let each network of each member compute in a precision: see `runs.precision`."""
+    computing, found = [], []
+    for member in members:
+        one = [
+            compute_in(
+                trained, folder, store, rows, world, precision,
+                views=len(views), batch_size=BATCH,
+            )
+            for trained, folder in zip(member.networks, member.folder.networks(), strict=True)
+        ]  # fmt: skip
+        computing.append(Member(member.folder, tuple(trained for trained, _ in one)))
+        found.append([computed for _, computed in one])
+    return computing, found
 
 
 def predict_rows(

@@ -12,5 +12,6 @@
     notice.py       a run -> what its outputs must say of it
     checkpoint.py   a network in training <-> the folders `best` and `last`
     trained.py      the best checkpoint of a run -> its network, ready for any store
+    precision.py    a run's network and windows -> the arithmetic that it computes them in
     plots.py        scores and log -> pictures
 """

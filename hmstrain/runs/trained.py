@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hmsstore import PatternClass, Store
-from hmsstore.json_shapes import ShapeError
+from hmsstore.json_shapes import ShapeError, entry
 from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
@@ -22,6 +22,7 @@ from hmstrain.data.table import TableRows, open_table
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models import find_model
+from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator, Predictor
 from hmstrain.models.network import PatternNetwork, make_network
@@ -58,6 +59,11 @@ class Trained:
         """Number of votes, 'few' or 'many', that its answers are for; None: all alike."""
         found = getattr(self.network, "populations", None)
         return None if found is None else str(found.answers)
+
+    def computing(self, arithmetic: Arithmetic) -> Trained:
+        """Let the network compute in another arithmetic; it is laid out anew for it."""
+        arithmetic.lay_out(self.network)
+        return replace(self, config=arithmetic.within(self.config))
 
     def check(self, store: Store) -> None:
         """Refuse a store that the network's answers would not fit.
@@ -289,9 +295,11 @@ def load_trained(
     config = config_of_run(described["config"])
     refuse_unanswering(folder.path, config)
     try:
-        trained_on = StoreId.from_json(described["store"])
+        trained_on = entry(described, "store", StoreId.from_json)
+        if config.precision == AUTO:
+            config = entry(described, "arithmetic", Arithmetic.from_json).within(config)
     except ShapeError as error:
-        raise RunError(f"{folder.best} is damaged: store: {error}.") from None
+        raise RunError(f"{folder.best} is damaged: {error}.") from None
     classes = len(trained_on.classes)
     normalisation = Normalisation.from_json(described["normalisation"])
     if find_model(config.model).table:
@@ -310,4 +318,6 @@ def load_trained(
     if isinstance(network, PatternNetwork) and network.populations is not None:
         network.populations.answers = population or MANY
     network = network.to(device).eval()
+    if config.channels_last:
+        Arithmetic.of(config).lay_out(network)
     return Trained(config, normalisation, network, device, described, trained_on)

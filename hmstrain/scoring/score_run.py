@@ -12,12 +12,14 @@ from hmstrain.data.context import context_of
 from hmstrain.data.observed import LEAST_JUDGED
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.models.arithmetic import check_precision
 from hmstrain.models.evaluate import embedding_alignment, one_per_patient
 from hmstrain.models.populations import FEW
 from hmstrain.models.trust import Trust
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.outcome import Alignment, StoreId
+from hmstrain.runs.precision import in_precision
 from hmstrain.runs.trained import (
     AS_THEY_ARE,
     Trained,
@@ -41,6 +43,7 @@ def test(
     split: str = "test",
     out: Path | str | None = None,
     device: str = "auto",
+    precision: str = "auto",
     trust: Trust = False,
     calibrated: bool = False,
     swap: bool = False,
@@ -66,6 +69,8 @@ def test(
         Folder to write into; by default the run's. It is made, or holds earlier scores of the run.
     device : str
         'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'.
+    precision : str
+        As of `hmstrain.predict`.
     trust : bool, str or sequence of str
         As of `hmstrain.predict`.
     calibrated : bool
@@ -94,6 +99,7 @@ def test(
     0.68
     """
     folder = RunFolder(Path(run))
+    check_precision(precision)
     check_trust([folder], trust)
     check_population([folder], population)
     if population == FEW and calibrated:
@@ -118,6 +124,7 @@ def test(
             calibration=calibration,
             views=Views(swap, reverse),
             population=population,
+            precision=precision,
         )
     if world.main:
         write_tested(found, store, place)
@@ -134,6 +141,7 @@ def score_run(
     calibration: Calibration | None = None,
     views: Views = AS_THEY_ARE,
     population: str | None = None,
+    precision: str | None = None,
 ) -> Tested:
     """Score a run's best checkpoint (of each network, averaged) on labelled windows of a store.
 
@@ -147,6 +155,8 @@ def score_run(
         What the networks' answers are averaged over.
     population : str, optional
         As of `load_trained`.
+    precision : str, optional
+        As of `runs.precision.in_precision`.
 
     Raises
     ------
@@ -170,9 +180,13 @@ def score_run(
             f"None of the {plural(left_out, 'labelled window')} of {store.path} can be scored: "
             f"more than {1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded."
         )
-    predictions, alignments = [], []
+    predictions, alignments, arithmetic = [], [], []
     for part in parts:
         trained = load_trained(part, world.device, trust=trust, population=population)
+        trained, computed = in_precision(
+            trained, part, store, rows, world, precision, views=len(views)
+        )
+        arithmetic.append(computed)
         prediction, matched = _predict(trained, store, rows, world, views)
         predictions.append(prediction)
         alignments.append(matched)
@@ -199,6 +213,7 @@ def score_run(
         views_unseen=tuple(views.warnings([folder])),
         calibrated_for=None if calibration is None else calibration.population,
         population=trained.population,
+        arithmetic=tuple(arithmetic),
         test=scores(store, rows, prediction),
         constant=constant(store, rows, prediction) if can_compare(store) else None,
         alignment=None if matched is None else Alignment.from_json(matched),

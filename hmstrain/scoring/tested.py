@@ -30,6 +30,7 @@ from hmstrain.errors import RunError
 from hmstrain.models.populations import FEW
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Alignment, Constant, Scores, StoreId
+from hmstrain.runs.precision import Computed
 from hmstrain.runs.predictions import write_predictions
 from hmstrain.runs.trained import AS_THEY_ARE, Views
 from hmstrain.scoring.seen import Seen
@@ -69,6 +70,8 @@ class Tested:
     """Population of votes that the run's calibration is for; None if it was not applied."""
     population: str | None = None
     """Number of votes, 'few' or 'many', that the answers are for; None: the run has one answer."""
+    arithmetic: tuple[Computed, ...] = ()
+    """In what each of its networks computed."""
     test: Scores
     constant: Constant | None
     """None where the store has no training windows."""
@@ -87,7 +90,8 @@ class Tested:
     @property
     def warnings(self) -> list[str]:
         """What speaks against the scores, one sentence each."""
-        found = [*self.seen.warnings, *self.views_unseen]
+        refused = [text for one in self.arithmetic for text in one.refused]
+        found = [*self.seen.warnings, *self.views_unseen, *refused]
         if self.calibrated_for not in (None, "all"):
             found = [
                 *found,
@@ -125,6 +129,7 @@ class Tested:
             "reverse": self.views.reverse,
             "calibrated_for": self.calibrated_for,
             "population": self.population,
+            "arithmetic": [one.to_json() for one in self.arithmetic],
             "test": self.test.to_json(),
             "context": self.context.counts(),
             "by_context": {name: part.to_json() for name, part in self.by_context.items()},

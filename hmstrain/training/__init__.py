@@ -9,6 +9,7 @@
     step_log.py   losses and times of steps -> the log; stops a run that diverged
     state.py      a network and all that its next step depends on
     start.py      a network and the mean target -> last layers that begin there, and move with it
+    trial.py      a network about to train -> steps that can be tried in any arithmetic
     train.py      a configuration and a store -> a trained, tested network
     matching.py   windows without votes -> encoders pretrained on matching their two signals
     generating.py windows with votes -> a generator of images

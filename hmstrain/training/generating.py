@@ -17,7 +17,7 @@ from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.steps import Step
 from hmstrain.data.validation import ELBO, Judge
 from hmstrain.errors import DivergedError
-from hmstrain.models.evaluate import autocast
+from hmstrain.models.arithmetic import autocast
 from hmstrain.models.vae import ConditionalVae, standard_normal
 from hmstrain.training.train import Run
 
@@ -31,13 +31,14 @@ class Generating(Run):
         (one,) = make_inputs(self.config).values()
         return one.key
 
-    def _losses(self, step: Step, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, step: Step, batch: Batch) -> dict[str, Tensor]:
+        """What is minimised of a step's batch, 'loss', and what it consists of."""
         torch.manual_seed(step.seed)
         image_BHW = self.prepare(batch, step.draws)[self.key]
         assert isinstance(self.state.network, ConditionalVae)
         latent = self.state.network.latent
         noise_BL = torch.randn(len(image_BHW), latent, device=self.device)
-        with autocast(self.config, self.device):
+        with autocast(self.computing, self.device):
             misfit_B, code_kl_B, _, _ = self.stepper(image_BHW, step.target, noise_BL)
         misfit, code_kl = (
             (part_B * step.weight_B).mean() * step.share for part_B in (misfit_B, code_kl_B)

@@ -18,11 +18,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hmsstore import Store
+from hmsstore.json_shapes import ShapeError
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import Normalisation, measure_normalisation
 from hmstrain.data.rows import held_out
 from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import RunError
+from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import (
     DESCRIPTION,
@@ -108,14 +110,14 @@ class TrainingState:
         classes = len(store.spec.classes)
         network = make_network(config, start=not resuming, classes=classes, trust=True)
         self.network = network.to(device)
-        if config.channels_last:
-            self.network = self.network.to(memory_format=torch.channels_last)
         self.average: AveragedModel | None = None
         if config.ema:
             decay = get_ema_multi_avg_fn(config.ema)
             self.average = AveragedModel(self.network, multi_avg_fn=decay, use_buffers=True)
         self.optimiser = make_optimiser(config, self.network)
         self.shares = [group["lr"] / config.learning_rate for group in self.optimiser.param_groups]
+        self.arithmetic = None if config.precision == AUTO else Arithmetic.of(config)
+        """None where it is still to be chosen: `compute_in` sets it."""
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
         self.schedule: LRScheduler | None = None
         self.stage = -1
@@ -136,7 +138,9 @@ class TrainingState:
             try:
                 self.progress = Progress.from_json(described["progress"])
                 self.normalisation = Normalisation.from_json(described["normalisation"])
-            except (TypeError, KeyError) as error:
+                if config.precision == AUTO:
+                    self.arithmetic = Arithmetic.from_json(described["arithmetic"])
+            except (TypeError, KeyError, ShapeError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
             self.others = described.get("also", [])
             self.pretrained = described.get("pretrained")
@@ -154,6 +158,16 @@ class TrainingState:
             if origin is not None:
                 self.pretrained, self.notices = origin.to_json(), origin.notices
                 self.normalisation = origin.kept(self.normalisation, store)
+        if self.arithmetic is not None:
+            self.compute_in(self.arithmetic)
+
+    def compute_in(self, arithmetic: Arithmetic) -> None:
+        """Lay the network out for this arithmetic, with its moving average."""
+        self.arithmetic = arithmetic
+        if arithmetic.channels_last:
+            for network in (self.network, self.average):
+                if network is not None:
+                    arithmetic.lay_out(network)
 
     @property
     def kept(self) -> nn.Module:
@@ -181,7 +195,15 @@ class TrainingState:
             "versions": versions(),
             "patients": np.unique(store.windows["patient_id"][rows]).tolist(),
             **{name: origin for name, origin in origins.items() if origin is not None},
+            **self.chosen,
         }
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """What a checkpoint says of the arithmetic that was chosen, if it was."""
+        if self.config.precision != AUTO or self.arithmetic is None:
+            return {}
+        return {"arithmetic": self.arithmetic.to_json()}
 
     def begin_stage(self, stage: int, steps: int) -> bool:
         """Begin the schedule of a stage of so many steps, or go on with it.

@@ -41,6 +41,7 @@ from hmstrain.data.validation import Judge, judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
+from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
 from hmstrain.models.network import Output, count_parameters
 from hmstrain.runs.checkpoint import load_checkpoint
@@ -53,11 +54,12 @@ from hmstrain.runs.source import keep_source
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
-from hmstrain.training.losses import losses
+from hmstrain.training.losses import losses as losses_of
 from hmstrain.training.origin import open_generator
 from hmstrain.training.start import begin_at_prior, move_to_prior
 from hmstrain.training.state import TrainingState
 from hmstrain.training.step_log import StepLog
+from hmstrain.training.trial import try_steps
 
 
 def train(
@@ -160,7 +162,8 @@ class Run:
                 self.device,
                 processes=world.size,
             )
-        self.evaluator = Evaluator(config, self.prepare, self.loader, world)
+        self.computing = self._in_arithmetic().within(config)
+        self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
         self.notices += getattr(self.state.network, "notices", [])
@@ -176,6 +179,19 @@ class Run:
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
         self.stop = StopRequest(world, events)
+
+    def _in_arithmetic(self) -> Arithmetic:
+        """What the steps compute in: as configured, as the checkpoint says, or measured now."""
+        state = self.state
+        if state.arithmetic is None:
+            choice = try_steps(self)
+            self.notices += choice.notices
+            state.compute_in(self.world.all_parts(choice.arithmetic)[0])
+            self.description |= state.chosen
+        elif self.config.precision == AUTO:
+            self.notices.append(f"precision=auto: {state.arithmetic}, as the run began.")
+        assert state.arithmetic is not None
+        return state.arithmetic
 
     def _begin_log(self) -> MetricsLog:
         last = self.epochs[-1]
@@ -232,7 +248,7 @@ class Run:
         loader.waited_s = 0.0
         of_step: list[dict[str, Tensor]] = []
         for step, batch in loader.load(coming):
-            found = self._losses(step.to(self.device), batch)
+            found = self.losses(step.to(self.device), batch)
             self.state.add_gradient(found["loss"] * step.part)
             of_step.append({name: value.detach() * step.part for name, value in found.items()})
             if not step.last:
@@ -254,13 +270,13 @@ class Run:
     def _interrupted(self, number: int) -> Interrupted:
         return Interrupted(number, self.state.saved_step, self.folder.path)
 
-    def _losses(self, step: Step, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, step: Step, batch: Batch) -> dict[str, Tensor]:
         """What is minimised of a step's batch, 'loss', and what it consists of."""
         torch.manual_seed(step.seed)
         prepared = self.prepare(batch, step.draws)
         if self.config.populations != "one":
             prepared["many_B"] = step.many_B
-        return losses(forward(self.stepper, prepared, self.config), step, self.config)
+        return losses_of(forward(self.stepper, prepared, self.computing), step, self.config)
 
     def _check(self, epoch: Epoch, *, last: bool) -> None:
         """Validate, test after an epoch, save."""
