@@ -9,6 +9,7 @@ import numpy as np
 
 from hmsprep.likeness.distances import Distance, distances
 from hmsprep.likeness.sample import Sample
+from hmsprep.likeness.stand_ins import StandIn, mean_areas
 from hmsprep.likeness.two_samples import TwoSamples, tell_apart
 from hmsprep.qeeg.judged.measures import Measure, measure_of
 from hmsstore import Spec
@@ -48,6 +49,8 @@ class Realism:
     """Of each further store with the first."""
     sources: tuple[Comparison, ...]
     """Of each source of the first store with its others."""
+    stand_ins: tuple[StandIn, ...]
+    """Of each further store in the place of each source, at equal sizes."""
     bandpass: tuple[float, float] | None
     half: str | None
     warnings: tuple[str, ...]
@@ -70,14 +73,24 @@ class Realism:
             for name in names
         }
 
+    @property
+    def in_their_place(self) -> dict[str, dict[str, float]]:
+        """The same of each further store that stands in for sources, by its name."""
+        names = dict.fromkeys(one.name for one in self.stand_ins)
+        return {
+            name: mean_areas([one for one in self.stand_ins if one.name == name]) for name in names
+        }
+
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""
         return {
             "bandpass_hz": self.bandpass,
             "half": self.half,
             "floor_auc": self.floor,
+            "in_their_place_auc": self.in_their_place,
             "comparisons": [_comparison_json(self.spec, one) for one in self.comparisons],
             "sources": [_comparison_json(self.spec, one) for one in self.sources],
+            "stand_ins": [asdict(one) for one in self.stand_ins],
             "measures": {name: asdict(one) for name, one in self.measures.items()},
             "warnings": list(self.warnings),
         }

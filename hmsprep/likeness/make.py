@@ -17,6 +17,7 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.likeness.comparison import Realism, compare
 from hmsprep.likeness.page import make_page, write_table
 from hmsprep.likeness.sample import NO_CLASS, Sample, measure, read_sources, rows_of
+from hmsprep.likeness.stand_ins import StandIn, stand_ins
 from hmsprep.processes import Progress, default_workers, silent
 from hmsprep.qeeg.judged.window import BANDPASS_HZ
 from hmsprep.words import plural
@@ -107,14 +108,23 @@ def realism(
     pairs = [(samples[0], one) for one in samples[1:]]
     floors = [] if told is None else _of_sources(samples[0], told)
     found = []
-    progress("compare", 0, len(pairs) + len(floors))
+    standing: list[StandIn] = []
+    done, total = 0, len(pairs) + len(floors) * (1 + len(pairs))
+    progress("compare", done, total)
     for one, other in (*pairs, *floors):
         found.append(compare(spec, one, other, resamples=resamples, seed=seed))
-        progress("compare", len(found), len(pairs) + len(floors))
+        done += 1
+        progress("compare", done, total)
+    for sample in samples[1:]:
+        for one, other in floors:
+            standing += stand_ins(one, other, sample, seed=seed)
+            done += 1
+            progress("compare", done, total)
     result = Realism(
         spec,
         tuple(found[: len(pairs)]),
         tuple(found[len(pairs) :]),
+        tuple(standing),
         bandpass,
         half,
         tuple(warnings),

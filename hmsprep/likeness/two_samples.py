@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hmsprep.likeness.matching import common_classes, draws, matched_weights
 from hmsprep.likeness.sample import Sample
@@ -61,7 +62,13 @@ class TwoSamples:
 
 
 def tell_apart(
-    a: Sample, b: Sample, *, resamples: int, seed: int, groups: tuple[Whole, Whole] | None = None
+    a: Sample,
+    b: Sample,
+    *,
+    resamples: int,
+    seed: int,
+    groups: tuple[Whole, Whole] | None = None,
+    repeats: int = REPEATS,
 ) -> TwoSamples | None:
     """Train classifiers to tell two samples apart, and score them on patients held out.
 
@@ -69,6 +76,8 @@ def tell_apart(
     ----------
     groups : two int64 arrays, optional
         What is held out together; by default patients.
+    repeats : int
+        How often patients are divided into folds.
 
     Returns
     -------
@@ -92,11 +101,12 @@ def tell_apart(
     code = np.concatenate([a.code, b.code])
     side = np.arange(len(code)) >= len(a)
     group = np.concatenate(groups)
-    folds = [_folds(side, group, min(FOLDS, least), seed + n) for n in range(REPEATS)]
+    folds = [_folds(side, group, min(FOLDS, least), seed + n) for n in range(repeats)]
     models = {}
-    for name, fit in (("linear", _linear), ("trees", _trees)):
-        scores = np.stack([_held_out(fit, values, side, code, one, seed) for one in folds])
-        models[name] = _auc(scores, side, code, groups, resamples, seed)
+    with threadpool_limits(1):  # so few windows are fitted faster than threads meet
+        for name, fit in (("linear", _linear), ("trees", _trees)):
+            scores = np.stack([_held_out(fit, values, side, code, one, seed) for one in folds])
+            models[name] = _auc(scores, side, code, groups, resamples, seed)
     weights = np.concatenate(matched_weights(a.code, b.code, np.ones(len(a)), np.ones(len(b))))
     return TwoSamples(
         (len(a), len(b)),

@@ -22,6 +22,7 @@ from hmsprep.likeness.comparison import ALL, Comparison, compare
 from hmsprep.likeness.distances import Pooled
 from hmsprep.likeness.matching import draws, matched_weights
 from hmsprep.likeness.sample import NO_CLASS, Sample, majority, read_sources, rows_of
+from hmsprep.likeness.stand_ins import mean_areas, rows_like, stand_ins
 from hmsprep.likeness.two_samples import tell_apart
 from hmsprep.qeeg.judged.measures import Columns
 from hmsprep.qeeg.judged.window import Measuring
@@ -155,6 +156,43 @@ def test_classes_tell_nothing() -> None:
     assert max(one.distance for one in found.distances if one.group == ALL) < 0.4
 
 
+def test_what_stands_in_for_a_source_is_as_many_windows_and_is_judged_as_the_source_is() -> None:
+    rng = np.random.default_rng(4)
+
+    def side(count: int, shift: float, store: str, name: str) -> Sample:
+        code = np.where(np.arange(count) % 3 == 0, LPD, GPD)
+        values = rng.normal(shift, 1, (count, len(SOME)))
+        return replace(sample(values, code=code, store=store), name=name)
+
+    one, two = side(12, 0, "real", "one"), side(24, 0, "real", "two")
+    two = replace(two, patient=two.patient + 100)
+    alike, apart = side(300, 0, "alike", "alike"), side(300, 2, "apart", "apart")
+    found = stand_ins(one, two, alike, draws=4, seed=0)
+    assert [each.windows for each in found] == [(24, 12), (12, 24)]
+    assert [each.title for each in found] == ["two | alike for one", "one | alike for two"]
+    told = {
+        name: mean_areas(stand_ins(one, two, other, draws=4, seed=0))
+        for name, other in (("alike", alike), ("apart", apart))
+    }
+    for model in ("linear", "trees"):
+        assert 0.3 < told["alike"][model] < 0.7
+        assert told["apart"][model] > 0.9
+    # more windows of the same sample change nothing but the draws
+    assert stand_ins(one, two, side(20, 0, "few", "few"), draws=4, seed=0)[0].windows == (24, 12)
+    assert stand_ins(one, two, side(9, 0, "fewer", "fewer"), draws=4, seed=0) == ()
+
+
+def test_what_stands_in_is_of_as_many_patients_as_there_are() -> None:
+    code = np.array([LPD] * 30 + [GPD] * 4)
+    many = sample(np.zeros((34, len(SOME))), code=code, patient=np.arange(34) // 5)
+    rows = rows_like(many, np.array([LPD] * 6 + [GPD] * 3), np.random.default_rng(0))
+    assert rows is not None
+    assert len(set(many.patient[rows[many.code[rows] == LPD]].tolist())) == 6
+    assert sorted(many.code[rows].tolist()) == sorted([LPD] * 6 + [GPD] * 3)
+    assert len(set(rows.tolist())) == 9
+    assert rows_like(many, np.array([GPD] * 5), np.random.default_rng(0)) is None
+
+
 def test_weights_give_both_samples_the_classes_of_the_first() -> None:
     a, b = np.array([0, 0, 0, 1, 2, NO_CLASS]), np.array([0, 1, 1, 1, 1, 3])
     of_a, of_b = matched_weights(a, b, np.ones(6), np.ones(6))
@@ -253,6 +291,7 @@ def test_the_command_writes_page_table_and_json(
     assert facts["comparisons"][0]["a"]["windows"] == 6
     assert facts["comparisons"][0]["b"]["windows"] == 12
     assert sum(one["a"]["windows"] + one["b"]["windows"] for one in facts["sources"]) == 6
+    assert {one["name"] for one in facts["stand_ins"]} <= {"double"}
 
 
 def test_nothing_of_the_other_half_is_read(stores: tuple[Path, Path, Path], tmp_path: Path) -> None:
