@@ -219,13 +219,13 @@ def _view_recording(
     home = default_cache() if cache is None else Path(cache)
     with ThreadPoolExecutor(1) as opening:  # a day of EEG takes a while to tell from all others
         coming = opening.submit(open_at_once, kinds.recordings[0], home, **read)
-        from hmstrain.reading.page.answers import Answers
-        from hmstrain.reading.page.app import Reader
-        from hmstrain.reading.page.opened import Opened
-        from hmstrain.reading.page.overview import Following
-        from hmstrain.reporting.served import address, run_until_stopped, serve_pages
-
         try:
+            from hmstrain.reading.page.answers import Answers
+            from hmstrain.reading.page.app import Reader
+            from hmstrain.reading.page.opened import Opened
+            from hmstrain.reading.page.overview import Following
+            from hmstrain.reporting.served import address, run_until_stopped, serve_pages
+
             opened = coming.result()
         except BaseException:
             coming.add_done_callback(_stop)

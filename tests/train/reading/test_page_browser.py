@@ -75,6 +75,7 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
         marked(other, "GPD")
         program.send_signal(signal.SIGKILL)
         program.wait()
+        page.wait_for_selector("#lost")
         assert page.faults == other.faults == []
         hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
         assert hosts == {"localhost"}
