@@ -12,6 +12,7 @@ from bokeh.models import Div
 from hmstrain.errors import ConfigError
 from hmstrain.reading.page.overview import show_answers, show_trends
 from hmstrain.reading.trends.trends import Trends
+from hmstrain.words import clock
 
 if TYPE_CHECKING:
     from hmstrain.reading.page.app import Reader
@@ -84,7 +85,16 @@ class Arriving:
                     self.reader.show()
 
     def import_told(self) -> str:
-        """What is said of a file's import: how far it is, that it failed, or what it changed."""
+        """What is said of what is to come: how far a file's import and the trends are."""
+        return " ".join(filter(None, (self._of_import(), self._of_trends())))
+
+    def _of_trends(self) -> str:
+        following = self.opened.following
+        if following is None or following.problem or following.done_s >= self.reader.place.seconds:
+            return ""
+        return f"Trends are there up to {clock(following.done_s)}."
+
+    def _of_import(self) -> str:
         coming = self.opened.coming
         if coming is None:
             return ""
@@ -95,8 +105,8 @@ class Arriving:
             )
         if not coming.done:
             return (
-                f"The file is being imported, {coming.progress:.0%} so far. All pages can be read "
-                "and marked already; trends fill in."
+                f"The file is being imported, {coming.progress:.0%} so far: its pages can be read "
+                "and marked already."
             )
         hz = coming.described.highpass_hz
         return FILTERED.format(hz=hz) if coming.changed and hz else ""
@@ -106,10 +116,14 @@ class Arriving:
         with self.reader.at_once():
             following = self.opened.following
             zoom = self.reader.zoom
-            part = None
-            if following is not None and zoom.length_s < zoom.seconds:
-                part = following.stretch(zoom.start_s, zoom.stop_s)
-            show_trends(self.reader.strips, trends if part is None else part)
+            part = trends
+            if following is not None:
+                if zoom.length_s < zoom.seconds:
+                    part = following.stretch(zoom.start_s, zoom.stop_s) or trends
+                if following.done_s < zoom.seconds:  # or else it would look as in a gap
+                    part = part.between(zoom.start_s, following.done_s)
+            show_trends(self.reader.strips, part)
+            self.coming.text = escape(self.import_told())
             if following is not None and following.problem:
                 self.reader.say(following.problem)
 

@@ -68,7 +68,7 @@ def model_strips(spec: Spec) -> tuple[Strip, ...]:
 
 
 def show_trends(strips: Strips, trends: Trends) -> None:
-    """Fill the strips in; what is not computed yet is grey or empty."""
+    """Fill the strips in with the trends of a part of the recording; elsewhere they are empty."""
     time_s = trends.time_s
     for side in SIDES:
         strips.show_picture(side, time_s, trends.spectrogram_db[side])

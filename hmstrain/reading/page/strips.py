@@ -169,6 +169,10 @@ class Strips:
         """Show (T, F) values in colours, the first feature at the bottom."""
         strip = self._strip(name)
         x, width = _extent(time_s)
+        if not len(values):
+            if name in self._sources:
+                self._sources[name].data = {"image": [], "x": [], "dw": []}
+            return
         image = np.ascontiguousarray(values[_columns(len(values))].T, np.float32)
         if name in self._sources:
             self._sources[name].data = {"image": [image], "x": [x], "dw": [width]}

@@ -284,6 +284,24 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     assert (strips.page.left, strips.page.right) == (115, 125)
 
 
+def test_trends_that_are_not_computed_yet_do_not_look_like_a_gap(opened: Opened) -> None:
+    following = Following(opened.recording)
+    following.trends, following.done_s = trends_of(opened.recording), 100.0
+    driven = Driven(replace(opened, following=following))
+    reader, strips = driven.reader, driven.reader.strips
+    reader.arriving.show_trends(following.trends)
+    assert (strips._sources["left"].data["x"], strips._sources["left"].data["dw"]) == ([0], [100])
+    assert max(strips._sources["lines"].data["xs"][0]) == 99
+    assert "Trends are there up to 0:01:40." in reader.arriving.coming.text
+    following.done_s = 0.0
+    reader.arriving.show_trends(following.trends)
+    assert strips._sources["left"].data["image"] == []
+    following.done_s = SECONDS
+    reader.arriving.show_trends(following.trends)
+    assert strips._sources["left"].data["dw"] == [SECONDS]
+    assert reader.arriving.coming.text == ""
+
+
 def test_trends_show_a_part_about_the_page_in_all_its_detail(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import re
 import signal
 from collections.abc import Iterator
@@ -95,6 +97,32 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
     found = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
     assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
     assert found[-1].view["montage"] == "average"
+
+
+def test_a_recorders_file_is_read_and_marked_while_it_is_imported(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "cache" / hashlib.sha256((night / "night.edf").read_bytes()).hexdigest()
+    kept.mkdir(parents=True)
+    words = (night / "night.edf", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # its import waits
+        with serving(*words) as (address, _):
+            page = opened(chromium, address)
+            page.wait_for_selector("header :text('is being imported, 0% so far')")
+            page.keyboard.press("ArrowRight")
+            shows(page, "0:00:10")
+            sign(page, "AB")
+            page.keyboard.press("1")
+            marked(page, "Seizure")
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            page.wait_for_selector("header :text('is being imported')", state="detached")
+            page.keyboard.press("ArrowRight")
+            shows(page, "0:00:20")
+            assert page.faults == []
+            page.close()
+    assert (kept / "import" / "recordings.json").is_file()
+    assert len(read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks) == 1
 
 
 def test_clicks_lead_to_a_time_and_choose_a_stretch(
