@@ -17,14 +17,16 @@ from hmsstore.montage import ELECTRODES
 
 STATES = ("awake", "slow", "coma", "sedated", "asleep", "suppressed")
 CHANCES = (0.14, 0.36, 0.2, 0.14, 0.08, 0.08)
-USUAL_UV = 10.0
+USUAL_UV = 9.0
 """Median of the standard deviation of a bipolar trace, 0.5 to 35 Hz."""
 QUIETEST_UV = 1.2
 LONGEST_TRAVEL_S = 0.15
-ACROSS = 0.5
+ACROSS = (0.4, 0.9)
 """What one hemisphere sees of the other's background."""
-ALONE = 0.08
+ALONE = 0.07
 """What each electrode sees alone, over the rest."""
+CENTRE = field(np.asarray([0.0, -0.2]), 0.4)
+"""Where the background is weaker: around the vertex."""
 Eeg = NDArray[np.float32]
 
 
@@ -52,6 +54,8 @@ class Patient:
     """What all electrodes have in common, over the rest: variances."""
     reach: float
     """Width of the parts of the head that go together, and how long waves travel over them."""
+    across: float
+    """What one hemisphere sees of the other's background."""
     travel_s: float
     surges: float
     """How much the background comes and goes within seconds."""
@@ -79,15 +83,16 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         slowing_hz=float(rng.lognormal(np.log(2.8), 0.5)),
         alpha=float(rng.uniform(0.4, 1.2)) if awake else 0.0,
         alpha_hz=float(rng.uniform(7.5, 11.5)),
-        beta=float(rng.uniform(0.2, 0.9)) if state == "sedated" or rng.random() < 0.1 else 0.0,
+        beta=float(rng.uniform(0.2, 0.9)) if state == "sedated" or rng.random() < 0.25 else 0.0,
         beta_hz=float(rng.uniform(13, 24)),
-        common=float(rng.uniform(0.05, 0.8)),
-        reach=float(rng.uniform(0.5, 0.85)),
-        travel_s=float(rng.lognormal(np.log(0.012), 0.4)),
-        surges=float(rng.uniform(0.05, 0.45)),
+        common=float(rng.uniform(0.3, 1.5)),
+        reach=float(rng.uniform(0.45, 0.75)),
+        across=float(rng.uniform(*ACROSS)),
+        travel_s=float(rng.lognormal(np.log(0.01), 0.4)),
+        surges=float(rng.uniform(0.1, 0.5)),
         gains=tuple(_gains(rng, side).tolist()),
         blinks_hz=float(rng.uniform(0.05, 0.35)) if awake or rng.random() < 0.15 else 0.0,
-        muscle=float(rng.lognormal(np.log(0.08), 1.1)),
+        muscle=float(rng.lognormal(np.log(0.07), 1.2)),
         side=side,
         heart_hz=float(rng.uniform(0.8, 2.0)),
     )
@@ -95,14 +100,14 @@ def draw_patient(rng: np.random.Generator) -> Patient:
 
 def _gains(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """How strong the background is at each electrode (19,): 1 where nothing is special."""
-    gains = rng.lognormal(0, 0.1, len(ELECTRODES))
+    gains = rng.lognormal(0, 0.08, len(ELECTRODES)) * (1 - rng.uniform(0.1, 0.6) * CENTRE)
     kind = rng.random()
-    if kind < 0.2:  # one hemisphere attenuated, mostly the one with the lesion
+    if kind < 0.12:  # one hemisphere attenuated, mostly the one with the lesion
         weak = side if rng.random() < 0.7 else -side
-        gains[np.sign(PLACES[:, 0]) == weak] *= rng.uniform(0.35, 0.85)
-    elif kind < 0.3:  # a breach: larger where the skull is open
+        gains[np.sign(PLACES[:, 0]) == weak] *= rng.uniform(0.4, 0.9)
+    elif kind < 0.2:  # a breach: larger where the skull is open
         gains *= 1 + rng.uniform(0.4, 1.8) * field(lateral_place(rng, side), 0.35)
-    elif kind < 0.4:  # a region attenuated
+    elif kind < 0.28:  # a region attenuated
         gains *= 1 - rng.uniform(0.3, 0.75) * field(lateral_place(rng, side), 0.4)
     return gains
 
@@ -143,7 +148,7 @@ def _travelling(
     places = PLACES + rng.normal(0, 0.1, PLACES.shape)
     apart = np.linalg.norm(PLACES[:, None] - places[None, :], axis=2)
     fields = np.exp(-((apart / patient.reach) ** 2) / 2)
-    fields[PLACES[:, :1] * places[:, 0] < 0] *= ACROSS
+    fields[PLACES[:, :1] * places[:, 0] < 0] *= patient.across
     travel_s = patient.travel_s * rng.lognormal(0, 0.5, len(places))
     lags = np.rint(np.minimum(apart * travel_s, LONGEST_TRAVEL_S) * RATE_HZ).astype(np.int64)
     longest = int(lags.max())
@@ -151,8 +156,10 @@ def _travelling(
     eeg = np.zeros((len(PLACES), samples), np.float32)
     for lag in np.unique(lags).tolist():
         first = longest - lag
-        seen = np.where(lags == lag, fields, 0).astype(np.float32)
-        eeg += seen @ waves[:-1, first : first + samples]
+        at = lags == lag
+        of = np.flatnonzero(at.any(axis=0))
+        seen = np.where(at, fields, 0)[:, of].astype(np.float32)
+        eeg += seen @ waves[of, first : first + samples]
     eeg *= np.float32(1 / np.sqrt((fields**2).sum(axis=1).mean()))
     eeg += np.float32(patient.common**0.5) * waves[-1, longest:]
     eeg += np.float32(ALONE) * shaped(rng, len(PLACES), samples, spectrum)

@@ -69,7 +69,7 @@ def presence(
     pauses : float
         Share of the time without it, about.
     """
-    size = slow_wander(rng, samples, rng.uniform(1.5, 8), rng.uniform(0.05, 0.3))
+    size = slow_wander(rng, samples, rng.uniform(1.5, 8), rng.uniform(0.03, 0.2))
     at = np.arange(samples, dtype=np.float32)
     for edge, sign in ((before, 1), (samples - after, -1)):
         room = before if sign == 1 else after

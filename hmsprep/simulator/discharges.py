@@ -7,7 +7,7 @@ sharp phase. Peaks are near 1, negative where clinicians look up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,17 @@ class Shape:
     fast: float
     """Size of fast activity upon it, and its frequency."""
     fast_hz: float
+
+    def varied(self, rng: np.random.Generator, deviation: float) -> Shape:
+        """The same a little different, as another place sees it."""
+        times = rng.lognormal(0, deviation, (2, len(self.sizes)))
+        return replace(
+            self,
+            sizes=tuple((np.asarray(self.sizes) * times[0]).tolist()),
+            widths_s=tuple((np.asarray(self.widths_s) * times[1]).tolist()),
+            slow=self.slow * float(rng.lognormal(0, 2 * deviation)),
+            slow_s=self.slow_s * float(rng.lognormal(0, deviation)),
+        )
 
     def wave(self, rng: np.random.Generator, jitter: float = 0.0) -> Wave:
         """Draw one discharge, a little different from the others: float32, TIME long."""

@@ -12,10 +12,26 @@ from numpy.typing import NDArray
 
 from hmsstore.montage import CHAIN_PAIRS, ELECTRODES, simulated_positions
 
-PLACES = np.asarray(list(simulated_positions().values()))
-"""Electrodes (19, 2) of the 10-20 system seen from above: x to the right ear, y to the nose; the
-ears at distance 1."""
 Field = NDArray[np.float32]
+RIM = 0.92
+"""Distance of the outermost electrodes: seen from above they lie farther apart than on the head."""
+CENTRAL, PARIETAL = -0.05, 0.07
+"""How far C3, Cz, C4 and P3, Pz, P4 are moved to the nose: in real segments the pairs between them
+have 0.7 of the amplitude that the others' would lead one to expect."""
+
+
+def _places() -> NDArray[np.float64]:
+    found = np.asarray(list(simulated_positions().values()))
+    found[np.hypot(*found.T) > RIM] *= RIM
+    for names, moved in ((("C3", "Cz", "C4"), CENTRAL), (("P3", "Pz", "P4"), PARIETAL)):
+        found[[ELECTRODES.index(name) for name in names], 1] += moved
+    return found
+
+
+PLACES = _places()
+"""Electrodes (19, 2) of the 10-20 system seen from above: x to the right ear, y to the nose."""
+HALVES_MEET = 0.3
+"""Up to so far from the midline both hemispheres have a part in what is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +87,8 @@ def lateral_field(
 def general_field(rng: np.random.Generator, frontal: float) -> Field:
     """Field over both hemispheres alike; `frontal` 1 is strongest in front, -1 behind, 0 even."""
     slope = 0.5 + 0.5 * frontal * PLACES[:, 1] - 0.25 * (1 - abs(frontal)) * np.abs(PLACES[:, 1])
-    tilt = 1 + rng.uniform(-0.12, 0.12) * PLACES[:, 0]
-    ragged = rng.lognormal(0, 0.25, len(PLACES))
+    tilt = 1 + rng.uniform(-0.08, 0.08) * PLACES[:, 0]
+    ragged = rng.lognormal(0, 0.1, len(PLACES))
     turned = rng.uniform(0.1, 0.8)  # seen with the other sign where it is weak
     return np.asarray((np.clip(slope + 0.3, 0.1, 1.3) - turned) * tilt * ragged, np.float32)
 
@@ -82,7 +98,7 @@ def extended_field(rng: np.random.Generator, side: int, general: float) -> Field
 
     `general` is also about what the weaker hemisphere sees, of what the stronger one does.
     """
-    other = float(np.clip(general + rng.normal(0, 0.06), 0.02, 1))
+    other = float(np.clip(0.15 + 0.85 * general + rng.normal(0, 0.05), 0.02, 1))
     lateral = lateral_field(rng, side, (0.3, 0.75), other)
     kind = rng.random()
     frontal = rng.uniform(0.3, 1) if kind < 0.7 else rng.uniform(-1, -0.4) if kind < 0.8 else 0.0
@@ -94,17 +110,22 @@ def extended_field(rng: np.random.Generator, side: int, general: float) -> Field
 
 
 def spread_out(rng: np.random.Generator, seen: Field, longest_s: float) -> list[Source]:
-    """Split a field into parts that follow upon each other, along a line over the head."""
+    """Split a field into parts that follow upon each other, along a line over either hemisphere."""
     angle = rng.uniform(0, 2 * np.pi)
     along = PLACES @ np.asarray([np.cos(angle), np.sin(angle)])
     centres = np.asarray([-0.7, 0.0, 0.7])
     weight = np.exp(-(((along[:, None] - centres) / 0.5) ** 2))
     weight /= weight.sum(axis=1, keepdims=True)
-    step_s = rng.uniform(0, longest_s) / 2
-    return [
-        Source((seen * weight[:, part]).astype(np.float32), part * step_s)
-        for part in range(len(centres))
-    ]
+    step_s = rng.uniform(0.1, 1) * longest_s / 2
+    right = (1 + np.clip(PLACES[:, 0] / HALVES_MEET, -1, 1)) / 2
+    found = []
+    for half in (1 - right, right):
+        late_s = rng.uniform(0, longest_s / 4)
+        found += [
+            Source((seen * half * weight[:, part]).astype(np.float32), part * step_s + late_s)
+            for part in range(len(centres))
+        ]
+    return [one for one in found if np.abs(one.seen).max() > 0.05 * np.abs(seen).max()]
 
 
 def delayed(sources: list[Source], by_s: float) -> list[Source]:

@@ -33,11 +33,13 @@ TOWARDS_SEIZURE_HZ = (1.9, 2.6)
 """Rates at which raters begin to say seizure (2.5 Hz and more are one)."""
 LONGEST_LAG_S = 0.16
 """From the first electrode of a pattern to the last."""
-UNEVEN_S = 0.008
+UNEVEN_S = 0.015
 """Deviation of this lag from one discharge or wave to the next."""
 OFTEN_INDEPENDENT = 0.06
 """Share of lateral periodic patterns with a second one on the other side, of its own pace."""
 OFTEN_TRIPHASIC = 0.2
+UNLIKE = 0.2
+"""Deviation of the logarithm of a discharge's widths and sizes from place to place."""
 Wave = NDArray[np.float32]
 
 
@@ -82,7 +84,7 @@ def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> W
         sources = spread_out(rng, seen, LONGEST_LAG_S)
         found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
     if sharp < 1:
-        sources = spread_out(rng, seen, 1.5 * LONGEST_LAG_S)
+        sources = spread_out(rng, seen, LONGEST_LAG_S)
         found += np.float32((1 - sharp) ** 0.5) * _rhythmic(rng, times, sources, samples)
     return found
 
@@ -99,19 +101,19 @@ def _periodic(
     triphasic = OFTEN_TRIPHASIC * np.clip(2 * traits.general - 0.6, 0, 1)
     broad = max(traits.rhythmic - 0.25, 0) * 2 + rng.uniform(0, 0.25)
     shape = discharges.draw_shape(rng, rate_hz, triphasic=triphasic, broad=broad)
-    jitter = float(rng.uniform(0.03, 0.25))
-    sizes = rng.lognormal(0, rng.uniform(0.08, 0.35), len(times_s))
+    jitter = float(rng.uniform(0.03, 0.2))
+    sizes = rng.lognormal(0, rng.uniform(0.06, 0.25), len(times_s))
     if rng.random() < 0.15 and rate_hz < 1.5:  # short runs of two or three in place of one
         again = rng.random(len(times_s)) < rng.uniform(0.2, 0.8)
         times_s = np.concatenate([times_s, times_s[again] + rng.uniform(0.15, 0.3)])
         sizes = np.concatenate([sizes, sizes[again] * rng.uniform(0.4, 1.0)])
     found = np.zeros((len(sources[0].seen), samples), np.float32)
-    apart = rng.uniform(0.1, 0.4)
+    apart = rng.uniform(0.05, 0.25)
     for source in sources:
         times = times_s + source.delay_s + rng.normal(0, UNEVEN_S, len(times_s))
         own = sizes * rng.lognormal(0, apart, len(sizes))
         found += source.seen[:, None] * discharges.train(
-            rng, shape, times, own, samples, jitter=jitter
+            rng, shape.varied(rng, UNLIKE), times, own, samples, jitter=jitter
         )
     return found
 
@@ -125,11 +127,12 @@ def _rhythmic(
     """Waves that follow upon each other without interval."""
     second, third = rng.uniform(0, 0.25), rng.uniform(0, 0.06)
     turn = rng.normal(np.pi / 2, 1.0, 2)  # sharper where negative
-    uneven, apart = rng.uniform(0.1, 0.35, 2)
+    uneven, apart = rng.uniform(0.05, 0.25, 2)
     size = course.per_beat(rng, times_s, uneven, samples)
     contour = rng.uniform(0.2, 0.6) if rng.random() < 0.2 else 0.0  # +S: sharply contoured
     fast = rng.uniform(0.1, 0.35) if rng.random() < 0.2 else 0.0  # +F
     riding = shaped(rng, 1, samples, band(9, 22))[0] if fast else None
+    irregular = np.float32(rng.uniform(0.1, 0.5))  # delta on which rhythmic waves stand
     found = np.zeros((len(sources[0].seen), samples), np.float32)
     for source in sources:
         uneven_s = rng.normal(0, UNEVEN_S, len(times_s))
@@ -141,6 +144,7 @@ def _rhythmic(
         wave *= 0.8 * size * course.per_beat(rng, times_s, apart, samples)
         if riding is not None:
             wave += fast * riding * (1 + np.sin(phase)) / 2
+        wave += irregular * shaped(rng, 1, samples, band(0.4, 2.2))[0]
         found += source.seen[:, None] * wave.astype(np.float32)
     return found
 

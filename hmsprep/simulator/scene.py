@@ -23,13 +23,13 @@ from hmsprep.simulator.traits import GPD, LPD, OTHER, SEIZURE, Traits, draw_trai
 
 MARGIN_S = 8.0
 """Around a period, in which its pattern may come up or go away."""
-PEAK_UV = 66.0
+PEAK_UV = 70.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
 of the usual size; it grows with the root of the background."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
-RHYTHMIC_SMALLER = 0.25
-GENERAL_LARGER = 0.6
+RHYTHMIC_SMALLER = 0.45
+GENERAL_LARGER = 0.9
 SEIZURE_LARGER = 1.4
 POSTICTAL_S = 60.0
 
@@ -99,7 +99,7 @@ def _add_period(
         left = bursts(rng, samples) if kind < bursting else np.float32(rng.uniform(0.08, 0.6))
         eeg *= 1 - hull * (1 - left)
     size = np.float32(_peak_uv(rng, patient, traits))
-    there = course.presence(rng, samples, before, after, 0.02 + 0.1 * (1 - traits.visible))
+    there = course.presence(rng, samples, before, after, 0.01 + 0.08 * (1 - traits.visible))
     if traits.ictal > 0.5:
         eeg += (np.float32(SEIZURE_LARGER) * size * there) * seizures.seizure(
             rng, traits, side, samples
