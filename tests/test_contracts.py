@@ -55,6 +55,7 @@ ALSO = {
     "hmsprep/inspection/figures.py": {"matplotlib"},
     "hmsprep/inspection/channels.py": {"matplotlib"},
     "hmsprep/likeness/figures.py": {"matplotlib"},
+    "hmsprep/likeness/two_samples.py": {"threadpoolctl"},
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/through_mne.py": {"mne"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},
