@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Self
 
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.stopping import held_back
@@ -16,6 +18,11 @@ SHOWN_ELSEWHERE = "HMSPREP_WARNINGS_SHOWN_ELSEWHERE"
 """Environment variable by which hmsprep is told to leave its warnings to whoever called it."""
 END_S = 5.0
 """Seconds that hmsprep gets to end its own processes; after that it is killed with them."""
+
+
+def is_installed() -> bool:
+    """Whether hmsprep is here, with what it imports."""
+    return find_spec("polars") is not None and find_spec("hmsprep") is not None
 
 
 def check_installed(need: str) -> None:
@@ -31,7 +38,7 @@ def check_installed(need: str) -> None:
     RunError
         It is not installed.
     """
-    if find_spec("polars") is None or find_spec("hmsprep") is None:
+    if not is_installed():
         raise RunError(f"{need}, which needs more packages: pip install 'hms-eeg[prep]'")
 
 
@@ -52,29 +59,57 @@ def run_hmsprep(*words: object, warnings: bool = True) -> None:
     DataError
         The command failed: its own sentence.
     """
-    shown = sys.stderr.isatty()
-    environment = os.environ | ({} if warnings else {SHOWN_ELSEWHERE: "1"})
-    with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "hmsprep", *map(str, words)],
-        stdout=subprocess.DEVNULL,
-        stderr=None if shown else subprocess.PIPE,
-        text=True,
-        env=environment,
-        process_group=0,
-    ) as child:
-        try:
-            _, errors = child.communicate()
-        except BaseException:
+    with start_hmsprep(*words, warnings=warnings) as running:
+        running.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command of hmsprep that runs; as a context, it is ended with it."""
+
+    child: subprocess.Popen[str]
+
+    def __enter__(self) -> Self:
+        """Nothing but itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it, if it still runs."""
+        if self.child.poll() is None:
             with held_back():
-                _end(child)
-            raise
-    if child.returncode:
-        if shown:
+                _end(self.child)
+        if self.child.stderr is not None:
+            self.child.stderr.close()
+
+    def wait(self) -> None:
+        """Wait until it is done.
+
+        Raises
+        ------
+        DataError
+            It failed: its own sentence.
+        """
+        _, errors = self.child.communicate()
+        if not self.child.returncode:
+            return
+        if errors is None:
             raise DataError("hmsprep failed; see its message above.")
-        said = errors.strip()
-        raise DataError(
-            said.rpartition("hmsprep: ")[2] or f"hmsprep ended with {child.returncode}."
+        said = errors.strip().rpartition("hmsprep: ")[2]
+        raise DataError(said or f"hmsprep ended with {self.child.returncode}.")
+
+
+def start_hmsprep(*words: object, warnings: bool = True) -> Running:
+    """Start a command of hmsprep, as `run_hmsprep` runs it."""
+    return Running(
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "hmsprep", *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=None if sys.stderr.isatty() else subprocess.PIPE,
+            text=True,
+            env=os.environ | ({} if warnings else {SHOWN_ELSEWHERE: "1"}),
+            process_group=0,
         )
+    )
 
 
 def _end(child: subprocess.Popen[str]) -> None:
