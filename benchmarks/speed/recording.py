@@ -7,6 +7,7 @@ command line, beside the model alone on windows that lie in memory.
 
 from __future__ import annotations
 
+import json
 import shutil
 import statistics
 import tempfile
@@ -25,6 +26,8 @@ from hmsprep.planning.choices import Part
 from hmsprep.spectrograms.check import check_spectrograms
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
+from hmstrain.distributed import flushing_subnormals
+from hmstrain.models.arithmetic import Arithmetic, autocast
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
 
@@ -35,7 +38,8 @@ NOTE = (
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
     "window every 10 s; resident: input preparation and network, in batches of 32 stored windows "
-    "that lie in memory. Memory is of the whole process tree: own, and with mapped files."
+    "that lie in memory, in the same arithmetic. Seconds: as predictions.json has them. Memory is "
+    "of the whole process tree: own, and with mapped files."
 )
 
 
@@ -89,15 +93,16 @@ def write_recording(path: Path, minutes: int) -> None:
             file.write(content[head:])
 
 
-def resident_rate(run: Path, store: Path, rounds: int) -> float:
+def resident_rate(run: Path, store: Path, rounds: int, arithmetic: Arithmetic) -> float:
     """Windows a second of the model on windows that lie in memory."""
-    trained = load_trained(RunFolder(run), torch.device("cpu"))
+    trained = load_trained(RunFolder(run), torch.device("cpu")).computing(arithmetic)
     opened = Store.open(store)
     rows = np.arange(BATCH) % len(opened)
     batch = {name: torch.from_numpy(array) for name, array in opened.gather(rows).items()}
     prepare = trained.inputs(opened)
     seconds = []
-    with torch.no_grad():
+    device = torch.device("cpu")
+    with torch.no_grad(), flushing_subnormals(device), autocast(trained.config, device):
         trained.network(**prepare(batch, None))
         for _ in range(rounds):
             begun = time.perf_counter()
@@ -106,8 +111,10 @@ def resident_rate(run: Path, store: Path, rounds: int) -> float:
     return BATCH / statistics.median(seconds)
 
 
-def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int) -> dict[str, Any]:
-    """Import and prediction of a recording, beside the model alone."""
+def compare(
+    folder: Path, minutes: int, model: str, image_size: int, rounds: int
+) -> list[dict[str, Any]]:
+    """Import and prediction of a recording, beside the model alone: in float32, then by auto."""
     data, store, run = folder / "data", folder / "hms.zarr", folder / "run"
     timed(module("hmsprep", "synth", data, "--windows", 96))
     timed(module("hmsprep", "build", data, store))
@@ -120,25 +127,41 @@ def compare(folder: Path, minutes: int, model: str, image_size: int, rounds: int
     recording = folder / "night.edf"
     write_recording(recording, minutes)
     imported = measured(module("hmsprep", "import", recording, folder / "imported"))
-    before = resident_rate(run, store, rounds)
-    words = module("hmstrain", "predict", run, recording, "--out", folder / "out")
-    seconds, _ = timed(words)  # by itself: looking at its memory holds a process up
-    after = resident_rate(run, store, rounds)
-    predicted = measured(words)
     windows = (minutes // 10 * 600 - 50) // 10 + 1
-    alone = (before + after) / 2
-    return {
-        "minutes": minutes // 10 * 10,
-        "windows": windows,
-        "import s": round(imported["seconds"], 1),
-        "import own MiB": imported["peak own MiB"],
-        "model": f"{model}, {image_size} px",
-        "resident windows/s": round(alone, 1),
-        "predict s": round(seconds, 1),
-        "predict / resident": round(windows / seconds / alone, 2),
-        "predict own MiB": predicted["peak own MiB"],
-        "predict with files MiB": predicted["peak with files MiB"],
-    }
+    rows: list[dict[str, Any]] = []
+    # auto measures when it first predicts 1,000 windows or more, and takes its choice again
+    for name in ("float32", "auto, at first", "auto, again"):
+        out = folder / name
+        words = module(
+            "hmstrain", "predict", run, recording, "--out", out,
+            "--precision", name.partition(",")[0],
+        )  # fmt: skip
+        seconds, _ = timed(words)  # by itself: looking at its memory holds a process up
+        summary = json.loads((out / "predictions.json").read_text())
+        (taken,) = summary["runs"][0]["arithmetic"]
+        arithmetic = Arithmetic(taken["precision"], taken["channels_last"])
+        alone = resident_rate(run, store, rounds, arithmetic)
+        row = {
+            "precision": name,
+            "computed in": str(arithmetic),
+            "minutes": minutes // 10 * 10,
+            "windows": windows,
+            "model": f"{model}, {image_size} px",
+            "resident windows/s": round(alone, 1),
+            "predict s": round(seconds, 1),
+            "predict / resident": round(windows / seconds / alone, 2),
+            "seconds": ", ".join(f"{key} {value}" for key, value in summary["seconds"].items()),
+        }
+        if not rows:
+            predicted = measured(words)
+            row |= {
+                "import s": round(imported["seconds"], 1),
+                "import own MiB": imported["peak own MiB"],
+                "predict own MiB": predicted["peak own MiB"],
+                "predict with files MiB": predicted["peak with files MiB"],
+            }
+        rows.append(row)
+    return rows
 
 
 def main() -> None:
@@ -153,11 +176,11 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hms-recording-"))
     try:
-        row = spectrogram_seconds(arguments.rounds) | agreement(arguments.pairs, arguments.part)
-        row |= compare(
+        first = spectrogram_seconds(arguments.rounds) | agreement(arguments.pairs, arguments.part)
+        rows = compare(
             folder, arguments.minutes, arguments.model, arguments.image_size, arguments.rounds
         )
-        write_record("recording", [row], NOTE, arguments)
+        write_record("recording", [first | rows[0], *rows[1:]], NOTE, arguments)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -126,7 +126,7 @@ def write_record(
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    columns = list(rows[0])
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [
         f"# {name}",
         "",
@@ -134,7 +134,7 @@ def write_record(
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
-        *("| " + " | ".join(str(row[column]) for column in columns) + " |" for row in rows),
+        *("| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows),
         "",
         f"Command: `{record['command']}`, commit {record['commit']}.",
         "",

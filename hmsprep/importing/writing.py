@@ -209,7 +209,7 @@ def _write_piece(task: Task) -> Counts | str:
         return f"{recording.path} cannot be read: {error.strerror}."
     power = power_around_gaps(around, before, after)
     eeg_uv = around[:, before : around.shape[1] - after]
-    write_eeg(task.eeg_file, eeg_uv)
+    write_eeg(task.eeg_file, eeg_uv, dictionaries=False)  # few values of resampled EEG repeat
     write_spectrogram(task.spectrogram_file, power, pa.int64())
     fresh_uv = eeg_uv[:, task.fresh - piece.first :]
     missing = np.isnan(fresh_uv)

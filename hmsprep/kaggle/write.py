@@ -25,10 +25,19 @@ def on_grid(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return (np.rint(np.asarray(values, np.float64) * GRID) / GRID).astype(np.float32)
 
 
-def write_eeg(path: Path, eeg_uv: NDArray[np.float32]) -> None:
-    """Write EEG (20, samples) in microvolts."""
+def write_eeg(path: Path, eeg_uv: NDArray[np.float32], *, dictionaries: bool = True) -> None:
+    """Write EEG (20, samples) in microvolts.
+
+    Parameters
+    ----------
+    dictionaries : bool
+        Pack every channel by a dictionary of its values, as the competition's files are; else only
+        those whose values repeat. What is read is the same.
+    """
     columns = {name: _column(values) for name, values in zip(CHANNELS, eeg_uv, strict=True)}
-    _write(path, pa.table(columns))
+    table = pa.table(columns)
+    packed = None if dictionaries else [n for n in columns if _repeats(table.column(n))]
+    _write(path, table, packed)
 
 
 def write_spectrogram(path: Path, power: NDArray[np.float32], time_type: pa.DataType) -> None:
@@ -38,14 +47,34 @@ def write_spectrogram(path: Path, power: NDArray[np.float32], time_type: pa.Data
     _write(path, pa.table(columns))
 
 
+LOOKED_AT = 10_000
+"""Values of a column that tell whether they repeat."""
+
+
 def _column(values: NDArray[np.float32]) -> pa.Array:
     """Nothing where the value is NaN, as pandas writes it."""
     return pa.array(np.ascontiguousarray(values), from_pandas=True)
 
 
-def _write(path: Path, table: pa.Table) -> None:
-    """One row group, snappy; indented metadata are left out."""
-    pq.write_table(table, path, compression="snappy", row_group_size=max(1, table.num_rows))
+def _write(path: Path, table: pa.Table, packed: list[str] | None = None) -> None:
+    """One row group, snappy, dictionaries of these or all columns; no indented metadata."""
+    pq.write_table(
+        table,
+        path,
+        compression="snappy",
+        row_group_size=max(1, table.num_rows),
+        use_dictionary=True if packed is None else packed,
+    )
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Whether values come again and again, as those of a recorder's own samples do.
+
+    Of resampled signals hardly any comes twice: their dictionary would hold all, be given up when
+    it is full, and take six times as long as writing.
+    """
+    some = column.slice(0, LOOKED_AT)
+    return len(some) < LOOKED_AT or len(some.unique()) < LOOKED_AT // 2
 
 
 def write_train_table(path: Path, table: Columns) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,36 +121,43 @@ def predict(
     from hmstrain.cli import console
 
     with console.reporting(quiet=quiet, log_file=log_file):
-        from hmstrain.cli.results import print_predicted
         from hmstrain.prediction.demo import named_runs
-        from hmstrain.prediction.predict import predict as predict_input
-        from hmstrain.reading.clock import clock_start
-        from hmstrain.runs.precision import sentences
+        from hmstrain.prediction.source import importing_ahead
 
         folders, own = named_runs(paths[:-1], model or [])
-        with console.counting("Predicting", "windows") as progress:
-            found = predict_input(
-                folders,
-                paths[-1],
-                out=out,
-                stride_s=stride,
-                importing=importing,
-                average=average,
-                swap=swap,
-                reverse=reverse,
-                device=device,
-                precision=precision,
-                trust=trusted(trust, own),
-                calibrated=calibrated,
-                prior=prior,
-                population=population,
-                threshold=threshold,
-                shortest_s=shortest,
-                smoothing_s=smoothing,
-                start_of=clock_start if time_of_day else None,
-                progress=progress,
-                notices=console.warn,
-            )
+        with (
+            importing_ahead(paths[-1], stride, importing)
+            if all(folder.is_dir() for folder in folders)
+            else nullcontext()
+        ):
+            from hmstrain.cli.results import print_predicted
+            from hmstrain.prediction.predict import predict as predict_input
+            from hmstrain.reading.clock import clock_start
+            from hmstrain.runs.precision import sentences
+
+            with console.counting("Predicting", "windows") as progress:
+                found = predict_input(
+                    folders,
+                    paths[-1],
+                    out=out,
+                    stride_s=stride,
+                    importing=importing,
+                    average=average,
+                    swap=swap,
+                    reverse=reverse,
+                    device=device,
+                    precision=precision,
+                    trust=trusted(trust, own),
+                    calibrated=calibrated,
+                    prior=prior,
+                    population=population,
+                    threshold=threshold,
+                    shortest_s=shortest,
+                    smoothing_s=smoothing,
+                    start_of=clock_start if time_of_day else None,
+                    progress=progress,
+                    notices=console.warn,
+                )
         for run in found.summary["runs"]:
             for text in sentences(run["arithmetic"]):
                 console.note(text)

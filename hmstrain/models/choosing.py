@@ -22,7 +22,7 @@ from hmstrain.errors import ModelError
 from hmstrain.models.arithmetic import Arithmetic
 
 Clock = Callable[[], float]
-BATCHES = 4
+BATCHES = 3
 """That each arithmetic is tried on: the first warms up, the others are timed."""
 MARGIN = 1.1
 """How much faster than one that is nearer to float32 another must be: rates of shared machines vary

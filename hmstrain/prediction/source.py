@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,13 @@ from hmsstore.recordings import (
 from hmsstore.schema import REFERENCES
 from hmstrain.errors import DataError
 from hmstrain.prediction.beside import Note, read_notes
-from hmstrain.prediction.hmsprep import check_installed, run_hmsprep
+from hmstrain.prediction.hmsprep import (
+    Running,
+    check_installed,
+    is_installed,
+    run_hmsprep,
+    start_hmsprep,
+)
 from hmstrain.runs.stopping import held_back
 
 CHAINS_REFERENCE = REFERENCES[1]
@@ -120,10 +127,16 @@ def open_or_build(
         notes: Mapping[str, tuple[Note, ...]] = {}
         data = path
         if not _is_kaggle(path):
-            data, part = work / "data", "test"
-            how = ["--stride", repr(stride_s), *told, "--unlabelled", "--json"]
+            part = "test"
+            how = _import_words(stride_s, told)
+            begun = BEGUN.get()
             try:
-                run_hmsprep("import", path, data, *how, warnings=False)
+                if begun is not None and (begun.path, begun.how) == (path, how):
+                    data = begun.data
+                    begun.running.wait()
+                else:
+                    data = work / "data"
+                    run_hmsprep("import", path, data, *how, warnings=False)
             except DataError:
                 if not data.is_dir():
                     raise
@@ -146,6 +159,50 @@ def open_or_build(
         store = Store.open(work / "hms.zarr")
         said = said or _clipped(store)
         yield ToPredict(store, False, recordings, left_out, said, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An import that runs already."""
+
+    path: Path
+    how: tuple[str, ...]
+    data: Path
+    """Folder that it makes."""
+    running: Running
+
+
+BEGUN: ContextVar[Begun | None] = ContextVar("BEGUN", default=None)
+"""The import that `open_or_build` finds under way, if it is of the same recordings."""
+
+
+@contextmanager
+def importing_ahead(
+    path: Path, stride_s: float = 10.0, importing: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Import recordings while this process does something else, such as loading PyTorch.
+
+    For an `open_or_build` within the context, which gets what is imported, or the error. Nothing is
+    begun where there is nothing to import, or it would be refused.
+    """
+    is_data = (path / MANIFEST_NAME).is_file() or _is_kaggle(path)
+    if not path.exists() or is_data or not is_installed():
+        yield
+        return
+    how = _import_words(stride_s, import_words(importing or {}))
+    with _temporary_folder() as work:
+        data = work / "data"
+        with start_hmsprep("import", path, data, *how, warnings=False) as running:
+            token = BEGUN.set(Begun(path, how, data, running))
+            try:
+                yield
+            finally:
+                BEGUN.reset(token)
+
+
+def _import_words(stride_s: float, told: Sequence[str]) -> tuple[str, ...]:
+    """Options of `hmsprep import` with which recordings are predicted."""
+    return ("--stride", repr(stride_s), *told, "--unlabelled", "--json")
 
 
 def _clipped(store: Store) -> tuple[str, ...]:

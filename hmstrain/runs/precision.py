@@ -4,8 +4,8 @@
 
     precision.json   in the run's folder, beside each network: machines, and what was chosen there
 
-What was chosen for a machine is taken again there, so that predictions can be repeated exactly. It
-is compared with the run's own arithmetic on a few of the windows at hand each time.
+What was chosen for a machine is taken again there, so that predictions can be repeated exactly. On
+a store where it was not yet, it is first compared with the run's own arithmetic on a few windows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from hmsstore import Store
 from hmsstore.atomic import refusal
-from hmsstore.json_shapes import ShapeError, entry, items, mapping, read_json
+from hmsstore.json_shapes import ShapeError, entry, items, mapping, read_json, texts
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.arithmetic import AUTO, Arithmetic, check_precision
@@ -47,9 +47,9 @@ FILE = "precision.json"
 SWITCH = "HMS_AUTO_PRECISION"
 """Environment variable that is 'off' where nothing is to be measured."""
 LEAST_WINDOWS = 1_000
-"""Fewer are predicted before measuring has paid: it takes as long as some 250."""
+"""Fewer are predicted before measuring has paid: it takes as long as some 150."""
 KEPT_AT_MOST = 100
-"""Machines; the oldest give way."""
+"""Machines, and stores of each; the oldest give way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def in_precision(
     precision: str | None,
     *,
     views: int = 1,
-    batch_size: int = 1,
+    batch_size: int = 16,
 ) -> tuple[Trained, Computed]:
     """Let a network compute in the precision that is asked for.
 
@@ -137,7 +137,7 @@ def in_precision(
     views : int
         How often each window will be looked at.
     batch_size : int
-        Of `Trained.evaluator`.
+        Windows that are tried at once, at least.
 
     Raises
     ------
@@ -157,24 +157,29 @@ def in_precision(
     few = len(rows) * views < LEAST_WINDOWS or len(rows) < BATCHES
     if few or world.size > 1 or not may_measure(world.device):
         return trained, Computed(own, "own")
-    machines, here = _read(folder.path), machine()
-    known = next((one.arithmetic for one in machines if one.machine == here), None)
-    if known == own:
-        return trained, Computed(own, "kept")
+    machines, here, identity = _read(folder.path), machine(), store.identity
+    known = next((one for one in machines if one.machine == here), None)
+    others = [one for one in machines if one is not known]
+    if known is not None and (known.arithmetic == own or identity in known.near_on):
+        return trained.computing(known.arithmetic), Computed(
+            known.arithmetic, "kept", f"{known.arithmetic}, as was chosen on this machine"
+        )
     with trained.evaluator(store, world, rows=rows, batch_size=batch_size) as evaluator:
         assert isinstance(evaluator, Evaluator)
         subject = subject_of(trained.network, evaluator, rows)
     if known is None:
         choice = choose(subject, candidates(own, trained.network))
-        _keep(folder.path, [*machines, Chosen(here, choice.arithmetic, choice.tried)])
-        found = Computed(
-            choice.arithmetic, "measured", str(choice), tuple(choice.refused), choice.tried
-        )
+        taken = choice.arithmetic
+        _keep(folder.path, [*others, Chosen(here, taken, choice.tried, (identity,))])
+        found = Computed(taken, "measured", str(choice), tuple(choice.refused), choice.tried)
     else:
-        parity = compare(subject, own, known)
-        found = Computed(known, "kept", f"{known}, as measured here before; {parity}")
-        if not parity.holds:
-            found = Computed(own, "own", refused=(too_far(known, own, parity),))
+        taken, parity = known.arithmetic, compare(subject, own, known.arithmetic)
+        found = Computed(taken, "kept", f"{taken}, as was chosen on this machine; {parity}")
+        if parity.holds:
+            near_on = (*known.near_on, identity)[-KEPT_AT_MOST:]
+            _keep(folder.path, [*others, replace(known, near_on=near_on)])
+        else:
+            found = Computed(own, "own", refused=(too_far(taken, own, parity),))
     return trained.computing(found.arithmetic), found
 
 
@@ -202,18 +207,26 @@ class Chosen:
     machine: dict[str, Any]
     arithmetic: Arithmetic
     tried: Sequence[Tried | dict[str, Any]]
+    near_on: tuple[str, ...] = ()
+    """Stores on whose windows its answers were near enough."""
 
     @classmethod
     def from_json(cls, value: object) -> Chosen:
         """From what `to_json` gave; raises ShapeError for something else."""
         tried = [mapping(one) for one in entry(value, "tried", items)]
         arithmetic = entry(value, "arithmetic", Arithmetic.from_json)
-        return cls(entry(value, "machine", mapping), arithmetic, tried)
+        near_on = entry(value, "near_on", texts)
+        return cls(entry(value, "machine", mapping), arithmetic, tried, near_on)
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""
         tried = [one.to_json() if isinstance(one, Tried) else one for one in self.tried]
-        return {"machine": self.machine, "arithmetic": self.arithmetic.to_json(), "tried": tried}
+        return {
+            "machine": self.machine,
+            "arithmetic": self.arithmetic.to_json(),
+            "tried": tried,
+            "near_on": list(self.near_on),
+        }
 
 
 def _read(folder: Path) -> list[Chosen]:

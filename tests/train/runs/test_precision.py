@@ -104,8 +104,10 @@ def test_a_choice_is_kept_with_the_run_and_repeated_to_the_last_bit(
     (kept,) = unsealed(run / FILE)["machines"]
     assert kept == {
         "machine": machine(), "arithmetic": SHORT.to_json(), "tried": of_run["tried"],
+        "near_on": [store.identity],
     }  # fmt: skip
-    measuring.setattr(precision_of_runs, "choose", refuse)
+    for name in ("choose", "compare"):
+        measuring.setattr(precision_of_runs, name, refuse)
     again = predict(run, store.path, out=tmp_path / "again")
     assert again.summary["runs"][0]["arithmetic"][0]["why"] == "kept"
     np.testing.assert_array_equal(first.prediction, again.prediction)
@@ -131,6 +133,24 @@ def test_another_machine_measures_anew_and_the_first_keeps_its_own(
     assert [one["arithmetic"] for one in machines] == [SHORT.to_json(), OWN.to_json()]
     found = score(run, store=store, split="all", out=tmp_path / "again")
     assert [(one.arithmetic, one.why) for one in found.arithmetic] == [(SHORT, "kept")]
+
+
+def test_on_another_store_a_choice_is_compared_once_more_and_then_kept(
+    run: Path, store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    timed(measuring, QUICK_SHORT)
+    first = score(run, store=store, split="all", out=tmp_path / "first")
+    value = unsealed(run / FILE)
+    value["machines"][0]["near_on"] = ["another"]
+    write_sealed(run / FILE, value)
+    measuring.setattr(precision_of_runs, "choose", refuse)
+    again = score(run, store=store, split="all", out=tmp_path / "again")
+    (computed,) = again.arithmetic
+    assert (computed.arithmetic, computed.why) == (SHORT, "kept")
+    assert "of 48 windows' probabilities 100.00% within 0.01" in computed.said
+    np.testing.assert_array_equal(first.prediction, again.prediction)
+    (kept,) = unsealed(run / FILE)["machines"]
+    assert kept["near_on"] == ["another", store.identity]
 
 
 def test_what_was_asked_for_is_taken_and_nothing_measured(
@@ -214,7 +234,7 @@ def test_networks_that_bfloat16_does_not_suit_are_left_in_float32(
     assert any(said in warning for warning in found.warnings)
     # A choice that was right elsewhere is compared on the windows at hand, too.
     one = {"machine": machine(), "arithmetic": Arithmetic("bfloat16").to_json(), "tried": []}
-    write_sealed(run / FILE, {"machines": [one]})
+    write_sealed(run / FILE, {"machines": [one | {"near_on": ["another"]}]})
     if name == "sign":
         again = score(run, store=store, split="all", out=tmp_path / "again", trust=model)
         assert [(one.arithmetic, one.why) for one in again.arithmetic] == [(OWN, "own")]
