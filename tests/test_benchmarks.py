@@ -277,7 +277,7 @@ def test_telling(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     rows = json.loads((tmp_path / "results" / "realism.json").read_text())["rows"]
     told = {(row["samples"], row["judge"]): float(row["AUC"]) for row in rows}
     titles = (
-        "real | old", "a | b", "sources, mean", "b | old for a", "a | old for b",
+        "real / old", "a / b", "sources, mean", "b / old for a", "a / old for b",
         "old for sources, mean",
     )  # fmt: skip
     assert told.keys() >= {

@@ -224,7 +224,7 @@ def _both(sizes: tuple[int, int]) -> str:
 def _row(title: str, judge: str, area: Auc | Drawn, windows: str, patients: str) -> dict[str, Any]:
     span = "" if np.isnan(area.low) else f"{area.low:.2f} to {area.high:.2f}"
     return {
-        "samples": title,
+        "samples": title.replace(" | ", " / "),  # a bar would end a cell
         "judge": judge,
         "AUC": f"{area.auc:.3f}",
         "95%": span,
@@ -296,7 +296,7 @@ def main() -> None:
         f"'{arguments.half}'), on patients held out and within each class: 0.5 not at all, 1 "
         "always. The linear model and the trees go by 137 measures, the network by the bipolar "
         f"signals: all by the central seconds from {BANDPASS_HZ[0]:g} to {BANDPASS_HZ[1]:g} Hz. "
-        "Windows that lack some of these seconds are left out. 'a | NAME for b': windows of a "
+        "Windows that lack some of these seconds are left out. 'a / NAME for b': windows of a "
         f"simulator in the place of source b, as many of each class, drawn {arguments.draws} "
         f"times ({arguments.network_draws} for the network), each window of another patient where "
         "there are enough: to be held against what "
