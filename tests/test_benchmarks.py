@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.answered import Set
 from support.pages import CHROMIUM
 
+from hmsstore import Store
 from hmstrain.runs.folder import RunFolder
 
 ROOT = Path(__file__).parents[1]
@@ -260,6 +262,53 @@ def test_transfer(toy: Path, tmp_path: Path) -> None:
     assert all(row["kl less old resnet1d"] for row in rows.values())
     counted = [[rows[source, half, "new"]["segments"] for half in halves] for source in sources]
     assert [sum(column) for column in zip(*counted[:2], strict=True)] == counted[2]
+
+
+def test_telling(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.models import telling
+
+    store = Store.open(toy / "hms.zarr")
+    eegs = sorted(set(store.windows["eeg_id"].tolist()))
+    halves = [
+        f"{eeg},{'ab'[i % 2]},{'report' if i % 5 else 'choose'}" for i, eeg in enumerate(eegs)
+    ]
+    (tmp_path / "split.csv").write_text("\n".join(["eeg_id,source,half", *halves]))
+    words = [
+        "telling", "--real", toy / "hms.zarr", "--source", tmp_path / "split.csv",
+        "--half", "report",
+        "--stores", f"old={toy / 'hms.zarr'}", "--windows", 90,
+        "--steps", 2, "--draws", 2, "--network-draws", 1, "--resamples", 5, "--repeats", 1,
+        "--results", tmp_path / "results",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", list(map(str, words)))
+    telling.main()
+    rows = json.loads((tmp_path / "results" / "realism.json").read_text())["rows"]
+    told = {(row["samples"], row["judge"]): float(row["AUC"]) for row in rows}
+    titles = (
+        "real / old", "a / b", "sources, mean", "b / old for a", "a / old for b",
+        "old for sources, mean",
+    )  # fmt: skip
+    assert told.keys() >= {
+        (title, judge) for title in titles for judge in ("linear", "trees", "network")
+    }
+    assert all(0 <= area <= 1 for area in told.values())
+    log = (tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()
+    assert ",report," in log[1]
+
+
+def test_the_network_that_tells_finds_what_is_planted() -> None:
+    from benchmarks.models.telling import network
+
+    rng = np.random.default_rng(0)
+    second = np.arange(60) % 2 == 1
+    signals = rng.normal(0, 1, (60, 16, 1000))
+    signals[second] += np.sin(np.arange(1000) / 4)
+    score = network(30)(signals[:40], second[:40], np.ones(40), 1)
+    found = score(signals[40:])
+    assert found[second[40:]].min() > found[~second[40:]].max()
+    np.testing.assert_array_equal(
+        found, network(30)(signals[:40], second[:40], np.ones(40), 1)(signals[40:])
+    )
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ ALLOWED = {
         "polars",
         "pyarrow",
         "scipy",
+        "threadpoolctl",
         "sklearn",
         "zarr",
         "numcodecs",

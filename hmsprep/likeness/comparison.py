@@ -9,7 +9,7 @@ import numpy as np
 
 from hmsprep.likeness.distances import Distance, distances
 from hmsprep.likeness.sample import Sample
-from hmsprep.likeness.stand_ins import StandIn, mean_areas
+from hmsprep.likeness.stand_ins import Drawn, StandIn, mean_areas
 from hmsprep.likeness.two_samples import TwoSamples, tell_apart
 from hmsprep.qeeg.judged.measures import Measure, measure_of
 from hmsstore import Spec
@@ -74,7 +74,7 @@ class Realism:
         }
 
     @property
-    def in_their_place(self) -> dict[str, dict[str, float]]:
+    def in_their_place(self) -> dict[str, dict[str, Drawn]]:
         """The same of each further store that stands in for sources, by its name."""
         names = dict.fromkeys(one.name for one in self.stand_ins)
         return {
@@ -87,7 +87,10 @@ class Realism:
             "bandpass_hz": self.bandpass,
             "half": self.half,
             "floor_auc": self.floor,
-            "in_their_place_auc": self.in_their_place,
+            "in_their_place_auc": {
+                name: {model: one.auc for model, one in models.items()}
+                for name, models in self.in_their_place.items()
+            },
             "comparisons": [_comparison_json(self.spec, one) for one in self.comparisons],
             "sources": [_comparison_json(self.spec, one) for one in self.sources],
             "stand_ins": [asdict(one) for one in self.stand_ins],

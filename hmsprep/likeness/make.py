@@ -7,7 +7,7 @@ than one of its sources is like the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def realism(
         samples.append(sample)
     spec = opened[0].spec
     pairs = [(samples[0], one) for one in samples[1:]]
-    floors = [] if told is None else _of_sources(samples[0], told)
+    floors = [] if told is None else sources_beside(samples[0], told)
     found = []
     standing: list[StandIn] = []
     done, total = 0, len(pairs) + len(floors) * (1 + len(pairs))
@@ -145,7 +145,9 @@ class _Counter:
         self.progress("measure", self.done, self.total)
 
 
-def _of_sources(sample: Sample, told: dict[int, tuple[str, str]]) -> list[tuple[Sample, Sample]]:
+def sources_beside(
+    sample: Sample, told: Mapping[int, tuple[str, str]]
+) -> list[tuple[Sample, Sample]]:
     """Each source beside all others, unless two sources would give the same twice."""
     each = np.array([told[eeg][0] for eeg in sample.eeg_id.tolist()])
     names = sorted(set(each.tolist()))

@@ -144,9 +144,10 @@ def area_rows(found: Realism) -> Iterator[tuple[str, ...]]:
                 "{} | {}".format(*stand_in.windows),
                 "",
             )
-    for store, areas in found.in_their_place.items():
-        for name, area in areas.items():
-            yield f"{store} for sources, mean", name, f"{area:.3f}", "", "", ""
+    for store, models in found.in_their_place.items():
+        for name, mean in models.items():
+            span = f"{mean.low:.2f} to {mean.high:.2f}"
+            yield f"{store} for sources, mean", name, f"{mean.auc:.3f}", span, "", ""
 
 
 def distance_rows(one: Comparison, group: str, count: int) -> Iterator[tuple[str, ...]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hmsprep.likeness.matching import common_classes
 from hmsprep.likeness.sample import Sample
-from hmsprep.likeness.two_samples import tell_apart
+from hmsprep.likeness.two_samples import Fit, tell_apart
 from hmsprep.seeds import generator
 
 DRAWS = 10
@@ -32,6 +32,7 @@ class Drawn:
     low: float
     high: float
     """95% of the draws."""
+    each: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,13 @@ class StandIn:
 
 
 def stand_ins(
-    a: Sample, b: Sample, other: Sample, *, draws: int = DRAWS, seed: int
+    a: Sample,
+    b: Sample,
+    other: Sample,
+    *,
+    draws: int = DRAWS,
+    seed: int,
+    judges: Mapping[str, Fit] | None = None,
 ) -> tuple[StandIn, ...]:
     """Put another sample in the place of either of two sources.
 
@@ -65,6 +72,8 @@ def stand_ins(
         The sources. Only windows of classes that both have are compared, as between themselves.
     other : Sample
         What stands in: each window of another patient, as far as there are enough.
+    judges : mapping, optional
+        As in `tell_apart`.
 
     Returns
     -------
@@ -82,7 +91,9 @@ def stand_ins(
             rows = rows_like(other, left.code, rng)
             if rows is None:
                 break
-            test = tell_apart(kept, other.take(rows), resamples=0, seed=seed + number, repeats=1)
+            test = tell_apart(
+                kept, other.take(rows), resamples=0, seed=seed + number, repeats=1, judges=judges
+            )
             if test is None:
                 break
             for model, one in test.models.items():
@@ -111,16 +122,17 @@ def rows_like(sample: Sample, code: Whole, rng: np.random.Generator) -> Whole | 
     return np.array(chosen, np.int64)
 
 
-def mean_areas(found: Sequence[StandIn]) -> dict[str, float]:
-    """Mean of the areas by model, weighed by the smaller of both samples."""
+def mean_areas(found: Sequence[StandIn]) -> dict[str, Drawn]:
+    """Mean of the areas of each draw by model, weighed by the smaller of both samples."""
     names = found[0].models if found else ()
     weights = [min(one.windows) for one in found]
     return {
-        name: float(np.average([one.models[name].auc for one in found], weights=weights))
+        name: _drawn(np.average([one.models[name].each for one in found], axis=0, weights=weights))
         for name in names
     }
 
 
-def _drawn(areas: Sequence[float]) -> Drawn:
+def _drawn(areas: Sequence[float] | NDArray[np.float64]) -> Drawn:
     low, high = np.quantile(areas, [0.025, 0.975])
-    return Drawn(float(np.mean(areas)), float(low), float(high))
+    each = tuple(float(one) for one in areas)
+    return Drawn(float(np.mean(areas)), float(low), float(high), each)

@@ -58,7 +58,7 @@ class TwoSamples:
     models: Mapping[str, Auc]
     told_by: tuple[tuple[str, float], ...]
     """Columns that the linear model goes by, with their weights in interquartile ranges; the
-    largest first, positive speaks for the second sample."""
+    largest first, positive speaks for the second sample. Empty for other judges."""
 
 
 def tell_apart(
@@ -69,6 +69,7 @@ def tell_apart(
     seed: int,
     groups: tuple[Whole, Whole] | None = None,
     repeats: int = REPEATS,
+    judges: Mapping[str, Fit] | None = None,
 ) -> TwoSamples | None:
     """Train classifiers to tell two samples apart, and score them on patients held out.
 
@@ -78,6 +79,11 @@ def tell_apart(
         What is held out together; by default patients.
     repeats : int
         How often patients are divided into folds.
+    judges : mapping, optional
+        What learns to tell the samples apart, by name, from their values as they are, of any shape
+        (N, ...); by default two models of measures, a linear one and trees. Each takes training
+        rows, on which side they are (bool), their weights and a seed, and returns what scores rows:
+        the higher, the more like the second sample.
 
     Returns
     -------
@@ -93,18 +99,16 @@ def tell_apart(
     least = min(len(np.unique(group)) for group in groups)
     if least < 2:
         return None
-    log = np.array([measure_of(column).log for column in a.columns])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.concatenate([a.values, b.values])
-        values = np.where(log, np.log(values), values)
-    values[~np.isfinite(values)] = np.nan
+    values = np.concatenate([a.values, b.values])
+    if judges is None:
+        values = _on_their_scales(values, a.columns)
     code = np.concatenate([a.code, b.code])
     side = np.arange(len(code)) >= len(a)
     group = np.concatenate(groups)
     folds = [_folds(side, group, min(FOLDS, least), seed + n) for n in range(repeats)]
     models = {}
     with threadpool_limits(1):  # so few windows are fitted faster than threads meet
-        for name, fit in (("linear", _linear), ("trees", _trees)):
+        for name, fit in (judges or {"linear": _linear, "trees": _trees}).items():
             scores = np.stack([_held_out(fit, values, side, code, one, seed) for one in folds])
             models[name] = _auc(scores, side, code, groups, resamples, seed)
     weights = np.concatenate(matched_weights(a.code, b.code, np.ones(len(a)), np.ones(len(b))))
@@ -112,8 +116,17 @@ def tell_apart(
         (len(a), len(b)),
         (len(np.unique(groups[0])), len(np.unique(groups[1]))),
         models,
-        _told_by(values, side, weights, a.columns),
+        _told_by(values, side, weights, a.columns) if judges is None else (),
     )
+
+
+def _on_their_scales(values: Floats, columns: tuple[str, ...]) -> Floats:
+    """Amounts that are never 0 as logarithms; NaN for what is not known."""
+    log = np.array([measure_of(column).log for column in columns])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = np.where(log, np.log(values), values)
+    found[~np.isfinite(found)] = np.nan
+    return found
 
 
 def _patients(a: Sample, b: Sample) -> tuple[Whole, Whole]:
