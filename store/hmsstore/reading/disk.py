@@ -71,12 +71,12 @@ class Wanted:
     into: NDArray[Any]
 
 
-def is_whole(shard: NDArray[Any], end: int) -> bool:
-    """Whether so many bytes of a mapped file can be read without ending this process (SIGBUS)."""
+def readable_bytes(shard: NDArray[Any]) -> int:
+    """How much of a mapped file can be read now without ending this process (SIGBUS)."""
     try:
-        return mapped_bytes(shard) >= end
+        return mapped_bytes(shard)
     except OSError:
-        return False
+        return 0
 
 
 def refuse_short(store: Path, name: str, shard: NDArray[Any]) -> NoReturn:
@@ -169,7 +169,7 @@ class _Read:
             self.file = os.open(window.name, os.O_RDONLY, dir_fd=files.folder)
         except OSError:  # deleted since, or too many files are open; yet it is still mapped
             self.file = -1
-            if not is_whole(window.shard, window.first_byte + len(self.bytes)):
+            if readable_bytes(window.shard) < window.first_byte + len(self.bytes):
                 refuse_short(files.store, window.name, window.shard)
             np.copyto(self.array, window.mapped)
             self.done = len(self.bytes)
