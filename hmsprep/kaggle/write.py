@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +60,25 @@ def _column(values: NDArray[np.float32]) -> pa.Array:
 
 def _write(path: Path, table: pa.Table, packed: list[str] | None = None) -> None:
     """One row group, snappy, dictionaries of these or all columns; no indented metadata."""
-    pq.write_table(
-        table,
-        path,
-        compression="snappy",
-        row_group_size=max(1, table.num_rows),
-        use_dictionary=True if packed is None else packed,
-    )
+    with _naming(path):
+        pq.write_table(
+            table,
+            path,
+            compression="snappy",
+            row_group_size=max(1, table.num_rows),
+            use_dictionary=True if packed is None else packed,
+        )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Have an error of the disk name the file, which neither pyarrow nor a full disk does."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
 
 
 def _repeats(column: pa.ChunkedArray) -> bool:
@@ -109,4 +123,6 @@ def write_csv(path: Path, columns: Mapping[str, Any]) -> None:
         name: [cell(one) for one in values] if isinstance(next(iter(values), None), str) else values
         for name, values in columns.items()
     }
-    pl.DataFrame(kept).write_csv(path)
+    text = pl.DataFrame(kept).write_csv()  # written by polars itself, it would lack what a full
+    with _naming(path):  # disk does not take, without an error
+        path.write_text(text, encoding="utf-8", newline="")

@@ -73,7 +73,11 @@ print(sorted({"numpy", "polars", "typer", "rich", "hmsstore"} & set(sys.modules)
 )  # fmt: skip
 def test_functions_take_the_options_of_their_command(command: str, function: str) -> None:
     group: Any = typer.main.get_command(app)
-    options = {parameter.name for parameter in group.commands[command].params}
+    options = {
+        parameter.name
+        for parameter in group.commands[command].params
+        if not getattr(parameter, "hidden", False)
+    }
     only_printed = {"json", "quiet", "log_file", "dry_run", "listed"}
     by_other_means = {"dask", "share"}  # executor=, hmsprep.build_share
     taken = set(signature(getattr(hmsprep, function)).parameters)

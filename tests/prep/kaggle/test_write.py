@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from hmsprep.kaggle.write import LOOKED_AT, write_eeg
+from hmsprep.cli import _user_message
+from hmsprep.kaggle.write import LOOKED_AT, write_csv, write_eeg
 from hmsstore import CHANNELS
 
 
@@ -33,3 +35,20 @@ def test_a_dictionary_is_made_where_values_repeat_or_as_the_competition_did(
     columns = pq.read_metadata(tmp_path / "eeg.parquet").row_group(0)
     encodings = {"RLE_DICTIONARY" in columns.column(n).encodings for n in range(20)}
     assert encodings == {packed}
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "eeg.parquet": lambda path: write_eeg(path, np.zeros((20, 100_000), np.float32)),
+    "train.csv": lambda path: write_csv(path, {"eeg_id": np.arange(100_000)}),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk_is_told_with_the_files_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as told:
+        WRITERS[name](path)
+    assert told.value.filename == str(path)
+    assert _user_message(told.value) == f"{path}: No space left on device"

@@ -96,7 +96,8 @@ def test_a_folder_in_kaggles_layout_with_votes_is_scored_as_its_store_is(
     np.testing.assert_array_equal(table.select(VOTES).to_numpy(), truth.select(VOTES).to_numpy())
     known = store.windows["patient_id"][store.select("train")]
     assert told["seen"]["elsewhere"]["patients"] == len(np.unique(known))
-    message, about_context = told["warnings"]
+    message, about_context, *about_signals = told["warnings"]
+    assert all("beyond the clip" in warning for warning in about_signals)
     assert "are not comparable" in about_context
     assert "have the numbers of patients that a run was trained or validated on" in message
     assert f"warning: {message}" in " ".join(done.stderr.split())
