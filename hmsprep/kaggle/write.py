@@ -123,6 +123,6 @@ def write_csv(path: Path, columns: Mapping[str, Any]) -> None:
         name: [cell(one) for one in values] if isinstance(next(iter(values), None), str) else values
         for name, values in columns.items()
     }
-    text = pl.DataFrame(kept).write_csv()  # written by polars itself, it would lack what a full
-    with _naming(path):  # disk does not take, without an error
+    text = pl.DataFrame(kept).write_csv()  # polars' own error of a full disk has no number
+    with _naming(path):
         path.write_text(text, encoding="utf-8", newline="")
