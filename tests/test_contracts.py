@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -112,6 +113,20 @@ print(sorted(loaded - set(sys.stdlib_module_names)))
         [sys.executable, "-c", script, store.path], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "['hmsstore', 'numpy']"
+
+
+@pytest.mark.parametrize("words", [["hmsprep", "info", "."], ["hmstrain", "test", "."]])
+def test_ctrl_c_while_a_library_runs_code_given_as_text_exits_with_130(
+    tmp_path: Path, words: list[str]
+) -> None:
+    """CPython remembers that one, though it was caught, and would end as killed by it."""
+    code = "import signal; signal.raise_signal(signal.SIGINT)"
+    (tmp_path / "numpy.py").write_text(f"exec({code!r})\n")
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )
+    assert done.returncode == 130
 
 
 def test_the_public_names_of_the_format_package_are_these() -> None:
