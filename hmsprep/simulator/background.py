@@ -25,6 +25,8 @@ ACROSS = (0.4, 0.9)
 """What one hemisphere sees of the other's background."""
 ALONE = 0.07
 """What each electrode sees alone, over the rest."""
+AT_ONCE = 8192
+"""Samples that are mixed at a time: few enough to stay in a processor's cache."""
 CENTRE = field(np.asarray([0.0, -0.2]), 0.4)
 """Where the background is weaker: around the vertex."""
 Eeg = NDArray[np.float32]
@@ -153,14 +155,15 @@ def _travelling(
     lags = np.rint(np.minimum(apart * travel_s, LONGEST_TRAVEL_S) * RATE_HZ).astype(np.int64)
     longest = int(lags.max())
     waves = shaped(rng, len(places) + 1, samples + longest, spectrum)
+    fields *= 1 / np.sqrt((fields**2).sum(axis=1).mean())
     eeg = np.zeros((len(PLACES), samples), np.float32)
-    for lag in np.unique(lags).tolist():
-        first = longest - lag
-        at = lags == lag
-        of = np.flatnonzero(at.any(axis=0))
-        seen = np.where(at, fields, 0)[:, of].astype(np.float32)
-        eeg += seen @ waves[of, first : first + samples]
-    eeg *= np.float32(1 / np.sqrt((fields**2).sum(axis=1).mean()))
+    steps = [(int(lag), np.flatnonzero((lags == lag).any(axis=0))) for lag in np.unique(lags)]
+    seen = [np.where(lags == lag, fields, 0)[:, of].astype(np.float32) for lag, of in steps]
+    for begin in range(0, samples, AT_ONCE):
+        part = eeg[:, begin : begin + AT_ONCE]
+        for (lag, of), one in zip(steps, seen, strict=True):
+            first = begin + longest - lag
+            part += one @ waves[of, first : first + part.shape[1]]
     eeg += np.float32(patient.common**0.5) * waves[-1, longest:]
     eeg += np.float32(ALONE) * shaped(rng, len(PLACES), samples, spectrum)
     return eeg

@@ -45,9 +45,9 @@ def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.f
         low, high = ((0.3, 2.0), (20.0, 70.0))[rng.random() < 0.5]
         common = shaped(rng, 1, samples, band(low, high))[0] * slow_wander(rng, samples, 5, 0.6)
         eeg += np.float32(rng.uniform(3, 25)) * common
-    eeg += rng.lognormal(np.log(0.22), 0.6, (len(eeg), 1)).astype(np.float32) * rng.standard_normal(
-        eeg.shape, np.float32
-    )
+    own = shaped(rng, len(eeg), samples, np.ones_like)  # of each amplifier
+    own *= rng.lognormal(np.log(0.22), 0.6, (len(eeg), 1)).astype(np.float32)
+    eeg += own
     if rng.random() < OFTEN_STEEP:
         sos = butter(2, (rng.uniform(0.3, 0.6), 40.0), "bandpass", fs=RATE_HZ, output="sos")
         eeg = sosfiltfilt(sos, eeg, axis=1).astype(np.float32)
