@@ -45,7 +45,7 @@ def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.f
         low, high = ((0.3, 2.0), (20.0, 70.0))[rng.random() < 0.5]
         common = shaped(rng, 1, samples, band(low, high))[0] * slow_wander(rng, samples, 5, 0.6)
         eeg += np.float32(rng.uniform(3, 25)) * common
-    eeg += rng.lognormal(np.log(0.22), 0.6, (len(eeg), 1)).astype(np.float32) * rng.standard_normal(
+    eeg += rng.lognormal(np.log(0.17), 0.6, (len(eeg), 1)).astype(np.float32) * rng.standard_normal(
         eeg.shape, np.float32
     )
     if rng.random() < OFTEN_STEEP:
