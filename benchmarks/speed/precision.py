@@ -2,8 +2,10 @@
 
 Each network is trained for some steps, then predicts windows in float32, in float32 with channels
 last and in bfloat16 with channels last, batch by batch in turn; `auto` takes one of these by the
-same rule as `hmstrain predict`. Training steps (forward and backward) take turns likewise. Parity
-is of the probabilities of all windows that were predicted.
+same rule as `hmstrain predict`. Training steps (forward and backward) take turns likewise, and
+`auto` takes one by the rule of `hmstrain run`. Parity is of the probabilities of all windows that
+were predicted; after training, of those of a network trained in an arithmetic, which then answers
+in it and in float32.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from hmstrain.config import Config
 from hmstrain.distributed import World, join_world
 from hmstrain.events import silent
 from hmstrain.models.arithmetic import Arithmetic
-from hmstrain.models.choosing import Choice, Parity, Subject, Tried, candidates
+from hmstrain.models.choosing import Choice, Parity, Subject, Tried, candidates, compare
 from hmstrain.models.evaluate import Evaluator
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.precision import subject_of
@@ -40,7 +42,9 @@ MODELS = ("resnet10t", "efficientnet_b0", "resnet1d")
 Times = dict[Arithmetic, list[float]]
 
 
-def take_turns(subject: Subject, tried: Sequence[Arithmetic]) -> tuple[Times, list[Tried]]:
+def take_turns(
+    subject: Subject, tried: Sequence[Arithmetic], *, learned: bool = True
+) -> tuple[Times, list[Tried]]:
     """Seconds of each batch but the first, and what that and the answers come to."""
     seconds: Times = {one: [] for one in tried}
     answers: dict[Arithmetic, list[Any]] = {one: [] for one in tried}
@@ -57,7 +61,8 @@ def take_turns(subject: Subject, tried: Sequence[Arithmetic]) -> tuple[Times, li
     for one in tried:
         speed = statistics.median(ratios(seconds, own, one))
         parity = Parity.between(np.concatenate(answers[own]), np.concatenate(answers[one]))
-        found.append(Tried(one, speed, parity, "" if parity.holds else "too far"))
+        near = parity.holds if learned else parity.close
+        found.append(Tried(one, speed, parity, "" if near else "too far"))
     return seconds, found
 
 
@@ -80,10 +85,15 @@ def measure(config: Config, store: Store, folder: Path, batches: int, world: Wor
     shutil.rmtree(path.path)
     path.begin(config, store)
     begun = Run(config, store, path, world, silent)
-    training, _ = take_turns(Trial(begun, max(3, batches // 2)), tried)
+    training, of_training = take_turns(Trial(begun, max(3, batches // 2)), tried, learned=False)
     begun.close()
     shutil.rmtree(path.path)
     taken = Choice.among(found).arithmetic
+    taken_to_train = Choice.among(of_training).arithmetic
+    trained_in = {
+        one: parity_once_trained(one.within(config), store, path, batches, world)
+        for one in tried[1:]
+    }
     made = []
     for one in found:
         parity = one.parity
@@ -108,9 +118,25 @@ def measure(config: Config, store: Store, folder: Path, batches: int, world: Wor
                 "probabilities within 0.01": f"{parity.near:.2%}",
                 "largest difference": f"{parity.largest:.4f}",
                 "same answer": f"{parity.same:.2%}",
+                "auto, training": "taken" if one.arithmetic == taken_to_train else "",
+                "once trained in it": str(trained_in.get(one.arithmetic, "")),
             }
         )
     return made
+
+
+def parity_once_trained(
+    config: Config, store: Store, folder: RunFolder, batches: int, world: World
+) -> Parity:
+    """Train a network in an arithmetic; compare its answers in it with those in float32."""
+    train(config, store, folder, world, silent, resume=False)
+    trained = load_trained(folder, world.device)
+    rows = np.arange(len(store))
+    with trained.evaluator(store, world, rows=rows) as evaluator:
+        assert isinstance(evaluator, Evaluator)
+        subject = subject_of(trained.network, evaluator, rows, batches)
+    shutil.rmtree(folder.path)
+    return compare(subject, Arithmetic(), Arithmetic.of(config))
 
 
 def main() -> None:
@@ -145,7 +171,8 @@ def main() -> None:
         f"Images of {arguments.image_size} pixels, batches of {arguments.batch_size}, "
         f"{torch.get_num_threads()} threads; networks trained for {arguments.train_steps} steps on "
         "simulated windows. Medians over batches in turn, with their range; the first warms up. "
-        "Windows compared: with the answers in float32."
+        "Windows compared: with the answers in float32. Once trained in it: a network that took "
+        "these steps in that arithmetic, its answers beside its own in float32."
     )
     write_record("precision", rows, note, arguments)
 

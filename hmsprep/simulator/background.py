@@ -17,11 +17,11 @@ from hmsstore.montage import ELECTRODES
 
 STATES = ("awake", "slow", "coma", "sedated", "asleep", "suppressed")
 CHANCES = (0.14, 0.36, 0.2, 0.14, 0.08, 0.08)
-USUAL_UV = 9.0
+USUAL_UV = 11.0
 """Median of the standard deviation of a bipolar trace, 0.5 to 35 Hz."""
 QUIETEST_UV = 1.2
 LONGEST_TRAVEL_S = 0.15
-ACROSS = (0.4, 0.9)
+ACROSS = (0.3, 0.8)
 """What one hemisphere sees of the other's background."""
 ALONE = 0.07
 """What each electrode sees alone, over the rest."""
@@ -43,6 +43,8 @@ class Patient:
     slope: float
     """Exponent of the 1/f spectrum of power, and the frequency below which it is flat."""
     knee_hz: float
+    fast: float
+    """What falls only as 1/f, over the rest where that is flat: amplitudes."""
     slowing: float
     """How much stronger than 1/f theta and delta are, and around which frequency."""
     slowing_hz: float
@@ -79,22 +81,23 @@ def draw_patient(rng: np.random.Generator) -> Patient:
     return Patient(
         state=state,
         background_uv=max(float(rng.lognormal(np.log(USUAL_UV * quiet), 0.5)), QUIETEST_UV),
-        slope=float(rng.uniform(2.2, 4.6)),
-        knee_hz=float(rng.lognormal(np.log(2.4), 0.8)),
+        slope=float(rng.uniform(2.6, 5.2)),
+        knee_hz=float(rng.lognormal(np.log(3.2), 0.8)),
+        fast=float(rng.lognormal(np.log(0.018), 0.8)),
         slowing=float(rng.gamma(1.5, 0.5)) * (0.4 if awake else 1.0),
-        slowing_hz=float(rng.lognormal(np.log(2.8), 0.5)),
+        slowing_hz=float(rng.lognormal(np.log(3.3), 0.5)),
         alpha=float(rng.uniform(0.4, 1.2)) if awake else 0.0,
         alpha_hz=float(rng.uniform(7.5, 11.5)),
         beta=float(rng.uniform(0.2, 0.9)) if state == "sedated" or rng.random() < 0.25 else 0.0,
         beta_hz=float(rng.uniform(13, 24)),
         common=float(rng.uniform(0.3, 1.5)),
-        reach=float(rng.uniform(0.45, 0.75)),
+        reach=float(rng.uniform(0.36, 0.62)),
         across=float(rng.uniform(*ACROSS)),
-        travel_s=float(rng.lognormal(np.log(0.01), 0.4)),
+        travel_s=float(rng.lognormal(np.log(0.005), 0.5)),
         surges=float(rng.uniform(0.1, 0.5)),
         gains=tuple(_gains(rng, side).tolist()),
         blinks_hz=float(rng.uniform(0.05, 0.35)) if awake or rng.random() < 0.15 else 0.0,
-        muscle=float(rng.lognormal(np.log(0.07), 1.2)),
+        muscle=float(rng.lognormal(np.log(0.05), 1.2)),
         side=side,
         heart_hz=float(rng.uniform(0.8, 2.0)),
     )
@@ -102,7 +105,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
 
 def _gains(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """How strong the background is at each electrode (19,): 1 where nothing is special."""
-    gains = rng.lognormal(0, 0.08, len(ELECTRODES)) * (1 - rng.uniform(0.1, 0.6) * CENTRE)
+    gains = rng.lognormal(0, 0.08, len(ELECTRODES)) * (1 - rng.uniform(0.0, 0.45) * CENTRE)
     kind = rng.random()
     if kind < 0.12:  # one hemisphere attenuated, mostly the one with the lesion
         weak = side if rng.random() < 0.7 else -side
@@ -120,8 +123,9 @@ def background(rng: np.random.Generator, patient: Patient, samples: int) -> Eeg:
     def spectrum(frequency: NDArray[np.float64]) -> NDArray[np.float64]:
         octaves = np.log2(np.maximum(frequency, 1e-3) / patient.slowing_hz)
         slow = 1 + patient.slowing * np.exp(-((octaves / 0.9) ** 2))
-        shape = (frequency**2 + patient.knee_hz**2) ** (-patient.slope / 4)
-        return np.asarray(shape * slow / np.sqrt(1 + (frequency / 70) ** 8))
+        shape = slow * (1 + (frequency / patient.knee_hz) ** 2) ** (-patient.slope / 4)
+        shape += patient.fast * (1 + (frequency / 2) ** 2) ** -0.25
+        return np.asarray(shape / np.sqrt(1 + (frequency / 70) ** 8))
 
     eeg = _travelling(rng, patient, samples, spectrum)
     if patient.alpha:

@@ -71,7 +71,7 @@ def dipole(rng: np.random.Generator, place: NDArray[np.float64], width: float) -
 
 def lateral_place(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """A place in one hemisphere (side -1: left, 1: right)."""
-    return np.asarray([side * rng.uniform(0.35, 0.95), rng.uniform(-0.6, 0.85)])
+    return np.asarray([side * rng.uniform(0.3, 0.9), rng.uniform(-0.65, 0.9)])
 
 
 def lateral_field(
@@ -98,7 +98,7 @@ def extended_field(rng: np.random.Generator, side: int, general: float) -> Field
 
     `general` is also about what the weaker hemisphere sees, of what the stronger one does.
     """
-    other = float(np.clip(0.15 + 0.85 * general + rng.normal(0, 0.05), 0.02, 1))
+    other = float(np.clip(0.12 + 1.1 * general + rng.normal(0, 0.05), 0.02, 1))
     lateral = lateral_field(rng, side, (0.3, 0.75), other)
     kind = rng.random()
     frontal = rng.uniform(0.3, 1) if kind < 0.7 else rng.uniform(-1, -0.4) if kind < 0.8 else 0.0

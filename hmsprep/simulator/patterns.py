@@ -75,13 +75,13 @@ def variation_of(rng: np.random.Generator, rhythmic: float) -> float:
 
 def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> Wave:
     rate = rate_of(rng, traits)
-    pace = rate * slow_wander(rng, samples, 8, 0.04 + 0.2 * max(traits.ictal - 0.2, 0))
+    pace = rate * slow_wander(rng, samples, 8, 0.02 + 0.2 * max(traits.ictal - 0.2, 0))
     times = course.beats(rng, pace.astype(float), variation_of(rng, traits.rhythmic), samples)
     seen = extended_field(rng, side, traits.general)
     found = np.zeros((len(seen), samples), np.float32)
     sharp = float(np.clip((0.75 - traits.rhythmic) / 0.5, 0, 1))
     if sharp:
-        sources = spread_out(rng, seen, LONGEST_LAG_S)
+        sources = spread_out(rng, seen, LONGEST_LAG_S * (1 + traits.general))
         found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
     if sharp < 1:
         sources = spread_out(rng, seen, LONGEST_LAG_S)
@@ -125,8 +125,8 @@ def _rhythmic(
     samples: int,
 ) -> Wave:
     """Waves that follow upon each other without interval."""
-    second, third = rng.uniform(0, 0.25), rng.uniform(0, 0.06)
-    turn = rng.normal(np.pi / 2, 1.0, 2)  # sharper where negative
+    second, third = rng.uniform(0.05, 0.3), rng.uniform(0, 0.06)
+    turn = rng.normal(np.pi / 2, 0.8, 2)  # sharper where negative
     uneven, apart = rng.uniform(0.05, 0.25, 2)
     size = course.per_beat(rng, times_s, uneven, samples)
     contour = rng.uniform(0.2, 0.6) if rng.random() < 0.2 else 0.0  # +S: sharply contoured

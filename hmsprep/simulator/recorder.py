@@ -46,7 +46,7 @@ def recorded(rng: np.random.Generator, eeg: NDArray[np.float32]) -> NDArray[np.f
         common = shaped(rng, 1, samples, band(low, high))[0] * slow_wander(rng, samples, 5, 0.6)
         eeg += np.float32(rng.uniform(3, 25)) * common
     own = shaped(rng, len(eeg), samples, np.ones_like)  # of each amplifier
-    own *= rng.lognormal(np.log(0.22), 0.6, (len(eeg), 1)).astype(np.float32)
+    own *= rng.lognormal(np.log(0.17), 0.6, (len(eeg), 1)).astype(np.float32)
     eeg += own
     if rng.random() < OFTEN_STEEP:
         sos = butter(2, (rng.uniform(0.3, 0.6), 40.0), "bandpass", fs=RATE_HZ, output="sos")

@@ -23,13 +23,13 @@ from hmsprep.simulator.traits import GPD, LPD, OTHER, SEIZURE, Traits, draw_trai
 
 MARGIN_S = 8.0
 """Around a period, in which its pattern may come up or go away."""
-PEAK_UV = 70.0
+PEAK_UV = 90.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
 of the usual size; it grows with the root of the background."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
-RHYTHMIC_SMALLER = 0.45
-GENERAL_LARGER = 0.9
+RHYTHMIC_SMALLER = 0.6
+GENERAL_LARGER = 0.7
 SEIZURE_LARGER = 1.4
 POSTICTAL_S = 60.0
 
@@ -122,7 +122,7 @@ def _peak_uv(rng: np.random.Generator, patient: Patient, traits: Traits) -> floa
     """Draw the peak of a pattern, which is what makes it visible, and its regularity."""
     usual = PEAK_UV * (patient.background_uv / USUAL_UV) ** 0.5
     clear = FAINTEST ** (1 - traits.visible) * (1 - RHYTHMIC_SMALLER * traits.rhythmic)
-    clear *= 1 + GENERAL_LARGER * traits.general
+    clear *= 1 + GENERAL_LARGER * traits.general * (1 - traits.rhythmic)
     return float(usual * clear * rng.lognormal(0, 0.3))
 
 

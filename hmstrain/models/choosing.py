@@ -100,12 +100,16 @@ class Tried:
     """With the answers of its own; None where there are none to compare."""
     reason: str = ""
     """A sentence, where it cannot be taken whatever its speed."""
+    seconds: float | None = None
+    """That a batch took; None where none was timed."""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value."""
         parity = {} if self.parity is None else {"parity": self.parity.to_json()}
         reason = {"reason": self.reason} if self.reason else {}
-        return self.arithmetic.to_json() | {"speed": round(self.speed, 3)} | parity | reason
+        seconds = {} if self.seconds is None else {"seconds": round(self.seconds, 6)}
+        found = self.arithmetic.to_json() | {"speed": round(self.speed, 3)}
+        return found | seconds | parity | reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,14 @@ class Choice:
 
     taken: Tried
     tried: tuple[Tried, ...]
+    unmeasured: str = ""
+    """Why nothing was measured, as the end of a sentence."""
+
+    @classmethod
+    def unmade(cls, own: Arithmetic, why: str) -> Choice:
+        """Stay with an arithmetic, since nothing is measured for this reason."""
+        only = Tried(own, 1.0)
+        return cls(only, (only,), why)
 
     @classmethod
     def among(cls, tried: Sequence[Tried]) -> Choice:
@@ -141,12 +153,18 @@ class Choice:
     @property
     def notices(self) -> list[str]:
         """What to tell the user of it, in sentences."""
-        measured = len(self.tried) > 1
-        return [f"precision=auto: {self if measured else self.arithmetic}.", *self.refused]
+        return [f"precision=auto: {self}.", *self.refused]
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON value."""
+        return {"said": str(self), "tried": [one.to_json() for one in self.tried]}
 
     def __str__(self) -> str:
         """Say it in one sentence, without its full stop."""
         own, *others = self.tried
+        if not others:
+            because = f", since nothing is measured {self.unmeasured}" if self.unmeasured else ""
+            return f"{own.arithmetic}{because}"
         rates = ", ".join(
             f"{one.arithmetic} {one.speed:.2f}" for one in others if one is not self.taken
         )
@@ -154,9 +172,12 @@ class Choice:
         if self.taken is own:
             return f"{own.arithmetic}: nothing else is {MARGIN:g} times as fast here{beside}"
         near = "" if self.taken.parity is None else f"; {self.taken.parity}"
+        took = ""
+        if self.taken.seconds is not None and own.seconds is not None:
+            took = f", {self.taken.seconds:.3g} s a batch instead of {own.seconds:.3g}"
         return (
             f"{self.arithmetic}: {self.taken.speed:.2f} times as fast as {own.arithmetic} "
-            f"here{beside}{near}"
+            f"here{beside}{took}{near}"
         )
 
 
@@ -237,7 +258,8 @@ def choose(
         else _compared(one, own, seconds, found, learned=learned)
         for one in tried[1:]
     ]
-    return Choice.among([Tried(own, 1.0), *compared])
+    first = Tried(own, 1.0, seconds=median(seconds[own][1:] or seconds[own]))
+    return Choice.among([first, *compared])
 
 
 def compare(subject: Subject, own: Arithmetic, other: Arithmetic) -> Parity:
@@ -269,7 +291,8 @@ def _compared(
     answers = np.concatenate(found[one])
     parity = Parity.between(np.concatenate(found[own])[: len(answers)], answers)
     near = parity.holds if learned else parity.close
-    return Tried(one, speed, parity, "" if near else too_far(one, own, parity))
+    took = median(after for _, after in (pairs[1:] or pairs))
+    return Tried(one, speed, parity, "" if near else too_far(one, own, parity), took)
 
 
 class Forward:

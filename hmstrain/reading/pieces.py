@@ -127,7 +127,7 @@ def unpack(part: Part, path: Path) -> None:
     try:
         path.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         with whole_file(path) as partial:
-            values.tofile(partial)
+            partial.write_bytes(values.data)  # `tofile` would not say why
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror}. Name another folder for the cache."

@@ -95,11 +95,26 @@ def may_measure(device: torch.device) -> bool:
     ConfigError
         The variable says something else.
     """
+    return not why_unmeasured(device)
+
+
+def why_unmeasured(device: torch.device) -> str:
+    """Say why speeds may not decide, as the end of a sentence; nothing where they may.
+
+    Raises
+    ------
+    ConfigError
+        The environment variable is neither 'on' nor 'off'.
+    """
     word = os.environ.get(SWITCH, "")
     if word not in ("", "on", "off"):
         raise ConfigError(f"{SWITCH}={word}: expected on or off.")
+    if device.type != "cpu":
+        return f"on {device.type}"
+    if word == "off":
+        return f"where {SWITCH}=off"
     in_ci = os.environ.get("CI", "").lower() in ("1", "true", "yes")
-    return device.type == "cpu" and word != "off" and (word == "on" or not in_ci)
+    return f"in CI without {SWITCH}=on" if in_ci and word != "on" else ""
 
 
 def machine() -> dict[str, Any]:

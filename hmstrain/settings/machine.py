@@ -34,6 +34,11 @@ class MachineSettings(Group):
     tensorboard: bool = setting(False, "Write TensorBoard events too.", machine_only=True)
 
     def check_together(self) -> None:
-        """Refuse to set what `auto` chooses."""
+        """Refuse to set what `auto` chooses, or cannot time."""
         if self.precision == "auto" and self.channels_last:
             raise ConfigError("precision=auto chooses channels_last: leave it out.")
+        if self.precision == "auto" and self.compile:
+            raise ConfigError(
+                "precision=auto times networks that are not compiled: leave compile out, or name "
+                "a precision."
+            )

@@ -21,6 +21,7 @@ from hmstrain.distributed import World, join_world
 from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
 from hmstrain.models import find_model
+from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.runs.checkpoint import is_file
 from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.outcome import FoldScores, Outcome, Scores, SeedScores, Spread
@@ -39,6 +40,7 @@ from hmstrain.training.generating import Generating
 from hmstrain.training.matching import Pretraining
 from hmstrain.training.origin import find_origin
 from hmstrain.training.train import train as train_network
+from hmstrain.training.trial import begun_in
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -218,13 +220,23 @@ def _train_one(
     events: Events,
     *,
     out_of_fold: bool,
+    computing: Arithmetic | None = None,
 ) -> None:
     model = find_model(config.model)
     if model.table:
         tabular.train(config, store, folder, world, events, out_of_fold=out_of_fold)
         return
     kind = Generating if model.generates else Pretraining if config.pretraining else None
-    train_network(config, store, folder, world, events, out_of_fold=out_of_fold, kind=kind)
+    train_network(
+        config,
+        store,
+        folder,
+        world,
+        events,
+        out_of_fold=out_of_fold,
+        kind=kind,
+        computing=computing,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +271,7 @@ def _every_network(
         judges(part.config, store, plan_epochs(part.config, store))  # refuses what would stop later
         if not (folder.path / part.name).exists():
             find_origin(part.config, store)
-    found = []
+    found, computing = [], None
     for number, part in enumerate(parts):
         inner = RunFolder(folder.path / part.name)
         named = {"fold": part.config.fold, "seed": part.config.seed, "name": part.name}
@@ -268,8 +280,12 @@ def _every_network(
         begin = partial(inner.begin, part.config, store, processes=world.size, resume=True)
         world.main_does(begin)
         if not inner.finished:
-            _train_one(part.config, store, inner, world, events, out_of_fold=True)
+            _train_one(
+                part.config, store, inner, world, events, out_of_fold=True, computing=computing
+            )
         world.wait()
+        if computing is None and config.precision == AUTO:
+            computing = begun_in(inner)
         found.append(inner.outcome())
         if world.main:
             events("kept", {**named, "text": found[-1].kept})

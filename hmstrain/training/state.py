@@ -118,6 +118,8 @@ class TrainingState:
         self.shares = [group["lr"] / config.learning_rate for group in self.optimiser.param_groups]
         self.arithmetic = None if config.precision == AUTO else Arithmetic.of(config)
         """None where it is still to be chosen: `compute_in` sets it."""
+        self.why_chosen: dict[str, Any] | None = None
+        """What was measured before it was chosen, and where."""
         self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
         self.schedule: LRScheduler | None = None
         self.stage = -1
@@ -140,6 +142,7 @@ class TrainingState:
                 self.normalisation = Normalisation.from_json(described["normalisation"])
                 if config.precision == AUTO:
                     self.arithmetic = Arithmetic.from_json(described["arithmetic"])
+                    self.why_chosen = described.get("why_arithmetic")
             except (TypeError, KeyError, ShapeError) as error:
                 raise RunError(f"{folder.last / DESCRIPTION} is damaged: {error}.") from None
             self.others = described.get("also", [])
@@ -203,7 +206,8 @@ class TrainingState:
         """What a checkpoint says of the arithmetic that was chosen, if it was."""
         if self.config.precision != AUTO or self.arithmetic is None:
             return {}
-        return {"arithmetic": self.arithmetic.to_json()}
+        why = {} if self.why_chosen is None else {"why_arithmetic": self.why_chosen}
+        return {"arithmetic": self.arithmetic.to_json(), **why}
 
     def begin_stage(self, stage: int, steps: int) -> bool:
         """Begin the schedule of a stage of so many steps, or go on with it.

@@ -49,6 +49,7 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import LOG, MetricsLog
 from hmstrain.runs.outcome import Alignment, Outcome, StoreId
 from hmstrain.runs.plots import draw_run
+from hmstrain.runs.precision import machine
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, write_predictions
 from hmstrain.runs.source import keep_source
 from hmstrain.runs.stopping import Interrupted, StopRequest
@@ -71,6 +72,7 @@ def train(
     *,
     out_of_fold: bool = False,
     kind: type[Run] | None = None,
+    computing: Arithmetic | None = None,
 ) -> None:
     """Train, validate and test one network, from the start or from the last checkpoint.
 
@@ -90,6 +92,8 @@ def train(
         Write predictions of every window of the fold that is held out, too, if one is.
     kind : type, optional
         Of the run, if its network learns something else than the votes.
+    computing : Arithmetic, optional
+        That `precision=auto` means, if it was chosen for another network of the same kind.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def train(
     Interrupted
         A signal asked to stop, and the run is saved at the step that it names.
     """
-    run = (kind or Run)(config, store, folder, world, events)
+    run = (kind or Run)(config, store, folder, world, events, computing)
     try:
         with run.stop:
             for epoch in run.epochs:
@@ -112,7 +116,13 @@ class Run:
     """One network in training, with all that its steps need. Methods stand in order of use."""
 
     def __init__(
-        self, config: Config, store: Store, folder: RunFolder, world: World, events: Events
+        self,
+        config: Config,
+        store: Store,
+        folder: RunFolder,
+        world: World,
+        events: Events,
+        computing: Arithmetic | None = None,
     ) -> None:
         self.config, self.store, self.folder = config, store, folder
         self.world, self.events, self.device = world, events, world.device
@@ -162,7 +172,7 @@ class Run:
                 self.device,
                 processes=world.size,
             )
-        self.computing = self._in_arithmetic().within(config)
+        self.computing = self._in_arithmetic(computing).within(config)
         self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
@@ -180,13 +190,18 @@ class Run:
         self.log = self._begin_log() if world.main else None
         self.stop = StopRequest(world, events)
 
-    def _in_arithmetic(self) -> Arithmetic:
-        """What the steps compute in: as configured, as the checkpoint says, or measured now."""
+    def _in_arithmetic(self, given: Arithmetic | None) -> Arithmetic:
+        """What the steps compute in: as configured, as the checkpoint says, given or measured."""
         state = self.state
         if state.arithmetic is None:
-            choice = try_steps(self)
-            self.notices += choice.notices
-            state.compute_in(self.world.all_parts(choice.arithmetic)[0])
+            if given is None:
+                choice = self.world.all_parts(try_steps(self))[0]  # the main process decides
+                given = choice.arithmetic
+                state.why_chosen = choice.to_json() | {"machine": machine()}
+                self.notices += choice.notices
+            else:
+                self.notices.append(f"precision=auto: {given}, as of the run's first network.")
+            state.compute_in(given)
             self.description |= state.chosen
         elif self.config.precision == AUTO:
             self.notices.append(f"precision=auto: {state.arithmetic}, as the run began.")

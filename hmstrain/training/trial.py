@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore.json_shapes import ShapeError, entry
 from hmstrain.data.loader import Batch
 from hmstrain.data.steps import Step, steps
+from hmstrain.errors import RunError
 from hmstrain.models.arithmetic import Arithmetic
-from hmstrain.models.choosing import BATCHES, Choice, Tried, candidates, choose
+from hmstrain.models.choosing import BATCHES, Choice, candidates, choose
 from hmstrain.models.evaluate import Evaluator
-from hmstrain.runs.precision import may_measure
+from hmstrain.runs.checkpoint import DESCRIPTION, read_description
+from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.precision import why_unmeasured
 
 if TYPE_CHECKING:
     from hmstrain.training.train import Run
@@ -31,10 +35,26 @@ def try_steps(run: Run) -> Choice:
     """Choose among arithmetics by the first steps of a run; float32 where nothing is measured."""
     last = run.epochs[-1]
     own = Arithmetic()
-    if last.first_step + last.steps < LEAST_STEPS or not may_measure(run.device):
-        return Choice.among([Tried(own, 1.0)])
+    if why := why_unmeasured(run.device):
+        return Choice.unmade(own, why)
+    if last.first_step + last.steps < LEAST_STEPS:
+        return Choice.unmade(own, f"for fewer than {LEAST_STEPS} steps")
     trial = Trial(run)
     return choose(trial, candidates(own, trial.network), learned=False)
+
+
+def begun_in(folder: RunFolder) -> Arithmetic:
+    """Read which arithmetic was chosen for a finished run.
+
+    Raises
+    ------
+    RunError
+        Its best checkpoint does not say.
+    """
+    try:
+        return entry(read_description(folder.best), "arithmetic", Arithmetic.from_json)
+    except ShapeError as error:
+        raise RunError(f"{folder.best / DESCRIPTION} is damaged: {error}.") from None
 
 
 class Trial:

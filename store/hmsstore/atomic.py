@@ -34,6 +34,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Begin of an address, whose two slashes a path makes one. One letter may be a drive's."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What only writing raises, without saying of which file."""
 REPLACED_AT_MOST, REPLACED_S = 100, 0.02
 """How often a folder is read again that is replaced meanwhile, and the time in between."""
 
@@ -62,7 +64,8 @@ def whole_file(path: Path, *, replace: bool = True) -> Iterator[Path]:
     FileExistsError
         The name is taken and `replace` is False.
     OSError
-        The file cannot be written. An error about the temporary name names the target instead.
+        The file cannot be written. An error about the temporary name names the target instead, and
+        so does one of a full disk.
     """
     partial = _partial(path)
     with _speaking_of(path, partial):
@@ -105,7 +108,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     FileExistsError
         The name is taken and `replace` is False.
     OSError
-        The folder cannot be written. An error about the temporary name names the target instead.
+        The folder cannot be written. An error about the temporary name names the target instead,
+        and so does one of a full disk.
     """
     if replace and path.is_symlink():
         path = Path(os.path.realpath(path))
@@ -293,11 +297,13 @@ def _swap(partial: Path, path: Path, replace: bool) -> None:
 
 @contextmanager
 def _speaking_of(path: Path, partial: Path) -> Iterator[None]:
-    """Have errors name the target, which the user knows, in place of the temporary name."""
+    """Have errors name the target, which the user knows, instead of the temporary name or none."""
     try:
         yield
     except OSError as error:
         name = os.fspath(error.filename) if isinstance(error.filename, str | Path) else ""
         if name == str(partial) or name.startswith(f"{partial}{os.sep}"):
             error.filename = f"{path}{name[len(str(partial)) :]}"
+        if error.filename is None and error.errno in NO_ROOM:
+            error.filename = str(path)
         raise

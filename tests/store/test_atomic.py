@@ -172,6 +172,17 @@ def test_errors_name_the_target_and_never_the_temporary_file(tmp_path: Path) -> 
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
+def test_the_error_of_a_full_disk_names_the_target(tmp_path: Path) -> None:
+    for whole in (whole_file, whole_folder):
+        with (
+            pytest.raises(OSError, match=r"No space left on device: '.*table\.csv'"),
+            whole(tmp_path / "table.csv"),
+            Path("/dev/full").open("w") as full,
+        ):
+            full.write("a,b")
+
+
 def test_a_name_as_long_as_the_file_system_takes_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("ä" * 120 + ".csv")
     with whole_file(path) as partial:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time as clock
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import time
 from pathlib import Path
@@ -33,6 +34,7 @@ from hmsstore.recordings import (
 )
 from hmsstore.sums import of_recording
 from hmstrain.errors import DataError
+from hmstrain.reading import pieces
 from hmstrain.reading.cache import clear_cache, default_cache, open_or_import
 from hmstrain.reading.clock import clock_start
 from hmstrain.reading.recording import ANNOTATIONS_NAME, Annotation, Recording
@@ -144,6 +146,16 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(imported: Path, tmp_path
     recording = Recording.open(imported, "night.edf", cache=tmp_path / "file")
     assert len(recording.read(0, 5)) == 1_000  # a page needs none
     with pytest.raises(DataError, match=r"file.*cannot be (read|written): "):
+        recording.read(0, 121)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to try")
+def test_a_cache_on_a_full_disk_says_so(
+    imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "whole_file", lambda _: nullcontext(Path("/dev/full")))
+    recording = Recording.open(imported, "night.edf", cache=tmp_path / "cache")
+    with pytest.raises(DataError, match=r"10000\.f4 cannot be written: No space left on device\."):
         recording.read(0, 121)
 
 

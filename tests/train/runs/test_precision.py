@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import torch
 from safetensors.torch import load_file
 from support.clocks import Clock
 from support.inside import Inside
-from support.runs import ALONE, Stopped, train_small, unsealed
+from support.runs import ALONE, SMALL, Stopped, train_small, unsealed
 
 from hmsstore import Store
+from hmstrain.config import Config
+from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.events import silent
 from hmstrain.models.arithmetic import Arithmetic
-from hmstrain.models.choosing import choose
+from hmstrain.models.choosing import Choice, Parity, Tried, choose
 from hmstrain.prediction.predict import predict
 from hmstrain.runs import precision as precision_of_runs
 from hmstrain.runs.folder import RunFolder
@@ -30,6 +34,8 @@ from hmstrain.runs.predictions import TESTED, read_file
 from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.score_run import test as score
 from hmstrain.training import trial
+from hmstrain.training.run import run as run_of
+from hmstrain.training.trial import begun_in
 
 PROGRAM = Inside("hmstrain")
 CPU = torch.device("cpu")
@@ -296,6 +302,126 @@ def test_a_run_is_predicted_as_it_was_trained(
     assert [(one.arithmetic, one.why) for one in found.arithmetic] == [(SHORT, "measured")]
     saved = read_file(tmp_path / "run" / TESTED, store)
     np.testing.assert_array_equal(found.prediction, saved.prediction)
+
+
+REGULARISED: dict[str, Any] = {
+    "model": "resnet10t", "inputs": "spec", "epochs": 1, "steps": 4, "drop_rate": 0.2,
+    "mixup": 0.4, "ema": 0.9, "clip_gradient": 1.0,
+}  # fmt: skip
+"""With batch norm, and random numbers of all kinds."""
+
+
+def of_training(path: Path) -> dict[str, Any]:
+    """All that a run goes on from: weights, moving average, optimiser, schedule."""
+    last = path / "last"
+    found: dict[str, Any] = torch.load(last / "training.pt", weights_only=True)
+    return {"weights": weights(path), "average": load_file(last / "average.safetensors"), **found}
+
+
+def identical(one: Any, other: Any) -> bool:
+    """Whether nested values are the same, tensors bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(identical(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(identical, one, other))
+    return bool(one == other)
+
+
+def test_trying_leaves_no_trace_of_itself(
+    store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    """Where another arithmetic is taken, the run is that in which it was asked for, bit for bit."""
+    short = {"precision": "bfloat16", "channels_last": True}
+    train_small(store, tmp_path / "asked", **REGULARISED, **short)
+    timed(measuring, QUICK_SHORT)
+    train_small(store, tmp_path / "auto", precision="auto", **REGULARISED)
+    train_small(store, tmp_path / "plain", **REGULARISED)
+    assert identical(of_training(tmp_path / "auto"), of_training(tmp_path / "asked"))
+    assert not same(tmp_path / "auto", tmp_path / "plain")
+    tested = [read_file(tmp_path / name / TESTED, store) for name in ("auto", "asked")]
+    np.testing.assert_array_equal(tested[0].prediction, tested[1].prediction)
+
+
+def test_a_run_keeps_what_was_measured_and_where(
+    store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    timed(measuring, QUICK_SHORT)
+    said: list[str] = []
+    path = tmp_path / "run"
+    config = Config(**SMALL | {"precision": "auto", "epochs": 1, "steps": 4})
+
+    def tell(event: str, values: Mapping[str, Any]) -> None:
+        if event == "notice":
+            said.append(values["text"])
+        if values.get("step", 0) >= 3 and event == "train":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run_of(config, store, RunFolder(path), ALONE, tell, resume=False)
+    run_of(config, store, RunFolder(path), ALONE, silent, resume=True)
+    for name in ("last", "best"):
+        why = json.loads((path / name / "model.json").read_text())["why_arithmetic"]
+        assert why["machine"] == machine()
+        assert len([one["seconds"] for one in why["tried"]]) == 3
+        assert f"precision=auto: {why['said']}." in said
+    assert "2.50 times as fast as float32 here" in why["said"]
+
+
+def test_the_main_process_decides_for_all(
+    store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    class Second(World):
+        """Whose main process has chosen otherwise."""
+
+        def all_parts(self, part: Any) -> list[Any]:
+            return [of_main if isinstance(part, Choice) else part]
+
+    of_main = Choice.among([Tried(OWN, 1.0), Tried(SHORT, 2.5)])
+    timed(measuring, QUICK_OWN)
+    config = Config(**SMALL | {"precision": "auto", "epochs": 1, "steps": 2})
+    run_of(config, store, RunFolder(tmp_path / "run"), Second(0, 1, CPU), silent, resume=False)
+    assert begun_in(RunFolder(tmp_path / "run")) == SHORT
+
+
+def test_networks_of_one_run_compute_alike(
+    store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    """Also those that are trained after it was resumed, on whatever machine."""
+    path = tmp_path / "run"
+    config = Config(**SMALL | {"precision": "auto", "seeds": 2, "epochs": 1, "steps": 2})
+
+    def stop_at_second(event: str, values: Mapping[str, Any]) -> None:
+        if event == "network" and values["number"] == 1:
+            raise Stopped
+
+    timed(measuring, QUICK_SHORT)
+    with pytest.raises(Stopped):
+        run_of(config, store, RunFolder(path), ALONE, stop_at_second, resume=False)
+    measuring.setattr(trial, "choose", refuse)
+    run_of(config, store, RunFolder(path), ALONE, silent, resume=True)
+    assert [begun_in(RunFolder(path / f"seed{seed}")) for seed in (0, 1)] == [SHORT, SHORT]
+
+
+def test_answers_of_a_run_trained_by_auto_are_near_those_in_float32(
+    store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    timed(measuring, QUICK_SHORT)
+    settings = REGULARISED | {"steps": 12, "start_at_prior": False, "learning_rate": 1e-3}
+    train_small(store, tmp_path / "run", precision="auto", **settings)
+    found = {
+        name: score(
+            tmp_path / "run", store=store, split="all", out=tmp_path / name, precision=precision
+        )
+        for name, precision in (("own", "bfloat16"), ("plain", "float32"))
+    }
+    own, plain = found["own"], found["plain"]
+    assert [one.arithmetic for one in own.arithmetic] == [SHORT]
+    parity = Parity.between(plain.prediction, own.prediction)
+    assert parity.windows == len(plain.rows)
+    assert parity.largest > 0
+    assert parity.holds, str(parity)
 
 
 @pytest.mark.parametrize("off", [True, False])
