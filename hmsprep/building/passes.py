@@ -1,5 +1,7 @@
 """The two passes over all shards: source files -> scratch shards -> final shards, each recorded.
 
+Where values do not depend on the statistics, the first pass writes the final shards.
+
 Workers only write temporary files; this, in the one parent process, names them and keeps the
 journal. So a worker that outlives its parent for a moment can spoil nothing.
 """
@@ -17,7 +19,7 @@ import numpy as np
 from hmsprep.building.durable import put_in_place
 from hmsprep.building.journal import Journal
 from hmsprep.building.site import Site
-from hmsprep.building.tasks import IngestTask, Key, NormaliseTask, Piece, Stamps
+from hmsprep.building.tasks import IngestTask, Key, Layout, NormaliseTask, Piece, Stamps
 from hmsprep.building.values.statistics import Statistics, finish, merge
 from hmsprep.building.versions import difference, versions
 from hmsprep.building.worker import ingest, normalise
@@ -50,6 +52,7 @@ class Passes:
         ]
         self.mine = site.share.part(self.keys) if site.share else self.keys
         self.pieces = shard_pieces(plan, source)
+        self.single = plan.parameters.single_pass
 
     def run(self) -> dict[str, Statistics]:
         """Do all that is left of both passes; return the statistics per signal.
@@ -64,7 +67,7 @@ class Passes:
             if not left:
                 return statistics
             self._read([key for key in left if not self.site.scratch(*key).exists()])
-            self._write(left, statistics)
+            self._write([key for key in left if self.site.scratch(*key).exists()], statistics)
         raise BuildError(
             f"{self.site.ingest} does not give back what was written to it, or the data change all "
             "the time. Check the disk and the data, then run the same command again."
@@ -122,13 +125,15 @@ class Passes:
                 continue
             written = [key for key in theirs if statistics and self._is_written(key, statistics)]
             key = (written or theirs)[0]
-            ((scratch, read),) = run_tasks(self.pool, ingest, [self._ingest_task(key)], 1)
+            task = replace(self._ingest_task(key), final=False)
+            ((scratch, read, _),) = run_tasks(self.pool, ingest, [task], 1)
             before = self.journal.read[key]  # which may be of a version that counted no clipping
             same = replace(read, clipped={}).to_json() == replace(before, clipped={}).to_json()
             if same and written:
-                task = self._normalise_task(key, scratch, statistics[name])
-                ((final, report),) = run_tasks(self.pool, normalise, [task], 1)
-                same = report.to_json() == self.journal.written[key].to_json()
+                finish_task = self._normalise_task(key, scratch, statistics[name])
+                ((final, report),) = run_tasks(self.pool, normalise, [finish_task], 1)
+                stands = self.journal.written[key]  # of these statistics, or of none
+                same = replace(report, statistics=stands.statistics) == stands
                 if final is not None:
                     final.unlink()
             scratch.unlink()
@@ -148,7 +153,7 @@ class Passes:
         return (
             done is not None
             and done.scratch_crc == self.journal.read[key].crc
-            and done.statistics == digest(statistics[key[0]].to_json())
+            and (self.single or done.statistics == digest(statistics[key[0]].to_json()))
             and final.exists()
             and final.stat().st_size == done.size
         )
@@ -157,13 +162,18 @@ class Passes:
         return {piece.file: self.source.files.stamp(piece.file) for piece in self.pieces[key]}
 
     def _read(self, keys: list[Key]) -> None:
-        """First pass: source files -> scratch shards."""
+        """First pass: source files -> scratch shards, or final ones where no second is needed."""
         left = set(keys)
         self._tell("ingest", left)
         tasks = map(self._ingest_task, keys)
-        for file, report in run_tasks(self.pool, ingest, tasks, self.at_once):
-            file.replace(self.site.scratch(*report.key))
+        for file, report, made in run_tasks(self.pool, ingest, tasks, self.at_once):
+            if made is None:
+                file.replace(self.site.scratch(*report.key))
+            else:
+                put_in_place(file, self.site.building / shard_name(*report.key))
             self.journal.add_read(report)
+            if made is not None:
+                self.journal.add_written(made)
             left.discard(report.key)
             self._tell("ingest", left)
 
@@ -190,14 +200,21 @@ class Passes:
             parameters=self.plan.parameters,
             stamps=self._stamps(key),
             partial=self.site.partial,
+            layout=self._layout(key),
+            final=self.single,
+        )
+
+    def _layout(self, key: Key) -> Layout:
+        return Layout(
+            chunk=self.plan.spec.signals[key[0]].chunk,
+            rows=self.plan.rows_in_shard(*key),
+            shard_rows=self.plan.parameters.shard_rows(key[0]),
         )
 
     def _normalise_task(self, key: Key, scratch: Path, statistics: Statistics) -> NormaliseTask:
         return NormaliseTask(
             *key,
-            chunk=self.plan.spec.signals[key[0]].chunk,
-            rows=self.plan.rows_in_shard(*key),
-            shard_rows=self.plan.parameters.shard_rows(key[0]),
+            layout=self._layout(key),
             scratch=scratch,
             scratch_crc=self.journal.read[key].crc,
             statistics=statistics,

@@ -40,6 +40,17 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How a final shard is laid out."""
+
+    chunk: tuple[int, int]
+    """Rows of a window, and features."""
+    rows: int
+    """Rows of the shard in the array, filling included."""
+    shard_rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class IngestTask:
     """Read, clean and concatenate the recordings of one shard."""
 
@@ -51,6 +62,9 @@ class IngestTask:
     stamps: Stamps
     partial: Path
     """Folder for the scratch file."""
+    layout: Layout
+    final: bool = False
+    """Whether to write the final shard at once, since no value changes any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +130,7 @@ class NormaliseTask:
 
     signal: str
     shard: int
-    chunk: tuple[int, int]
-    """Rows of a window, and features."""
-    rows: int
-    """Rows of the shard in the array, filling included."""
-    shard_rows: int
+    layout: Layout
     scratch: Path
     scratch_crc: int
     statistics: Statistics
@@ -139,7 +149,7 @@ class Normalised:
     crc: int
     scratch_crc: int
     statistics: str
-    """Digest of the statistics that it was normalised with."""
+    """Digest of the statistics that it was normalised with; empty if written before these were."""
     saturated: int
 
     @property

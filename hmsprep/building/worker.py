@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
-from hmsprep.building.tasks import Ingested, IngestTask, Normalised, NormaliseTask, Piece
+from hmsprep.building.tasks import Ingested, IngestTask, Layout, Normalised, NormaliseTask, Piece
 from hmsprep.building.values.clean import clean, count_clipped, missing_values
 from hmsprep.building.values.float16 import rows_to_float16
 from hmsprep.building.values.gaps import find_gaps, no_gaps
@@ -29,15 +29,17 @@ from hmsstore.schema import DTYPE
 from hmsstore.spec import Signal
 
 
-def ingest(task: IngestTask) -> tuple[Path, Ingested]:
+def ingest(task: IngestTask) -> tuple[Path, Ingested, Normalised | None]:
     """Read the recordings of a shard into a scratch file of float16 (rows, features).
 
     Returns
     -------
     file : Path
-        Where the scratch file lies for the time being.
+        Where the scratch file, or the final shard, lies for the time being.
     report : Ingested
         What was learned.
+    made : Normalised or None
+        What was made, if the file is the final shard.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested]:
     files = open_files(task.source)
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
-    with ChecksummedFile(task.partial / uuid4().hex, mapped=False) as scratch:
+    with ChecksummedFile(task.partial / uuid4().hex, mapped=task.final) as scratch:
         contents = read_ahead(files, [piece.file for piece in task.pieces])
         for piece, content in zip(task.pieces, contents, strict=True):
             try:
@@ -60,12 +62,15 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested]:
             raise DataError(problems[0])
         if problems:
             raise DataError(several(f"{len(problems)} recordings cannot be used:", problems))
+        read_size, read_crc = scratch.size, scratch.crc
+        if task.final:
+            _complete(scratch, task.layout)
         size, crc = scratch.close()
-    return scratch.path, Ingested(
+    report = Ingested(
         task.signal,
         task.shard,
-        size,
-        crc,
+        read_size,
+        read_crc,
         result.moments,
         np.concatenate(result.gaps),
         result.fingerprints,
@@ -73,6 +78,8 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested]:
         result.saturated,
         result.clipped,
     )
+    made = Normalised(task.signal, task.shard, size, crc, read_crc, "", 0) if task.final else None
+    return scratch.path, report, made
 
 
 class _Ingesting:
@@ -128,7 +135,7 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
     report : Normalised
         What was made.
     """
-    window_rows, width = task.chunk
+    window_rows, width = task.layout.chunk
     stored = task.scratch.stat().st_size // (width * DTYPE.itemsize)
     normaliser = Normaliser(task.statistics.mean, task.statistics.std, zscore=task.zscore)
     scratch_crc = 0
@@ -144,11 +151,7 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
             final.write(normaliser.rows(stored_rows))
         whole = scratch_crc == task.scratch_crc
         if whole:
-            chunked = -(-task.rows // window_rows) * window_rows
-            for rows_of_nan in filling(task.chunk, chunked - stored):
-                final.write(rows_of_nan)
-            index = shard_index(task.chunk, task.rows, task.shard_rows)
-            final.write(np.frombuffer(index, np.uint8))
+            _complete(final, task.layout)
         size, crc = final.close()
     if not whole:
         final.path.unlink()
@@ -161,3 +164,14 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
         digest(task.statistics.to_json()),
         normaliser.saturated,
     )
+
+
+def _complete(file: ChecksummedFile, layout: Layout) -> None:
+    """Add to the rows that were stored what else a final shard has: filling, and the index."""
+    window_rows, width = layout.chunk
+    stored = file.size // (width * DTYPE.itemsize)
+    chunked = -(-layout.rows // window_rows) * window_rows
+    for rows_of_nan in filling(layout.chunk, chunked - stored):
+        file.write(rows_of_nan)
+    index = shard_index(layout.chunk, layout.rows, layout.shard_rows)
+    file.write(np.frombuffer(index, np.uint8))

@@ -110,6 +110,11 @@ class Parameters:
         """Rows of one shard of a signal."""
         return self.eeg_shard_rows if signal == "eeg" else self.spectrogram_shard_rows
 
+    @property
+    def single_pass(self) -> bool:
+        """Whether no stored value depends on the statistics of the training recordings."""
+        return self.normalise == "none" and self.nan != "mean"
+
     def to_json(self) -> dict[str, Any]:
         """As a JSON value, for the store's attributes; `spec` stands apart."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "spec"}

@@ -88,13 +88,15 @@ def count_clipped(
     """
     spec = parameters.spec
     features = spec.eeg.features
+    counts = np.zeros(len(features), np.int64)
+    if not by_pair and _within(eeg_uv, _limits(parameters)):
+        return counts
     measured = [(name, eeg_uv[place]) for place, name in enumerate(features)]
     if by_pair:
         pairs = neighbours({**spec.chains, "midline": spec.midline})
         channel = dict(measured)
         measured = [(front, channel[front] - channel[back]) for front, back in pairs]
         measured += [(name, channel[name]) for name in features if name == spec.heart]
-    counts = np.zeros(len(features), np.int64)
     for name, values in measured:
         clip = parameters.ekg_clip if name == spec.heart else parameters.eeg_clip
         if clip is not None and values.size and not max(values.max(), -values.min()) <= clip:
@@ -165,10 +167,26 @@ def _fill_by_own_mean(values: NDArray[np.float32]) -> None:
 
 def _clip_eeg(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
     """Clip in place; without a clip, to what half precision holds."""
-    for name, channel in zip(parameters.spec.eeg.features, eeg_uv, strict=True):
-        clip = parameters.ekg_clip if name == parameters.spec.heart else parameters.eeg_clip
-        limit = np.float32(HALF_MAX if clip is None else clip)
-        np.clip(channel, -limit, limit, out=channel)
+    limits = _limits(parameters)
+    if not _within(eeg_uv, limits):
+        np.clip(eeg_uv, -limits[:, None], limits[:, None], out=eeg_uv)
+
+
+def _limits(parameters: Parameters) -> NDArray[np.float32]:
+    """How far each channel may be from zero, in microvolts; what half precision holds, at most."""
+    spec = parameters.spec
+    clips = (
+        parameters.ekg_clip if name == spec.heart else parameters.eeg_clip
+        for name in spec.eeg.features
+    )
+    return np.array([HALF_MAX if clip is None else clip for clip in clips], np.float32)
+
+
+def _within(eeg_uv: NDArray[np.float32], limits: NDArray[np.float32]) -> bool:
+    """Whether no value of any channel is beyond its limit or NaN: one look at all of them."""
+    if not eeg_uv.size:
+        return True
+    return bool(np.all((eeg_uv.max(axis=1) <= limits) & (eeg_uv.min(axis=1) >= -limits)))
 
 
 def _clip_pairs(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.building.values.float16 import BLOCK_VALUES, from_float16, to_float16
+from hmsprep.building.values.float16 import from_float16, to_float16
 from hmsprep.planning.parameters import HALF_MAX
 from hmsstore.schema import DTYPE
 
@@ -18,6 +18,9 @@ HALVES = 1 << 16
 """Values that a half can have."""
 MOST_FEATURES = 32
 """Of more than these, tables (2 bytes for each value that a half can have) take over 4 MiB."""
+
+LOOKED_UP = 1 << 14
+"""Values looked up at a time: 128 KiB of places in the table, beside as much to add to halves."""
 
 
 class Normaliser:
@@ -46,17 +49,21 @@ class Normaliser:
         self._table: NDArray[np.float16] | None = None
         if len(mean) <= MOST_FEATURES:
             self._table = self._tabulated()
-            self._first = np.arange(len(mean)) * HALVES
+            rows = max(1, LOOKED_UP // len(mean))
+            self._first = np.tile(np.arange(len(mean)) * HALVES, (rows, 1))
+            self._places = np.empty_like(self._first)
 
     def rows(self, stored: NDArray[np.float16]) -> NDArray[np.float16]:
         """Normalise float16 (rows, features)."""
         if self._table is None:
             return self._computed(stored)
         found = np.empty(stored.shape, DTYPE)
-        step = max(1, BLOCK_VALUES // stored.shape[1])
+        step = len(self._first)
         for first in range(0, len(stored), step):
-            block = stored[first : first + step].view(np.uint16) + self._first
-            np.take(self._table, block, out=found[first : first + step], mode="clip")
+            halves = stored[first : first + step].view(np.uint16)
+            places = self._places[: len(halves)]
+            np.add(halves, self._first[: len(halves)], out=places)
+            np.take(self._table, places, out=found[first : first + step], mode="clip")
         return found
 
     def _tabulated(self) -> NDArray[np.float16] | None:

@@ -18,7 +18,7 @@ from support.helpers import SMALL, build_dataset, build_store, tree_bytes, write
 from hmsprep.building.build import build, explained
 from hmsprep.building.journal import finished_shards
 from hmsprep.building.site import State
-from hmsprep.building.tasks import NormaliseTask
+from hmsprep.building.tasks import Layout, NormaliseTask
 from hmsprep.building.values.clean import clean, missing_values
 from hmsprep.building.values.statistics import Statistics
 from hmsprep.building.worker import normalise
@@ -236,9 +236,7 @@ def test_z_scores_beyond_half_precision_saturate_and_are_counted(tmp_path: Path)
         NormaliseTask(
             "eeg",
             0,
-            chunk=HMS.eeg.chunk,
-            rows=10_000,
-            shard_rows=20_000,
+            Layout(HMS.eeg.chunk, rows=10_000, shard_rows=20_000),
             scratch=tmp_path / "scratch",
             scratch_crc=zlib.crc32(scratch.tobytes()),
             statistics=Statistics(
