@@ -18,6 +18,13 @@ from hmsprep.errors import DataError, several
 from hmsprep.processes.stopping import Interrupts, blocked, heed_parent
 from hmsstore.plain.text import write_plainly
 
+ONE_THREAD = (
+    "POLARS_MAX_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+"""What tells libraries how many threads a worker has."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], object]
@@ -57,17 +64,21 @@ def executor(workers: int, given: Executor | None = None) -> Iterator[Executor]:
 
 @contextmanager
 def own_processes(workers: int) -> Iterator[Executor]:
-    """Spawn worker processes (a fork would inherit the lock), each decoding on one thread."""
-    before = os.environ.get("POLARS_MAX_THREADS")
-    os.environ["POLARS_MAX_THREADS"] = "1"
+    """Spawn worker processes (a fork would inherit the lock), each computing on one thread.
+
+    Sums of products are rounded otherwise on several, so files would depend on the machine.
+    """
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
             yield pool
     finally:
-        if before is None:
-            del os.environ["POLARS_MAX_THREADS"]
-        else:
-            os.environ["POLARS_MAX_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def start_worker() -> None:
