@@ -139,7 +139,7 @@ def test_keys_and_lists_change_how_the_eeg_is_shown(driven: Driven) -> None:
 
 
 def test_negative_goes_up_and_what_was_not_recorded_is_grey(driven: Driven) -> None:
-    driven.set(montage="referential", high="0", low="0.1")
+    driven.set(montage="referential", high="0", low="0")
     reader = driven.reader
     drawn = np.asarray(reader.eeg.sources["lines"].data["ys"][0])
     raw = reader.recording.read(0, 10)[:, 0]
