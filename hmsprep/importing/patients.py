@@ -256,7 +256,13 @@ def _read_list(path: Path) -> dict[str, str]:
     except DataError as error:
         raise ParameterError(f"--patients {error}") from None
     delimiter = max(",;\t", key=(lines or [""])[0].count)
-    rows = list(csv.reader(lines, delimiter=delimiter))
+    table_rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        rows = list(table_rows)
+    except csv.Error as error:
+        raise ParameterError(
+            f"--patients {path}, line {table_rows.line_num}: expected a row, got {error}."
+        ) from None
     head = [cell.strip().lower() for cell in rows[0]] if rows else []
     if not {"file", "patient"} <= {*head}:
         raise ParameterError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Mapping
+import csv
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,36 @@ def read_text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp1252", errors="replace")
+
+
+def read_rows(
+    path: Path, lines: Iterable[str], delimiter: str, *, quoted: bool = True
+) -> tuple[list[str], list[dict[str, str]]]:
+    """Read lines of a table, which begins with the names of its columns.
+
+    Returns
+    -------
+    names : list of str
+    rows : list of dict
+        Cells by the names; '' where a row is shorter.
+
+    Raises
+    ------
+    DataError
+        A cell cannot be read, such as one that is longer than Python's reader takes.
+    """
+    table = csv.DictReader(
+        lines,
+        delimiter=delimiter,
+        restval="",
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    )
+    try:
+        return list(table.fieldnames or ()), list(table)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}: expected cells of text in row {table.line_num} below the header, got {error}."
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

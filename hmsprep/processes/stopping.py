@@ -1,6 +1,7 @@
 """Signals that ask to stop -> an exception at once, or a note that is read between two tasks.
 
-TERM is how `kill`, `docker stop` and SLURM stop a process, HUP says that the terminal was closed.
+TERM is how `kill`, `docker stop` and SLURM stop a process, USR1 is what SLURM's `--signal` sends
+before time is up, HUP says that the terminal was closed.
 Handlers are installed in the main thread only, replace none that somebody else set, and are taken
 away afterwards.
 """
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
-AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
+AT_ONCE = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 SIGNALS = (signal.SIGINT, *AT_ONCE)
 
 

@@ -63,7 +63,7 @@ def read_notes(data: Path) -> dict[str, tuple[Note, ...]]:
                 if text:
                     note = Note(float(row["onset_s"]), text)
                     found.setdefault(uncell(row["file"]), []).append(note)
-    except (FileNotFoundError, KeyError, ValueError):
+    except (FileNotFoundError, KeyError, TypeError, ValueError, csv.Error):
         return {}
     return {
         file: tuple(sorted(notes, key=lambda one: one.onset_s)) for file, notes in found.items()

@@ -60,6 +60,7 @@ def members(group: int) -> list[int]:
     [
         (signal.SIGTERM, "parent", 143),
         (signal.SIGTERM, "group", 143),
+        (signal.SIGUSR1, "parent", 138),
         (signal.SIGINT, "group", 130),
     ],
 )

@@ -8,13 +8,12 @@ The table lies beside the recording, or higher up for all recordings that its na
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from hmsprep.errors import DataError
 from hmsprep.importing.formats.edf_units import read_unit
-from hmsprep.importing.recording import Recording, read_text, stem_of
+from hmsprep.importing.recording import Recording, read_rows, read_text, stem_of
 
 ENDING = "channels.tsv"
 HIGHEST = 3
@@ -35,11 +34,10 @@ def describe_channels(recording: Recording) -> Iterator[str]:
     if path is None:
         return
     try:
-        lines = read_text(path).splitlines()
+        _, rows = read_rows(path, read_text(path).splitlines(), "\t", quoted=False)
     except DataError:
         yield f"{path.name} of {recording.path.name} cannot be read: not looked at."
         return
-    rows = csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE)
     told = {(row.get("name") or "").strip(): row for row in rows}
     labels = [recording.signals[n].strip() for n in recording.chosen.signals if recording.signals]
     read = {label: told[label] for label in labels if label in told}

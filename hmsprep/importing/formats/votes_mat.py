@@ -7,6 +7,9 @@ for each class. Ten seconds are the judged ones of a window of which nothing els
 
 from __future__ import annotations
 
+import os
+import struct
+import zlib
 from collections.abc import Mapping
 from functools import partial
 from math import floor
@@ -34,6 +37,10 @@ VOTES = ("votes", "vote", "y")
 NAMES = ("classes", "class_names", "labels", "patterns")
 """What the names of the classes may be called, in the order of the votes."""
 ELECTRODES = ("channels", "channel_names", "chan_labels", "electrodes")
+MOST_BYTES = 256_000_000
+"""Of a file when unpacked: a segment takes 2 MB, with ten minutes of spectrograms a few more."""
+HEADER_BYTES, COMPRESSED = 128, 15
+"""Of version 5 of the format: length of what precedes the elements, kind of a compressed one."""
 RATES = ("fs", "srate", "sfreq", "sampling_rate")
 
 
@@ -128,17 +135,46 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
     from scipy.io import loadmat
 
     with path.open("rb") as file:
-        head = file.read(128)
+        head = file.read(HEADER_BYTES)
     if head.startswith(b"MATLAB 7.3") or head[1:4] == b"HDF":
         raise DataError(
             f"{path} is of version 7.3 of MATLAB's format, expected one up to 7. Save it with "
             "save(..., '-v7')."
         )
     try:
-        content = loadmat(path)
+        unpacked = _unpacked(path)
+        content = loadmat(path) if unpacked <= MOST_BYTES else {}
     except Exception:  # scipy has no error of its own for what files can hold
         raise DataError(f"{path} is not a readable .mat file. Copy it again.") from None
+    if unpacked > MOST_BYTES:
+        raise DataError(
+            f"{path} unpacks to more than {MOST_BYTES / 1e6:,.0f} MB; expected a segment of "
+            f"{EEG.window_s:g} s. Save one segment to a file."
+        )
     return {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that a file's elements have when unpacked, counted no further than is allowed."""
+    total = path.stat().st_size
+    with path.open("rb") as file:
+        order = "<" if file.read(HEADER_BYTES)[126:128] == b"IM" else ">"
+        while total <= MOST_BYTES and len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}2I", tag)
+            if kind != COMPRESSED:
+                file.seek(size, os.SEEK_CUR)
+                continue
+            inflate, left = zlib.decompressobj(), size
+            while total <= MOST_BYTES and not inflate.eof:
+                packed = inflate.unconsumed_tail
+                if not packed:
+                    packed = file.read(min(left, 1 << 16))
+                    left -= len(packed)
+                    if not packed:
+                        break
+                total += len(inflate.decompress(packed, 1 << 20))
+            file.seek(left, os.SEEK_CUR)
+    return total
 
 
 def _listed(content: Mapping[str, NDArray[Any]]) -> str:

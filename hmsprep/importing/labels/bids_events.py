@@ -9,12 +9,11 @@ impedances ('impd'); a file with that column lists all seizures of the recording
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from hmsprep.errors import DataError
 from hmsprep.importing.labels.layout import Layout, Said, Source, interval
-from hmsprep.importing.recording import Recording, read_text, stem_of
+from hmsprep.importing.recording import Recording, read_rows, read_text, stem_of
 
 SCORED, GENERAL = "eventtype", "trial_type"
 """Columns, in lower case: of SzCORE, whose words are all to be known; and of BIDS at large, where
@@ -41,8 +40,8 @@ def read(source: Source) -> Said | None:
     """
     path, recording, words = source.path, source.recording, source.words
     lines = [line for line in read_text(path).splitlines() if line.strip()]
-    rows = csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE)
-    names = {name.strip().lower(): name for name in rows.fieldnames or ()}
+    columns, _ = read_rows(path, lines[:1], "\t", quoted=False)
+    names = {name.strip().lower(): name for name in columns}
     column = next((one for one in (SCORED, GENERAL) if one in names), None)
     if column is None:
         return None
@@ -52,6 +51,7 @@ def read(source: Source) -> Said | None:
             f"{path} lacks {' and '.join(sorted(absent))}, expected onset, duration and "
             f"{names[column]}. To import the recording without labels, use --unlabelled."
         )
+    _, rows = read_rows(path, lines, "\t", quoted=False)
     events = [
         [(row[names[one]] or "").strip() for one in ("onset", "duration", column)] for row in rows
     ]
@@ -66,12 +66,12 @@ def read(source: Source) -> Said | None:
         except ValueError:
             stop = duration
         marked.append(interval(path, onset, stop, word, ("onset", "end (onset + duration)")))
-    return Said(tuple(marked), complete=column == SCORED, notes=_length(path, lines, recording))
+    return Said(tuple(marked), complete=column == SCORED, notes=_length(path, rows, recording))
 
 
-def _length(path: Path, lines: list[str], recording: Recording) -> tuple[str, ...]:
+def _length(path: Path, rows: list[dict[str, str]], recording: Recording) -> tuple[str, ...]:
     """Say it if the table's length of the recording is another than the file's."""
-    for row in csv.DictReader(lines, delimiter="\t", restval="", quoting=csv.QUOTE_NONE):
+    for row in rows:
         try:
             listed = float(row.get("recordingDuration") or "nan")
         except ValueError:

@@ -10,12 +10,11 @@ the columns start_time, stop_time and label (TUSZ 2, TUAR 3)::
 
 from __future__ import annotations
 
-import csv
 import re
 
 from hmsprep.errors import DataError
 from hmsprep.importing.labels.layout import Layout, Said, Source, beside, interval
-from hmsprep.importing.recording import read_text, stem_of
+from hmsprep.importing.recording import read_rows, read_text, stem_of
 from hmsprep.words import plural
 
 NAMED = re.compile(r"#\s*bname\s*=\s*([^\s,;\"]+)")
@@ -36,8 +35,9 @@ def read(source: Source) -> Said | None:
     of = next((match[1] for line in lines if (match := NAMED.search(line))), None)
     lines = [line for line in lines if not line.strip('"').startswith("#")]
     semicolons = bool(lines) and ";" in lines[0] and "," not in lines[0]  # saved by a spreadsheet
-    rows = csv.DictReader(lines, delimiter=";" if semicolons else ",", restval="")
-    names = {name.strip().lower(): name for name in rows.fieldnames or ()}
+    delimiter = ";" if semicolons else ","
+    columns, _ = read_rows(path, lines[:1], delimiter)
+    names = {name.strip().lower(): name for name in columns}
     absent = sorted(set(COLUMNS) - set(names))
     if len(absent) == len(COLUMNS) and path.suffix == ".csv":
         return None
@@ -48,7 +48,7 @@ def read(source: Source) -> Said | None:
             "without labels, use --unlabelled."
         )
     marked = []
-    for row in rows:
+    for row in read_rows(path, lines, delimiter)[1]:
         start, stop, word = ((row[names[column]] or "").strip() for column in COLUMNS)
         if semicolons:
             start, stop = start.replace(",", "."), stop.replace(",", ".")

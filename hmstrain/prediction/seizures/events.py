@@ -236,7 +236,11 @@ def _read_rows(path: Path) -> list[tuple[int, Row]]:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: expected a table in UTF-8, got other bytes.") from None
-    rows = list(csv.reader(StringIO(text), delimiter="\t"))
+    cells = csv.reader(StringIO(text), delimiter="\t")
+    try:
+        rows = list(cells)
+    except csv.Error as error:
+        raise DataError(f"{path}, line {cells.line_num}: expected a row, got {error}.") from None
     header = [name.strip() for name in rows[0]] if rows else []
     if missing := [name for name in NEEDED if name not in header]:
         raise DataError(

@@ -240,7 +240,7 @@ def read_answers(
         prediction = np.asarray(
             [[float(row[key] or "nan") for key in spec.class_keys] for row in rows]
         ).reshape(len(rows), len(spec.classes))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(f"{where} is not what `hmstrain predict` writes: {error}.") from None
     said = {word: getattr(described, word) for word in WORDS}
     caveats = {word: names for word, names in said.items() if names}

@@ -97,7 +97,7 @@ def read_screen(path: Path) -> Screen | None:
     try:
         value = json.loads(path.read_text())["device_px_mm"]
         return Screen(float(value)) if 0.1 < float(value) < 1_000 else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

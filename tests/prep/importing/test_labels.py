@@ -363,7 +363,18 @@ def test_tables_that_a_spreadsheet_saved_are_read(
         (".lbl", "label = {0, 0, 0.0, 3.0, 0, [1.0]}\n", "after its symbols, got 'label = "),
         (".rec", "1,0.0,1.0,9\n", "a number from 1 to 6, got '1,0.0,1.0,9'"),
         ("_events.tsv", "onset\teventType\n1\tsz\n", "lacks duration"),
+        (
+            ".csv",
+            f"{HEADER}TERM,0.0,3.0,{'x' * 140_000},1\n",
+            "in row 1 below the header, got field larger",
+        ),
+        (
+            "_events.tsv",
+            f"onset\tduration\teventType\n1\t2\t{'x' * 140_000}\n",
+            "in row 1 below the header, got field larger",
+        ),
     ],
+    ids=range(15),
 )
 def test_bad_labels_are_refused_with_what_to_do(
     suffix: str, text: str, message: str, tmp_path: Path

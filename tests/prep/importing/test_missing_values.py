@@ -13,8 +13,9 @@ from support.formats import raw_array, signal_uv
 from support.helpers import Program
 from support.recorder import noise
 
+from hmsprep.errors import DataError
 from hmsprep.importing.convert import import_recordings
-from hmsprep.importing.formats import open_recording
+from hmsprep.importing.formats import open_recording, votes_mat
 from hmsprep.importing.recording import Options
 from hmsprep.importing.resampling import resampled
 from hmsstore.recordings import read_recordings, read_warnings
@@ -125,3 +126,15 @@ def test_a_recording_of_gaps_alone_is_examined(tmp_path: Path) -> None:
     made = import_recordings([path], tmp_path / "out")
     assert made.recordings[0].missing == {CHANNELS[3]: 56.0}
     assert np.isnan(open_recording(path, Options()).read(0, 200)[3]).all()
+
+
+def test_a_packed_mat_file_is_read_and_one_that_unpacks_to_much_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    savemat(tmp_path / "a.mat", {"data": noise(50)}, do_compression=True)
+    assert open_recording(tmp_path / "a.mat").samples == 10_000
+    savemat(tmp_path / "a.mat", {"data": np.zeros((20, 10_000))}, do_compression=True)
+    assert (tmp_path / "a.mat").stat().st_size < 10_000
+    monkeypatch.setattr(votes_mat, "MOST_BYTES", 1_000_000)
+    with pytest.raises(DataError, match=r"a\.mat unpacks to more than 1 MB; expected a segment"):
+        open_recording(tmp_path / "a.mat")

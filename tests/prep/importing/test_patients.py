@@ -247,3 +247,6 @@ def test_a_list_of_patients_is_read_in_the_encodings_of_spreadsheets(
         assert find_patients([recording("b.edf"), recording(name)], listed).numbers == (1, 2)
     with pytest.raises(ParameterError, match=r"--patients .* cannot be read: No such file"):
         find_patients([recording("b.edf")], tmp_path / "none.csv")
+    listed.write_text(f"file\tpatient\nb.edf\t{'1' * 140_000}\n")
+    with pytest.raises(ParameterError, match=r"--patients .*, line 2: expected a row, got field"):
+        find_patients([recording("b.edf")], listed)

@@ -352,7 +352,12 @@ def test_names_of_events_are_those_of_bids() -> None:
             "onset\tduration\teventType\tdateTime\n1\t2\tsz\t2020-01-01\n3\t2\tsz\t2020-01-02\n",
             "expected one dateTime, the recording's start, got 2020-01-01 and 2020-01-02",
         ),
+        (
+            f"onset\tduration\teventType\n1\t2\t{'s' * 140_000}\n",
+            "line 2: expected a row, got field",
+        ),
     ],
+    ids=range(16),
 )  # fmt: skip
 def test_a_table_of_something_else_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x_events.tsv"
