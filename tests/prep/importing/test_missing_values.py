@@ -132,9 +132,9 @@ def test_a_packed_mat_file_is_read_and_one_that_unpacks_to_much_is_refused_befor
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     savemat(tmp_path / "a.mat", {"data": noise(50)}, do_compression=True)
-    assert open_recording(tmp_path / "a.mat").samples == 10_000
+    assert open_recording(tmp_path / "a.mat", Options()).samples == 10_000
     savemat(tmp_path / "a.mat", {"data": np.zeros((20, 10_000))}, do_compression=True)
     assert (tmp_path / "a.mat").stat().st_size < 10_000
     monkeypatch.setattr(votes_mat, "MOST_BYTES", 1_000_000)
     with pytest.raises(DataError, match=r"a\.mat unpacks to more than 1 MB; expected a segment"):
-        open_recording(tmp_path / "a.mat")
+        open_recording(tmp_path / "a.mat", Options())
