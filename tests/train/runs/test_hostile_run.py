@@ -29,7 +29,7 @@ from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.answers.read import read_answers
 
 Edit = Callable[[dict[str, Any]], object]
-NO_JSON = (b"", b"\xff", b"[" * 100_000, b"1" * 5000, b"null", b"[]", b'{"a":')
+NO_JSON = (b"", b"\xff", b"[" * 100_000, b"1" * 5000, b"null", b"[]", b'{"a":', b"NaN")
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,7 @@ def whole(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 128 + signal.SIGUSR1)]
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGUSR1, 128 + signal.SIGUSR1)]
 )
 def test_a_run_stopped_before_its_first_validation_resumes_to_the_same_weights(
     store: Store, whole: Path, tmp_path: Path, number: signal.Signals, code: int
