@@ -209,6 +209,8 @@ def _loaded(found: Path, network: nn.Module, average: nn.Module | None) -> dict[
             state = torch.load(training, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise RunError(f"{found} is damaged: {_first_line(error)}") from None
+    if not isinstance(state, dict):
+        raise RunError(f"{training} is damaged: expected a dict, got {type(state).__name__}.")
     return state
 
 

@@ -151,11 +151,7 @@ class TrainingState:
             self.saved_step = self.progress.step
             self._best_is_due = self._compare_best(described["progress"])
             self._before = load_checkpoint(folder.last, self.network, average=self.average)
-            try:
-                self.optimiser.load_state_dict(self._before["optimiser"])
-                self.scaler.load_state_dict(self._before["scaler"])
-            except (KeyError, ValueError, TypeError) as error:
-                raise RunError(f"{folder.last / TRAINING} is damaged: {error}.") from None
+            self._restore(optimiser=self.optimiser, scaler=self.scaler)
         else:
             self.normalisation = measure_normalisation(config, store, rows, device)
             if origin is not None:
@@ -223,10 +219,18 @@ class TrainingState:
         self.stage = stage
         if self._before.get("stage") == stage:
             # The new schedule has just set its first rate; put back the one it was at.
-            self.optimiser.load_state_dict(self._before["optimiser"])
-            self.schedule.load_state_dict(self._before["schedule"])
+            self._restore(optimiser=self.optimiser, schedule=self.schedule)
             return False
         return True
+
+    def _restore(self, **parts: Any) -> None:
+        """Put these parts back to what the checkpoint has of them."""
+        try:
+            for name, part in parts.items():
+                part.load_state_dict(self._before[name])
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            damaged = self.folder.last / TRAINING
+            raise RunError(f"{damaged} is damaged: {type(error).__name__}, {error}.") from None
 
     def add_gradient(self, loss: Tensor) -> None:
         """Add the gradient of a batch's share of the loss to that of the step."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from support.inside import Inside
 from support.runs import Stopped, train_small, unsealed
 
 from hmsstore import Store
-from hmsstore.sums import FILES, SEAL
+from hmsstore.sums import FILES, SEAL, sums_of
 from hmstrain.prediction.bundle import bundle
+from hmstrain.runs.json_file import write_sealed
 
 PROGRAM = Inside("hmstrain")
 SETTINGS = {"ema": 0.9, "epochs": 1}
@@ -92,6 +96,22 @@ def test_a_run_is_not_resumed(stopped: Path, store: Store, tmp_path: Path, name:
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*")}
     check(PROGRAM.fail("run", store.path, "--out", copy, "--resume"), copy, name)
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*")} == before
+
+
+@pytest.mark.parametrize("change", [lambda state: [state], lambda state: state.pop("schedule")])
+def test_a_state_of_another_shape_is_refused_though_its_sum_is_right(
+    stopped: Path, store: Store, tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
+    copy = Path(shutil.copytree(stopped, tmp_path / "run"))
+    described, state = copy / LAST[0], torch.load(copy / LAST[3], weights_only=True)
+    changed = change(state)
+    torch.save(changed if isinstance(changed, list) else state, copy / LAST[3])
+    values = json.loads(described.read_text())
+    del values[SEAL]
+    others = sorted(path for path in described.parent.iterdir() if path != described)
+    write_sealed(described, values | {FILES: sums_of(others)})
+    told = " ".join(PROGRAM.fail("run", store.path, "--out", copy, "--resume").split())
+    assert f"{copy / LAST[3]} is damaged: " in told
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "predictions.npz"])
