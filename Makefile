@@ -8,7 +8,7 @@ TRAIN := .venv/.train
 DEV := .venv/.dev
 BENCH := bench-work
 
-.PHONY: demo model test soak lint types docs check dist resolve lowest newest bench bench-full gpu-record clean help
+.PHONY: demo model test soak lint types docs check dist resolve audit lowest newest bench bench-full gpu-record clean help
 
 demo: demo/trees/metrics.json demo/resnet/metrics.json  ## simulate data, build, verify, train, test and report
 	$(BIN)/hmsprep verify demo/hms.zarr
@@ -75,6 +75,9 @@ resolve: .venv/bin/uv  ## check that Python 3.11 to 3.14 have wheels of all that
 	  $(BIN)/uv pip compile --quiet --python-version $$version --only-binary :all: \
 	    --all-extras -c $$pins --output-file /dev/null pyproject.toml || exit 1; \
 	done; echo "Python $$version: wheels of the newest and of the pinned versions"; done
+
+audit: .venv/bin/uv  ## look the pinned versions up among the known vulnerabilities of PyPI
+	$(BIN)/uv tool run pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 TESTS ?= tests
 EDGE := .edge
