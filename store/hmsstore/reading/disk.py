@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError
-from hmsstore.reading.arrays import mapped_bytes
+from hmsstore.reading.arrays import mapped_bytes, on_a_page
 from hmsstore.reading.pieces import Pieces
 
 CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
@@ -211,7 +211,7 @@ class _Read:
         except (OSError, AttributeError):  # this file system, or this system, has no such way
             return
         try:
-            pages = _whole_pages(end - begin)
+            pages = on_a_page((end - begin,), np.uint8)
             read = os.preadv(file, [pages.data], begin)
             count = max(0, min(begin + read - start, self.missing))
             self.bytes[self.done : self.done + count] = pages[start - begin :][:count].data
@@ -244,9 +244,3 @@ class _Read:
         count = os.preadv(self.file, [self.bytes[self.done : end]], start, flags)
         self.done += count
         return count
-
-
-def _whole_pages(nbytes: int) -> NDArray[np.uint8]:
-    """Memory that begins with a page, as reads past the page cache ask for."""
-    raw = np.empty(nbytes + PAGESIZE, np.uint8)
-    return raw[-raw.ctypes.data % PAGESIZE :][:nbytes]
