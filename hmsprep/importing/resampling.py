@@ -29,6 +29,10 @@ PHASES = 512
 BLOCK_VALUES = 1 << 20
 """Filter coefficients that are evaluated at once."""
 
+ONE_THREAD_PRODUCTS = 1 << 18
+"""Products of a matrix product that OpenBLAS leaves to the thread that asks for it: signals are
+resampled on all processors anyway."""
+
 Read = Callable[[int, int], NDArray[np.float64]]
 
 
@@ -111,10 +115,12 @@ def _polyphase(
     blocks = np.empty((end - begin, outputs))
     done = 0
     for group in groups:
-        around = sliding_window_view(values[group.first - before :], len(group.weights))
-        width = group.weights.shape[1]
-        blocks[:, done : done + width] = around[::inputs][: end - begin] @ group.weights
-        done += width
+        around = sliding_window_view(values[group.first - before :], len(group.weights))[::inputs]
+        into = blocks[:, done : done + group.weights.shape[1]]
+        rows = max(1, ONE_THREAD_PRODUCTS // group.weights.size)
+        for one in range(0, len(blocks), rows):
+            into[one : one + rows] = around[one : min(one + rows, len(blocks))] @ group.weights
+        done += into.shape[1]
     return blocks.ravel()[first - begin * outputs :][: stop - first]
 
 
