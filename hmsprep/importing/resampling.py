@@ -8,6 +8,7 @@ not drift: the position of every sample follows from the exact rate.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
@@ -18,8 +19,6 @@ from numpy.typing import NDArray
 
 from hmsprep.importing.pieces import RATE
 
-MARGIN_S = 2
-"""Read beyond a part, so that its ends are resampled as its middle is."""
 LARGEST_TERM = 2_000
 """Largest term of the ratio of two rates for which there is a filter for each of its phases."""
 PERIODS = 32
@@ -29,6 +28,10 @@ PHASES = 512
 """Between two samples at which the filter is tabled; in between it is interpolated, to 1e-5."""
 BLOCK_VALUES = 1 << 20
 """Filter coefficients that are evaluated at once."""
+
+ONE_THREAD_PRODUCTS = 1 << 18
+"""Products of a matrix product that OpenBLAS leaves to the thread that asks for it: signals are
+resampled on all processors anyway."""
 
 Read = Callable[[int, int], NDArray[np.float64]]
 
@@ -101,17 +104,58 @@ class _Bridged:
 def _polyphase(
     read: Read, up: int, down: int, count: int, first: int, stop: int
 ) -> NDArray[np.float64]:
-    from scipy.signal import resample_poly
+    """Filter as `scipy.signal.resample_poly` does, in matrix products: a fifth of its time."""
+    if up == down:
+        return _with_ends(read, count, first, stop)
+    outputs, inputs, groups = _phases(up, down)
+    begin, end = first // outputs, ceil(stop / outputs)
+    before = min(group.first for group in groups)
+    after = max(group.first + len(group.weights) for group in groups)
+    values = _with_ends(read, count, begin * inputs + before, (end - 1) * inputs + after)
+    blocks = np.empty((end - begin, outputs))
+    done = 0
+    for group in groups:
+        around = sliding_window_view(values[group.first - before :], len(group.weights))[::inputs]
+        into = blocks[:, done : done + group.weights.shape[1]]
+        rows = max(1, ONE_THREAD_PRODUCTS // group.weights.size)
+        for one in range(0, len(blocks), rows):
+            into[one : one + rows] = around[one : min(one + rows, len(blocks))] @ group.weights
+        done += into.shape[1]
+    return blocks.ravel()[first - begin * outputs :][: stop - first]
 
-    # `up` samples at 200 Hz last as long as `down` of the file
-    begin = floor((first - MARGIN_S * RATE) / up)
-    end = ceil((stop + MARGIN_S * RATE) / up)
-    values = _with_ends(read, count, begin * down, end * down)
-    if up != down:
-        values = resample_poly(values, up, down, window=low_pass(up, down), padtype="line")
-    skipped = first - begin * up
-    part: NDArray[np.float64] = values[skipped : skipped + stop - first]
-    return part
+
+@dataclass(frozen=True, slots=True)
+class _Phases:
+    """Some of the samples at 200 Hz of a block, that follow each other."""
+
+    first: int
+    """Sample of the signal that the first of them begins to need, from the block's first one."""
+    weights: NDArray[np.float64]
+    """(samples of the signal, samples at 200 Hz): what each takes of each."""
+
+
+@lru_cache(maxsize=8)
+def _phases(up: int, down: int) -> tuple[int, int, tuple[_Phases, ...]]:
+    """How blocks are resampled: samples at 200 Hz and of the signal in each, and their weights.
+
+    `up` samples at 200 Hz last as long as `down` of the signal. So many are computed together as
+    last about as long as the filter: of fewer, more of the signal is copied for each, of more, more
+    of the weights are 0.
+    """
+    together = ceil(2 * PERIODS * max(1.0, up / down))
+    repeats = max(1, together // up)
+    outputs, inputs = repeats * up, repeats * down
+    taps = up * low_pass(up, down)
+    half = len(taps) // 2
+    groups = []
+    for begin in range(0, outputs, together):
+        output = np.arange(begin, min(begin + together, outputs))
+        first = ceil((begin * down - half) / up)
+        sample = np.arange(first, (int(output[-1]) * down + half) // up + 1)
+        tap = output * down - sample[:, None] * up + half
+        inside = (tap >= 0) & (tap < len(taps))
+        groups.append(_Phases(first, np.where(inside, taps[tap * inside], 0.0)))
+    return outputs, inputs, tuple(groups)
 
 
 def _interpolated(

@@ -5,6 +5,7 @@
     seeds.py    a run's seed and a stream's name -> random numbers of that stream alone
     observed.py a store and rows -> the observed run of each window; which can be judged
     centre.py   rows of a store and their shifts -> where in its window the label of each lies
+    apart.py    rows of a store -> how far apart windows that follow each other begin
     unlabelled.py  configuration and window table -> windows to pretrain on, votes unseen
     rows.py     configuration and window table -> rows of each epoch, and their order
     weights.py  configuration and window table -> how much each window counts in the loss

@@ -23,13 +23,14 @@ from torch import Tensor
 from hmsstore import SIGNALS, Store
 from hmsstore.reading.memory import available_memory
 from hmsstore.reading.shift import window_starts
+from hmstrain.data.apart import samples_apart
 from hmstrain.data.centre import label_centres
 from hmstrain.data.observed import observed_runs
 from hmstrain.errors import DataError
 
 Batch = dict[str, Tensor]
-"""float16 (B, T, features) by signal, on the device; int64 (B, 2) of `observed_runs`, if any, and
-int64 (B,) of `label_centres` where windows are shifted."""
+"""float16 (B, T, features) by signal, on the device; int64 (B, 2) of `observed_runs`, if any,
+int64 (B,) of `label_centres` where windows are shifted, and what `samples_apart` tells."""
 ROOM = 0.8
 """Share of a device's free memory that a store may take; the rest is the model's."""
 
@@ -222,16 +223,20 @@ class ResidentLoader:
 def _placed(
     store: Store, request: Wanted, signals: tuple[str, ...]
 ) -> dict[str, NDArray[np.int64]]:
-    """What a batch says of its windows beside their signals: what was observed, and the labels."""
-    runs = observed_runs(store, request.rows, signals, request.shift)
-    return runs | label_centres(store, request.rows, request.shift)
+    """What a batch says of its windows beside their signals.
+
+    What of them was observed, where their labels lie, and how far apart they begin.
+    """
+    words = (store, request.rows)
+    runs = observed_runs(*words, signals, request.shift)
+    return runs | label_centres(*words, request.shift) | samples_apart(*words, request.shift)
 
 
 def stored_batch(
     store: Store, rows: NDArray[np.int64], signals: Sequence[str], device: torch.device
 ) -> Batch:
     """Read one batch at once, as a loader would give it."""
-    arrays = store.gather(rows, signals) | observed_runs(store, rows, signals)
+    arrays = store.gather(rows, signals) | _placed(store, Request(rows), tuple(signals))
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hmsstore import Store
+from hmstrain.data.apart import APART
 from hmstrain.data.inputs.physical import check_signals, on_device, physical_scale
 from hmstrain.data.inputs.prepare import Normalisation, check_cleaning, cleaning
 from hmstrain.data.loader import Batch, Loader, MappedLoader, Request, Wanted
@@ -260,7 +261,8 @@ class MixedLoader:
                         for batch, count in zip(batches, counts, strict=True)
                     ]
                 )
-        for key in batches[0].keys() - found.keys():  # what all have, such as the labels' centres
+        same = batches[0].keys() - found.keys() - {APART}
+        for key in same:  # what all have, such as the labels' centres
             found[key] = torch.cat([batch[key] for batch in batches])
         return found
 

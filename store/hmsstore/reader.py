@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
-from hmsstore.reading.arrays import release, shard_name
+from hmsstore.reading.arrays import on_a_page, release, shard_name
 from hmsstore.reading.disk import Wanted, disk_inputs, readable_bytes, refuse_short
 from hmsstore.reading.gaps import missing_values
 from hmsstore.reading.memory import available_memory
@@ -437,7 +437,7 @@ def _reopen(path: Path, identity: str) -> Store:
 def _destination(signal: Signal, count: int, out: Batch | None) -> NDArray[Any]:
     shape = (count, signal.window_rows, len(signal.features))
     if out is None:
-        return np.empty(shape, np.float16)
+        return on_a_page(shape, np.float16)
     if signal.name not in out:
         raise RequestError(f"out has no array {signal.name!r}")
     array = out[signal.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import pickle
 import re
 import shutil
@@ -90,6 +91,11 @@ def test_gather_writes_into_the_arrays_it_is_given(store: Store) -> None:
     batch = store.gather([1, 2], ["eeg"], out=out)
     assert batch["eeg"] is out["eeg"]
     np.testing.assert_array_equal(out["eeg"], store.gather([1, 2], ["eeg"])["eeg"])
+
+
+def test_new_arrays_begin_with_a_page_as_files_do(store: Store) -> None:
+    for array in store.gather([0, 1]).values():
+        assert array.ctypes.data % mmap.PAGESIZE == 0
 
 
 def test_gather_of_no_rows_is_empty(store: Store) -> None:

@@ -114,6 +114,9 @@ class Windows(NamedTuple):
     """int64: sample of the EEG that inputs which show a part of it at closer range have in their
     middle: that of the judged seconds, moved as drawn, if that was observed; else the nearest one
     that was."""
+    apart: int = 0
+    """Samples from the start of each window's EEG to that of the next, in the same EEG: what two of
+    them have in common can be computed once. 0: they do not follow each other so."""
 
 
 class Overlay(NamedTuple):

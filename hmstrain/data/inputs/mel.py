@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from hmsstore.montage import CHAIN_PAIRS
 from hmstrain.data.eeg import RATE_HZ, Band, raw_input
+from hmstrain.data.inputs import Windows
 from hmstrain.data.inputs.pair_image import PairImage, Part, stretch
 
 MELS = 64
@@ -47,7 +48,7 @@ class MelImage(PairImage):
         """One."""
         return (Part((0, MELS), (0, mel_columns(self.samples, HOP)), self.samples, 0.0, HOP),)
 
-    def panels(self, pairs_BPT: Tensor, _centre_B: Tensor, /) -> Tensor:
+    def panels(self, pairs_BPT: Tensor, _windows: Windows, /) -> Tensor:
         """Decibels (B, 16, 64, W)."""
         return mel_decibels(raw_input(pairs_BPT), FFT, HANN, HOP)
 
@@ -73,11 +74,11 @@ class MelZoomImage(MelImage):
             Part(rows, (cut + zoom, end), self.samples, stop * HOP, HOP),
         )
 
-    def panels(self, pairs_BPT: Tensor, centre_B: Tensor, /) -> Tensor:
+    def panels(self, pairs_BPT: Tensor, windows: Windows, /) -> Tensor:
         """Decibels (B, 16, 64, W)."""
         raw_BPT = raw_input(pairs_BPT)
         whole = mel_decibels(raw_BPT, FFT, HANN, HOP)
-        near_BPT = stretch(raw_BPT, centre_B, ZOOM_SAMPLES)
+        near_BPT = stretch(raw_BPT, windows.centre_B, ZOOM_SAMPLES)
         zoom = mel_decibels(near_BPT, ZOOM_FFT, ZOOM_HANN, ZOOM_HOP)
         middle = whole.shape[-1] // 2
         return torch.cat([whole[..., : middle - CUT], zoom, whole[..., middle + CUT :]], dim=-1)

@@ -75,8 +75,8 @@ class PairImage(ImageInput, ABC):
         """Parts of each pair's panel."""
 
     @abstractmethod
-    def panels(self, pairs_BPT: Tensor, centre_B: Tensor, /) -> Tensor:
-        """Panels (B, P, R, W) of filtered EEG, around these samples where not all of it is used."""
+    def panels(self, pairs_BPT: Tensor, windows: Windows, /) -> Tensor:
+        """Panels (B, P, R, W) of the filtered EEG of windows."""
 
     @property
     def unpadded(self) -> tuple[int, int]:
@@ -93,7 +93,7 @@ class PairImage(ImageInput, ABC):
         """Image (B, H, W), or (B, 3, H, W) of difference planes, without what it is padded with."""
         bands = None if draws is None else draws.bands
         pairs_BPT = bipolar(windows.signals["eeg"], bands, self.band)[:, : self.pairs]
-        image_BPRW = self.panels(pairs_BPT, windows.centre_B)
+        image_BPRW = self.panels(pairs_BPT, windows)
         if self.planes > 1:
             image_BPRW = difference_planes(image_BPRW)
         return image_BPRW.flatten(-3, -2)

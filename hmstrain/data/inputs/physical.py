@@ -20,6 +20,7 @@ from torch import Tensor
 from hmsstore import HMS, Store
 from hmsstore.montage import SWAPPED_CHANNELS, SWAPPED_FEATURES
 from hmsstore.reading.observed import judged_rows
+from hmstrain.data.apart import APART
 from hmstrain.data.augment import Draws, where_B
 from hmstrain.data.centre import CENTRE
 from hmstrain.data.chains import CHANNEL_ORDERS, FEATURE_ORDERS, FRONT_BACK_CHANNELS
@@ -107,7 +108,9 @@ class Physical:
             values = {name: signal_BTC.flip(1) for name, signal_BTC in values.items()}
             first, stop = self.span["eeg"]
             centre_B = stop - first - centre_B
-        return Windows(values, turned, centre_B)
+        as_recorded = draws is None and not self.reverse and turned.get("eeg") is None
+        apart = int(batch[APART]) if as_recorded and APART in batch else 0
+        return Windows(values, turned, centre_B, apart)
 
     def stretched(self, batch: Mapping[str, Tensor], draws: Draws | None) -> Mapping[str, Tensor]:
         """A batch in which time runs as fast as drawn, around each window's label.

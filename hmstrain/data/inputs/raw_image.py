@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from hmstrain.data.eeg import RATE_HZ, Band, raw_input
+from hmstrain.data.inputs import Windows
 from hmstrain.data.inputs.pair_image import PairImage, Part, stretch
 
 COLUMNS = 500
@@ -42,11 +43,13 @@ class RawImage(PairImage):
             row += step
         return tuple(found)
 
-    def panels(self, pairs_BPT: Tensor, centre_B: Tensor, /) -> Tensor:
+    def panels(self, pairs_BPT: Tensor, windows: Windows, /) -> Tensor:
         """Clipped at 1024 uV and divided by 32, (B, 18, R, 500)."""
         raw_BPT = raw_input(pairs_BPT)
         folded = [
-            stretch(raw_BPT, centre_B, part.samples).unflatten(-1, (COLUMNS, -1)).transpose(2, 3)
+            stretch(raw_BPT, windows.centre_B, part.samples)
+            .unflatten(-1, (COLUMNS, -1))
+            .transpose(2, 3)
             for part in self.parts
         ]
         return torch.cat(folded, dim=2)

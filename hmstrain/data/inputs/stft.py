@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from hmstrain.data.eeg import RATE_HZ
+from hmstrain.data.inputs import Windows
 from hmstrain.data.inputs.pair_image import PairImage, Part, stretch
 
 RANGE_HZ = (0.5, 20.0)
@@ -59,6 +60,13 @@ class Spectra(NamedTuple):
         """Columns that are kept."""
         return (self.samples - self.overlap) // self.step - 2 * self.left_out
 
+    def shared(self, apart: int) -> bool:
+        """Whether windows so many samples apart have columns in common.
+
+        Nothing is filtered or mirrored at a window's ends, so these are equal.
+        """
+        return 0 < apart < self.samples and apart % self.step == 0
+
 
 class StftImage(PairImage):
     """Spectra of each of the 18 pairs, one stretch below the other."""
@@ -77,9 +85,15 @@ class StftImage(PairImage):
             row = stop
         return tuple(found)
 
-    def panels(self, pairs_BPT: Tensor, centre_B: Tensor, /) -> Tensor:
+    def panels(self, pairs_BPT: Tensor, windows: Windows, /) -> Tensor:
         """ln(1 + power in uV^2/Hz), (B, 18, R, W)."""
-        parts = [spectra(stretch(pairs_BPT, centre_B, one.samples), one) for one in self.spectra]
+        parts = []
+        for one in self.spectra:
+            stretch_BPT = stretch(pairs_BPT, windows.centre_B, one.samples)
+            if one.shared(windows.apart):
+                parts.append(shared_spectra(stretch_BPT, one, windows.apart))
+            else:
+                parts.append(spectra(stretch_BPT, one, one.columns))
         return torch.cat(parts, dim=2)
 
 
@@ -118,14 +132,23 @@ class Stft30(StftImage):
     spectra = (Spectra(30, 289, 278, 4),)
 
 
-def spectra(pairs_BPT: Tensor, one: Spectra) -> Tensor:
+def shared_spectra(stretch_BPT: Tensor, one: Spectra, apart: int) -> Tensor:
+    """As `spectra`, of stretches that begin so many samples apart: each segment once."""
+    strip_1PT = torch.cat([*stretch_BPT[:-1, :, :apart], stretch_BPT[-1]], dim=-1)[None]
+    later = apart // one.step
+    columns = one.columns + (len(stretch_BPT) - 1) * later
+    strip_PRW = spectra(strip_1PT, one, columns)[0]
+    return strip_PRW.unfold(-1, one.columns, later).permute(2, 0, 1, 3)
+
+
+def spectra(pairs_BPT: Tensor, one: Spectra, columns: int) -> Tensor:
     """ln(1 + power spectral density in uV^2/Hz), low frequencies first: float32 (B, P, R, W).
 
     As `scipy.signal.spectrogram` computes it by default: Tukey windows, a quarter of which is
     tapered, and the mean of each segment taken off.
     """
     first = one.left_out * one.step
-    last = first + (one.columns - 1) * one.step + one.segment
+    last = first + (columns - 1) * one.step + one.segment
     frames = pairs_BPT[..., first:last].unfold(-1, one.segment, one.step)
     cosine, sine = (frames @ fourier_basis(one, frames.device)).split(len(one.bins), dim=-1)
     return (cosine.square() + sine.square()).log1p().transpose(2, 3)

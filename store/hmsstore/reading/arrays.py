@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from hmsstore.reading.columns import ColumnFile, Columns
 from hmsstore.schema import (
@@ -267,6 +267,18 @@ def open_table(
 def map_file(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
     """Map the first bytes of a file as an array, as a plain ndarray (slices of it cost less)."""
     return np.memmap(path, dtype=dtype, mode="r", shape=shape).view(np.ndarray)
+
+
+def on_a_page(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """An array, not filled, that begins with a page of memory, as mapped files do.
+
+    A window begins with a line of the processor's cache in its file. Copied to where one begins,
+    too, it takes up to a quarter less time than to where NumPy's arrays begin, 16 bytes later.
+    Reads past the page cache ask for whole pages.
+    """
+    nbytes = prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(nbytes + mmap.PAGESIZE, np.uint8)
+    return raw[-raw.ctypes.data % mmap.PAGESIZE :][:nbytes].view(dtype).reshape(shape)
 
 
 def mapped_bytes(array: NDArray[Any]) -> int:

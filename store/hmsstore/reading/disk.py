@@ -16,7 +16,7 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from mmap import PAGESIZE
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.errors import DamagedStoreError
-from hmsstore.reading.arrays import mapped_bytes
+from hmsstore.reading.arrays import mapped_bytes, on_a_page
 from hmsstore.reading.pieces import Pieces
 
 CAN_READ = hasattr(os, "preadv") and os.open in os.supports_dir_fd
@@ -101,6 +101,7 @@ class StoreFiles:
         self.store = store
         self.folder = os.open(store, os.O_RDONLY)
         self.pieces = Pieces()
+        self._spare: list[NDArray[np.uint8]] = []
         weakref.finalize(self, os.close, self.folder)
 
     def read(self, wanted: Iterable[Wanted], kept: frozenset[str] = frozenset()) -> int:
@@ -148,6 +149,18 @@ class StoreFiles:
                 fetched += [pool.submit(read.past_cache) for read in past]
                 for future in fetched:
                     future.result()
+
+    @contextmanager
+    def page_buffer(self, nbytes: int) -> Iterator[NDArray[np.uint8]]:
+        """Lend memory that begins with a page; it is kept, since new memory has to be cleared."""
+        try:
+            buffer = self._spare.pop()
+        except IndexError:
+            buffer = on_a_page((nbytes,), np.uint8)
+        if len(buffer) < nbytes:
+            buffer = on_a_page((nbytes,), np.uint8)
+        yield buffer[:nbytes]
+        self._spare.append(buffer)
 
     def _pieces(self, reads: list[_Read]) -> Iterator[Any]:
         yield from self.pieces.around(
@@ -211,10 +224,11 @@ class _Read:
         except (OSError, AttributeError):  # this file system, or this system, has no such way
             return
         try:
-            pages = _whole_pages(end - begin)
-            read = os.preadv(file, [pages.data], begin)
-            count = max(0, min(begin + read - start, self.missing))
-            self.bytes[self.done : self.done + count] = pages[start - begin :][:count].data
+            with self.files.page_buffer(end - begin) as pages:
+                read = os.preadv(file, [pages.data], begin)
+                count = max(0, min(begin + read - start, self.missing))
+                into = np.frombuffer(self.bytes, np.uint8)[self.done : self.done + count]
+                np.copyto(into, pages[start - begin :][:count])  # others may run meanwhile
             self.done += count
         except OSError:
             pass  # `finish` says what is wrong
@@ -244,9 +258,3 @@ class _Read:
         count = os.preadv(self.file, [self.bytes[self.done : end]], start, flags)
         self.done += count
         return count
-
-
-def _whole_pages(nbytes: int) -> NDArray[np.uint8]:
-    """Memory that begins with a page, as reads past the page cache ask for."""
-    raw = np.empty(nbytes + PAGESIZE, np.uint8)
-    return raw[-raw.ctypes.data % PAGESIZE :][:nbytes]

@@ -16,7 +16,7 @@ from hmsstore import CHANNELS
 from hmsstore.montage import PAIRS
 from hmstrain.config import Config
 from hmstrain.data.eeg import Band, band_pass
-from hmstrain.data.inputs import INPUTS, Windows, make_input
+from hmstrain.data.inputs import INPUTS, Windows, make_input, stft
 from hmstrain.data.inputs.mel import MelImage, mel_decibels
 from hmstrain.data.inputs.pair_image import PairImage, difference_planes, neighbour_weights
 from hmstrain.data.inputs.raw_image import RawImage
@@ -145,6 +145,31 @@ def made(name: str, **settings: Any) -> PairImage:
     found = make_input(name, Config(model="naive_cnn", inputs=name, **settings))
     assert isinstance(found, PairImage)
     return found
+
+
+@pytest.mark.parametrize("name", STFT)
+def test_windows_that_follow_each_other_share_their_spectra(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eeg_uv = np.random.default_rng(3).normal(0, 40, (1, 10_000 + 4 * 6_000, 20)).astype(np.float32)
+    followed = np.concatenate([eeg_uv[:, i * 6_000 :][:, :10_000] for i in range(5)])
+    alone = windows_of(followed, [5_000] * 5)
+    counted: list[int] = []
+
+    def counting(pairs_BPT: torch.Tensor, one: stft.Spectra, columns: int) -> torch.Tensor:
+        counted.append(len(pairs_BPT) * columns)
+        return spectra(pairs_BPT, one, columns)
+
+    spectra = stft.spectra
+    monkeypatch.setattr(stft, "spectra", counting)
+    image = made(name)
+    expected = image(alone, None)
+    before = sum(counted)
+    counted.clear()
+    found = image(alone._replace(apart=6_000), None)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    shared = name in ("stft-50-30-10", "stft-50")  # columns of 50 s are 20 samples apart
+    assert (sum(counted) < before) == shared
 
 
 @pytest.mark.parametrize("centres", CENTRES, ids=["still", "moved"])
