@@ -13,6 +13,7 @@ from collections.abc import Iterable, Set
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 
@@ -131,12 +132,10 @@ class Passes:
             same = replace(read, clipped={}).to_json() == replace(before, clipped={}).to_json()
             if same and written:
                 finish_task = self._normalise_task(key, scratch, statistics[name])
-                ((final, report),) = run_tasks(self.pool, normalise, [finish_task], 1)
+                ((_, report),) = run_tasks(self.pool, normalise, [finish_task], 1)
                 stands = self.journal.written[key]  # of these statistics, or of none
                 same = replace(report, statistics=stands.statistics) == stands
-                if final is not None:
-                    final.unlink()
-            scratch.unlink()
+            scratch.unlink(missing_ok=True)
             if not same:
                 return shard_name(*key)
         return ""
@@ -178,19 +177,20 @@ class Passes:
             self._tell("ingest", left)
 
     def _write(self, keys: list[Key], statistics: dict[str, Statistics]) -> None:
-        """Second pass: scratch shards -> final shards."""
+        """Second pass: scratch shards -> final shards, in the same files."""
         left = set(keys)
         self._tell("normalise", left)
-        tasks = (
-            self._normalise_task(key, self.site.scratch(*key), statistics[key[0]]) for key in keys
-        )
+        tasks = (self._normalise_task(key, self._taken(key), statistics[key[0]]) for key in keys)
         for file, report in run_tasks(self.pool, normalise, tasks, self.at_once):
             if file is not None:
                 put_in_place(file, self.site.building / shard_name(*report.key))
                 self.journal.add_written(report)
                 left.discard(report.key)
-            self.site.scratch(*report.key).unlink()
             self._tell("normalise", left)
+
+    def _taken(self, key: Key) -> Path:
+        """Take a scratch shard's name away, so that none is found half changed after a kill."""
+        return self.site.scratch(*key).rename(self.site.partial / uuid4().hex)
 
     def _ingest_task(self, key: Key) -> IngestTask:
         return IngestTask(
@@ -219,7 +219,6 @@ class Passes:
             scratch_crc=self.journal.read[key].crc,
             statistics=statistics,
             zscore=self.plan.parameters.normalise == "zscore",
-            partial=self.site.partial,
         )
 
     def _statistics(self) -> dict[str, Statistics]:

@@ -24,21 +24,22 @@ ABSENT = np.uint64(2**64 - 1)
 
 
 class ChecksummedFile:
-    """A new file that is written from start to end and knows its size and CRC-32.
+    """A file that is written from start to end and knows its size and CRC-32.
 
     Parameters
     ----------
     path : Path
         The file.
-    mapped : bool
-        Whether it is to be mapped later, so that it is written in large pieces.
+    over : bool
+        Write over the file that is there, which the page cache holds in large pieces already; else
+        a new one, in large pieces.
     """
 
-    def __init__(self, path: Path, *, mapped: bool = True) -> None:
+    def __init__(self, path: Path, *, over: bool = False) -> None:
         self.path = path
         self.size = 0
         self.crc = 0
-        self._file: BinaryIO | LargeFile = LargeFile(path) if mapped else path.open("xb")
+        self._file: BinaryIO | LargeFile = path.open("r+b") if over else LargeFile(path)
 
     def write(self, values: NDArray[Any]) -> None:
         """Append the bytes of a C-ordered array."""

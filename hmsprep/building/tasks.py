@@ -126,17 +126,16 @@ class Ingested:
 
 @dataclass(frozen=True, slots=True)
 class NormaliseTask:
-    """Turn one scratch shard into the final one."""
+    """Turn one scratch shard into the final one, in the same file."""
 
     signal: str
     shard: int
     layout: Layout
     scratch: Path
+    """Under a temporary name, so that nobody takes it for the scratch shard once it is changed."""
     scratch_crc: int
     statistics: Statistics
     zscore: bool
-    partial: Path
-    """Folder for the final file, not yet under its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
 from hmsprep.building.tasks import Ingested, IngestTask, Layout, Normalised, NormaliseTask, Piece
 from hmsprep.building.values.clean import clean, count_clipped, missing_values
-from hmsprep.building.values.float16 import rows_to_float16
+from hmsprep.building.values.float16 import rows_in_float16
 from hmsprep.building.values.gaps import find_gaps, no_gaps
 from hmsprep.building.values.normalise import Normaliser
 from hmsprep.building.values.statistics import Moments, moments
@@ -50,12 +50,13 @@ def ingest(task: IngestTask) -> tuple[Path, Ingested, Normalised | None]:
     files = open_files(task.source)
     result = _Ingesting(signal, task.parameters)
     problems: list[str] = []
-    with ChecksummedFile(task.partial / uuid4().hex, mapped=task.final) as scratch:
+    with ChecksummedFile(task.partial / uuid4().hex) as scratch:
         contents = read_ahead(files, [piece.file for piece in task.pieces])
         for piece, content in zip(task.pieces, contents, strict=True):
             try:
-                half = result.add(piece, content.result())
-                scratch.write(half)
+                stored = result.add(piece, content.result())
+                for rows in rows_in_float16(stored):
+                    scratch.write(rows)
             except DataError as error:
                 problems.append(str(error))
         if len(problems) == 1:
@@ -94,8 +95,8 @@ class _Ingesting:
         self.saturated = 0
         self.clipped: dict[str, list[int]] = {}
 
-    def add(self, piece: Piece, content: bytes) -> NDArray[np.float16]:
-        """Clean one recording and return the rows to store."""
+    def add(self, piece: Piece, content: bytes) -> NDArray[np.float32]:
+        """Clean one recording and return what is to be stored of it, (features, rows)."""
         raw = decode(content, self.signal, piece.file)
         if raw.shape[1] < piece.needed_rows:
             rate = self.signal.row_rate_hz
@@ -122,16 +123,18 @@ class _Ingesting:
         stored = cleaned[:, span]
         if not max(stored.max(), -stored.min()) < HALF_MAX:  # so, too, where one is NaN
             self.saturated += int(np.count_nonzero(np.abs(stored) >= HALF_MAX))
-        return rows_to_float16(stored)
+        return stored
 
 
 def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
-    """Write the final shard from its scratch shard; no file if that is not as it was written.
+    """Turn a scratch shard into the final one where it lies; no file if it was not as written.
+
+    What is cut short in the middle is neither of the two, and of no use any more.
 
     Returns
     -------
     file : Path or None
-        The final shard, not yet under its name. None: the scratch shard was damaged.
+        The final shard, not yet under its name. None: the scratch shard was damaged, and is gone.
     report : Normalised
         What was made.
     """
@@ -140,8 +143,8 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
     normaliser = Normaliser(task.statistics.mean, task.statistics.std, zscore=task.zscore)
     scratch_crc = 0
     with (
-        ChecksummedFile(task.partial / uuid4().hex) as final,
-        task.scratch.open("rb") as scratch,
+        ChecksummedFile(task.scratch, over=True) as final,
+        task.scratch.open("rb", buffering=0) as scratch,  # always ahead of what is written
     ):
         for first in range(0, stored, window_rows):
             rows = min(window_rows, stored - first)

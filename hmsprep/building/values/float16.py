@@ -7,6 +7,8 @@ process that has told its processor to flush subnormal numbers to zero do these 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,12 +66,9 @@ def from_float16(values: NDArray[np.float16]) -> NDArray[np.float32]:
     return single
 
 
-def rows_to_float16(cleaned: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Turn float32 (features, rows) into float16 (rows, features), block by block."""
+def rows_in_float16(cleaned: NDArray[np.float32]) -> Iterator[NDArray[np.float16]]:
+    """Turn float32 (features, rows) into float16 (rows, features), some rows at a time."""
     features, rows = cleaned.shape
-    half = np.empty((rows, features), DTYPE)
     block_rows = max(1, BLOCK_VALUES // features)
     for first in range(0, rows, block_rows):
-        block = slice(first, first + block_rows)
-        half[block] = to_float16(np.ascontiguousarray(cleaned[:, block].T))
-    return half
+        yield to_float16(np.ascontiguousarray(cleaned[:, first : first + block_rows].T))

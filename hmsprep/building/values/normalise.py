@@ -7,6 +7,8 @@ the table would not stay in a processor's cache, so they are computed.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +50,7 @@ class Normaliser:
         self.saturated = 0
         self._table: NDArray[np.float16] | None = None
         if len(mean) <= MOST_FEATURES:
-            self._table = self._tabulated()
+            self._table = _tabulated(self.mean.tobytes(), self.std.tobytes(), zscore)
             rows = max(1, LOOKED_UP // len(mean))
             self._first = np.tile(np.arange(len(mean)) * HALVES, (rows, 1))
             self._places = np.empty_like(self._first)
@@ -56,7 +58,9 @@ class Normaliser:
     def rows(self, stored: NDArray[np.float16]) -> NDArray[np.float16]:
         """Normalise float16 (rows, features)."""
         if self._table is None:
-            return self._computed(stored)
+            found, saturated = _computed(stored, self.mean, self.std, self.zscore)
+            self.saturated += saturated
+            return found
         found = np.empty(stored.shape, DTYPE)
         step = len(self._first)
         for first in range(0, len(stored), step):
@@ -66,25 +70,33 @@ class Normaliser:
             np.take(self._table, places, out=found[first : first + step], mode="clip")
         return found
 
-    def _tabulated(self) -> NDArray[np.float16] | None:
-        """What each half becomes, feature by feature; None if some would be too large."""
-        halves = np.arange(HALVES, dtype=np.uint16).view(DTYPE)
-        finite = np.repeat(np.where(np.isinf(halves), 0, halves)[:, None], len(self.mean), axis=1)
-        table = self._computed(finite)
-        if self.saturated:
-            self.saturated = 0
-            return None
-        return np.ascontiguousarray(table.T).reshape(-1)
 
-    def _computed(self, stored: NDArray[np.float16]) -> NDArray[np.float16]:
-        values = from_float16(stored)
-        missing = np.isnan(values)
-        if missing.any():
-            np.copyto(values, self.mean, where=missing)
-        if self.zscore:
-            values -= self.mean
-            values /= self.std
-            if max(values.max(initial=0), -values.min(initial=0)) > HALF_MAX:
-                self.saturated += int(np.count_nonzero(np.abs(values) > HALF_MAX))
-                np.clip(values, -HALF_MAX, HALF_MAX, out=values)
-        return to_float16(values)
+@lru_cache(maxsize=1)
+def _tabulated(mean: bytes, std: bytes, zscore: bool) -> NDArray[np.float16] | None:
+    """What each half becomes, feature by feature; None if some would be too large.
+
+    Takes the bytes of `mean` and `std`, since the table is the same for all shards of a signal.
+    """
+    means = np.frombuffer(mean, np.float32)
+    halves = np.arange(HALVES, dtype=np.uint16).view(DTYPE)
+    finite = np.repeat(np.where(np.isinf(halves), 0, halves)[:, None], len(means), axis=1)
+    table, saturated = _computed(finite, means, np.frombuffer(std, np.float32), zscore)
+    return None if saturated else np.ascontiguousarray(table.T).reshape(-1)
+
+
+def _computed(
+    stored: NDArray[np.float16], mean: NDArray[np.float32], std: NDArray[np.float32], zscore: bool
+) -> tuple[NDArray[np.float16], int]:
+    """Normalise (rows, features); also count the values that were too large."""
+    values = from_float16(stored)
+    saturated = 0
+    missing = np.isnan(values)
+    if missing.any():
+        np.copyto(values, mean, where=missing)
+    if zscore:
+        values -= mean
+        values /= std
+        if max(values.max(initial=0), -values.min(initial=0)) > HALF_MAX:
+            saturated = int(np.count_nonzero(np.abs(values) > HALF_MAX))
+            np.clip(values, -HALF_MAX, HALF_MAX, out=values)
+    return to_float16(values), saturated

@@ -227,29 +227,41 @@ def test_a_test_set_alone_is_normalised_by_nothing(tmp_path: Path) -> None:
     check_against_source(built, data)
 
 
+def normalise_task(scratch: Path, crc: int) -> NormaliseTask:
+    """Normalise one window of EEG by a mean of 0 and a deviation of 0.01."""
+    return NormaliseTask(
+        "eeg",
+        0,
+        Layout(HMS.eeg.chunk, rows=10_000, shard_rows=20_000),
+        scratch=scratch,
+        scratch_crc=crc,
+        statistics=Statistics(
+            np.zeros(20), np.full(20, 0.01), np.ones(20, np.int64), np.zeros(20, bool)
+        ),
+        zscore=True,
+    )
+
+
 def test_z_scores_beyond_half_precision_saturate_and_are_counted(tmp_path: Path) -> None:
     """As in a test recording whose channel was almost constant in all training recordings."""
     scratch = np.zeros((10_000, 20), np.float16)
     scratch[3:5, 0] = (1000, -1000)
     scratch.tofile(tmp_path / "scratch")
-    file, report = normalise(
-        NormaliseTask(
-            "eeg",
-            0,
-            Layout(HMS.eeg.chunk, rows=10_000, shard_rows=20_000),
-            scratch=tmp_path / "scratch",
-            scratch_crc=zlib.crc32(scratch.tobytes()),
-            statistics=Statistics(
-                np.zeros(20), np.full(20, 0.01), np.ones(20, np.int64), np.zeros(20, bool)
-            ),
-            zscore=True,
-            partial=tmp_path,
-        )
-    )
+    task = normalise_task(tmp_path / "scratch", zlib.crc32(scratch.tobytes()))
+    file, report = normalise(task)
+    assert [file] == [*tmp_path.iterdir()]  # the scratch shard itself, in the same file
     assert file is not None
     values = np.fromfile(file, np.float16, 200_000).reshape(10_000, 20)
     assert values[2:6, 0].tolist() == [0, 65_504, -65_504, 0]
     assert report.saturated == 2
+    assert (report.size, report.crc) == (file.stat().st_size, zlib.crc32(file.read_bytes()))
+
+
+def test_a_damaged_scratch_shard_leaves_no_file_half_changed(tmp_path: Path) -> None:
+    np.zeros((10_000, 20), np.float16).tofile(tmp_path / "scratch")
+    file, _ = normalise(normalise_task(tmp_path / "scratch", crc=1))
+    assert file is None
+    assert not [*tmp_path.iterdir()]
 
 
 def test_no_time_host_or_path_is_in_a_store(data: Path, store: Store, tmp_path: Path) -> None:

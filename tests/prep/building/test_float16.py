@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hmsprep.building.values.float16 import BLOCK_VALUES, from_float16, rows_to_float16, to_float16
+from hmsprep.building.values.float16 import BLOCK_VALUES, from_float16, rows_in_float16, to_float16
 
 EVERY_HALF = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
 FINITE = np.sort(EVERY_HALF[np.isfinite(EVERY_HALF)]).astype(np.float32)
@@ -53,8 +53,10 @@ def test_from_float16_is_numpys_cast() -> None:
     same_bits(from_float16(odd), odd.astype(np.float32))
 
 
-def test_rows_to_float16_moves_time_first() -> None:
+def test_rows_in_float16_move_time_first() -> None:
     rows = BLOCK_VALUES // 20 * 2 + 7
     values = np.random.default_rng(0).normal(0, 100, (20, rows + 5)).astype(np.float32)
     part = values[:, 3 : rows + 3]
-    np.testing.assert_array_equal(rows_to_float16(part), part.T.astype(np.float16))
+    np.testing.assert_array_equal(
+        np.concatenate([*rows_in_float16(part)]), part.T.astype(np.float16)
+    )
