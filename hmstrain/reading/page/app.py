@@ -33,10 +33,7 @@ from hmstrain.reading.page.controls import Controls
 from hmstrain.reading.page.eeg import DARK, LIGHT, EegFigure, Stretch
 from hmstrain.reading.page.marking import Marking
 from hmstrain.reading.page.opened import Opened, usual_size
-from hmstrain.reading.page.overview import (
-    model_strips,
-    trend_strips,
-)
+from hmstrain.reading.page.overview import model_strips, trend_strips
 from hmstrain.reading.page.places import Place, exact_clock, read_clock
 from hmstrain.reading.page.reviewing import Reviewing
 from hmstrain.reading.page.scale import Screen, Sensitivity, read_screen, write_screen
@@ -51,7 +48,7 @@ EKG_UV = 1_000.0
 """Of the EKG that fill its lane, until one was seen."""
 MARKING = {"[": "onset", "]": "offset", "Escape": "drop", "u": "undo"}
 """Keys of commands of `Marking`."""
-MARKS = Strip("marks", "notes, marks", 14)
+MARKS = Strip("marks", "", 14, ticks=((0.5, "marks"),))
 STEP_S = 1.0
 """How far a step goes."""
 
@@ -185,6 +182,8 @@ class Reader:
             yield
         except (TrainError, StoreError) as error:
             self.say(str(error))
+            self.marking.changed()  # another page's changes may have been read: places are new
+            self.reviewing.show()
         finally:
             if self.document is not None:
                 self.document.unhold()

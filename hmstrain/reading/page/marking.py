@@ -16,6 +16,7 @@ from bokeh.models import Div, TextInput
 
 from hmsstore import Spec
 from hmsstore.labels import UNSURE, LabelFile, Mark
+from hmsstore.labels.label_file import now
 from hmsstore.view.colours import GREY, class_colours
 from hmstrain.errors import ConfigError
 from hmstrain.reading.page.commands import index_of
@@ -89,7 +90,8 @@ class Marking:
         self.file: LabelFile | None = None
         self.onset_s: float | None = None
         self.offset_s: float | None = None
-        self.editing: int | None = None
+        self.editing: Mark | None = None
+        """The mark that is in the fields."""
         self.instead: tuple[str, Changed] | None = None
         """Class of an event that is in the fields, and what changes it in place of a mark."""
         self.looked = False
@@ -224,7 +226,7 @@ class Marking:
         else:
             file.add(made)
             added = file.marks[-1]
-            self.undone.append(lambda labels: labels.remove(labels.marks.index(added)))
+            self.undone.append(lambda labels: labels.remove(labels.place(added)))
         self.drop()
 
     def save(self) -> None:
@@ -232,7 +234,7 @@ class Marking:
         if self.instead is not None:
             self.mark(self.instead[0])
         elif self.editing is not None:
-            self.mark(self._open_file().marks[self.editing].label)
+            self.mark(self.editing.label)
         else:
             raise ConfigError("Choose a mark or an event of the lists to change it.")
 
@@ -242,16 +244,17 @@ class Marking:
         self.widgets["text"].value = text
         self.choose(start_s, stop_s)
 
-    def _replace(self, file: LabelFile, index: int, made: Mark) -> None:
-        before = file.marks[index]
-        file.replace(index, replace(made, seen_model=made.seen_model or before.seen_model))
-        after = file.marks[index]
-        self.undone.append(lambda labels: labels.replace(labels.marks.index(after), before))
+    def _replace(self, file: LabelFile, before: Mark, made: Mark) -> None:
+        after = replace(
+            made, seen_model=made.seen_model or before.seen_model, marked_at=made.marked_at or now()
+        )
+        file.replace(file.place(before), after)
+        self.undone.append(lambda labels: labels.replace(labels.place(after), before))
 
     def edit(self, index: int) -> None:
         """Take a mark into the fields."""
         mark = self._open_file().marks[index]
-        self.editing, self.instead = index, None
+        self.editing, self.instead = mark, None
         self.widgets["text"].value = mark.text
         self.choose(mark.start_s, mark.stop_s)
 
@@ -311,7 +314,7 @@ class Marking:
             seen = " (saw the model)" if one.seen_model else ""
             name = escape(f"{self.words_of(one)}{seen}")
             middle = (one.start_s + one.stop_s) / 2
-            edited = ' class="edited"' if index == self.editing else ""
+            edited = ' class="edited"' if one == self.editing else ""
             rows.append(
                 f'<li{edited}><button data-command="go:{middle:.2f}">{exact_clock(one.start_s)}'
                 f"</button> to {exact_clock(one.stop_s)} "
@@ -327,7 +330,7 @@ class Marking:
 LISTED = """<style>
 ol { list-style: none; margin: 0; padding: 0; max-height: 15rem; overflow-y: auto; }
 li { padding: .2rem 0; border-bottom: 1px solid var(--faint); font-size: 13px; }
-li.edited { outline: 2px solid var(--on); }
+li.edited { outline: 2px solid var(--on); outline-offset: -2px; }
 .swatch { display: inline-block; width: .8em; height: .8em; border: 1px solid var(--ink);
           margin-right: .3em; }
 button { font: inherit; padding: 0 .35rem; border: 1px solid var(--faint); border-radius: 4px;

@@ -22,6 +22,7 @@ from hmstrain.reading.page.eeg import Stretch
 from hmstrain.reading.page.strips import MOST_COLUMNS, Strip, Strips
 from hmstrain.reading.trends.about import ABOUT
 from hmstrain.reading.trends.follow import follow_trends
+from hmstrain.reading.trends.quality import KINDS as ARTEFACTS
 from hmstrain.reading.trends.trends import Trends
 
 SIDES = ("left", "right")
@@ -33,14 +34,20 @@ ROW_PX = 13
 """Of a class in the model's strip."""
 COLOURED_FROM = 0.1
 """Probability below which nothing is drawn."""
+ARTEFACT_PX = 11
+ARTEFACT_COLOUR = "#CC79A7"
+LEAST_SEEN = 0.25
+"""Opacity of an artefact on the least share of pairs, so that one electrode's is seen."""
 
 
 def trend_strips() -> tuple[Strip, ...]:
     """The strips of a recording without a model, from top to bottom."""
     power, relative = ABOUT["spectrogram_db"].scale, ABOUT["asymmetry"].scale
+    decibels = f"{power[0]:g} to {power[1]:g} dB"
+    kinds = tuple((len(ARTEFACTS) - n - 0.5, kind) for n, kind in enumerate(ARTEFACTS))
     return (
         *(
-            Strip(side, f"spectrogram, {side} (dB)", 52, *HZ, HZ_TICKS, colours=power)
+            Strip(side, f"spectrogram, {side} ({decibels})", 52, *HZ, HZ_TICKS, colours=power)
             for side in SIDES
         ),
         Strip("asymmetry", "asymmetry (blue: left more)", 36, *HZ, HZ_TICKS, colours=relative),
@@ -51,6 +58,7 @@ def trend_strips() -> tuple[Strip, ...]:
         Strip("suppression", "suppression", 28, 0.0, 1.0, ((1.0, "100%"),)),
         Strip("rhythmicity", "rhythmicity", 28, 0.0, 1.0, ((1.0, "1"),)),
         Strip("quality", "quality", 20, 0.0, 1.0, ((1.0, "100%"),)),
+        Strip("artefacts", "", ARTEFACT_PX * len(ARTEFACTS), 0.0, float(len(ARTEFACTS)), kinds),
     )  # fmt: skip
 
 
@@ -62,8 +70,8 @@ def model_strips(spec: Spec) -> tuple[Strip, ...]:
         for number, one in enumerate(one for one in spec.classes if one.key != spec.background)
     )
     return (
-        Strip("model", "model", ROW_PX * rows, 0.0, float(rows), names),
-        Strip("episodes", "model's episodes", 12),
+        Strip("model", "", ROW_PX * rows, 0.0, float(rows), names),
+        Strip("episodes", "", 12, ticks=((0.5, "episodes"),)),
     )
 
 
@@ -77,6 +85,13 @@ def show_trends(strips: Strips, trends: Trends) -> None:
     strips.show_lines("suppression", time_s, trends.suppression)
     strips.show_lines("rhythmicity", time_s, trends.rhythmicity)
     strips.show_lines("quality", time_s, {"midline": trends.quality})
+    shares = np.stack([trends.artefacts[kind] for kind in ARTEFACTS], axis=1)
+    half_s = (float(time_s[1] - time_s[0]) if len(time_s) > 1 else trends.epoch_s) / 2
+    strips.show_rows(
+        "artefacts", np.stack([time_s - half_s, time_s + half_s], axis=1),
+        np.where(shares > 0, LEAST_SEEN + (1 - LEAST_SEEN) * shares, 0.0),
+        [ARTEFACT_COLOUR] * len(ARTEFACTS),
+    )  # fmt: skip
 
 
 def show_answers(strips: Strips, timeline: Timeline | None, episodes: Sequence[Episode]) -> None:

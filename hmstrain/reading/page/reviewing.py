@@ -38,8 +38,9 @@ class Reviewing:
         self.reader = reader
         self.file: EventFile | None = None
         self.backgrounds: BackgroundFile | None = None
-        self.current: int | None = None
-        """Place in the file of the event that was last gone to."""
+        self.current: tuple[float, float, str] | None = None
+        """What tells the event that was last gone to: places change as the model's are proposed
+        anew."""
         self.list = Div(name="events", sizing_mode="stretch_width")
         self.summary = Div(name="summary", sizing_mode="stretch_width")
         self.certainty = Select(
@@ -106,12 +107,21 @@ class Reviewing:
             return index_of(index, len(self.events), "events")
         if self.current is None or not self.events:
             raise ConfigError("Go to an event first: e takes you to the next one.")
-        return self.current
+        return self._of(self.current)
+
+    def _of(self, told: tuple[float, float, str]) -> int:
+        """Place of the event that this tells."""
+        for place, one in enumerate(self.events):
+            if _told(one) == told:
+                return place
+        raise ConfigError(
+            "This event was removed by another page meanwhile. Look at the list again."
+        )
 
     def go(self, index: int) -> None:
         """Show an event, with its onset in the first third of the page."""
         event = self.events[index]
-        self.current = index
+        self.current = _told(event)
         place = self.reader.place
         self.reader.go(place.at(event.start_s - place.length_s / 3))
         self.show()
@@ -125,8 +135,9 @@ class Reviewing:
                 if not self.reader.arriving.blind
                 else "The model's answers are hidden: v shows them."
             )
-        if self.current in order:
-            place = min(max(order.index(self.current) + by, 0), len(order) - 1)
+        known = [_told(self.events[place]) for place in order]
+        if self.current in known:
+            place = min(max(known.index(self.current) + by, 0), len(order) - 1)
         else:
             place = 0 if by > 0 else len(order) - 1
         self.go(order[place])
@@ -152,12 +163,12 @@ class Reviewing:
     def change(self, index: int) -> None:
         """Take an event into the fields of marks; the next class that is marked changes it."""
         event = self._file().events[index]
-        marking = self.reader.marking
+        told, marking = _told(event), self.reader.marking
         self.go(index)
 
         def changed(start_s: float, stop_s: float, label: str, text: str) -> None:
             self._file().edit(
-                index, start_s=start_s, stop_s=stop_s, label=label, text=text,
+                self._of(told), start_s=start_s, stop_s=stop_s, label=label, text=text,
                 certainty=self.certainty.value,
             )  # fmt: skip
             self.show()
@@ -182,7 +193,7 @@ class Reviewing:
             if one.probability is not None:
                 told.insert(0, f"{one.probability:.2f}")
             struck = ' style="text-decoration:line-through"' if one.state == REJECTED else ""
-            chosen = ' class="edited"' if index == self.current else ""
+            chosen = ' class="edited"' if _told(one) == self.current else ""
             buttons = "".join(
                 f'<button data-command="{verb}:{index}" aria-label="{verb} {name} at '
                 f'{exact_clock(one.start_s)}">{verb}</button> '
@@ -247,3 +258,8 @@ class Reviewing:
             raise ConfigError("Fill in at least one field of the background.")
         self.backgrounds.describe(Background(start_s, stop_s, fields))
         self.reader.say(f"Kept the background of {exact_clock(start_s)} to {exact_clock(stop_s)}.")
+
+
+def _told(event: Event) -> tuple[float, float, str]:
+    """What tells an event from the others, whatever is decided on it: what the model proposed."""
+    return event.proposed or (event.start_s, event.stop_s, event.label)

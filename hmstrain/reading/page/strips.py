@@ -45,6 +45,7 @@ class Strip:
 
     name: str
     title: str
+    """Written over it; '' where its ticks say what it is, and a title would hide what is short."""
     px: int
     low: float = 0.0
     high: float = 1.0
@@ -146,10 +147,11 @@ class Strips:
                 Span(location=self.bottom[one.name] - GAP_PX / 2, dimension="width",
                      line_color="#888888", line_alpha=0.5)
             )  # fmt: skip
+        titled = [one for one in self.strips if one.title]
         self.names = self.figure.text(
-            x=[0.0] * len(self.strips),
-            y=[self.bottom[one.name] + one.px for one in self.strips],
-            text=[one.title for one in self.strips],
+            x=[0.0] * len(titled),
+            y=[self.bottom[one.name] + one.px for one in titled],
+            text=[one.title for one in titled],
             x_offset=4, text_baseline="top", text_font_size="11px", text_color="#111111",
             background_fill_color="#ffffff", background_fill_alpha=0.75, padding=1,
             level="annotation",
@@ -277,7 +279,7 @@ class Strips:
         self.shown = start_s, length_s
         self.figure.x_range.update(start=start_s, end=start_s + length_s)
         names = self.names.data_source
-        names.data = {**names.data, "x": [start_s] * len(self.strips)}
+        names.data = {**names.data, "x": [start_s] * len(names.data["x"])}
 
     def count_from(self, offset_s: int) -> None:
         """Write times of the day, of a recording that starts so many seconds after midnight."""

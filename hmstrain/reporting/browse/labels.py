@@ -16,6 +16,7 @@ from bokeh.models import Div, TextInput
 from hmsstore import Store
 from hmsstore.errors import LabelsError
 from hmsstore.labels import UNSURE, LabelFile, Mark
+from hmsstore.labels.label_file import now
 from hmstrain.reporting.dark import FIELDS
 
 UNSURE_KEY = "0"
@@ -77,6 +78,7 @@ class Labels:
             act()
         except LabelsError as error:
             self.tell_keys(str(error))
+            self.changed()  # what another page wrote may have been read
 
     def sign(self, initials: str) -> None:
         """Open the file of the reader with these initials, who is blind from now on."""
@@ -113,17 +115,15 @@ class Labels:
     def _mark(self, file: LabelFile, row: int, label: str, view: Mapping[str, str]) -> None:
         begin, stop = self._span(row)
         eeg = int(self.store.windows["eeg_id"][row])
-        made = Mark(begin, stop, label, "", row in self.seen, view, eeg_id=eeg)
         before = self.of(row)
+        seen = row in self.seen or (before is not None and before.seen_model)
+        made = Mark(begin, stop, label, "", seen, view, marked_at=now(), eeg_id=eeg)
         if before is None:
             file.add(made)
-            added = file.marks[-1]
-            self.undone.append(lambda labels: labels.remove(labels.marks.index(added)))
+            self.undone.append(lambda labels: labels.remove(labels.place(made)))
         else:
-            place = file.marks.index(before)
-            file.replace(place, made)
-            after = file.marks[place]
-            self.undone.append(lambda labels: labels.replace(labels.marks.index(after), before))
+            file.replace(file.place(before), made)
+            self.undone.append(lambda labels: labels.replace(labels.place(made), before))
         self.tell_keys(f"Marked as {self.titles[label]}.")
         self.changed()
 

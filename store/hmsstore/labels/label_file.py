@@ -132,6 +132,21 @@ class LabelFile:
         """
         self._kept.replace(index, self._checked(mark))
 
+    def place(self, mark: Mark) -> int:
+        """Tell the place of a mark in `marks`.
+
+        Raises
+        ------
+        LabelsError
+            It is there no more: another program changed or removed it.
+        """
+        if mark not in self.marks:
+            raise LabelsError(
+                f"{self.path}: this mark was changed or removed by another page or program "
+                "meanwhile. Look at the marks again."
+            )
+        return self.marks.index(mark)
+
     def _checked(self, mark: Mark) -> Mark:
         check_class(mark.label, self._classes)
         return mark if mark.marked_at else replace(mark, marked_at=now())

@@ -240,6 +240,33 @@ def test_two_readers_have_files_of_their_own_and_two_pages_of_one_lose_nothing(
     assert [m.label for m in read_labels(opened.labels / "night.edf.CD.csv").marks] == ["gpd"]
 
 
+def test_a_change_of_what_another_page_took_away_is_refused_and_the_list_is_shown_anew(
+    opened: Opened,
+) -> None:
+    first, second = Driven(opened), Driven(opened)
+    first.set(initials="AB")
+    first.press("1", "ArrowRight", "2", "ArrowRight", "3")
+    second.set(initials="AB")
+    second.send("delete:0")
+    first.send("edit:1")  # LPD, whose place is another by now
+    first.set(text="left")
+    first.send("save:")
+    kept = opened.labels / "night.edf.AB.csv"
+    assert [(m.label, m.text) for m in read_labels(kept).marks] == [("lpd", "left"), ("gpd", "")]
+    first.send("edit:0")
+    second.send("delete:0")  # LPD, as it was before
+    assert "changed or removed by another p" in second.words
+    second.send("delete:0")  # as it is
+    second.press("4")
+    first.send("save:")
+    assert "changed or removed by another p" in first.words
+    assert "LRDA" in first.reader.marking.list.text
+    assert "LPD" not in first.reader.marking.list.text
+    first.press("u")
+    assert "changed or removed by another p" in first.words
+    assert [m.label for m in read_labels(kept).marks] == ["gpd", "lrda"]
+
+
 def test_the_model_is_hidden_until_it_is_asked_for_and_marks_tell(
     recording: Recording, tmp_path: Path
 ) -> None:
@@ -412,6 +439,25 @@ def test_episodes_are_accepted_rejected_and_changed_and_kept_at_once(reviewed: D
     reviewed.set(onset="0:00:52")
     reviewed.send("save:")
     assert kept() == [(52, 70, "seizure", "accepted")]
+
+
+def test_an_event_stays_chosen_where_the_models_are_proposed_anew(reviewed: Driven) -> None:
+    answers: Any = reviewed.reader.opened.answers
+    answers.timeline.prediction[14:18, CLASSES.index("gpd")] = 0.9
+    answers.episodes = answers.timeline.episodes(answers.rule)
+    reviewed.press("v", "v", "e", "e")
+    reviewing = reviewed.reader.reviewing
+
+    def states() -> dict[str, str]:
+        return {one.label: one.state for one in reviewing.events}
+
+    reviewed.press("a")
+    assert states() == {"lpd": "proposed", "gpd": "accepted"}
+    reviewed.press("v", "v", "x")  # hidden, and proposed anew: what was decided on comes first
+    assert states() == {"lpd": "proposed", "gpd": "rejected"}
+    reviewed.send(f"change:{[one.label for one in reviewing.events].index('lpd')}")
+    reviewed.press("v", "v", "1")
+    assert sorted(states().items()) == [("gpd", "rejected"), ("seizure", "accepted")]
 
 
 def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driven) -> None:

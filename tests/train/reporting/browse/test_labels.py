@@ -86,3 +86,31 @@ def test_another_stores_labels_are_refused_in_a_sentence(store: Store, tmp_path:
     assert "another recording" in again.labels.said.text
     assert again.labels.file is None
     assert not again.labels.pressed("1", 0, {})
+
+
+def test_two_pages_of_a_reader_lose_nothing_and_a_look_is_not_taken_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    first, second = viewer_of(browser, tmp_path), viewer_of(browser, tmp_path)
+    first.labels.initials.value = second.labels.initials.value = "AB"
+    first.pressed("v")
+    first.pressed("1")  # had seen the answer
+    first.pressed("ArrowRight")
+    first.pressed("2")
+    (path,) = tmp_path.glob("*.csv")
+    second.labels.file.refresh()
+    second.pressed("3")
+    assert [(m.label, m.seen_model) for m in read_labels(path).marks] == [
+        ("gpd", True),
+        ("lpd", True),
+    ]
+    second.labels.file.remove(0)
+    first.pressed("4")  # in place of LPD, whose place is another by now
+    first.pressed("u")
+    assert [m.label for m in read_labels(path).marks] == ["lpd"]
+    second.labels.file.refresh()
+    second.labels.file.remove(0)
+    first.labels.file.refresh()
+    first.pressed("u")
+    assert "changed or removed by another p" in first.labels.said.text
+    assert read_labels(path).marks == ()
