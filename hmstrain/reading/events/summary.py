@@ -53,9 +53,8 @@ class ClassFigures:
     @property
     def words(self) -> str:
         """As one reads it: 'LPD frequent (23%): 3 events, longest 0:12:00 (long), in all ...'."""
-        shown = f"{self.share:.1%}" if self.share < 0.1 else f"{self.share:.0%}"
         return (
-            f"{self.title} {prevalence_word(self.share)} ({shown}): "
+            f"{self.title} {prevalence_word(self.share)} ({_percent(self.share)}): "
             f"{plural(self.count, 'event')} begin{'s' * (self.count == 1)}, longest "
             f"{clock(self.longest_s)} ({duration_word(self.longest_s)}), in all "
             f"{clock(self.seconds)}"
@@ -255,7 +254,7 @@ def report_text(
     if any(one.label == SEIZURE for one in whole.classes):
         at = time_of_day(summary.burden_from_s, start)
         lines.append(
-            f"  Largest seizure burden of any 60 minutes: {summary.burden:.0%} (from {at})."
+            f"  Largest seizure burden of any 60 minutes: {_percent(summary.burden)} (from {at})."
         )
         if summary.status:
             lines.append(
@@ -296,3 +295,8 @@ def _recorded(summary: Summary, stretch: Stretch) -> str:
 
 def _overlap(spans: Sequence[Span], start_s: float, stop_s: float) -> float:
     return sum(max(0.0, min(b, stop_s) - max(a, start_s)) for a, b in spans)
+
+
+def _percent(share: float) -> str:
+    """A share of time, small ones so that they are not 0."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

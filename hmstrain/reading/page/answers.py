@@ -19,6 +19,7 @@ import numpy as np
 
 from hmsstore import HMS, Spec
 from hmsstore.atomic import whole_file
+from hmsstore.errors import StoreError
 from hmsstore.recordings import ImportedRecording
 from hmstrain.errors import DataError, TrainError
 from hmstrain.prediction.episodes import Episode, EpisodeRule
@@ -115,7 +116,7 @@ class Answers:
         try:
             imported = self.recording.whole()
             self.timeline = self._kept(imported) or self._computed(imported)
-        except (TrainError, OSError) as error:
+        except (TrainError, StoreError, OSError) as error:
             self.problem = str(error)
         with self._lock:
             told = [] if self._stopped else list(self._told)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hmsstore import Spec
+from hmsstore.errors import StoreError
 from hmsstore.view.colours import class_colours
 from hmstrain.errors import TrainError
 from hmstrain.prediction.episodes import Episode, heading
@@ -176,7 +177,7 @@ class Following:
                 if time.monotonic() - last >= TELLING_S or done_s >= self.recording.seconds:
                     self._say(trends.at_resolution(MOST_COLUMNS))
                     last = time.monotonic()
-        except TrainError as error:
+        except (TrainError, StoreError) as error:
             self.problem = str(error)
             self._say(Trends.empty(self.recording.seconds).at_resolution(MOST_COLUMNS))
 

@@ -256,7 +256,7 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
         "in all 0:01:30.\n"
         "  LPD frequent (37%): 1 event begins, longest 0:41:40 (long), in all 0:41:40.\n"
         "  Artefact on 10% of channels, on average.\n"
-        "  Largest seizure burden of any 60 minutes: 2% (from 0:00:00).\n"
+        "  Largest seizure burden of any 60 minutes: 2.5% (from 0:00:00).\n"
         "  1 episode of the model not reviewed: not counted.\n"
         "\n"
         "0:00:00 to 1:00:00, EEG recorded 90%\n"

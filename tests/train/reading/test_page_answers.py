@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 
 from hmsstore import CLASSES, HMS
+from hmsstore.errors import StoreError
 from hmsstore.recordings import ImportedPiece, ImportedRecording
 from hmstrain.errors import DataError
 from hmstrain.prediction.timeline import Timeline
+from hmstrain.reading.page import overview
 from hmstrain.reading.page.answers import Answers, read_answers, runs_identity
+from hmstrain.reading.page.overview import Following
 from hmstrain.reading.recording import Recording
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -115,3 +118,20 @@ def test_a_run_that_gives_probabilities_alone_shows_no_episodes(tmp_path: Path) 
         answers.timeline = timeline
         found[answers.limits] = len(answers.episodes)
     assert found[("Not for patients.",)] == 0 < found[()]
+
+
+def test_what_is_wrong_with_an_import_is_told_instead_of_waiting(
+    run: Path, night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = Recording.open(night / "data", cache=tmp_path / "cache")
+
+    def broken(*_: object) -> None:
+        raise StoreError("recordings.json is damaged")
+
+    monkeypatch.setattr(Recording, "whole", broken)
+    monkeypatch.setattr(overview, "follow_trends", broken)
+    for following in (Answers([run], recording), Following(recording)):
+        came = threading.Event()
+        following.tell(lambda *_, came=came: came.set())  # type: ignore[misc]
+        assert came.wait(60)
+        assert following.problem == "recordings.json is damaged"

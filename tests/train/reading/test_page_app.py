@@ -24,6 +24,7 @@ from hmstrain.reading.page.opened import Opened
 from hmstrain.reading.page.overview import Following, show_trends
 from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.follow import trends_of
+from hmstrain.reading.trends.quality import KINDS
 
 SECONDS = 200.0
 
@@ -306,6 +307,16 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     assert picture["image"][0].shape[1] == 100  # epochs of two seconds
     assert (picture["x"], picture["dw"]) == ([0.0], [200.0])
     assert {"left", "right", "midline"} <= set(strips._sources["lines"].data["side"])
+    trends = trends_of(opened.recording)
+    for kind in KINDS:
+        trends.artefacts[kind][:] = 0
+    trends.artefacts["flat"][50:60] = 0.1  # one electrode of many
+    show_trends(strips, trends)
+    (ribbon,) = strips._sources["artefacts"].data["image"]
+    rows, columns = np.nonzero(ribbon.view(np.uint8).reshape(*ribbon.shape, 4)[..., 3])
+    assert set(rows) == {len(KINDS) - 1 - KINDS.index("flat")}  # the first kind is on top
+    assert abs(columns.min() - 100) <= 2
+    assert abs(columns.max() - 119) <= 2
     strips.figure._trigger_event(Tap(strips.figure, x=120.0, y=10.0))
     assert driven.start_s == 115
     assert (strips.page.left, strips.page.right) == (115, 125)
