@@ -132,6 +132,9 @@ class AskedFile:
 
     def _unexpected(self, reason: object) -> DataError:
         """Why the process did not answer."""
+        if not reason:  # it ends, and may still have to say why
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(END_S)
         self._child.kill()
         code = self._child.wait()
         self._said.seek(0)

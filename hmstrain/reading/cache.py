@@ -135,7 +135,12 @@ def _open_file(
     """Open a file's import, or the file while it is imported."""
     sha256 = of_recording(path)
     key = sha256 + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
-    home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"{home} cannot be made: {error.strerror}. Name another folder with --cache."
+        ) from None
     _sweep(home)
     kept, start = home / key, clock_start(path)
 

@@ -144,6 +144,7 @@ def view(
     kinds = told_apart(named)
     try:
         if kinds.recordings:
+            _check_marks(alias, Path(labels))
             read = {"name": recording, "importing": importing}
             _view_recording(kinds, port, trust, alias, Path(labels), cache, read, started)
         else:
@@ -153,6 +154,16 @@ def view(
         if error.name not in NEEDED:
             raise
         raise RunError(f"{error.name} is not installed. Run: pip install 'hms-eeg[view]'") from None
+
+
+def _check_marks(alias: str | None, labels: Path) -> None:
+    """Refuse at once where no mark could be kept."""
+    from hmsstore.labels.owner import check_name
+
+    if alias is not None:
+        check_name(alias)
+    if labels.exists() and not labels.is_dir():
+        raise ConfigError(f"--labels {labels}: expected a folder for marks, got a file.")
 
 
 def _refuse_words_of_recordings(

@@ -38,12 +38,7 @@ class Owner:
         """
         if not SHA256.fullmatch(sha256):
             raise LabelsError(f"expected 64 hexadecimal digits as a SHA-256, got {sha256!r}")
-        if not recording.strip(". ") or NOT_IN_NAMES.search(recording):
-            raise LabelsError(
-                f"{recording!r} cannot be part of a file's name: give another name that is to "
-                "stand for the recording."
-            )
-        return cls(recording, sha256, check_reader(reader))
+        return cls(check_name(recording), sha256, check_reader(reader))
 
     @classmethod
     def of_head(cls, path: Path, head: Mapping[str, str]) -> Owner:
@@ -98,6 +93,16 @@ class Owner:
                 f"{path} is of the reader {found.reader}: expected {self.reader}. Give the file "
                 "the name that it had."
             )
+
+
+def check_name(recording: str) -> str:
+    """Give a recording's name; raises LabelsError if it cannot be part of a file's name."""
+    if not recording.strip(". ") or NOT_IN_NAMES.search(recording):
+        raise LabelsError(
+            f"{recording!r} cannot be part of a file's name: give another name that is to stand "
+            "for the recording."
+        )
+    return recording
 
 
 def check_reader(reader: str) -> str:

@@ -23,6 +23,7 @@ from support.recorder import write_edf
 from hmsprep.importing.answering import answer
 from hmsstore.schema import CHANNELS
 from hmstrain.errors import DataError
+from hmstrain.reading.asked import AskedFile
 from hmstrain.reading.cache import LOCK, open_at_once
 from hmstrain.reading.coming import ComingRecording
 from hmstrain.reading.page.app import Reader
@@ -259,3 +260,13 @@ def test_nothing_runs_on_after_a_page_is_closed(edf: Path, tmp_path: Path) -> No
             os.kill(child.pid, 0)
         with pytest.raises(DataError, match="was closed"):
             found.read(0, 1)
+
+
+def test_a_file_too_short_for_a_window_is_refused_in_the_imports_own_words(tmp_path: Path) -> None:
+    path = write_edf(tmp_path / "short.edf", NOISE_UV[:, : 30 * 200])
+    asked = AskedFile(path, ())
+    try:
+        with pytest.raises(DataError, match=r"30 s long; expected at least one window \(50 s\)"):
+            asked.describe()
+    finally:
+        asked.close()

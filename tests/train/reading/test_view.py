@@ -11,6 +11,7 @@ from support.runs import train_small
 from tornado.ioloop import IOLoop
 
 from hmsstore import Store
+from hmsstore.errors import LabelsError
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading import view as viewing
 from hmstrain.reading.view import CONFIG, told_apart, trust_words, view
@@ -110,3 +111,12 @@ def test_trust_is_passed_on_to_the_process_that_predicts() -> None:
     assert trust_words("nets:wide") == ["--model", "nets:wide"]
     assert trust_words(("a:b", "c:d")) == ["--model", "a:b", "--model", "c:d"]
     assert trust_words(False) == []
+
+
+def test_where_no_mark_could_be_kept_is_said_at_once(things: dict[str, Path]) -> None:
+    with pytest.raises(LabelsError, match=r"'../x' cannot be part of a file's name"):
+        view(things["file"], alias="../x")
+    with pytest.raises(ConfigError, match="expected a folder for marks, got a file"):
+        view(things["file"], labels=things["file"])
+    with pytest.raises(DataError, match=r"cannot be made: File exists\. Name another folder"):
+        view(things["file"], cache=things["file"])
