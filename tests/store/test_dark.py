@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hmsstore.view.dark import for_dark_page, inverted
-from hmsstore.view.page import Page
+from hmsstore.view.page import STYLE, Page
 
 
 @pytest.fixture
@@ -79,3 +79,11 @@ def test_black_and_white_change_places_and_colours_stay() -> None:
     assert both is not None
     assert [to_hex(one) for one in both] == ["#14171a", "#0072b2"]
     assert to_hex(inverted((0, 0, 0, 0.5)), keep_alpha=True) == "#e8e8e880"
+
+
+def test_what_holds_on_a_phone_comes_after_what_holds_anywhere() -> None:
+    """Of rules for the same elements the last one counts."""
+    anywhere, _, phone = STYLE.partition("@media (max-width")
+    for rule in ("th, td {", "td.long {"):
+        assert rule in anywhere
+        assert rule in phone

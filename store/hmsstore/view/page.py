@@ -25,12 +25,6 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.25rem; margin-top:
 nav { font-size: .9rem; } nav a { margin-right: .9rem; white-space: nowrap; }
 .wide { overflow-x: auto; display: inline-block; max-width: 100%; vertical-align: top;
   margin: 0 2.5rem 1rem 0; }
-@media (max-width: 40rem) {
-  .wide { display: block; margin-right: 0; }
-  th, td { padding: .25rem .35rem; font-size: .9rem; }
-  table:not(:has(thead)) td { overflow-wrap: anywhere; }
-  nav a { white-space: normal; }
-}
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--line); text-align: left; }
@@ -42,6 +36,13 @@ figure img { max-width: 100%; height: auto; border: 1px solid var(--line); }
 figcaption, .note { font-size: .9rem; opacity: .85; }
 .warning { border-left: 4px solid var(--warn); background: var(--soft); padding: .5rem .8rem; }
 code { background: var(--soft); padding: 0 .2rem; overflow-wrap: anywhere; }
+@media (max-width: 40rem) {
+  .wide { display: block; margin-right: 0; }
+  th, td { padding: .25rem .2rem; font-size: .75rem; }
+  td.long { min-width: 6.5rem; }
+  table:not(:has(thead)) td { overflow-wrap: anywhere; }
+  nav a { white-space: normal; }
+}
 """
 
 
