@@ -21,10 +21,11 @@ USUAL_UV = 11.0
 """Median of the standard deviation of a bipolar trace, 0.5 to 35 Hz."""
 QUIETEST_UV = 1.2
 LONGEST_TRAVEL_S = 0.15
-ACROSS = (0.3, 0.8)
-"""What one hemisphere sees of the other's background."""
-ALONE = 0.07
-"""What each electrode sees alone, over the rest."""
+ACROSS = (0.7, 1.0)
+"""What one hemisphere sees of the other's background; as ALONE and the reach of places, fitted with
+the electrodes' places (`head.RIGHT`) to how unlike electrodes of real segments are."""
+ALONE = 0.13
+"""What each electrode sees alone, over the rest: the median over patients."""
 AT_ONCE = 8192
 """Samples that are mixed at a time: few enough to stay in a processor's cache."""
 CENTRE = field(np.asarray([0.0, -0.2]), 0.4)
@@ -58,6 +59,8 @@ class Patient:
     """What all electrodes have in common, over the rest: variances."""
     reach: float
     """Width of the parts of the head that go together, and how long waves travel over them."""
+    alone: float
+    """What each electrode sees alone, over the rest."""
     across: float
     """What one hemisphere sees of the other's background."""
     travel_s: float
@@ -91,7 +94,8 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         beta=float(rng.uniform(0.2, 0.9)) if state == "sedated" or rng.random() < 0.25 else 0.0,
         beta_hz=float(rng.uniform(13, 24)),
         common=float(rng.uniform(0.3, 1.5)),
-        reach=float(rng.uniform(0.36, 0.62)),
+        reach=float(rng.uniform(0.45, 0.8)),
+        alone=float(rng.lognormal(np.log(ALONE), 0.4)),
         across=float(rng.uniform(*ACROSS)),
         travel_s=float(rng.lognormal(np.log(0.005), 0.5)),
         surges=float(rng.uniform(0.1, 0.5)),
@@ -169,7 +173,7 @@ def _travelling(
             first = begin + longest - lag
             part += one @ waves[of, first : first + part.shape[1]]
     eeg += np.float32(patient.common**0.5) * waves[-1, longest:]
-    eeg += np.float32(ALONE) * shaped(rng, len(PLACES), samples, spectrum)
+    eeg += np.float32(patient.alone) * shaped(rng, len(PLACES), samples, spectrum)
     return eeg
 
 

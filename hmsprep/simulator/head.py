@@ -13,18 +13,27 @@ from numpy.typing import NDArray
 from hmsstore.montage import CHAIN_PAIRS, ELECTRODES, simulated_positions
 
 Field = NDArray[np.float32]
-RIM = 0.92
-"""Distance of the outermost electrodes: seen from above they lie farther apart than on the head."""
-CENTRAL, PARIETAL = -0.05, 0.07
-"""How far C3, Cz, C4 and P3, Pz, P4 are moved to the nose: in real segments the pairs between them
-have 0.7 of the amplitude that the others' would lead one to expect."""
+RIGHT = {
+    "Fp2": (0.42, 1.08), "F8": (0.97, 0.42), "T4": (0.98, -0.2), "T6": (0.65, -0.67),
+    "O2": (0.2, -0.83), "F4": (0.41, 0.49), "C4": (0.39, -0.04), "P4": (0.31, -0.43),
+    "Fz": (0.0, 0.54), "Cz": (0.0, 0.03), "Pz": (0.0, -0.4),
+}  # fmt: skip
+"""Where electrodes of the right half and the midline lie (x to the right ear, y to the nose).
+
+Fitted, from their places in the 10-20 system on, so that the variance of the difference between any
+two, over the mean of all, is that of 34 real segments, 0.5 to 30 Hz. The left half is its mirror
+image. Seen from above electrodes of the rim lie too far apart, and a network told simulated EEG by
+nothing as well as by which electrodes are alike."""
 
 
 def _places() -> NDArray[np.float64]:
     found = np.asarray(list(simulated_positions().values()))
-    found[np.hypot(*found.T) > RIM] *= RIM
-    for names, moved in ((("C3", "Cz", "C4"), CENTRAL), (("P3", "Pz", "P4"), PARIETAL)):
-        found[[ELECTRODES.index(name) for name in names], 1] += moved
+    for row, name in enumerate(ELECTRODES):
+        if name in RIGHT:
+            found[row] = RIGHT[name]
+        else:
+            x, y = RIGHT[name[:-1] + str(int(name[-1]) + 1)]
+            found[row] = -x, y
     return found
 
 
