@@ -294,6 +294,9 @@ def test_telling(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert all(0 <= area <= 1 for area in told.values())
     log = (tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()
     assert ",report," in log[1]
+    votes = store.windows["votes"].sum(axis=1)
+    assert votes[telling.drawn(store, 1000, 1)].min() < 10
+    assert votes[telling.drawn(store, 1000, 1, 10)].min() >= 10
 
 
 def test_the_network_that_tells_finds_what_is_planted() -> None:

@@ -123,9 +123,10 @@ def whole(store: Store) -> NDArray[np.bool_]:
     return found
 
 
-def drawn(store: Store, count: int, seed: int) -> Whole:
-    """Rows of so many windows with a class: one of each patient before a second of any."""
-    known = whole(store) & (majority(store.windows["votes"]) != NO_CLASS)
+def drawn(store: Store, count: int, seed: int, least_votes: int = 0) -> Whole:
+    """Rows of so many windows with a class and votes: one of each patient before a second."""
+    votes = store.windows["votes"]
+    known = whole(store) & (majority(votes) != NO_CLASS) & (votes.sum(axis=1) >= least_votes)
     rows = generator(seed, "telling windows", 0).permutation(np.flatnonzero(known))
     first = np.sort(np.unique(store.windows["patient_id"][rows], return_index=True)[1])
     order = np.concatenate([rows[first], np.delete(rows, first)])
@@ -243,6 +244,7 @@ def main() -> None:
     )
     parser.add_argument("--half", choices=HALVES, default=HALVES[0])
     parser.add_argument("--windows", type=int, default=700, help="of each simulator")
+    parser.add_argument("--least-votes", type=int, default=0, help="of each simulated window")
     parser.add_argument("--steps", type=int, default=150, help="of the network")
     parser.add_argument("--draws", type=int, default=10, help="of what stands in for a source")
     parser.add_argument("--network-draws", type=int, default=5, help="the same, for the network")
@@ -260,7 +262,7 @@ def main() -> None:
     for one in arguments.stores:
         name, _, path = one.partition("=")
         store = Store.open(path)
-        stores[name] = store, drawn(store, arguments.windows, arguments.seed)
+        stores[name] = store, drawn(store, arguments.windows, arguments.seed, arguments.least_votes)
     note_evaluation(arguments.results, {("all", arguments.half): stores["real"][1]}, [])
     measured = [
         measure(
@@ -296,7 +298,8 @@ def main() -> None:
         f"'{arguments.half}'), on patients held out and within each class: 0.5 not at all, 1 "
         "always. The linear model and the trees go by 137 measures, the network by the bipolar "
         f"signals: all by the central seconds from {BANDPASS_HZ[0]:g} to {BANDPASS_HZ[1]:g} Hz. "
-        "Windows that lack some of these seconds are left out. 'a / NAME for b': windows of a "
+        "Windows that lack some of these seconds, and simulated ones of fewer than "
+        f"{arguments.least_votes} votes, are left out. 'a / NAME for b': windows of a "
         f"simulator in the place of source b, as many of each class, drawn {arguments.draws} "
         f"times ({arguments.network_draws} for the network), each window of another patient where "
         "there are enough: to be held against what "

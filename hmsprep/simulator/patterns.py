@@ -32,7 +32,9 @@ VARIATION = (0.21, 0.10)
 TOWARDS_SEIZURE_HZ = (1.9, 2.6)
 """Rates at which raters begin to say seizure (2.5 Hz and more are one)."""
 LONGEST_LAG_S = 0.16
-"""From the first electrode of a pattern to the last."""
+"""From the first electrode of a lateral pattern to the last."""
+GENERAL_SOONER = 0.6
+"""Share of that which general discharges need not."""
 UNEVEN_S = 0.015
 """Deviation of this lag from one discharge or wave to the next."""
 OFTEN_INDEPENDENT = 0.06
@@ -81,7 +83,7 @@ def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> W
     found = np.zeros((len(seen), samples), np.float32)
     sharp = float(np.clip((0.75 - traits.rhythmic) / 0.5, 0, 1))
     if sharp:
-        sources = spread_out(rng, seen, LONGEST_LAG_S * (1 + traits.general))
+        sources = spread_out(rng, seen, LONGEST_LAG_S * (1 - GENERAL_SOONER * traits.general))
         found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
     if sharp < 1:
         sources = spread_out(rng, seen, LONGEST_LAG_S)

@@ -19,17 +19,18 @@ from hmsprep.simulator.background import (
 from hmsprep.simulator.head import extended_field, visible
 from hmsprep.simulator.noise import RATE_HZ, slow_wander
 from hmsprep.simulator.recorder import recorded
-from hmsprep.simulator.traits import GPD, LPD, OTHER, SEIZURE, Traits, draw_traits
+from hmsprep.simulator.traits import GPD, GRDA, LPD, LRDA, OTHER, SEIZURE, Traits, draw_traits
 
 MARGIN_S = 8.0
 """Around a period, in which its pattern may come up or go away."""
-PEAK_UV = 90.0
+PEAK_UV = 65.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
-of the usual size; it grows with the root of the background."""
+of the usual size; it grows with the root of the background. This, RHYTHMIC_SMALLER, GENERAL_LARGER
+and how often a background is attenuated were set by 34 real segments."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
-RHYTHMIC_SMALLER = 0.6
-GENERAL_LARGER = 0.7
+RHYTHMIC_SMALLER = 0.2
+GENERAL_LARGER = 0.35
 SEIZURE_LARGER = 1.4
 POSTICTAL_S = 60.0
 
@@ -115,7 +116,8 @@ def _add_period(
 def _often_suppressed(truth: NDArray[np.float64]) -> tuple[float, float]:
     """Chances that a period's background comes in bursts, and that it is attenuated throughout."""
     bursting = 0.18 * truth[OTHER] + 0.12 * truth[GPD]
-    return float(bursting), float(0.35 * truth[GPD] + 0.2 * truth[LPD])
+    weaker = {LPD: 0.2, GPD: 0.35, LRDA: 0.35, GRDA: 0.7}
+    return float(bursting), float(sum(share * truth[of] for of, share in weaker.items()))
 
 
 def _peak_uv(rng: np.random.Generator, patient: Patient, traits: Traits) -> float:
