@@ -81,6 +81,14 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
+    size = arguments.image_size or "400 x 300"
+    note = (
+        f"{arguments.epochs} epochs, images of {size} pixels, batches of {arguments.batch_size}, "
+        "in bfloat16 with channels last. 'seconds' from the start of a run to its end, with "
+        "validations, tests and checkpoints; 'windows/s while training' without the first steps, "
+        "which warm up. 'waiting' is the share of the steps' time that the loop spent "
+        "waiting for the loader, as `hmstrain run` logs it."
+    )
     folder = Path(tempfile.mkdtemp(prefix="hms-gpu-"))
     rows = []
     try:
@@ -105,20 +113,12 @@ def main() -> None:
                 rows.append(measure(config, store, folder))
             except DataError as error:  # the store does not fit into the device's memory
                 rows.append({"data": data, "seconds": str(error)})
-            print(rows[-1], flush=True)
+            # After each: a machine that is lent may be gone before the last.
+            write_record(f"gpu-{arguments.device.partition(':')[0]}", rows, note, arguments)
     except ConfigError as error:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    size = arguments.image_size or "400 x 300"
-    note = (
-        f"{arguments.epochs} epochs, images of {size} pixels, batches of {arguments.batch_size}, "
-        "in bfloat16 with channels last. 'seconds' from the start of a run to its end, with "
-        "validations, tests and checkpoints; 'windows/s while training' without the first steps, "
-        "which warm up. 'waiting' is the share of the steps' time that the loop spent "
-        "waiting for the loader, as `hmstrain run` logs it."
-    )
-    write_record(f"gpu-{arguments.device.partition(':')[0]}", rows, note, arguments)
 
 
 if __name__ == "__main__":
