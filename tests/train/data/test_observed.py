@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 from support.helpers import blank_outside, build_store, write_pair
-from torch.utils._python_dispatch import TorchDispatchMode
+from support.waiting import Waiting
 
 from hmsstore import Store
 from hmstrain.config import Config, config_of_run
@@ -105,24 +105,6 @@ def test_inputs_do_not_depend_on_what_a_build_put_around_a_window(
     old = replace(config, context="filled")
     before = [prepared(old, stores[fill], [row_of(stores[fill], 4)]) for fill in FILLS]
     assert not all(torch.equal(values, before[2][key]) for key, values in before[0].items())
-
-
-class Waiting(TorchDispatchMode):
-    """Notes what a GPU would be waited for: values that Python reads, or brings from the host."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seen: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        by_mask = name in ("index", "index_put", "index_put_") and any(
-            one is not None and one.dtype == torch.bool for one in args[1]
-        )
-        read = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "equal")
-        if by_mask or name in read:
-            self.seen.append(name)
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.inputs}")
