@@ -1,7 +1,8 @@
-"""Five epochs of training on a GPU: how long they take, and how little of that is waiting for data.
+"""Epochs of training on a GPU: how long they take, and how little of that is waiting for data.
 
 ConvNeXt-Tiny on spectrograms in bfloat16 with channels last, from a store that is mapped and from
-one that the GPU's memory holds. Validations and checkpoints count, as in any run.
+one that the GPU's memory holds. Validations, tests and checkpoints count, as in any run; how long
+the steps alone took stands beside.
 """
 
 from __future__ import annotations
@@ -25,17 +26,21 @@ from hmstrain.errors import ConfigError, DataError
 from hmstrain.runs.folder import RunFolder
 from hmstrain.training.run import run as train
 
+WAYS = ("map", "device")
+
 
 def measure(config: Config, store: Store, folder: Path) -> dict[str, Any]:
     """One run."""
-    waiting: list[tuple[float, float]] = []
-    seen = [0]
+    lines: list[tuple[int, float, float]] = []
+    sizes: dict[str, int] = {}
 
     def tell(event: str, values: Mapping[str, Any]) -> None:
         if event == "start":
-            seen.append(values["train"] * config.epochs)
+            sizes.update(windows=values["train"], validated=values["valid"], tested=values["test"])
         elif event == "train":
-            waiting.append((values["waiting"], values["windows_per_s"]))
+            steps = values["step"] - (lines[-1][0] if lines else 0)
+            seconds = steps * config.batch_size / values["windows_per_s"]
+            lines.append((values["step"], seconds, seconds * values["waiting"]))
 
     with join_world(config.device) as world:
         begun = time.perf_counter()
@@ -43,15 +48,21 @@ def measure(config: Config, store: Store, folder: Path) -> dict[str, Any]:
         seconds = time.perf_counter() - begun
         name = torch.cuda.get_device_name() if world.device.type == "cuda" else str(world.device)
     shutil.rmtree(folder / "run")
-    later = waiting[1:] or waiting  # the first warms up
+    _, training, waited = (sum(values) for values in zip(*lines, strict=True))
+    later = lines[1:] or lines  # the first warms up, and compiles
+    rate = config.batch_size * (lines[-1][0] - lines[0][0] or lines[0][0])
     return {
         "device": name,
         "model": f"{config.model}, {config.inputs}",
         "data": config.data,
-        "windows of all epochs": seen[-1],
+        "compiled": config.compile,
+        "windows of an epoch": sizes["windows"],
+        "validated each epoch": sizes["validated"],
+        "tested": sizes["tested"],
         "seconds": round(seconds, 1),
-        "windows/s while training": round(sum(rate for _, rate in later) / len(later), 1),
-        "waiting": f"{sum(share for share, _ in later) / len(later):.2%}",
+        "of that, steps": round(training, 1),
+        "windows/s while training": round(rate / sum(taken for _, taken, _ in later), 1),
+        "waiting": f"{waited / training:.2%}",
     }
 
 
@@ -64,41 +75,50 @@ def main() -> None:
     parser.add_argument("--image-size", type=int, default=0, help="0: full resolution")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument(
+        "--sample", default="window", help="windows of an epoch: window, votes, eeg"
+    )
+    parser.add_argument("--data", nargs="+", choices=WAYS, default=WAYS)
+    parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
+    size = arguments.image_size or "400 x 300"
+    note = (
+        f"{arguments.epochs} epochs, images of {size} pixels, batches of {arguments.batch_size}, "
+        "in bfloat16 with channels last. 'seconds' from the start of a run to its end, with "
+        "validations, tests and checkpoints; 'windows/s while training' without the first steps, "
+        "which warm up. 'waiting' is the share of the steps' time that the loop spent "
+        "waiting for the loader, as `hmstrain run` logs it."
+    )
     folder = Path(tempfile.mkdtemp(prefix="hms-gpu-"))
     rows = []
     try:
         with join_world(arguments.device):  # refuses a device that is not here, before any work
             pass
         store = Store.open(arguments.store) if arguments.store else simulated_store(folder, 2_000)
-        for data in ("map", "device"):
+        for data in arguments.data:
             config = Config(
                 model=arguments.model,
                 inputs="spec",
                 image_size=arguments.image_size,
                 batch_size=arguments.batch_size,
                 epochs=arguments.epochs,
+                sample=arguments.sample,
                 device=arguments.device,
                 precision="bfloat16",
                 channels_last=True,
+                compile=arguments.compile,
                 data=data,
             )
             try:
                 rows.append(measure(config, store, folder))
             except DataError as error:  # the store does not fit into the device's memory
                 rows.append({"data": data, "seconds": str(error)})
-            print(rows[-1], flush=True)
+            # After each: a machine that is lent may be gone before the last.
+            write_record(f"gpu-{arguments.device.partition(':')[0]}", rows, note, arguments)
     except ConfigError as error:
         sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    size = arguments.image_size or "400 x 300"
-    note = (
-        f"{arguments.epochs} epochs, images of {size} pixels, batches of {arguments.batch_size}, "
-        "in bfloat16 with channels last. 'waiting' is the share of its time that the loop spent "
-        "waiting for the loader, as `hmstrain run` logs it."
-    )
-    write_record(f"gpu-{arguments.device.partition(':')[0]}", rows, note, arguments)
 
 
 if __name__ == "__main__":

@@ -142,6 +142,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="of a round; 50 on a GPU, else 4")
     arguments = parser.parse_args()
     steps = arguments.steps or (4 if arguments.device == "cpu" else 50)
+    size = arguments.image_size or "400 x 300"
+    note = (
+        f"Inputs {arguments.inputs}, images of {size} pixels, batches of {arguments.batch_size}, "
+        f"on {arguments.device}; {ROUNDS} rounds of {steps} steps fed in turn, medians "
+        "and ranges. 'there' is one batch that is in the device's memory already. 'waiting' is the "
+        "share of its time that the loop spent waiting for the loader, as `hmstrain run` logs it."
+    )
     folder = Path(tempfile.mkdtemp(prefix="hms-step-"))
     rows = []
     try:
@@ -158,17 +165,10 @@ def main() -> None:
                 config = dataclasses.replace(base, model=model, **changed)
                 row = {"model": model, "arithmetic": way}
                 rows.append(row | measure(config, store, folder, steps))
-                print(rows[-1], flush=True)
+                # After each: a machine that is lent may be gone before the last.
+                write_record(f"step-{arguments.device.partition(':')[0]}", rows, note, arguments)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    size = arguments.image_size or "400 x 300"
-    note = (
-        f"Inputs {arguments.inputs}, images of {size} pixels, batches of {arguments.batch_size}, "
-        f"on {arguments.device}; {ROUNDS} rounds of {steps} steps fed in turn, medians "
-        "and ranges. 'there' is one batch that is in the device's memory already. 'waiting' is the "
-        "share of its time that the loop spent waiting for the loader, as `hmstrain run` logs it."
-    )
-    write_record(f"step-{arguments.device.partition(':')[0]}", rows, note, arguments)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from hmstrain.data.augment import Draws, where_B
 from hmstrain.data.centre import CENTRE
 from hmstrain.data.chains import CHANNEL_ORDERS, FEATURE_ORDERS, FRONT_BACK_CHANNELS
 from hmstrain.data.inputs import INPUTS, Windows, spans
-from hmstrain.data.inputs.stretch import folded, moved_frequencies, stretched, stretched_run
+from hmstrain.data.inputs.stretch import folded, held, moved_frequencies, stretched, stretched_run
 from hmstrain.data.observed import run_key
 from hmstrain.errors import DataError
 from hmstrain.words import plural
@@ -128,7 +128,7 @@ class Physical:
             if CENTRE in batch:
                 per_row = 1 if name == "eeg" else spec.samples_per_row
                 centre_B = centre_B + (batch[CENTRE] - spec.eeg.window_rows // 2) / per_row
-            run_B2 = torch.tensor([[0, rows]], device=speed_B.device).expand(len(speed_B), 2)
+            run_B2 = held((0, rows), speed_B.device).expand(len(speed_B), 2)
             if key in batch and self.config.context == "observed":
                 run_B2 = batch[key]
                 found[key] = stretched_run(run_B2, centre_B, speed_B, rows)
@@ -191,7 +191,7 @@ class Physical:
             return None
         first, stop = self.span[signal]
         run_B2 = (run_B2 - first).clamp(0, stop - first)
-        whole = torch.tensor([0, stop - first], device=run_B2.device)
+        whole = held((0, stop - first), run_B2.device)
         return torch.where((run_B2[:, 0] < run_B2[:, 1])[:, None], run_B2, whole)
 
     def _alone(
@@ -201,8 +201,8 @@ class Physical:
         spec = self.store.spec
         if run_B2 is None:
             whole = spec.signals[signal].window_rows
-            run_B2 = torch.tensor([0, whole], device=alone_B.device).expand(len(alone_B), 2)
-        judged_B2 = torch.tensor(judged_rows(spec, signal), device=alone_B.device).expand_as(run_B2)
+            run_B2 = held((0, whole), alone_B.device).expand(len(alone_B), 2)
+        judged_B2 = held(judged_rows(spec, signal), alone_B.device).expand_as(run_B2)
         if centre_B is not None:
             per_row = 1 if signal == "eeg" else spec.samples_per_row
             moved_B = (centre_B - spec.eeg.window_rows // 2) / per_row

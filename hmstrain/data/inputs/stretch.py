@@ -9,6 +9,8 @@ Legend: B windows, T time, C channels or features.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,17 @@ from hmsstore.schema import FREQUENCIES_HZ
 KERNEL = -0.5
 """Slope of the cubic convolution kernel (Keys 1981, Cubic convolution interpolation for digital
 image processing), for which it reproduces any parabola."""
+
+
+@lru_cache(maxsize=256)
+def held(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.int64
+) -> Tensor:
+    """Numbers as a tensor that stays on the device; do not change it in place.
+
+    Making it there for each batch would wait until a GPU has done all that it was given.
+    """
+    return torch.tensor(values, device=device, dtype=dtype)
 
 
 def folded(place_BT: Tensor, run_B2: Tensor) -> Tensor:
@@ -111,7 +124,7 @@ def moved_frequencies(power_BTC: Tensor, speed_B: Tensor) -> Tensor:
         a, of each window.
     """
     bins = len(FREQUENCIES_HZ)
-    frequency = torch.tensor(FREQUENCIES_HZ, device=power_BTC.device, dtype=torch.float32)
+    frequency = held(tuple(FREQUENCIES_HZ), power_BTC.device, torch.float32)
     source_BF = frequency / speed_B[:, None]
     step_hz = (frequency[-1] - frequency[0]) / (bins - 1)
     place_BF = ((source_BF - frequency[0]) / step_hz).clamp(0, bins - 1)

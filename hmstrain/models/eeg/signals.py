@@ -67,7 +67,11 @@ def by_side(traces_BPT: Tensor) -> tuple[Tensor, Tensor]:
     """Left and right chains in the same order, without the midline: each (B, 2, 4, T)."""
     chains = by_chain(traces_BPT)
     left, right = (
-        chains[:, [place for place, name in enumerate(REGIONS) if region_side(name) == side]]
+        # One by one: a list of places would be brought to the GPU for each batch, and waited for.
+        torch.stack(
+            [chains[:, place] for place, name in enumerate(REGIONS) if region_side(name) == side],
+            dim=1,
+        )
         for side in ("left", "right")
     )
     return left, right

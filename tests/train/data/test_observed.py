@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from support.helpers import blank_outside, build_store, write_pair
+from support.waiting import Waiting
 
 from hmsstore import Store
 from hmstrain.config import Config, config_of_run
@@ -104,6 +105,24 @@ def test_inputs_do_not_depend_on_what_a_build_put_around_a_window(
     old = replace(config, context="filled")
     before = [prepared(old, stores[fill], [row_of(stores[fill], 4)]) for fill in FILLS]
     assert not all(torch.equal(values, before[2][key]) for key, values in before[0].items())
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.inputs}")
+def test_preparing_a_batch_waits_for_no_gpu_once_its_constants_are_there(
+    config: Config, stores: dict[str, Store]
+) -> None:
+    store = stores["zero"]
+    varied = replace(config, context_dropout=0.5, shift_s=2, swap=0.5, stretch=0.2)
+    rows = np.asarray([row_of(store, number) for number in (1, 2, 3)])
+    prepare = inputs_of(varied, store)
+    for batch in range(2):
+        loader = MappedLoader(store, signal_names(varied), 3, CPU)
+        ((_, loaded),) = loader.load([Request(rows, np.asarray([10, 20, 30]))])
+        draws = draw(varied, batch, 3, ALONE)
+        with Waiting() as waiting:
+            prepare(loaded, draws)
+        loader.close()
+    assert waiting.seen == []
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.inputs}")

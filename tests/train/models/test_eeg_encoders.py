@@ -12,6 +12,7 @@ import scipy.signal
 import torch
 from support.peers import braindecode_models
 from support.runs import train_small
+from support.waiting import Waiting
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -84,6 +85,15 @@ def test_features_tell_windows_apart_from_the_start(name: str) -> None:
     with torch.no_grad():
         features = trunk(raw)
     assert features.std(dim=0).mean() > 0.02 * features.abs().mean()
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_waits_for_no_gpu_once_its_constants_are_there(name: str) -> None:
+    network = made(name)
+    for _ in range(2):
+        with Waiting() as waiting:
+            network(**{KEY: torch.randn(2, 18, 2000)})
+    assert waiting.seen == []
 
 
 @pytest.mark.parametrize("name", OF_ANY_LENGTH)
