@@ -26,12 +26,14 @@ MARGIN_S = 8.0
 PEAK_UV = 65.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
 of the usual size; it grows with the root of the background. This, RHYTHMIC_SMALLER, GENERAL_LARGER
-and how often a background is attenuated were set by 34 real segments."""
+and ATTENUATED were set by 34 real segments."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
 RHYTHMIC_SMALLER = 0.2
 GENERAL_LARGER = 0.35
 SEIZURE_LARGER = 1.4
+ATTENUATED = {LPD: 0.2, GPD: 0.35, LRDA: 0.35, GRDA: 0.7}
+"""How often the background is attenuated where all see such a pattern."""
 POSTICTAL_S = 60.0
 
 
@@ -116,8 +118,7 @@ def _add_period(
 def _often_suppressed(truth: NDArray[np.float64]) -> tuple[float, float]:
     """Chances that a period's background comes in bursts, and that it is attenuated throughout."""
     bursting = 0.18 * truth[OTHER] + 0.12 * truth[GPD]
-    weaker = {LPD: 0.2, GPD: 0.35, LRDA: 0.35, GRDA: 0.7}
-    return float(bursting), float(sum(share * truth[of] for of, share in weaker.items()))
+    return float(bursting), float(sum(share * truth[of] for of, share in ATTENUATED.items()))
 
 
 def _peak_uv(rng: np.random.Generator, patient: Patient, traits: Traits) -> float:
