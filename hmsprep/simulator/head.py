@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsstore.montage import CHAIN_PAIRS, ELECTRODES, simulated_positions
+from hmsstore import montage
+from hmsstore.montage import CHAIN_PAIRS, ELECTRODES
 
 Field = NDArray[np.float32]
 RIGHT = {
@@ -21,20 +22,15 @@ RIGHT = {
 """Where electrodes of the right half and the midline lie (x to the right ear, y to the nose).
 
 Fitted, from their places in the 10-20 system on, so that the variance of the difference between any
-two, over the mean of all, is that of 34 real segments, 0.5 to 30 Hz. The left half is its mirror
-image. Seen from above electrodes of the rim lie too far apart, and a network told simulated EEG by
-nothing as well as by which electrodes are alike."""
+two, over the mean of all, is that of 34 real segments, 4 to 30 Hz; rounded by hand. The left half
+is its mirror image. Seen from above electrodes of the rim lie too far apart, and a network told
+simulated EEG by nothing as well as by which electrodes are alike."""
 
 
 def _places() -> NDArray[np.float64]:
-    found = np.asarray(list(simulated_positions().values()))
-    for row, name in enumerate(ELECTRODES):
-        if name in RIGHT:
-            found[row] = RIGHT[name]
-        else:
-            x, y = RIGHT[name[:-1] + str(int(name[-1]) + 1)]
-            found[row] = -x, y
-    return found
+    left = {montage.mirrored(name): (-x, y) for name, (x, y) in RIGHT.items()}
+    both = left | RIGHT  # the midline as it stands there, without a negative zero
+    return np.asarray([both[name] for name in ELECTRODES])
 
 
 PLACES = _places()

@@ -81,9 +81,6 @@ SWAPPED_FEATURES = tuple(
 )
 """The same for spectrogram features: LL with RL, LP with RP."""
 
-RING = 0.8
-"""Distance from Cz of the outer ring (Fp1, F7, T3, T5, O1 and their mirror images): 72 degrees."""
-
 
 def sphere() -> dict[str, NDArray[np.float64]]:
     """Place the electrodes of the 10-20 system on a sphere.
@@ -136,25 +133,6 @@ def positions() -> dict[str, tuple[float, float]]:
             float(distance * y / max(across, 1e-9)),
         )
     return seen
-
-
-def simulated_positions() -> dict[str, tuple[float, float]]:
-    """Place the electrodes of the simulated head, whose outer ring lies at distance 1.
-
-    Those of `positions`, enlarged so, to two decimals; but F3, F4, P3 and P4 are level with Fz and
-    Pz. A simulated data set keeps its bytes only with these very values.
-
-    Returns
-    -------
-    dict of str to (x, y)
-        By electrode; x to the right, y to the front.
-    """
-    level = {"F3": (-0.41, 0.5), "F4": (0.41, 0.5), "P3": (-0.41, -0.5), "P4": (0.41, -0.5)}
-    scaled = {
-        name: (round(x / RING, 2) + 0.0, round(y / RING, 2) + 0.0)  # + 0.0: no negative zero
-        for name, (x, y) in positions().items()
-    }
-    return scaled | level
 
 
 def _on_sphere(from_top_deg: float, from_front_deg: float) -> NDArray[np.float64]:

@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from hmsstore import CHAINS, CHANNELS, FEATURES, REGIONS, montage
-from hmsstore.montage import (
-    mirrored,
-    mirrored_region,
-    positions,
-    region_side,
-    side,
-    simulated_positions,
-)
+from hmsstore.montage import mirrored, mirrored_region, positions, region_side, side
 
 
 def test_the_montage_is_the_double_banana_with_the_midline() -> None:
@@ -67,17 +60,3 @@ def test_sides_and_mirror_images_agree_with_each_other_and_with_the_map() -> Non
 
 def test_chains_have_titles_and_come_in_the_order_of_the_spectrograms_regions() -> None:
     assert list(montage.ALL_CHAINS) == list(montage.CHAIN_TITLES) == [*REGIONS, "midline"]
-
-
-def test_the_simulated_head_has_the_places_that_its_bytes_were_made_with() -> None:
-    """Each difference of a hundredth would give other recordings for the same seed."""
-    left = {
-        "Fp1": (-0.31, 0.95), "F7": (-0.81, 0.59), "F3": (-0.41, 0.50), "T3": (-1.00, 0.00),
-        "C3": (-0.50, 0.00), "T5": (-0.81, -0.59), "P3": (-0.41, -0.50), "O1": (-0.31, -0.95),
-    }  # fmt: skip
-    middle = {"Fz": (0.0, 0.5), "Cz": (0.0, 0.0), "Pz": (0.0, -0.5)}
-    right = {mirrored(name): (-x, y) for name, (x, y) in left.items()}
-    found = simulated_positions()
-    assert found == left | middle | right
-    assert tuple(found) == montage.ELECTRODES
-    assert not any(np.signbit(value) for place in found.values() for value in place if value == 0)

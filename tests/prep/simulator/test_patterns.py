@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hmsprep.simulator import background, course, discharges, patterns, seizures, traits
 from hmsprep.simulator.head import PLACES, chain_differences, extended_field, general_field
 from hmsprep.simulator.traits import Traits
-from hmsstore.montage import CHAIN_PAIRS, ELECTRODES
+from hmsstore.montage import CHAIN_PAIRS, ELECTRODES, mirrored, positions
 
 SECONDS = 40
 SAMPLES = 200 * SECONDS
@@ -23,6 +23,17 @@ def drawn(seed: int, general: float, rhythmic: float) -> NDArray[np.float32]:
     """Sixteen bipolar traces (16, samples) of a pattern of the right side beyond doubt."""
     one = Traits(1.0, general, rhythmic, 0.0)
     return chain_differences(patterns.activity(np.random.default_rng(seed), one, 1, SAMPLES))
+
+
+def test_the_simulated_head_is_symmetric_and_each_electrode_nearest_its_place_on_a_real_one() -> (
+    None
+):
+    across = [ELECTRODES.index(mirrored(name)) for name in ELECTRODES]
+    assert np.array_equal(PLACES[across], PLACES * (-1, 1))
+    real = np.asarray(list(positions().values()))
+    real /= np.hypot(*real.T).max()  # its outer ring at a distance of 1
+    apart = np.linalg.norm(PLACES[:, None] - real, axis=2)
+    assert apart.argmin(axis=1).tolist() == list(range(len(ELECTRODES)))
 
 
 def best(traces: NDArray[np.float32]) -> NDArray[np.float32]:
