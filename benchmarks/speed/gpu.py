@@ -113,7 +113,7 @@ def main() -> None:
                 rows.append(measure(config, store, folder))
             except DataError as error:  # the store does not fit into the device's memory
                 rows.append({"data": data, "seconds": str(error)})
-            # After each: a machine that is lent may be gone before the last.
+            # After each, so that rows are kept if the run is cut short.
             write_record(f"gpu-{arguments.device.partition(':')[0]}", rows, note, arguments)
     except ConfigError as error:
         sys.exit(str(error))

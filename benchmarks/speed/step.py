@@ -165,7 +165,7 @@ def main() -> None:
                 config = dataclasses.replace(base, model=model, **changed)
                 row = {"model": model, "arithmetic": way}
                 rows.append(row | measure(config, store, folder, steps))
-                # After each: a machine that is lent may be gone before the last.
+                # After each, so that rows are kept if the run is cut short.
                 write_record(f"step-{arguments.device.partition(':')[0]}", rows, note, arguments)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

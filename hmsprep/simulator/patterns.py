@@ -34,7 +34,7 @@ TOWARDS_SEIZURE_HZ = (1.9, 2.6)
 LONGEST_LAG_S = 0.16
 """From the first electrode of a lateral pattern to the last."""
 GENERAL_SOONER = 0.6
-"""Share of that which general discharges need not."""
+"""General discharges take this share less of it."""
 UNEVEN_S = 0.015
 """Deviation of this lag from one discharge or wave to the next."""
 OFTEN_INDEPENDENT = 0.06

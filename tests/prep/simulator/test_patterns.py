@@ -25,9 +25,7 @@ def drawn(seed: int, general: float, rhythmic: float) -> NDArray[np.float32]:
     return chain_differences(patterns.activity(np.random.default_rng(seed), one, 1, SAMPLES))
 
 
-def test_the_simulated_head_is_symmetric_and_each_electrode_nearest_its_place_on_a_real_one() -> (
-    None
-):
+def test_the_simulated_head_is_symmetric_with_electrodes_near_their_10_20_places() -> None:
     across = [ELECTRODES.index(mirrored(name)) for name in ELECTRODES]
     assert np.array_equal(PLACES[across], PLACES * (-1, 1))
     real = np.asarray(list(positions().values()))
