@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from support.helpers import SMALL, build_store, tree_bytes, write_pair
 
 from hmsprep.errors import DataError, MissingFilesError
-from hmsprep.kaggle.files import Folder, KaggleData, read_ahead
+from hmsprep.kaggle.files import AHEAD, Folder, KaggleData, read_ahead
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
@@ -125,6 +126,35 @@ def test_reading_ahead_keeps_the_order_and_each_files_own_error(tmp_path: Path) 
     with pytest.raises(FileNotFoundError, match="c"):
         found[2].result()
     assert list(read_ahead(Folder(tmp_path), [])) == []
+
+
+class Slow:
+    """Files that can only be read if AHEAD are asked for together."""
+
+    def __init__(self) -> None:
+        self.together = threading.Barrier(AHEAD)
+        self.asked: list[str] = []
+
+    def sizes(self) -> dict[str, int]:
+        raise AssertionError
+
+    def stamp(self, name: str) -> list[int]:
+        raise AssertionError(name)
+
+    def read(self, name: str) -> bytes:
+        self.asked.append(name)
+        self.together.wait(timeout=30)
+        return name.encode()
+
+
+def test_several_files_are_read_at_a_time_and_no_more_than_those() -> None:
+    names = [f"{number}" for number in range(3 * AHEAD)]
+    files = Slow()
+    coming = read_ahead(files, names)
+    first = next(coming)
+    assert first.result() == b"0"
+    assert len(files.asked) <= AHEAD + 1
+    assert [first.result(), *(one.result() for one in coming)] == [one.encode() for one in names]
 
 
 @pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="this system cannot tell what is cached")
