@@ -11,7 +11,8 @@ bipolar signals themselves. All look at the central seconds alone, filtered alik
 
 The first simulator should be told nearly always, which shows that a judge can learn from so few. A
 simulator is as near to real EEG as one source to others if it is told no better, in the place of a
-source, than the source itself. One half of the real windows is looked at, and the look is logged.
+source, than the source itself. One half of the real windows is looked at, or both: each look is
+logged.
 """
 
 from __future__ import annotations
@@ -242,7 +243,7 @@ def main() -> None:
     parser.add_argument(
         "--stores", nargs="+", required=True, help="NAME=STORE of each simulator, first the oldest"
     )
-    parser.add_argument("--half", choices=HALVES, default=HALVES[0])
+    parser.add_argument("--half", choices=HALVES, nargs="+", default=HALVES[:1])
     parser.add_argument("--windows", type=int, default=700, help="of each simulator")
     parser.add_argument("--least-votes", type=int, default=0, help="of each simulated window")
     parser.add_argument("--steps", type=int, default=150, help="of the network")
@@ -257,13 +258,17 @@ def main() -> None:
     arguments = parser.parse_args()
     told = read_sources(arguments.source)
     real = Store.open(arguments.real)
-    rows = rows_of(real, told, arguments.half, arguments.source)
-    stores = {"real": (real, rows[whole(real)[rows]])}
+    complete = whole(real)
+    parts = {}
+    for half in arguments.half:
+        rows = rows_of(real, told, half, arguments.source)
+        parts["all", half] = rows[complete[rows]]
+    stores = {"real": (real, np.concatenate(list(parts.values())))}
     for one in arguments.stores:
         name, _, path = one.partition("=")
         store = Store.open(path)
         stores[name] = store, drawn(store, arguments.windows, arguments.seed, arguments.least_votes)
-    note_evaluation(arguments.results, {("all", arguments.half): stores["real"][1]}, [])
+    note_evaluation(arguments.results, parts, [])
     measured = [
         measure(
             store, of, name, bandpass=BANDPASS_HZ, workers=arguments.workers, executor=None,
@@ -284,9 +289,9 @@ def main() -> None:
         for other in (*samples[1:], None)
     ]
     with processes.executor(min(arguments.workers, len(tasks)), None) as pool:
-        parts = list(pool.map(judged, tasks))
-    half = len(parts) // 2
-    found = [row for part in (*parts[half:], *parts[:half]) for row in part]
+        told_of = list(pool.map(judged, tasks))
+    middle = len(told_of) // 2
+    found = [row for part in (*told_of[middle:], *told_of[:middle]) for row in part]
     order = list(dict.fromkeys(row["samples"] for row in found))
     found.sort(key=lambda row: order.index(row["samples"]))
     about = "; ".join(
@@ -294,9 +299,10 @@ def main() -> None:
         for name, (store, of) in stores.items()
     )
     note = (
-        f"How well judges tell samples of windows apart ({about}; of the real ones the half "
-        f"'{arguments.half}'), on patients held out and within each class: 0.5 not at all, 1 "
-        "always. The linear model and the trees go by 137 measures, the network by the bipolar "
+        f"How well judges tell samples of windows apart ({about}; the real ones of "
+        f"{' and '.join(map(repr, arguments.half))}), on patients held out and within each class: "
+        "0.5 not at all, 1 always. The linear model and the trees go by 137 measures, the network "
+        "by the bipolar "
         f"signals: all by the central seconds from {BANDPASS_HZ[0]:g} to {BANDPASS_HZ[1]:g} Hz. "
         "Windows that lack some of these seconds, and simulated ones of fewer than "
         f"{arguments.least_votes} votes, are left out. 'a / NAME for b': windows of a "

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ MIB = 1 << 20
 NOTE = (
     "All of the store in memory, random windows of both signals, batches of 32, one thread; "
     "medians of the rounds' ratios with their range. 'gather / copy': beside `numpy.copyto` of "
-    "the same windows out of arrays, in turn. 'mapped by 2 MiB': what of the shards the kernel "
-    "maps so, the rest page by page."
+    "the same windows out of arrays, in turn; 'small pages': out of arrays that are mapped by "
+    "4 KiB, too, which is the most that files can give that are. 'mapped by 2 MiB': what of the "
+    "shards the kernel maps so, the rest page by page."
 )
 
 
@@ -37,18 +39,22 @@ def gathering(path: Path, batches: int) -> dict[str, Any]:
     """Gather windows beside copies of them; say how the files are mapped by then."""
     store = Store.open(path)
     before = mapped_large_mib()
-    copied = in_memory(store, huge=True)
-    rows = random_batches(store, copied, batches)
+    copies = {"copy": in_memory(store, huge=True), "small": in_memory(store, huge=False)}
+    rows = random_batches(store, copies["copy"], batches)
     out = store.gather(rows[0])
 
     def gather() -> None:
         for batch in rows:
             store.gather(batch, out=out)
 
-    seconds = in_turn({"gather": gather, "copy": lambda: copy(store, copied, rows, out)})
+    seconds = in_turn(
+        {"gather": gather}
+        | {name: partial(copy, store, copied, rows, out) for name, copied in copies.items()}
+    )
     shards = sum(shard.nbytes for name in SIGNALS for shard in store.shards(name))
     return {
         "gather / copy": ratio(seconds["copy"], seconds["gather"]),
+        "gather / copy, small pages": ratio(seconds["small"], seconds["gather"]),
         "mapped by 2 MiB": f"{(mapped_large_mib() - before) * MIB / shards:.0%}",
         "still reading the disk": store.reading_disk,
     }
