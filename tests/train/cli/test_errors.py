@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hmsstore import Store
 
 PROGRAM = Inside("hmstrain")
 fail = PROGRAM.fail
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,33 @@ def test_a_link_that_leads_to_itself_is_one_message(
 @pytest.mark.parametrize("arguments", [("run", "--nope"), ("nope",), ("test",)])
 def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     fail(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_that_wait_sleep_soon_unless_the_user_says_otherwise(
+    given: dict[str, str], expected: str | None
+) -> None:
+    script = """
+import os, sys
+from hmstrain.cli import main
+assert "torch" not in sys.modules
+try:
+    main()
+finally:
+    print(os.environ.get("GOMP_SPINCOUNT"))
+"""
+    others = {name: value for name, value in os.environ.items() if name not in WAITING}
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--version"],
+        env=others | given,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == str(expected)
 
 
 def test_without_torch_one_sentence_says_what_to_install(store: Store, tmp_path: Path) -> None:
