@@ -94,9 +94,10 @@ NO_MEMORY = (
     "smaller model."
 )
 SPINS = "20000"
-"""Looks at each other that PyTorch's threads take before they sleep, some 0.1 ms. GNU OpenMP's own
-300,000 keep a processor from those that are waited for where other programs run: on two processors
-that were busy with others, predicting took twice as long so. On idle ones these 20,000 cost 3%."""
+"""How often a thread of PyTorch spins while it waits for another, before it sleeps: some 0.1 ms.
+GNU OpenMP's default is 300,000. Where other programs run, a thread that spins takes the processor
+from the one it waits for: with two busy processors, predicting took twice as long by default. With
+idle ones, 20,000 cost 3%."""
 TRAIN_PACKAGES = ("torch", "timm", "safetensors", "matplotlib", "torchvision")
 
 
