@@ -126,7 +126,7 @@ def beyond_clip(eeg_uv: NDArray[np.float32], reference: str) -> dict[str, NDArra
 
 
 def power_around_gaps(
-    eeg_uv: NDArray[np.float32], before: int = 0, after: int = 0
+    eeg_uv: NDArray[np.float32], before: int = 0, after: int = 0, threads: int = 1
 ) -> NDArray[np.float32]:
     """Compute the spectrogram file that matches a part of a recording.
 
@@ -138,6 +138,8 @@ def power_around_gaps(
         Microvolts at 200 Hz, NaN where nothing was recorded.
     before, after : int
         Samples at either end that are not part of the file, as `matching_spectrogram` takes them.
+    threads : int
+        Differences computed at once. The result is the same.
 
     Returns
     -------
@@ -146,10 +148,10 @@ def power_around_gaps(
     """
     missing = np.isnan(eeg_uv)
     if not missing.any():
-        return matching_spectrogram(eeg_uv.T, before, after, threads=1)
+        return matching_spectrogram(eeg_uv.T, before, after, threads=threads)
     bridged = eeg_uv.copy()
     fill_by_line(bridged, missing)
-    power = matching_spectrogram(bridged.T, before, after, threads=1)
+    power = matching_spectrogram(bridged.T, before, after, threads=threads)
     begins = np.arange(0, eeg_uv.shape[1] - WINDOW_SAMPLES + 1, STEP_SAMPLES)
     rows = np.arange(len(begins)) + FIRST_ROW - before // STEP_SAMPLES
     for place, region in enumerate(REGIONS):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,8 @@ from hmsstore.schema import CHANNELS
 CONTEXT = 8 * STEP_SAMPLES
 """Samples (16 s) read around a piece, so that its spectrogram does not feel its ends."""
 AT_ONCE = 4
-"""Blocks read at once, and short pieces written at once, at most one per processor."""
+"""Blocks read at once, short pieces written at once, and differences of a long piece whose
+spectrogram is computed at once, at most one per processor."""
 BLOCK = 60 * RATE
 """Samples of a block, however long the recording, and whatever its rate and its signals."""
 AT_ONCE_SAMPLES = PIECE_S * RATE
@@ -123,7 +125,11 @@ def write_pieces(
             if hz is not None:
                 tasks = [replace(one, recording=high_passed(one.recording, hz)) for one in tasks]
             results = (
-                result for group in grouped(tasks) for result in writers.map(_write_piece, group)
+                result
+                for group in grouped(tasks)
+                for result in writers.map(
+                    partial(_write_piece, threads=max(1, threads // len(group))), group
+                )
             )
             for task, found in zip(tasks, results, strict=True):
                 if isinstance(found, str):
@@ -196,7 +202,7 @@ def grouped(tasks: Sequence[Task]) -> Iterator[list[Task]]:
         yield group
 
 
-def _write_piece(task: Task) -> Counts | str:
+def _write_piece(task: Task, threads: int) -> Counts | str:
     """Write EEG and spectrogram; return what of it is beyond the clip, or why it cannot be read."""
     recording, piece = task.recording, task.piece
     before = min(piece.first, CONTEXT)
@@ -207,10 +213,13 @@ def _write_piece(task: Task) -> Counts | str:
         return str(error)
     except OSError as error:
         return f"{recording.path} cannot be read: {error.strerror}."
-    power = power_around_gaps(around, before, after)
     eeg_uv = around[:, before : around.shape[1] - after]
-    write_eeg(task.eeg_file, eeg_uv, dictionaries=False)  # few values of resampled EEG repeat
-    write_spectrogram(task.spectrogram_file, power, pa.int64())
+    with ThreadPoolExecutor(1) as beside:
+        # few values of resampled EEG repeat
+        eeg_file = beside.submit(write_eeg, task.eeg_file, eeg_uv, dictionaries=False)
+        power = power_around_gaps(around, before, after, threads)
+        write_spectrogram(task.spectrogram_file, power, pa.int64())
+        eeg_file.result()
     fresh_uv = eeg_uv[:, task.fresh - piece.first :]
     missing = np.isnan(fresh_uv)
     for first, stop in recording.gaps:

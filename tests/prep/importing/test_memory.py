@@ -1,4 +1,4 @@
-"""An import takes as much memory for a day as for an hour: an hour and some blocks of it."""
+"""An import takes as much memory for a day as for an hour, and all processors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
+from hmsprep.importing import writing
 from hmsprep.importing.channels import Chosen
 from hmsprep.importing.pieces import Piece, cut
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.writing import (
+    AT_ONCE,
     AT_ONCE_SAMPLES,
     BLOCK,
     Task,
@@ -87,6 +89,34 @@ def test_whole_hours_are_worked_on_alone_and_short_pieces_together(tmp_path: Pat
     for group in grouped(mixed):
         assert sum(one.piece.stop - one.piece.first for one in group) <= AT_ONCE_SAMPLES
     assert list(grouped([])) == []
+
+
+def test_a_long_piece_has_all_processors_and_short_ones_share_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    one_by_one = writing.power_around_gaps
+
+    def power(
+        eeg_uv: NDArray[np.float32], before: int, after: int, threads: int
+    ) -> NDArray[np.float32]:
+        asked.append(threads)
+        found = one_by_one(eeg_uv, before, after, threads)
+        np.testing.assert_array_equal(found, one_by_one(eeg_uv, before, after))
+        return found
+
+    monkeypatch.setattr(writing, "power_around_gaps", power)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    source = Source(2 * BLOCK)
+    for count, threads in ((1, AT_ONCE), (2, AT_ONCE // 2), (5, 1)):
+        pieces = list(cut(source.samples, 2_000)) * count
+        asked.clear()
+        write_pieces(
+            tasks_of(source.recording, tmp_path, pieces),
+            Options(highpass="none"),
+            lambda *_: None,
+        )
+        assert asked == [threads] * count
 
 
 def test_a_block_that_cannot_be_read_fails_its_recording_alone(tmp_path: Path) -> None:
