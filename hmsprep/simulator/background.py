@@ -21,10 +21,10 @@ USUAL_UV = 11.0
 """Median of the standard deviation of a bipolar trace, 0.5 to 35 Hz."""
 QUIETEST_UV = 1.2
 LONGEST_TRAVEL_S = 0.15
-ACROSS = (0.7, 1.0)
+ACROSS = (0.82, 1.0)
 """What one hemisphere sees of the other's background; as ALONE and the reach of places, fitted with
 the electrodes' places (`head.RIGHT`) to how unlike electrodes of real segments are."""
-ALONE = 0.13
+ALONE = 0.09
 """What each electrode sees alone, over the rest: the median over patients."""
 AT_ONCE = 8192
 """Samples that are mixed at a time: few enough to stay in a processor's cache."""

@@ -5,7 +5,9 @@ Arrays are (19,) or (19, n) in the order of `ELECTRODES`: the store's channels w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +16,47 @@ from hmsstore import montage
 from hmsstore.montage import CHAIN_PAIRS, ELECTRODES
 
 Field = NDArray[np.float32]
+Value = TypeVar("Value")
 RIGHT = {
-    "Fp2": (0.42, 1.08), "F8": (0.97, 0.42), "T4": (0.98, -0.2), "T6": (0.65, -0.67),
-    "O2": (0.2, -0.83), "F4": (0.41, 0.49), "C4": (0.39, -0.04), "P4": (0.31, -0.43),
+    "Fp2": (0.45, 0.99), "F8": (1.05, 0.48), "T4": (1.04, -0.15), "T6": (0.65, -0.67),
+    "O2": (0.13, -0.88), "F4": (0.41, 0.49), "C4": (0.39, 0.03), "P4": (0.31, -0.35),
     "Fz": (0.0, 0.54), "Cz": (0.0, 0.03), "Pz": (0.0, -0.4),
 }  # fmt: skip
 """Where electrodes of the right half and the midline lie (x to the right ear, y to the nose).
 
-Fitted, from their places in the 10-20 system on, so that the variance of the difference between any
-two, over the mean of all, is that of 34 real segments, 4 to 30 Hz; rounded by hand. The left half
-is its mirror image. Seen from above electrodes of the rim lie too far apart, and a network told
-simulated EEG by nothing as well as by which electrodes are alike."""
+Fitted to 34 real segments, rounded by hand: from their places in the 10-20 system on to how unlike
+any two electrodes are at 4 to 30 Hz, then with `AHEAD` to how alike bipolar traces are below 4 Hz
+and at 4 to 12 Hz. The left half is its mirror image. Seen from above electrodes of the rim lie too
+far apart, and a network told simulated EEG by nothing as well as by which traces are alike."""
+RIGHT_AHEAD = {
+    "Fp2": 1.12, "F8": 0.45, "T4": -0.17, "T6": -0.5, "O2": -0.79, "F4": 0.45, "C4": -0.33,
+    "P4": -0.65, "Fz": 0.48, "Cz": -0.36, "Pz": -0.66,
+}  # fmt: skip
+"""How far in front they lie for waves that the whole head takes part in: of real ones C4 and P4 see
+as much as places farther behind, T4 and T6 as farther in front (midline: as beside it)."""
 
 
-def _places() -> NDArray[np.float64]:
-    left = {montage.mirrored(name): (-x, y) for name, (x, y) in RIGHT.items()}
-    both = left | RIGHT  # the midline as it stands there, without a negative zero
-    return np.asarray([both[name] for name in ELECTRODES])
+def _both_halves(right: Mapping[str, Value], mirrored: Callable[[Value], Value]) -> list[Value]:
+    """What is known of the right half and the midline, of all `ELECTRODES`."""
+    left = {montage.mirrored(name): mirrored(value) for name, value in right.items()}
+    both = left | right  # the midline as it stands there, without a negative zero
+    return [both[name] for name in ELECTRODES]
 
 
-PLACES = _places()
+PLACES = np.asarray(_both_halves(RIGHT, lambda place: (-place[0], place[1])))
 """Electrodes (19, 2) of the 10-20 system seen from above: x to the right ear, y to the nose."""
+AHEAD = np.asarray(_both_halves(RIGHT_AHEAD, lambda y: y))
+"""`RIGHT_AHEAD` of all electrodes (19,)."""
 HALVES_MEET = 0.3
 """Up to so far from the midline both hemispheres have a part in what is seen."""
+OFTEN_WIDE = 0.6
+"""Share of rhythmic patterns of one side that come as a wide wave from front to back, as general
+ones do, rather than from a place in it."""
+UNLIKE_RIM = 0.25
+"""Deviation of the logarithm of how much more the rim of the head sees than places near the
+midline, of a wave that the whole head takes part in."""
+UNLIKE_PLACES = 0.2
+"""Deviation of what a pair of places, alike on both sides, sees more of it than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +96,7 @@ def dipole(rng: np.random.Generator, place: NDArray[np.float64], width: float) -
 
 def lateral_place(rng: np.random.Generator, side: int) -> NDArray[np.float64]:
     """A place in one hemisphere (side -1: left, 1: right)."""
-    return np.asarray([side * rng.uniform(0.3, 0.9), rng.uniform(-0.65, 0.9)])
+    return np.asarray([side * rng.uniform(0.3, 0.9), rng.uniform(-0.8, 0.75)])
 
 
 def lateral_field(
@@ -91,26 +111,34 @@ def lateral_field(
 
 def general_field(rng: np.random.Generator, frontal: float) -> Field:
     """Field over both hemispheres alike; `frontal` 1 is strongest in front, -1 behind, 0 even."""
-    slope = 0.5 + 0.5 * frontal * PLACES[:, 1] - 0.25 * (1 - abs(frontal)) * np.abs(PLACES[:, 1])
+    slope = 0.5 + 0.5 * frontal * AHEAD - 0.25 * (1 - abs(frontal)) * np.abs(AHEAD)
+    place, width = np.asarray([rng.uniform(0, 1), rng.uniform(-0.9, 1)]), rng.uniform(0.3, 0.6)
+    both = np.maximum(field(place, width), field(place * [-1, 1], width))
+    slope += rng.normal(0, UNLIKE_PLACES) * both
     tilt = 1 + rng.uniform(-0.08, 0.08) * PLACES[:, 0]
+    rim = np.exp(rng.normal(0, UNLIKE_RIM) * (2 * np.abs(PLACES[:, 0]) - 1))
     ragged = rng.lognormal(0, 0.1, len(PLACES))
     turned = rng.uniform(0.1, 0.8)  # seen with the other sign where it is weak
-    return np.asarray((np.clip(slope + 0.3, 0.1, 1.3) - turned) * tilt * ragged, np.float32)
+    seen = (np.clip(slope + 0.3, 0.1, 1.3) - turned) * tilt * rim * ragged
+    return np.asarray(seen, np.float32)
 
 
-def extended_field(rng: np.random.Generator, side: int, general: float) -> Field:
+def extended_field(
+    rng: np.random.Generator, side: int, general: float, rhythmic: float = 0.0
+) -> Field:
     """Field between one side's (0) and both sides' alike (1).
 
     `general` is also about what the weaker hemisphere sees, of what the stronger one does.
     """
     other = float(np.clip(0.12 + 1.1 * general + rng.normal(0, 0.05), 0.02, 1))
-    lateral = lateral_field(rng, side, (0.3, 0.75), other)
+    lateral = lateral_field(rng, side, (0.4, 1.0), other)
     kind = rng.random()
     frontal = rng.uniform(0.3, 1) if kind < 0.7 else rng.uniform(-1, -0.4) if kind < 0.8 else 0.0
-    wide = general_field(rng, frontal)
-    far = np.sign(PLACES[:, 0]) == -side
-    wide = np.where(far, np.float32(other) * wide, wide).astype(np.float32)
+    nearer = np.clip(0.5 + side * PLACES[:, 0] / (2 * HALVES_MEET), 0, 1)
+    wide = general_field(rng, frontal) * (other + (1 - other) * nearer).astype(np.float32)
     share = np.float32(np.clip((general - 0.3) / 0.4, 0, 1))
+    if rng.random() < OFTEN_WIDE * rhythmic:
+        share = np.float32(1)
     return (1 - share) * visible(lateral) + share * visible(wide)
 
 

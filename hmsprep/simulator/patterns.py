@@ -33,10 +33,12 @@ TOWARDS_SEIZURE_HZ = (1.9, 2.6)
 """Rates at which raters begin to say seizure (2.5 Hz and more are one)."""
 LONGEST_LAG_S = 0.16
 """From the first electrode of a lateral pattern to the last."""
-GENERAL_SOONER = 0.6
+GENERAL_SOONER = 0.25
 """General discharges take this share less of it."""
 UNEVEN_S = 0.015
 """Deviation of this lag from one discharge or wave to the next."""
+GENERAL_IRREGULAR = 1.5
+"""Most irregular delta that general rhythmic waves come with, of their own size."""
 OFTEN_INDEPENDENT = 0.06
 """Share of lateral periodic patterns with a second one on the other side, of its own pace."""
 OFTEN_TRIPHASIC = 0.2
@@ -79,7 +81,7 @@ def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> W
     rate = rate_of(rng, traits)
     pace = rate * slow_wander(rng, samples, 8, 0.02 + 0.2 * max(traits.ictal - 0.2, 0))
     times = course.beats(rng, pace.astype(float), variation_of(rng, traits.rhythmic), samples)
-    seen = extended_field(rng, side, traits.general)
+    seen = extended_field(rng, side, traits.general, traits.rhythmic)
     found = np.zeros((len(seen), samples), np.float32)
     sharp = float(np.clip((0.75 - traits.rhythmic) / 0.5, 0, 1))
     if sharp:
@@ -87,7 +89,9 @@ def _one(rng: np.random.Generator, traits: Traits, side: int, samples: int) -> W
         found += np.float32(sharp**0.5) * _periodic(rng, traits, rate, times, sources, samples)
     if sharp < 1:
         sources = spread_out(rng, seen, LONGEST_LAG_S)
-        found += np.float32((1 - sharp) ** 0.5) * _rhythmic(rng, times, sources, samples)
+        found += np.float32((1 - sharp) ** 0.5) * _rhythmic(
+            rng, traits.general, times, sources, samples
+        )
     return found
 
 
@@ -122,6 +126,7 @@ def _periodic(
 
 def _rhythmic(
     rng: np.random.Generator,
+    general: float,
     times_s: NDArray[np.float64],
     sources: list[Source],
     samples: int,
@@ -135,6 +140,9 @@ def _rhythmic(
     fast = rng.uniform(0.1, 0.35) if rng.random() < 0.2 else 0.0  # +F
     riding = shaped(rng, 1, samples, band(9, 22))[0] if fast else None
     irregular = np.float32(rng.uniform(0.1, 0.5))  # delta on which rhythmic waves stand
+    slower = GENERAL_IRREGULAR * general * rng.uniform(0.2, 0.8)  # that all places share
+    longest = max(round(source.delay_s * RATE_HZ) for source in sources)
+    shared = np.float32(slower) * shaped(rng, 1, longest + samples, band(0.4, 1.3))[0]
     found = np.zeros((len(sources[0].seen), samples), np.float32)
     for source in sources:
         uneven_s = rng.normal(0, UNEVEN_S, len(times_s))
@@ -147,6 +155,8 @@ def _rhythmic(
         if riding is not None:
             wave += fast * riding * (1 + np.sin(phase)) / 2
         wave += irregular * shaped(rng, 1, samples, band(0.4, 2.2))[0]
+        earlier = longest - round(source.delay_s * RATE_HZ)
+        wave += shared[earlier : earlier + samples]
         found += source.seen[:, None] * wave.astype(np.float32)
     return found
 

@@ -23,13 +23,13 @@ from hmsprep.simulator.traits import GPD, GRDA, LPD, LRDA, OTHER, SEIZURE, Trait
 
 MARGIN_S = 8.0
 """Around a period, in which its pattern may come up or go away."""
-PEAK_UV = 65.0
+PEAK_UV = 56.0
 """Median peak of an unmistakable pattern in the bipolar traces that see it best, over a background
 of the usual size; it grows with the root of the background. This, RHYTHMIC_SMALLER, GENERAL_LARGER
 and ATTENUATED were set by 34 real segments."""
 FAINTEST = 0.12
 """Size of a pattern that nobody sees, of one that is unmistakable."""
-RHYTHMIC_SMALLER = 0.2
+RHYTHMIC_SMALLER = 0.07
 GENERAL_LARGER = 0.35
 SEIZURE_LARGER = 1.4
 ATTENUATED = {LPD: 0.2, GPD: 0.35, LRDA: 0.35, GRDA: 0.7}
