@@ -144,6 +144,7 @@ def test_recording(tmp_path: Path) -> None:
     assert [row["precision"] for row in rows] == ["float32", "auto, at first", "auto, again"]
     assert {row["windows"] for row in rows} == {56}
     assert min(row["predict / resident"] for row in rows) >= 0
+    assert all(0 < row["processors busy"] <= 1.1 for row in rows)
 
 
 def test_reading(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ command line, beside the model alone on windows that lie in memory.
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
 import statistics
 import tempfile
@@ -38,8 +40,10 @@ NOTE = (
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
     "window every 10 s; resident: input preparation and network, in batches of 32 stored windows "
-    "that lie in memory, in the same arithmetic. Seconds: as predictions.json has them. Memory is "
-    "of the whole process tree: own, and with mapped files."
+    "that lie in memory, in the same arithmetic. Processors busy: the share of their time that "
+    "predicting took; by doing more at once it could come down to that share of its seconds. "
+    "Seconds: as predictions.json has them. Memory is of the whole process tree: own, and with "
+    "mapped files."
 )
 
 
@@ -111,6 +115,12 @@ def resident_rate(run: Path, store: Path, rounds: int, arithmetic: Arithmetic) -
     return BATCH / statistics.median(seconds)
 
 
+def processors_s() -> float:
+    """Seconds of processors' time that commands of this process took which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def compare(
     folder: Path, minutes: int, model: str, image_size: int, rounds: int
 ) -> list[dict[str, Any]]:
@@ -136,7 +146,9 @@ def compare(
             "hmstrain", "predict", run, recording, "--out", out,
             "--precision", name.partition(",")[0],
         )  # fmt: skip
+        before = processors_s()
         seconds, _ = timed(words)  # by itself: looking at its memory holds a process up
+        busy = (processors_s() - before) / (seconds * (os.cpu_count() or 1))
         summary = json.loads((out / "predictions.json").read_text())
         (taken,) = summary["runs"][0]["arithmetic"]
         arithmetic = Arithmetic(taken["precision"], taken["channels_last"])
@@ -150,6 +162,7 @@ def compare(
             "resident windows/s": round(alone, 1),
             "predict s": round(seconds, 1),
             "predict / resident": round(windows / seconds / alone, 2),
+            "processors busy": round(busy, 2),
             "seconds": ", ".join(f"{key} {value}" for key, value in summary["seconds"].items()),
         }
         if not rows:

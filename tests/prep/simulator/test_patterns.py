@@ -17,6 +17,7 @@ SURE = 0.95
 SIDES = np.asarray([np.sign(PLACES[ELECTRODES.index(pair[0])][0]) for pair in CHAIN_PAIRS])
 """Of the sixteen bipolar traces, -1 left."""
 SEEDS = range(10)
+TRACES = ["-".join(pair) for pair in CHAIN_PAIRS]
 
 
 def drawn(seed: int, general: float, rhythmic: float) -> NDArray[np.float32]:
@@ -99,6 +100,29 @@ def test_lateral_patterns_are_of_one_side_and_general_ones_of_both(rhythmic: flo
     assert np.median(shares[0.03]) < 0.35
     assert np.median(shares[0.97]) > 0.65
     assert (shares[0.03] < 0.6).mean() >= 0.8  # the rest are bilateral and independent
+
+
+@pytest.mark.parametrize(
+    ("general", "rhythmic", "along"), [(0.95, 0.05, 0.35), (0.95, 0.95, 0.45), (0.05, 0.95, 0.45)]
+)
+def test_wide_patterns_run_from_front_to_back(
+    general: float, rhythmic: float, along: float
+) -> None:
+    """As of real GPD and rhythmic delta, traces behind each other and beside are alike."""
+    each = []
+    for seed in range(40):
+        one = Traits(1.0, general, rhythmic, 0.0)
+        wave = patterns.activity(np.random.default_rng(seed), one, 1, SAMPLES // 2)
+        each.append(np.corrcoef(chain_differences(wave)))
+    alike = np.mean(each, axis=0)
+
+    def of(first: str, second: str) -> float:
+        return float(alike[TRACES.index(first), TRACES.index(second)])
+
+    assert of("F4-C4", "C4-P4") > along
+    assert of("T4-T6", "F4-C4") > along
+    assert of("Fp2-F8", "Fp2-F4") < 0.77
+    assert of("T4-T6", "P4-O2") < 0.6
 
 
 def test_rates_and_regularity_are_those_that_were_measured() -> None:
