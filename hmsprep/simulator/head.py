@@ -5,7 +5,7 @@ Arrays are (19,) or (19, n) in the order of `ELECTRODES`: the store's channels w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -36,7 +36,7 @@ RIGHT_AHEAD = {
 as much as places farther behind, T4 and T6 as farther in front (midline: as beside it)."""
 
 
-def _both_halves(right: Mapping[str, Value], mirrored: Callable[[Value], Value]) -> list[Value]:
+def _both_halves(right: dict[str, Value], mirrored: Callable[[Value], Value]) -> list[Value]:
     """What is known of the right half and the midline, of all `ELECTRODES`."""
     left = {montage.mirrored(name): mirrored(value) for name, value in right.items()}
     both = left | right  # the midline as it stands there, without a negative zero
