@@ -128,7 +128,9 @@ def extended_field(
 ) -> Field:
     """Field between one side's (0) and both sides' alike (1).
 
-    `general` is also about what the weaker hemisphere sees, of what the stronger one does.
+    `general` is also about what the weaker hemisphere sees, of what the stronger one does. The more
+    `rhythmic` (0 to 1), the more often a field of one side runs from front to back as general ones
+    do.
     """
     other = float(np.clip(0.12 + 1.1 * general + rng.normal(0, 0.05), 0.02, 1))
     lateral = lateral_field(rng, side, (0.4, 1.0), other)

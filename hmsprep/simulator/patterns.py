@@ -38,7 +38,8 @@ GENERAL_SOONER = 0.25
 UNEVEN_S = 0.015
 """Deviation of this lag from one discharge or wave to the next."""
 GENERAL_IRREGULAR = 1.5
-"""Most irregular delta that general rhythmic waves come with, of their own size."""
+"""Size of the irregular delta that all places of general rhythmic waves share, over that of the
+waves, before a factor of 0.2 to 0.8 that differs from pattern to pattern."""
 OFTEN_INDEPENDENT = 0.06
 """Share of lateral periodic patterns with a second one on the other side, of its own pace."""
 OFTEN_TRIPHASIC = 0.2
