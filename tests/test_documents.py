@@ -176,6 +176,92 @@ def test_the_readmes_numbers_are_those_of_the_record() -> None:
     assert table["memory added by the training loader"] == f"{found['memory added MiB']} MiB"
 
 
+def rows_of(record: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(
+        (ROOT / "benchmarks" / "results" / f"{record}.json").read_text()
+    )["rows"]
+    return found
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """First cell of each row of a document's tables -> the others."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return {first.strip(): [one.strip() for one in rest] for first, *rest in rows}
+
+
+@pytest.mark.parametrize(
+    ("line", "source", "half"),
+    [
+        ("half it was tuned by (35)", "all", "choose"),
+        ("other half (37)", "all", "report"),
+        ("all", "all", "both"),
+        ("ten seconds, four classes (50)", "grond_10s", "both"),
+        ("boundary cases (10)", "irr_10s", "both"),
+        ("fifty seconds (12)", "sparcnet_50s", "both"),
+    ],
+)
+def test_what_the_simulator_teaches_is_in_the_records(line: str, source: str, half: str) -> None:
+    said = cells((ROOT / "docs/simulator.md").read_text())[line]
+    columns = [("transfer-judged", "old"), ("transfer-judged", "new"), ("transfer-latest", "now")]
+    for written, (record, simulator) in zip(said, columns, strict=True):
+        (row,) = (
+            row
+            for row in rows_of(record)
+            if (row["source"], row["half"], row["simulator"]) == (source, half, simulator)
+        )
+        kl, _, right = written.partition(", ")
+        assert kl == row["kl"].split()[0]
+        assert right in ("", f"{float(row['right'].split()[0]):.0f} right")
+
+
+@pytest.mark.parametrize(
+    ("line", "record", "samples"),
+    [
+        ("34 real, 500 of the first simulator", "realism", "real / first"),
+        ("34 real, 500 of the second round", "realism", "real / now"),
+        ("34 real, 500 of today's", "realism-latest", "real / latest"),
+        ("two real sources, mean", "realism-latest", "sources, mean"),
+        ("first simulator for a source, mean", "realism-latest", "first for sources, mean"),
+        ("second round for a source, mean", "realism", "now for sources, mean"),
+        ("today's for a source, mean", "realism-latest", "latest for sources, mean"),
+    ],
+)
+def test_how_real_the_simulator_looks_is_in_the_records(
+    line: str, record: str, samples: str
+) -> None:
+    said = cells((ROOT / "docs/simulator.md").read_text())[line]
+    rows = {row["judge"]: row for row in rows_of(record) if row["samples"] == samples}
+    for written, judge in zip(said, ("linear", "trees", "network"), strict=True):
+        area, _, span = written.partition(" (")
+        assert float(area) == pytest.approx(float(rows[judge]["AUC"]), abs=0.00501)
+        assert span.rstrip(")") in ("", rows[judge]["95%"])
+
+
+def test_what_the_demonstration_model_reaches_is_in_the_record() -> None:
+    text = (ROOT / "hmstrain/models/demo/CARD.md").read_text()
+    found: dict[tuple[str, str, str], dict[str, Any]] = {
+        (row["source"], row["half"], row["model"]): row for row in rows_of("demonstration")
+    }
+    lines = re.findall(
+        r"^\| ([a-z ,]*?) *\| (choose|report) \| (.+?) \| (\d+) of (\d+) \| (.+?) \|$",
+        text,
+        flags=re.M,
+    )
+    assert len(lines) == 6
+    named = {
+        "ten seconds, four classes": "grond_10s",
+        "ten seconds, boundary cases": "irr_10s",
+        "fifty seconds": "sparcnet_50s",
+    }
+    source = ""
+    for name, half, kl, right, of, constant in lines:
+        source = named.get(name, source)
+        demo = found[source, half, "demo"]
+        assert (kl, int(of)) == (demo["kl"], int(demo["segments"]))
+        assert int(right) == round(float(demo["accuracy"]) * int(of))
+        assert constant == found[source, half, "constant"]["kl"].split()[0]
+
+
 def test_a_bare_make_lists_the_targets() -> None:
     done = subprocess.run(
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
