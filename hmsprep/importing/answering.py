@@ -83,7 +83,7 @@ def answer(
         )
         source = in_blocks(recording, readers)
         if options.highpass_hz is not None:
-            source = high_passed(source, options.highpass_hz)
+            source = high_passed(source, options.highpass_hz, readers)
         for request in requests:
             first, stop = map(int, request.split())
             try:

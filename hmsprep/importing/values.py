@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from math import ceil
 
@@ -36,30 +37,34 @@ than 4 uV from half a period on."""
 HEART = "EKG"
 
 
-def high_passed(recording: Recording, hz: float) -> Recording:
+def high_passed(recording: Recording, hz: float, workers: Executor) -> Recording:
     """High-pass a recording, zero-phase, the same however it is cut.
 
     So much is read around each part that what lies beyond does not matter: parts agree with the
     whole within 0.01 uV even where electrodes have offsets of 20 mV. Stretches between gaps are
-    filtered by themselves, and continued beyond their ends as `_continued` has it.
+    filtered by themselves, and continued beyond their ends as `_continued` has it. Threads of
+    `workers` filter a channel each.
     """
     from scipy.signal import butter, sosfiltfilt
 
     margin = ceil(MEMORY / hz * RATE)
     sections = butter(FILTER_ORDER, hz, "highpass", fs=RATE, output="sos")
 
+    def take_off(values: NDArray[np.float32]) -> None:
+        for part in _recorded(values):
+            wide = values[part].astype(np.float64)
+            wide -= np.median(wide)  # which leaves less to round
+            before = _continued(wide[::-1], margin // 2, hz)[::-1]
+            after = _continued(wide, margin // 2, hz)
+            wide = np.concatenate([before, wide, after])
+            filtered = sosfiltfilt(sections, wide, padlen=0)
+            values[part] = filtered[len(before) : len(wide) - len(after)]
+
     def read(first: int, stop: int) -> NDArray[np.float32]:
         begin, end = max(0, first - margin), min(recording.samples, stop + margin)
         eeg_uv = recording.read(begin, end)
-        for values in eeg_uv:
-            for part in _recorded(values):
-                wide = values[part].astype(np.float64)
-                wide -= np.median(wide)  # which leaves less to round
-                before = _continued(wide[::-1], margin // 2, hz)[::-1]
-                after = _continued(wide, margin // 2, hz)
-                wide = np.concatenate([before, wide, after])
-                filtered = sosfiltfilt(sections, wide, padlen=0)
-                values[part] = filtered[len(before) : len(wide) - len(after)]
+        for _ in workers.map(take_off, eeg_uv):
+            pass
         return eeg_uv[:, first - begin : stop - begin]
 
     return replace(recording, read=read)

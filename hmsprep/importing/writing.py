@@ -123,7 +123,9 @@ def write_pieces(
         with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
             tasks = [replace(one, recording=in_blocks(one.recording, readers)) for one in tasks]
             if hz is not None:
-                tasks = [replace(one, recording=high_passed(one.recording, hz)) for one in tasks]
+                tasks = [
+                    replace(one, recording=high_passed(one.recording, hz, readers)) for one in tasks
+                ]
             results = (
                 result
                 for group in grouped(tasks)

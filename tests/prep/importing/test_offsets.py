@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import polars as pl
@@ -14,6 +17,7 @@ from support.helpers import build_store
 
 import hmsprep
 from hmsprep.errors import DataError, ParameterError
+from hmsprep.importing import values as filtering
 from hmsprep.importing.channels import Chosen
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
@@ -94,8 +98,16 @@ def test_recordings_without_offsets_are_left_as_they_are(tmp_path: Path) -> None
     np.testing.assert_array_equal(written(tmp_path / "out"), plain.read(0, plain.samples))
 
 
-def test_a_high_pass_is_the_same_however_a_recording_is_cut(offsets: Path) -> None:
-    recording = high_passed(open_recording(offsets, Options()), 0.1)
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Executor]:
+    with ThreadPoolExecutor(2) as found:
+        yield found
+
+
+def test_a_high_pass_is_the_same_however_a_recording_is_cut(
+    offsets: Path, workers: Executor
+) -> None:
+    recording = high_passed(open_recording(offsets, Options()), 0.1, workers)
     whole = recording.read(0, recording.samples)
     for first, stop in (
         (0, 300),
@@ -106,16 +118,32 @@ def test_a_high_pass_is_the_same_however_a_recording_is_cut(offsets: Path) -> No
         np.testing.assert_allclose(recording.read(first, stop), whole[:, first:stop], atol=0.01)
 
 
-def at_its_end(uv: NDArray[np.float64], hz: float = 0.1) -> NDArray[np.float32]:
+def test_a_high_pass_takes_two_channels_at_once_where_there_are_two_threads(
+    workers: Executor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = Barrier(2, timeout=60)
+    stretches = filtering._recorded
+
+    def met(uv: NDArray[np.float32]) -> Iterator[slice]:
+        both.wait()
+        return stretches(uv)
+
+    monkeypatch.setattr(filtering, "_recorded", met)
+    at_its_end(np.ones(400), workers)
+    assert not both.broken
+
+
+def at_its_end(uv: NDArray[np.float64], workers: Executor, hz: float = 0.1) -> NDArray[np.float32]:
     """High-pass a signal, given and reversed, which must be the same: (20, T)."""
     rows = np.tile(uv.astype(np.float32), (len(CHANNELS), 1))
     one = Recording(
         Path("a.edf"), rows.shape[1], Chosen({}, (), ()), {}, (), "",
         read=lambda first, stop: rows[:, first:stop].copy(),
     )  # fmt: skip
-    found = high_passed(one, hz).read(0, one.samples)
+    passed = high_passed(one, hz, workers)
+    found = passed.read(0, one.samples)
     rows = rows[:, ::-1]
-    np.testing.assert_allclose(high_passed(one, hz).read(0, one.samples)[:, ::-1], found, atol=0.01)
+    np.testing.assert_allclose(passed.read(0, one.samples)[:, ::-1], found, atol=0.01)
     return found
 
 
@@ -128,36 +156,36 @@ T_S = np.arange(100 * 200) / 200
      (3_000 * np.exp(-T_S / 20), 16), (2_000 * np.sin(T_S / 19), 20)],
 )  # fmt: skip
 def test_a_recording_does_not_swing_at_its_ends(
-    drift_uv: NDArray[np.float64], most_uv: float
+    drift_uv: NDArray[np.float64], most_uv: float, workers: Executor
 ) -> None:
     """Whatever wave the last value is of, and whichever way its drift bends."""
     for phase in np.linspace(0, 2 * np.pi, 8, endpoint=False):
         exact_uv = 60 * np.sin(2 * np.pi * 0.9 * T_S + phase) + 10 * np.sin(2 * np.pi * 9 * T_S)
-        off_uv = np.abs(at_its_end(exact_uv + drift_uv)[0] - exact_uv)
+        off_uv = np.abs(at_its_end(exact_uv + drift_uv, workers)[0] - exact_uv)
         assert off_uv.max() < most_uv
         assert off_uv[1_000:-1_000].max() < 2.5
         assert off_uv[2_000:-2_000].max() < 0.3
 
 
-def test_a_jump_near_an_end_is_no_worse_there_than_elsewhere() -> None:
+def test_a_jump_near_an_end_is_no_worse_there_than_elsewhere(workers: Executor) -> None:
     """A filter of no delay draws half of a jump to either side of it, wherever it stands."""
     exact_uv = 60 * np.sin(2 * np.pi * 0.9 * T_S)
     for before_s in (1, 2, 5, 10):
         jump_uv = 500.0 * (100 - before_s < T_S)
-        off_uv = np.abs(at_its_end(exact_uv + jump_uv + 17 * T_S)[0] - exact_uv)
+        off_uv = np.abs(at_its_end(exact_uv + jump_uv + 17 * T_S, workers)[0] - exact_uv)
         assert off_uv.max() < 330
         assert off_uv[: -(before_s + 12) * 200].max() < 9
 
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 150, 700, 1_500, 3_000, 6_000])
-def test_short_stretches_between_gaps_lose_their_offset(samples: int) -> None:
+def test_short_stretches_between_gaps_lose_their_offset(samples: int, workers: Executor) -> None:
     at_s = T_S[:samples]
     exact_uv = 20 * np.sin(2 * np.pi * 4 * at_s)
-    off_uv = np.abs(at_its_end(exact_uv + 20_000 + 5 * at_s)[0] - exact_uv)
+    off_uv = np.abs(at_its_end(exact_uv + 20_000 + 5 * at_s, workers)[0] - exact_uv)
     assert off_uv.max() < 22
 
 
-def test_a_gap_does_not_ring(tmp_path: Path) -> None:
+def test_a_gap_does_not_ring(tmp_path: Path, workers: Executor) -> None:
     from support.edf_bytes import annotations, tal
 
     onsets = [float(n) + (7 if n >= 65 else 0) for n in range(SECONDS)]
@@ -165,7 +193,7 @@ def test_a_gap_does_not_ring(tmp_path: Path) -> None:
     signals = eeg(SECONDS, 128, 128, at=at, uv=lambda n, t: wave(n, t) + 1_500)
     told = annotations([tal(onset) for onset in onsets])
     path = write(tmp_path / "a.edf", [*signals, told], Head(kind="EDF+D"))
-    recording = high_passed(open_recording(path, Options()), 0.1)
+    recording = high_passed(open_recording(path, Options()), 0.1, workers)
     found = recording.read(0, recording.samples)
     seconds = np.arange(recording.samples) / 200
     gap = (seconds >= 65) & (seconds < 72)
