@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any, Protocol
 
@@ -22,6 +24,8 @@ from hmstrain.errors import ModelError
 from hmstrain.models.arithmetic import Arithmetic
 
 Clock = Callable[[], float]
+Used = Callable[[], tuple[float, float]]
+"""Gives the seconds for which this process's threads have run, and waited for a processor."""
 BATCHES = 3
 """That each arithmetic is tried on: the first warms up, the others are timed."""
 MARGIN = 1.1
@@ -31,6 +35,9 @@ HOPELESS = 3.0
 """What takes so many times as long as the network's own on the first batch is not tried on more."""
 TICK = 1e-9
 """Seconds: what is faster than that was not timed."""
+BUSY = 0.1
+"""Share of its threads' time spent waiting for a processor past which a measurement is not kept:
+alone on two processors it was 0.00 to 0.05, beside one other program 0.42 to 0.45."""
 NEAR, LARGEST = 0.01, 0.03
 """A probability may differ by this much, with few exceptions, and by this much at most."""
 NEAR_SHARE, SAME_SHARE = 0.999, 0.995
@@ -120,6 +127,8 @@ class Choice:
     tried: tuple[Tried, ...]
     unmeasured: str = ""
     """Why nothing was measured, as the end of a sentence."""
+    waited: float = 0.0
+    """Share of the threads' time spent waiting for a processor that other work had."""
 
     @classmethod
     def unmade(cls, own: Arithmetic, why: str) -> Choice:
@@ -128,18 +137,23 @@ class Choice:
         return cls(only, (only,), why)
 
     @classmethod
-    def among(cls, tried: Sequence[Tried]) -> Choice:
+    def among(cls, tried: Sequence[Tried], waited: float = 0.0) -> Choice:
         """Take the fastest, but of two that hardly differ the one that was tried first."""
         taken = tried[0]
         for one in tried[1:]:
             if not one.reason and one.speed >= MARGIN * taken.speed:
                 taken = one
-        return cls(taken, tuple(tried))
+        return cls(taken, tuple(tried), waited=waited)
 
     @property
     def arithmetic(self) -> Arithmetic:
         """What to compute in."""
         return self.taken.arithmetic
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the speeds are the machine's, not those that other work left."""
+        return self.waited <= BUSY
 
     @property
     def refused(self) -> list[str]:
@@ -169,15 +183,16 @@ class Choice:
             f"{one.arithmetic} {one.speed:.2f}" for one in others if one is not self.taken
         )
         beside = f" ({rates})" if rates else ""
+        busy = "" if self.lasting else f"; {self.waited:.0%} of the time waiting for a processor"
         if self.taken is own:
-            return f"{own.arithmetic}: nothing else is {MARGIN:g} times as fast here{beside}"
+            return f"{own.arithmetic}: nothing else is {MARGIN:g} times as fast here{beside}{busy}"
         near = "" if self.taken.parity is None else f"; {self.taken.parity}"
         took = ""
         if self.taken.seconds is not None and own.seconds is not None:
             took = f", {self.taken.seconds:.3g} s a batch instead of {own.seconds:.3g}"
         return (
             f"{self.arithmetic}: {self.taken.speed:.2f} times as fast as {own.arithmetic} "
-            f"here{beside}{took}{near}"
+            f"here{beside}{took}{near}{busy}"
         )
 
 
@@ -210,12 +225,23 @@ def candidates(own: Arithmetic, network: nn.Module) -> list[Arithmetic]:
     return list(dict.fromkeys(found))
 
 
+def of_threads() -> tuple[float, float]:
+    """Seconds that this process's threads have run, and waited for a processor; 0 if not known."""
+    found = np.zeros(2)
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        with suppress(OSError, ValueError):  # a thread that just ended, another kernel
+            found += [int(ns) for ns in path.read_text().split()[:2]]
+    ran_s, waited_s = (found / 1e9).tolist()
+    return ran_s, waited_s
+
+
 def choose(
     subject: Subject,
     tried: Sequence[Arithmetic],
     *,
     learned: bool = True,
     clock: Clock = time.perf_counter,
+    used: Used = of_threads,
 ) -> Choice:
     """Time steps in each arithmetic, in turn, compare their answers, and choose.
 
@@ -228,8 +254,11 @@ def choose(
         before, since all are about as probable.
     clock : callable
         Gives seconds.
+    used : callable
+        Gives the seconds for which threads have run and waited.
     """
     own = tried[0]
+    ran_s, waited_s = used()
     seconds: dict[Arithmetic, list[float]] = {one: [] for one in tried}
     found: dict[Arithmetic, list[NDArray[np.float64]]] = {one: [] for one in tried}
     fails: dict[Arithmetic, str] = {}
@@ -252,6 +281,9 @@ def choose(
         if number == 0:
             limit = HOPELESS * seconds[own][0]
             going = [one for one in going if seconds[one][0] <= limit]
+    ran_s, waited_s = (
+        max(0.0, now - then) for now, then in zip(used(), (ran_s, waited_s), strict=True)
+    )
     compared = [
         Tried(one, 0.0, reason=fails[one])
         if one in fails
@@ -259,7 +291,7 @@ def choose(
         for one in tried[1:]
     ]
     first = Tried(own, 1.0, seconds=median(seconds[own][1:] or seconds[own]))
-    return Choice.among([first, *compared])
+    return Choice.among([first, *compared], waited_s / max(ran_s + waited_s, TICK))
 
 
 def compare(subject: Subject, own: Arithmetic, other: Arithmetic) -> Parity:

@@ -6,6 +6,7 @@
 
 What was chosen for a machine is taken again there, so that predictions can be repeated exactly. On
 a store where it was not yet, it is first compared with the run's own arithmetic on a few windows.
+A choice made while other work had the processors is not kept.
 """
 
 from __future__ import annotations
@@ -185,7 +186,8 @@ def in_precision(
     if known is None:
         choice = choose(subject, candidates(own, trained.network))
         taken = choice.arithmetic
-        _keep(folder.path, [*others, Chosen(here, taken, choice.tried, (identity,))])
+        if choice.lasting:
+            _keep(folder.path, [*others, Chosen(here, taken, choice.tried, (identity,))])
         found = Computed(taken, "measured", str(choice), tuple(choice.refused), choice.tried)
     else:
         taken, parity = known.arithmetic, compare(subject, own, known.arithmetic)

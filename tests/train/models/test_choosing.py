@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,7 +71,7 @@ def subject(own: Any, last: Any, short: Any, own_says: Any = FAIR, short_says: A
 
 
 def chosen(said: Said) -> Choice:
-    return choose(said, ALL, clock=said.clock)
+    return choose(said, ALL, clock=said.clock, used=lambda: (1.0, 1.0))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_one_window_of_a_few_may_have_another_answer_and_before_training_all_may
     said = subject(1.0, 1.0, 0.5, own_says=ties, short_says=ties - [0, 2e-4, 0])
     said.said = dict(said.said) | {LAST: ties}
     assert chosen(said).arithmetic == OWN
-    found = choose(said, ALL, learned=False, clock=said.clock)
+    found = choose(said, ALL, learned=False, clock=said.clock, used=lambda: (1.0, 1.0))
     assert found.arithmetic == SHORT
 
 
@@ -261,3 +264,24 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], match
 def test_a_precision_that_there_is_not_is_refused() -> None:
     with pytest.raises(ConfigError, match="--precision half: expected one of auto, float32, bf"):
         check_precision("half")
+
+
+def test_threads_that_wait_for_a_processor_are_counted() -> None:
+    """Of two programs on one processor, each waits for about as long as it runs."""
+    if not Path("/proc/self/schedstat").exists():
+        pytest.skip("this kernel does not say for how long threads wait")
+    script = """
+import os, subprocess, sys
+from hmstrain.models.choosing import of_threads
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+ran_s, waited_s = of_threads()
+while of_threads()[0] < ran_s + 0.5:
+    pass
+print(of_threads()[1] - waited_s)
+other.kill()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) > 0.2

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,12 @@ def measuring(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def timed(monkeypatch: pytest.MonkeyPatch, seconds: list[float]) -> None:
-    """Let steps take so long, in the order in which they are tried."""
+def timed(monkeypatch: pytest.MonkeyPatch, seconds: list[float], waited_s: float = 0.0) -> None:
+    """Let steps take so long, in the order in which they are tried, and threads run for 1 s."""
+    used = cycle([(5.0, 5.0), (6.0, 5.0 + waited_s)])
     for module in (precision_of_runs, trial):
-        monkeypatch.setattr(module, "choose", partial(choose, clock=Clock(seconds)))
+        measured = partial(choose, clock=Clock(seconds), used=lambda: next(used))
+        monkeypatch.setattr(module, "choose", measured)
 
 
 def refuse(*_: object, **__: object) -> None:
@@ -122,6 +125,22 @@ def test_a_choice_is_kept_with_the_run_and_repeated_to_the_last_bit(
     assert (apart <= 0.01).mean() >= 0.999
     tables = [(tmp_path / name / "predictions.csv").read_bytes() for name in ("first", "again")]
     assert tables[0] == tables[1]
+
+
+def test_a_choice_made_beside_other_work_is_measured_anew_when_it_is_over(
+    run: Path, store: Store, tmp_path: Path, measuring: pytest.MonkeyPatch
+) -> None:
+    timed(measuring, QUICK_OWN, waited_s=1 / 3)
+    busy = score(run, store=store, split="all", out=tmp_path / "busy")
+    (computed,) = busy.arithmetic
+    assert (computed.arithmetic, computed.why) == (OWN, "measured")
+    assert computed.said.endswith("; 25% of the time waiting for a processor")
+    assert not (run / FILE).exists()
+    timed(measuring, QUICK_SHORT, waited_s=0.1)
+    idle = score(run, store=store, split="all", out=tmp_path / "idle")
+    assert [(one.arithmetic, one.why) for one in idle.arithmetic] == [(SHORT, "measured")]
+    assert "waiting" not in idle.arithmetic[0].said
+    assert (run / FILE).exists()
 
 
 def test_another_machine_measures_anew_and_the_first_keeps_its_own(
