@@ -9,9 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import chdir
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -21,6 +22,7 @@ from support.answered import Set
 from support.inside import Inside
 from support.pages import CHROMIUM
 
+from benchmarks.tools import footprint
 from hmsstore import Store
 from hmstrain.runs.folder import RunFolder
 
@@ -31,14 +33,14 @@ ROOT = Path(__file__).parents[1]
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with simulated data and its store."""
     folder = tmp_path_factory.mktemp("toy")
-    run = [sys.executable, "-m", "hmsprep"]
-    subprocess.run([*run, "synth", folder / "data", "--windows", "96", "--fast"], check=True)
-    subprocess.run([*run, "build", folder / "data", folder / "hms.zarr"], check=True)
+    prep = Inside("hmsprep")
+    prep.succeed("synth", folder / "data", "--windows", 96, "--fast")
+    prep.succeed("build", folder / "data", folder / "hms.zarr")
     return folder
 
 
 def records(script: str, folder: Path, *options: object) -> dict[str, dict[str, Any]]:
-    """What a benchmark records, by name."""
+    """What a benchmark records, by name, that is run as a user would."""
     module = f"benchmarks.{script}"
     words = [sys.executable, "-m", module, "--results", folder / "results", *options]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -48,8 +50,17 @@ def records(script: str, folder: Path, *options: object) -> dict[str, dict[str, 
 
 
 def records_inside(script: str, folder: Path, *options: object) -> dict[str, dict[str, Any]]:
-    """The same, of one that takes no times: it and the commands that it runs load PyTorch once."""
+    """The same; it and the programs of this project that it runs load PyTorch once, here."""
     main = importlib.import_module(f"benchmarks.{script}").main
+    words = [script, "--results", folder / "results", *options]
+    with programs_inside(), patch.object(sys, "argv", list(map(str, words))), chdir(folder):
+        main()
+    return written(folder)
+
+
+@contextmanager
+def programs_inside() -> Iterator[None]:
+    """Let benchmarks run this project's programs in this process."""
     run = subprocess.run
 
     def run_inside(words: Sequence[str], **settings: Any) -> Any:
@@ -57,14 +68,25 @@ def records_inside(script: str, folder: Path, *options: object) -> dict[str, dic
             return Inside(words[2]).succeed(*words[3:])
         return run(words, **settings)
 
-    words = [script, "--results", folder / "results", *options]
+    class Run:
+        """Such a program, when it is over; a look at it while it runs finds this process."""
+
+        pid, returncode = os.getpid(), 0
+
+        def __init__(self, words: Sequence[str], **settings: Any) -> None:
+            run_inside(words, **settings)
+            self.looked_at = 0
+
+        def poll(self) -> int | None:
+            self.looked_at += 1
+            return None if self.looked_at == 1 else 0
+
+    looking = SimpleNamespace(Popen=Run, DEVNULL=subprocess.DEVNULL)
     with (
-        patch.object(sys, "argv", list(map(str, words))),
         patch.object(subprocess, "run", run_inside),
-        chdir(folder),
+        patch.object(footprint, "subprocess", looking),
     ):
-        main()
-    return written(folder)
+        yield
 
 
 def written(folder: Path) -> dict[str, dict[str, Any]]:
@@ -76,7 +98,9 @@ def written(folder: Path) -> dict[str, dict[str, Any]]:
 
 def test_build(toy: Path, tmp_path: Path) -> None:
     like = ("--like", toy / "data" / "train.csv", "--fraction", 1 / 4)
-    found = records("speed.build", tmp_path, *like, "--sample", 3, "--rounds", 1, "--factors", 1, 4)
+    found = records_inside(
+        "speed.build", tmp_path, *like, "--sample", 3, "--rounds", 1, "--factors", 1, 4
+    )
     seconds = {row["what"]: row["seconds, median"] for row in found["build"]["rows"]}
     assert len(seconds) == 5
     sizes = {row["size"]: row["windows"] for row in found["build-growth"]["rows"]}
@@ -118,7 +142,7 @@ def test_features(toy: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records("speed.features", tmp_path, "--work", work, "--iterations", 3)
+    found = records_inside("speed.features", tmp_path, "--work", work, "--iterations", 3)
     rows = {row["what"]: row for row in found["features"]["rows"]}
     assert {"measure, 1 at once", "fit, boosted", "fit, linear"} <= set(rows)
     assert rows["fit, linear"]["kl_votes"] >= 0
@@ -130,7 +154,9 @@ def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records("speed.transport", tmp_path, "--work", work, "--rounds", 1, "--most", 500_000)
+    found = records_inside(
+        "speed.transport", tmp_path, "--work", work, "--rounds", 1, "--most", 500_000
+    )
     ratios = {(row["signal"], row["way"]): row["ratio"] for row in found["packing"]["rows"]}
     assert ratios["eeg", "columns, bytes apart, zstd 3"] > ratios["eeg", "as they are, zstd 3"] > 1
     rows = {row["what"]: row for row in found["transport"]["rows"]}
@@ -139,7 +165,7 @@ def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_recording(tmp_path: Path) -> None:
     small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
-    found = records("speed.recording", tmp_path, *small)
+    found = records_inside("speed.recording", tmp_path, *small)
     rows = found["recording"]["rows"]
     assert [row["precision"] for row in rows] == ["float32", "auto, at first", "auto, again"]
     assert {row["windows"] for row in rows} == {56}
@@ -158,7 +184,7 @@ def test_reading(tmp_path: Path) -> None:
 
 
 def test_loader(toy: Path, tmp_path: Path) -> None:
-    found = records("speed.loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
+    found = records_inside("speed.loader", tmp_path, "--store", toy / "hms.zarr", "--batches", 2)
     (row,) = found["loader"]["rows"]
     assert row["windows"] == 96
     assert row["loader windows/s"] >= 0
@@ -215,9 +241,7 @@ def test_recipe(tmp_path: Path) -> None:
 
 def make_segments(folder: Path, parts: Sequence[str]) -> list[str]:
     """Simulated segments beside a split.csv of sources and halves; their EEGs."""
-    run = [sys.executable, "-m", "hmsprep"]
-    words = ["--windows", "60", "--fast", "--seed", "5"]
-    subprocess.run([*run, "synth", folder, *words], check=True)
+    Inside("hmsprep").succeed("synth", folder, "--windows", 60, "--fast", "--seed", 5)
     with (folder / "train.csv").open(newline="") as file:
         eegs = sorted({row["eeg_id"] for row in csv.DictReader(file)})
     halves = [
@@ -262,7 +286,9 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
 
 
 def test_states(tmp_path: Path) -> None:
-    rows = records("speed.states", tmp_path, "--windows", 60, "--batches", 2)["states"]["rows"]
+    rows = records_inside("speed.states", tmp_path, "--windows", 60, "--batches", 2)["states"][
+        "rows"
+    ]
     assert rows[0]["state"] == "as built"
     assert rows[0]["mapped by 2 MiB"].endswith("%")
     assert not rows[0]["still reading the disk"]
@@ -271,8 +297,7 @@ def test_states(tmp_path: Path) -> None:
 def test_transfer(toy: Path, tmp_path: Path) -> None:
     make_segments(tmp_path / "segments", ("there", "here"))
     store = tmp_path / "hms.zarr"
-    build = [sys.executable, "-m", "hmsprep", "build", toy / "data", store, "--nan", "mean"]
-    subprocess.run(build, check=True)
+    Inside("hmsprep").succeed("build", toy / "data", store, "--nan", "mean")
     stores = ("--stores", f"old={store}", f"new={store}", "--segments", tmp_path / "segments")
     small = "--epochs 1 --steps 1 --batch-size 4 --set norm_windows=0"
     options = ("--networks", "resnet1d", "linear", "--seeds", 1, "--options", small)
@@ -350,7 +375,9 @@ def test_the_network_that_tells_finds_what_is_planted() -> None:
 
 def test_step(toy: Path, tmp_path: Path) -> None:
     small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
-    found = records("speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small)
+    found = records_inside(
+        "speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small
+    )
     (row,) = found["step-cpu"]["rows"]
     assert row["waiting"].endswith("%")
 
@@ -358,7 +385,7 @@ def test_step(toy: Path, tmp_path: Path) -> None:
 def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
     small = ("--model", "resnet10t", "--image-size", 32, "--epochs", 1)
     store = ("--store", toy / "hms.zarr")
-    found = records("speed.gpu", tmp_path, *store, "--device", "cpu", *small)
+    found = records_inside("speed.gpu", tmp_path, *store, "--device", "cpu", *small)
     rows = found["gpu-cpu"]["rows"]
     assert [row["data"] for row in rows] == ["map", "device"]
     assert {row["windows of an epoch"] for row in rows} == {73}
@@ -368,7 +395,7 @@ def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
 def test_precision(toy: Path, tmp_path: Path) -> None:
     small = ("--models", "resnet10t", "--image-size", 32, "--batch-size", 8, "--train-steps", 2)
     store = ("--store", toy / "hms.zarr", "--batches", 3)
-    rows = records("speed.precision", tmp_path, *store, *small)["precision"]["rows"]
+    rows = records_inside("speed.precision", tmp_path, *store, *small)["precision"]["rows"]
     assert [row["arithmetic"] for row in rows] == [
         "float32", "float32, channels last", "bfloat16, channels last",
     ]  # fmt: skip
@@ -380,20 +407,24 @@ def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(toy / "data", data)
     like = ("--like", data / "train.csv", "--data", data, "--steps", 10, "--rounds", 1)
-    found = records("speed.rehearsal", tmp_path, *like)
+    found = records_inside("speed.rehearsal", tmp_path, *like)
     values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
     assert values["windows"] == 96
     assert float(values["cold: loader GB/s"].split()[0]) >= 0
 
 
-def test_demonstration(toy: Path, tmp_path: Path) -> None:
+def test_demonstration(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.models import demonstration
+
     work, out = tmp_path / "work", tmp_path / "demo"
     shutil.copytree(toy / "data", work / "data")
     out.mkdir()
     (out / "CARD.md").write_text("a card")
     options = ("--options", "--set model.kind=boosted --set model.iterations=2")
-    words = ["-m", "benchmarks.models.demonstration", "--work", work, "--out", out, *options]
-    subprocess.run([sys.executable, *map(str, words)], check=True, cwd=ROOT)
+    words = ["demonstration", "--work", work, "--out", out, *options]
+    monkeypatch.setattr(sys, "argv", list(map(str, words)))
+    with programs_inside():
+        demonstration.main()
     text = "".join(path.read_text() for path in out.rglob("*.json"))
     assert str(tmp_path) not in text
     assert RunFolder(out).store().path == "hms.zarr"
