@@ -44,8 +44,11 @@ demo/resnet/metrics.json: demo/hms.zarr/MANIFEST.json | $(TRAIN)
 model: $(DEV)  ## the demonstration model, anew, from simulated EEG, in an hour of two cores
 	$(BIN)/python -m benchmarks.models.demonstration --work $(BENCH)/demonstration
 
+# Tests wait for disks and other programs a third of their time: one worker more than processors.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)")
+
 test: $(DEV)  ## all tests
-	$(BIN)/pytest -q -n auto --dist loadfile
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 SECONDS ?= 1200
 
@@ -87,7 +90,7 @@ VERSIONS ?= 3.11 3.12 3.13 3.14
 define at_the_edge
 rm -rf $(EDGE) && $(BIN)/uv venv --quiet --no-python-downloads --python $(1) $(EDGE) \
   && VIRTUAL_ENV=$(EDGE) $(BIN)/uv pip install --quiet --upgrade $(2) -e '.[all]' --group dev \
-  && $(EDGE)/bin/pytest -q -n auto --dist loadfile -p no:cacheprovider -W default $(TESTS); \
+  && $(EDGE)/bin/pytest -q -n $(WORKERS) --dist loadfile -p no:cacheprovider -W default $(TESTS); \
 status=$$?; rm -rf $(EDGE); exit $$status
 endef
 
