@@ -120,7 +120,7 @@ def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
         listed = [line.split(",")[0] for line in wheel.read(record).decode().splitlines()]
         assert sorted(listed) == sorted(names)
         entry = next(name for name in names if name.endswith("entry_points.txt"))
-        assert "hmstrain = hmstrain.cli:main" in wheel.read(entry).decode()
+        assert "hmstrain = hmstrain.__main__:run" in wheel.read(entry).decode()
     assert {
         "hmsprep/cli/__init__.py",
         "hmsstore/reader.py",
