@@ -18,7 +18,7 @@ class Freed:
 
 def main():
     atexit.register(print, "registered")
-    threading.Thread(target=lambda: (started.wait(), print("thread"))).start()
+    threading.Thread(target=lambda: (started.wait(60), print("thread"))).start()
     print("said")
     started.set()
     sys.exit({code})
@@ -57,15 +57,17 @@ def test_a_sentence_for_a_status_is_said_as_python_says_it() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_cannot_be_written_is_an_error() -> None:
-    script = SCRIPT.format(torch=True, code=0)
+def test_output_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # so that it is written at the end
+    script = (
+        "import sys, types\n"
+        "from hmstrain import __main__ as program\n"
+        "sys.modules['torch'] = types.ModuleType('torch')\n"
+        "program.main = lambda: print('said')\n"
+        "program.run()\n"
+    )
+    words = [sys.executable, "-c", script]
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-        )
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
     assert done.returncode
     assert "No space left on device" in done.stderr
