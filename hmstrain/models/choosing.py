@@ -183,7 +183,8 @@ class Choice:
             f"{one.arithmetic} {one.speed:.2f}" for one in others if one is not self.taken
         )
         beside = f" ({rates})" if rates else ""
-        busy = "" if self.lasting else f"; {self.waited:.0%} of the time waiting for a processor"
+        busy = f"; its threads waited for a processor {self.waited:.0%} of the time"
+        busy = "" if self.lasting else f"{busy}, so an idle machine may differ"
         if self.taken is own:
             return f"{own.arithmetic}: nothing else is {MARGIN:g} times as fast here{beside}{busy}"
         near = "" if self.taken.parity is None else f"; {self.taken.parity}"

@@ -18,17 +18,26 @@ class Freed:
 
 def main():
     atexit.register(print, "registered")
-    threading.Thread(target=lambda: (started.wait(60), print("thread"))).start()
+    threading.Thread(target=work).start()
     print("said")
-    started.set()
     sys.exit({code})
 
-started, kept = threading.Event(), Freed()
+def work():
+    sum(range(10_000_000))
+    print("thread")
+
+kept = Freed()
 if {torch}:
     sys.modules["torch"] = types.ModuleType("torch")
 program.main = main
 program.run()
 """
+
+
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed is written at the end, as it is to a file, whatever this terminal says."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
 
 
 @pytest.mark.parametrize("torch", [True, False])
@@ -57,8 +66,7 @@ def test_a_sentence_for_a_status_is_said_as_python_says_it() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_output_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # so that it is written at the end
+def test_output_that_cannot_be_written_is_an_error() -> None:
     script = (
         "import sys, types\n"
         "from hmstrain import __main__ as program\n"
