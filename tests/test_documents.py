@@ -176,6 +176,16 @@ def test_the_readmes_numbers_are_those_of_the_record() -> None:
     assert table["memory added by the training loader"] == f"{found['memory added MiB']} MiB"
 
 
+def test_the_readme_installs_what_its_commands_need() -> None:
+    """Some commands need an extra that others do without."""
+    needs = {"build": "prep", "run": "train", "explain": "explain", "view": "view"}
+    text = (ROOT / "README.md").read_text()
+    first = blocks(text, "bash")[0]
+    installed = re.findall(r"\[([a-z,]+)\]", first)[0].split(",")
+    used = {words[1] for words in commands(f"```bash\n{first}```")}
+    assert {needs[name] for name in used & needs.keys()} <= set(installed)
+
+
 def rows_of(record: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(
         (ROOT / "benchmarks" / "results" / f"{record}.json").read_text()
