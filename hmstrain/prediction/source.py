@@ -21,6 +21,7 @@ from typing import Any
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.plain.text import write_rows
+from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmsstore.recordings import (
     ImportedRecording,
     LeftOut,
@@ -42,6 +43,8 @@ from hmstrain.prediction.hmsprep import (
 from hmstrain.runs.stopping import held_back
 
 CHAINS_REFERENCE = REFERENCES[1]
+TABLES = ("train.csv", "test.csv")
+"""Of windows: at least one is in a data set in Kaggle's layout."""
 OF_RESULTS = re.compile(r"predictions|.*(\.episodes|_events)", re.IGNORECASE)
 """Names of recordings whose results would be called as others' tables: 'night.episodes'."""
 
@@ -87,7 +90,7 @@ def open_or_build(
     importing : mapping, optional
         How recordings are to be read: options of `hmsprep import`.
     part : str, optional
-        Of a folder in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
+        Of a data set in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
     features : collection of str
         Spans of which hand features of what is built are computed, too: runs are of those.
     needs_reference : str
@@ -146,7 +149,7 @@ def open_or_build(
             if needs_reference:
                 recordings, bipolar = _without_bipolar(data, recordings, needs_reference)
                 left_out += bipolar
-        elif path.is_dir() and part is None and (path / "test.csv").is_file():
+        elif part is None and _has_test(path):
             part = "test"
         cleaned = work / "cleaning.json"
         cleaned.write_text(json.dumps(dict(cleaning)))
@@ -277,4 +280,18 @@ def result_names(recordings: Sequence[ImportedRecording]) -> list[str]:
 def _is_kaggle(path: Path) -> bool:
     if path.is_file():
         return path.suffix == ".zip"
-    return any((path / f"{part}.csv").is_file() for part in ("train", "test"))
+    return any((path / table).is_file() for table in TABLES)
+
+
+def _has_test(path: Path) -> bool:
+    """Whether a data set in Kaggle's layout has windows to predict, which are what is asked for."""
+    if path.is_dir():
+        return (path / "test.csv").is_file()
+    try:
+        with ZipMembers(path) as archive:
+            names = archive.names()
+    except ZipError:
+        return False  # hmsprep says what is wrong with it
+    tables = [name for name in names if Path(name).name in TABLES]
+    tops = [name.removesuffix(Path(name).name) for name in tables]
+    return min(tops, key=len, default="") + "test.csv" in tables

@@ -187,7 +187,14 @@ def _view_windows(
             f"{', '.join(map(str, kinds.runs))}."
         )
     from hmstrain.reporting.browse.view import view_windows
+    from hmstrain.scoring.blending import FILE as BLEND
 
+    for run in kinds.runs:
+        if (run / BLEND).is_file():
+            raise ConfigError(
+                f"{run} is a blend of runs, which answers for recordings: name one of its runs to "
+                "browse windows with."
+            )
     if kinds.data:
         if not kinds.runs:
             raise DataError(

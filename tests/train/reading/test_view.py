@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tornado.ioloop import IOLoop
 from hmsstore import Store
 from hmsstore.errors import LabelsError
 from hmstrain.errors import ConfigError, DataError
+from hmstrain.prediction.source import open_or_build
 from hmstrain.reading import view as viewing
 from hmstrain.reading.view import CONFIG, told_apart, trust_words, view
 from hmstrain.runs import folder as runs
@@ -63,6 +65,9 @@ def test_a_data_set_is_built_for_the_run_that_answers_for_it(
     assert list(left.iterdir()) == []
     with pytest.raises(DataError, match="is a data set: name a run, too"):
         view(data)
+    packed = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", data.parent, data.name))
+    with open_or_build(packed, {}) as found:
+        assert len(found.store) == seen[0]
 
 
 def test_two_to_look_at_or_something_else_is_refused(
@@ -76,6 +81,10 @@ def test_two_to_look_at_or_something_else_is_refused(
         told_apart([tmp_path / "nowhere"])
     with pytest.raises(ConfigError, match="Name a store, a run or a recording"):
         view()
+    (tmp_path / "blend").mkdir()
+    (tmp_path / "blend" / "blend.json").write_text("{}")
+    with pytest.raises(ConfigError, match="blend is a blend of runs, which answers for recordings"):
+        view(tmp_path / "blend", things["store"])
     with pytest.raises(ConfigError, match="--alias is for recordings"):
         view(things["store"], alias="P1")
     with pytest.raises(ConfigError, match="--interpolate is for recordings"):
