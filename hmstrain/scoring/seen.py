@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -92,19 +93,10 @@ def seen_before(
     """
     trained, validated, elsewhere = (np.empty(0, np.int64) for _ in range(3))
     for one in described:
-        known = np.asarray(one["patients"], np.int64)
-        others = [*one.get("also", ()), one.get("pretrained"), one.get("generator")]
-        for other in filter(None, others):
-            with_it = np.asarray(other["patients"], np.int64)
-            if other["identity"] == store.identity:
-                trained = np.union1d(trained, with_it)
-            else:
-                elsewhere = np.union1d(elsewhere, with_it)
-        if one["store"]["identity"] != store.identity:
-            elsewhere = np.union1d(elsewhere, known)
-            continue
-        trained = np.union1d(trained, trained_on(one, store))
-        validated = np.union1d(validated, known)
+        here, others = learned_from(one, store)
+        trained, elsewhere = np.union1d(trained, here), np.union1d(elsewhere, others)
+        if one["store"]["identity"] == store.identity:
+            validated = np.union1d(validated, np.asarray(one["patients"], np.int64))
     patients = store.windows["patient_id"][rows]
     left = np.ones(len(rows), bool)
     parts = []
@@ -119,6 +111,24 @@ def can_compare(store: Store) -> bool:
     """Whether there are training windows, each with votes, whose mean is a constant prediction."""
     training = store.select("train")
     return bool(len(training) and (store.windows["votes"][training].sum(axis=1) > 0).all())
+
+
+def learned_from(described: Mapping[str, Any], store: Store) -> tuple[Patients, Patients]:
+    """Patients of this store whom a network or what it started from learned from; of other stores.
+
+    Of other stores those are among them by whom a checkpoint was chosen.
+    """
+    here: list[Any] = []
+    elsewhere: list[Any] = []
+    origins = [*described.get("also", ()), described.get("pretrained"), described.get("generator")]
+    for one in filter(None, origins):
+        (here if one["identity"] == store.identity else elsewhere).append(one["patients"])
+    if described["store"]["identity"] == store.identity:
+        here.append(trained_on(described, store))
+    else:
+        elsewhere.append(described["patients"])
+    found = [np.unique(np.asarray([*chain(*of)], np.int64)) for of in (here, elsewhere)]
+    return found[0], found[1]
 
 
 def trained_on(described: Mapping[str, Any], store: Store) -> Patients:

@@ -29,7 +29,7 @@ from hmstrain.models.vae import ConditionalVae
 from hmstrain.models.weights import DESCRIPTION, find_weights, read_origin
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.outcome import StoreId
-from hmstrain.scoring.seen import trained_on
+from hmstrain.scoring.seen import learned_from
 from hmstrain.words import plural
 
 SEEN = ("eeg_seconds", "spectrogram_rows", "planes", "context")
@@ -98,7 +98,7 @@ class Generator:
 
 
 def find_origin(config: Config, store: Store) -> Origin | None:
-    """Find the pretraining that a run starts from; None where it starts from none.
+    """Find the run that another starts from; None where it starts from none, or a bare file.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def find_origin(config: Config, store: Store) -> Origin | None:
     ConfigError
         They are of a generator.
     DataError
-        It was pretrained on patients by whom this run is judged.
+        It was trained, or started from what was trained, on patients by whom this run is judged.
     """
     if not config.weights:
         return None
@@ -121,9 +121,9 @@ def find_origin(config: Config, store: Store) -> Origin | None:
             f"weights: {file} is of a run of {own.model}, and this is one of {config.model}. A "
             "generator is given as generator, with generated, the share of each batch."
         )
-    if not own.pretraining:
-        return None
     found = _origin(file, described, config, store)
+    if not own.pretraining:
+        return found
     different = _different(own, config, (*SEEN, "standardise"))
     if different:
         found.notices.append(
@@ -211,24 +211,23 @@ def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Sto
     try:
         trained = StoreId.from_json(described["store"])
         own = config_of_run(described["config"])
-        known = np.asarray(described["patients"], np.int64)
-        sha256 = described[FILES][file.name]["sha256"]
+        here, elsewhere = learned_from(described, store)
+        sums = described.get(FILES)  # which runs of earlier versions lack
+        sha256 = "" if sums is None else sums[file.name]["sha256"]
         normalisation = Normalisation.from_json(described["normalisation"])
     except (ShapeError, KeyError, TypeError) as error:
         raise RunError(f"{file.with_name(DESCRIPTION)} is damaged: {error}.") from None
-    same = trained.identity == store.identity
-    if same:
-        known = trained_on(described, store)
-    common = np.intersect1d(known, judged_patients(config, store))
-    found = Origin(file, own, trained, normalisation, tuple(known.tolist()), sha256)
-    if not len(common):
-        return found
-    if same:
+    judged = judged_patients(config, store)
+    if len(common := np.intersect1d(here, judged)):
         raise DataError(
             f"{file} was trained on {plural(len(common), 'patient')} by whom this run is judged: "
             f"it held out fold {own.fold}, and this run holds out fold {config.fold}. Train both "
             "with the same --fold."
         )
+    known = here if trained.identity == store.identity else elsewhere
+    found = Origin(file, own, trained, normalisation, tuple(known.tolist()), sha256)
+    if not len(common := np.intersect1d(elsewhere, judged)):
+        return found
     found.notices.append(
         f"{file} was trained on another store, {trained.path}: {plural(len(common), 'patient')} of "
         "it have the numbers of patients by whom this run is judged. If they are the same, its "

@@ -127,7 +127,7 @@ class TrainingState:
         self.others: list[dict[str, Any]] = []
         """What the checkpoint says of other stores that the run trains on."""
         self.pretrained: dict[str, Any] | None = None
-        """What the checkpoint says of the pretraining that the network started from."""
+        """What the checkpoint says of the run that the network started from, if it is from one."""
         self.generator: dict[str, Any] | None = None
         """What it says of the generator of some of its images."""
         self.notices: list[str] = []
@@ -156,7 +156,8 @@ class TrainingState:
             self.normalisation = measure_normalisation(config, store, rows, device)
             if origin is not None:
                 self.pretrained, self.notices = origin.to_json(), origin.notices
-                self.normalisation = origin.kept(self.normalisation, store)
+                if origin.config.pretraining:
+                    self.normalisation = origin.kept(self.normalisation, store)
         if self.arithmetic is not None:
             self.compute_in(self.arithmetic)
 

@@ -20,11 +20,14 @@ from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.data.steps import steps
 from hmstrain.data.targets import mean_target
 from hmstrain.data.weights import row_weights
+from hmstrain.errors import DataError
 from hmstrain.events import silent
 from hmstrain.models.head import LEAST_SHARE, begin_head, move_head
+from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.scoring.formulas import kaggle_kl
+from hmstrain.scoring.seen import seen_before
 from hmstrain.training.train import Run
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -129,6 +132,23 @@ def test_weights_of_a_run_keep_their_head(store: Store, tmp_path: Path, model: s
     run.close()
     for name, value in run.state.network.state_dict().items():
         assert torch.equal(value, load_file(file)[name]), name
+
+
+def test_a_run_that_holds_out_whom_its_weights_saw_is_refused(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "first")
+    weights = {"weights": str(tmp_path / "first")}
+    for fold in ("1", "all"):
+        with pytest.raises(DataError, match="Train both with the same --fold"):
+            train_small(store, tmp_path / fold, fold=fold, **weights)
+        assert not (tmp_path / fold).exists()
+    train_small(store, tmp_path / "second", **weights)
+    second = read_description(tmp_path / "second" / "best")
+    assert second["pretrained"]["identity"] == store.identity
+    second["store"]["identity"] = "another"  # as if it had gone on there
+    rows = store.select("train", fold=0)
+    assert seen_before([second], store, rows).trained.windows == len(rows)
+    with pytest.raises(DataError, match="Train both with the same --fold"):
+        train_small(store, tmp_path / "third", fold="1", weights=str(tmp_path / "second"))
 
 
 def test_the_moving_average_starts_so_too(store: Store, tmp_path: Path) -> None:
