@@ -230,7 +230,7 @@ PatientColumn = Annotated[
     option("--patient", None, "Column whose values are resampled as one.", metavar="COLUMN"),
 ]
 DifferentFolds = Annotated[
-    bool, option("--different-folds", None, "Accept runs that held out different folds.")
+    bool, option("--different-folds", None, "Accept runs of different folds or stores.")
 ]
 Scale = Annotated[bool, option("--scale", None, "Scale probabilities that do not sum to 1.")]
 TrustIn = Annotated[

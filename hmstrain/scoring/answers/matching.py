@@ -143,6 +143,8 @@ def match(
     found_row = np.full(len(together[0].prediction), -1)
     if truth is not None:
         found_row = _rows_in_truth(together[0], truth, keys)
+        word = " and ".join(_truth_key(together[0], truth, keys) or ())
+        _refuse_other_eegs(together[0], truth.path, truth.ids, found_row, word)
     votes = _votes(together, names, truth, found_row, notes)
     found_row = np.maximum(found_row, -1)
     kept = np.flatnonzero(votes.labelled)
@@ -331,7 +333,29 @@ def _shared(
             lost = plural(len(code) - len(rows), "row")
             notes.append(f"{name}: {lost} of {len(code):,} that not all have left out.")
         found.append(one.take(rows))
+    for one in found[1:]:
+        _refuse_other_eegs(found[0], one.path, one.ids, np.arange(len(everywhere)), word)
     return found
+
+
+def _refuse_other_eegs(
+    one: Answers, path: object, others: dict[str, NDArray[Any]], row: Rows, word: str
+) -> None:
+    """Refuse rows that have the same id and are of different EEGs: others count anew from 0.
+
+    `row` is that of the others for each row, below 0 where there is none.
+    """
+    if named.EEG not in one.ids or named.EEG not in others:
+        return
+    at = np.flatnonzero(row >= 0)
+    ours, theirs = one.ids[named.EEG][at].astype(str), others[named.EEG][row[at]].astype(str)
+    if (ours != theirs).any():
+        first = int(np.flatnonzero(ours != theirs)[0])
+        raise DataError(
+            f"{one.path} and {path} give the same {word} to different EEGs, the first of them "
+            f"{ours[first]} and {theirs[first]}: expected answers and votes of the same windows. "
+            f"Leave out {word} to match by {named.EEG} and {named.SUB}."
+        )
 
 
 def _refuse_ambiguous(one: Answers, code: Rows, word: str) -> None:

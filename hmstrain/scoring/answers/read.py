@@ -30,6 +30,8 @@ SPLITS = {"test": TESTED, "valid": OUT_OF_FOLD}
 """Files of a run: of its test windows; of those that its networks' folds held out."""
 ROUNDED = 1e-3
 """Probabilities that sum to 1 within this much are scaled: they were rounded when written."""
+ANY = ("seed", "fold")
+"""Settings in which runs of one model differ."""
 OF_A_SEED = re.compile(r"[-_.]?(?:seed|fold)[-_]?\d+", re.IGNORECASE)
 
 
@@ -87,10 +89,16 @@ class Answers:
 
     @property
     def model(self) -> str:
-        """Equal for two seeds or folds of one model: by a run's settings, else folder and name."""
+        """Equal for two seeds or folds of one model, wherever they were trained.
+
+        By a run's settings and its store, else by folder and name.
+        """
         if self.config is None:
             return str(self.path.resolve().parent / OF_A_SEED.sub("", self.name))
-        return json.dumps({**self.config, "seed": None, "fold": None}, sort_keys=True)
+        from hmstrain.config import MACHINE_ONLY
+
+        told_apart = {k: v for k, v in self.config.items() if k not in (*ANY, *MACHINE_ONLY)}
+        return json.dumps([told_apart, self.identity], sort_keys=True)
 
 
 def read_answers(
@@ -181,13 +189,14 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = np.where(counts[:, None] > 0, votes / counts[:, None], np.nan)
     ids = {name: found[name].astype(np.int64) for name in named.IDS}
-    of_run = (path.parent / CONFIG).is_file() and (path.parent / OUTCOME).is_file()
+    # What else lies there is changed: of mirrored input, calibrated, or of windows with few votes.
+    of_run = all((path.parent / name).is_file() for name in (CONFIG, OUTCOME))
     split = {name: split for split, name in SPLITS.items()}.get(path.name) if of_run else None
-    config = _config(path.parent) if of_run else None
+    config = None if split is None else _config(path.parent)
     return Answers(
         name=shown(path.stem),
         path=path,
-        ids={name: values for name, values in ids.items() if (values >= 0).all()},
+        ids={name: values for name, values in ids.items() if _given(values)},
         prediction=prediction,
         class_keys=tuple(class_keys),
         votes=Votes(shares, counts),
@@ -198,6 +207,11 @@ def _of_arrays(path: Path, class_keys: Sequence[str]) -> Answers:
         split=split,
         whole=split != "valid" or config is None or config["fold"] != "all",
     )
+
+
+def _given(ids: NDArray[Any]) -> bool:
+    """Whether ids tell rows apart: windows of a recording that nobody labelled have -1."""
+    return ids.dtype.kind not in "if" or bool((ids >= 0).all())
 
 
 def _config(folder: Path) -> Mapping[str, Any]:
@@ -233,10 +247,11 @@ def _of_table(
     prediction[rows] = _distributions(path, table, prediction[rows], rows, notes, scale=scale)
     names = named.IDS if id_column is None else tuple(dict.fromkeys((id_column, *named.IDS)))
     patient = patient_column or named.PATIENT
+    ids = {name: table.ids(name) for name in names if name in table}
     found = Answers(
         name=shown(path.stem),
         path=path,
-        ids={name: table.ids(name) for name in names if name in table},
+        ids={name: ids[name] for name in ids if name == id_column or _given(ids[name])},
         prediction=prediction,
         class_keys=tuple(class_keys),
         votes=None if votes is None else votes_of(path, table, votes),

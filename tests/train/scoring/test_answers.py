@@ -108,6 +108,34 @@ def test_files_with_different_ids_meet_in_the_truth(
         matched_answers([by_eeg, by_label], truth=unlike)
 
 
+def test_windows_without_labels_are_matched_by_eeg_and_number(
+    answer: np.ndarray, tmp_path: Path
+) -> None:
+    """What is predicted of a recording that nobody labelled has -1; votes count from 0."""
+    made = Set()
+    unlabelled = made.ids() | {"label_id": np.full(300, -1)}
+    paths = [made.answers(tmp_path / f"{name}.csv", answer, ids=unlabelled) for name in "ab"]
+    made.label = np.arange(300)[::-1]
+    found = matched_answers(paths, truth=made.table(tmp_path / "votes.csv"))
+    assert len(found) == 300
+    np.testing.assert_allclose(found.shares, made.shares)
+
+
+def test_equal_labels_of_different_eegs_are_refused(answer: np.ndarray, tmp_path: Path) -> None:
+    made = Set()
+    labels = {"label_id": np.arange(300)}
+    ours = made.answers(tmp_path / "a.csv", answer, ids=made.ids() | labels)
+    other = made.ids() | {"eeg_id": made.eeg + 9_000}
+    theirs = made.answers(tmp_path / "b.csv", answer, ids=other | labels, votes=made.votes)
+    with pytest.raises(
+        DataError, match=r"give the same label_id to different EEGs, .* 1000 and 10"
+    ):
+        matched_answers([ours, theirs])
+    made.label, made.eeg = np.arange(300), made.eeg + 9_000
+    with pytest.raises(DataError, match="give the same label_id to different EEGs"):
+        matched_answers([ours], truth=made.table(tmp_path / "votes.csv"))
+
+
 def test_a_row_per_eeg_is_judged_where_its_windows_agree(made: Set, tmp_path: Path) -> None:
     eegs = np.unique(made.eeg)
     same = Set()
