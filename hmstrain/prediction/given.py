@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsstore import SPLITS, Store
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.populations import FEW
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import check_population
 from hmstrain.scoring import blending
-from hmstrain.scoring.blending import Blend, combine, networks_of, read_blend
+from hmstrain.scoring.blending import FITTED, Blend, combine, networks_of, read_blend
 from hmstrain.scoring.calibration import FILE, POPULATIONS, Calibration, read_calibration
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,18 @@ class Given:
             return combine(np.stack(answers), how, weights)
         means = [np.mean([answers[place] for place in member], axis=0) for member in self.members]
         return self.blend.apply(means)
+
+    def warnings(self, store: Store, rows: NDArray[np.int64]) -> list[str]:
+        """What speaks against scores of these windows (N,), one sentence each."""
+        if self.blend is None or self.blend.windows != "test" or self.blend.how not in FITTED:
+            return []
+        tested = (store.windows["split"][rows] == SPLITS.index("test")).any()
+        if not tested or all(run.store().identity != store.identity for run in self.runs):
+            return []
+        return [
+            f"The weights of {self.folder} are fitted to test windows of this store: scores with "
+            "them are too good."
+        ]
 
     def weights(self, fitted: Floats | None) -> list[float | None]:
         """Weight of each run in the answer; None where all weigh the same."""

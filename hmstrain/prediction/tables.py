@@ -53,7 +53,7 @@ def write_windows(
     if votes.any():
         shown = [[*given] if any(given) else [""] * len(keys) for given in votes.tolist()]
     lines = (
-        (*identity, *map(_exact, probability), answer, _number(observed), alike, *given)
+        (*identity, *map(exact, probability), answer, _number(observed), alike, *given)
         for *identity, probability, answer, observed, alike, given in zip(
             rows.tolist(),
             *columns,
@@ -153,6 +153,6 @@ def _number(value: float) -> str:
     return "" if isnan(value) else f"{value:.6f}"
 
 
-def _exact(value: float) -> str:
+def exact(value: float) -> str:
     """Nine digits, however small: a probability that became 0 would have another KL divergence."""
     return "" if isnan(value) else f"{value:.9g}"

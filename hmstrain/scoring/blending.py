@@ -12,14 +12,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmsstore.json_shapes import ShapeError, entry, finite, items, mapping, read_json, text
+from hmsstore.json_shapes import (
+    ShapeError,
+    entry,
+    entry_or,
+    finite,
+    items,
+    mapping,
+    optional,
+    read_json,
+    text,
+)
 from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.runs.json_file import check_seal
+from hmstrain.runs.predictions import OUT_OF_FOLD
 from hmstrain.scoring.answers.matching import Matched, members_of
 from hmstrain.scoring.answers.read import ROUNDED, Answers
 from hmstrain.scoring.bootstrap import Span
-from hmstrain.scoring.calibrate import FEWEST_PATIENTS, FEWEST_ROWS, choose_population
+from hmstrain.scoring.calibrate import (
+    FEWEST_PATIENTS,
+    FEWEST_ROWS,
+    WINDOWS_OF,
+    choose_population,
+)
 from hmstrain.scoring.calibration import POPULATIONS
 from hmstrain.scoring.comparison import check_seed, matched_answers
 from hmstrain.scoring.fitting import cross_fitted, fit_logits, fit_mixture, logs, softmax
@@ -30,6 +46,8 @@ from hmstrain.words import plural
 FILE = "blend.json"
 HOWS = ("arithmetic", "geometric", "fitted", "logits")
 """The mean; that of logarithms; a weighted mean; weighted logarithms and a bias of each class."""
+FITTED = HOWS[2:]
+"""Those that have weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +82,8 @@ class Blend:
     """Of each class, where `how` is 'logits'."""
     population: str
     """Windows by number of votes that weights were fitted on."""
+    windows: str | None = None
+    """Where they come from: 'held-out folds', 'test' or 'a file'; None if nobody said."""
 
     def apply(self, predictions: Sequence[Floats]) -> Floats:
         """Blend the members' probabilities, (N, K) each."""
@@ -84,6 +104,7 @@ class Blend:
             members=tuple(Member.from_json(one) for one in entry(value, "members", items)),
             bias=None if bias is None else {key: entry(bias, key, finite) for key in mapping(bias)},
             population=entry(value, "population", text),
+            windows=entry_or(value, "windows", optional(text), None),
         )
         if found.how not in HOWS:
             raise ShapeError(f"how: expected one of {', '.join(HOWS)}")
@@ -206,8 +227,11 @@ def blend(
         windows that none was trained on.
     how : str
         'arithmetic', 'geometric', 'fitted' or 'logits': what the answer is made by.
-    truth, split, id_column, patient_column, different_folds, scale
+    truth, id_column, patient_column, different_folds, scale
         As of `hmstrain.compare`.
+    split : str, optional
+        Of runs: 'valid' or 'test'. By default predictions out of fold, if all models are runs that
+        have them, since what is fitted to the test windows is no longer tested by them.
     votes : str, optional
         Population to fit on: 'all', '1-3', '4-9' or '10+' votes. By default '10+', or all where
         fewer than 50 windows have so many.
@@ -236,6 +260,8 @@ def blend(
         raise ConfigError(f"--how {how}: expected one of {', '.join(HOWS)}.")
     if votes is not None and votes not in POPULATIONS:
         raise ConfigError(f"--votes {votes}: expected one of {', '.join(POPULATIONS)}.")
+    if split is None and all((Path(one) / OUT_OF_FOLD).is_file() for one in models):
+        split = "valid"
     matched = matched_answers(
         models,
         truth=truth,
@@ -288,12 +314,20 @@ def blend_matched(
         for one in HOWS
     }
     weights, bias = fitted[how]
+    notes = [*matched.warnings, *matched.notes]
+    windows = "test" if any(one.split == "test" for one in matched.answers) else None
+    windows = windows or WINDOWS_OF[matched.answers[0].split]
+    if windows == "test" and how in FITTED:
+        notes.append(
+            "The weights are fitted to test windows: scores of the blend on these are too good. "
+            "Blend runs of --fold all to fit them to windows that were held out."
+        )
     members = tuple(
         _member(name, [matched.answers[place] for place in places], float(weight))
         for (name, places), weight in zip(names.items(), weights, strict=True)
     )
     return Blended(
-        Blend(how, members, _named(bias, keys), population),
+        Blend(how, members, _named(bias, keys), population, windows),
         single,
         best,
         hows,
@@ -301,7 +335,7 @@ def blend_matched(
         crossed[how],
         len(rows),
         patients,
-        (*matched.warnings, *matched.notes),
+        tuple(notes),
     )
 
 

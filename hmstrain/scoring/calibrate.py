@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from hmsstore import Store
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.models.trust import Trust
 from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.read import shown
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.calibration import POPULATIONS, Calibration
 from hmstrain.scoring.comparison import check_seed, matched_answers
@@ -23,6 +24,8 @@ from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import SCORES, VOTE_GROUPS, Judged, difference_of
 from hmstrain.words import plural
 
+WINDOWS_OF = {"valid": "held-out folds", "test": "test", None: "a file"}
+"""What windows that something is fitted on are called, by the split of the answers."""
 KINDS = ("as it is", "temperature", "temperature and bias")
 FEWEST_ROWS, FEWEST_PATIENTS = 50, 5
 """Fewer are refused: seven numbers would be fitted on noise."""
@@ -116,17 +119,20 @@ def calibrate(
     0.277
     """
     model = Path(model)
+    of_run = split is None and (model / "config.json").is_file()
     with tempfile.TemporaryDirectory() as folder:
-        if split is None and (model / "config.json").is_file():
-            model = _held_out(model, trust, Path(folder) / "valid")
+        path = _held_out(model, trust, Path(folder) / "valid") if of_run else model
         matched = matched_answers(
-            [model],
+            [path],
             truth=truth,
             split=split,
             id_column=id_column,
             patient_column=patient_column,
             scale=scale,
         )
+    if of_run:
+        answers = replace(matched.answers[0], path=model, config=None, split="valid")
+        matched = replace(matched, names=(shown(model.resolve().name),), answers=(answers,))
     return calibrate_matched(matched, votes=votes, seed=seed)
 
 
@@ -167,7 +173,7 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
         temperature_alone=float(1 / alone[0]),
         fitted_on={
             "model": matched.names[0],
-            "windows": {"valid": "held-out folds", "test": "test", None: "a file"}[one.split],
+            "windows": WINDOWS_OF[one.split],
             "rows": len(rows),
             matched.unit.replace(" ", "_"): groups,
         },

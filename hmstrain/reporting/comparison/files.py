@@ -10,7 +10,7 @@ import numpy as np
 from hmsstore.atomic import is_empty
 from hmsstore.view.saving import save
 from hmstrain.errors import RunError
-from hmstrain.prediction.tables import write_csv
+from hmstrain.prediction.tables import exact, write_csv
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs import plots
 from hmstrain.runs.json_file import write_sealed
@@ -63,7 +63,7 @@ def write_blend(found: Blended, out: Path) -> None:
     if known:
         votes = np.round(matched.shares * matched.counts[:, None]).astype(np.int64)
     lines = (
-        (*identity, *voted, *(f"{value:.8f}" for value in probability))
+        (*identity, *voted, *map(exact, probability))
         for *identity, voted, probability in zip(
             *columns, votes.tolist(), found.prediction.tolist(), strict=True
         )

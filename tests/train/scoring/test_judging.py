@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from support.answered import ANSWERS, Set
 from support.inside import Inside
 from support.runs import train_small, unsealed
 
-from hmsstore import CLASSES, Store
+from hmsstore import CLASSES, SPLITS, Store
 from hmstrain.errors import ConfigError, DataError, RunError
+from hmstrain.prediction.predict import predict
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.reporting.comparison.page import write_comparison
+from hmstrain.scoring.answers.read import read_answers
 from hmstrain.scoring.blending import blend, networks_of, read_blend, seen_from
 from hmstrain.scoring.calibrate import calibrate
 from hmstrain.scoring.calibration import Calibration, read_calibration
@@ -167,19 +170,61 @@ def test_the_average_rater_is_judged_by_the_others() -> None:
     assert among_experts([replace(given, votes=np.full(3, 2.0))]) is None
 
 
-def test_runs_of_different_folds_are_refused_unless_asked_for(store: Store, tmp_path: Path) -> None:
+def test_runs_of_different_folds_compare_on_test_windows_alone(
+    store: Store, tmp_path: Path
+) -> None:
     for fold in ("0", "1"):
         train_small(store, tmp_path / f"fold{fold}", fold=fold, steps=1)
     runs = [tmp_path / "fold0", tmp_path / "fold1"]
-    with pytest.raises(RunError, match=r"held out fold 0 and fold 1: .* --different-folds"):
-        compare(runs)
-    matched = matched_answers(runs, truth=store, different_folds=True)
+    matched = matched_answers(runs, truth=store)  # of test windows, which no run trains on
     found = compare_matched(matched)
     assert list(found.models) == ["fold0", "fold1"]
     write_comparison(found, matched, tmp_path / "c")
     page = (tmp_path / "c" / "compare.html").read_text()
     assert page.count("<figure>") > 3  # the forest, the bars, and windows drawn
     assert len(page) < 5e6
+    valid = [shutil.copytree(run, tmp_path / f"valid-{run.name}") for run in runs]
+    for run in valid:  # one fold's windows would share none with the other's
+        (run / "predictions.npz").rename(run / "out_of_fold.npz")
+    with pytest.raises(RunError, match=r"held out fold 0 and fold 1: .* --different-folds"):
+        compare(valid, split="valid")
+    assert len(compare(valid, split="valid", different_folds=True).models) == 2
+
+
+@pytest.fixture
+def few_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something be fitted to the few windows that the small store tests by."""
+    for module in ("blending", "calibrate"):
+        monkeypatch.setattr(f"hmstrain.scoring.{module}.FEWEST_ROWS", 5)
+        monkeypatch.setattr(f"hmstrain.scoring.{module}.FEWEST_PATIENTS", 2)
+
+
+@pytest.mark.usefixtures("few_will_do")
+def test_a_runs_other_answers_are_a_file_of_their_own(store: Store, tmp_path: Path) -> None:
+    """Of mirrored input, or calibrated: nobody who predicts with the run gets these."""
+    for name, size in (("a", 32), ("b", 48)):
+        train_small(store, tmp_path / name, steps=1, image_size=size)
+    PROGRAM.succeed("test", tmp_path / "a", "--swap")
+    (other,) = (tmp_path / "a").glob("test-*.npz")
+    assert list(compare([tmp_path / "a", other]).models) == ["a", other.stem]
+    found = blend([other, tmp_path / "b"], votes="all")
+    assert [member.runs for member in found.blend.members] == [False, True]
+
+
+def test_machines_do_not_tell_seeds_of_a_run_apart_and_stores_do(
+    store: Store, tmp_path: Path
+) -> None:
+    train_small(store, tmp_path / "seed0", steps=1)
+    config = tmp_path / "seed0" / "config.json"
+    for seed, changed in ((1, {"loader_threads": 3}), (2, {"swap": 0.5})):
+        copied = shutil.copytree(tmp_path / "seed0", tmp_path / f"seed{seed}")
+        told = unsealed(config)
+        told["config"] |= {"seed": seed, **changed}
+        (copied / "config.json").write_text(json.dumps(told))
+    answers = [read_answers(tmp_path / f"seed{seed}") for seed in range(3)]
+    assert answers[0].model == answers[1].model
+    assert answers[0].model != answers[2].model
+    assert answers[0].model != replace(answers[0], identity="of another store").model
 
 
 def test_leaks_that_a_run_declares_are_repeated(store: Store, tmp_path: Path) -> None:
@@ -358,6 +403,7 @@ def test_too_few_rows_are_not_calibrated_on(tmp_path: Path) -> None:
         calibrate(path, votes="5")
 
 
+@pytest.mark.usefixtures("few_will_do")
 def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path: Path) -> None:
     train_small(store, tmp_path / "all", fold="all", steps=1)
     arguments = ("calibrate", tmp_path / "all", "--votes", "all")
@@ -367,6 +413,9 @@ def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path
     assert any("out of fold, each of one network" in note for note in found["notes"])
     assert Path(found["file"]) == tmp_path / "all" / "calibration.json"
     assert "temperature and bias" in PROGRAM.succeed(*arguments).stdout
+    train_small(store, tmp_path / "one", steps=1)
+    fitted_on = calibrate(tmp_path / "one", votes="all").calibration.fitted_on
+    assert (fitted_on["model"], fitted_on["windows"]) == ("one", "held-out folds")
 
 
 def test_a_bias_is_never_worse_in_sample_than_none_even_for_certain_answers(
@@ -444,6 +493,7 @@ def test_a_blend_is_scored_on_other_patients_than_it_is_fitted_on(
         write_blend(within, tmp_path / "c")
 
 
+@pytest.mark.usefixtures("few_will_do")
 def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
     files: list[Path], store: Store, tmp_path: Path
 ) -> None:
@@ -451,6 +501,39 @@ def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
         blend(files[:1], truth=files[-1])
     for name, settings in {"a0": {"seed": 0}, "a1": {"seed": 1}, "b": {"image_size": 48}}.items():
         train_small(store, tmp_path / name, fold="all", steps=1, **settings)
-    found = blend([tmp_path / name for name in ("a0", "a1", "b")], votes="all", split="valid")
+    runs = [tmp_path / name for name in ("a0", "a1", "b")]
+    found = blend(runs, how="logits", votes="all")
     assert list(found.single) == ["a0 (2 seeds)", "b"]
     assert [len(member.paths) for member in found.blend.members] == [2, 1]
+    # Without another word to windows that were held out: none may be of the test split.
+    assert found.blend.windows == "held-out folds"
+    assert not any("fitted to test windows" in note for note in found.notes)
+    labels = found.matched.answers[0].ids["label_id"]
+    splits = store.windows["split"][np.isin(store.windows["label_id"], labels)]
+    assert {*splits.tolist()} == {SPLITS.index("train")}
+
+    tested = blend(runs, how="logits", votes="all", split="test")
+    assert tested.blend.windows == "test"
+    assert any("fitted to test windows" in note for note in tested.notes)
+    mean = blend(runs, votes="all", split="test")  # of which nothing is fitted
+    assert not any("fitted to test windows" in note for note in mean.notes)
+    for one, warned in ((found, False), (tested, True)):
+        write_blend(one, tmp_path / one.blend.windows)
+        said = predict(tmp_path / one.blend.windows, store.path, out=tmp_path / "p", device="cpu")
+        assert any("fitted to test windows" in text for text in said.summary["warnings"]) is warned
+
+
+def test_a_blend_keeps_the_smallest_probabilities(made: Set, tmp_path: Path) -> None:
+    """Rounded to 0 they would have a KL divergence that the blend had not."""
+    sure = np.where(np.eye(6, dtype=bool)[made.votes.argmin(axis=1)], 1e-10, made.model(0.3))
+    sure /= sure.sum(axis=1, keepdims=True)
+    paths = []
+    for name, power in (("a", 1.0), ("b", 1.1)):
+        powers = sure**power
+        answer = powers / powers.sum(axis=1, keepdims=True)
+        paths.append(made.answers(tmp_path / f"{name}.csv", answer))
+    truth = made.table(tmp_path / "train.csv")
+    found = blend(paths, truth=truth, votes="all")
+    write_blend(found, tmp_path / "blended")
+    again = compare([tmp_path / "blended"], truth=truth)
+    assert again.models["blended"].scores["kl"] == pytest.approx(found.hows["arithmetic"].kl)
