@@ -246,6 +246,7 @@ def predict(
         warnings = [
             *limits,
             *warnings_of(found, source, made_of["runs"]),
+            *([] if found is None else given.warnings(store, rows)),
             *how.views.warnings(folders),
             *(text for one in made_of["runs"] for text in not_taken(one["arithmetic"])),
             *context.warnings,
@@ -268,6 +269,7 @@ def predict(
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)
+            | {"timeline": f"{name}.csv"}
             for name, events, recording in zip(
                 names, events_names(names), source.recordings, strict=True
             )

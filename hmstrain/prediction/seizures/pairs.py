@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmsstore.json_shapes import ShapeError, entry, items, read_json, text
 from hmstrain.errors import DataError
 from hmstrain.prediction.seizures.answers import is_timeline
 from hmstrain.prediction.seizures.events import SUFFIX, key_of
@@ -14,6 +15,8 @@ from hmstrain.words import plural
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 MOST_NAMED = 5
+SUMMARY = "predictions.json"
+"""What `predict` writes last; says which timelines it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Pairs:
     pairs: tuple[Pair, ...]
     left_out: tuple[Path, ...] = ()
     """Answers without events, and events without answers."""
+    earlier: tuple[Path, ...] = ()
+    """Timelines that an earlier prediction, maybe of another model, left in the same folder."""
 
 
 def find_pairs(answers: Path, reference: Path, *, partial: bool = False) -> Pairs:
@@ -64,7 +69,7 @@ def find_pairs(answers: Path, reference: Path, *, partial: bool = False) -> Pair
     if answers.is_file() and reference.is_file():
         name = key_of(reference.stem)
         return Pairs((Pair(name, _subject(reference.name), answers, reference),))
-    ours, theirs = _answers_of(answers), _events_of(reference)
+    (ours, earlier), theirs = _answers_of(answers), _events_of(reference)
     found: list[Pair] = []
     used: dict[Path, Path] = {}
     for path in theirs:
@@ -99,7 +104,7 @@ def find_pairs(answers: Path, reference: Path, *, partial: bool = False) -> Pair
             f"{_named(unread, 'without events')}Give --partial to score the other "
             f"{plural(len(found), 'recording')}."
         )
-    return Pairs(tuple(found), tuple(wanted))
+    return Pairs(tuple(found), tuple(wanted), earlier)
 
 
 def _named(paths: Sequence[Path], what: str) -> str:
@@ -114,11 +119,25 @@ def _below(path: Path, top: Path) -> Path:
     return path.relative_to(top).parent if top.is_dir() else Path()
 
 
-def _answers_of(path: Path) -> list[Path]:
+def _answers_of(path: Path) -> tuple[list[Path], tuple[Path, ...]]:
+    """Answers in a file or a folder, and timelines there of an earlier prediction."""
     if path.is_file():
-        return [path]
+        return [path], ()
     found = [one for one in sorted(path.rglob("*.csv")) if one.is_file() and is_timeline(one)]
-    return found or _events_of(path, "timelines (NAME.csv of hmstrain predict), or of ")
+    last = _last_predicted(path)
+    kept = [one for one in found if last is None or one.relative_to(path).as_posix() in last]
+    if kept:
+        return kept, tuple(one for one in found if one not in kept)
+    return _events_of(path, "timelines (NAME.csv of hmstrain predict), or of "), ()
+
+
+def _last_predicted(folder: Path) -> set[str] | None:
+    """Names of the timelines that the last prediction into a folder wrote; None if unknown."""
+    try:
+        recordings = entry(read_json(folder / SUMMARY), "recordings", items)
+        return {entry(one, "timeline", text) for one in recordings}
+    except (OSError, ShapeError):
+        return None  # of another program, or of a version that did not say
 
 
 def _events_of(path: Path, before: str = "") -> list[Path]:

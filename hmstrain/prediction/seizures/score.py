@@ -200,6 +200,12 @@ def score(
         notes.append(
             f"Left out {plural(len(pairs.left_out), 'file')} without counterpart: {names}."
         )
+    if pairs.earlier:
+        names = ", ".join(path.name for path in pairs.earlier)
+        notes.append(
+            f"Left out {plural(len(pairs.earlier), 'timeline')} of an earlier prediction: {names}. "
+            "Predict all recordings at once, or score it by its own name."
+        )
     recordings = []
     for pair in pairs.pairs:
         found, told = _score_pair(pair, chosen, tolerance_s)

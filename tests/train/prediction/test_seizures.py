@@ -467,6 +467,19 @@ def test_recordings_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) 
         hmstrain.score(out, tmp_path / "reader")
 
 
+def test_timelines_of_an_earlier_prediction_are_left_out_and_said(tmp_path: Path) -> None:
+    out, reader = tmp_path / "out", tmp_path / "reader"
+    for name in ("a", "b"):
+        predicted(out, [0] * 8, 130.0, name)
+        table(reader / f"{name}_events.tsv", [], 130)
+    assert len(hmstrain.score(out, reader).recordings) == 2
+    write_json(out / "predictions.json", {"recordings": [{"timeline": "a.csv"}]})
+    (reader / "b_events.tsv").unlink()
+    found = hmstrain.score(out, reader)
+    assert [one.pair.name for one in found.recordings] == ["a"]
+    assert found.notes[0].startswith("Left out 1 timeline of an earlier prediction: b.csv.")
+
+
 def test_different_rules_of_one_tree_are_said(tmp_path: Path) -> None:
     for name, threshold in (("a", 0.5), ("b", 0.6)):
         predicted(tmp_path / "out", [0] * 8, 130.0, name, threshold=threshold)
