@@ -26,6 +26,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,28 @@ class Recipe:
                 f"{self.name}: expected members that hold out the same fold, or all, which its "
                 f"[answer] is fitted on; got fold {' and '.join(sorted(folds))}."
             )
+        if self.answer is not None:
+            self._check_answer(self.answer, found)
         return found
+
+    def _check_answer(self, answer: AnswerOf, configs: Mapping[str, Config]) -> None:
+        """Refuse an answer that could not be made once all members are trained."""
+        of_features = [name for name, one in configs.items() if find_model(one.model).table]
+        if answer.views and of_features:
+            raise ConfigError(
+                f"{self.name}, [answer]: views are of signals, and {of_features[0]} is a model of "
+                "features: leave out views."
+            )
+        alike = ("seed", *MACHINE_ONLY)
+        different = {
+            dumps({key: value for key, value in one.to_json().items() if key not in alike})
+            for one in configs.values()
+        }
+        if answer.blend and len(different) < 2:
+            raise ConfigError(
+                f"{self.name}, [answer]: seeds of one model count as one, and its members differ "
+                "in nothing else: give one member more seeds, and no blend."
+            )
 
     def to_json(self) -> dict[str, str]:
         """As a row of `hmstrain recipe --list --json`."""

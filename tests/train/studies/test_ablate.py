@@ -142,6 +142,18 @@ def test_factors_that_say_nothing_of_a_base_are_left_out_and_said() -> None:
         make_rows(Config(model="resnet18"), ["no-swap"])
 
 
+def test_factors_that_the_bases_inputs_do_not_know_are_left_out() -> None:
+    busy: dict[str, Any] = {"channel_dropout": 0.1, "mask": 1, "boxes": 1}
+    for base, idle in (
+        (Config(model="resnet18", **busy), {"no-channel-dropout"}),
+        (Config(model="resnet1d", **busy), {"no-masks", "no-boxes"}),
+        (Config(model="resnet18", inputs="spec+eeg", **busy), set()),
+    ):
+        left_out = " ".join(make_rows(base).left_out)
+        for name in ("no-channel-dropout", "no-masks", "no-boxes"):
+            assert (f"{name} changes nothing of the base" in left_out) is (name in idle), name
+
+
 def test_each_listed_factor_changes_some_base() -> None:
     busy = {
         "second_epochs": 2, "swap": 0.5, "shift_s": 3.0, "stretch": 0.1, "front_back": 0.5,

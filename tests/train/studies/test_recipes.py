@@ -279,6 +279,12 @@ def test_another_recipe_or_store_does_not_resume_in_the_folder(
         ("calibrate = true", "stages = 2", "unknown key 'stages' of [answer]"),
         ('blend = "logits"', "", "expected blend, with several members"),
         ("seeds = 2", 'fold = "1"', "hold out the same fold, or all"),
+        ('inputs = "spec+eeg"\nseeds = 2', "seed = 1", "its members differ in nothing else"),
+        (
+            'inputs = "spec+eeg"\nseeds = 2',
+            '[members.table]\nmodel = "features"',
+            "views are of signals, and table is a model of features",
+        ),
         ("title", "title title", "is not TOML"),
     ],
 )
