@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -39,6 +40,8 @@ OTHER_CODE = "--model"
 tell what it answers."""
 UNREAD_FOLDERS, UNREAD = {"last"}, {".jsonl", ".png", ".html"}
 """Of a run's folder: what its answers do not depend on."""
+UNREAD_FILES = re.compile(r"precision\.json|(predictions|test-.*)\.(npz|json)")
+"""Nor on which arithmetic was measured to be fast, nor on what the run's tests wrote."""
 END_S = 5.0
 """Seconds that a prediction gets to remove what it built; after that it is killed."""
 
@@ -197,7 +200,10 @@ def runs_identity(runs: Sequence[Path]) -> str:
             for path in sorted(folder.rglob("*")):
                 name = path.relative_to(folder)
                 unread = (
-                    {*name.parts} & UNREAD_FOLDERS or path.suffix in UNREAD or not path.is_file()
+                    {*name.parts} & UNREAD_FOLDERS
+                    or path.suffix in UNREAD
+                    or UNREAD_FILES.fullmatch(name.name)
+                    or not path.is_file()
                 )
                 if not unread:
                     with path.open("rb") as file:

@@ -96,6 +96,9 @@ def test_answers_are_kept_and_given_again_for_the_same_run_and_recording_alone(
     other = Path(shutil.copytree(run, tmp_path / "other"))
     assert runs_identity([other]) == runs_identity([run])
     assert Answers([other], recording)._kept(recording) is not None
+    for name in ("precision.json", "best/precision.json", "test-0123.npz", "test-0123.json"):
+        (other / name).write_text("{}")  # what other commands write there
+    assert runs_identity([other]) == runs_identity([run])
     (weights,) = other.glob("best/*.safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"1")
     assert Answers([other], recording)._kept(recording) is None
