@@ -105,7 +105,8 @@ def pretrain(
     folder = out or Path("runs") / run_name(pretraining_config(given))
 
     def interrupted(stop: KeyboardInterrupt) -> str:
-        return console.stopped(stop, folder, f"Resume with --out {folder} --resume.")
+        how = f"Resume with hmstrain pretrain {store} --out {folder} --resume."
+        return console.stopped(stop, folder, how)
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store

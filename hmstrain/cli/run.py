@@ -156,7 +156,8 @@ def run(
         return
 
     def interrupted(stop: KeyboardInterrupt) -> str:
-        return console.stopped(stop, folder, f"Resume with --out {folder} --resume.")
+        how = f"Resume with hmstrain run {store} --out {folder} --resume."
+        return console.stopped(stop, folder, how)
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store

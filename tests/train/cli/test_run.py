@@ -129,7 +129,9 @@ def test_ctrl_c_says_how_to_resume(store: Store, tmp_path: Path) -> None:
     stdout, stderr = process.communicate()
     assert process.returncode == 130
     assert stdout == ""
-    assert f"is saved in {out}. Resume with --out {out} --resume." in stderr
+    assert (
+        f"is saved in {out}. Resume with hmstrain run {store.path} --out {out} --resume." in stderr
+    )
 
 
 def test_training_needs_nothing_that_building_does(store: Store, tmp_path: Path) -> None:

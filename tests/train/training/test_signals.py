@@ -113,7 +113,8 @@ def test_a_run_stopped_before_its_first_validation_resumes_to_the_same_weights(
     assert found == code, said
     step = saved_step(path)
     assert 3 <= step < saved_step(whole)
-    assert f"Stopped; step {step} is saved in {path}. Resume with --out {path} --resume." in said
+    how = f"Resume with hmstrain run {store.path} --out {path} --resume."
+    assert f"Stopped; step {step} is saved in {path}. {how}" in said
     assert not (path / "best").exists()
     train_small(store, path, resume=True, **LATE)
     assert_same_run(path, whole)
@@ -176,7 +177,12 @@ def test_processes_of_torchrun_stop_at_the_same_step(store: Store, tmp_path: Pat
 @pytest.mark.parametrize(
     ("verb", "more", "inner", "how"),
     [
-        ("run", {"model": "naive_cnn", "fold": "all"}, "fold0", "Resume with --out {} --resume."),
+        (
+            "run",
+            {"model": "naive_cnn", "fold": "all"},
+            "fold0",
+            "Resume with hmstrain run {store} --out {path} --resume.",
+        ),
         ("study", {}, "naive_cnn-spec", "Rerun the same command to resume."),
     ],
 )
@@ -192,7 +198,8 @@ def test_folds_and_studies_are_saved_and_say_how_to_resume(
     code, said = running.end()
     assert code == 143, said
     step = saved_step(path / inner)
-    assert f"Stopped; step {step} is saved in {path / inner}. {how.format(path)}" in said
+    how = how.format(store=store.path, path=path)
+    assert f"Stopped; step {step} is saved in {path / inner}. {how}" in said
 
 
 def test_a_signal_during_a_validation_stops_after_it(store: Store, tmp_path: Path) -> None:
