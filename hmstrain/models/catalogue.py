@@ -85,7 +85,7 @@ def _seen(model: Model) -> str:
     """What a built-in model sees, in words."""
     if model.table:
         return TABLE
-    return f"images 3 x {model.size[0]} x {model.size[1]}" if model.size else RAW
+    return f"images {model.size[0]} x {model.size[1]}" if model.size else RAW
 
 
 def _made(name: str) -> Listed:
@@ -102,5 +102,5 @@ def _made(name: str) -> Listed:
         trunk = next(module for module in network.modules() if isinstance(module, TimmTrunk))
     except Exception as error:  # whatever a model of timm's may stumble on
         return Listed(name, None, str(error))
-    takes = f"images 3 x {trunk.size[0]} x {trunk.size[1]}"
+    takes = f"images {trunk.size[0]} x {trunk.size[1]}"
     return Listed(name, count_parameters(network), takes)

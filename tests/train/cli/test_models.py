@@ -37,14 +37,14 @@ print(sorted({"torch", "timm"} & set(sys.modules)), file=sys.stderr)
     assert found[0] == {
         "model": "naive_cnn",
         "parameters": 4_372_006,
-        "takes": "images 3 x 400 x 300",
+        "takes": "images 400 x 300",
     }
 
 
 def test_a_word_lists_timms_models_too() -> None:
     found = {row["model"]: row for row in json.loads(succeed("models", "resnet1", "--json").stdout)}
     assert found["resnet18"]["parameters"] == MODELS["resnet18"].parameters
-    assert found["resnet10t"]["takes"] == "images 3 x 400 x 300"
+    assert found["resnet10t"]["takes"] == "images 400 x 300"
     assert "naive_cnn" not in found
     assert "No model has 'resnut'" in fail("models", "resnut")
 
