@@ -1,6 +1,6 @@
 """Kaggle's files -> one sealed store. Command line: `hmsprep --help`.
 
-Every command is a function of this package, with the command's options as keyword arguments:
+Every command is a function of this package, with most of its options as keyword arguments:
 
 >>> import hmsprep
 >>> store = hmsprep.build("hms.zip", "hms.zarr", workers=2)  # doctest: +SKIP

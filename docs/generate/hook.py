@@ -30,6 +30,7 @@ PAGES = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "security.md",
     "store/FORMAT.md": "format.md",
     "benchmarks/README.md": "benchmarks/index.md",
     "benchmarks/LOG.md": "benchmarks/log.md",
