@@ -4,6 +4,7 @@
 
     tasks.py          what a worker is given -> what it reports back, as values that pickle
     values/           a recording as it was read -> the values that are stored
+    checksums.py      CRC-32 of what is read and written
     large_files.py    a large file, written in pieces that the page cache keeps whole
     shards.py         rows of values -> shard files: scratch while reading, Zarr v3 at the end
     worker.py         what a worker process does with a shard: ingest, normalise

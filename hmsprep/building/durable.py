@@ -5,12 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from hmsprep.building.checksums import crc32
 from hmsprep.errors import BuildError
 from hmsstore.atomic import sync
 
@@ -35,7 +35,7 @@ def write_file(path: Path, content: bytes, partial: Path) -> tuple[int, int]:
     temporary = partial / f"{os.getpid()}"
     temporary.write_bytes(content)
     put_in_place(temporary, path)
-    return len(content), zlib.crc32(content)
+    return len(content), crc32(content)
 
 
 def write_first(path: Path, content: bytes) -> None:

@@ -7,7 +7,6 @@ and no compression. So the file is the array, and any Zarr reader can still fetc
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from math import ceil
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.building.checksums import crc32
 from hmsprep.building.large_files import LargeFile
 from hmsstore.schema import DTYPE
 
@@ -45,7 +45,7 @@ class ChecksummedFile:
         """Append the bytes of a C-ordered array."""
         raw = np.ascontiguousarray(values).data.cast("B")
         self._file.write(raw)
-        self.crc = zlib.crc32(raw, self.crc)
+        self.crc = crc32(raw, self.crc)
         self.size += raw.nbytes
 
     def close(self) -> tuple[int, int]:

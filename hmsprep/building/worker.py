@@ -6,13 +6,13 @@ write only a temporary file under a name of their own; naming and recording it i
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep.building.checksums import crc32
 from hmsprep.building.shards import ChecksummedFile, filling, shard_index
 from hmsprep.building.tasks import Ingested, IngestTask, Layout, Normalised, NormaliseTask, Piece
 from hmsprep.building.values.clean import clean, count_clipped, missing_values
@@ -105,7 +105,7 @@ class _Ingesting:
                 f"its windows in the table need {piece.needed_rows:,} "
                 f"({piece.needed_rows / rate:g} s). The file is cut short, or an offset is wrong."
             )
-        self.fingerprints[piece.file] = (len(content), zlib.crc32(content))
+        self.fingerprints[piece.file] = (len(content), crc32(content))
         missing = missing_values(raw)
         fresh = slice(piece.source_start + piece.shared, piece.source_start + piece.rows)
         if self.signal.name == "eeg":
@@ -149,7 +149,7 @@ def normalise(task: NormaliseTask) -> tuple[Path | None, Normalised]:
         for first in range(0, stored, window_rows):
             rows = min(window_rows, stored - first)
             raw = scratch.read(rows * width * DTYPE.itemsize)
-            scratch_crc = zlib.crc32(raw, scratch_crc)
+            scratch_crc = crc32(raw, scratch_crc)
             stored_rows = np.frombuffer(raw, DTYPE).reshape(rows, width)
             final.write(normaliser.rows(stored_rows))
         whole = scratch_crc == task.scratch_crc
