@@ -138,6 +138,7 @@ def store_info(
     for written in journal.written.values():
         saturated[written.signal] += written.saturated
     counted = summary(plan)
+    trained = bool((plan.columns["split"] == SPLITS.index("train")).any())
     return {
         "format_version": plan.spec.format_version,
         "plan": plan.hash,
@@ -163,10 +164,10 @@ def store_info(
             | {
                 "constant": [
                     feature
-                    for feature, constant, count in zip(
-                        plan.spec.signals[name].features, found.constant, found.count, strict=True
+                    for feature, constant in zip(
+                        plan.spec.signals[name].features, found.constant, strict=True
                     )
-                    if constant and count
+                    if constant and trained
                 ]
             }
             for name, found in statistics.items()

@@ -219,11 +219,21 @@ def test_a_constant_channel_is_listed_and_kept(tmp_path: Path) -> None:
     assert np.abs(physical - 9999).max() <= 4  # the step of half precision there is 8
 
 
+def test_a_channel_without_a_value_in_training_is_listed_as_constant(tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    file = data / "train_eegs" / "1.parquet"
+    pl.read_parquet(file).with_columns(EKG=pl.lit(None, pl.Float32)).write_parquet(file)
+    found = build_store(data, tmp_path / "hms.zarr").info["statistics"]["eeg"]
+    assert (found["count"][-1], found["mean"][-1], found["std"][-1]) == (0, 0, 1)
+    assert found["constant"] == ["EKG"]
+
+
 def test_a_test_set_alone_is_normalised_by_nothing(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", [{}])
     built = build_store(data, tmp_path / "hms.zarr", split_by="all")
     assert (built.windows["split"] == SPLITS.index("test")).all()
     assert set(built.info["statistics"]["eeg"]["std"]) == {1.0}
+    assert built.info["statistics"]["eeg"]["constant"] == []
     check_against_source(built, data)
 
 
