@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,23 @@ def test_it_is_the_window_that_shares_most_time_with_the_others(
 
 def test_of_two_equals_it_is_the_earlier() -> None:
     assert most_overlapping([np.zeros(2, int)], np.asarray([4.0, 2.0])).tolist() == [1]
+
+
+def test_a_large_group_is_compared_piece_by_piece_to_the_very_sums_of_all_at_once() -> None:
+    offset = 0.1 * np.random.default_rng(0).permutation(500)
+    in_order = np.sort(offset)
+    overlap = np.maximum(0.0, 50.0 - np.abs(in_order[:, None] - in_order)).sum(axis=1)
+    chosen = most_overlapping([np.zeros(500, int)], offset)
+    assert offset[chosen].tolist() == [in_order[np.argmax(overlap)]]
+
+
+def test_an_hour_of_windows_with_equal_votes_takes_little_memory() -> None:
+    windows = 10_000
+    tracemalloc.start()
+    most_overlapping([np.zeros(windows, int)], 0.1 * np.arange(windows))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < windows**2  # an eighth of one number for each pair of windows
 
 
 def test_typical_windows_are_one_of_each_eeg_and_votes_and_one_of_each_eeg_with_many(
