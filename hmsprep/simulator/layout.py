@@ -52,15 +52,15 @@ def labelled_recordings(
         eegs = []
         for eeg in np.unique(part["eeg_id"]).tolist():
             own = part["eeg_id"] == eeg
-            seconds = float(part["eeg_offset_s"][own].max()) + EEG.window_s
-            eegs.append((eeg, float(start[rows][own][0]), int(seconds * EEG.row_rate_hz)))
+            samples = int(EEG.row_at(part["eeg_offset_s"][own].max())) + EEG.window_rows
+            eegs.append((eeg, float(start[rows][own][0]), samples))
         stretches = []
         for number in np.unique(period[rows]).tolist():
             own = period[rows] == number
             judged = start[rows][own] + part["eeg_offset_s"][own] + EEG.window_s / 2
             first, last = judged.min() - JUDGED_S / 2, judged.max() + JUDGED_S / 2
             stretches.append(Period(float(first), float(last), truth[rows][own][0]))
-        last_second = SPECTROGRAM.window_s + float(part["spectrogram_offset_s"].max())
+        last_row = int(SPECTROGRAM.row_at(part["spectrogram_offset_s"].max()))
         tasks.append(
             Recording(
                 out,
@@ -69,7 +69,7 @@ def labelled_recordings(
                 "train",
                 int(part["spectrogram_id"][0]),
                 int(part["patient_id"][0]),
-                int(last_second * SPECTROGRAM.row_rate_hz),
+                last_row + SPECTROGRAM.window_rows,
                 tuple(eegs),
                 tuple(extended(stretches, generator(seed, "extent", int(rows[0])))),
             )

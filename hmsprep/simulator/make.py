@@ -208,7 +208,7 @@ def _simulated(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
     eeg = simulate(rng, patient, shifted, int(seconds * EEG.row_rate_hz))
 
     def cut(start_s: float, samples: int) -> NDArray[np.float32]:
-        first = int((start_s + before_s) * EEG.row_rate_hz)
+        first = int(EEG.row_at(np.asarray(start_s + before_s)))
         return eeg[:, first : first + samples]
 
     return cut, spectrogram(eeg.T, threads=1)
@@ -224,8 +224,8 @@ def _from_clip(task: Recording) -> tuple[Cut, NDArray[np.float32]]:
     rows = (first_row + np.arange(task.rows)) % len(power)
 
     def cut(start_s: float, samples: int) -> NDArray[np.float32]:
-        second = start_s + first_row / SPECTROGRAM.row_rate_hz
-        index = (int(second * EEG.row_rate_hz) + np.arange(samples)) % eeg.shape[1]
+        second = np.asarray(start_s + first_row / SPECTROGRAM.row_rate_hz)
+        index = (EEG.row_at(second) + np.arange(samples)) % eeg.shape[1]
         return eeg[:, index] * np.float32(gain)
 
     return cut, power[rows] * np.float32(gain**2)

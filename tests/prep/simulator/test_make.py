@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from support.helpers import tree_bytes
+from support.helpers import build_store, train_row, tree_bytes
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.seeds import generator
-from hmsprep.simulator.make import Simulated, best_possible, synth
+from hmsprep.simulator.layout import Recording
+from hmsprep.simulator.make import Simulated, best_possible, record, synth
+from hmsprep.simulator.scene import Period
 from hmsprep.simulator.structure import random_structure
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore.schema import CHANNELS, CLASSES, FEATURES
@@ -246,6 +248,32 @@ def test_like_copies_structure_and_votes(whole: Path, tmp_path: Path) -> None:
     patients = theirs["patient_id"].n_unique()
     assert made.patients == round(0.2 * patients)
     assert len(list((out / "train_eegs").iterdir())) == made.eegs
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_like_takes_offsets_off_the_grid_to_the_sample(tmp_path: Path, fast: bool) -> None:
+    """14.1 s are 2,820 samples, though 64.1 s are a little less than 12,820 in floating point."""
+    offsets = {"eeg_label_offset_seconds": 14.1, "spectrogram_label_offset_seconds": 14.1}
+    table = pl.DataFrame([train_row(), train_row(eeg_sub_id=1, label_id=5, **offsets)])
+    table.write_csv(tmp_path / "like.csv")
+    data = tmp_path / "data"
+    simulate(data, None, like=tmp_path / "like.csv", fast=fast)
+    assert pq.read_metadata(data / "train_eegs" / "1.parquet").num_rows == 12_820
+    assert pq.read_metadata(data / "train_spectrograms" / "2.parquet").num_rows == 307
+    assert len(build_store(data, tmp_path / "hms.zarr")) == 2
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_an_eeg_begins_at_the_sample_of_its_second_however_that_was_rounded(
+    tmp_path: Path, fast: bool
+) -> None:
+    for folder in ("test_eegs", "test_spectrograms"):
+        (tmp_path / folder).mkdir()
+    eegs = ((1, 20.0, 400), (2, 20.0 - 1e-12, 400))
+    period = Period(0.0, 60.0, np.eye(len(CLASSES))[2])
+    record(Recording(tmp_path, 1, fast, "test", 3, 4, 30, eegs, (period,)))
+    first, second = (tmp_path / "test_eegs" / f"{eeg}.parquet" for eeg in (1, 2))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_like_takes_true_metadata_without_label_ids(real_data: Path, tmp_path: Path) -> None:
