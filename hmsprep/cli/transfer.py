@@ -58,7 +58,8 @@ def pull(
     address: Address,
     store: StoreOut,
     force: Annotated[
-        bool, option("--force", "Replace another store once this one is complete.", RUN)
+        bool,
+        option("--force", "Replace another or a damaged store once this one is complete.", RUN),
     ] = False,
     at_once: AtOnce = 4,
     json: Json = False,

@@ -68,8 +68,8 @@ def pull(
     store : str or Path
         Folder to make.
     force : bool
-        Replace another store of this name once this one is complete; discard an unfinished pull of
-        another store.
+        Replace another store of this name, or a damaged one, once this one is complete; discard an
+        unfinished pull of another store.
     at_once : int
         Files on their way at a time.
     progress : callable
@@ -85,7 +85,8 @@ def pull(
     TransferError
         There is no store at the address, it is damaged, or there is no room for it.
     StoreError
-        What is there is not a store that this version reads.
+        What is there is not a store that this version reads, or a damaged copy of this one stands
+        under its name.
     BuildError
         The folder cannot be made, or something else is there.
     ParameterError
@@ -105,10 +106,21 @@ def pull(
         in_background(job.ask, lambda: None)
         with _writing(site.store):
             job.prepare(force=force)
-        in_background(
-            lambda: job.run(at_once),
-            lambda: progress("pull", min(job.done, job.total), job.total),
-        )
+
+        def run() -> None:
+            in_background(
+                lambda: job.run(at_once),
+                lambda: progress("pull", min(job.done, job.total), job.total),
+            )
+
+        try:
+            run()
+        except DamagedStoreError:
+            if not force:
+                raise
+            with _writing(site.store):
+                job.replace()
+            run()
         with _writing(site.store):
             job.finish()
     return Transferred(
@@ -192,7 +204,16 @@ class _Pull:
                 return
             self.replaces = force
             self._refuse_replacing()
+        self._make_folder(force=force)
+
+    def replace(self) -> None:
+        """Fetch the store in place of the damaged copy of it that stands, as `prepare` would."""
+        self.there, self.replaces, self.done = False, True, 0
+        self._make_folder(force=True)
+
+    def _make_folder(self, *, force: bool) -> None:
         self._take_folder(force)
+        site = self.site
         have = sum(
             min((self.folder / file).stat().st_size, nbytes)
             for file, (nbytes, _) in self.manifest.files.items()
@@ -322,7 +343,8 @@ class _Pull:
         """Compare a file of the store that stands with its checksum."""
         nbytes, crc = self.manifest.files[file]
         if not await asyncio.to_thread(_is_whole, self.site.store / file, nbytes, crc):
-            raise DamagedStoreError(self.site.store, [f"{file} is not as it was sealed"])
+            problem = f"{file} is not as it was sealed; --force fetches the store again"
+            raise DamagedStoreError(self.site.store, [problem])
         self.done += nbytes
 
     async def _fetch(self, file: str) -> None:

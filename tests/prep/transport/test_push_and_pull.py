@@ -377,7 +377,10 @@ def test_a_pull_replaces_another_store_only_by_force_and_nothing_else_ever(
     assert tree_bytes(out) == tree_bytes(small.path)
     file = out / "eeg/c/0/0"
     file.write_bytes(file.read_bytes()[:-1] + b"?")
-    refused(lambda: hmsprep.pull(near, out), DamagedStoreError, "eeg/c/0/0 is not as it was")
+    refused(lambda: hmsprep.pull(near, out), DamagedStoreError, "c/0/0 is not as it was.*--force")
+    hmsprep.pull(near, out, force=True)
+    assert tree_bytes(out) == tree_bytes(small.path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hms.zarr"]
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "notes.txt").write_text("mine")
