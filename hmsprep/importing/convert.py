@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from hmsprep.errors import DataError, ParameterError
+from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.gathering import Gathered, gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
@@ -33,6 +33,7 @@ from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv
 from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.processes import Progress, silent
+from hmsprep.words import plural
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write_recordings
@@ -200,8 +201,8 @@ def import_recordings(
     DataError
         No file can be imported. Each is named with the reason.
     ParameterError
-        The folder exists already, the stride is not a whole number of samples, a file is given
-        twice, a class of `label` is none, or the list of patients lacks a recording.
+        The folder exists already, the stride is not a whole number of samples, no file is given or
+        one twice, a class of `label` is none, or the list of patients lacks a recording.
 
     Examples
     --------
@@ -274,11 +275,7 @@ def _write(
         made.hours += recording.duration_s / 3600
         sha256 = of_recording(recording.path) if recording.path.is_file() else ""
         made.recordings.append(described(recording, patients[number], pieces, sha256))
-    if not rows:
-        raise DataError(
-            "No window of these recordings is annotated, so there is nothing to import. Use "
-            "--unlabelled to import them without labels."
-        )
+    _check_labelled(rows, found)
     made.windows = len(rows)
     written, broken = write_pieces(work, options, progress)
     for number, how in written.items():
@@ -309,7 +306,7 @@ def _drop(
     Raises
     ------
     DataError
-        Nothing is left.
+        Nothing is left, or no window of what is left is annotated.
     """
     for name, reason in broken.items():
         found.leave(name, reason)
@@ -325,8 +322,23 @@ def _drop(
     made.hours = sum(one.seconds for one in made.recordings) / 3600
     made.patients = len({one.patient_id for one in made.recordings})
     kept = [row for row in rows if row["eeg_id"] not in dropped]
+    _check_labelled(kept, found)
     made.windows = len(kept)
     return kept
+
+
+def _check_labelled(rows: Sequence[dict[str, Any]], found: Gathered) -> None:
+    """Refuse to make a table without rows."""
+    if rows:
+        return
+    told = (
+        "No window of these recordings is annotated, so there is nothing to import. Use "
+        "--unlabelled to import them without labels."
+    )
+    reasons = [one.reason for one in found.left_out]
+    if reasons:
+        told = several(f"{told} {plural(len(reasons), 'file')} left out:", reasons, len(reasons))
+    raise DataError(told)
 
 
 def _ids(eeg_id: int, patient: int) -> dict[str, int]:

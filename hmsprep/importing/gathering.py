@@ -91,8 +91,10 @@ def gathered(
     Raises
     ------
     ParameterError
-        A file is given twice.
+        No file is given, or one is given twice.
     """
+    if not inputs:
+        raise ParameterError("There is nothing to import: name a recording or a folder of them.")
     found = Gathered()
     paths = [one for one in inputs if isinstance(one, Path)]
     raws = [one for one in inputs if not isinstance(one, Path)]

@@ -183,6 +183,35 @@ def test_a_recording_that_breaks_off_while_it_is_read_costs_no_other(
     assert not (tmp_path / "none").exists()
 
 
+def test_where_the_one_labelled_recording_breaks_off_that_is_said(
+    minute: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "in"
+    minute(folder / "a.edf")
+    minute(folder / "good.edf")
+    (folder / "a.tse").write_text("version = tse_v1.0.0\n0 60 bckg 1.0\n")
+    (folder / "good.tse").write_text("version = tse_v1.0.0\n0 5 bckg 1.0\n")  # of no window
+    read = EdfHeader.read_records
+
+    def failing(header: EdfHeader, first: int, stop: int) -> Any:
+        if header.path.name == "a.edf":
+            raise OSError(5, "Input/output error", str(header.path))
+        return read(header, first, stop)
+
+    monkeypatch.setattr(EdfHeader, "read_records", failing)
+    said = r"No window of these recordings is annotated.*--unlabelled.* 1 file left out:\n.*a\.edf"
+    with pytest.raises(DataError, match=said):
+        import_recordings([folder], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_file_at_all_is_refused(tmp_path: Path) -> None:
+    for ask in (list_recordings, lambda files: import_recordings(files, tmp_path / "out")):
+        with pytest.raises(ParameterError, match="There is nothing to import"):
+            ask([])
+    assert not (tmp_path / "out").exists()
+
+
 def test_all_reasons_are_shown_where_nothing_can_be_imported(tmp_path: Path) -> None:
     for number in range(14):
         (tmp_path / f"{number:02}.edf").write_bytes(b"x")
