@@ -188,25 +188,30 @@ def _once(files: Sequence[Path], given: Sequence[Path], found: Gathered) -> list
     ParameterError
         One is given twice.
     """
-    named = Counter(path.resolve() for path in given)
-    twice = next((path for path in given if named[path.resolve()] > 1), None)
+    named = Counter(os.path.realpath(path) for path in given)
+    twice = next((path for path in given if named[os.path.realpath(path)] > 1), None)
     if twice is not None:
         raise ParameterError(f"{twice} is given twice; name each recording once.")
-    kept: dict[Path, Path] = {}
+    kept: dict[str, Path] = {}
     for path in files:
-        first = kept.setdefault(path.resolve(), path)
+        first = kept.setdefault(os.path.realpath(path), path)
         if first is not path:
             found.leave(str(path), f"{path} is the same file as {first}: imported once.")
     return list(kept.values())
 
 
 def _names(files: Sequence[Path]) -> dict[Path, str]:
-    """Name each file; files of one name are told apart by their folders."""
+    """Name each file; files of one name are told apart by their folders, as the user names them.
+
+    What links lead to bears names of its own, such as those of git-annex.
+    """
     times = Counter(path.name for path in files)
-    clashing = [path.resolve() for path in files if times[path.name] > 1]
-    common = os.path.commonpath([path.parent for path in clashing]) if clashing else ""
+    clashing = {
+        path: Path(os.path.normpath(path.absolute())) for path in files if times[path.name] > 1
+    }
+    common = os.path.commonpath([path.parent for path in clashing.values()]) if clashing else ""
     names = {
-        path: path.resolve().relative_to(common).as_posix() if times[path.name] > 1 else path.name
+        path: clashing[path].relative_to(common).as_posix() if path in clashing else path.name
         for path in files
     }
     # bytes that are no UTF-8, which tables cannot hold

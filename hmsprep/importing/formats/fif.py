@@ -6,6 +6,7 @@ A long recording is split into files ('night_raw.fif', 'night_raw-1.fif' ...; in
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from functools import lru_cache
@@ -41,13 +42,13 @@ def _first_part(path: Path) -> Path | None:
     for pattern, name in LATER:
         if pattern.fullmatch(path.name):
             first = path.with_name(pattern.sub(name, path.name))
-            if first.is_file() and path.resolve() in _parts(first):
+            if first.is_file() and os.path.realpath(path) in _parts(first):
                 return first
     return None
 
 
 @lru_cache(maxsize=4)
-def _parts(first: Path) -> frozenset[Path]:
+def _parts(first: Path) -> frozenset[str]:
     """Files that a split recording consists of; none if it cannot be read."""
     try:
         with warnings.catch_warnings():
@@ -55,7 +56,7 @@ def _parts(first: Path) -> frozenset[Path]:
             raw = read_raw("read_raw_fif", {}, first)
     except Exception:  # whoever opens the first one says what is wrong with it
         return frozenset()
-    return frozenset(Path(name).resolve() for name in raw.filenames if name is not None)
+    return frozenset(os.path.realpath(name) for name in raw.filenames if name is not None)
 
 
 def ends(_path: Path, raw: Any) -> Ends:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,35 @@ def test_a_file_that_a_link_names_again_is_imported_once(
     assert any("c.edf is a link to a file that is not there" in reason for reason in reasons)
     with pytest.raises(ParameterError, match="given twice"):
         import_recordings([folder / "a.edf", folder / "b.edf"], tmp_path / "none")
+
+
+def test_links_of_one_name_are_told_apart_by_the_folders_that_they_lie_in(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """As in a tree of git-annex, whose files lead to names of their own."""
+    folder = tmp_path / "in"
+    for patient, key in (("p1", "ab/MD5-1.edf"), ("p2", "cd/MD5-2.edf")):
+        target = minute(tmp_path / "objects" / key)
+        (folder / patient).mkdir(parents=True)
+        (folder / patient / "eeg.edf").symlink_to(target)
+    minute(tmp_path / "objects" / "p3" / "eeg.edf")
+    (folder / "p3").symlink_to(tmp_path / "objects" / "p3")
+    made = import_recordings([folder], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["p1/eeg.edf", "p2/eeg.edf", "p3/eeg.edf"]
+
+
+@pytest.mark.parametrize("name", ["loop.edf", "good-1.fif", "loop.edf.gz", "loop.rec"])
+def test_a_link_that_leads_to_itself_costs_no_other(
+    minute: Callable[[Path], Path], tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "in"
+    minute(folder / "good.edf")
+    (folder / "good.fif").write_bytes(b"x")
+    (folder / name).symlink_to(folder / name)
+    made = import_recordings([folder, folder / name], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["good.edf"]
+    reasons = {Path(one.file).name: one.reason for one in made.refused}
+    assert re.search("leads to itself|Too many levels of symbolic links", reasons[name])
 
 
 def test_a_recording_is_known_by_its_content_whatever_its_ending(
