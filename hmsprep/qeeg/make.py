@@ -38,7 +38,7 @@ from hmsprep.qeeg.sets import MeasureSet, measure_set
 from hmsprep.qeeg.table import Part, measure_part, not_recorded
 from hmsprep.words import plural, size
 from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, Store
-from hmsstore.atomic import whole_folder
+from hmsstore.atomic import refuse_fixed, whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.reading.feature_table import (
     DESCRIPTION,
@@ -169,6 +169,7 @@ def features(
         there = _found(plan, force=force)
         _refuse_others(building)
         if there is None:
+            refuse_fixed(plan.out)
             with _kept_if_useful(building):
                 _begin(building, plan, part_windows)
                 parts = _measure(plan, building, workers, executor, progress, part_windows)
@@ -201,7 +202,7 @@ def _explained(building: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         where = error.filename or building
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY):
             resume = "Name another place with --out."
         raise BuildError(f"{where}: {error.strerror or error}. {resume}") from error
 

@@ -36,6 +36,8 @@ NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What only writing raises, without saying of which file."""
+FIXED = "a mount point or the current folder, which no new one can replace; name a folder in it"
+"""What to say of such a folder."""
 REPLACED_AT_MOST, REPLACED_S = 100, 0.02
 """How often a folder is read again that is replaced meanwhile, and the time in between."""
 
@@ -95,8 +97,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         Target, in a folder that exists.
     replace : bool
         True: a folder of this name is moved to `previous(path)` and removed once the new one
-        stands; a process killed in between leaves it there, whole. A link stays, and the folder
-        that it leads to is replaced. False: refuse a name that is taken, unless by an empty folder.
+        stands; a process killed in between leaves it there, whole. False: refuse a name that is
+        taken, unless by an empty folder. A link stays, and the folder that it leads to is replaced.
 
     Yields
     ------
@@ -108,11 +110,12 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     FileExistsError
         The name is taken and `replace` is False.
     OSError
-        The folder cannot be written. An error about the temporary name names the target instead,
-        and so does one of a full disk.
+        The folder cannot be written, or its place not be taken (see `refuse_fixed`). An error about
+        the temporary name names the target instead, and so does one of a full disk.
     """
-    if replace and path.is_symlink():
+    if path.is_symlink() and (replace or _is_empty_folder(path)):
         path = Path(os.path.realpath(path))
+    refuse_fixed(path)
     partial = _partial(path)
     with _speaking_of(path, partial):
         if not replace and not _is_empty_folder(path):
@@ -122,6 +125,35 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             yield partial
             sync_tree(partial)
             _swap(partial, path, replace)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_fixed(path: Path) -> None:
+    """Refuse a folder whose place no new one can take, before work is done for nothing.
+
+    Of an empty folder it is found out by trying, since not every mount point looks like one.
+
+    Raises
+    ------
+    OSError
+        It is a mount point or the current folder.
+    """
+    fixed = OSError(errno.EBUSY, FIXED, str(path))
+    if not path.name or path.is_mount():
+        raise fixed
+    if not _is_empty_folder(path):
+        return
+    partial = _partial(path)
+    with _speaking_of(path, partial):
+        partial.mkdir()
+        try:
+            shutil.copymode(path, partial)
+            partial.rename(path)
+        except OSError as error:
+            if error.errno in (errno.EBUSY, errno.EXDEV):
+                raise fixed from None
+            raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import stat
 import subprocess
@@ -315,6 +316,46 @@ def test_a_link_to_a_folder_that_is_replaced_stays_a_link(tmp_path: Path) -> Non
     assert (tmp_path / "best").is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best", "disk"]
     assert contents(tmp_path / "disk") == {"best/a": "new"}
+
+
+def test_a_link_to_an_empty_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "out").mkdir(parents=True)
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "out")
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "a").write_text("new")
+    assert (tmp_path / "out").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]
+    assert contents(tmp_path / "disk") == {"out/a": "new"}
+
+
+def test_a_mount_point_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same file system too, which nothing but a rename tells."""
+    (tmp_path / "out").mkdir(mode=0o750)
+    rename = Path.rename
+
+    def busy(source: Path, target: Path) -> Path:
+        if target == tmp_path / "out":
+            raise OSError(errno.EBUSY, "Device or resource busy", str(source), None, str(target))
+        return rename(source, target)
+
+    monkeypatch.chdir(tmp_path / "out")
+    with monkeypatch.context() as mounted:
+        mounted.setattr(Path, "rename", busy)
+        for path in (Path("/proc"), tmp_path / "out", Path()):
+            for replace in (False, True):
+                with (
+                    pytest.raises(OSError, match="a mount point or the current") as caught,
+                    whole_folder(path, replace=replace),
+                ):
+                    pytest.fail("the block ran")
+                assert caught.value.filename == str(path)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(ValueError, match="stop"):
+        fill_folder(tmp_path / "out", ValueError("stop"), replace=False)
+    assert rights(tmp_path / "out") == 0o750
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])

@@ -176,6 +176,17 @@ def test_what_has_the_name_of_unfinished_work_and_is_none_is_kept(
         assert (theirs / "signals.npy").read_text() == "precious"
 
 
+def test_a_mount_point_is_refused_before_anything_is_measured(
+    few: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "features"
+    out.mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == out)
+    with pytest.raises(BuildError, match="a mount point .* Name another place with --out"):
+        hmsprep.features(few, out=out)
+    assert [path.name for path in tmp_path.iterdir()] == ["features"]
+
+
 def test_a_table_that_is_replaced_while_it_is_opened_is_opened_again(
     made: FeatureTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
