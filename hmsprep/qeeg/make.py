@@ -27,10 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 
 from hmsprep import processes
 from hmsprep.building.durable import locked, put_in_place
+from hmsprep.building.large_files import LargeFile
 from hmsprep.errors import BuildError, ParameterError
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsprep.qeeg.columns import Layout
@@ -316,14 +317,17 @@ def _begin(building: Path, plan: FeaturePlan, part_windows: int) -> None:
     if same:
         for left in building.glob("*.partial"):
             left.unlink()
-        return
-    shutil.rmtree(building, ignore_errors=True)
-    room = shutil.disk_usage(building.parent).free
-    if room < 2 * plan.nbytes:
+    else:
+        shutil.rmtree(building, ignore_errors=True)
+    done = sum(path.stat().st_size for path in building.glob("*.npy"))
+    room, needed = shutil.disk_usage(building.parent).free, 2 * plan.nbytes - done
+    if room < needed:
         raise BuildError(
-            f"{building.parent} has {size(room)} free, and making the table takes "
-            f"{size(2 * plan.nbytes)}. Make room, or name another --out."
+            f"{building.parent} has {size(room)} free, and making the table takes {size(needed)}"
+            f"{' more' if done else ''}. Make room, or name another --out."
         )
+    if same:
+        return
     building.mkdir()
     temporary = note.with_suffix(".partial")
     temporary.write_text(json.dumps(described, indent=1) + "\n")
@@ -365,12 +369,12 @@ def _seal(plan: FeaturePlan, store: Store, parts: list[Part], *, force: bool) ->
     """Put the parts together; the description, which seals them, comes last."""
     measured = _set(store, plan.span)
     with whole_folder(plan.out, replace=force) as partial:
-        shape = (plan.windows, plan.columns)
-        into = open_memmap(partial / VALUES, "w+", np.float32, shape)
-        for part in parts:
-            into[part.first : part.stop] = np.load(part.file, allow_pickle=False)
-        into.flush()
-        del into
+        header = {"descr": "<f4", "fortran_order": False, "shape": (plan.windows, plan.columns)}
+        # Not through a mapping: a disk that fills meanwhile would end the process (SIGBUS).
+        with LargeFile(partial / VALUES) as into:
+            write_array_header_1_0(into, header)
+            for part in parts:
+                into.write(np.load(part.file, allow_pickle=False).astype("<f4", copy=False).data)
         described = {
             "format": FORMAT_NAME,
             "format_version": FORMAT_VERSION,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -281,6 +282,59 @@ def test_a_killed_run_leaves_nothing_half_and_resumes_to_the_same_bytes(
     assert told[0] >= done  # resumed, not begun anew
     assert tree_bytes(out) == tree_bytes(made.path)
     assert [path.name for path in out.parent.iterdir()] == ["table"]
+
+
+FILLING = """
+import os, shutil, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import hmsprep
+from hmsprep.errors import BuildError
+
+disk = Path(sys.argv[2])
+out, other = disk / "table", disk / "other"
+
+def told(stage, done, total):
+    if done == total and not other.exists():
+        found = os.statvfs(disk)
+        other.write_bytes(bytes((found.f_bavail - 4) * found.f_frsize))
+
+with ThreadPoolExecutor(2) as pool:
+    try:
+        hmsprep.features(sys.argv[1], out=out, executor=pool, progress=told)
+    except BuildError as error:
+        print(error)
+    assert [path.name for path in disk.iterdir() if path != other] == ["table.building"]
+    try:
+        hmsprep.features(sys.argv[1], out=out, executor=pool)
+    except BuildError as error:
+        print(error)
+    other.unlink()
+    hmsprep.features(sys.argv[1], out=out, executor=pool)
+shutil.copytree(out, sys.argv[3])
+"""
+
+
+def test_a_disk_that_fills_meanwhile_is_said_and_the_work_is_resumed(
+    few: Store, made: FeatureTable, tmp_path: Path
+) -> None:
+    disk, script = tmp_path / "disk", tmp_path / "filling.py"
+    disk.mkdir()
+    script.write_text(FILLING)
+    mount = f"mount -t tmpfs -o size=1m none {shlex.quote(str(disk))}"
+    rights = [] if os.geteuid() == 0 else ["--map-root-user"]
+    alone = ["unshare", *rights, "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*alone, mount], check=False).returncode:
+        pytest.skip("nobody may mount a small disk here")
+    words = [sys.executable, script, few.path, disk, tmp_path / "copy"]
+    command = f"{mount} && exec {shlex.join(map(str, words))}"
+    done = subprocess.run([*alone, command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    full, short = done.stdout.splitlines()
+    assert "No space left on device. Run the same command again to resume." in full
+    assert short.startswith(f"{disk} has 16.4 kB free, and making the table takes ")
+    assert short.endswith(" kB more. Make room, or name another --out.")
+    assert tree_bytes(tmp_path / "copy") == tree_bytes(made.path)
 
 
 def test_the_command_says_what_it_made_and_a_dry_run_writes_nothing(
