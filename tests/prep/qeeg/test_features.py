@@ -183,7 +183,7 @@ def test_a_mount_point_is_refused_before_anything_is_measured(
     out = tmp_path / "features"
     out.mkdir()
     monkeypatch.setattr(Path, "is_mount", lambda path: path == out)
-    with pytest.raises(BuildError, match="a mount point .* Name another place with --out"):
+    with pytest.raises(BuildError, match=r"a mount point .* Name another place with --out"):
         hmsprep.features(few, out=out)
     assert [path.name for path in tmp_path.iterdir()] == ["features"]
 
