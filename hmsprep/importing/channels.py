@@ -67,7 +67,11 @@ class Chosen:
         return tuple(sorted({number for parts in self.mix.values() for number in parts}))
 
     def mixed(self, read: ReadSignals, first: int, stop: int) -> NDArray[np.float32]:
-        """Read the channels of samples [first, stop): (20, samples) microvolts at 200 Hz."""
+        """Read the channels of samples [first, stop): (20, samples) microvolts at 200 Hz.
+
+        A channel of no signals is 0, and NaN where no electrode is known: a gap is one of all
+        channels, whichever of them the file has.
+        """
         numbers = self.signals
         weights = np.zeros((len(CHANNELS), len(numbers)))
         for channel, parts in self.mix.items():
@@ -78,6 +82,10 @@ class Chosen:
         for mixture, row in zip(mixed_uv, weights, strict=True):
             used = np.flatnonzero(row)  # or one signal's missing values would be everyone's
             mixture[:] = row[used] @ signals_uv[used]
+        measured = weights.any(axis=1)
+        electrodes = measured & (np.asarray(CHANNELS) != HEART)
+        gap = np.isnan(mixed_uv[electrodes]).all(axis=0)
+        mixed_uv[~measured[:, None] & gap] = np.nan
         return mixed_uv
 
 

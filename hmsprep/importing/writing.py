@@ -224,6 +224,7 @@ def _write_piece(task: Task, threads: int) -> Counts | str:
         eeg_file.result()
     fresh_uv = eeg_uv[:, task.fresh - piece.first :]
     missing = np.isnan(fresh_uv)
+    missing[[not recording.chosen.mix.get(name) for name in CHANNELS]] = False
     for first, stop in recording.gaps:
         missing[:, max(0, first - task.fresh) : max(0, stop - task.fresh)] = False
     return Counts(beyond_clip(fresh_uv, recording.chosen.reference), missing.sum(axis=1))

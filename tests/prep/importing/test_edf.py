@@ -26,6 +26,7 @@ from hmsprep.importing.formats import open_recording
 from hmsprep.importing.formats.edf_annotations import parse
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.resampling import resampled
+from hmsstore.montage import ELECTRODES, PAIRS
 from hmsstore.recordings import read_recordings
 from hmsstore.schema import CHANNELS
 
@@ -342,6 +343,34 @@ def test_a_gap_stays_one_in_a_store(tmp_path: Path) -> None:
     assert np.median(close) < 0.01
     store = build_store(out, tmp_path / "s.zarr", split_by="all")
     assert store.windows["eeg_nan_fraction"].tolist() == pytest.approx([1600 / 10_000] * 1 + [0.0])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[f"{front}-{back}" for front, back in PAIRS],
+     [f"{name}-Pz" for name in ELECTRODES if name != "Pz"],
+     [name for name in CHANNELS if name != "Fz"]],
+    ids=["pairs", "measured against Pz", "without Fz"],
+)  # fmt: skip
+def test_a_gap_is_one_of_channels_without_signals_too(labels: list[str], tmp_path: Path) -> None:
+    """The first electrode of a chain, a reference on the scalp, and what the file lacks."""
+
+    def recorded(label: str, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        front, _, back = label.partition("-")
+        return wave(front, seconds) - (wave(back, seconds) if back else 0)
+
+    onsets = [float(n) + (8.0 if n >= 22 else 0.0) for n in range(80)]
+    at = np.concatenate([onset + np.arange(100) / 100 for onset in onsets])
+    told = annotations([tal(onset) for onset in onsets])
+    signals = [*eeg(80, 100, 100, channels=labels, uv=recorded, at=at), told]
+    path = write(tmp_path / "a.edf", signals, Head(kind="EDF+D"))
+    made = import_recordings([path], tmp_path / "out", stride=38)
+    assert made.recordings[0].missing == {}
+    store = build_store(tmp_path / "out", tmp_path / "s.zarr", split_by="all")
+    assert store.gaps is not None
+    gaps = {name: column.tolist() for name, column in store.gaps["eeg"].items()}
+    assert (gaps["feature"], gaps["start"], gaps["rows"]) == ([-1], [4_400], [1_600])
+    assert store.observed([0, 1], "eeg")["eeg"].judged.tolist() == pytest.approx([0.2, 1.0])
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,16 @@ def test_a_gap_that_is_told_is_not_told_twice(tmp_path: Path) -> None:
     assert made.recordings[0].missing == {}
 
 
+def test_a_channel_that_a_file_lacks_is_missing_in_its_gaps_and_not_counted(tmp_path: Path) -> None:
+    names = [name for name in CHANNELS if name != "Fz"]
+    uv = np.delete(signal_uv(200.0), CHANNELS.index("Fz"), axis=0)
+    uv[:, 4_000:4_400] = np.nan
+    made = import_recordings([raw_array(names, uv, 200.0)], tmp_path / "out")
+    assert made.recordings[0].missing == pytest.approx(dict.fromkeys(names, 2.0), abs=0.011)
+    missing = np.isnan(written(tmp_path / "out"))
+    np.testing.assert_array_equal(missing, np.tile(missing[0], (len(CHANNELS), 1)))
+
+
 def test_missing_values_of_a_mat_file_are_said_by_channel(tmp_path: Path) -> None:
     uv = noise(50)
     uv[2, 1_000:1_500] = np.nan
