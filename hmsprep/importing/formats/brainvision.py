@@ -46,7 +46,7 @@ def look(path: Path) -> Told:
             f"{path} belongs together with {data.name}, which is not beside it. Copy both; if it "
             "was renamed, name it so again."
         )
-    if dict(ABOUT.findall(text)).get("SegmentationType", "").upper() == "MARKERBASED":
+    if _about(text).get("SegmentationType", "").upper() == "MARKERBASED":
         raise DataError(
             f"{path} holds no continuous recording: it is cut into segments. Save the continuous "
             "one."
@@ -57,9 +57,8 @@ def look(path: Path) -> Told:
             f"{path.name} belongs together with {marks.name}, which is not beside it: its notes "
             "are not read, and nobody knows whether it was paused.",
         )
-    found = {
-        int(number): (name, against.strip()) for number, name, against in CHANNEL.findall(text)
-    }
+    channels = CHANNEL.findall(_section(text, "Channel Infos"))
+    found = {int(number): (name, against.strip()) for number, name, against in channels}
     several = len({against for _, against in found.values()}) > 1
     seconds = {number - 1: against for number, (_, against) in found.items() if several and against}
     return Told(seconds, notes)
@@ -68,14 +67,15 @@ def look(path: Path) -> Told:
 def ends(path: Path, raw: Any) -> Ends:
     """Compare the size of the signals with the header and the markers."""
     text = _text(path)
-    about = dict(ABOUT.findall(text))
+    about = _about(text)
     by_channel = about.get("DataOrientation", "").upper() == "VECTORIZED"
     stated = int(about["DataPoints"]) if about.get("DataPoints", "").isdecimal() else None
     there, rest, name = raw.n_times, 0, Path(raw.filenames[0]).name
     frame_bytes = BYTES.get(about.get("BinaryFormat", "").upper(), 0) * raw.info["nchan"]
     if about.get("DataFormat", "").upper() == "BINARY" and frame_bytes:
         there, rest = divmod(Path(raw.filenames[0]).stat().st_size, frame_bytes)
-    last = max(map(int, MARKER.findall(_markers(path, text))), default=0)
+    markers = _section(_markers(path, text), "Marker Infos")
+    last = max(map(int, MARKER.findall(markers)), default=0)
     notes: tuple[str, ...] = ()
     cut = ""
     if stated is not None and there < stated:
@@ -99,11 +99,26 @@ def _text(path: Path) -> str:
     return path.read_bytes().decode("utf-8", errors="replace")
 
 
+def _section(text: str, heading: str) -> str:
+    """Lines below a heading, in any case, up to the next one; '' if it is not there.
+
+    Other sections have lines of the same form: `Ch1=1,-90,-72` stands below `[Coordinates]`.
+    """
+    below = rf"^\[{heading}\](.*?)(?=^\[|\Z)"
+    found = re.search(below, text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
+
+
+def _about(text: str) -> dict[str, str]:
+    """What a header says of its signals."""
+    return dict(ABOUT.findall(_section(text, "Common Infos") + _section(text, "Binary Infos")))
+
+
 def _beside(path: Path, text: str) -> dict[str, Path]:
     """Files that a header names."""
     return {
         key: path.with_name(re.split(r"[\\/]", name)[-1].replace("$b", path.stem))
-        for key, name in FILE.findall(text)
+        for key, name in FILE.findall(_section(text, "Common Infos"))
     }
 
 

@@ -32,6 +32,7 @@ from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.formats.through_mne import exact_rate
 from hmsprep.importing.recording import Options, Recording
+from hmsstore.montage import ELECTRODES, side
 from hmsstore.schema import CHANNELS, CLASSES
 
 mne = pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
@@ -324,6 +325,27 @@ def test_references_that_brainvision_names_by_channel_are_followed(tmp_path: Pat
         open_recording(path, Options())
     path.write_text(plain.replace(",,", ",FCz,"), "utf-8")
     assert open_recording(path, Options()).chosen.reference == "scalp"
+
+
+@pytest.mark.parametrize("degrees", [3, 4.5])
+def test_references_of_brainvision_are_those_of_its_channels(
+    degrees: float, tmp_path: Path
+) -> None:
+    """Coordinates and comments hold lines of the same form."""
+    path = write_brainvision(tmp_path)
+    text = path.read_text("utf-8")
+    for name in ELECTRODES:
+        text = text.replace(f"={name},,", f"={name},{'A2' if side(name) == 'right' else 'A1'},")
+    path.write_text(text, "utf-8")
+    plain = opened(path)
+    places = "".join(f"Ch{n}=1,{degrees * n},{-degrees * n}\n" for n in range(1, 21))
+    below = f"[Coordinates]\n{places}\n[Comment]\nCh1=Fp1,FCz,\nDataPoints=10\nDataFile=no.eeg\n"
+    path.write_text(text.replace("[Comment]", below), "utf-8")
+    found = opened(path)
+    assert (found.chosen.reference, found.chosen.references) == ("chains", ("A1", "A2"))
+    assert found.chosen == plain.chosen
+    assert found.notes == plain.notes
+    np.testing.assert_array_equal(found.read(0, found.samples), plain.read(0, plain.samples))
 
 
 def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
