@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import choose_signals, named
+from hmsprep.importing.electrodes import shown
 from hmsprep.importing.formats.edf_units import NAME_IT, microvolts, read_unit
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
@@ -242,6 +243,8 @@ def raw_recording(
         f"{name}-{told.seconds[number]}" if number in told.seconds else name
         for number, name in enumerate(raw.ch_names)
     ]
+    of_name = {shown(name): label for name, label in zip(raw.ch_names, labels, strict=True)}
+    rename = {of_name.get(shown(key), key): name for key, name in options.rename.items()}
     kinds = raw.get_channel_types()
     scales_uv, unusable = dict[int, float](), dict[int, str]()
     stated = getattr(raw, "_orig_units", {})
@@ -252,7 +255,7 @@ def raw_recording(
         else:
             scales_uv[number] = scale_uv
     chosen = choose_signals(
-        labels, options.rename, str(path), unusable=unusable | dict(options.broken),
+        labels, rename, str(path), unusable=unusable | dict(options.broken),
         interpolate=options.interpolate,
     )  # fmt: skip
     rate_hz = exact_rate(raw.info["sfreq"])
@@ -292,7 +295,7 @@ def raw_recording(
         read=partial(chosen.mixed, source.read),
         read_signals=source.read,
         notes=tuple(said),
-        signals=tuple(labels),
+        signals=tuple(raw.ch_names),
         units=tuple(sorted(set(getattr(raw, "_orig_units", {}).values()))) or ("V",),
         gaps=tuple((floor(begin * RATE), ceil(end * RATE)) for begin, end in gaps),
     )

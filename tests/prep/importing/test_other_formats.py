@@ -31,6 +31,7 @@ from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import find_recordings, open_recording
 from hmsprep.importing.formats.through_mne import exact_rate
+from hmsprep.importing.listing import list_recordings
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.montage import ELECTRODES, side
 from hmsstore.schema import CHANNELS, CLASSES
@@ -346,6 +347,25 @@ def test_references_of_brainvision_are_those_of_its_channels(
     assert found.chosen == plain.chosen
     assert found.notes == plain.notes
     np.testing.assert_array_equal(found.read(0, found.samples), plain.read(0, plain.samples))
+
+
+def test_a_bids_tree_names_channels_of_brainvision_without_their_references(tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    text = path.read_text("utf-8")
+    for name in ELECTRODES:
+        text = text.replace(f"={name},,", f"={name},FCz,")
+    path.write_text(text, "utf-8")
+    table = tmp_path / "night_channels.tsv"
+    table.write_text("name\ttype\tunits\tstatus\nF3\tEEG\tmV\tbad\nO2\tEEG\tmV\tgood\n")
+    (one,) = list_recordings([path]).recordings
+    assert (one.references, one.signals) == (("FCZ",), CHANNELS)
+    assert [note for note in one.notes if table.name in note] == [
+        "night_channels.tsv marks as bad, and they are read: F3.",
+        "night_channels.tsv has 'mV' as units, and night.vhdr '\u00b5V': the recording is followed.",
+    ]
+    for name in ("F3", "F3-FCz"):
+        with pytest.raises(DataError, match="lacks F3"):
+            open_recording(path, Options(rename={name: "none"}))
 
 
 def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
