@@ -91,7 +91,7 @@ def _write(eeg: Path, out: Path, *, edges: bool, force: bool, as_json: bool) -> 
     if not edges:
         where = (
             f"The EEG begins at the spectrogram's second 275; its first row is {FIRST_ROW}. Rows "
-            "before and after the EEG are NaN."
+            "before and after the EEG, and where it is missing, are NaN."
         )
     console.note(f"Wrote {out}: {plural(rows, 'row')} of 2 s. {where}")
 

@@ -1,4 +1,4 @@
-"""A part of a recording -> without its offsets, what is beyond the clip, its power despite gaps."""
+"""A part of a recording -> without its offsets, what of it is beyond the clip."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.building.values.clean import fill_by_line
 from hmsprep.importing.channels import CHAINS_REFERENCE
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Recording
 from hmsprep.planning.choices import EEG_CLIP_UV, EKG_CLIP_UV
-from hmsprep.spectrograms.files import FIRST_ROW, matching_spectrogram
-from hmsprep.spectrograms.multitaper import STEP_SAMPLES, WINDOW_SAMPLES
 from hmsstore.montage import neighbours
-from hmsstore.schema import CHAINS, CHANNELS, FREQUENCIES_HZ, MIDLINE, REGIONS
+from hmsstore.schema import CHAINS, CHANNELS, MIDLINE
 
 OFFSET_HZ = 0.1
 """Edge of the high-pass that takes offset and drift off where nothing else is asked for."""
@@ -128,41 +125,3 @@ def beyond_clip(eeg_uv: NDArray[np.float32], reference: str) -> dict[str, NDArra
         )
         for name, values in measured.items()
     }
-
-
-def power_around_gaps(
-    eeg_uv: NDArray[np.float32], before: int = 0, after: int = 0, threads: int = 1
-) -> NDArray[np.float32]:
-    """Compute the spectrogram file that matches a part of a recording.
-
-    A gap is bridged by a straight line first, so that its edges do not ring in the rows beside it.
-
-    Parameters
-    ----------
-    eeg_uv : float32 (20, T)
-        Microvolts at 200 Hz, NaN where nothing was recorded.
-    before, after : int
-        Samples at either end that are not part of the file, as `matching_spectrogram` takes them.
-    threads : int
-        Differences computed at once. The result is the same.
-
-    Returns
-    -------
-    float32 (rows, 400)
-        uV^2/Hz. A region is NaN in a row unless its electrodes were recorded in all of its 4 s.
-    """
-    missing = np.isnan(eeg_uv)
-    if not missing.any():
-        return matching_spectrogram(eeg_uv.T, before, after, threads=threads)
-    bridged = eeg_uv.copy()
-    fill_by_line(bridged, missing)
-    power = matching_spectrogram(bridged.T, before, after, threads=threads)
-    begins = np.arange(0, eeg_uv.shape[1] - WINDOW_SAMPLES + 1, STEP_SAMPLES)
-    rows = np.arange(len(begins)) + FIRST_ROW - before // STEP_SAMPLES
-    for place, region in enumerate(REGIONS):
-        chain = [CHANNELS.index(name) for name in CHAINS[region]]
-        so_far = np.concatenate([[0], np.cumsum(missing[chain].any(axis=0))])
-        incomplete = rows[so_far[begins + WINDOW_SAMPLES] > so_far[begins]]
-        features = slice(place * len(FREQUENCIES_HZ), (place + 1) * len(FREQUENCIES_HZ))
-        power[incomplete, features] = np.nan
-    return power

@@ -16,16 +16,11 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.pieces import PIECE_S, RATE, Piece
 from hmsprep.importing.recording import Options, Recording
-from hmsprep.importing.values import (
-    HEART,
-    OFFSET_HZ,
-    beyond_clip,
-    high_passed,
-    power_around_gaps,
-)
+from hmsprep.importing.values import HEART, OFFSET_HZ, beyond_clip, high_passed
 from hmsprep.kaggle.write import write_eeg, write_spectrogram
 from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV
 from hmsprep.processes import Progress
+from hmsprep.spectrograms.files import matching_spectrogram
 from hmsprep.spectrograms.multitaper import STEP_SAMPLES
 from hmsstore.schema import CHANNELS
 
@@ -219,7 +214,7 @@ def _write_piece(task: Task, threads: int) -> Counts | str:
     with ThreadPoolExecutor(1) as beside:
         # few values of resampled EEG repeat
         eeg_file = beside.submit(write_eeg, task.eeg_file, eeg_uv, dictionaries=False)
-        power = power_around_gaps(around, before, after, threads)
+        power = matching_spectrogram(around.T, before, after, threads=threads)
         write_spectrogram(task.spectrogram_file, power, pa.int64())
         eeg_file.result()
     fresh_uv = eeg_uv[:, task.fresh - piece.first :]

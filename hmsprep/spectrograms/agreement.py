@@ -33,7 +33,7 @@ class Agreement:
     left_out: int
     """EEGs that lie between two spectrogram rows, or whose files are missing."""
     ours: NDArray[np.float32]
-    """(rows, 400) uV^2/Hz, above 0 wherever `theirs` is known."""
+    """(rows, 400) uV^2/Hz, above 0 wherever `theirs` is known; NaN where EEG is missing."""
     theirs: NDArray[np.float32]
     """(rows, 400), NaN where nothing is given."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.write import write_spectrogram
-from hmsprep.spectrograms.multitaper import STEP_SAMPLES, spectrogram
+from hmsprep.spectrograms.multitaper import STEP_SAMPLES, WINDOW_SAMPLES, spectrogram
 from hmsstore.atomic import whole_file
 from hmsstore.schema import EEG, FEATURES, SPECTROGRAM
 
@@ -33,7 +33,7 @@ def matching_spectrogram(
     Parameters
     ----------
     eeg_uv_TC : float (T, 20)
-        Microvolts at 200 Hz.
+        Microvolts at 200 Hz, NaN where nothing was recorded.
     before, after : int
         Number of samples at either end that are not part of the file, but were recorded around
         it; `before` is a multiple of 400.
@@ -43,8 +43,8 @@ def matching_spectrogram(
     Returns
     -------
     float32 (rows, 400)
-        uV^2/Hz; it begins 275 s before the EEG and ends 275 s after it. A row is NaN unless all of
-        its 4 s were given.
+        uV^2/Hz; it begins 275 s before the EEG and ends 275 s after it. A region is NaN in a row
+        unless its electrodes were recorded in all of its 4 s.
     """
     seconds = (len(eeg_uv_TC) - before - after) / EEG.row_rate_hz
     rows = int((seconds + 2 * AROUND_S) * SPECTROGRAM.row_rate_hz)
@@ -80,7 +80,7 @@ def spectrogram_file(
     Raises
     ------
     DataError
-        The EEG file is not as the competition's.
+        The EEG file is not as the competition's, or too short for a row.
     ParameterError
         The file exists already, or there is no folder to write it in.
 
@@ -97,9 +97,10 @@ def spectrogram_file(
     if not out.parent.is_dir():
         raise ParameterError(f"{out} cannot be written: there is no folder {out.parent}.")
     eeg_uv = decode(eeg.read_bytes(), EEG, str(eeg)).T
+    least = STEP_SAMPLES if edges else WINDOW_SAMPLES
+    if len(eeg_uv) < least:
+        raise DataError(f"{eeg} is too short: {len(eeg_uv)} samples, expected {least} or more.")
     power = spectrogram(eeg_uv, edges=True) if edges else matching_spectrogram(eeg_uv)
-    if not len(power):
-        raise DataError(f"{eeg} is too short: {len(eeg_uv)} samples, expected 400 or more.")
     with whole_file(out, replace=force) as partial:
         write_spectrogram(partial, power, pa.int64())
     return len(power)

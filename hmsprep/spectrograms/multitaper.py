@@ -18,6 +18,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from hmsprep.building.values.clean import fill_by_line
 from hmsstore.montage import CHAIN_PAIRS
 from hmsstore.schema import CHANNELS, EEG, FREQUENCIES_HZ, REGIONS, SPECTROGRAM
 
@@ -49,7 +50,8 @@ def spectrogram(
     Parameters
     ----------
     eeg_uv_TC : float (T, C)
-        Referential EEG in microvolts at 200 Hz; missing values count as 0.
+        Referential EEG in microvolts at 200 Hz, NaN where nothing was recorded: a straight line
+        bridges it, so that its edges do not ring in the rows beside it.
     channels : sequence of str
         Names of the columns; the electrodes of the four chains must be among them.
     edges : bool
@@ -66,7 +68,8 @@ def spectrogram(
     -------
     float32 (rows, 400)
         Power in uV^2/Hz, features in the order of the competition's columns. As theirs, it is
-        two-sided: half of what folding negative frequencies in would give.
+        two-sided: half of what folding negative frequencies in would give. A region is NaN in a row
+        unless its electrodes were recorded in all of its samples.
 
     Raises
     ------
@@ -85,11 +88,18 @@ def spectrogram(
         return np.empty((0, len(REGIONS) * len(FREQUENCIES_HZ)), np.float32)
 
     def pair_power(electrodes: tuple[str, str]) -> NDArray[np.float32]:
-        one, other = (
-            np.nan_to_num(eeg_uv_TC[:, column[name]].astype(np.float64)) for name in electrodes
-        )
+        pair_uv = eeg_uv_TC.T[[column[name] for name in electrodes]]
+        missing = ~np.isfinite(pair_uv)
+        fill_by_line(pair_uv, missing)
+        one, other = pair_uv.astype(np.float64)
         signal = high_passed(one - other).astype(np.float32)
-        return window_power(np.pad(signal, EDGE_SAMPLES, "reflect") if edges else signal)
+        gap = missing.any(axis=0)
+        if edges:
+            signal = np.pad(signal, EDGE_SAMPLES, "reflect")
+            gap = np.pad(gap, EDGE_SAMPLES, "reflect")
+        power = window_power(signal)
+        power[sliding_window_view(gap, WINDOW_SAMPLES)[::STEP_SAMPLES].any(axis=1)] = np.nan
+        return power
 
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         power = np.stack(list(pool.map(pair_power, CHAIN_PAIRS)), axis=1)

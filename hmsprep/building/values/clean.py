@@ -128,7 +128,7 @@ def fill_by_zero(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> Non
     values[missing] = 0.0
 
 
-def fill_by_line(values: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+def fill_by_line(values: NDArray[np.floating], missing: NDArray[np.bool_]) -> None:
     """Put a straight line between the neighbours, the nearest value at the ends, 0 without any."""
     rows = np.arange(values.shape[1])
     for feature in np.flatnonzero(missing.any(axis=1)):

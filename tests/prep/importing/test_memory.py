@@ -95,17 +95,17 @@ def test_a_long_piece_has_all_processors_and_short_ones_share_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    one_by_one = writing.power_around_gaps
+    compute = writing.matching_spectrogram
 
     def power(
-        eeg_uv: NDArray[np.float32], before: int, after: int, threads: int
+        eeg_uv_TC: NDArray[np.float32], before: int, after: int, *, threads: int
     ) -> NDArray[np.float32]:
         asked.append(threads)
-        found = one_by_one(eeg_uv, before, after, threads)
-        np.testing.assert_array_equal(found, one_by_one(eeg_uv, before, after))
+        found = compute(eeg_uv_TC, before, after, threads=threads)
+        np.testing.assert_array_equal(found, compute(eeg_uv_TC, before, after, threads=1))
         return found
 
-    monkeypatch.setattr(writing, "power_around_gaps", power)
+    monkeypatch.setattr(writing, "matching_spectrogram", power)
     monkeypatch.setattr("os.cpu_count", lambda: 8)
     source = Source(2 * BLOCK)
     for count, threads in ((1, AT_ONCE), (2, AT_ONCE // 2), (5, 1)):

@@ -17,7 +17,7 @@ from hmsprep.spectrograms.agreement import Agreement
 from hmsprep.spectrograms.check import check_spectrograms
 from hmsprep.spectrograms.files import matching_spectrogram, spectrogram_file
 from hmsprep.spectrograms.multitaper import spectrogram
-from hmsstore.schema import FEATURES, SPECTROGRAM
+from hmsstore.schema import CHANNELS, FEATURES, SPECTROGRAM
 
 
 @pytest.fixture
@@ -54,6 +54,25 @@ def test_with_edges_rows_are_the_eegs_own_seconds(eeg: Path, tmp_path: Path) -> 
     assert np.isfinite(found).all()
 
 
+def test_rows_of_which_eeg_is_missing_are_missing(eeg: Path, tmp_path: Path) -> None:
+    eeg_uv = pl.read_parquet(eeg).to_numpy().copy()
+    eeg_uv[:5_000] = np.nan
+    eeg_uv[9_000:9_100, CHANNELS.index("T3")] = np.nan  # of the first region alone
+    write_eeg(eeg, eeg_uv.T)
+    spectrogram_file(eeg, tmp_path / "out.parquet")
+    found = np.isnan(read(tmp_path / "out.parquet"))
+    own = found[138:167]  # of the EEG's own 29 rows, row n is of its samples from 400 n on
+    assert (found[:138].all(), found[167:].all()) == (True, True)
+    assert np.flatnonzero(own.all(axis=1)).tolist() == list(range(13))
+    assert np.flatnonzero(own[:, :100].any(axis=1)).tolist() == [*range(13), 21, 22]
+    assert not own[13:, 100:].any()
+    spectrogram_file(eeg, tmp_path / "edges.parquet", edges=True)
+    found = np.isnan(read(tmp_path / "edges.parquet"))  # half a row earlier
+    assert np.flatnonzero(found.all(axis=1)).tolist() == list(range(13))
+    assert np.flatnonzero(found[:, :100].any(axis=1)).tolist() == [*range(13), 22, 23]
+    assert not found[13:, 100:].any()
+
+
 def test_nothing_is_replaced_or_left_half_written(eeg: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     spectrogram_file(eeg, out)
@@ -70,9 +89,10 @@ def test_nothing_is_replaced_or_left_half_written(eeg: Path, tmp_path: Path) -> 
     with pytest.raises(DataError, match="not a whole parquet file"):
         spectrogram_file(tmp_path / "bad.parquet", tmp_path / "new.parquet")
     short = tmp_path / "short.parquet"
-    write_eeg(short, np.zeros((20, 300), np.float32))
-    with pytest.raises(DataError, match="300 samples, expected 400"):
-        spectrogram_file(short, tmp_path / "new.parquet", edges=True)
+    for samples, least, edges in ((300, 400, True), (300, 800, False), (799, 800, False)):
+        write_eeg(short, np.zeros((20, samples), np.float32))
+        with pytest.raises(DataError, match=f"{samples} samples, expected {least} or more"):
+            spectrogram_file(short, tmp_path / "new.parquet", edges=edges)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"eeg.parquet", "out.parquet", "bad.parquet", "short.parquet"}
 
@@ -120,6 +140,17 @@ def test_a_data_set_with_computed_spectrograms_agrees_wholly(tmp_path: Path) -> 
     shutil.rmtree(folder / "train_spectrograms")
     with pytest.raises(DataError, match="no EEG has a spectrogram"):
         check_spectrograms(folder, count=10)
+
+
+def test_missing_eeg_is_not_compared(tmp_path: Path) -> None:
+    folder = write_pair(tmp_path / "data", [{}])
+    path = folder / "train_eegs" / "1.parquet"
+    eeg_uv = pl.read_parquet(path).to_numpy().copy()
+    eeg_uv[:5_000] = np.nan
+    write_eeg(path, eeg_uv.T)
+    found = check_spectrograms(folder)
+    assert np.flatnonzero(np.isnan(found.ours).any(axis=1)).tolist() == list(range(13))
+    assert found.numbers(slice(None))["values"] == (found.theirs[13:] >= 0.05).sum()
 
 
 def test_both_real_pairs_agree(real_data: Path, tmp_path: Path) -> None:

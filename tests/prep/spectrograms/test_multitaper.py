@@ -58,6 +58,19 @@ def test_edges_are_asked_for_and_mirror_the_recording() -> None:
     assert 0.3 < hum[0, peak] / hum[5, peak] < 1.5  # no step, no silence at the edge
 
 
+def test_a_gap_is_bridged_so_that_its_edges_do_not_ring() -> None:
+    """Beside the rows that it reaches into, which are missing."""
+    eeg = 300 * np.arange(20) + np.random.default_rng(5).normal(0, 30, (8_000, 20))
+    whole = spectrogram(eeg)
+    eeg[4_000:4_100] = np.nan
+    found = spectrogram(eeg)
+    missing = np.isnan(found).all(axis=1)
+    assert np.flatnonzero(missing).tolist() == [9, 10]
+    assert np.isfinite(found[~missing]).all()
+    ratio = np.log(found[~missing] / whole[~missing])
+    assert np.abs(np.median(ratio, axis=1)).max() < 0.01
+
+
 def test_threads_change_nothing_and_wrong_columns_are_named() -> None:
     eeg = np.random.default_rng(3).normal(size=(30_000, 20))
     np.testing.assert_array_equal(spectrogram(eeg, threads=1), spectrogram(eeg, threads=3))
