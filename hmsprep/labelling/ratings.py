@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +212,7 @@ def rate_windows(
     Parameters
     ----------
     marks : sequence of Mark
-        In the order in which they were made.
+        In the order in which they were made, unless each that has a class says when that was.
     start_s : float64 (N,)
         Where the judged seconds of each window start, on the marks' axis.
     judged_s : float
@@ -225,6 +226,7 @@ def rate_windows(
         Position of the class; -1 where no class covers half, -2 where that is 'unsure'.
     """
     words = [*classes, UNSURE_WORD]
+    marks = _as_made([one for one in marks if one.label])
     covered = np.zeros((len(words), len(start_s)))
     last = np.full((len(words), len(start_s)), -1)
     stop_s = start_s + judged_s
@@ -233,14 +235,32 @@ def rate_windows(
         if spans:
             covered[code] = _covered(_union(spans), start_s, stop_s)
     for number, one in enumerate(marks):
-        if one.label:
-            over = (start_s < one.stop_s) & (stop_s > one.start_s)
-            last[words.index(one.label), over] = number
+        over = (start_s < one.stop_s) & (stop_s > one.start_s)
+        last[words.index(one.label), over] = number
     most = covered.max(axis=0, initial=0.0)
     ties = covered >= most - ROUNDING_S
     answers = np.where(ties, last, -2).argmax(axis=0)
     answers = np.where(answers == len(classes), UNSURE, answers)
     return np.where(most >= HALF * judged_s - ROUNDING_S, answers, NONE).astype(np.int8)
+
+
+def _as_made(marks: Sequence[Mark]) -> Sequence[Mark]:
+    """Sort marks by when they were made, if all say so: a spreadsheet may have sorted the rows."""
+    times = [at for one in marks if (at := _made_at(one)) is not None]
+    if len(times) < len(marks):
+        return marks
+    return [marks[number] for number in sorted(range(len(marks)), key=times.__getitem__)]
+
+
+def _made_at(mark: Mark) -> datetime | None:
+    """When a mark was made; None if it does not say so, or the day alone."""
+    try:
+        at = datetime.fromisoformat(mark.marked_at)
+    except ValueError:
+        return None
+    if ":" not in mark.marked_at:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _union(spans: Iterable[tuple[float, float]]) -> NDArray[np.float64]:

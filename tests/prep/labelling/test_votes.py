@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,24 @@ def test_the_class_that_covers_most_wins_and_the_last_of_two_that_cover_as_much(
     assert rated(Mark(20, 25, "seizure"), Mark(25, 30, "lpd"))[0] == LPD
     assert rated(Mark(25, 30, "lpd"), Mark(20, 25, "seizure"))[0] == SEIZURE
     assert rated(Mark(0, 99, "lpd"), Mark(20, 40, "other")) == [OTHER, OTHER, *[LPD] * 6]
+
+
+def test_the_last_mark_is_told_by_its_time_if_all_tell_theirs() -> None:
+    """A spreadsheet may have sorted the rows."""
+    first = Mark(20, 60, "seizure", marked_at="2026-01-31T12:00:00Z")
+    second = Mark(20, 40, "lpd", marked_at="2026-01-31T12:00:07Z")
+    expected = [LPD, LPD, SEIZURE, SEIZURE, *[NONE] * 4]
+    assert rated(first, second) == rated(second, first) == expected
+    text = Mark(30, 30, "", "chewing", marked_at="")
+    assert rated(text, second, first) == expected
+    saved = replace(second, marked_at="2026-01-31 12:00:07")  # by a spreadsheet
+    assert rated(saved, first) == expected
+    for unknown in ("", "2026-01-31", "yesterday"):
+        other = replace(second, marked_at=unknown)
+        assert rated(first, other) == expected
+        assert rated(other, first) == [SEIZURE] * 4 + [NONE] * 4
+    together = replace(second, marked_at=first.marked_at)
+    assert rated(first, together) == expected
 
 
 def test_unsure_is_no_vote() -> None:
