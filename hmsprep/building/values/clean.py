@@ -193,7 +193,8 @@ def _clip_pairs(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
     """Move electrodes as little as it takes to bring each pair of the montage within the clip.
 
     Electrodes of a ring of pairs depend on each other, so what is beyond the clip is taken off by
-    least squares, again and again, until no pair is beyond it. Samples without such a pair stay.
+    least squares, again and again, until no pair is beyond it. Samples without such a pair stay,
+    and so do missing values: nothing is known of their pairs.
     """
     spec = parameters.spec
     features = spec.eeg.features
@@ -203,20 +204,26 @@ def _clip_pairs(eeg_uv: NDArray[np.float32], parameters: Parameters) -> None:
         np.clip(heart, -limit, limit, out=heart)
     if parameters.eeg_clip is not None:
         pairs = neighbours({**spec.chains, "midline": spec.midline})
+        front, back = ([features.index(pair[end]) for pair in pairs] for end in (0, 1))
         differences = np.zeros((len(pairs), len(features)))
-        for row, (front, back) in zip(differences, pairs, strict=True):
-            row[features.index(front)], row[features.index(back)] = 1, -1
+        differences[np.arange(len(pairs)), front] = 1
+        differences[np.arange(len(pairs)), back] = -1
         limit_uv = parameters.eeg_clip
-        found_uv = differences.astype(np.float32) @ eeg_uv
+        found_uv = eeg_uv[front]
+        found_uv -= eeg_uv[back]  # a product of matrices would be NaN wherever any channel is
         over = np.flatnonzero((np.abs(found_uv) > limit_uv).any(axis=0))
-        moved_uv = eeg_uv[:, over].astype(np.float64)
+        unknown = np.isnan(found_uv[:, over])
+        missing = np.isnan(eeg_uv[:, over])
+        moved_uv = np.where(missing, 0.0, eeg_uv[:, over].astype(np.float64))
         undo = np.linalg.pinv(differences)
         for _ in range(CLIP_ROUNDS if len(over) else 0):
             pairs_uv = differences @ moved_uv
             beyond_uv = np.clip(pairs_uv, -limit_uv, limit_uv) - pairs_uv
+            beyond_uv[unknown] = 0.0
             if np.abs(beyond_uv).max() < CLIP_EXACT_UV:
                 break
             moved_uv += undo @ beyond_uv
+        moved_uv[missing] = np.nan
         eeg_uv[:, over] = moved_uv
     np.clip(eeg_uv, -np.float32(HALF_MAX), np.float32(HALF_MAX), out=eeg_uv)
 
