@@ -39,9 +39,7 @@ def test_a_missing_channel_keeps_no_recorded_pair_from_being_clipped(missing: st
     found = clean(eeg_uv.copy(), gap, HMS.eeg, Parameters(nan="mean"), by_pair=True)
     np.testing.assert_array_equal(np.isnan(found), gap)
     pairs = found[list(FRONT)] - found[list(BACK)]
-    assert np.isnan(pairs[:, artefact]).all(axis=1).sum() == sum(
-        missing in pair for pair in PAIRS
-    )
+    assert np.isnan(pairs[:, artefact]).all(axis=1).sum() == sum(missing in pair for pair in PAIRS)
     assert np.nanmax(np.abs(pairs)) <= 1_024.1
     outside = np.arange(400)[~gap.any(axis=0)]
     np.testing.assert_array_equal(found[:, outside], eeg_uv[:, outside])

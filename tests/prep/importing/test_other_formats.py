@@ -328,24 +328,26 @@ def test_references_that_brainvision_names_by_channel_are_followed(tmp_path: Pat
     assert open_recording(path, Options()).chosen.reference == "scalp"
 
 
-@pytest.mark.parametrize("degrees", [3, 4.5])
-def test_references_of_brainvision_are_those_of_its_channels(
-    degrees: float, tmp_path: Path
+@pytest.mark.parametrize(
+    "section",
+    ["[Coordinates]\n" + "".join(f"Ch{n}=1,{3 * n},{-5 * n}\n" for n in range(1, 21)),
+     "[Coordinates]\n" + "".join(f"Ch{n}=1,{4.5 * n},{-7.2 * n}\n" for n in range(1, 21)),
+     "[Comment]\nCh1=Fp1,FCz,\n", "[Comment]\nDataPoints=10\n", "[Comment]\nDataFile=no.eeg\n"],
+    ids=["whole degrees", "tenths of degrees", "channel", "length", "file"],
+)  # fmt: skip
+def test_other_sections_of_brainvision_are_not_taken_for_its_channels(
+    section: str, tmp_path: Path
 ) -> None:
-    """Coordinates and comments hold lines of the same form."""
     path = write_brainvision(tmp_path)
-    text = path.read_text("utf-8")
+    text = path.read_text("utf-8").partition("[Comment]")[0]
     for name in ELECTRODES:
         text = text.replace(f"={name},,", f"={name},{'A2' if side(name) == 'right' else 'A1'},")
     path.write_text(text, "utf-8")
     plain = opened(path)
-    places = "".join(f"Ch{n}=1,{degrees * n},{-degrees * n}\n" for n in range(1, 21))
-    below = f"[Coordinates]\n{places}\n[Comment]\nCh1=Fp1,FCz,\nDataPoints=10\nDataFile=no.eeg\n"
-    path.write_text(text.replace("[Comment]", below), "utf-8")
+    assert (plain.chosen.reference, plain.chosen.references) == ("chains", ("A1", "A2"))
+    path.write_text(text + section, "utf-8")
     found = opened(path)
-    assert (found.chosen.reference, found.chosen.references) == ("chains", ("A1", "A2"))
-    assert found.chosen == plain.chosen
-    assert found.notes == plain.notes
+    assert (found.chosen, found.notes) == (plain.chosen, plain.notes)
     np.testing.assert_array_equal(found.read(0, found.samples), plain.read(0, plain.samples))
 
 
@@ -361,7 +363,8 @@ def test_a_bids_tree_names_channels_of_brainvision_without_their_references(tmp_
     assert (one.references, one.signals) == (("FCZ",), CHANNELS)
     assert [note for note in one.notes if table.name in note] == [
         "night_channels.tsv marks as bad, and they are read: F3.",
-        "night_channels.tsv has 'mV' as units, and night.vhdr '\u00b5V': the recording is followed.",
+        "night_channels.tsv has 'mV' as units, and night.vhdr '\u00b5V': the recording is "
+        "followed.",
     ]
     for name in ("F3", "F3-FCz"):
         with pytest.raises(DataError, match="lacks F3"):
