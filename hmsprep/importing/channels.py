@@ -82,7 +82,7 @@ class Chosen:
         for mixture, row in zip(mixed_uv, weights, strict=True):
             used = np.flatnonzero(row)  # or one signal's missing values would be everyone's
             mixture[:] = row[used] @ signals_uv[used]
-        measured = weights.any(axis=1)
+        measured = np.array([bool(self.mix.get(name)) for name in CHANNELS])
         electrodes = measured & (np.asarray(CHANNELS) != HEART)
         gap = np.isnan(mixed_uv[electrodes]).all(axis=0)
         mixed_uv[~measured[:, None] & gap] = np.nan
