@@ -24,6 +24,9 @@ from hmsstore.errors import LabelsError
 from hmsstore.labels import UNSURE as UNSURE_WORD
 from hmsstore.labels import Labels, Mark, label_files, read_labels
 
+RECORDING, EEG = "recording", "EEG"
+Place = tuple[str, int]
+"""What marks are of: a recording and its place, or an EEG of no recording and its id."""
 HALF = 0.5
 LONGEST_PAGE_S = 60.0
 """A mark of the last page may reach so far beyond the end of its recording."""
@@ -89,8 +92,11 @@ def rate(places: Places, folder: Path, store: Store | None = None) -> Ratings:
     readers = tuple(sorted(taken))
     codes = np.full((2, len(readers), len(places)), NONE, np.int8)
     for number, reader in enumerate(readers):
+        marks_of: dict[Place, list[Mark]] = {}
         for labels, of_store in taken[reader]:
-            _rate_file(places, labels, codes[:, number], problems, of_store=of_store)
+            _sort_marks(places, labels, marks_of, problems, of_store=of_store)
+        for place, some in marks_of.items():
+            _rate_rows(places, place, some, codes[:, number])
     if problems:
         raise DataError(several(f"{folder} has {plural(len(problems), 'problem')}:", problems))
     if not taken:
@@ -124,29 +130,29 @@ def _not_here(places: Places, labels: Labels) -> str:
     return f"{what}."
 
 
-def _rate_file(
+def _sort_marks(
     places: Places,
     labels: Labels,
-    codes: NDArray[np.int8],
+    marks_of: dict[Place, list[Mark]],
     problems: list[str],
     *,
     of_store: bool,
 ) -> None:
-    """Put what one file says into the codes (2, N) of its reader: of all marks, of blind ones."""
+    """Put the marks of one file with those of its reader's other files of the same recording."""
     found = [] if of_store else _recordings_of(places, labels)
     if problem := _misplaced(places, labels, found):
         problems.append(f"{labels.path}: {problem}")
         return
-    if of_store:
-        rows = rows_of_eeg(places)
-        for eeg in dict.fromkeys(one.eeg_id for one in labels.marks):
-            marks = [one for one in labels.marks if one.eeg_id == eeg]
-            if eeg is not None:
-                _rate_rows(places, marks, rows[eeg], places.eeg_start_s, codes)
-    for place in found:
+    for one in labels.marks if of_store else ():
+        assert one.eeg_id is not None  # else it was misplaced
+        if one.eeg_id in places.pieces:
+            place = RECORDING, places.pieces[one.eeg_id][0]
+            marks_of.setdefault(place, []).append(_in_recording(one, places))
+        else:
+            marks_of.setdefault((EEG, one.eeg_id), []).append(one)
+    for number in found:
         marks = [_in_recording(one, places) for one in labels.marks]
-        inside = rows_of_recording(places).get(place, np.empty(0, np.int64))
-        _rate_rows(places, marks, inside, places.start_s, codes)
+        marks_of.setdefault((RECORDING, number), []).extend(marks)
 
 
 def _in_recording(mark: Mark, places: Places) -> Mark:
@@ -190,15 +196,17 @@ def _misplaced(places: Places, labels: Labels, found: Sequence[int]) -> str | No
 
 
 def _rate_rows(
-    places: Places,
-    marks: Sequence[Mark],
-    rows: NDArray[np.int64],
-    start_s: NDArray[np.float64],
-    codes: NDArray[np.int8],
+    places: Places, place: Place, marks: Sequence[Mark], codes: NDArray[np.int8]
 ) -> None:
-    for number, some in enumerate((marks, [one for one in marks if not one.seen_model])):
-        answers = rate_windows(some, start_s[rows], places.spec.judged_s, places.spec.class_keys)
-        codes[number, rows] = np.where(answers == NONE, codes[number, rows], answers)
+    """Put a reader's marks of one place into his codes (2, N): of all marks, of blind ones."""
+    kind, number = place
+    rows_of = rows_of_recording(places) if kind == RECORDING else rows_of_eeg(places)
+    rows = rows_of.get(number, np.empty(0, np.int64))
+    start_s = (places.start_s if kind == RECORDING else places.eeg_start_s)[rows]
+    for row, some in enumerate((marks, [one for one in marks if not one.seen_model])):
+        codes[row, rows] = rate_windows(
+            some, start_s, places.spec.judged_s, places.spec.class_keys
+        )
 
 
 def rate_windows(

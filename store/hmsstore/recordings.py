@@ -23,8 +23,7 @@ most an hour, each an EEG file of its own, and a timeline puts them together aga
        "bridged": ["F3-C3"],               neighbours that gel connects
        "contiguous": false,                records were read as they stand, against their onsets
        "missing": {"F7": 3.5},             seconds without a value where the file has samples
-       "sha256": "9f86d081 ...",           of the recorder's file, by which it is known again
-      "sha256": "9f86...",                of the recorder's file; "" if there is none
+       "sha256": "9f86d081 ...",           of the recorder's file, by which it is known; or ""
        "pieces": [{"eeg_id": 10000, "start_s": 0.0}]
       }
      ],

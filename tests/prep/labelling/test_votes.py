@@ -396,6 +396,22 @@ def test_windows_marked_in_a_store_become_votes_of_its_data_set(
         hmsprep.votes(data, folder, tmp_path / "other.csv", store=store)
 
 
+def test_a_readers_marks_of_a_recording_and_of_its_store_count_together(
+    night: Path, tmp_path: Path
+) -> None:
+    """Whichever file is read last: the class that covers most of the judged seconds wins."""
+    store = hmsprep.build(night, tmp_path / "night.zarr", split_by="all")
+    eeg = read_recordings(night)[0].pieces[0].eeg_id
+    label_file(night, tmp_path / "labels", "a.edf", "AB").add(Mark(30, 36, "gpd"))
+    for number, name in enumerate(("A.zarr", "z.zarr")):
+        folder = tmp_path / f"labels{number}"
+        shutil.copytree(tmp_path / "labels", folder)
+        LabelFile.open(folder, name, store.identity, "AB").add(Mark(31, 36, "lrda", eeg_id=eeg))
+        hmsprep.votes(night, folder, tmp_path / f"{number}.csv", store=store)
+        found = votes_of(night, tmp_path / f"{number}.csv")
+        assert found == {("a.edf", 30): [0, 0, 1, 0, 0, 0]}
+
+
 def test_three_readers_have_one_kappa(night: Path, labels: Path, tmp_path: Path) -> None:
     label_file(night, labels, "a.edf", "EF").add(Mark(20, 60, "seizure"))
     done = PROGRAM.succeed("votes", night, labels, "--out", tmp_path / "votes.csv")
