@@ -43,6 +43,8 @@ from hmstrain.runs.stopping import held_back
 IMPORT, UNPACKED, LOCK = "import", "eeg", "lock"
 KEY = re.compile(rf"[0-9a-f]{{64}}(-[0-9a-f]{{{DIGITS}}})?")
 """Names of what is kept; nothing else in the folder is touched."""
+IMPORTED = 1
+"""Raised whenever an import gives other values: what is kept of earlier ones is not opened."""
 NICE = 10
 """How far an import steps back behind the pages that are read meanwhile."""
 
@@ -134,7 +136,7 @@ def _open_file(
 ) -> Recording | ComingRecording:
     """Open a file's import, or the file while it is imported."""
     sha256 = of_recording(path)
-    key = sha256 + (f"-{_digest(json.dumps(told))[:DIGITS]}" if told else "")
+    key = f"{sha256}-{_digest(json.dumps([IMPORTED, *told]))[:DIGITS]}"
     try:
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     except OSError as error:

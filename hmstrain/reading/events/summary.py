@@ -46,7 +46,7 @@ class ClassFigures:
     seconds: float
     """Of recorded time that they take."""
     longest_s: float
-    """The longest of those that reach into it, in its full length."""
+    """The longest stretch of those that reach into it that was recorded without a gap."""
     share: float
     """Of the recorded time."""
 
@@ -131,6 +131,8 @@ def summarise(
         if key != spec.background
     }  # fmt: skip
 
+    seen = {key: _without(missing, given) for key, given in spans.items()}
+
     def stretch(start_s: float, stop_s: float) -> Stretch:
         recorded = stop_s - start_s - _overlap(missing, start_s, stop_s)
         artefact = None
@@ -148,7 +150,8 @@ def summarise(
             )  # fmt: skip
             if here:
                 count = sum(start_s <= a for a, _ in here)
-                longest = max(b - a for a, b in here)
+                at_once = [b - a for a, b in seen[one.key] if a < stop_s and b > start_s]
+                longest = max(at_once, default=0.0)
                 share = taken / recorded if recorded > 0 else 0.0
                 found.append(ClassFigures(one.key, one.title, count, taken, longest, share))
         return Stretch(start_s, stop_s, recorded, tuple(found), artefact)
@@ -157,7 +160,7 @@ def summarise(
     hours = tuple(
         stretch(hour * HOUR_S, min((hour + 1) * HOUR_S, seconds)) for hour in range(count)
     )
-    seizures = spans.get(SEIZURE, ())
+    seizures = seen.get(SEIZURE, ())
     burden, burden_from_s = largest_burden(seizures, seconds)
     longest = max((b - a for a, b in seizures), default=0.0)
     return Summary(
@@ -295,6 +298,18 @@ def _recorded(summary: Summary, stretch: Stretch) -> str:
 
 def _overlap(spans: Sequence[Span], start_s: float, stop_s: float) -> float:
     return sum(max(0.0, min(b, stop_s) - max(a, start_s)) for a, b in spans)
+
+
+def _without(gaps: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
+    """What is left of spans without gaps, both in order and apart: nobody saw what was in them."""
+    found = []
+    for start_s, stop_s in spans:
+        for a, b in gaps:
+            if a < stop_s and b > start_s:
+                found.append((start_s, a))
+                start_s = b  # noqa: PLW2901
+        found.append((start_s, stop_s))
+    return [(a, b) for a, b in found if b > a]
 
 
 def _percent(share: float) -> str:

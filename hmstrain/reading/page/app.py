@@ -296,11 +296,6 @@ class Reader:
         """Put a text where other programs can paste it."""
         self.copied.text = text
 
-    def chosen_or_page(self) -> tuple[float, float]:
-        """Start and stop of what is chosen, or of the page."""
-        onset_s, offset_s = self.marking.onset_s, self.marking.offset_s
-        return self.page_span() if onset_s is None or offset_s is None else (onset_s, offset_s)
-
     def turn_clock(self) -> None:
         """Show times of day, or times from the start again."""
         start = self.recording.start

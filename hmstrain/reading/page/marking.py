@@ -96,6 +96,8 @@ class Marking:
         """Class of an event that is in the fields, and what changes it in place of a mark."""
         self.looked = False
         """Whether the model's answers were shown since the page was opened."""
+        self.looked_before = False
+        """Whether they were shown to this reader by an earlier page."""
         self.undone: list[Callable[[LabelFile], None]] = []
         titles = zip(spec.class_keys, spec.class_titles, strict=True)
         self.titles = {**dict(titles), UNSURE: "Unsure", "": "Note"}
@@ -150,11 +152,14 @@ class Marking:
     @property
     def seen_model(self) -> bool:
         """Whether the reader has seen the model's answers of this recording, now or earlier."""
-        return self.looked or any(one.seen_model for one in self.marks)
+        return (
+            self.looked or self.looked_before or any(one.seen_model for one in self.marks)
+        )
 
     def sign(self, initials: str) -> None:
         """Open the file of the reader with these initials."""
         self.file, self.undone, self.editing = None, [], None
+        self.looked_before = False
         if initials.strip():
             self.file = LabelFile.open(
                 self.folder, self.recording, self.sha256(), initials, spec=self.spec
@@ -182,6 +187,14 @@ class Marking:
         """What the fields of times are to say: what is chosen."""
         chosen = {"onset": self.onset_s, "offset": self.offset_s}
         return {name: "" if value is None else exact_clock(value) for name, value in chosen.items()}
+
+    def chosen_or_page(self) -> tuple[float, float]:
+        """Start and stop of what is chosen; those of the page where they are not."""
+        start_s, stop_s = self.page.page_span()
+        return (
+            start_s if self.onset_s is None else self.onset_s,
+            stop_s if self.offset_s is None else self.offset_s,
+        )
 
     def choose(self, onset_s: float | None, offset_s: float | None) -> None:
         """Choose a stretch; the earlier time is its onset."""
@@ -211,9 +224,7 @@ class Marking:
     def mark(self, label: str) -> None:
         """Give a class to what is chosen, or to the page if nothing is; '' for a text alone."""
         file = self._open_file()
-        start_s, stop_s = self.page.page_span()
-        if self.onset_s is not None:
-            start_s, stop_s = self.onset_s, stop_s if self.offset_s is None else self.offset_s
+        start_s, stop_s = self.chosen_or_page()
         if self.instead is not None:
             self.instead[1](start_s, stop_s, label, self.widgets["text"].value)
             self.drop()

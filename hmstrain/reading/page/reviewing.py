@@ -14,7 +14,7 @@ from bokeh.models import Div, Select
 
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading.events.background import Background, BackgroundFile
-from hmstrain.reading.events.event import CERTAINTIES, REJECTED, Event
+from hmstrain.reading.events.event import CERTAINTIES, PROPOSED, REJECTED, Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
 from hmstrain.reading.events.summary import gaps_where, report_text, summarise
@@ -75,8 +75,11 @@ class Reviewing:
 
     @property
     def all_events(self) -> list[Event]:
-        """Those, and the reader's marks."""
-        return [*self.events, *of_marks(self.reader.marking.marks, self.reader.opened.spec)]
+        """What the reader decided, shown or not, and his marks; the model's own unless hidden."""
+        kept = () if self.file is None else self.file.events
+        if self.reader.opened.answers is None or self.reader.arriving.blind:
+            kept = tuple(one for one in kept if one.state != PROPOSED)
+        return [*kept, *of_marks(self.reader.marking.marks, self.reader.opened.spec)]
 
     def open(self) -> None:
         """Take the files of who has signed; propose the model's episodes once they may be seen."""
@@ -86,6 +89,8 @@ class Reviewing:
             whose = (opened.labels, opened.name, self.reader.recording.sha256, labels.reader)
             self.file = EventFile.open(*whose, spec=opened.spec)
             self.backgrounds = BackgroundFile.open(*whose)
+            # Episodes are kept once they were shown, by this page or an earlier one.
+            self.reader.marking.looked_before = self.file.path.exists()
         self.propose()
 
     def propose(self) -> None:
@@ -164,6 +169,7 @@ class Reviewing:
         """Take an event into the fields of marks; the next class that is marked changes it."""
         event = self._file().events[index]
         told, marking = _told(event), self.reader.marking
+        self.certainty.value = event.certainty or self.certainty.value
         self.go(index)
 
         def changed(start_s: float, stop_s: float, label: str, text: str) -> None:
@@ -252,7 +258,7 @@ class Reviewing:
         """Keep a description of the background of the page, as a form sends it."""
         if self.backgrounds is None:
             raise ConfigError("Type your initials first.")
-        start_s, stop_s = self.reader.chosen_or_page()
+        start_s, stop_s = self.reader.marking.chosen_or_page()
         fields = {name: value for name, value in parse_qsl(form) if value.strip()}
         if not fields:
             raise ConfigError("Fill in at least one field of the background.")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore.atomic import whole_file
+from hmsstore.sums import DIGITS
 from hmstrain.errors import DataError
 from hmstrain.reading.coming import ComingRecording, Readable
 from hmstrain.reading.pieces import PRIVATE
@@ -34,7 +35,11 @@ from hmstrain.reading.trends.trends import Trends
 
 VERSION = 1
 """Of what is kept; raised whenever a formula changes."""
-KEPT_NAME = f"trends-{VERSION}.npz"
+
+
+def kept_name(recording: Readable) -> str:
+    """Name of the file of a recording's trends; recordings of one import share a folder."""
+    return f"trends-{VERSION}-{recording.sha256[:DIGITS]}.npz"
 
 
 def follow_trends(recording: Readable) -> Iterator[tuple[Trends, float]]:
@@ -60,7 +65,7 @@ def follow_trends(recording: Readable) -> Iterator[tuple[Trends, float]]:
     DataError
         The recording cannot be read.
     """
-    path = recording.cache / KEPT_NAME
+    path = recording.cache / kept_name(recording)
     trends = Trends.empty(recording.seconds)
     coming = recording if isinstance(recording, ComingRecording) else None
     if coming is None and _load(path, trends):

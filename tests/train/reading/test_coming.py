@@ -30,7 +30,7 @@ from hmstrain.reading.page.app import Reader
 from hmstrain.reading.page.opened import Opened
 from hmstrain.reading.page.overview import Following
 from hmstrain.reading.recording import Recording
-from hmstrain.reading.trends.follow import KEPT_NAME, trends_of
+from hmstrain.reading.trends.follow import kept_name, trends_of
 
 RNG = np.random.default_rng(3)
 NOISE_UV = RNG.normal(0, 20, (len(CHANNELS), 130 * 200)).astype(np.float32)
@@ -93,7 +93,7 @@ def test_a_file_is_read_before_it_is_imported_and_has_the_same_values_then(
     again = open_at_once(edf, tmp_path)
     assert isinstance(again, Recording)
     assert again.described == imported.described
-    assert (again.cache / KEPT_NAME).is_file()
+    assert (again.cache / kept_name(again)).is_file()
     kept = trends_of(again).arrays()
     for name, values in trends.arrays().items():
         same(values, kept[name])
@@ -123,7 +123,7 @@ def test_pages_and_trends_are_drawn_anew_where_an_import_finds_drift(tmp_path: P
         reader = Reader(Opened(found, tmp_path / "screen.json", following=following))
         reader.attach_to(Document())
         assert "is being imported, 0% so far" in reader.arriving.coming.text
-        assert not list(cache.rglob(KEPT_NAME))
+        assert not list(cache.rglob("trends-*"))
     imported = found.whole()
     assert found.changed
     assert np.nanmean(before) > 1_000 > abs(np.nanmean(found.read(100, 110)))

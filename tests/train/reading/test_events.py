@@ -204,13 +204,22 @@ def test_figures_of_hours_equal_those_counted_second_by_second(
             assert figures["seizure"].count == begin.sum()
         else:
             assert not taken[here].any()
-    longest = max([sum(1 for _ in run) for run in _runs(taken)], default=0)
-    padded = np.append(taken, np.zeros(max(0, 3600 - seconds), bool)).astype(int)
+    seen = taken & recorded
+    longest = max([len(run) for run in _runs(seen)], default=0)
+    padded = np.append(seen, np.zeros(max(0, 3600 - seconds), bool)).astype(int)
     sums = np.cumsum(np.append(0, padded))
     burden = (sums[3600:] - sums[:-3600]).max() / 3600
     assert found.burden == pytest.approx(burden)
     assert found.status == (longest >= 600 or burden >= 0.2)
     assert (found.undecided, found.rejected) == (1, 1)
+
+
+def test_what_was_not_recorded_makes_no_status_of_two_seizures() -> None:
+    found = summarise([Event(480, 1260, "seizure")], 7200, gaps=[(600, 1140)])
+    (figures,) = found.whole.classes
+    assert (figures.count, figures.seconds, figures.longest_s) == (1, 240, 120)
+    assert (found.burden, found.status) == (240 / 3600, False)
+    assert summarise([Event(480, 1260, "seizure")], 7200).status
 
 
 def _runs(taken: np.ndarray) -> list[range]:

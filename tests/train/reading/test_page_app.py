@@ -500,6 +500,63 @@ def test_accepted_events_are_exported(reviewed: Driven) -> None:
     assert "0:00:50" in (folder / "night.edf.AB.events.csv").read_text()
 
 
+def test_what_the_reader_decided_is_counted_and_exported_while_answers_are_hidden(
+    reviewed: Driven,
+) -> None:
+    pytest.importorskip("edfio")
+    reviewed.press("e", "a", "v")
+    without_a_run = Driven(replace(reviewed.reader.opened, answers=None))
+    without_a_run.set(initials="AB")
+    table = reviewed.reader.opened.labels / "exported" / "night.edf.AB.events.csv"
+    for driven in (reviewed, without_a_run):
+        assert "0:00:50" not in driven.reader.reviewing.list.text
+        driven.send("export:")
+        assert "0:00:50" in table.read_text()
+        driven.send("summary:")
+        assert "LPD" in driven.reader.copied.text
+    without_a_run.reader.reviewing._file().undo(0)
+    without_a_run.send("export:")
+    assert "0:00:50" not in table.read_text()  # proposed, and hidden
+
+
+def test_who_reviewed_the_models_episodes_is_blind_no_more(reviewed: Driven) -> None:
+    later = Driven(reviewed.reader.opened)
+    later.set(initials="AB")
+    later.press("4")
+    other = Driven(reviewed.reader.opened)
+    other.set(initials="CD")
+    other.press("4")
+    marks = [read_labels(path).marks for path in sorted(reviewed.reader.opened.labels.glob("*.csv"))
+             if "events" not in path.name]  # fmt: skip
+    assert [[one.seen_model for one in some] for some in marks] == [[True], [False]]
+    later.set(initials="EF")
+    assert not later.reader.marking.seen_model
+
+
+def test_changing_an_events_times_keeps_its_certainty(reviewed: Driven) -> None:
+    reviewed.set(certainty="probable")
+    reviewed.press("e", "a")
+    later = Driven(reviewed.reader.opened)
+    later.set(initials="AB")
+    later.press("v")
+    later.send("change:0")
+    later.set(offset="0:01:10")
+    later.send("save:")
+    (event,) = later.reader.reviewing.events
+    assert (event.stop_s, event.certainty) == (70, "probable")
+
+
+def test_an_onset_or_an_offset_alone_is_taken_with_the_other_end_of_the_page(
+    driven: Driven,
+) -> None:
+    driven.set(initials="AB", offset="0:00:25")
+    driven.press("1")
+    driven.set(onset="0:00:04")
+    driven.press("2")
+    spans = [(one.start_s, one.stop_s) for one in driven.reader.marking.marks]
+    assert spans == [(0, 25), (4, 10)]
+
+
 def test_a_background_is_kept_of_the_page(reviewed: Driven) -> None:
     reviewed.send("background:voltage=low&text=")
     assert "Kept the background of 0:00:00.0 to 0:00:10.0" in reviewed.words

@@ -13,10 +13,13 @@ import scipy.ndimage
 import scipy.signal
 from numpy.typing import NDArray
 from support.imported import write_import
+from support.recorder import noise, write_edf
 
+import hmsprep
 from hmsprep.qeeg.rhythm import rhythm_measures
 from hmsstore.montage import PAIRS
 from hmsstore.schema import CHANNELS
+from hmstrain.reading.cache import open_or_import
 from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends import amplitude, quality, rhythm, spectrum, suppression
 from hmstrain.reading.trends.about import ABOUT
@@ -31,7 +34,7 @@ from hmstrain.reading.trends.epochs import (
     group_mean,
 )
 from hmstrain.reading.trends.fir import Fir, Spectra
-from hmstrain.reading.trends.follow import KEPT_NAME, follow_trends, trends_of
+from hmstrain.reading.trends.follow import follow_trends, kept_name, trends_of
 from hmstrain.reading.trends.trends import Trends
 
 SECONDS = np.arange(BLOCK) / RATE
@@ -380,7 +383,7 @@ def trends(night: Recording) -> Trends:
 
 
 def test_trends_come_block_by_block_and_are_kept(night: Recording, trends: Trends) -> None:
-    kept = night.cache / KEPT_NAME
+    kept = night.cache / kept_name(night)
     assert kept.is_file()
     assert [done for _, done in follow_trends(night)] == [661.0]
     again = trends_of(night)
@@ -393,6 +396,20 @@ def test_trends_come_block_by_block_and_are_kept(night: Recording, trends: Trend
     assert np.isnan(seen[0][0][150:]).all()
     np.testing.assert_array_equal(seen[0][0][:150], trends.quality[:150])
     assert kept.read_bytes() == content
+
+
+def test_trends_of_the_recordings_of_one_import_are_kept_apart(tmp_path: Path) -> None:
+    names = ("a.edf", "b.edf")
+    files = [write_edf(tmp_path / name, noise(60, seed=n)) for n, name in enumerate(names)]
+    hmsprep.import_recordings(files, tmp_path / "data")
+
+    def trend(name: str, cache: Path) -> Floats:
+        return trends_of(open_or_import(tmp_path / "data", cache, name=name)).asymmetry_index
+
+    first, second = (trend(name, tmp_path / "cache") for name in names)
+    np.testing.assert_array_equal(second, trend("b.edf", tmp_path / "fresh"))
+    np.testing.assert_array_equal(first, trend("a.edf", tmp_path / "cache"))
+    assert not np.array_equal(first, second)
 
 
 def test_what_is_missing_is_nan_and_never_zero(trends: Trends) -> None:
