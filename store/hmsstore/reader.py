@@ -295,7 +295,8 @@ class Store:
         Returns
         -------
         dict of Observed
-            By signal: the observed run around the judged seconds, and shares.
+            By signal: the observed run around the judged seconds, wherever `shift` has moved the
+            window, and shares.
             `hmsstore.reading.observed` says what an observed run is.
 
         Raises
@@ -312,7 +313,10 @@ class Store:
                 self._silences[name] = find_silences(
                     self.spec, name, gaps[name], self.recordings[name]
                 )
-            found[name] = find_observed(self.spec, name, self._silences[name], starts[name])
+            labelled = self.windows[f"{name}_start"][numbers]
+            found[name] = find_observed(
+                self.spec, name, self._silences[name], starts[name], labelled
+            )
         return found
 
     def _known_gaps(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:

@@ -32,9 +32,12 @@ def segments(*starts: int) -> dict[str, Any]:
     return {"start": np.asarray(starts, np.int64)}
 
 
-def observed(gaps: dict[str, Any], *starts: int, cuts: tuple[int, ...] = (0,)) -> Any:
+def observed(
+    gaps: dict[str, Any], *starts: int, cuts: tuple[int, ...] = (0,), moved: int = 0
+) -> Any:
     silences = find_silences(HMS, "eeg", gaps, segments(*cuts))
-    return find_observed(HMS, "eeg", silences, np.asarray(starts, np.int64))
+    labelled = np.asarray(starts, np.int64)
+    return find_observed(HMS, "eeg", silences, labelled + moved, labelled)
 
 
 def run(gaps: dict[str, Any]) -> tuple[int, int]:
@@ -78,6 +81,18 @@ def test_without_any_judged_second_the_whole_window_stands_for_the_run() -> None
     assert (found.first[0], found.stop[0]) == (0, WINDOW)
     assert found.judged[0] == 0
     assert found.share[0] == 0.6
+
+
+def test_the_run_of_a_moved_window_is_around_its_label() -> None:
+    """The label's seconds are samples 666 to 2666 of the window, which begins at sample 7334."""
+    for gap, stop in (((-1, 10_200, 400), 2_866), ((-1, 10_800, 2_800), 3_466)):
+        found = observed(gap_table(gap), 4_000, moved=3_334)
+        assert (found.first[0], found.stop[0]) == (0, stop)
+        assert found.judged[0] == 1
+    found = observed(gap_table((-1, 8_500, 500)), 4_000, moved=3_334)
+    assert (found.first[0], found.stop[0], found.judged[0]) == (0, WINDOW, 0.75)
+    gone = observed(gap_table((-1, 15_500, 400)), 4_000, moved=9_000)  # the label left the window
+    assert (gone.first[0], gone.stop[0]) == (0, 2_500)
 
 
 def test_an_electrode_or_the_heart_alone_decides_nothing() -> None:

@@ -145,8 +145,10 @@ def find_silences(spec: Spec, name: str, gaps: Table, recordings: Table) -> Sile
     return Silences(start, stop, (stop - start) / signal.row_rate_hz > SHORTEST_S)
 
 
-def find_observed(spec: Spec, name: str, silences: Silences, starts: Whole) -> Observed:
-    """Find what was observed of windows.
+def find_observed(
+    spec: Spec, name: str, silences: Silences, starts: Whole, labelled: Whole
+) -> Observed:
+    """Find what was observed of windows, around the seconds that raters judged.
 
     Parameters
     ----------
@@ -156,19 +158,23 @@ def find_observed(spec: Spec, name: str, silences: Silences, starts: Whole) -> O
         Of the whole signal.
     starts : int64 (B,)
         First row of each window in the array.
+    labelled : int64 (B,)
+        The same before the window was moved: where its labelled seconds are counted from. Of those
+        that have left it, the nearest rows in it stand for them.
     """
     rows = spec.signals[name].window_rows
     judged_first, judged_stop = judged_rows(spec, name)
     long_start, long_stop = silences.start[silences.long], silences.stop[silences.long]
-    before = np.searchsorted(long_start, starts + judged_first) - 1
-    after = np.searchsorted(long_stop, starts + judged_stop, side="right")
+    length = judged_stop - judged_first
+    label = np.clip(labelled + judged_first, starts, starts + rows - length)
+    before = np.searchsorted(long_start, label) - 1
+    after = np.searchsorted(long_stop, label + length, side="right")
     # With a stretch before the first and after the last, neither of which reaches any window.
     first = np.append(long_stop, -1)[before] - starts
     stop = np.append(long_start, np.iinfo(np.int64).max // 2)[after] - starts
     first, stop = np.clip(first, 0, rows), np.clip(stop, 0, rows)
     none = first >= stop
     first, stop = np.where(none, 0, first), np.where(none, rows, stop)
-    missing = silences.count(starts + judged_first, starts + judged_stop)
-    judged = 1 - missing / (judged_stop - judged_first)
+    judged = 1 - silences.count(label, label + length) / length
     share = (stop - first - silences.count(starts + first, starts + stop)) / rows
     return Observed(first, stop, judged, share, rows, starts, silences)
