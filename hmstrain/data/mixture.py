@@ -22,7 +22,12 @@ from torch import Tensor
 
 from hmsstore import Store
 from hmstrain.data.apart import APART
-from hmstrain.data.inputs.physical import check_signals, on_device, physical_scale
+from hmstrain.data.inputs.physical import (
+    check_reference,
+    check_signals,
+    on_device,
+    physical_scale,
+)
 from hmstrain.data.inputs.prepare import Normalisation, check_cleaning, cleaning
 from hmstrain.data.loader import Batch, Loader, MappedLoader, Request, Wanted
 from hmstrain.data.observed import run_key
@@ -36,6 +41,7 @@ from hmstrain.data.rows import (
 )
 from hmstrain.data.seeds import Stream, generator
 from hmstrain.data.targets import Columns, training_columns
+from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import DataError
 from hmstrain.words import plural
 
@@ -66,6 +72,8 @@ class Mixture:
         """Patients whose windows no other store may give: those that the run is judged by."""
         own = self.stores[0]
         judged = [own.select("test")] + ([] if fold is None else [own.select("valid", fold=fold)])
+        if self.config.pretraining:  # without folds it holds out patients of its own choice
+            judged.append(unlabelled(self.config, own, fold).held_out)
         return np.unique(own.windows["patient_id"][np.concatenate(judged)])
 
     def rows(self, other: int, fold: int | None, min_votes: int) -> Rows:
@@ -282,8 +290,8 @@ def open_mixture(config: Config, store: Store) -> Mixture | None:
     StoreError
         One cannot be opened.
     DataError
-        One is the run's own, is named twice, has other classes or signals, or was cleaned in
-        another way.
+        One is the run's own, is named twice, has other classes or signals, was cleaned in another
+        way, or has bipolar recordings where an input needs single electrodes.
     """
     if not config.others:
         return None
@@ -299,6 +307,8 @@ def open_mixture(config: Config, store: Store) -> Mixture | None:
                 f"has {', '.join(store.spec.class_titles)}: name a store of the same classes."
             )
         check_signals(other)
+        every = np.arange(len(other)) if config.pretraining else other.select("train")
+        check_reference(config, other, every)
         check_cleaning(Normalisation({}, cleaning(store)), other)
         stores.append(other)
     return Mixture(config, tuple(stores))

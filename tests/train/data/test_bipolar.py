@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import edfio
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from hmsstore.schema import CHANNELS
 from hmsstore.view import Display, draw_window
 from hmstrain.config import Config
 from hmstrain.data.inputs.physical import Physical
+from hmstrain.data.mixture import open_mixture
 from hmstrain.errors import DataError
 from hmstrain.prediction.predict import with_reference
 
@@ -124,6 +127,17 @@ def test_inputs_of_electrodes_refuse_it(stores: dict[str, Store], tmp_path: Path
     with pytest.raises(DataError, match="the input microvolts needs one"):
         Physical(config, stores["bipolar"], torch.device("cpu"))
     Physical(config, stores["interpolated"], torch.device("cpu"))
+    pairs = np.stack([head()[a] - head()[b] for a, b in PAIRS])
+    names = [f"{a}-{b}" for a, b in PAIRS]
+    marked = [edfio.EdfAnnotation(0, 60, "seizure")]
+    import_recordings(
+        [write_edf(tmp_path / "c.edf", pairs, channels=names, annotations=marked)], tmp_path / "c"
+    )
+    labelled = build_store(tmp_path / "c", tmp_path / "c.zarr", normalise="none")
+    also = replace(config, also=f"{labelled.path}:0.3")
+    with pytest.raises(DataError, match=r"c.zarr are of bipolar .* the input microvolts needs one"):
+        open_mixture(also, stores["interpolated"])
+    assert open_mixture(replace(also, model="resnet1d", inputs="raw"), stores["interpolated"])
 
 
 def test_windows_of_bipolar_recordings_cost_no_others_of_a_store(
