@@ -113,6 +113,16 @@ def can_compare(store: Store) -> bool:
     return bool(len(training) and (store.windows["votes"][training].sum(axis=1) > 0).all())
 
 
+def origins_of(described: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a checkpoint says of others that its network learned from, and of theirs.
+
+    Other stores that it trained on too, the run that it started from, and its generator; each has
+    the identity of a store and patients of it.
+    """
+    own = [*described.get("also", ()), described.get("pretrained"), described.get("generator")]
+    return [each for one in filter(None, own) for each in (one, *one.get("also", ()))]
+
+
 def learned_from(described: Mapping[str, Any], store: Store) -> tuple[Patients, Patients]:
     """Patients of this store whom a network or what it started from learned from; of other stores.
 
@@ -120,8 +130,7 @@ def learned_from(described: Mapping[str, Any], store: Store) -> tuple[Patients, 
     """
     here: list[Any] = []
     elsewhere: list[Any] = []
-    origins = [*described.get("also", ()), described.get("pretrained"), described.get("generator")]
-    for one in filter(None, origins):
+    for one in origins_of(described):
         (here if one["identity"] == store.identity else elsewhere).append(one["patients"])
     if described["store"]["identity"] == store.identity:
         here.append(trained_on(described, store))

@@ -29,7 +29,7 @@ from hmstrain.models.vae import ConditionalVae
 from hmstrain.models.weights import DESCRIPTION, find_weights, read_origin
 from hmstrain.runs.checkpoint import load_checkpoint
 from hmstrain.runs.outcome import StoreId
-from hmstrain.scoring.seen import learned_from
+from hmstrain.scoring.seen import learned_from, origins_of
 from hmstrain.words import plural
 
 SEEN = ("eeg_seconds", "spectrogram_rows", "planes", "context")
@@ -49,6 +49,8 @@ class Origin:
     """Whom it was trained on."""
     sha256: str
     """Of its weights."""
+    also: tuple[Mapping[str, Any], ...] = ()
+    """Identities and patients of other stores that it, or what it started from, learned from."""
     notices: list[str] = field(default_factory=list)
     """What the user should know of it."""
 
@@ -59,6 +61,7 @@ class Origin:
             "identity": self.store.identity,
             "patients": list(self.patients),
             "sha256": self.sha256,
+            **({"also": list(self.also)} if self.also else {}),
         }
 
     def kept(self, measured: Normalisation, store: Store) -> Normalisation:
@@ -225,7 +228,12 @@ def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Sto
             "with the same --fold."
         )
     known = here if trained.identity == store.identity else elsewhere
-    found = Origin(file, own, trained, normalisation, tuple(known.tolist()), sha256)
+    also = tuple(
+        {"identity": one["identity"], "patients": list(one["patients"])}
+        for one in origins_of(described)
+        if one["identity"] != trained.identity
+    )
+    found = Origin(file, own, trained, normalisation, tuple(known.tolist()), sha256, also)
     if not len(common := np.intersect1d(elsewhere, judged)):
         return found
     found.notices.append(

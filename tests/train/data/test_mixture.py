@@ -13,8 +13,10 @@ import torch
 from safetensors.numpy import load_file
 from support.helpers import build_store
 from support.inside import Inside
+from support.recorder import noise, write_edf
 from support.runs import SMALL, Stopped, train_small
 
+from hmsprep.importing.convert import import_recordings
 from hmsprep.simulator.make import synth
 from hmsstore import Store
 from hmstrain.config import Config
@@ -25,11 +27,12 @@ from hmstrain.data.mixture import MixedLoader, Mixture, open_mixture
 from hmstrain.data.observed import run_key
 from hmstrain.data.rows import epoch_order, plan_epochs, training_rows
 from hmstrain.data.steps import Step, steps
+from hmstrain.data.unlabelled import unlabelled
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
-from hmstrain.scoring.seen import seen_before
+from hmstrain.scoring.seen import learned_from, seen_before
 
 CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)
@@ -219,6 +222,40 @@ def test_a_run_on_two_stores_is_judged_by_its_own_and_resumes_to_the_same_weight
     seen = seen_before([described], other, other.select("train"))
     assert seen.trained.windows == len(other.select("train"))
     assert seen_before([described], other, other.select("test")).trained.windows == 0
+
+
+def test_whom_a_run_knows_from_other_stores_is_known_to_what_starts_from_it(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    train_small(store, tmp_path / "first", steps=1, also=f"{other.path}:0.25")
+    for name, before in (("second", "first"), ("third", "second")):
+        train_small(store, tmp_path / name, steps=1, weights=str(tmp_path / before))
+    (of_other,) = read_description(tmp_path / "first" / "best")["also"]
+    for name in ("second", "third"):
+        described = read_description(tmp_path / name / "best")
+        here, elsewhere = learned_from(described, other)
+        assert here.tolist() == of_other["patients"]
+        assert elsewhere.tolist() == described["patients"]
+        with pytest.raises(DataError, match="Train both with the same --fold"):
+            train_small(other, tmp_path / f"{name}-there", weights=str(tmp_path / name))
+
+
+def test_a_pretraining_on_two_stores_without_folds_leaves_out_whom_it_is_judged_by(
+    tmp_path: Path,
+) -> None:
+    files = [write_edf(tmp_path / f"{n}.edf", noise(60, seed=n)) for n in range(6)]
+    made = []
+    for name, some in (("own", files[:3]), ("other", files)):
+        import_recordings(some, tmp_path / name)
+        made.append(build_store(tmp_path / name, tmp_path / f"{name}.zarr"))
+    own, other = made
+    config = config_of((other, 0.5), pretraining=True)
+    mixture = open_mixture(config, own)
+    assert mixture is not None
+    held = own.windows["patient_id"][unlabelled(config, own, None).held_out]
+    there = unlabelled(config, other, None)
+    assert np.isin(other.windows["patient_id"][there.training], held).any()  # by its own choice
+    assert not np.isin(other.windows["patient_id"][mixture.rows(0, None, 1)], held).any()
 
 
 def test_another_store_under_the_same_name_does_not_resume_a_run(
