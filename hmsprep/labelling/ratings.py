@@ -204,9 +204,7 @@ def _rate_rows(
     rows = rows_of.get(number, np.empty(0, np.int64))
     start_s = (places.start_s if kind == RECORDING else places.eeg_start_s)[rows]
     for row, some in enumerate((marks, [one for one in marks if not one.seen_model])):
-        codes[row, rows] = rate_windows(
-            some, start_s, places.spec.judged_s, places.spec.class_keys
-        )
+        codes[row, rows] = rate_windows(some, start_s, places.spec.judged_s, places.spec.class_keys)
 
 
 def rate_windows(

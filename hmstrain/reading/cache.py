@@ -23,7 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -136,7 +136,7 @@ def _open_file(
 ) -> Recording | ComingRecording:
     """Open a file's import, or the file while it is imported."""
     sha256 = of_recording(path)
-    key = f"{sha256}-{_digest(json.dumps([IMPORTED, *told]))[:DIGITS]}"
+    key = key_of(sha256, told)
     try:
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     except OSError as error:
@@ -164,6 +164,11 @@ def _open_file(
         with _alone(kept):  # what an import made that went on by itself while the file changed
             shutil.rmtree(kept, ignore_errors=True)
     return ComingRecording(file, sha256, kept / UNPACKED, start, make)
+
+
+def key_of(sha256: str, told: Sequence[str] = ()) -> str:
+    """Name of the folder of a file's import, by its SHA-256 and the options that were given."""
+    return f"{sha256}-{_digest(json.dumps([IMPORTED, *told]))[:DIGITS]}"
 
 
 def clear_cache(cache: Path | None = None) -> int:

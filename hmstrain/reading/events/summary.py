@@ -307,7 +307,7 @@ def _without(gaps: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
         for a, b in gaps:
             if a < stop_s and b > start_s:
                 found.append((start_s, a))
-                start_s = b  # noqa: PLW2901
+                start_s = b
         found.append((start_s, stop_s))
     return [(a, b) for a, b in found if b > a]
 

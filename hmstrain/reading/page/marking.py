@@ -152,9 +152,7 @@ class Marking:
     @property
     def seen_model(self) -> bool:
         """Whether the reader has seen the model's answers of this recording, now or earlier."""
-        return (
-            self.looked or self.looked_before or any(one.seen_model for one in self.marks)
-        )
+        return self.looked or self.looked_before or any(one.seen_model for one in self.marks)
 
     def sign(self, initials: str) -> None:
         """Open the file of the reader with these initials."""

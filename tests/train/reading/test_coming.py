@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import signal
@@ -22,9 +21,10 @@ from support.recorder import write_edf
 
 from hmsprep.importing.answering import answer
 from hmsstore.schema import CHANNELS
+from hmsstore.sums import of_recording
 from hmstrain.errors import DataError
 from hmstrain.reading.asked import AskedFile
-from hmstrain.reading.cache import LOCK, open_at_once
+from hmstrain.reading.cache import LOCK, key_of, open_at_once
 from hmstrain.reading.coming import ComingRecording
 from hmstrain.reading.page.app import Reader
 from hmstrain.reading.page.opened import Opened
@@ -48,7 +48,7 @@ def edf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def waiting(path: Path, cache: Path) -> Iterator[None]:
     """Keep the import of a file from beginning, as another import of it does."""
-    kept = cache / hashlib.sha256(path.read_bytes()).hexdigest()
+    kept = cache / key_of(of_recording(path))
     kept.mkdir(parents=True)
     with (kept / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -216,7 +216,7 @@ def test_an_import_whose_program_is_killed_comes_to_its_end_and_is_found(tmp_pat
 def test_a_killed_imports_remains_are_removed_and_it_is_imported_anew(
     edf: Path, tmp_path: Path
 ) -> None:
-    kept = tmp_path / hashlib.sha256(edf.read_bytes()).hexdigest()
+    kept = tmp_path / key_of(of_recording(edf))
     left = kept / ".import.0123abcd.partial"
     left.mkdir(parents=True)
     (left / "10000.parquet").write_bytes(b"half")

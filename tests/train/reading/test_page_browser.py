@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import re
 import signal
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ import pytest
 from support.pages import launched, serving
 
 from hmsstore.labels import read_labels
+from hmsstore.sums import of_recording
+from hmstrain.reading.cache import key_of
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
 def test_a_recorders_file_is_read_and_marked_while_it_is_imported(
     chromium: Any, night: Path, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "cache" / hashlib.sha256((night / "night.edf").read_bytes()).hexdigest()
+    kept = tmp_path / "cache" / key_of(of_recording(night / "night.edf"))
     kept.mkdir(parents=True)
     words = (night / "night.edf", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
     with (kept / "lock").open("w") as lock:
