@@ -61,6 +61,7 @@ ALSO = {
     "hmsprep/spectrograms/figure.py": {"matplotlib"},
     "hmsprep/importing/formats/through_mne.py": {"mne"},
     "hmsprep/qeeg/wavelets.py": {"pywt"},
+    "hmsprep/building/checksums.py": {"isal"},
     "hmsprep/cli/cluster.py": {"distributed"},
     "hmstrain/models/braindecode.py": {"braindecode", "mne"},
     "hmstrain/reporting/attribution.py": {"captum"},
