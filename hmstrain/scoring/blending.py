@@ -231,7 +231,8 @@ def blend(
         As of `hmstrain.compare`.
     split : str, optional
         Of runs: 'valid' or 'test'. By default predictions out of fold, if all models are runs that
-        have them, since what is fitted to the test windows is no longer tested by them.
+        have them of the same fold, or of all, since what is fitted to the test windows is no longer
+        tested by them.
     votes : str, optional
         Population to fit on: 'all', '1-3', '4-9' or '10+' votes. By default '10+', or all where
         fewer than 50 windows have so many.
@@ -260,8 +261,7 @@ def blend(
         raise ConfigError(f"--how {how}: expected one of {', '.join(HOWS)}.")
     if votes is not None and votes not in POPULATIONS:
         raise ConfigError(f"--votes {votes}: expected one of {', '.join(POPULATIONS)}.")
-    if split is None and all((Path(one) / OUT_OF_FOLD).is_file() for one in models):
-        split = "valid"
+    split = split or _held_out(models)
     matched = matched_answers(
         models,
         truth=truth,
@@ -272,6 +272,16 @@ def blend(
         scale=scale,
     )
     return blend_matched(matched, how=how, votes=votes, seed=seed)
+
+
+def _held_out(models: Sequence[Path | str]) -> str | None:
+    """'valid' if all are runs that predicted the same held-out windows; else None."""
+    from hmstrain.runs.folder import RunFolder
+
+    paths = [Path(one) for one in models]
+    if not all((path / OUT_OF_FOLD).is_file() for path in paths):
+        return None
+    return "valid" if len({RunFolder(path).config().fold for path in paths}) == 1 else None
 
 
 def blend_matched(

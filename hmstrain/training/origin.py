@@ -6,7 +6,7 @@ of its test split, or of the fold that it holds out, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -200,13 +200,17 @@ def open_generator(
 
 
 def judged_patients(config: Config, store: Store) -> NDArray[np.int64]:
-    """Patients by whom a run is judged: of the test split, and of the fold that it holds out."""
-    rows = [store.select("test")]
-    folds = (
-        range(store.folds) if config.fold in ("all", "rotate") else (held_out(config, store, 0),)
-    )
+    """Patients by whom a run is judged: of the test split, and of the fold that it holds out.
+
+    Where that leaks anyhow and says so, nobody is: with folds that rotate, each is trained on too,
+    and a store that was split by window has the same patients in training and test.
+    """
+    rows = [] if store.leaks else [store.select("test")]
+    folds: Iterable[int | None] = range(store.folds) if config.fold == "all" else ()
+    if config.fold not in ("all", "rotate"):
+        folds = (held_out(config, store, 0),)
     rows += [store.select("valid", fold=fold) for fold in folds if fold is not None]
-    return np.unique(store.windows["patient_id"][np.concatenate(rows)])
+    return np.unique(store.windows["patient_id"][np.concatenate([np.empty(0, np.int64), *rows])])
 
 
 def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Store) -> Origin:

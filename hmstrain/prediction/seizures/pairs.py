@@ -15,6 +15,7 @@ from hmstrain.words import plural
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
 MOST_NAMED = 5
+EARLIER = "left out, being of an earlier prediction"
 SUMMARY = "predictions.json"
 """What `predict` writes last; says which timelines it wrote."""
 
@@ -94,15 +95,16 @@ def find_pairs(answers: Path, reference: Path, *, partial: bool = False) -> Pair
         raise DataError(
             f"Expected a table of events of each recording, named as it is: none of "
             f"{plural(len(theirs), 'table')} ({theirs[0].name}, ...) has the name of one of "
-            f"{plural(len(ours), 'recording')} ({ours[0].name}, ...)."
+            f"{plural(len(ours), 'recording')} ({ours[0].name}, ...). "
+            f"{_named(earlier, EARLIER)}".rstrip()
         )
     # One file against a tree asks for that file alone.
     wanted = [*without, *unread] if answers.is_dir() and reference.is_dir() else []
     if wanted and not partial:
         raise DataError(
             f"Expected answers and events of each recording. {_named(without, 'without answers')}"
-            f"{_named(unread, 'without events')}Give --partial to score the other "
-            f"{plural(len(found), 'recording')}."
+            f"{_named(unread, 'without events')}{_named(earlier, EARLIER)}"
+            f"Give --partial to score the other {plural(len(found), 'recording')}."
         )
     return Pairs(tuple(found), tuple(wanted), earlier)
 
@@ -128,6 +130,12 @@ def _answers_of(path: Path) -> tuple[list[Path], tuple[Path, ...]]:
     kept = [one for one in found if last is None or one.relative_to(path).as_posix() in last]
     if kept:
         return kept, tuple(one for one in found if one not in kept)
+    if found:
+        raise DataError(
+            f"{path}: {plural(len(found), 'timeline')} of an earlier prediction "
+            f"({found[0].name}, ...) and none of the last one. Predict the recordings again, or "
+            "name a timeline by itself."
+        )
     return _events_of(path, "timelines (NAME.csv of hmstrain predict), or of "), ()
 
 

@@ -169,13 +169,12 @@ class Reviewing:
         """Take an event into the fields of marks; the next class that is marked changes it."""
         event = self._file().events[index]
         told, marking = _told(event), self.reader.marking
-        self.certainty.value = event.certainty or self.certainty.value
         self.go(index)
 
         def changed(start_s: float, stop_s: float, label: str, text: str) -> None:
             self._file().edit(
                 self._of(told), start_s=start_s, stop_s=stop_s, label=label, text=text,
-                certainty=self.certainty.value,
+                certainty=event.certainty or self.certainty.value,
             )  # fmt: skip
             self.show()
 

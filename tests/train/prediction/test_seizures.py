@@ -474,10 +474,15 @@ def test_timelines_of_an_earlier_prediction_are_left_out_and_said(tmp_path: Path
         table(reader / f"{name}_events.tsv", [], 130)
     assert len(hmstrain.score(out, reader).recordings) == 2
     write_json(out / "predictions.json", {"recordings": [{"timeline": "a.csv"}]})
+    with pytest.raises(DataError, match=r"Left out, being of an earlier prediction: b.csv"):
+        hmstrain.score(out, reader)
     (reader / "b_events.tsv").unlink()
     found = hmstrain.score(out, reader)
     assert [one.pair.name for one in found.recordings] == ["a"]
     assert found.notes[0].startswith("Left out 1 timeline of an earlier prediction: b.csv.")
+    write_json(out / "predictions.json", {"recordings": []})  # of a store
+    with pytest.raises(DataError, match=r"2 timelines of an earlier pred.* and none of the last"):
+        hmstrain.score(out, reader)
 
 
 def test_different_rules_of_one_tree_are_said(tmp_path: Path) -> None:

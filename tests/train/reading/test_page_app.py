@@ -539,9 +539,11 @@ def test_changing_an_events_times_keeps_its_certainty(reviewed: Driven) -> None:
     later = Driven(reviewed.reader.opened)
     later.set(initials="AB")
     later.press("v")
+    later.set(certainty="definite")
     later.send("change:0")
     later.set(offset="0:01:10")
     later.send("save:")
+    assert later.reader.reviewing.certainty.value == "definite"  # of what is accepted next
     (event,) = later.reader.reviewing.events
     assert (event.stop_s, event.certainty) == (70, "probable")
 

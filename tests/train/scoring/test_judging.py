@@ -523,6 +523,17 @@ def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
         assert any("fitted to test windows" in text for text in said.summary["warnings"]) is warned
 
 
+@pytest.mark.usefixtures("few_will_do")
+def test_runs_that_held_out_different_folds_are_blended_by_their_test_windows(
+    store: Store, tmp_path: Path
+) -> None:
+    for fold, size in (("0", 32), ("1", 48)):
+        train_small(store, tmp_path / fold, fold=fold, steps=1, seeds=2, image_size=size)
+    runs = [tmp_path / "0", tmp_path / "1"]
+    assert all((run / "out_of_fold.npz").is_file() for run in runs)
+    assert blend(runs, votes="all").blend.windows == "test"
+
+
 def test_a_blend_keeps_the_smallest_probabilities(made: Set, tmp_path: Path) -> None:
     """Rounded to 0 they would have a KL divergence that the blend had not."""
     sure = np.where(np.eye(6, dtype=bool)[made.votes.argmin(axis=1)], 1e-10, made.model(0.3))

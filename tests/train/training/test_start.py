@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load_file, save_file
+from support.helpers import build_store
 from support.runs import ALONE, SMALL, Stopped, train_small
 from torch import nn
 
@@ -149,6 +150,16 @@ def test_a_run_that_holds_out_whom_its_weights_saw_is_refused(store: Store, tmp_
     assert seen_before([second], store, rows).trained.windows == len(rows)
     with pytest.raises(DataError, match="Train both with the same --fold"):
         train_small(store, tmp_path / "third", fold="1", weights=str(tmp_path / "second"))
+
+
+def test_where_patients_leak_anyhow_a_run_starts_from_another(
+    store: Store, data: Path, tmp_path: Path
+) -> None:
+    by_window = build_store(data, tmp_path / "leak.zarr", split_by="window")
+    for name, of, fold in (("rotate", store, "rotate"), ("window", by_window, "0")):
+        train_small(of, tmp_path / name, fold=fold, steps=1)
+        weights = {"weights": str(tmp_path / name)}
+        assert train_small(of, tmp_path / f"{name}-again", fold=fold, steps=1, **weights).steps == 1
 
 
 def test_the_moving_average_starts_so_too(store: Store, tmp_path: Path) -> None:
