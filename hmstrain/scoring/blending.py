@@ -47,7 +47,7 @@ FILE = "blend.json"
 HOWS = ("arithmetic", "geometric", "fitted", "logits")
 """The mean; that of logarithms; a weighted mean; weighted logarithms and a bias of each class."""
 FITTED = HOWS[2:]
-"""Those that have weights."""
+"""Those of which weights are fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +325,8 @@ def blend_matched(
     }
     weights, bias = fitted[how]
     notes = [*matched.warnings, *matched.notes]
-    windows = "test" if any(one.split == "test" for one in matched.answers) else None
-    windows = windows or WINDOWS_OF[matched.answers[0].split]
+    splits = [one.split for one in matched.answers]
+    windows = WINDOWS_OF["test" if "test" in splits else splits[0]]
     if windows == "test" and how in FITTED:
         notes.append(
             "The weights are fitted to test windows: scores of the blend on these are too good. "
