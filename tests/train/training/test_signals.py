@@ -183,6 +183,12 @@ def test_processes_of_torchrun_stop_at_the_same_step(store: Store, tmp_path: Pat
             "fold0",
             "Resume with hmstrain run {store} --out {path} --resume.",
         ),
+        (
+            "pretrain",
+            {"model": "naive_cnn"},
+            ".",
+            "Resume with hmstrain pretrain {store} --out {path} --resume.",
+        ),
         ("study", {}, "naive_cnn-spec", "Rerun the same command to resume."),
     ],
 )
