@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hmstrain.reporting.report import report
     from hmstrain.scoring.blending import blend
     from hmstrain.scoring.calibrate import calibrate
-    from hmstrain.scoring.comparison import compare
+    from hmstrain.scoring.comparison.compare import compare
     from hmstrain.scoring.score_run import test
     from hmstrain.studies.ablate import ablate
     from hmstrain.studies.run_recipe import recipe
@@ -86,7 +86,7 @@ _MODULES = {
     "blend": "scoring.blending",
     "bundle": "prediction.bundle",
     "calibrate": "scoring.calibrate",
-    "compare": "scoring.comparison",
+    "compare": "scoring.comparison.compare",
     "explain": "reporting.explain",
     "list_models": "models.catalogue",
     "list_settings": "config",

@@ -18,7 +18,8 @@ from hmstrain.scoring import bootstrap
 from hmstrain.scoring.blending import HOWS, Blended, blend
 from hmstrain.scoring.bootstrap import Span
 from hmstrain.scoring.calibrate import Calibrated, calibrate
-from hmstrain.scoring.comparison import Comparison, compare
+from hmstrain.scoring.comparison.compare import compare
+from hmstrain.scoring.comparison.results import Comparison
 from hmstrain.scoring.formulas import kl_rows
 
 SCORES = ("kl", "kl_votes", "kl_hi", "accuracy", "kappa")

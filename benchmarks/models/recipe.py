@@ -21,7 +21,8 @@ from benchmarks.tools.simulated import command, simulated_store
 from hmsstore import CLASSES, Store
 from hmsstore.windows import typical_rows
 from hmstrain.runs.predictions import TESTED
-from hmstrain.scoring.comparison import compare_matched, matched_answers
+from hmstrain.scoring.answers.matching import matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
 from hmstrain.scoring.formulas import kl_rows
 from hmstrain.studies.answer import ANSWER
 from hmstrain.studies.recipe_file import find_recipe

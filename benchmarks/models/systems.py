@@ -32,7 +32,9 @@ from hmstrain.models.tabular.base import restored
 from hmstrain.runs.checkpoint import WEIGHTS
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import TESTED
-from hmstrain.scoring.comparison import Comparison, compare_matched, matched_answers
+from hmstrain.scoring.answers.matching import matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
+from hmstrain.scoring.comparison.results import Comparison
 from hmstrain.studies.answer import ANSWER
 from hmstrain.studies.recipe_file import find_recipe
 

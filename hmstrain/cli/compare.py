@@ -73,7 +73,8 @@ def compare(
 
     with console.reporting(quiet=quiet, log_file=log_file):
         from hmstrain.cli.results import print_comparison
-        from hmstrain.scoring.comparison import compare_matched, matched_answers
+        from hmstrain.scoring.answers.matching import matched_answers
+        from hmstrain.scoring.comparison.compare import compare_matched
 
         matched = matched_answers(
             models,

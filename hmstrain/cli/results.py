@@ -21,7 +21,7 @@ from hmstrain.words import clock, plural
 if TYPE_CHECKING:
     from hmstrain.prediction.predict import Predictions
     from hmstrain.prediction.seizures.score import SeizureScores
-    from hmstrain.scoring.comparison import Comparison
+    from hmstrain.scoring.comparison.results import Comparison
     from hmstrain.scoring.tested import Tested
     from hmstrain.studies.ablation_table import Ablation
     from hmstrain.studies.recipe_page import Cooked

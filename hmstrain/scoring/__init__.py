@@ -13,7 +13,7 @@
     tested.py       a run's scores on a store, and the folder that they are written into
     score_run.py    a finished run and any store -> its scores there: `hmstrain.test`
     answers/        predictions of anyone and their votes -> the same rows of all
-    comparison.py   the same rows of several models -> which is better: `hmstrain.compare`
+    comparison/     the same rows of several models -> which is better: `hmstrain.compare`
     calibrate.py    predictions with votes -> a calibration: `hmstrain.calibrate`
     blending.py     several models on the same rows -> one answer: `hmstrain.blend`
 """

@@ -27,9 +27,10 @@ from hmsstore.json_shapes import truth as true_or_false
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.runs.json_file import check_seal
 from hmstrain.runs.predictions import OUT_OF_FOLD
-from hmstrain.scoring.answers.matching import Matched, members_of
+from hmstrain.scoring.answers.matched import Matched, members_of
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import ROUNDED, Answers
-from hmstrain.scoring.bootstrap import Span
+from hmstrain.scoring.bootstrap import Span, check_seed
 from hmstrain.scoring.calibrate import (
     FEWEST_PATIENTS,
     FEWEST_ROWS,
@@ -37,7 +38,6 @@ from hmstrain.scoring.calibrate import (
     choose_population,
 )
 from hmstrain.scoring.calibration import POPULATIONS
-from hmstrain.scoring.comparison import check_seed, matched_answers
 from hmstrain.scoring.fitting import cross_fitted, fit_logits, fit_mixture, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import SCORES, Judged, difference_of

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hmstrain.errors import ConfigError
+
 REPLICATES = 10_000
 LEVEL = 0.95
 AT_ONCE = 2_000_000
@@ -192,3 +194,9 @@ def sign_flip(
         return float("nan")
     apart = apart[np.isfinite(apart)]
     return float((apart >= given - 1e-12 * max(1.0, float(given))).mean())
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that nothing can be drawn by."""
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}: expected 0 or more.")

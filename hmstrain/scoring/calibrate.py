@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from hmsstore import Store
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.models.trust import Trust
-from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.matched import Matched
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import shown
-from hmstrain.scoring.bootstrap import Span
+from hmstrain.scoring.bootstrap import Span, check_seed
 from hmstrain.scoring.calibration import POPULATIONS, Calibration
-from hmstrain.scoring.comparison import check_seed, matched_answers
 from hmstrain.scoring.fitting import LOWEST_SLOPE, cross_fitted, fit_logits, logs, softmax
 from hmstrain.scoring.formulas import Floats
 from hmstrain.scoring.metrics import SCORES, VOTE_GROUPS, Judged, difference_of

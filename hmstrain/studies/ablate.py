@@ -24,7 +24,8 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.events import Events, silent
 from hmstrain.runs.folder import CONFIG, RunFolder
 from hmstrain.runs.predictions import TESTED
-from hmstrain.scoring.comparison import compare_matched, matched_answers
+from hmstrain.scoring.answers.matching import matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
 from hmstrain.studies.ablation_table import Ablation
 from hmstrain.studies.factors import BASE, Rows, base_of, make_rows
 from hmstrain.studies.made import named_in, with_folders

@@ -21,7 +21,7 @@ from hmstrain.errors import RESEARCH_ONLY
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import interval_text, score_text
-from hmstrain.scoring.comparison import Comparison, Difference, Model
+from hmstrain.scoring.comparison.results import Comparison, Difference, Model
 from hmstrain.studies.factors import BASE, Factor
 from hmstrain.words import plural
 

@@ -26,7 +26,8 @@ from hmstrain.runs.json_file import write_sealed
 from hmstrain.runs.predictions import TESTED, read_arrays, read_file, write_predictions
 from hmstrain.runs.trained import Views
 from hmstrain.scoring import blending, calibration
-from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.matched import Matched
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.blending import Blend, Blended, Member, blend_matched
 from hmstrain.scoring.calibrate import (
     FEWEST_PATIENTS,
@@ -37,7 +38,6 @@ from hmstrain.scoring.calibrate import (
     words,
 )
 from hmstrain.scoring.calibration import Calibration
-from hmstrain.scoring.comparison import matched_answers
 from hmstrain.studies.recipe_file import AnswerOf
 
 Floats = NDArray[np.float64]

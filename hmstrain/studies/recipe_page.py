@@ -23,7 +23,7 @@ from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, StoreId, interval_text, score_text
-from hmstrain.scoring.comparison import Comparison
+from hmstrain.scoring.comparison.results import Comparison
 from hmstrain.studies.answer import Answered
 from hmstrain.studies.recipe_file import Recipe
 from hmstrain.words import plural

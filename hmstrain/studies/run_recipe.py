@@ -36,8 +36,9 @@ from hmstrain.runs.folder import CONFIG, RunFolder, versions
 from hmstrain.runs.json_file import check_seal, write_sealed
 from hmstrain.runs.outcome import StoreId
 from hmstrain.runs.trained import Views
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import SPLITS
-from hmstrain.scoring.comparison import compare_matched, matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
 from hmstrain.studies.answer import (
     CONSTANT,
     Answered,

@@ -20,7 +20,8 @@ from hmstrain.models.network import make_network
 from hmstrain.reporting.comparison.page import write_comparison
 from hmstrain.reporting.systems import System, choose
 from hmstrain.runs.folder import CONFIG, RunFolder
-from hmstrain.scoring.comparison import compare_matched, matched_answers
+from hmstrain.scoring.answers.matching import matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
 from hmstrain.studies.study_table import MAIN, Row, Study
 from hmstrain.training.run import run
 from hmstrain.words import plural

@@ -16,7 +16,7 @@ from hmstrain.reporting.systems import System
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, interval_text, score_text
 from hmstrain.runs.plots import Bar, study_bars
-from hmstrain.scoring.comparison import Difference
+from hmstrain.scoring.comparison.results import Difference
 from hmstrain.scoring.metrics import better_when_higher, shown_in
 
 MAIN = "kl_votes"

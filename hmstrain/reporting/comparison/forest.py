@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hmsstore.view.colours import BLUE, GREY, ORANGE
-from hmstrain.scoring.comparison import Comparison
+from hmstrain.scoring.comparison.results import Comparison
 
 DRAWN = ("kl", "kl_votes", "kl_hi", "accuracy", "balanced_accuracy", "f1_macro", "kappa")
 """Scores that have a row of the figure, where there are any."""

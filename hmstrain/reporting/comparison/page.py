@@ -17,8 +17,8 @@ from hmstrain.errors import RESEARCH_ONLY, RunError
 from hmstrain.reporting.comparison import table
 from hmstrain.reporting.comparison.forest import forest, short
 from hmstrain.runs.json_file import write_json
-from hmstrain.scoring.answers.matching import Matched
-from hmstrain.scoring.comparison import Comparison
+from hmstrain.scoring.answers.matched import Matched
+from hmstrain.scoring.comparison.results import Comparison
 from hmstrain.scoring.metrics import kl_of
 from hmstrain.words import plural
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from hmsstore.plain.text import write_rows
 from hmstrain.runs.outcome import interval_text, score_text
-from hmstrain.scoring.comparison import Comparison, Difference
+from hmstrain.scoring.comparison.results import Comparison, Difference
 from hmstrain.scoring.metrics import SCORES, Score
 from hmstrain.words import plural
 

@@ -14,10 +14,10 @@ from support.runs import train_small
 from hmsstore import CLASSES, Store
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.folder import RunFolder
-from hmstrain.scoring.answers.matching import Matched
+from hmstrain.scoring.answers.matched import Matched
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import read_answers
 from hmstrain.scoring.answers.truth import read_truth
-from hmstrain.scoring.comparison import matched_answers
 
 
 @pytest.fixture(scope="module")

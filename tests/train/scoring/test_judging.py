@@ -18,11 +18,12 @@ from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.prediction.predict import predict
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.reporting.comparison.page import write_comparison
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import read_answers
 from hmstrain.scoring.blending import blend, networks_of, read_blend, seen_from
 from hmstrain.scoring.calibrate import calibrate
 from hmstrain.scoring.calibration import Calibration, read_calibration
-from hmstrain.scoring.comparison import compare, compare_matched, matched_answers
+from hmstrain.scoring.comparison.compare import compare, compare_matched
 from hmstrain.scoring.experts import among_experts
 from hmstrain.scoring.formulas import kaggle_kl
 from hmstrain.scoring.metrics import Judged

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.blending import blend_matched
 from hmstrain.scoring.calibrate import calibrate, calibrate_matched
-from hmstrain.scoring.comparison import Comparison, compare_matched, matched_answers
+from hmstrain.scoring.comparison.compare import compare_matched
+from hmstrain.scoring.comparison.results import Comparison
 
 NAMES = ("stft_stage1", "stft_stage2", "raw_stage2")
 

@@ -20,7 +20,7 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.runs.checkpoint import read_description
-from hmstrain.scoring.comparison import compare
+from hmstrain.scoring.comparison.compare import compare
 from hmstrain.studies.ablation_table import HEADER, Ablation
 from hmstrain.studies.factors import base_of, listed_factors, make_rows, read_factor
 from hmstrain.studies.made import generator_of, pretraining_of

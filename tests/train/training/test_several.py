@@ -20,7 +20,7 @@ from hmstrain.reporting.explain import explain
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED, read_file
 from hmstrain.scoring.answers.read import read_answers
-from hmstrain.scoring.comparison import compare
+from hmstrain.scoring.comparison.compare import compare
 from hmstrain.scoring.score_run import test as score
 
 SHORT: dict[str, Any] = {"epochs": 1, "steps": 2, "validate_every": 2}
