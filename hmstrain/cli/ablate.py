@@ -91,6 +91,7 @@ def ablate(
     from hmstrain.errors import ConfigError
     from hmstrain.studies.factors import base_of, listed_factors, make_rows
     from hmstrain.studies.recipe_file import Changes, recipe_names
+    from hmstrain.words import plural
 
     if list_:
         found = listed_factors()
@@ -121,8 +122,21 @@ def ablate(
     title, config = base_of(base, member, Changes.read(given, settings or ()))
     rows = make_rows(config, only or (), factors or ())
     folder = out or Path("ablations") / Path(base).stem
+    if dry_run and json:
+        console.print_json(
+            {
+                "base": config.to_json(),
+                "factors": {one.name: one.settings for one in rows.factors},
+                "made_first": {name: made.to_json() for name, made in rows.made.items()},
+                "left_out": list(rows.left_out),
+            }
+        )
+        return
     if dry_run:
-        print(f"base: {config.model}, {config.inputs}, {config.seeds} seeds, fold {config.fold}")
+        seeds = plural(config.seeds, "seed")
+        print(f"base: {config.model}, {config.inputs}, {seeds}, fold {config.fold}")
+        for name in rows.made:
+            print(f"made first, in {seeds} too: {name}")
         for one in rows.factors:
             print(f"{one.name}: {one.changed}")
         for text in rows.left_out:

@@ -42,6 +42,8 @@ from hmstrain.runs.source import SOURCE
 CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
+PATHS = ("weights", "generator")
+"""Settings that are paths of files and folders."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
 REMOVED_AT_MOST = 100
 """How often a folder is made again that another process removes."""
@@ -248,7 +250,7 @@ class RunFolder:
         different = [
             f"{key} was {theirs[key]}, now {value}"
             for key, value in ours.items()
-            if key not in (*MACHINE_ONLY, "extended") and theirs[key] != value
+            if key not in (*MACHINE_ONLY, "extended") and not _same(key, theirs[key], value)
         ]
         if before["processes"] != processes:
             different.append(f"processes were {before['processes']}, now {processes}")
@@ -336,6 +338,13 @@ class RunFolder:
     def config(self) -> Config:
         """Configuration of the run."""
         return config_of_run(self.described()["config"])
+
+
+def _same(key: str, before: Any, now: Any) -> bool:
+    """Whether two values of a setting mean the same; paths may be spelt in several ways."""
+    if key in PATHS and before and now:
+        return Path(before).resolve() == Path(now).resolve()
+    return bool(before == now)
 
 
 def refuse_unanswering(path: Path, config: Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,9 @@ OF_CHANNELS = {"channel_dropout", "channel_dropout_most"}
 """Settings that change nothing of inputs without bipolar channels."""
 OF_IMAGES = {"mask", "mask_size", "boxes", "box_size", "standardise"}
 """Settings that change nothing of inputs that are no images."""
+OF_NO_MODEL = ("seed", "seeds", "fold")
+"""Settings in which runs of one model differ."""
+SAME_MODEL = "rows that differ in nothing but seed, seeds or fold count as one model"
 SEEDS = 3
 """Seeds of each row, unless another number is given."""
 BETWEEN = re.compile(r",\s*(?=[A-Za-z_][\w.-]*\s*=)")
@@ -88,7 +92,8 @@ def base_of(base: str | Path, member: str | None, changes: Changes) -> tuple[str
         seeds = config.seeds
     if config.fold == "all":
         config = replace(config, fold="0")
-    if "seeds" not in (changes.of_all or {}):
+    given = {**(changes.of_all or {}), **(changes.of_one or {}).get(member or "", {})}
+    if "seeds" not in given:
         config = replace(config, seeds=max(SEEDS, seeds))
     return title, config
 
@@ -152,6 +157,7 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
             raise ConfigError(f"--only {name}: expected one of {', '.join(known)}.")
     wanted = [one for one in listed if not only or one.name in only]
     factors, configs, left_out = [], {BASE: base}, []
+    rows = {_model_of(base): BASE}
     made: dict[str, Config] = {}
     for one in (*wanted, *mine):
         reason = ""
@@ -163,11 +169,14 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
             needed = {} if reason else {name: MADE[name](base) for name in named_in(config)}
             if not reason and not _differs(config, base):
                 reason = "changes nothing of the base."
+            elif not reason and (same := rows.get(_model_of(config))):
+                reason = f"is the row {same} again: {SAME_MODEL}."
         except ConfigError as error:
             reason = f"does not go together with the base: {error}"
         if not reason:
             factors.append(one)
             configs[one.name] = config
+            rows[_model_of(config)] = one.name
             made |= needed
         elif one in mine or one.name in only:
             raise ConfigError(f"The factor {one.name} ({one.changed}) {reason}")
@@ -182,6 +191,12 @@ def _differs(config: Config, base: Config) -> bool:
     ours, theirs = config.to_json(), base.to_json()
     same = {*MACHINE_ONLY, *(_idle(config) & _idle(base))}
     return any(ours[key] != theirs[key] for key in ours if key not in same)
+
+
+def _model_of(config: Config) -> str:
+    """What tells a row's networks from those of other rows: see `Answers.model`."""
+    found = {k: v for k, v in config.to_json().items() if k not in (*OF_NO_MODEL, *MACHINE_ONLY)}
+    return json.dumps(found, sort_keys=True)
 
 
 def _idle(config: Config) -> set[str]:

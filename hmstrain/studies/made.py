@@ -98,9 +98,12 @@ def named_in(config: Config) -> list[str]:
 
 
 def with_folders(config: Config, out: Path) -> Config:
-    """A row's configuration with the folders that its words stand for."""
+    """A row's configuration with the folders that its words stand for.
+
+    Their whole paths, so that a row resumes from another working folder too.
+    """
     paths: dict[str, Any] = {
-        name: str(out / value.removeprefix(MARK))
+        name: str(out.resolve() / value.removeprefix(MARK))
         for name in ("weights", "generator")
         if (value := getattr(config, name)).startswith(MARK)
     }

@@ -120,7 +120,8 @@ def run_study(
         raise ConfigError(f"{out} is the folder of a run. Name another --out for the study.")
     for system in systems:  # refuses now what would otherwise stop a later row
         make_network(system.of(config), classes=len(store.spec.classes), trust=True)
-    table = Study(heading(config, store), config, store.identity)
+    title = heading(config, store)
+    table = Study(title, config, store.identity, warnings=tuple(store.info["warnings"]))
     for system in systems:
         folder = RunFolder(out / system.name)
         if world.main:
@@ -145,7 +146,8 @@ def compared(table: Study, store: Store, out: Path) -> Study:
         replace(row, less_first=found.differences.get(row.system.name, {}).get(MAIN))
         for row in table.rows
     )
-    return replace(table, rows=tuple(rows))
+    warnings = dict.fromkeys((*table.warnings, *found.warnings))
+    return replace(table, rows=tuple(rows), warnings=tuple(warnings))
 
 
 def heading(config: Config, store: Store) -> str:

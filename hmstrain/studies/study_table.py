@@ -12,6 +12,7 @@ from hmsstore.plain.text import write_rows
 from hmsstore.view.page import Page
 from hmsstore.view.saving import save
 from hmstrain.config import Config
+from hmstrain.errors import RESEARCH_ONLY
 from hmstrain.reporting.systems import System
 from hmstrain.runs.json_file import write_json
 from hmstrain.runs.outcome import Outcome, interval_text, score_text
@@ -112,6 +113,8 @@ class Study:
     store: str
     """Identity of the store."""
     rows: tuple[Row, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What speaks against the scores: of the store, and of comparing the systems."""
 
     @property
     def constant_kl(self) -> float | None:
@@ -127,6 +130,7 @@ class Study:
             "config": self.config.to_json(),
             "store": self.store,
             "rows": [row.to_json() for row in self.rows],
+            "warnings": list(self.warnings),
         }
 
     def to_markdown(self) -> str:
@@ -140,6 +144,9 @@ class Study:
             *("| " + " | ".join(row.cells()) + " |" for row in self.rows),
             "",
             self.explanation(),
+            *(f"\nWarning: {text}" for text in self.warnings),
+            "",
+            RESEARCH_ONLY,
         ]
         return "\n".join(lines) + "\n"
 
@@ -170,7 +177,10 @@ class Study:
         )
         save(figure, out / "study.png", dpi=110)
         page = Page("Systems compared")
+        page.note(RESEARCH_ONLY)
         page.text(self.title)
+        for text in self.warnings:
+            page.warning(text)
         page.figure(figure, "KL of each system with its 95% interval, and the published numbers.")
         page.table("", columns(), [row.cells() for row in self.rows])
         page.note(self.explanation())

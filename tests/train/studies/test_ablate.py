@@ -169,7 +169,7 @@ def test_each_listed_factor_changes_some_base() -> None:
 
 
 def test_rows_build_upon_a_pretraining_and_a_generator_that_are_made_first(
-    store: Store, tmp_path: Path
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tmp_path / "base.json"
     view = {"eeg_seconds": 4.0, "spectrogram_rows": (138, 162), "swap": 0.5}
@@ -196,6 +196,8 @@ def test_rows_build_upon_a_pretraining_and_a_generator_that_are_made_first(
     assert (generator["model"], generator["inputs"], generator["swap"]) == ("vae", "spec", 0.5)
     described = read_description(out / "few" / "best")["pretrained"]
     assert described["path"] == str(out / "pretraining/best/model.safetensors")
+    monkeypatch.chdir(tmp_path)  # where the same folder has another name
+    hmstrain.ablate(settings, store, out="out", only=["generated"], factors=[own], seeds=1)
     text = (out / "ablation.md").read_text()
     assert "@pretraining: a window's partner is found in" in text
     held_out = np.unique(store.windows["patient_id"][store.select("valid", fold=0)])
@@ -251,6 +253,21 @@ def test_names_of_rows_are_those_of_one_row() -> None:
         make_rows(base, ["wide"])
 
 
+@pytest.mark.parametrize("settings", ["seed=7", "seeds=5", "fold=1", "seed=7, fold=1"])
+def test_a_row_that_is_the_base_but_for_seeds_and_fold_is_refused(settings: str) -> None:
+    with pytest.raises(ConfigError, match=r"again .* is the row base again: rows that"):
+        make_rows(Config(model="resnet18"), own=[f"again: {settings}"])
+
+
+def test_two_rows_of_one_model_are_refused() -> None:
+    twice = ["wide: drop_rate=0.2", "broad: drop_rate=0.2, seed=3"]
+    with pytest.raises(ConfigError, match=r"broad .* is the row wide again"):
+        make_rows(Config(model="resnet18"), own=twice)
+    listed = next(one for one in listed_factors() if one.name == "no-flip")
+    with pytest.raises(ConfigError, match=r"mine .* is the row no-flip again"):
+        make_rows(Config(model="resnet18", flip=0.5), ["no-flip"], [f"mine: {listed.changed}"])
+
+
 def test_a_base_is_a_member_of_a_recipe_or_a_file_of_settings(tmp_path: Path) -> None:
     path = write_small(tmp_path)
     title, config = base_of(path, None, Changes.read({"fold": "all"}))
@@ -258,6 +275,10 @@ def test_a_base_is_a_member_of_a_recipe_or_a_file_of_settings(tmp_path: Path) ->
     assert (config.fold, config.seeds) == ("0", 3)
     _, config = base_of(path, "both", Changes.read({"seeds": 1}))
     assert (config.inputs, config.seeds) == ("spec+eeg", 1)
+    _, config = base_of(path, "both", Changes.read({}, ["both.seeds=2"]))
+    assert config.seeds == 2
+    _, config = base_of(path, "both", Changes.read({}, ["spec.seeds=2"]))
+    assert config.seeds == 3
     with pytest.raises(ConfigError, match="--member raw: expected one of spec, both"):
         base_of(path, "raw", Changes())
     (tmp_path / "run.json").write_text(json.dumps({"model": "resnet18", "epochs": 2}))
@@ -272,6 +293,13 @@ def test_the_command_lists_and_plans(tmp_path: Path) -> None:
     done = command.succeed("ablate", write_small(tmp_path), "--dry-run", "--factor", OWN)
     assert "dropped: drop_rate=0.5, spectrogram_rows=100,200" in done.stdout
     assert "left out: no-swap changes nothing of the base." in done.stdout
+    plan = ("ablate", write_small(tmp_path), "--member", "both", "--dry-run")
+    built = command.succeed(*plan, "--only", "pretrained")
+    assert "made first, in 3 seeds too: pretraining" in built.stdout
+    told = json.loads(command.succeed(*plan, "--json", "--factor", OWN).stdout)
+    assert told["base"]["seeds"] == 3
+    assert told["factors"]["dropped"]["drop_rate"] == 0.5
+    assert told["made_first"]["pretraining"]["pretraining"]
     failed = command.run("ablate")
     assert failed.returncode == 1
     assert "Name a recipe: " in failed.stderr

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 
 from hmstrain.config import Config
-from hmstrain.errors import ConfigError
+from hmstrain.errors import RESEARCH_ONLY, ConfigError
 from hmstrain.reporting.systems import SYSTEMS, System, choose
 from hmstrain.runs.outcome import Outcome
 from hmstrain.studies.study_table import Row, Study, columns
@@ -52,7 +52,8 @@ def test_a_store_without_a_test_split_leaves_scores_out(outcome: Outcome) -> Non
 
 def test_each_file_of_a_study_holds_the_same_rows(outcome: Outcome, tmp_path: Path) -> None:
     rows = tuple(Row(system, outcome) for system in (SYSTEMS[0], SYSTEMS[8]))
-    study = Study("from scratch", Config(), "abc", rows)
+    warning = "Only 2 patients in the test split."
+    study = Study("from scratch", Config(), "abc", rows, (warning,))
     study.write(tmp_path)
     with (tmp_path / "study.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [columns(), *(row.cells() for row in rows)]
@@ -67,6 +68,8 @@ def test_each_file_of_a_study_holds_the_same_rows(outcome: Outcome, tmp_path: Pa
     html = (tmp_path / "study.html").read_text()
     assert all(f">{cell}</td>" in html for row in rows for cell in row.cells())
     assert (tmp_path / "study.png").stat().st_size > 1000
+    assert all(text in html and text in "\n".join(lines) for text in (warning, RESEARCH_ONLY))
+    assert found["warnings"] == [warning]
 
 
 def test_systems_are_named_by_model_inputs_and_contrastive() -> None:
