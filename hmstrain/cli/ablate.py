@@ -133,10 +133,10 @@ def ablate(
         )
         return
     if dry_run:
-        seeds = plural(config.seeds, "seed")
-        print(f"base: {config.model}, {config.inputs}, {seeds}, fold {config.fold}")
+        each = plural(config.seeds, "seed")
+        print(f"base: {config.model}, {config.inputs}, {each}, fold {config.fold}")
         for name in rows.made:
-            print(f"made first, in {seeds} too: {name}")
+            print(f"made first, in {each} too: {name}")
         for one in rows.factors:
             print(f"{one.name}: {one.changed}")
         for text in rows.left_out:
