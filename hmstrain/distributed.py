@@ -217,8 +217,3 @@ def start_flushing_threads() -> None:
 
 def _flushes() -> bool:
     return not bool(torch.tensor([SUBNORMAL], dtype=torch.float64).float().item())
-
-
-def is_main() -> bool:
-    """Whether this process is the one that shows results: of several, the first."""
-    return os.environ.get("RANK", "0") == "0"

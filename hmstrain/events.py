@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,3 +23,8 @@ Notices = Callable[[str], object]
 
 def silent(*_: object) -> None:
     """Tell nobody."""
+
+
+def is_main() -> bool:
+    """Whether this process is the one that shows results: of several, the first."""
+    return os.environ.get("RANK", "0") == "0"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Put a number before its noun: '1 row', '1,200 rows'.
@@ -21,3 +23,9 @@ def clock(seconds: float) -> str:
     """Write a time of a recording, or a length, as h:mm:ss: '0:00:30', '26:05:00'."""
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def resuming(folder: object, store: object = "STORE", *, pretraining: bool = False) -> str:
+    """The command that resumes a run, to be copied into a shell."""
+    verb = "pretrain" if pretraining else "run"
+    return shlex.join(["hmstrain", verb, str(store), "--out", str(folder), "--resume"])

@@ -45,7 +45,7 @@ from hmsprep.cli import (
     transfer,
     votes,
 )
-from hmsprep.cli.options import Command
+from hmsprep.cli.options import Command, FromStore
 from hmsstore.plain.text import write_plainly
 
 app = typer.Typer(
@@ -90,8 +90,8 @@ app.command(cls=Command)(features.features)
 app.command("import", cls=import_.ImportCommand)(import_.import_)
 app.command(cls=Command)(votes.votes)
 app.command(cls=Command)(realism.realism)
-app.command(cls=Command)(publish.publish)
-app.command(cls=Command)(transfer.push)
+app.command(cls=FromStore)(publish.publish)
+app.command(cls=FromStore)(transfer.push)
 app.command(cls=Command)(transfer.pull)
 app.command(cls=Command)(synth.synth)
 

@@ -101,6 +101,7 @@ def build(
     """
     if share is not None and (force or clipped):
         raise typer.BadParameter("--share: give --force and --clipped to `hmsprep seal` instead")
+    chosen = None if share is None else _share(share)
     if dry_run:
         plan(
             data, half, windows, balance, split_by, missing, part, table, nan, eeg_clip,
@@ -110,7 +111,6 @@ def build(
     import hmsprep
     from hmsprep.cli import cluster, console, progress, tables
 
-    chosen = None if share is None else _share(share)
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=_interrupted(store)):
         seen = [data, store.absolute().parent]
         with cluster.tasks_on(dask, workers, seen) as on, progress.bars(_stages()) as report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -125,7 +126,7 @@ def import_(
             console.note(
                 f"Labels: {counts}; {plural(made.left_out, 'window')} without a label left out."
             )
-        console.note(f"Next: hmsprep build {out} STORE")
+        console.note(f"Next: hmsprep build {shlex.quote(str(out))} STORE")
         if made.refused:
             console.note(f"{plural(len(made.refused), 'file')} left out, as warned above.")
             raise typer.Exit(1)

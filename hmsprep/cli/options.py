@@ -5,6 +5,7 @@ Nothing heavy is imported, so that `--help` is quick.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from math import exp
@@ -92,6 +93,20 @@ def _write_columns(formatter: Any, rows: list[tuple[str, str]]) -> None:
         )
         for line in lines:
             formatter.write(f"{indent}{'':<{column}}{line}\n")
+
+
+class FromStore(Command):
+    """A command of a store and something else, which alone is given where HMS_STORE names one."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the store before a single argument."""
+        store = os.environ.get("HMS_STORE")
+        second = self.params[1].name
+        if store and "--help" not in args and "-h" not in args:
+            given, _, _ = self.make_parser(ctx).parse_args(list(args))
+            if not isinstance(given.get(second), str):
+                args = [store, *args]
+        return super().parse_args(ctx, args)
 
 
 def option(name: str, help_: str, panel: str | None = None, **more: Any) -> Any:

@@ -40,9 +40,16 @@ def spectrogram(
         ),
     ] = None,
     count: Annotated[
-        int,
-        option("--count", "Number of EEGs to compare, at random.", CHECK, min=1, metavar="N"),
-    ] = 100,
+        int | None,
+        option(
+            "--count",
+            "Number of EEGs to compare, at random.",
+            CHECK,
+            min=1,
+            metavar="N",
+            show_default="100",
+        ),
+    ] = None,
     part: Annotated[
         Part | None,
         option(
@@ -69,12 +76,16 @@ def spectrogram(
     from hmsprep.cli import console
 
     with console.reporting(quiet=quiet, log_file=log_file):
-        if check is not None and eeg is None and out is None and not edges:
-            _compare(check, count, part, figure, as_json=json)
-        elif check is None and eeg is not None and out is not None:
+        how_to_compare = any(one is not None for one in (count, part, figure))
+        if check is not None and eeg is None and out is None and not (edges or force):
+            _compare(check, 100 if count is None else count, part, figure, as_json=json)
+        elif check is None and eeg is not None and out is not None and not how_to_compare:
             _write(eeg, out, edges=edges, force=force, as_json=json)
         else:
-            raise typer.BadParameter("give EEG and OUT, or --check DATA by itself")
+            raise typer.BadParameter(
+                "give EEG and OUT, with --edges or --force, or --check DATA, with --count, --part "
+                "or --figure"
+            )
 
 
 def _write(eeg: Path, out: Path, *, edges: bool, force: bool, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsprep.words import plural, size
-from hmsstore.plain.screen import Screen
-from hmsstore.plain.text import plain
+from hmsstore.plain.screen import Screen, column_blocks
+from hmsstore.plain.text import json_line, plain
 from hmsstore.spec import HMS
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """Print a value for another program, on one line."""
-    print(json.dumps(value).replace("\x7f", "\\u007f"))  # all else is ASCII that acts on nothing
+    print(json_line(value))
 
 
 def print_section(
@@ -54,45 +53,6 @@ def print_section(
     if note_:
         out.print(Text(note_, style="dim italic"))
     out.print()
-
-
-def column_blocks(
-    columns: Sequence[Sequence[str]], room: int, gap: int = 3
-) -> list[dict[int, int]]:
-    """Divide columns into blocks that fit beside each other without breaking a word.
-
-    Parameters
-    ----------
-    columns : sequence of sequence of str
-        Texts of each column, its header included. The first is not wrapped.
-    room : int
-        Characters of a line.
-    gap : int
-        Characters between two columns.
-
-    Returns
-    -------
-    list of dict of int to int
-        For each block, the columns it holds and their widths; each begins with the first column.
-    """
-    least = [
-        max((len(w) for text in column for w in text.split()), default=0) for column in columns
-    ]
-    most = [max(map(len, column), default=0) for column in columns]
-    least[0] = most[0]
-    blocks: list[dict[int, int]] = [{0: least[0]}]
-    for number in range(1, len(columns)):
-        used = sum(blocks[-1].values()) + gap * len(blocks[-1])
-        if used + least[number] > room and len(blocks[-1]) > 1:
-            blocks.append({0: least[0]})
-        blocks[-1][number] = least[number]
-    for block in blocks:
-        left = room - sum(block.values()) - gap * (len(block) - 1)
-        for number in sorted(block, key=lambda number: most[number] - least[number]):
-            wider = max(0, min(left, most[number] - least[number]))
-            block[number] += wider
-            left -= wider
-    return blocks
 
 
 def print_list(title: str, texts: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,8 @@ def publish(
         }
         (unfinished / METADATA).write_text(json.dumps(about, indent=1) + "\n")
     nbytes = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return Published(out, nbytes, f"kaggle datasets create -p {out} --dir-mode tar")
+    upload = shlex.join(["kaggle", "datasets", "create", "-p", str(out), "--dir-mode", "tar"])
+    return Published(out, nbytes, upload)
 
 
 def _copy(store: Path, copy: Path) -> Store:

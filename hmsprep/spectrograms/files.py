@@ -82,7 +82,7 @@ def spectrogram_file(
     DataError
         The EEG file is not as the competition's, or too short for a row.
     ParameterError
-        The file exists already, or there is no folder to write it in.
+        The file exists already, or is the EEG file, or there is no folder to write it in.
 
     Examples
     --------
@@ -92,6 +92,8 @@ def spectrogram_file(
     eeg, out = Path(eeg), Path(out)
     if out.suffix != ".parquet":
         raise ParameterError(f"{out}: expected a name that ends in .parquet.")
+    if out.exists() and eeg.exists() and out.samefile(eeg):
+        raise ParameterError(f"{out} is the EEG file itself: name another file.")
     if out.exists() and not force:
         raise ParameterError(f"{out} exists: name another file, or use --force to replace it.")
     if not out.parent.is_dir():

@@ -149,7 +149,7 @@ def ablate(
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_ablation, warn_of
-        from hmstrain.distributed import is_main
+        from hmstrain.events import is_main
         from hmstrain.studies.ablate import run_ablation
 
         opened = open_store(store)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from hmsstore.plain.screen import PlainLines, Screen
-from hmsstore.plain.text import plain
+from hmsstore.plain.text import json_line, plain
 from hmstrain.runs.outcome import score_text
 from hmstrain.runs.stopping import Interrupted, exit_code, raising
 from hmstrain.words import plural
@@ -111,7 +110,7 @@ def reporting(
 
 def stopped(stop: KeyboardInterrupt, out: Path, how: str) -> str:
     """Say what was saved of a run or a study in `out` that was stopped, and how to resume it."""
-    from hmstrain.distributed import is_main
+    from hmstrain.events import is_main
 
     if not is_main():
         return ""
@@ -160,7 +159,7 @@ def print_text(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value for another program, on one line."""
-    print(json.dumps(value).replace("\x7f", "\\u007f"))  # all else is ASCII that acts on nothing
+    print(json_line(value))
 
 
 # Progress

@@ -29,6 +29,7 @@ from hmstrain.cli.options import (
     Weights,
     option,
 )
+from hmstrain.words import resuming
 
 
 def pretrain(
@@ -65,7 +66,12 @@ def pretrain(
         ),
     ] = None,
     resume: Annotated[
-        bool, option("--resume", WHERE, "Resume the run in --out with its own settings.")
+        bool,
+        option(
+            "--resume",
+            WHERE,
+            "Resume the run in --out with its own settings, or begin it where there is none.",
+        ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -105,16 +111,19 @@ def pretrain(
     folder = out or Path("runs") / run_name(pretraining_config(given))
 
     def interrupted(stop: KeyboardInterrupt) -> str:
-        how = f"Resume with hmstrain pretrain {store} --out {folder} --resume."
+        how = f"Resume with {resuming(folder, store, pretraining=True)}."
         return console.stopped(stop, folder, how)
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_outcome
-        from hmstrain.distributed import is_main
+        from hmstrain.events import is_main
+        from hmstrain.runs.folder import CONFIG
         from hmstrain.training.run import pretrain as pretrain_encoders
 
         opened = open_store(store)
+        if resume and is_main() and not (folder / CONFIG).is_file():
+            console.note(f"There is no run in {folder} to resume: it begins.")
         with console.run_progress(folder.name) as events:
             outcome = pretrain_encoders(opened, out=folder, resume=resume, events=events, **given)
         if not is_main():

@@ -119,7 +119,7 @@ def recipe(
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_recipe, warn_of
-        from hmstrain.distributed import is_main
+        from hmstrain.events import is_main
         from hmstrain.studies.run_recipe import cook
 
         opened = open_store(store)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hmsstore import PatternClass, Store
-from hmsstore.plain.screen import Screen
+from hmsstore.plain.screen import Screen, column_blocks
 from hmsstore.plain.text import plain
 from hmstrain.cli.console import note, print_text, warn
 from hmstrain.runs.outcome import Alignment, Constant, Outcome, Scores, score_text
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from hmstrain.studies.recipe_page import Cooked
     from hmstrain.studies.study_table import Study
 
-NARROWEST = 17
-"""Characters that a column of words keeps at a narrow terminal."""
+GAP = 2
+"""Characters between two columns."""
 WIDE = 200
 """Columns of a table that goes into a file or another program."""
 MOST_RECORDINGS = 30
@@ -41,6 +41,8 @@ STUDY_COLUMNS = ("kl_votes", "95% interval", "accuracy", "f1_macro", "report KL"
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: str = "") -> None:
     """Print a table without lines.
 
+    Columns that do not fit beside the others follow below, after the first column once more.
+
     Parameters
     ----------
     header : sequence of str
@@ -48,23 +50,24 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, last: s
     last : str
         A line below.
     """
-    table = Table(box=None, pad_edge=False)
-    cells = [[*map(plain, row)] for row in rows]
-    for place, title in enumerate(header):
-        right = title.startswith(">")
-        justify: Any = "right" if right else "left"
-        longest = max((len(row[place]) for row in cells), default=0)
-        table.add_column(
-            Text(plain(title.removeprefix(">"))),
-            justify=justify,
-            no_wrap=right,
-            overflow="fold",
-            min_width=None if right else min(longest, NARROWEST),
-        )
-    for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    screen = Screen()
-    (screen if screen.is_terminal else Screen(width=WIDE)).print(table)
+    titles = [plain(title.removeprefix(">")) for title in header]
+    right = [place for place, title in enumerate(header) if title.startswith(">")]
+    columns = [[*map(plain, column)] for column in zip(titles, *rows, strict=True)]
+    screen = Screen() if Screen().is_terminal else Screen(width=WIDE)
+    for place, block in enumerate(column_blocks(columns, screen.width, GAP, whole=right)):
+        if place:
+            screen.print()
+        table = Table(box=None, pad_edge=False)
+        for number, width in block.items():
+            table.add_column(
+                Text(titles[number]),
+                justify="right" if number in right else "left",
+                overflow="fold",
+                width=width,
+            )
+        for row in zip(*(columns[number][1:] for number in block), strict=True):
+            table.add_row(*map(Text, row))
+        screen.print(table)
     if last:
         print_text(last)
 

@@ -31,6 +31,7 @@ from hmstrain.cli.options import (
     Weights,
     option,
 )
+from hmstrain.words import resuming
 
 
 def run(
@@ -98,8 +99,8 @@ def run(
         option(
             "--resume",
             WHERE,
-            "Resume the run in --out with its own settings; a finished one is extended by more "
-            "--epochs.",
+            "Resume the run in --out with its own settings, or begin it where there is none; a "
+            "finished one is extended by more --epochs.",
         ),
     ] = False,
     dry_run: Annotated[bool, option("--dry-run", WHERE, "Only print the settings.")] = False,
@@ -156,17 +157,19 @@ def run(
         return
 
     def interrupted(stop: KeyboardInterrupt) -> str:
-        how = f"Resume with hmstrain run {store} --out {folder} --resume."
+        how = f"Resume with {resuming(folder, store)}."
         return console.stopped(stop, folder, how)
 
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_outcome
-        from hmstrain.distributed import is_main
-        from hmstrain.runs.folder import RunFolder
+        from hmstrain.events import is_main
+        from hmstrain.runs.folder import CONFIG, RunFolder
         from hmstrain.training.run import train
 
         opened = open_store(store)
+        if resume and is_main() and not (folder / CONFIG).is_file():
+            console.note(f"There is no run in {folder} to resume: it begins.")
         with console.run_progress(folder.name) as events:
             outcome = train(opened, out=folder, resume=resume, events=events, **given)
         if not is_main():

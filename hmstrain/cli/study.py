@@ -92,7 +92,7 @@ def study(
     with console.reporting(quiet=quiet, log_file=log_file, interrupted=interrupted):
         from hmstrain.cli.opened import open_store
         from hmstrain.cli.results import print_study, warn_of
-        from hmstrain.distributed import is_main
+        from hmstrain.events import is_main
         from hmstrain.studies.study import study as compare
 
         opened = open_store(store)

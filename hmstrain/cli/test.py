@@ -62,7 +62,7 @@ def test(
     with console.reporting(quiet=quiet, log_file=log_file):
         from hmstrain.cli.opened import store_of_run
         from hmstrain.cli.results import print_tested
-        from hmstrain.distributed import is_main
+        from hmstrain.events import is_main
         from hmstrain.runs.precision import sentences
         from hmstrain.scoring.score_run import test as score
         from hmstrain.scoring.tested import predictions_path

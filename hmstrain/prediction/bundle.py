@@ -140,7 +140,7 @@ def bundle(
     folders = given.runs
     for folder in folders:
         if not folder.finished:
-            raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+            raise RunError(f"{folder.path} is not finished: {folder.how_to_resume}.")
     check_trust(folders, trust)
     for folder in folders:
         for network in folder.networks():

@@ -63,7 +63,7 @@ def load_members(
     members = []
     for folder in folders:
         if not folder.finished:
-            raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+            raise RunError(f"{folder.path} is not finished: {folder.how_to_resume}.")
         networks = tuple(
             load_trained(part, world.device, trust=trust, population=population)
             for part in folder.networks()

@@ -139,7 +139,7 @@ def open_or_build(
                     begun.running.wait()
                 else:
                     data = work / "data"
-                    run_hmsprep("import", path, data, *how, warnings=False)
+                    run_hmsprep("import", *how, "--", path, data, warnings=False)
             except DataError:
                 if not data.is_dir():
                     raise
@@ -156,7 +156,7 @@ def open_or_build(
         options = ["--cleaning", cleaned, "--split-by", "all"]
         options += ["--clipped"]  # which an import has refused, and of other data is said
         options += [] if part is None else ["--part", part]
-        run_hmsprep("build", data, work / "hms.zarr", *options, "--json")
+        run_hmsprep("build", *options, "--json", "--", data, work / "hms.zarr")
         for span in features:
             run_hmsprep("features", work / "hms.zarr", "--span", span, "--json")
         store = Store.open(work / "hms.zarr")
@@ -195,7 +195,7 @@ def importing_ahead(
     how = _import_words(stride_s, import_words(importing or {}))
     with _temporary_folder() as work:
         data = work / "data"
-        with start_hmsprep("import", path, data, *how, warnings=False) as running:
+        with start_hmsprep("import", *how, "--", path, data, warnings=False) as running:
             token = BEGUN.set(Begun(path, how, data, running))
             try:
                 yield

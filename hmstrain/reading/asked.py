@@ -47,7 +47,7 @@ class AskedFile:
         self.path = path
         self._said: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._child = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "hmsprep", "import", str(path), "--answer", *words],
+            [sys.executable, "-m", "hmsprep", "import", "--answer", *words, "--", str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

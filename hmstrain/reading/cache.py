@@ -222,7 +222,7 @@ def _import(
 
     The process holds the lock, too, so that nobody begins another import while it lives.
     """
-    words = ("import", path, kept / IMPORT, *told, "--unlabelled", "--json")
+    words = ("import", *told, "--unlabelled", "--json", "--", path, kept / IMPORT)
 
     def started(child: subprocess.Popen[str]) -> None:
         with suppress(OSError):

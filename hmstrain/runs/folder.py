@@ -38,6 +38,7 @@ from hmstrain.runs.log import EVENTS, LOG, read_metrics
 from hmstrain.runs.outcome import FILE, VERSION, Outcome, StoreId
 from hmstrain.runs.predictions import OUT_OF_FOLD, TESTED
 from hmstrain.runs.source import SOURCE
+from hmstrain.words import resuming
 
 CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
@@ -72,6 +73,11 @@ class RunFolder:
         """Whether the run came to its end."""
         return is_file(self.path / OUTCOME)
 
+    @property
+    def how_to_resume(self) -> str:
+        """What to do about a run that is not finished."""
+        return f"resume it with {resuming(self.path, pretraining=self.config().pretraining)}"
+
     def networks(self) -> list[RunFolder]:
         """Folders of its networks: itself, or one for each fold and seed.
 
@@ -84,10 +90,7 @@ class RunFolder:
             return [self]
         found = [RunFolder(path) for name in PARTS for path in sorted(self.path.glob(name))]
         if not found:
-            raise RunError(
-                f"{self.path} holds no network that has begun: resume it with hmstrain run "
-                "--resume."
-            )
+            raise RunError(f"{self.path} holds no network that has begun: {self.how_to_resume}.")
         return found
 
     def network_for(self, fold: int) -> RunFolder:

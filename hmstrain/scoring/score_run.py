@@ -166,10 +166,7 @@ def score_run(
         The folder holds no checkpoint.
     """
     if folder.config().several and not folder.finished:
-        raise RunError(
-            f"{folder.path} has not finished all its networks: resume it with hmstrain run "
-            "--resume."
-        )
+        raise RunError(f"{folder.path} has not finished all its networks: {folder.how_to_resume}.")
     parts = folder.networks()
     rows = _rows(folder, store, split)
     context = context_of([folder.config()], store, rows)

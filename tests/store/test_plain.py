@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 import unicodedata
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hmsprep.kaggle.write import write_csv
-from hmsstore.plain.text import PlainStream, cell, plain, uncell, write_rows
+from hmsstore.plain.text import PlainStream, cell, json_line, plain, uncell, write_rows
 
 HOSTILE = "Fp1\x1b]0;owned\x07\x1b[2J\r\x08\x9b31m\u202egnp\u2066\udc80"
 
@@ -43,6 +44,22 @@ def test_tracebacks_and_warnings_of_a_program_are_plain(code: str) -> None:
     assert b"owned" in done.stderr
     assert not {0x1B, 0x07, 0x0D, 0x08} & {*done.stderr}
     assert b"\xe2\x80\xae" not in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_stays_closed(closed: str) -> None:
+    program = "from hmsstore.plain.text import write_plainly; write_plainly(); print('shown')"
+    words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"shown\n" if closed == "2>&-" else b"")
+
+
+def test_what_is_no_number_is_null_in_json() -> None:
+    value = {"a": float("nan"), "b": [1.5, float("inf")], "c": {"d": (float("-inf"), "\x7f\x1b")}}
+    text = json_line(value)
+    assert json.loads(text) == {"a": None, "b": [1.5, None], "c": {"d": [None, "\x7f\x1b"]}}
+    assert plain(text) == text
 
 
 def test_bars_of_other_packages_stay_in_their_line_and_names_in_theirs() -> None:

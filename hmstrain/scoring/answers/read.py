@@ -156,7 +156,7 @@ def _of_run(path: Path, class_keys: Sequence[str], split: str | None) -> Answers
 
     folder = RunFolder(path)
     if not folder.finished:
-        raise RunError(f"{folder.path} is not finished: resume it with hmstrain run --resume.")
+        raise RunError(f"{folder.path} is not finished: {folder.how_to_resume}.")
     refuse_unanswering(path, folder.config())
     outcome = folder.outcome()
     there = [key for key, name in SPLITS.items() if (folder.path / name).is_file()]

@@ -6,7 +6,7 @@ Only they import this: it needs rich.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -42,3 +42,45 @@ class PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as text."""
         return plain(super().format(record))
+
+
+def column_blocks(
+    columns: Sequence[Sequence[str]], room: int, gap: int = 3, whole: Collection[int] = (0,)
+) -> list[dict[int, int]]:
+    """Divide columns into blocks that fit beside each other without breaking a word.
+
+    Parameters
+    ----------
+    columns : sequence of sequence of str
+        Texts of each column, its header included.
+    room : int
+        Characters of a line.
+    gap : int
+        Characters between two columns.
+    whole : collection of int
+        Columns that are not wrapped.
+
+    Returns
+    -------
+    list of dict of int to int
+        For each block, the columns it holds and their widths; each begins with the first column.
+    """
+    least = [
+        max((len(w) for text in column for w in text.split()), default=0) for column in columns
+    ]
+    most = [max(map(len, column), default=0) for column in columns]
+    for number in whole:
+        least[number] = most[number]
+    blocks: list[dict[int, int]] = [{0: least[0]}]
+    for number in range(1, len(columns)):
+        used = sum(blocks[-1].values()) + gap * len(blocks[-1])
+        if used + least[number] > room and len(blocks[-1]) > 1:
+            blocks.append({0: least[0]})
+        blocks[-1][number] = least[number]
+    for block in blocks:
+        left = room - sum(block.values()) - gap * (len(block) - 1)
+        for number in sorted(block, key=lambda number: most[number] - least[number]):
+            wider = max(0, min(left, most[number] - least[number]))
+            block[number] += wider
+            left -= wider
+    return blocks

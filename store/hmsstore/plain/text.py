@@ -8,9 +8,11 @@ direction could turn a name around; a cell that begins with = would be run by a 
 from __future__ import annotations
 
 import csv
+import json
+import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 ACTING = re.compile(
@@ -118,7 +120,23 @@ def write_plainly() -> None:
 
     Tracebacks, warnings of other packages and messages of the parser of options are written there.
     """
-    if not isinstance(sys.stdout, PlainStream):
+    if not isinstance(sys.stdout, PlainStream) and sys.stdout is not None:  # None: it is closed
         sys.stdout = PlainStream(sys.stdout, bars=False)
-    if not isinstance(sys.stderr, PlainStream):
+    if not isinstance(sys.stderr, PlainStream) and sys.stderr is not None:
         sys.stderr = PlainStream(sys.stderr, bars=True)
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON on one line that acts on no terminal; NaN, which JSON lacks, as null."""
+    text = json.dumps(_without_nan(value), allow_nan=False)
+    return text.replace("\x7f", "\\u007f")  # all else is ASCII that acts on nothing
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return value

@@ -107,6 +107,7 @@ def test_a_share_that_is_none_and_what_only_the_seal_may_do_are_refused(
 ) -> None:
     path = tmp_path / "hms.zarr"
     assert "expected N/OF, with N from 1 to OF" in fail("build", pair, path, "--share", "0/2")
+    assert "expected N/OF" in fail("build", pair, path, "--share", "9/2", "--dry-run")
     assert "hmsprep seal" in fail("build", pair, path, "--share", "1/2", "--force", code=2)
     assert "nothing to seal" in fail("seal", path)
     assert not list(tmp_path.iterdir())

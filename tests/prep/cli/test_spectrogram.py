@@ -43,3 +43,11 @@ def test_a_file_is_written_or_compared(eeg: Path, tmp_path: Path) -> None:
     assert "correlation" in PROGRAM.succeed("spectrogram", "--check", folder).stdout
     assert PROGRAM.run("spectrogram", eeg).returncode == 2
     assert "has neither" in PROGRAM.fail("spectrogram", "--check", tmp_path)
+
+
+def test_options_of_the_other_way_are_refused(eeg: Path, tmp_path: Path) -> None:
+    figure = ("--figure", tmp_path / "a.png")
+    for words in (figure, ("--count", 3), ("--part", "test")):
+        assert PROGRAM.run("spectrogram", eeg, tmp_path / "out.parquet", *words).returncode == 2
+    assert PROGRAM.run("spectrogram", "--check", tmp_path, "--force").returncode == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"eeg.parquet"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hmsprep.cli.tables import column_blocks
+from hmsstore.plain.screen import column_blocks
 
 
 def test_columns_that_do_not_fit_follow_below_the_first() -> None:

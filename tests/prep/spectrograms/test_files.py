@@ -81,6 +81,13 @@ def test_nothing_is_replaced_or_left_half_written(eeg: Path, tmp_path: Path) -> 
         spectrogram_file(eeg, out)
     spectrogram_file(eeg, out, force=True)
     assert out.read_bytes() == before
+    recorded = eeg.read_bytes()
+    (tmp_path / "link.parquet").symlink_to(eeg)
+    for itself in (eeg, tmp_path / "link.parquet", tmp_path / ".." / tmp_path.name / "eeg.parquet"):
+        with pytest.raises(ParameterError, match="is the EEG file itself"):
+            spectrogram_file(eeg, itself, force=True)
+        assert eeg.read_bytes() == recorded
+    (tmp_path / "link.parquet").unlink()
     with pytest.raises(ParameterError, match="name that ends in"):
         spectrogram_file(eeg, tmp_path / "out.csv")
     with pytest.raises(ParameterError, match="no folder"):

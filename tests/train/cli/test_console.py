@@ -8,6 +8,7 @@ import logging
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -19,7 +20,9 @@ from support.inside import Inside
 from support.runs import SMALL
 
 from hmsstore import Store
-from hmstrain.cli import console
+from hmsstore.plain.screen import Screen
+from hmstrain.cli import console, results
+from hmstrain.words import resuming
 
 PROGRAM = Inside("hmstrain")
 WORDS = [f"--set={k}={v}" for k, v in SMALL.items()]
@@ -202,3 +205,40 @@ def test_a_pretraining_validates_on_all_windows_of_its_fold(store: Store, tmp_pa
     words = [f"--set={k}={v}" for k, v in SMALL.items() if k not in ("model", "inputs")]
     done = PROGRAM.succeed("pretrain", store.path, *words, "--steps=1", "--out", tmp_path / "run")
     assert "windows to validate on," in done.stderr
+
+
+NEEDED = ("night-0123.edf", "8:00:00", "1,234", "100%", "12%", "34%", "56%", "78%", "90%")
+TITLES = (
+    *("", ">length, h:mm:ss", ">episodes", ">Seizure-like"),
+    *(">LPD", ">GPD", ">LRDA", ">GRDA", ">Other"),
+)
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40, 31])
+def test_no_number_of_a_table_is_cut_however_narrow_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    narrow = Screen(file=shown, force_terminal=True, color_system=None, width=width)
+    monkeypatch.setattr(results, "Screen", lambda: narrow)
+    results.print_table(TITLES, [NEEDED])
+    text = shown.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    words = text.split()
+    assert {*NEEDED, "LPD", "GPD", "LRDA", "GRDA", "Other"} <= {*words}
+
+
+def test_a_stop_is_told_where_pytorch_was_only_half_imported(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"  # so importing it fails
+        "from pathlib import Path\n"
+        "from hmstrain.cli import console\n"
+        f"print(console.stopped(KeyboardInterrupt(), Path({str(tmp_path)!r}), ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "Stopped. There was no checkpoint yet, so nothing is kept.\n", done.stderr
+
+
+def test_the_command_that_resumes_can_be_copied() -> None:
+    words = shlex.split(resuming(Path("my run"), Path("a store.zarr"), pretraining=True))
+    assert words == ["hmstrain", "pretrain", "a store.zarr", "--out", "my run", "--resume"]

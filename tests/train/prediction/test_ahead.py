@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from hmsstore import Store
 from hmstrain.errors import DataError
 from hmstrain.prediction import source
 from hmstrain.prediction.source import BEGUN, importing_ahead, open_or_build
+from hmstrain.reading.asked import AskedFile
+from hmstrain.reading.cache import open_or_import
 
 CLEANING: dict[str, Any] = {"eeg_clip": 1024.0, "ekg_clip": 32_000.0}
 
@@ -51,6 +53,21 @@ def test_an_import_under_way_is_taken_and_begun_only_once(
         assert run_later == ["build"]
     assert list(temporary.iterdir()) == []
     assert BEGUN.get() is None
+
+
+def test_a_name_that_begins_like_an_option_is_a_name(
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_edf(tmp_path / "-q.edf", noise(60))
+    monkeypatch.chdir(tmp_path)
+    path = Path("-q.edf")
+    with open_or_build(path, CLEANING) as found:
+        assert [one.file for one in found.recordings] == ["-q.edf"]
+    with importing_ahead(path), open_or_build(path, CLEANING) as found:
+        assert len(found.store) == 2
+    with closing(AskedFile(path, ())) as asked:
+        assert asked.describe()[0].file == "-q.edf"
+    assert open_or_import(path, cache=tmp_path / "cache").described.file == "-q.edf"
 
 
 def test_an_import_with_other_options_is_not_taken(

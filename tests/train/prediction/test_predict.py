@@ -666,7 +666,9 @@ def test_nothing_else_than_earlier_predictions_is_replaced(
     shutil.copytree(runs["one"], unfinished)
     (unfinished / "metrics.json").unlink()
     told = PROGRAM.fail("predict", unfinished, store.path, "--out", tmp_path / "no")
-    assert "is not finished" in told
+    assert (
+        f"is not finished: resume it with hmstrain run STORE --out {unfinished} --resume." in told
+    )
 
 
 def timeline(codes: list[int], step: float = 10.0) -> Timeline:
