@@ -280,6 +280,9 @@ def _add_episodes(
     """Add the classes and the surest episodes."""
     _add_classes(page, timeline, rule, episodes)
     page.section("Episodes")
+    if not episodes:
+        page.text(f"There is no stretch of {rule.words}.")
+        return
     page.note(f"Stretches of {rule.words}; the surest first. No reader has seen them.")
     if words := "; ".join(caveat_words(timeline.caveats)):
         page.warning(f"Every episode rests on channels that were not recorded as shown: {words}.")

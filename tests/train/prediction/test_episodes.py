@@ -234,6 +234,9 @@ def test_whatever_leaves_says_that_it_is_a_models_and_what_it_rests_on(tmp_path:
     assert "not recorded as shown: T3, O1 interpolated; EKG missing." in html
     assert "share of windows over the threshold" in html
     assert ">Seizure<" not in html
+    none = make_page(found, rule, {}, episodes=[]).to_html()
+    assert f"There is no stretch of {rule.words}." in none
+    assert "times in h:mm:ss" not in none
     legend = [text.get_text() for text in draw_timeline(found).legends[0].get_texts()]
     assert legend[:2] == ["Seizure-like", "LPD"]
 
