@@ -44,7 +44,7 @@ def realism(
 ) -> Realism:
     """Compare windows of stores, such as simulated ones with real ones.
 
-    Only what was recorded of the judged seconds is looked at.
+    Only the longest part of the judged seconds that was recorded without a gap is looked at.
 
     Parameters
     ----------

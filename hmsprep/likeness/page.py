@@ -67,8 +67,8 @@ def _looked_at(found: Realism) -> str:
     band = "not filtered" if found.bandpass is None else "{:g} to {:g} Hz".format(*found.bandpass)
     half = f" Of the first, EEGs of the half {found.half!r} alone." if found.half else ""
     return (
-        f"The judged {found.spec.judged_s:g} seconds of each window alone, as far as they were "
-        f"recorded, {band}; artefacts are measured unfiltered.{half}"
+        f"The judged {found.spec.judged_s:g} seconds of each window alone, the longest part that "
+        f"was recorded without a gap, {band}; artefacts are measured unfiltered.{half}"
     )
 
 

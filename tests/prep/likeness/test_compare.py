@@ -21,7 +21,7 @@ from hmsprep.kaggle.write import write_eeg
 from hmsprep.likeness.comparison import ALL, Comparison, compare
 from hmsprep.likeness.distances import Pooled
 from hmsprep.likeness.matching import draws, matched_weights
-from hmsprep.likeness.sample import NO_CLASS, Sample, majority, read_sources, rows_of
+from hmsprep.likeness.sample import NO_CLASS, Sample, majority, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import mean_areas, rows_like, stand_ins
 from hmsprep.likeness.two_samples import tell_apart
 from hmsprep.qeeg.judged.measures import Columns
@@ -266,6 +266,42 @@ def test_only_the_recorded_judged_seconds_are_looked_at(stores: tuple[Path, Path
     rows = {one.column: one for one in double.largest(ALL)}
     assert rows["amplitude.Fz"].b[2] == pytest.approx(2 * rows["amplitude.Fz"].a[2], rel=0.01)
     assert double.largest(ALL)[0].distance > 1
+
+
+def test_what_fills_a_gap_within_the_judged_seconds_is_not_measured(tmp_path: Path) -> None:
+    rows = [
+        {"eeg_id": 100 + n, "spectrogram_id": 200 + n, "patient_id": n} for n in range(4)
+    ]  # fmt: skip
+    data = write_pair(tmp_path / "data", rows)
+    gaps = ([(4900, 5200)], [(3800, 4100), (4990, 4995)], [(4500, 4510), (5300, 5310)], [])
+    for row, some in zip(rows, gaps, strict=True):
+        path = data / "train_eegs" / f"{row['eeg_id']}.parquet"
+        values = pl.read_parquet(path).to_numpy().T.copy()
+        for first, stop in some:
+            values[:, first:stop] = np.nan
+        write_eeg(path, values)
+    parts = (slice(4000, 4900), slice(4995, 6000), None, slice(4000, 6000))
+    measured = []
+    for nan in ("zero", "interpolate"):
+        options = {"split_by": "all", "nan": nan, "normalise": "none"}
+        store = build_store(data, tmp_path / f"{nan}.zarr", **options)
+        measured.append(
+            measure(
+                store, np.arange(4), nan, bandpass=(0.5, 40.0), workers=1, executor=None,
+                measured=lambda _: None,
+            )
+        )  # fmt: skip
+        eeg = store.denormalise(store.gather(np.arange(4), "eeg"))["eeg"]
+        expected = [
+            MEASURING.values(window[part])
+            for window, part in zip(eeg, parts, strict=True)
+            if part is not None
+        ]
+        np.testing.assert_array_equal(measured[-1].values, expected)
+    zero, interpolated = measured
+    assert zero.eeg_id.tolist() == [100, 101, 103]  # of 102 no four seconds are whole
+    np.testing.assert_array_equal(zero.values, interpolated.values)
+    assert not zero.values[:, zero.columns.index("flat")].any()
 
 
 def test_the_command_writes_page_table_and_json(
