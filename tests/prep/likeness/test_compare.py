@@ -182,6 +182,24 @@ def test_what_stands_in_for_a_source_is_as_many_windows_and_is_judged_as_the_sou
     assert stand_ins(one, two, side(9, 0, "fewer", "fewer"), draws=4, seed=0) == ()
 
 
+def test_what_stands_in_without_enough_patients_in_each_draw_is_left_out() -> None:
+    def side(codes: list[int], patients: list[int], store: str, name: str) -> Sample:
+        values = np.random.default_rng(len(codes)).normal(0, 1, (len(codes), len(SOME)))
+        made = sample(values, code=np.array(codes), patient=np.array(patients), store=store)
+        return replace(made, name=name)
+
+    two = side([LPD, LPD, GPD, GPD], [1, 2, 3, 4], "real", "two")
+    one = side([LPD, GPD], [5, 6], "real", "one")
+    other = side([LPD, GPD, GPD, GPD], [1, 1, 2, 3], "other", "other")  # some draws: one patient
+    assert any(stand_ins(two, one, other, seed=seed, draws=1) for seed in range(8))
+    for seed in range(8):
+        found = stand_ins(two, one, other, seed=seed)
+        assert all(
+            len(drawn.each) == each.draws for each in found for drawn in each.models.values()
+        )
+        mean_areas(found)
+
+
 def test_what_stands_in_is_of_as_many_patients_as_there_are() -> None:
     code = np.array([LPD] * 30 + [GPD] * 4)
     many = sample(np.zeros((34, len(SOME))), code=code, patient=np.arange(34) // 5)
