@@ -47,11 +47,12 @@ def make_page(found: Realism) -> Page:
         page.warning(sentence)
     page.text(_looked_at(found))
     page.section("Told apart")
-    page.figure(
-        figures.areas(found),
-        "How well classifiers tell the samples apart, with 95% intervals.",
-        dpi=DPI,
-    )
+    if any(one.test is not None for one in (*found.comparisons, *found.sources)):
+        page.figure(
+            figures.areas(found),
+            "How well classifiers tell the samples apart, with 95% intervals.",
+            dpi=DPI,
+        )
     page.table("", ("samples", "model", "AUC", "95%", "windows", "patients"), area_rows(found))
     page.note(AREA)
     for one in (*found.comparisons, *found.sources):

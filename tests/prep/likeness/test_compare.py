@@ -18,9 +18,10 @@ from support.helpers import Program, blank_outside, build_store, write_pair
 
 import hmsprep
 from hmsprep.kaggle.write import write_eeg
-from hmsprep.likeness.comparison import ALL, Comparison, compare
+from hmsprep.likeness.comparison import ALL, Comparison, Realism, compare
 from hmsprep.likeness.distances import Pooled
 from hmsprep.likeness.matching import draws, matched_weights
+from hmsprep.likeness.page import make_page
 from hmsprep.likeness.sample import NO_CLASS, Sample, majority, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import mean_areas, rows_like, stand_ins
 from hmsprep.likeness.two_samples import tell_apart
@@ -346,6 +347,19 @@ def test_the_command_writes_page_table_and_json(
     assert facts["comparisons"][0]["b"]["windows"] == 12
     assert sum(one["a"]["windows"] + one["b"]["windows"] for one in facts["sources"]) == 6
     assert {one["name"] for one in facts["stand_ins"]} <= {"double"}
+
+
+@pytest.mark.parametrize(("code", "patients"), [(LPD, 1), (GPD, 24)])
+def test_a_page_says_where_there_are_too_few_patients_to_tell_samples_apart(
+    usual: Sample, tmp_path: Path, code: int, patients: int
+) -> None:
+    """Too few of them, or none with windows of a class that both have."""
+    other = replace(usual, code=np.full(len(usual), code), patient=np.arange(24) % patients)
+    comparison = compared(replace(usual, code=np.full(len(usual), LPD)), other)
+    assert comparison.test is None
+    page = make_page(Realism(HMS, (comparison,), (), (), None, None, ()))
+    page.write(tmp_path / "page.html")
+    assert "too few" in (tmp_path / "page.html").read_text()
 
 
 def test_nothing_of_the_other_half_is_read(stores: tuple[Path, Path, Path], tmp_path: Path) -> None:
