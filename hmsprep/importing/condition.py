@@ -254,18 +254,18 @@ def _bridged(recording: Recording) -> tuple[str, ...]:
     computed = {*chosen.interpolated, *chosen.filled}
     pairs = [pair for pair in PAIRS if not computed.intersection(pair)]
     rows = [[CHANNELS.index(name) for name in pair] for pair in pairs]
-    near = np.zeros(len(pairs))
+    near, known = np.zeros(len(pairs), int), np.zeros(len(pairs), int)
     assert recording.read_signals is not None
-    begins = _begins(recording.samples)
-    for begin in begins:
+    for begin in _begins(recording.samples):
         stop = min(recording.samples, begin + length)
         eeg_uv = chosen.mixed(recording.read_signals, begin, stop)[: len(ELECTRODES)]
         difference = np.array([eeg_uv[front] - eeg_uv[back] for front, back in rows])
-        near += near_pairs(difference)
+        more_near, more_known = near_pairs(difference)
+        near, known = near + more_near, known + more_known
     return tuple(
         f"{front}-{back}"
-        for (front, back), times in zip(pairs, near, strict=True)
-        if times / len(begins) >= MOST
+        for (front, back), share in zip(pairs, near / np.maximum(known, 1), strict=True)
+        if share >= MOST
     )
 
 
@@ -294,7 +294,8 @@ def of_channels(eeg_uv: NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
     rows = [[CHANNELS.index(name) for name in pair] for pair in PAIRS]
     front, back = np.transpose(rows)
     all_uv = np.stack(parts)
-    near = near_pairs(all_uv[:, front] - all_uv[:, back]).mean(axis=0)
+    near, known = near_pairs(all_uv[:, front] - all_uv[:, back])
+    near_share = near.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     shares = zip(CHANNELS, condition.flat, condition.railed, strict=True)
     flat, railed = [], []
     for name, is_flat, is_railed in shares:
@@ -302,18 +303,24 @@ def of_channels(eeg_uv: NDArray[np.float32]) -> dict[str, tuple[str, ...]]:
         railed += [name] if name in counted and is_railed >= LEAST else []
     bridged = [
         f"{front}-{back}"
-        for (front, back), share in zip(PAIRS, near, strict=True)
+        for (front, back), share in zip(PAIRS, near_share, strict=True)
         if counted.intersection((front, back)) and share >= MOST
     ]
     found = {"flat": tuple(flat), "railed": tuple(railed), "bridged": tuple(bridged)}
     return {key: names for key, names in found.items() if names}
 
 
-def near_pairs(difference_uv: Floats) -> NDArray[np.bool_]:
-    """Tell which differences (..., pairs, samples) are of electrodes that are bridged, bool."""
+def near_pairs(difference_uv: Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Tell which differences (..., pairs, samples) are of bridged electrodes, and which are known.
+
+    Each is compared with the median of those that are known: without a NaN.
+    """
     if not difference_uv.size:
-        return np.zeros(difference_uv.shape[:-1], bool)
+        nothing = np.zeros(difference_uv.shape[:-1], bool)
+        return nothing, nothing
     distance = difference_uv.var(axis=-1)
-    median = np.median(distance, axis=-1, keepdims=True)  # 0 if nothing was recorded, or NaN
-    found: NDArray[np.bool_] = (median > 0) & (distance * MEDIAN < BRIDGED * median)
-    return found
+    known: NDArray[np.bool_] = np.isfinite(distance)
+    some = known.any(axis=-1, keepdims=True)
+    median = np.nanmedian(np.where(some, distance, 0.0), axis=-1, keepdims=True)
+    near: NDArray[np.bool_] = (median > 0) & (distance * MEDIAN < BRIDGED * median)
+    return near, known

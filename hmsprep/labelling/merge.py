@@ -131,7 +131,8 @@ def votes(
     out : str or Path
         Table to write, for `hmsprep.build(data, store, table=out)`.
     store : Store, str or Path, optional
-        A store of the same data set, if windows were marked in it.
+        A store of the same data set, if windows were marked in it. A window of each marked EEG is
+        compared with the data set's.
     predictions : str or Path, optional
         predictions.csv of `hmstrain predict` for the same data set: the model is compared with
         marks that were made before its answer was seen.
@@ -149,8 +150,8 @@ def votes(
     Raises
     ------
     PrepError
-        Label files cannot be read or contradict each other, none is of this data set, nobody voted,
-        or a table is there already. Nothing is written then.
+        Label files cannot be read or contradict each other, none is of this data set, the store is
+        of another, nobody voted, or a table is there already. Nothing is written then.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, several
 from hmsprep.labelling.agreement import NONE, UNSURE
+from hmsprep.labelling.marked_eegs import other_eegs
 from hmsprep.labelling.places import Places, rows_of_eeg, rows_of_recording
 from hmsprep.words import plural
 from hmsstore import Store
@@ -32,6 +33,8 @@ LONGEST_PAGE_S = 60.0
 """A mark of the last page may reach so far beyond the end of its recording."""
 ROUNDING_S = 1e-6
 """Seconds by which sums of times may be off."""
+NAMED = 5
+"""EEGs that a sentence names."""
 
 
 @dataclass
@@ -71,7 +74,8 @@ def rate(places: Places, folder: Path, store: Store | None = None) -> Ratings:
     ------
     DataError
         Files cannot be read, two are of one reader and recording, a mark does not fit its
-        recording, or none is of this data set; all problems are listed.
+        recording, the store is of another data set, or no file is of this one; all problems are
+        listed.
     """
     problems: list[str] = []
     left_out: list[str] = []
@@ -89,6 +93,8 @@ def rate(places: Places, folder: Path, store: Store | None = None) -> Ratings:
                 "recording: move one away."
             )
         taken.setdefault(labels.reader, []).append((labels, of_store))
+    if store is not None:
+        problems += _of_other_data(places, store, taken)
     readers = tuple(sorted(taken))
     codes = np.full((2, len(readers), len(places)), NONE, np.int8)
     for number, reader in enumerate(readers):
@@ -115,6 +121,23 @@ def _read_all(places: Places, folder: Path, problems: list[str]) -> Iterable[Lab
             yield read_labels(path, spec=places.spec)
         except LabelsError as error:
             problems.append(str(error))
+
+
+def _of_other_data(
+    places: Places, store: Store, taken: Mapping[str, Sequence[tuple[Labels, bool]]]
+) -> list[str]:
+    """Say that EEGs of the store that were marked are others than those of the data set."""
+    files = [labels for some in taken.values() for labels, of_store in some if of_store]
+    known = set(places.table["eeg_id"].tolist())
+    marks = (mark for labels in files for mark in labels.marks if mark.eeg_id in known)
+    if not (found := other_eegs(places.path, store, marks)):
+        return []
+    return [
+        f"{store.path} was not built from {places.path}: {plural(len(found), 'EEG')} marked in it "
+        f"({', '.join(map(str, found[:NAMED]))}{' ...' if len(found) > NAMED else ''}) "
+        f"{'is another' if len(found) == 1 else 'are others'} here. Name the store of this data "
+        "set, or the data set of this store."
+    ]
 
 
 def _recordings_of(places: Places, labels: Labels) -> list[int]:

@@ -34,7 +34,7 @@ def areas(found: Realism) -> Figure:
     axes.axvline(0.5, color="black", lw=0.8, ls=":")
     axes.set_yticks(range(len(rows)), [f"{one.title},\n{name}" for one, name, _, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(min(0.4, *(auc.low for _, _, auc, _ in rows)) - 0.02, 1.02)
+    axes.set_xlim(min([0.4, *(auc.low for _, _, auc, _ in rows)]) - 0.02, 1.02)
     axes.set_xlabel("area under the ROC curve")
     _tidy(axes)
     return figure

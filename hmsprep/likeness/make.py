@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.likeness.comparison import Realism, compare
@@ -44,7 +45,7 @@ def realism(
 ) -> Realism:
     """Compare windows of stores, such as simulated ones with real ones.
 
-    Only what was recorded of the judged seconds is looked at.
+    Only the longest part of the judged seconds that was recorded without a gap is looked at.
 
     Parameters
     ----------
@@ -79,7 +80,8 @@ def realism(
     ParameterError
         Fewer than two stores, or an option's value makes no sense.
     DataError
-        The stores do not fit together, or the table does not fit the first.
+        The stores do not fit together, the table does not fit the first, or windows are of bipolar
+        recordings.
     StoreError
         A store cannot be opened.
 
@@ -94,6 +96,8 @@ def realism(
     asked = [np.arange(len(store)) for store in opened]
     if told is not None and source is not None:
         asked[0] = rows_of(opened[0], told, half, Path(source))
+    for store, rows in zip(opened, asked, strict=True):
+        _refuse_pairs(store, rows)
     counter = _Counter(progress, sum(map(len, asked)))
     samples = []
     warnings = []
@@ -205,6 +209,16 @@ def _checked(
             f"0 and {rate / 2:g} Hz."
         )
     return opened
+
+
+def _refuse_pairs(store: Store, rows: NDArray[np.int64]) -> None:
+    pairs_only = int(store.chains_only(rows).sum())
+    if pairs_only:
+        raise DataError(
+            f"{plural(pairs_only, 'window')} of {store.path} are of bipolar recordings, whose "
+            "electrodes share no reference: amplitudes and correlations of electrodes cannot be "
+            "measured. Compare referential recordings."
+        )
 
 
 def _names(stores: Sequence[Store]) -> list[str]:

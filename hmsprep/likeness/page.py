@@ -47,11 +47,12 @@ def make_page(found: Realism) -> Page:
         page.warning(sentence)
     page.text(_looked_at(found))
     page.section("Told apart")
-    page.figure(
-        figures.areas(found),
-        "How well classifiers tell the samples apart, with 95% intervals.",
-        dpi=DPI,
-    )
+    if any(one.test is not None for one in (*found.comparisons, *found.sources)):
+        page.figure(
+            figures.areas(found),
+            "How well classifiers tell the samples apart, with 95% intervals.",
+            dpi=DPI,
+        )
     page.table("", ("samples", "model", "AUC", "95%", "windows", "patients"), area_rows(found))
     page.note(AREA)
     for one in (*found.comparisons, *found.sources):
@@ -67,8 +68,8 @@ def _looked_at(found: Realism) -> str:
     band = "not filtered" if found.bandpass is None else "{:g} to {:g} Hz".format(*found.bandpass)
     half = f" Of the first, EEGs of the half {found.half!r} alone." if found.half else ""
     return (
-        f"The judged {found.spec.judged_s:g} seconds of each window alone, as far as they were "
-        f"recorded, {band}; artefacts are measured unfiltered.{half}"
+        f"The judged {found.spec.judged_s:g} seconds of each window alone, the longest part that "
+        f"was recorded without a gap, {band}; artefacts are measured unfiltered.{half}"
     )
 
 

@@ -16,7 +16,7 @@ from hmsprep import processes
 from hmsprep.errors import DataError, several
 from hmsprep.processes import run_tasks
 from hmsprep.qeeg.judged.measures import Columns
-from hmsprep.qeeg.judged.window import Measuring
+from hmsprep.qeeg.judged.window import SHORTEST_S, Measuring
 from hmsstore import Store
 from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 
@@ -125,8 +125,34 @@ def recorded(store: Store, rows: Whole) -> NDArray[np.bool_]:
     """Of which windows enough of the judged seconds was recorded, bool (N,)."""
     if store.gaps is None:
         return np.ones(len(rows), bool)
-    found: NDArray[np.bool_] = store.observed(rows, "eeg")["eeg"].judged >= LEAST_JUDGED - 1e-9
-    return found
+    begin, end = longest_runs(store, rows)
+    judged = store.observed(rows, "eeg")["eeg"].judged
+    found: NDArray[np.bool_] = judged >= LEAST_JUDGED - 1e-9
+    return found & (end - begin >= SHORTEST_S * store.spec.eeg.row_rate_hz)
+
+
+def longest_runs(store: Store, rows: Whole) -> tuple[Whole, Whole]:
+    """Longest part of the judged seconds without gaps: what fills these is not measured.
+
+    Returns
+    -------
+    begin, end : int64 (N,)
+        First row of each window that lies in it, and the one after the last.
+    """
+    first, stop = judged_rows(store.spec, "eeg")
+    begin, end = np.full(len(rows), first), np.full(len(rows), stop)
+    if store.gaps is None:
+        return begin, end
+    observed = store.observed(rows, "eeg")["eeg"]
+    silences = observed.silences
+    for place, start in enumerate(observed.starts.tolist()):
+        low = np.searchsorted(silences.stop, start + first, side="right")
+        high = np.searchsorted(silences.start, start + stop)
+        begins = np.append(first, silences.stop[low:high] - start)
+        ends = np.append(silences.start[low:high] - start, stop)
+        longest = (ends - begins).argmax()
+        begin[place], end[place] = begins[longest], ends[longest]
+    return begin, end
 
 
 def majority(votes_NK: NDArray[np.integer]) -> Whole:
@@ -148,11 +174,7 @@ def measure_part(part: Part) -> tuple[int, Floats]:
     store, measuring = _opened(part.store, part.identity, part.bandpass)
     rows = np.array(part.rows, np.int64)
     eeg = store.denormalise(store.gather(rows, "eeg"))["eeg"]
-    first, stop = judged_rows(store.spec, "eeg")
-    begin, end = np.full(len(rows), first), np.full(len(rows), stop)
-    if store.gaps is not None:
-        observed = store.observed(rows, "eeg")["eeg"]
-        begin, end = np.maximum(begin, observed.first), np.minimum(end, observed.stop)
+    begin, end = longest_runs(store, rows)
     found = [
         measuring.values(window[a:b])
         for window, a, b in zip(eeg, begin.tolist(), end.tolist(), strict=True)

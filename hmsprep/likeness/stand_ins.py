@@ -79,7 +79,7 @@ def stand_ins(
     -------
     tuple of StandIn
         `other` for `a`, then for `b`. Without those for which it has too few windows of a class, or
-        which leave fewer than two patients on a side.
+        of which any draw leaves fewer than two patients on a side.
     """
     shared = common_classes(a.code, b.code)
     a, b = (one.take(np.isin(one.code, shared)) for one in (a, b))
@@ -98,7 +98,7 @@ def stand_ins(
                 break
             for model, one in test.models.items():
                 areas.setdefault(model, []).append(one.auc)
-        if areas:
+        if areas and all(len(each) == draws for each in areas.values()):
             models = {model: _drawn(each) for model, each in areas.items()}
             sizes = len(kept), len(left)
             found.append(StandIn(kept.name, left.name, other.name, sizes, draws, models))

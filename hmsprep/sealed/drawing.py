@@ -66,7 +66,7 @@ def show(
         A sealed store.
     row, eeg, consensus, count, seed
         Which windows to draw: see `choose_rows`.
-    montage : {'bipolar', 'referential', 'average'}
+    montage : {'bipolar', 'referential', 'average', 'transverse'}
         Montage of the EEG.
     seconds : float, optional
         Length of EEG around the centre; 50 s by default, 10 s if several windows share a picture.

@@ -200,7 +200,7 @@ def _add_sleep(rng: np.random.Generator, patient: Patient, eeg: Eeg) -> None:
 def bursts(rng: np.random.Generator, samples: int) -> NDArray[np.float32]:
     """Suppression-burst: a factor (samples,) near 1 in bursts and small between them.
 
-    The share of suppression is from a fifth to nine tenths; bursts last 0.5 s and more.
+    The share of suppression is from a fifth to nine tenths; bursts last 0.3 s and more.
     """
     suppressed = rng.uniform(0.2, 0.9)
     burst_s = float(rng.uniform(0.6, 3))

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from hmsprep.simulator.noise import RATE_HZ, slow_wander
 
+MORE = 6
+"""Beats that are drawn at first beyond those expected, and at a time where they do not suffice."""
 Wave = NDArray[np.float32]
 
 
@@ -27,11 +29,13 @@ def beats(
     """
     rate = np.broadcast_to(np.asarray(rate_hz, np.float64), (samples,))
     turns = np.cumsum(rate) / RATE_HZ
-    count = int(turns[-1]) + 6
-    steps = rng.gamma(1 / variation**2, variation**2, count)
+    shape, scale = 1 / variation**2, variation**2
+    steps = rng.gamma(shape, scale, int(turns[-1]) + MORE)
     wanted = np.cumsum(steps) - rng.uniform(1, 3)
     index = np.arange(-1, samples + 1)
     known = np.concatenate([[0.0], turns, [turns[-1] + rate[-1] / RATE_HZ]])
+    while wanted[-1] <= known[-1]:  # intervals happened to be short: the longer, the likelier
+        wanted = np.append(wanted, wanted[-1] + np.cumsum(rng.gamma(shape, scale, MORE)))
     inside = np.interp(wanted, known, index)
     before = wanted < 0
     inside[before] = wanted[before] / rate[0] * RATE_HZ

@@ -25,7 +25,7 @@ class Shape:
     """A discharge: phases that follow upon each other, a slow wave after them, fast activity."""
 
     sizes: tuple[float, ...]
-    """Of its phases; the largest is 1 or -1."""
+    """Of its phases; the largest is 1 or -1 as drawn."""
     widths_s: tuple[float, ...]
     """Of its phases: deviation of a Gaussian, 0.42 of the duration at half height."""
     slow: float
@@ -36,7 +36,7 @@ class Shape:
     fast_hz: float
 
     def varied(self, rng: np.random.Generator, deviation: float) -> Shape:
-        """The same a little different, as another place sees it."""
+        """The same a little different, as another place sees it: another phase may be largest."""
         times = rng.lognormal(0, deviation, (2, len(self.sizes)))
         return replace(
             self,

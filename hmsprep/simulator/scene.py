@@ -143,7 +143,7 @@ def _none_of_them(rng: np.random.Generator, side: int, samples: int) -> NDArray[
     seen = extended_field(rng, side, float(rng.random()))
     if kind == "sporadic":
         return visible(seen)[:, None] * patterns.sporadic(rng, samples, rng.uniform(0.03, 0.3))
-    if kind == "runs":  # under six cycles
+    if kind == "runs":  # mostly under six cycles
         gate = np.clip(slow_wander(rng, samples, 1.2, 1.0) - 1.6, 0, 1)
         traits = Traits(1.0, float(rng.random()), float(rng.random()), 0.0)
         gated: NDArray[np.float32] = patterns.activity(rng, traits, side, samples) * gate

@@ -9,13 +9,14 @@ import pytest
 
 from hmsprep.errors import ParameterError
 from hmsprep.planning.choices import Montage
-from hmsprep.sealed.drawing import choose_rows
+from hmsprep.sealed.drawing import choose_rows, show
 from hmsstore import CLASSES, Store
 from hmsstore.view import MONTAGES
 
 
 def test_the_command_lines_words_are_the_formats() -> None:
     assert get_args(Montage) == tuple(MONTAGES)
+    assert f"montage : {{{', '.join(map(repr, MONTAGES))}}}" in str(show.__doc__)
 
 
 def test_rows_are_taken_as_they_are(store: Store) -> None:

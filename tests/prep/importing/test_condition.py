@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from support.edf_bytes import Head, annotations, eeg, tal, wave, write
 from support.recorder import QUANTUM_UV, noise, write_edf
 
+from hmsprep.importing.condition import of_channels
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.splines import spline_weights
 from hmsprep.inspection.inspect import inspect
@@ -59,6 +61,38 @@ def test_an_electrode_without_eeg_is_interpolated_on_request(tmp_path: Path) -> 
     (weights,) = spline_weights(others, ["F7"])
     expected = weights @ np.stack([found[name].to_numpy() for name in others])
     np.testing.assert_allclose(found["F7"].to_numpy(), expected, atol=0.5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "samples"),
+    [
+        ("O1", slice(None)),  # is never recorded
+        ("Fz", slice(None, None, 390)),  # loses a sample of each stretch
+        (CHANNELS, slice(1_000, 8_000)),  # nothing is recorded for more than half
+    ],
+)
+def test_bridged_electrodes_are_found_beside_what_was_not_recorded(
+    channels: str | tuple[str, ...], samples: slice
+) -> None:
+    eeg_uv = bad_head().astype(np.float32)
+    places = [AT[channels]] if isinstance(channels, str) else [AT[name] for name in channels]
+    eeg_uv[places, samples] = np.nan
+    assert of_channels(eeg_uv)["bridged"] == ("F3-C3",)
+    nothing = np.full_like(eeg_uv, np.nan)
+    assert of_channels(nothing) == {}
+
+
+def test_bridged_electrodes_are_found_beside_a_gap_of_more_than_half(tmp_path: Path) -> None:
+    def recorded(channel: str, seconds: np.ndarray) -> np.ndarray:
+        return wave("F3" if channel == "C3" else channel, seconds)
+
+    onsets = [float(n) + (70.0 if n >= 25 else 0.0) for n in range(50)]
+    at = np.concatenate([onset + np.arange(100) / 100 for onset in onsets])
+    told = annotations([tal(onset) for onset in onsets])
+    path = write(
+        tmp_path / "a.edf", [*eeg(50, 100, 100, uv=recorded, at=at), told], Head(kind="EDF+D")
+    )
+    assert import_recordings([path], tmp_path / "data").recordings[0].bridged == ("F3-C3",)
 
 
 def test_inspecting_a_data_set_names_them_too(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -394,6 +395,43 @@ def test_windows_marked_in_a_store_become_votes_of_its_data_set(
     marked.add(Mark(0, 10, "lrda"))
     with pytest.raises(DataError, match="expected an eeg_id in each row, since it is of a store"):
         hmsprep.votes(data, folder, tmp_path / "other.csv", store=store)
+
+
+def test_a_store_of_another_import_is_refused(night: Path, tmp_path: Path) -> None:
+    """Its EEGs have the same numbers."""
+    other = write_edf(tmp_path / "other.edf", noise(120, seed=7))
+    hmsprep.import_recordings([other], tmp_path / "other")
+    store = hmsprep.build(tmp_path / "other", tmp_path / "other.zarr", split_by="all", workers=1)
+    eeg = store.windows["eeg_id"][0].item()
+    marked = LabelFile.open(tmp_path / "labels", "other.zarr", store.identity, "AB")
+    marked.add(Mark(30, 40, "seizure", eeg_id=eeg))
+    assert eeg in {piece.eeg_id for one in read_recordings(night) for piece in one.pieces}
+    with pytest.raises(DataError, match=rf"other\.zarr was not built from .*: 1 EEG .*\({eeg}\)"):
+        hmsprep.votes(night, tmp_path / "labels", tmp_path / "votes.csv", store=store)
+    assert not (tmp_path / "votes.csv").exists()
+    hmsprep.votes(tmp_path / "other", tmp_path / "labels", tmp_path / "votes.csv", store=store)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bandpass": (1.0, 20.0), "normalise": "none"},
+        {"nan": "mean", "eeg_clip": 100.0},
+        {"nan": "interpolate", "eeg_clip": None},
+    ],
+)
+def test_a_store_is_known_by_its_data_however_it_was_built(
+    data: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    store = hmsprep.build(data, tmp_path / "other.zarr", workers=1, **options)
+    marked = LabelFile.open(tmp_path / "labels", "other.zarr", store.identity, "AB")
+    begins = dict(
+        zip(store.windows["eeg_id"].tolist(), store.windows["eeg_offset_s"].tolist(), strict=True)
+    )
+    for eeg, offset in begins.items():
+        begin = offset + store.spec.judged_from_s
+        marked.add(Mark(begin, begin + 10, "lrda", eeg_id=eeg))
+    hmsprep.votes(data, tmp_path / "labels", tmp_path / "votes.csv", store=store)
 
 
 def test_a_readers_marks_of_a_recording_and_of_its_store_count_together(

@@ -18,10 +18,11 @@ from support.helpers import Program, blank_outside, build_store, write_pair
 
 import hmsprep
 from hmsprep.kaggle.write import write_eeg
-from hmsprep.likeness.comparison import ALL, Comparison, compare
+from hmsprep.likeness.comparison import ALL, Comparison, Realism, compare
 from hmsprep.likeness.distances import Pooled
 from hmsprep.likeness.matching import draws, matched_weights
-from hmsprep.likeness.sample import NO_CLASS, Sample, majority, read_sources, rows_of
+from hmsprep.likeness.page import make_page
+from hmsprep.likeness.sample import NO_CLASS, Sample, majority, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import mean_areas, rows_like, stand_ins
 from hmsprep.likeness.two_samples import tell_apart
 from hmsprep.qeeg.judged.measures import Columns
@@ -182,6 +183,24 @@ def test_what_stands_in_for_a_source_is_as_many_windows_and_is_judged_as_the_sou
     assert stand_ins(one, two, side(9, 0, "fewer", "fewer"), draws=4, seed=0) == ()
 
 
+def test_what_stands_in_without_enough_patients_in_each_draw_is_left_out() -> None:
+    def side(codes: list[int], patients: list[int], store: str, name: str) -> Sample:
+        values = np.random.default_rng(len(codes)).normal(0, 1, (len(codes), len(SOME)))
+        made = sample(values, code=np.array(codes), patient=np.array(patients), store=store)
+        return replace(made, name=name)
+
+    two = side([LPD, LPD, GPD, GPD], [1, 2, 3, 4], "real", "two")
+    one = side([LPD, GPD], [5, 6], "real", "one")
+    other = side([LPD, GPD, GPD, GPD], [1, 1, 2, 3], "other", "other")  # some draws: one patient
+    assert any(stand_ins(two, one, other, seed=seed, draws=1) for seed in range(8))
+    for seed in range(8):
+        found = stand_ins(two, one, other, seed=seed)
+        assert all(
+            len(drawn.each) == each.draws for each in found for drawn in each.models.values()
+        )
+        mean_areas(found)
+
+
 def test_what_stands_in_is_of_as_many_patients_as_there_are() -> None:
     code = np.array([LPD] * 30 + [GPD] * 4)
     many = sample(np.zeros((34, len(SOME))), code=code, patient=np.arange(34) // 5)
@@ -268,6 +287,42 @@ def test_only_the_recorded_judged_seconds_are_looked_at(stores: tuple[Path, Path
     assert double.largest(ALL)[0].distance > 1
 
 
+def test_what_fills_a_gap_within_the_judged_seconds_is_not_measured(tmp_path: Path) -> None:
+    rows = [
+        {"eeg_id": 100 + n, "spectrogram_id": 200 + n, "patient_id": n} for n in range(4)
+    ]  # fmt: skip
+    data = write_pair(tmp_path / "data", rows)
+    gaps = ([(4900, 5200)], [(3800, 4100), (4990, 4995)], [(4500, 4510), (5300, 5310)], [])
+    for row, some in zip(rows, gaps, strict=True):
+        path = data / "train_eegs" / f"{row['eeg_id']}.parquet"
+        values = pl.read_parquet(path).to_numpy().T.copy()
+        for first, stop in some:
+            values[:, first:stop] = np.nan
+        write_eeg(path, values)
+    parts = (slice(4000, 4900), slice(4995, 6000), None, slice(4000, 6000))
+    measured = []
+    for nan in ("zero", "interpolate"):
+        options = {"split_by": "all", "nan": nan, "normalise": "none"}
+        store = build_store(data, tmp_path / f"{nan}.zarr", **options)
+        measured.append(
+            measure(
+                store, np.arange(4), nan, bandpass=(0.5, 40.0), workers=1, executor=None,
+                measured=lambda _: None,
+            )
+        )  # fmt: skip
+        eeg = store.denormalise(store.gather(np.arange(4), "eeg"))["eeg"]
+        expected = [
+            MEASURING.values(window[part])
+            for window, part in zip(eeg, parts, strict=True)
+            if part is not None
+        ]
+        np.testing.assert_array_equal(measured[-1].values, expected)
+    zero, interpolated = measured
+    assert zero.eeg_id.tolist() == [100, 101, 103]  # of 102 no four seconds are whole
+    np.testing.assert_array_equal(zero.values, interpolated.values)
+    assert not zero.values[:, zero.columns.index("flat")].any()
+
+
 def test_the_command_writes_page_table_and_json(
     stores: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
@@ -292,6 +347,19 @@ def test_the_command_writes_page_table_and_json(
     assert facts["comparisons"][0]["b"]["windows"] == 12
     assert sum(one["a"]["windows"] + one["b"]["windows"] for one in facts["sources"]) == 6
     assert {one["name"] for one in facts["stand_ins"]} <= {"double"}
+
+
+@pytest.mark.parametrize(("code", "patients"), [(LPD, 1), (GPD, 24)])
+def test_a_page_says_where_there_are_too_few_patients_to_tell_samples_apart(
+    usual: Sample, tmp_path: Path, code: int, patients: int
+) -> None:
+    """Too few of them, or none with windows of a class that both have."""
+    other = replace(usual, code=np.full(len(usual), code), patient=np.arange(24) % patients)
+    comparison = compared(replace(usual, code=np.full(len(usual), LPD)), other)
+    assert comparison.test is None
+    page = make_page(Realism(HMS, (comparison,), (), (), None, None, ()))
+    page.write(tmp_path / "page.html")
+    assert "too few" in (tmp_path / "page.html").read_text()
 
 
 def test_nothing_of_the_other_half_is_read(stores: tuple[Path, Path, Path], tmp_path: Path) -> None:

@@ -154,6 +154,14 @@ def test_beats_have_their_rate_and_variation() -> None:
     np.testing.assert_allclose(turn, np.rint(turn), atol=0.02)
 
 
+@pytest.mark.parametrize(("seconds", "variation"), [(60, 0.21), (1500, 0.3), (6000, 0.4)])
+def test_beats_last_to_the_end(seconds: int, variation: float) -> None:
+    for seed in range(50):
+        times = course.beats(np.random.default_rng(seed), 1.25, variation, 200 * seconds)
+        assert times[-1] >= seconds
+        assert (np.diff(times) > 0).all()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_seizures_are_faster_than_two_and_a_half_hertz_or_evolve(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -100,9 +100,26 @@ def test_what_needs_a_reference_refuses_a_bipolar_store(stores: dict[str, Store]
     store = stores["bipolar"]
     with pytest.raises(ParameterError, match=r"2 windows of .* are of bipolar recordings"):
         hmsprep.features(store)
+    with pytest.raises(hmsprep.PrepError, match=r"2 windows of .* are of bipolar recordings"):
+        hmsprep.realism([stores["interpolated"], store])
     pytest.importorskip("mne", reason="MNE")
     with pytest.raises(RequestError, match="recorded as bipolar pairs"):
         raw_recording(store, int(store.windows["eeg_id"][0]))
+
+
+def test_bipolar_recordings_of_the_other_half_are_not_refused(
+    stores: dict[str, Store], tmp_path: Path
+) -> None:
+    files = [stores["bipolar"].path.with_name(name) for name in ("a.edf", "b.edf")]
+    import_recordings(files, tmp_path / "both", interpolate=True)
+    both = build_store(tmp_path / "both", tmp_path / "both.zarr")
+    of = dict(zip(both.windows["eeg_id"].tolist(), both.chains_only(range(len(both))), strict=True))
+    table = tmp_path / "sources.csv"
+    lines = [f"{eeg},x,{'bipolar' if pairs else 'referential'}" for eeg, pairs in of.items()]
+    table.write_text("\n".join(["eeg_id,source,half", *lines]) + "\n")
+    for half, said in (("bipolar", "are of bipolar"), ("referential", "no window that can be")):
+        with pytest.raises(hmsprep.PrepError, match=said):  # imports have no votes
+            hmsprep.realism([both, stores["interpolated"]], source=table, half=half, workers=1)
 
 
 @pytest.mark.parametrize("inputs", ["spec", "raw", "eeg-image", "mel16"])
