@@ -416,7 +416,7 @@ class Site:
             for key, value in ours["parameters"].items():
                 if theirs["parameters"].get(key) != value:
                     return f"there {key} is {theirs['parameters'].get(key)}, here {value}"
-            if theirs["plan"] == ours["plan"]:
+            if plan.has_hash(theirs["plan"], theirs["parameters"]):
                 return ""
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"
