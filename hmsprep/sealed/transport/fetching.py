@@ -34,7 +34,7 @@ from hmsprep.sealed.transport.packing import PackingError, Unpacker, most_bytes
 from hmsprep.sealed.transport.sending import AT_ONCE, Transferred
 from hmsprep.words import plural, size
 from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError, Store, StoreError
-from hmsstore.atomic import sync, sync_tree, whole_file
+from hmsstore.atomic import is_empty, remove_leftovers, sync, sync_tree, whole_file
 from hmsstore.json_shapes import LARGEST_JSON, ShapeError, entry, parse_json, read_json, text
 from hmsstore.manifest import MANIFEST_NAME, Manifest, check_manifest, checksum, parse_manifest
 
@@ -229,6 +229,7 @@ class _Pull:
             log.info("Resuming %s.", self.folder)
         if not (self.folder / MARKER).exists():
             self.folder.mkdir(exist_ok=True)
+            remove_leftovers(self.folder)
             with whole_file(self.folder / MARKER) as partial:
                 marker = {"format": FORMAT, "manifest": _sha256(self.content)}
                 partial.write_text(json.dumps(marker) + "\n")
@@ -265,6 +266,8 @@ class _Pull:
             raise TransferError(
                 f"{self.objects.name}: all of it came, and yet it does not open. {error}"
             ) from None
+        for path in (self.folder / MANIFEST_NAME, self.folder):
+            sync(path)  # the folder must never be without one of the two
         (self.folder / MARKER).unlink()
         sync_tree(self.folder)
         if self.site.store.exists():
@@ -304,7 +307,7 @@ class _Pull:
         folder = self.folder
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise BuildError(f"{folder} is in the way. Move it away, or name another place.")
-        if not folder.exists() or not any(folder.iterdir()):
+        if not folder.exists() or is_empty(folder):  # a pull was killed while it wrote its marker
             return
         try:
             marker = read_json(folder / MARKER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -416,6 +417,39 @@ def test_a_pull_that_lacks_only_its_name_gets_it(small: Store, near: str, tmp_pa
     shutil.copytree(small.path, tmp_path / "hms.zarr.pulling")
     assert hmsprep.pull(near, tmp_path / "hms.zarr").sent == 0
     assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+
+
+def test_a_pull_that_was_killed_while_it_wrote_its_marker_is_resumed(
+    small: Store, near: str, tmp_path: Path
+) -> None:
+    hmsprep.push(small.path, near)
+    (tmp_path / "hms.zarr.pulling").mkdir()
+    (tmp_path / "hms.zarr.pulling" / "..pull.json.0123abcd.partial").write_text("{")
+    hmsprep.pull(near, tmp_path / "hms.zarr")
+    assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["hms.zarr"]
+
+
+def test_the_manifest_is_on_the_disk_before_the_marker_of_a_pull_is_gone(
+    small: Store, near: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hmsprep.push(small.path, near)
+    log: list[str] = []
+    fsync, unlink = os.fsync, os.unlink
+
+    def fsync_seen(descriptor: int) -> None:
+        fsync(descriptor)
+        log.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def unlink_seen(path: Path, **options: Any) -> None:
+        unlink(path, **options)
+        log.append(f"no {Path(path).name}")
+
+    monkeypatch.setattr(os, "fsync", fsync_seen)
+    monkeypatch.setattr(os, "unlink", unlink_seen)
+    hmsprep.pull(near, tmp_path / "hms.zarr")
+    gone = log.index("no .pull.json")
+    assert log[gone - 2 : gone] == [MANIFEST_NAME, "hms.zarr.pulling"]
 
 
 def test_a_damaged_store_is_not_pushed(small: Store, near: str, tmp_path: Path) -> None:
