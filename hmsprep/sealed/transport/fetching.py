@@ -66,7 +66,7 @@ def pull(
     address : str or obstore.store.ObjectStore
         Where it was pushed to; see `hmsprep.push`.
     store : str or Path
-        Folder to make.
+        Folder to make. A link is followed.
     force : bool
         Replace another store of this name, or a damaged one, once this one is complete; discard an
         unfinished pull of another store.
@@ -99,7 +99,7 @@ def pull(
     >>> hmsprep.pull("s3://bucket/hms.zarr", "hms.zarr").sent
     301
     """
-    site = Site(Path(store).absolute())
+    site = Site(Path(store).resolve())
     site.check_target()
     with locked(site.lock):
         job = _Pull(site, Objects(address))

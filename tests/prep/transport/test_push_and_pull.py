@@ -412,6 +412,22 @@ def test_an_unfinished_pull_of_another_store_is_discarded_only_by_force(
     assert tree_bytes(out) == tree_bytes(small.path)
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_pull_follows_a_link_that_stays(
+    small: Store, near: str, tmp_path: Path, exists: bool
+) -> None:
+    hmsprep.push(small.path, near)
+    target, link = tmp_path / "big disk" / "store.zarr", tmp_path / "hms.zarr"
+    target.parent.mkdir()
+    if exists:
+        shutil.copytree(small.path, target)
+    link.symlink_to(target)
+    assert hmsprep.pull(near, link).sent == (0 if exists else len(small.manifest.files))
+    assert link.readlink() == target
+    assert tree_bytes(target) == tree_bytes(small.path)
+    assert sorted(path.name for path in tmp_path.rglob("*.zarr*")) == ["hms.zarr", "store.zarr"]
+
+
 def test_a_pull_that_lacks_only_its_name_gets_it(small: Store, near: str, tmp_path: Path) -> None:
     hmsprep.push(small.path, near)
     shutil.copytree(small.path, tmp_path / "hms.zarr.pulling")
