@@ -18,7 +18,7 @@ import logging
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +100,10 @@ def pull(
     301
     """
     site = Site(Path(store).resolve())
-    site.check_target()
-    with locked(site.lock):
+    with ExitStack() as held:
+        with _writing(site.store):
+            site.check_target()
+            held.enter_context(locked(site.lock))
         job = _Pull(site, Objects(address))
         in_background(job.ask, lambda: None)
         with _writing(site.store):

@@ -778,6 +778,20 @@ def test_the_commands_say_what_they_did_and_mistakes_in_one_sentence(
         assert len(told.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/proc/x.zarr", "No such file"), ("{}/" + "x" * 255, "File name too long")],
+)
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(
+    small: Store, near: str, tmp_path: Path, path: str, words: str
+) -> None:
+    hmsprep.push(small.path, near)
+    out = path.format(tmp_path)
+    refused(
+        lambda: hmsprep.pull(near, out), BuildError, f"^{re.escape(out)} cannot be written: {words}"
+    )
+
+
 def test_nothing_at_once_is_refused(small: Store, near: str, tmp_path: Path) -> None:
     words = "--at-once 0: expected 1 or more"
     refused(lambda: hmsprep.push(small.path, near, at_once=0), ParameterError, words)
