@@ -17,7 +17,7 @@ import json
 import logging
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -382,8 +382,8 @@ class _Pull:
 
         def take(piece: Any) -> None:
             nonlocal crc, written
-            whole: list[Any] = unpacker.feed(piece) if unpacker else [piece]
-            for raw in whole:
+            frames: Iterable[Any] = unpacker.feed(piece) if unpacker else (piece,)
+            for raw in frames:
                 written += len(raw)
                 if written > nbytes:
                     raise PackingError(f"expected {plural(nbytes, 'byte')}, got more")

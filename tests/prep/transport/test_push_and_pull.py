@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -693,6 +694,27 @@ def test_packed_objects_and_ledgers_that_lie_are_refused(
     put(None, near, name, found[name])
     hmsprep.pull(near, out)
     assert tree_bytes(out) == tree_bytes(small.path)
+
+
+def test_a_packed_object_of_many_frames_takes_no_more_memory_than_one(
+    small: Store, near: str, tmp_path: Path
+) -> None:
+    hmsprep.push(small.path, near, compress=True)
+    ledger = json.loads(there(None, near)[LEDGER_NAME])
+    files = {file: Found(one["bytes"], one["e_tag"]) for file, one in ledger["files"].items()}
+    zeros = packing.frame(bytes(packing.FRAME_BYTES), packing.OTHER, 0)
+    bomb = packing.head(packing.OTHER, 0) + zeros * 200
+    files["eeg/c/1/0"] = Found(len(bomb), "x")
+    put(None, near, "eeg/c/1/0.packed", bomb)
+    put(None, near, LEDGER_NAME, Ledger(ledger["manifest"], packed=True, files=files).to_bytes())
+    tracemalloc.start()
+    try:
+        words = "eeg/c/1/0.packed: expected 800,[0-9]+ bytes, got more"
+        refused(lambda: hmsprep.pull(near, tmp_path / "x", at_once=1), TransferError, words)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert_no_store(tmp_path)
 
 
 def test_a_disk_that_is_full_ends_as_a_sentence(small: Store, near: str, tmp_path: Path) -> None:
