@@ -146,8 +146,9 @@ class Objects:
         tag, first = "", 0
         while first < nbytes or not tag:
             stop = min(first + PIECE_BYTES, nbytes)
+            weak = tag.startswith("W/")  # never matches, by RFC 9110
             options = ({"range": (first, stop)} if nbytes else {}) | (
-                {"if_match": tag} if tag.strip("?") else {}
+                {"if_match": tag} if tag.strip("?") and not weak else {}
             )
             with self._told(name):
                 answer = await self._obstore.get_async(self._store, name, options=options)
@@ -157,6 +158,8 @@ class Objects:
                         f"{self._at(name)}: expected {plural(nbytes, 'byte')}, found {found:,}. "
                         "Push the store again."
                     )
+                if weak and answer.meta["e_tag"] != tag:
+                    raise TransferError(self._replaced(name))
                 tag = answer.meta["e_tag"] or "?"
                 async for piece in answer.stream(min_chunk_size=PIECE_BYTES):
                     first += len(piece)
@@ -232,6 +235,9 @@ class Objects:
             with self._told(), suppress(FileNotFoundError):
                 await self._obstore.delete_async(self._store, names)
 
+    def _replaced(self, name: str) -> str:
+        return f"{self._at(name)}: it was replaced while it was read. Run the command again."
+
     def _at(self, name: str) -> str:
         return f"{self.name}/{name}" if name else self.name
 
@@ -260,7 +266,7 @@ class Objects:
                 "they allow."
             )
         if kind in ("PreconditionError", "NotModifiedError"):
-            return f"{self._at(name)}: it was replaced while it was read. Run the command again."
+            return self._replaced(name)
         if isinstance(error, FileNotFoundError):
             return f"{self._at(name)}: it is missing. Push the store again."
         if NO_CREDENTIALS.search(said):

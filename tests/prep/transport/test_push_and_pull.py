@@ -653,6 +653,34 @@ def test_an_object_replaced_between_two_pieces_is_told(
     assert_no_store(tmp_path)
 
 
+def test_a_server_whose_tags_are_weak_is_not_asked_to_match_them(
+    small: Store, wire: Wire, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind something that compresses answers; such a tag never matches (RFC 9110, 13.1.1)."""
+    monkeypatch.setattr(objects, "PIECE_BYTES", 100_000)
+    hmsprep.push(small.path, place)
+    name = "eeg/c/1/0"
+    content = there(wire, place)[name]
+    replaced = False
+
+    def weak(request: Request) -> Answer | None:
+        if request.method != "GET" or not SHARD.search(request.path):
+            return None
+        if any(header.lower() == "if-match" for header in request.headers):
+            return Answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+        if replaced and request.path.endswith(name) and len(wire.sent("GET", name)) == 3:
+            put(wire, place, name, content[::-1])
+        answer = wire.ask("GET", request.path, b"", request.headers)
+        return replace(answer, headers={**answer.headers, "etag": f"W/{answer.headers['etag']}"})
+
+    wire.hook = weak
+    hmsprep.pull(place, tmp_path / "hms.zarr")
+    assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+    replaced = True
+    wire.requests.clear()
+    refused(lambda: hmsprep.pull(place, tmp_path / "x"), TransferError, f"{name}: it was replaced")
+
+
 def test_packed_objects_and_ledgers_that_lie_are_refused(
     small: Store, near: str, tmp_path: Path
 ) -> None:
