@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.helpers import six_windows, tree_bytes
+from support.helpers import build_store, six_windows, tree_bytes, write_pair
 
 import hmsprep
 from hmsprep import BuildError, ParameterError, TransferError
@@ -354,6 +354,31 @@ def test_while_a_store_is_replaced_there_is_none(
     refused(lambda: hmsprep.push(another.path, place), TransferError, "unfinished push of another")
     hmsprep.push(small.path, place)
     assert there(wire, place)[MANIFEST_NAME] == (small.path / MANIFEST_NAME).read_bytes()
+
+
+def test_what_a_killed_push_had_sent_goes_when_another_store_replaces_it(
+    small: Store, wire: Wire, place: str, tmp_path: Path
+) -> None:
+    """Its ledger is as old as its last writing; nothing else that is there is removed."""
+    rows = [{"eeg_id": 1, "spectrogram_id": 2}]
+    fewer = build_store(write_pair(tmp_path / "data", rows), tmp_path / "fewer.zarr")
+    stopper = Stopper(wire, "PUT", 4)
+    words: list[object] = ["push", small.path, place, "--compress", "--at-once", 1]
+    process = subprocess.Popen([sys.executable, "-m", "hmsprep", *map(str, words)])
+    assert stopper.held.wait(60)
+    process.kill()
+    process.wait()
+    stopper.let_go()
+    before = there(wire, place)
+    assert not json.loads(before[LEDGER_NAME])["files"]
+    assert len([name for name in before if SHARD.search(name)]) >= 4
+    put(wire, place, "notes.txt", b"mine")
+    put(wire, place, "eeg/c/0/0.mine", b"mine")
+    hmsprep.push(fewer.path, place, force=True)
+    mine = {"notes.txt", "eeg/c/0/0.mine"}
+    names = {*fewer.manifest.files, MANIFEST_NAME, LEDGER_NAME} | mine
+    assert there(wire, place).keys() == names
+    assert "missing" not in json.loads(there(wire, place)[LEDGER_NAME])
 
 
 def test_a_prefix_with_other_objects_is_left_alone(small: Store, near: str) -> None:
