@@ -41,6 +41,12 @@ LONGEST = 300
 NO_BUCKET = re.compile("NoSuchBucket|bucket does not exist|ContainerNotFound", re.I)
 REFUSED = re.compile("40[13] |AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
 NO_CREDENTIALS = re.compile("169.254.169.254|metadata.google|Missing ?Credential|credentials", re.I)
+USER = re.compile(r"(://)[^/\s]*@")
+"""Before a host, perhaps with a password."""
+ANY_USER = re.compile(r"(:/*)\S*@")
+"""Likewise in what is not an address, such as one with a secret key that has a slash in it."""
+QUERY = re.compile(r"(:/\S*?\?)[^\s\"')]+")
+"""What may be signed, or hold a token."""
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -86,12 +92,13 @@ class Objects:
             ) from None
         self._obstore: Any = obstore
         self._scheme = ""
-        self.name = address.rstrip("/") if isinstance(address, str) else repr(address)
         if isinstance(address, str):
             self._scheme = _scheme(address)
+            self.name = address.rstrip("/")
             with self._told():
                 self._store: Any = self._open(address, make)
         else:
+            self.name = _without_secrets(repr(address))
             self._store = address
 
     def _open(self, address: str, make: bool) -> Any:
@@ -256,7 +263,7 @@ class Objects:
 
     def _sentence(self, error: BaseException, name: str) -> str:
         kind = type(error).__name__
-        said = " ".join(str(error).partition("Debug source")[0].split())
+        said = _without_secrets(" ".join(str(error).partition("Debug source")[0].split()))
         if NO_BUCKET.search(said):
             kind = "container" if self._scheme == "az" else "bucket"
             return f"{self.name}: there is no such {kind}. Make it, or name another."
@@ -272,10 +279,9 @@ class Objects:
         if NO_CREDENTIALS.search(said):
             return f"{self.name}: found no credentials. Set{self._variables()}."
         if "builder error" in said:
-            return (
-                f"{self.name}: the endpoint cannot be used. Give it as https://host; one that has "
-                f"no TLS takes {ALLOW_HTTP.get(self._scheme, 'no')}=true."
-            )
+            allow = ALLOW_HTTP.get(self._scheme)
+            without = f"; one that has no TLS takes {allow}=true" if allow else ""
+            return f"{self.name}: the endpoint cannot be used. Give it as https://host{without}."
         if len(said) > LONGEST:
             said = f"{said[:LONGEST]}..."
         return f"{self._at(name)}: {said or kind}"
@@ -287,29 +293,36 @@ class Objects:
 
 def _scheme(address: str) -> str:
     """Scheme of an address; refuse what names no place to put objects below."""
+    shown = _without_secrets(address, ANY_USER)
     try:
         parts = urlsplit(address)
     except ValueError as error:
-        raise ParameterError(f"{address!r} is not an address: {error}.") from None
+        problem = _without_secrets(str(error), ANY_USER)
+        raise ParameterError(f"{shown!r} is not an address: {problem}.") from None
     known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
     if parts.scheme not in SCHEMES or not address.startswith(f"{parts.scheme}://"):
         raise ParameterError(
-            f"{address}: expected an address that begins with {known}; for example "
+            f"{shown}: expected an address that begins with {known}; for example "
             "s3://bucket/prefix."
         )
     place = address.removeprefix(f"{parts.scheme}://").rstrip("/")
     if parts.scheme == "file":
         if not place.startswith("/") or place == "/":
-            raise ParameterError(f"{address}: expected file:// and the whole path of a folder.")
+            raise ParameterError(f"{shown}: expected file:// and the whole path of a folder.")
         return "file"
-    if parts.query or parts.fragment or "@" in parts.netloc or not parts.netloc:
+    if parts.query or parts.fragment or set(parts.netloc) & {"@", ":"} or not parts.netloc:
         raise ParameterError(
-            f"{address}: expected a bucket and a prefix alone, such as {parts.scheme}://bucket/"
+            f"{shown}: expected a bucket and a prefix alone, such as {parts.scheme}://bucket/"
             "prefix; credentials and endpoints stand in environment variables."
         )
     if any(step in ("", ".", "..") for step in place.split("/")):
-        raise ParameterError(f"{address}: expected a prefix without empty steps, '.' and '..'.")
+        raise ParameterError(f"{shown}: expected a prefix without empty steps, '.' and '..'.")
     return parts.scheme
+
+
+def _without_secrets(text: str, user: re.Pattern[str] = USER) -> str:
+    """Leave out of an address, or of a sentence that names some, what may be a password."""
+    return QUERY.sub(r"\1...", user.sub(r"\1...@", text))
 
 
 def _tag(answer: Any) -> str:

@@ -13,6 +13,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -546,6 +547,61 @@ def test_what_is_not_an_address_is_refused(
     refused(lambda: hmsprep.push(small.path, address), ParameterError, words)
     refused(lambda: hmsprep.pull(address, tmp_path / "x"), ParameterError, words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://key:hunter2@bucket/x",
+        "s3://key:hun/ter2@bucket/x",
+        "s3:/key:hunter2@bucket/x",
+        "ftp://key:hunter2@bucket/x",
+        "s3://key:hunter2@[bucket",
+        "s3://bucket/x?token=hunter2",
+    ],
+)
+def test_a_password_in_what_is_refused_is_not_repeated(
+    small: Store, tmp_path: Path, address: str
+) -> None:
+    said = refused(lambda: hmsprep.pull(address, tmp_path / "x"), ParameterError, "bucket")
+    assert "ter2" not in said
+    assert "..." in said
+
+
+def test_a_password_of_a_server_is_not_repeated(
+    small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from obstore.store import HTTPStore
+
+    for name, value in (("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:hunter2@127.0.0.1:9")
+    monkeypatch.setitem(objects.RETRIES, "max_retries", 0)
+    plain = HTTPStore("http://user:hunter2@127.0.0.1:9/a@b?token=hunter2")
+    said = refused(lambda: hmsprep.pull(plain, tmp_path / "x"), TransferError, "cannot be used")
+    assert said.startswith('HTTPStore("http://...@127.0.0.1:9/a@b?...")')
+    assert said.endswith("Give it as https://host.")
+    never = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+    heard = HTTPStore(
+        "http://user:hunter2@127.0.0.1:9/a?token=hunter2",
+        client_options={"allow_http": True},
+        retry_config=never,  # type: ignore[arg-type]
+    )
+    for address in (heard, "s3://bucket/u@v"):
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        said = refused(
+            lambda address=address: hmsprep.pull(address, tmp_path / "x"),
+            TransferError,
+            "GET http://...@127.0.0.1:9/",
+        )
+        assert "hunter2" not in said
+    assert said.startswith("s3://bucket/u@v/")
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    refused(
+        lambda: hmsprep.pull("s3://bucket/x", tmp_path / "x"),
+        TransferError,
+        "no TLS takes AWS_ALLOW_HTTP=true",
+    )
 
 
 def test_missing_buckets_credentials_and_servers_are_told(
