@@ -81,7 +81,7 @@ def build(
         with locked(site.lock):
             state = site.prepare(dataset.plan, force=force)
             if state is State.BUILT:
-                _check_sources(dataset, site)
+                check_sources(dataset, site)
                 return state
             if state is not State.SEALED:
                 with _kept_if_useful(site):
@@ -120,7 +120,7 @@ def fill(
         journal.close()
 
 
-def _check_sources(dataset: Planned, site: Site) -> None:
+def check_sources(dataset: Planned, site: Site) -> None:
     """Refuse to call a store built if the recordings' files have other sizes than they had."""
     source = dataset.source
     files = {
@@ -130,9 +130,10 @@ def _check_sources(dataset: Planned, site: Site) -> None:
     }
     found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
     if found != Store.open(site.store).info["sources"]:
+        remedy = "Name another place" if site.share else "Use --force to rebuild it"
         raise BuildError(
             f"{site.store} was built from the same table, but the recordings' files have changed "
-            "since. Use --force to rebuild it."
+            f"since. {remedy}."
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hmsprep import processes
-from hmsprep.building.build import check_space, explained, fill
+from hmsprep.building.build import check_sources, check_space, explained, fill
 from hmsprep.building.division import Division, Share, ranges
 from hmsprep.building.durable import locked
 from hmsprep.building.journal import Journal
@@ -96,6 +96,8 @@ def build_share(
         site.check_target()
         with locked(site.lock, shared=True):
             state = site.join(dataset.plan, division)
+            if state is State.BUILT:
+                check_sources(dataset, site)
             if state in (State.BUILT, State.SEALED):
                 return ShareBuilt(share, 0, 0, (), sealed=True)
             with locked(site.share_lock, held=busy):
@@ -154,6 +156,7 @@ def seal_shares(
         with locked(site.lock):
             state = site.prepare(dataset.plan, force=force)
             if state is State.BUILT:
+                check_sources(dataset, site)
                 return state
             if state is not State.SEALED:
                 check_space(dataset.plan, site, workers)

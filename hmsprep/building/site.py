@@ -205,7 +205,12 @@ class Site:
                 return State.BUILT
             found = "a damaged store" if manifest is None else "a store of another plan"
             raise BuildError(f"{self.store} holds {found}. Name another place.")
-        if (self.building / MANIFEST_NAME).is_file():
+        if manifest := self._sealed():
+            if not _is_of(self.building, manifest, plan):
+                raise BuildError(
+                    f"{self.building} holds a finished build of another plan. Give it its name "
+                    "with `hmsprep seal`, or name another place for the store."
+                )
             return State.SEALED
         self.building.mkdir(exist_ok=True)
         state = State.RESUMED if self.plan.is_file() else State.NEW
@@ -236,13 +241,7 @@ class Site:
         BuildError
             It is sealed but damaged, or by a newer version.
         """
-        if not (self.building / MANIFEST_NAME).is_file():
-            return False
-        if self._unfinished_seal(force=False) is None:
-            raise BuildError(
-                f"{self.building} is sealed but damaged. Move it away and build again."
-            )
-        return True
+        return self._sealed() is not None
 
     def division(self) -> Division | None:
         """Read what the shares are shares of; None if nothing is being built here.
@@ -339,6 +338,23 @@ class Site:
             ) from None
         return None if check_sizes(self.store, manifest) else manifest
 
+    def _sealed(self) -> Manifest | None:
+        """Seal of a finished build that only lacks its name; None if it is not sealed.
+
+        Raises
+        ------
+        BuildError
+            It is sealed but damaged, or by a newer version.
+        """
+        if not (self.building / MANIFEST_NAME).is_file():
+            return None
+        manifest = self._unfinished_seal(force=False)
+        if manifest is None:
+            raise BuildError(
+                f"{self.building} is sealed but damaged. Move it away and build again."
+            )
+        return manifest
+
     def _unfinished_seal(self, *, force: bool) -> Manifest | None:
         """Seal of a finished build that only lacks its name; None if it is to be discarded."""
         try:
@@ -400,7 +416,7 @@ class Site:
             for key, value in ours["parameters"].items():
                 if theirs["parameters"].get(key) != value:
                     return f"there {key} is {theirs['parameters'].get(key)}, here {value}"
-            if theirs["plan"] == ours["plan"]:
+            if plan.has_hash(theirs["plan"], theirs["parameters"]):
                 return ""
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"its {self.plan.name} cannot be read"

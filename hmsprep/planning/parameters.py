@@ -105,6 +105,8 @@ class Parameters:
                 )
         if not 0 <= self.seed < 2**32:
             _refuse("seed", "a whole number from 0 to 2^32 - 1", self.seed)
+        for name in ("eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass"):
+            object.__setattr__(self, name, _as_floats(getattr(self, name)))
 
     def shard_rows(self, signal: str) -> int:
         """Rows of one shard of a signal."""
@@ -135,6 +137,13 @@ class Parameters:
         """
         usual = type(self)().to_json()
         return {key: value for key, value in self.to_json().items() if value != usual[key]}
+
+
+def _as_floats(value: Any) -> Any:
+    """A number or a pair as floats, since JSON, and so the plan's hash, tells 40 from 40.0."""
+    if value is None:
+        return None
+    return tuple(map(float, value)) if isinstance(value, list | tuple) else float(value)
 
 
 def _refuse(option: str, expected: str, found: object) -> None:

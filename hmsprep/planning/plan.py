@@ -91,7 +91,7 @@ class Plan:
     @cached_property
     def hash(self) -> str:
         """SHA-256 over the parameters that differ from their defaults and all that is planned."""
-        return self._hash({"parameters": self.parameters.changed(), "skipped": dict(self.skipped)})
+        return self._hash_of(self.parameters.changed())
 
     def is_of(self, stated: str, info: Mapping[str, Any]) -> bool:
         """Whether a store's hash and description are those of this very plan.
@@ -108,7 +108,19 @@ class Plan:
             "versions": info["versions"],
             "skipped": dict(self.skipped),
         }
-        return stated in (self.hash, self._hash(earlier))
+        return self.has_hash(stated, theirs) or stated == self._hash(earlier)
+
+    def has_hash(self, stated: str, parameters: Mapping[str, Any]) -> bool:
+        """Whether a hash is that of this plan, of which the same parameters were stated.
+
+        Earlier versions hashed numbers as they were given: 40 otherwise than 40.0.
+        """
+        if stated == self.hash:
+            return True
+        return stated == self._hash_of({key: parameters[key] for key in self.parameters.changed()})
+
+    def _hash_of(self, changed: Mapping[str, Any]) -> str:
+        return self._hash({"parameters": changed, "skipped": dict(self.skipped)})
 
     def _hash(self, head: dict[str, Any]) -> str:
         if montage := self.montage.to_json():

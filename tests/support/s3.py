@@ -39,6 +39,7 @@ class Request:
     method: str
     path: str
     """With the bucket, and the query."""
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,11 +69,11 @@ class Wire:
 
             def _pass_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                request = Request(self.command, self.path)
+                request = Request(self.command, self.path, dict(self.headers))
                 wire.requests.append(request)
                 answer = wire.hook(request) if wire.hook else None
                 if answer is None:
-                    answer = wire.ask(self.command, self.path, body, dict(self.headers))
+                    answer = wire.ask(self.command, self.path, body, request.headers)
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     if name.lower() not in HOP:

@@ -17,8 +17,8 @@ import json
 import logging
 import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from hmsprep.sealed.transport.packing import PackingError, Unpacker, most_bytes
 from hmsprep.sealed.transport.sending import AT_ONCE, Transferred
 from hmsprep.words import plural, size
 from hmsstore import DamagedStoreError, NewerStoreError, NotAStoreError, Store, StoreError
-from hmsstore.atomic import sync, sync_tree, whole_file
+from hmsstore.atomic import is_empty, remove_leftovers, sync, sync_tree, whole_file
 from hmsstore.json_shapes import LARGEST_JSON, ShapeError, entry, parse_json, read_json, text
 from hmsstore.manifest import MANIFEST_NAME, Manifest, check_manifest, checksum, parse_manifest
 
@@ -66,7 +66,7 @@ def pull(
     address : str or obstore.store.ObjectStore
         Where it was pushed to; see `hmsprep.push`.
     store : str or Path
-        Folder to make.
+        Folder to make. A link is followed.
     force : bool
         Replace another store of this name, or a damaged one, once this one is complete; discard an
         unfinished pull of another store.
@@ -99,9 +99,11 @@ def pull(
     >>> hmsprep.pull("s3://bucket/hms.zarr", "hms.zarr").sent
     301
     """
-    site = Site(Path(store).absolute())
-    site.check_target()
-    with locked(site.lock):
+    site = Site(Path(store).resolve())
+    with ExitStack() as held:
+        with _writing(site.store):
+            site.check_target()
+            held.enter_context(locked(site.lock))
         job = _Pull(site, Objects(address))
         in_background(job.ask, lambda: None)
         with _writing(site.store):
@@ -229,6 +231,7 @@ class _Pull:
             log.info("Resuming %s.", self.folder)
         if not (self.folder / MARKER).exists():
             self.folder.mkdir(exist_ok=True)
+            remove_leftovers(self.folder)
             with whole_file(self.folder / MARKER) as partial:
                 marker = {"format": FORMAT, "manifest": _sha256(self.content)}
                 partial.write_text(json.dumps(marker) + "\n")
@@ -265,6 +268,8 @@ class _Pull:
             raise TransferError(
                 f"{self.objects.name}: all of it came, and yet it does not open. {error}"
             ) from None
+        for path in (self.folder / MANIFEST_NAME, self.folder):
+            sync(path)  # the folder must never be without one of the two
         (self.folder / MARKER).unlink()
         sync_tree(self.folder)
         if self.site.store.exists():
@@ -304,7 +309,7 @@ class _Pull:
         folder = self.folder
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             raise BuildError(f"{folder} is in the way. Move it away, or name another place.")
-        if not folder.exists() or not any(folder.iterdir()):
+        if not folder.exists() or is_empty(folder):  # a pull was killed while it wrote its marker
             return
         try:
             marker = read_json(folder / MARKER)
@@ -377,8 +382,8 @@ class _Pull:
 
         def take(piece: Any) -> None:
             nonlocal crc, written
-            whole: list[Any] = unpacker.feed(piece) if unpacker else [piece]
-            for raw in whole:
+            frames: Iterable[Any] = unpacker.feed(piece) if unpacker else (piece,)
+            for raw in frames:
                 written += len(raw)
                 if written > nbytes:
                     raise PackingError(f"expected {plural(nbytes, 'byte')}, got more")

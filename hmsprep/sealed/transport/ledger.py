@@ -1,6 +1,7 @@
 """Which objects of a store were written below an address, and how <-> JSON, also below it.
 
-A push writes it first, now and then, and before the manifest. An object is taken to be whole if the
+A push writes it first, now and then, and before the manifest. It names what is still to be written,
+too, so that all that a killed push has left can be removed. An object is taken to be whole if the
 server still gives it the size and the tag that it had when it was written.
 """
 
@@ -13,7 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hmsprep.sealed.transport.objects import Found
-from hmsstore.json_shapes import ShapeError, entry, mapping, parse_json, text, truth, whole
+from hmsstore.json_shapes import (
+    ShapeError,
+    entry,
+    entry_or,
+    mapping,
+    parse_json,
+    text,
+    texts,
+    truth,
+    whole,
+)
 from hmsstore.manifest import MANIFEST_NAME, digest
 
 LEDGER_NAME = ".transport.json"
@@ -34,6 +45,12 @@ class Ledger:
     """Whether files are packed."""
     files: dict[str, Found] = field(default_factory=dict)
     """File of the store -> its object."""
+    planned: Iterable[str] = ()
+    """Files that are written, too, or will be."""
+
+    def objects(self) -> set[str]:
+        """Names of all objects that the push has written, or may have."""
+        return {self.object_of(file) for file in (*self.files, *self.planned)}
 
     def object_of(self, file: str) -> str:
         """Name of the object that a file becomes."""
@@ -51,6 +68,8 @@ class Ledger:
                 for name, found in sorted(self.files.items())
             },
         }
+        if missing := sorted(set(self.planned) - self.files.keys()):
+            body["missing"] = missing
         body["sha256"] = digest(body)
         return (json.dumps(body, indent=1) + "\n").encode()
 
@@ -79,6 +98,7 @@ def read_ledger(content: bytes) -> Ledger:
         manifest,
         entry(body, "packed", truth),
         {name: entry(files, name, _found) for name in files},
+        entry_or(body, "missing", texts, ()),
     )
 
 

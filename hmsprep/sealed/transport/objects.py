@@ -41,6 +41,12 @@ LONGEST = 300
 NO_BUCKET = re.compile("NoSuchBucket|bucket does not exist|ContainerNotFound", re.I)
 REFUSED = re.compile("40[13] |AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch")
 NO_CREDENTIALS = re.compile("169.254.169.254|metadata.google|Missing ?Credential|credentials", re.I)
+USER = re.compile(r"(://)[^/\s]*@")
+"""Before a host, perhaps with a password."""
+ANY_USER = re.compile(r"(:/*)\S*@")
+"""Likewise in what is not an address, such as one with a secret key that has a slash in it."""
+QUERY = re.compile(r"(:/\S*?\?)[^\s\"')]+")
+"""What may be signed, or hold a token."""
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -86,12 +92,13 @@ class Objects:
             ) from None
         self._obstore: Any = obstore
         self._scheme = ""
-        self.name = address.rstrip("/") if isinstance(address, str) else repr(address)
         if isinstance(address, str):
             self._scheme = _scheme(address)
+            self.name = address.rstrip("/")
             with self._told():
                 self._store: Any = self._open(address, make)
         else:
+            self.name = _without_secrets(repr(address))
             self._store = address
 
     def _open(self, address: str, make: bool) -> Any:
@@ -146,8 +153,9 @@ class Objects:
         tag, first = "", 0
         while first < nbytes or not tag:
             stop = min(first + PIECE_BYTES, nbytes)
+            weak = tag.startswith("W/")  # never matches, by RFC 9110
             options = ({"range": (first, stop)} if nbytes else {}) | (
-                {"if_match": tag} if tag.strip("?") else {}
+                {"if_match": tag} if tag.strip("?") and not weak else {}
             )
             with self._told(name):
                 answer = await self._obstore.get_async(self._store, name, options=options)
@@ -157,6 +165,8 @@ class Objects:
                         f"{self._at(name)}: expected {plural(nbytes, 'byte')}, found {found:,}. "
                         "Push the store again."
                     )
+                if weak and answer.meta["e_tag"] != tag:
+                    raise TransferError(self._replaced(name))
                 tag = answer.meta["e_tag"] or "?"
                 async for piece in answer.stream(min_chunk_size=PIECE_BYTES):
                     first += len(piece)
@@ -232,6 +242,9 @@ class Objects:
             with self._told(), suppress(FileNotFoundError):
                 await self._obstore.delete_async(self._store, names)
 
+    def _replaced(self, name: str) -> str:
+        return f"{self._at(name)}: it was replaced while it was read. Run the command again."
+
     def _at(self, name: str) -> str:
         return f"{self.name}/{name}" if name else self.name
 
@@ -250,7 +263,7 @@ class Objects:
 
     def _sentence(self, error: BaseException, name: str) -> str:
         kind = type(error).__name__
-        said = " ".join(str(error).partition("Debug source")[0].split())
+        said = _without_secrets(" ".join(str(error).partition("Debug source")[0].split()))
         if NO_BUCKET.search(said):
             kind = "container" if self._scheme == "az" else "bucket"
             return f"{self.name}: there is no such {kind}. Make it, or name another."
@@ -260,16 +273,15 @@ class Objects:
                 "they allow."
             )
         if kind in ("PreconditionError", "NotModifiedError"):
-            return f"{self._at(name)}: it was replaced while it was read. Run the command again."
+            return self._replaced(name)
         if isinstance(error, FileNotFoundError):
             return f"{self._at(name)}: it is missing. Push the store again."
         if NO_CREDENTIALS.search(said):
             return f"{self.name}: found no credentials. Set{self._variables()}."
         if "builder error" in said:
-            return (
-                f"{self.name}: the endpoint cannot be used. Give it as https://host; one that has "
-                f"no TLS takes {ALLOW_HTTP.get(self._scheme, 'no')}=true."
-            )
+            allow = ALLOW_HTTP.get(self._scheme)
+            without = f"; one that has no TLS takes {allow}=true" if allow else ""
+            return f"{self.name}: the endpoint cannot be used. Give it as https://host{without}."
         if len(said) > LONGEST:
             said = f"{said[:LONGEST]}..."
         return f"{self._at(name)}: {said or kind}"
@@ -281,29 +293,36 @@ class Objects:
 
 def _scheme(address: str) -> str:
     """Scheme of an address; refuse what names no place to put objects below."""
+    shown = _without_secrets(address, ANY_USER)
     try:
         parts = urlsplit(address)
     except ValueError as error:
-        raise ParameterError(f"{address!r} is not an address: {error}.") from None
+        problem = _without_secrets(str(error), ANY_USER)
+        raise ParameterError(f"{shown!r} is not an address: {problem}.") from None
     known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
     if parts.scheme not in SCHEMES or not address.startswith(f"{parts.scheme}://"):
         raise ParameterError(
-            f"{address}: expected an address that begins with {known}; for example "
+            f"{shown}: expected an address that begins with {known}; for example "
             "s3://bucket/prefix."
         )
     place = address.removeprefix(f"{parts.scheme}://").rstrip("/")
     if parts.scheme == "file":
         if not place.startswith("/") or place == "/":
-            raise ParameterError(f"{address}: expected file:// and the whole path of a folder.")
+            raise ParameterError(f"{shown}: expected file:// and the whole path of a folder.")
         return "file"
-    if parts.query or parts.fragment or "@" in parts.netloc or not parts.netloc:
+    if parts.query or parts.fragment or set(parts.netloc) & {"@", ":"} or not parts.netloc:
         raise ParameterError(
-            f"{address}: expected a bucket and a prefix alone, such as {parts.scheme}://bucket/"
+            f"{shown}: expected a bucket and a prefix alone, such as {parts.scheme}://bucket/"
             "prefix; credentials and endpoints stand in environment variables."
         )
     if any(step in ("", ".", "..") for step in place.split("/")):
-        raise ParameterError(f"{address}: expected a prefix without empty steps, '.' and '..'.")
+        raise ParameterError(f"{shown}: expected a prefix without empty steps, '.' and '..'.")
     return parts.scheme
+
+
+def _without_secrets(text: str, user: re.Pattern[str] = USER) -> str:
+    """Leave out of an address, or of a sentence that names some, what may be a password."""
+    return QUERY.sub(r"\1...", user.sub(r"\1...@", text))
 
 
 def _tag(answer: Any) -> str:

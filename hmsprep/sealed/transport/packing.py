@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -109,8 +110,10 @@ class Unpacker:
         self._packing: Packing | None = None
         self._width = 0
 
-    def feed(self, piece: Any) -> list[NDArray[np.uint8]]:
-        """Take some bytes; give the frames that are whole.
+    def feed(self, piece: Any) -> Iterator[NDArray[np.uint8]]:
+        """Take some bytes; give the frames that are whole, each unpacked when it is asked for.
+
+        So who takes them can stop before many frames of few packed bytes fill the memory.
 
         Raises
         ------
@@ -118,29 +121,26 @@ class Unpacker:
             These are not the bytes of a packed file, or they are damaged.
         """
         self._bytes += piece
-        done, frames = 0, []
         if self._packing is None:
             if len(self._bytes) < HEAD.size:
-                return []
+                return
             magic, self._width, turn = HEAD.unpack_from(self._bytes)
             if magic != MAGIC or turn >= len(TURNS):
                 raise PackingError("expected a packed file, got something else")
             self._packing = Packing(TURNS[turn], 0)
-            done = HEAD.size
-        while len(self._bytes) >= done + FRAME.size:
-            nbytes, size, crc = FRAME.unpack_from(self._bytes, done)
+            del self._bytes[: HEAD.size]
+        while len(self._bytes) >= FRAME.size:
+            nbytes, size, crc = FRAME.unpack_from(self._bytes)
             if nbytes > FRAME_BYTES or size > PACKED_BYTES:
                 raise PackingError(f"expected frames of {FRAME_BYTES:,} bytes, got {nbytes:,}")
-            stop = done + FRAME.size + size
+            stop = FRAME.size + size
             if len(self._bytes) < stop:
-                break
-            packed = bytes(memoryview(self._bytes)[done + FRAME.size : stop])
+                return
+            packed = bytes(memoryview(self._bytes)[FRAME.size : stop])
             if zlib.crc32(packed) != crc:
                 raise PackingError("a frame does not have the checksum that it states")
-            frames.append(self._packing.unpack(packed, nbytes, self._width))
-            done = stop
-        del self._bytes[:done]
-        return frames
+            del self._bytes[:stop]  # from the start, which moves nothing
+            yield self._packing.unpack(packed, nbytes, self._width)
 
     def end(self) -> None:
         """Refuse a file that ends within a frame."""

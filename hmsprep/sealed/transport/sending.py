@@ -172,7 +172,8 @@ class _Push:
         self.text = (store.path / MANIFEST_NAME).read_bytes()
         if check_manifest(parse_json(self.text), store.path) != store.manifest:
             raise self._damaged(f"{MANIFEST_NAME} was replaced while the store was opened")
-        self.ledger = Ledger(hashlib.sha256(self.text).hexdigest(), compress)
+        known = hashlib.sha256(self.text).hexdigest()
+        self.ledger = Ledger(known, compress, planned=self.files)
         self.done = self.sent = self.sent_bytes = 0
         self.written = time.monotonic()
 
@@ -255,7 +256,7 @@ class _Push:
             raise TransferError(
                 f"{where} holds {found}. Name another prefix, or use --force to replace it."
             )
-        old = {ledger.object_of(file) for file in ledger.files} if ledger else set()
+        old = ledger.objects() if ledger else set()
         with suppress(ShapeError, StoreError):
             manifest = check_manifest(parse_json(there.manifest or b"", finite=True), where)
             old |= {file + PACKED_SUFFIX if packed else file for file in manifest.files}

@@ -87,6 +87,39 @@ def test_the_hash_of_a_plan_holds_only_parameters_that_are_not_the_default() -> 
     }
 
 
+def given_as(one: type[int] | type[float]) -> Parameters:
+    return Parameters(
+        eeg_clip=one(500),
+        ekg_clip=one(20_000),
+        spectrogram_clip=(0.5, one(100)),
+        bandpass=(0.5, one(40)),
+        **TWO_TO_A_SHARD,
+    )
+
+
+def test_whole_numbers_make_the_same_plan_as_the_floats_that_they_equal(tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    whole, floats = (load(data, given_as(one)) for one in (int, float))
+    assert whole.plan.hash == floats.plan.hash
+    assert json.dumps(whole.plan.parameters.to_json()) == json.dumps(
+        floats.plan.parameters.to_json()
+    )
+    assert Parameters(bandpass=[1, 40]) == Parameters(bandpass=(1.0, 40.0))  # type: ignore[arg-type]
+
+
+def test_a_store_whose_hash_took_whole_numbers_as_they_were_given_is_of_the_plan() -> None:
+    content = pl.DataFrame([train_row()]).write_csv().encode()
+    plan = make_plan(read_table(content, "train.csv"), Parameters(bandpass=(0.5, 40.0)))
+    earlier = "25dfe41389010f700c992b6753d513bce10922556845ac5607709f8d57dd221b"
+    stated = Parameters().to_json() | {"bandpass": [0.5, 40]}
+    assert plan.hash != earlier
+    assert plan.is_of(earlier, {"parameters": stated, "versions": {}})
+    assert not plan.is_of(earlier, {"parameters": plan.parameters.to_json(), "versions": {}})
+    assert plan.has_hash(earlier, stated)
+    stated["bandpass"] = [0.5, 41]
+    assert not plan.is_of(earlier, {"parameters": stated, "versions": {}})
+
+
 def test_an_option_that_a_later_version_adds_makes_no_other_plan() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Later(Parameters):
@@ -127,9 +160,9 @@ def twelve(tmp_path: Path) -> Path:
     return write_pair(tmp_path / "data", rows)
 
 
-def half_built(data: Path, path: Path, stage: str) -> Planned:
+def half_built(data: Path, path: Path, stage: str, **parameters: Any) -> Planned:
     """Begin a build, and stop it in one of its two passes."""
-    planned = load(data, Parameters(**TWO_TO_A_SHARD))
+    planned = load(data, Parameters(**(TWO_TO_A_SHARD | parameters)))
 
     def stop(now: str, done: int, total: int) -> None:
         if now == stage and done > total / 2:
@@ -138,6 +171,19 @@ def half_built(data: Path, path: Path, stage: str) -> Planned:
     with ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt):
         build(planned, path, executor=pool, progress=stop)
     return planned
+
+
+def test_a_build_that_was_begun_with_whole_numbers_is_resumed(twelve: Path, tmp_path: Path) -> None:
+    planned = half_built(twelve, tmp_path / "hms.zarr", "ingest", bandpass=(0.5, 40))
+    described = tmp_path / "hms.zarr.building" / "plan.json"
+    noted = json.loads(described.read_text())
+    whole = planned.plan.parameters.changed() | {"bandpass": [0.5, 40]}
+    noted["parameters"] |= whole
+    noted["plan"] = planned.plan._hash_of(whole)
+    assert noted["plan"] != planned.plan.hash
+    described.write_text(json.dumps(noted))
+    with ThreadPoolExecutor(2) as pool:
+        assert build(planned, tmp_path / "hms.zarr", executor=pool) is State.RESUMED
 
 
 def edit_journal(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -321,6 +321,36 @@ def test_a_seal_that_lacked_only_its_name_is_finished(six: Path, tmp_path: Path)
     assert not building(path).exists()
 
 
+def test_a_finished_build_of_another_plan_or_a_damaged_one_is_not_a_shares(
+    six: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    dataset, path = planned(six), tmp_path / "hms.zarr"
+    build_dataset(dataset, path).path.rename(building(path))
+    with pytest.raises(BuildError, match=r"hms\.zarr\.building holds a finished build of another"):
+        share(planned(six, nan="mean"), path, 1, 2)
+    assert share(dataset, path, 1, 2).sealed
+    (building(path) / "eeg" / "c" / "1" / "0").unlink()
+    with pytest.raises(BuildError, match=r"is sealed but damaged\. Move it away and build again"):
+        share(dataset, path, 1, 2)
+    (building(path) / "eeg" / "c" / "1" / "0").write_bytes(whole["eeg/c/1/0"])
+    seal(path)
+    assert tree_bytes(path) == whole
+
+
+def test_a_store_of_files_that_changed_since_is_not_called_sealed(
+    six: Path, tmp_path: Path
+) -> None:
+    six = Path(shutil.copytree(six, tmp_path / "data"))
+    dataset, path = planned(six), tmp_path / "hms.zarr"
+    build_dataset(dataset, path)
+    file = six / "train_eegs" / "1.parquet"
+    file.write_bytes(file.read_bytes() + b"PAR1")
+    with pytest.raises(BuildError, match=r"files have changed since\. Name another place\."):
+        share(planned(six), path, 1, 2)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(BuildError, match=r"Use --force to rebuild"):
+        seal_shares(planned(six), path, division(dataset, 2), executor=pool)
+
+
 def test_a_share_killed_at_its_very_start_is_in_nobodys_way(
     six: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.helpers import six_windows, tree_bytes
+from support.helpers import build_store, six_windows, tree_bytes, write_pair
 
 import hmsprep
 from hmsprep import BuildError, ParameterError, TransferError
@@ -354,6 +357,31 @@ def test_while_a_store_is_replaced_there_is_none(
     assert there(wire, place)[MANIFEST_NAME] == (small.path / MANIFEST_NAME).read_bytes()
 
 
+def test_what_a_killed_push_had_sent_goes_when_another_store_replaces_it(
+    small: Store, wire: Wire, place: str, tmp_path: Path
+) -> None:
+    """Its ledger is as old as its last writing; nothing else that is there is removed."""
+    rows = [{"eeg_id": 1, "spectrogram_id": 2}]
+    fewer = build_store(write_pair(tmp_path / "data", rows), tmp_path / "fewer.zarr")
+    stopper = Stopper(wire, "PUT", 4)
+    words: list[object] = ["push", small.path, place, "--compress", "--at-once", 1]
+    process = subprocess.Popen([sys.executable, "-m", "hmsprep", *map(str, words)])
+    assert stopper.held.wait(60)
+    process.kill()
+    process.wait()
+    stopper.let_go()
+    before = there(wire, place)
+    assert not json.loads(before[LEDGER_NAME])["files"]
+    assert len([name for name in before if SHARD.search(name)]) >= 4
+    put(wire, place, "notes.txt", b"mine")
+    put(wire, place, "eeg/c/0/0.mine", b"mine")
+    hmsprep.push(fewer.path, place, force=True)
+    mine = {"notes.txt", "eeg/c/0/0.mine"}
+    names = {*fewer.manifest.files, MANIFEST_NAME, LEDGER_NAME} | mine
+    assert there(wire, place).keys() == names
+    assert "missing" not in json.loads(there(wire, place)[LEDGER_NAME])
+
+
 def test_a_prefix_with_other_objects_is_left_alone(small: Store, near: str) -> None:
     put(None, near, "notes.txt", b"mine")
     for force in (False, True):
@@ -411,11 +439,60 @@ def test_an_unfinished_pull_of_another_store_is_discarded_only_by_force(
     assert tree_bytes(out) == tree_bytes(small.path)
 
 
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_pull_follows_a_link_that_stays(
+    small: Store, near: str, tmp_path: Path, exists: bool
+) -> None:
+    hmsprep.push(small.path, near)
+    target, link = tmp_path / "big disk" / "store.zarr", tmp_path / "hms.zarr"
+    target.parent.mkdir()
+    if exists:
+        shutil.copytree(small.path, target)
+    link.symlink_to(target)
+    assert hmsprep.pull(near, link).sent == (0 if exists else len(small.manifest.files))
+    assert link.readlink() == target
+    assert tree_bytes(target) == tree_bytes(small.path)
+    assert sorted(path.name for path in tmp_path.rglob("*.zarr*")) == ["hms.zarr", "store.zarr"]
+
+
 def test_a_pull_that_lacks_only_its_name_gets_it(small: Store, near: str, tmp_path: Path) -> None:
     hmsprep.push(small.path, near)
     shutil.copytree(small.path, tmp_path / "hms.zarr.pulling")
     assert hmsprep.pull(near, tmp_path / "hms.zarr").sent == 0
     assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+
+
+def test_a_pull_that_was_killed_while_it_wrote_its_marker_is_resumed(
+    small: Store, near: str, tmp_path: Path
+) -> None:
+    hmsprep.push(small.path, near)
+    (tmp_path / "hms.zarr.pulling").mkdir()
+    (tmp_path / "hms.zarr.pulling" / "..pull.json.0123abcd.partial").write_text("{")
+    hmsprep.pull(near, tmp_path / "hms.zarr")
+    assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["hms.zarr"]
+
+
+def test_the_manifest_is_on_the_disk_before_the_marker_of_a_pull_is_gone(
+    small: Store, near: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hmsprep.push(small.path, near)
+    log: list[str] = []
+    fsync, unlink = os.fsync, os.unlink
+
+    def fsync_seen(descriptor: int) -> None:
+        fsync(descriptor)
+        log.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    def unlink_seen(path: Path, **options: Any) -> None:
+        unlink(path, **options)
+        log.append(f"no {Path(path).name}")
+
+    monkeypatch.setattr(os, "fsync", fsync_seen)
+    monkeypatch.setattr(os, "unlink", unlink_seen)
+    hmsprep.pull(near, tmp_path / "hms.zarr")
+    gone = log.index("no .pull.json")
+    assert log[gone - 2 : gone] == [MANIFEST_NAME, "hms.zarr.pulling"]
 
 
 def test_a_damaged_store_is_not_pushed(small: Store, near: str, tmp_path: Path) -> None:
@@ -470,6 +547,61 @@ def test_what_is_not_an_address_is_refused(
     refused(lambda: hmsprep.push(small.path, address), ParameterError, words)
     refused(lambda: hmsprep.pull(address, tmp_path / "x"), ParameterError, words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://key:hunter2@bucket/x",
+        "s3://key:hun/ter2@bucket/x",
+        "s3:/key:hunter2@bucket/x",
+        "ftp://key:hunter2@bucket/x",
+        "s3://key:hunter2@[bucket",
+        "s3://bucket/x?token=hunter2",
+    ],
+)
+def test_a_password_in_what_is_refused_is_not_repeated(
+    small: Store, tmp_path: Path, address: str
+) -> None:
+    said = refused(lambda: hmsprep.pull(address, tmp_path / "x"), ParameterError, "bucket")
+    assert "ter2" not in said
+    assert "..." in said
+
+
+def test_a_password_of_a_server_is_not_repeated(
+    small: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from obstore.store import HTTPStore
+
+    for name, value in (("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:hunter2@127.0.0.1:9")
+    monkeypatch.setitem(objects.RETRIES, "max_retries", 0)
+    plain = HTTPStore("http://user:hunter2@127.0.0.1:9/a@b?token=hunter2")
+    said = refused(lambda: hmsprep.pull(plain, tmp_path / "x"), TransferError, "cannot be used")
+    assert said.startswith('HTTPStore("http://...@127.0.0.1:9/a@b?...")')
+    assert said.endswith("Give it as https://host.")
+    never = {"max_retries": 0, "retry_timeout": timedelta(seconds=1)}
+    heard = HTTPStore(
+        "http://user:hunter2@127.0.0.1:9/a?token=hunter2",
+        client_options={"allow_http": True},
+        retry_config=never,  # type: ignore[arg-type]
+    )
+    for address in (heard, "s3://bucket/u@v"):
+        monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+        said = refused(
+            lambda address=address: hmsprep.pull(address, tmp_path / "x"),
+            TransferError,
+            "GET http://...@127.0.0.1:9/",
+        )
+        assert "hunter2" not in said
+    assert said.startswith("s3://bucket/u@v/")
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    refused(
+        lambda: hmsprep.pull("s3://bucket/x", tmp_path / "x"),
+        TransferError,
+        "no TLS takes AWS_ALLOW_HTTP=true",
+    )
 
 
 def test_missing_buckets_credentials_and_servers_are_told(
@@ -602,6 +734,34 @@ def test_an_object_replaced_between_two_pieces_is_told(
     assert_no_store(tmp_path)
 
 
+def test_a_server_whose_tags_are_weak_is_not_asked_to_match_them(
+    small: Store, wire: Wire, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind something that compresses answers; such a tag never matches (RFC 9110, 13.1.1)."""
+    monkeypatch.setattr(objects, "PIECE_BYTES", 100_000)
+    hmsprep.push(small.path, place)
+    name = "eeg/c/1/0"
+    content = there(wire, place)[name]
+    replaced = False
+
+    def weak(request: Request) -> Answer | None:
+        if request.method != "GET" or not SHARD.search(request.path):
+            return None
+        if any(header.lower() == "if-match" for header in request.headers):
+            return Answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+        if replaced and request.path.endswith(name) and len(wire.sent("GET", name)) == 3:
+            put(wire, place, name, content[::-1])
+        answer = wire.ask("GET", request.path, b"", request.headers)
+        return replace(answer, headers={**answer.headers, "etag": f"W/{answer.headers['etag']}"})
+
+    wire.hook = weak
+    hmsprep.pull(place, tmp_path / "hms.zarr")
+    assert tree_bytes(tmp_path / "hms.zarr") == tree_bytes(small.path)
+    replaced = True
+    wire.requests.clear()
+    refused(lambda: hmsprep.pull(place, tmp_path / "x"), TransferError, f"{name}: it was replaced")
+
+
 def test_packed_objects_and_ledgers_that_lie_are_refused(
     small: Store, near: str, tmp_path: Path
 ) -> None:
@@ -643,6 +803,27 @@ def test_packed_objects_and_ledgers_that_lie_are_refused(
     put(None, near, name, found[name])
     hmsprep.pull(near, out)
     assert tree_bytes(out) == tree_bytes(small.path)
+
+
+def test_a_packed_object_of_many_frames_takes_no_more_memory_than_one(
+    small: Store, near: str, tmp_path: Path
+) -> None:
+    hmsprep.push(small.path, near, compress=True)
+    ledger = json.loads(there(None, near)[LEDGER_NAME])
+    files = {file: Found(one["bytes"], one["e_tag"]) for file, one in ledger["files"].items()}
+    zeros = packing.frame(bytes(packing.FRAME_BYTES), packing.OTHER, 0)
+    bomb = packing.head(packing.OTHER, 0) + zeros * 200
+    files["eeg/c/1/0"] = Found(len(bomb), "x")
+    put(None, near, "eeg/c/1/0.packed", bomb)
+    put(None, near, LEDGER_NAME, Ledger(ledger["manifest"], packed=True, files=files).to_bytes())
+    tracemalloc.start()
+    try:
+        words = "eeg/c/1/0.packed: expected 800,[0-9]+ bytes, got more"
+        refused(lambda: hmsprep.pull(near, tmp_path / "x", at_once=1), TransferError, words)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+    assert_no_store(tmp_path)
 
 
 def test_a_disk_that_is_full_ends_as_a_sentence(small: Store, near: str, tmp_path: Path) -> None:
@@ -726,6 +907,20 @@ def test_the_commands_say_what_they_did_and_mistakes_in_one_sentence(
         assert (code, said) == (1, ""), words
         assert part in told
         assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("/proc/x.zarr", "No such file"), ("{}/" + "x" * 255, "File name too long")],
+)
+def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(
+    small: Store, near: str, tmp_path: Path, path: str, words: str
+) -> None:
+    hmsprep.push(small.path, near)
+    out = path.format(tmp_path)
+    refused(
+        lambda: hmsprep.pull(near, out), BuildError, f"^{re.escape(out)} cannot be written: {words}"
+    )
 
 
 def test_nothing_at_once_is_refused(small: Store, near: str, tmp_path: Path) -> None:
