@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from support.formats import raw_array, signal_uv
 from support.recorder import QUANTUM_UV, noise, write_edf
 
 from hmsprep.importing.convert import ANNOTATIONS
@@ -349,6 +350,44 @@ def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert of_recording(tmp_path / "a.vhdr") == hashlib.sha256(b"21").hexdigest()
     assert of_recording(tmp_path / "a.txt") == hashlib.sha256(b"3").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("header", "says", "signals"),
+    [
+        ("rec.vhdr", "[Common Infos]\r\nDataFile=data.eeg\r\n", "data.eeg"),
+        ("rec.vhdr", "DataFile = Käse.eeg\n", "Käse.eeg"),
+        ("rec.lay", "[FileInfo]\nFile=C:\\night\\data.dat\n", "data.dat"),
+        ("rec.set", "MATLAB 5.0 MAT-file", "data.fdt"),
+        ("rec.eeg", "", "rec.21E"),
+        ("rec.cdt", "", "rec.cdt.dpo"),
+    ],
+)
+def test_files_of_any_name_belong_to_the_header_that_names_them(
+    tmp_path: Path, header: str, says: str, signals: str
+) -> None:
+    found = set()
+    for content in (b"one patient's", b"another's"):
+        folder = tmp_path / content.decode()
+        folder.mkdir()
+        (folder / header).write_text(says, encoding="cp1252", newline="")
+        (folder / signals).write_bytes(content)
+        alone = of_recording(folder / header)
+        (folder / "other.eeg").write_bytes(b"of no concern")
+        assert of_recording(folder / header) == alone
+        found.add(alone)
+    assert len(found) == 2
+
+
+def test_parts_of_a_split_fif_are_known_together(tmp_path: Path) -> None:
+    pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
+    path = tmp_path / "night_raw.fif"
+    raw_array(uv=signal_uv(seconds=200.0)).save(path, split_size="2MB", verbose="ERROR")
+    parts = [path, *sorted(tmp_path.glob("night_raw-*.fif"))]
+    assert len(parts) > 2
+    (tmp_path / "night_raw-9.fif").write_bytes(b"of another recording")
+    content = b"".join(one.read_bytes() for one in parts)
+    assert of_recording(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_column_of_another_type_is_one_sentence(imported: Path, tmp_path: Path) -> None:
