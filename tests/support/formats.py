@@ -51,12 +51,14 @@ def write_brainvision(folder: Path) -> Path:
     return folder / "night.vhdr"
 
 
-def write_eeglab(folder: Path, scale: float = 1.0, note: str = NOTE[2]) -> Path:
+def write_eeglab(
+    folder: Path, scale: float = 1.0, note: str = NOTE[2], lasts: float = NOTE[1]
+) -> Path:
     eeglabio = pytest.importorskip("eeglabio.raw", reason="eeglabio is not installed")
     path = folder / "night.set"
     eeglabio.export_set(
         str(path), signal_uv() * 1e-6 * scale, RATE_HZ, list(CHANNELS),
-        annotations=[np.array([note]), np.array([12.5]), np.array([3.0])],
+        annotations=[np.array([note]), np.array([12.5]), np.array([lasts])],
     )  # fmt: skip
     return path
 

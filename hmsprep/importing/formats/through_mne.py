@@ -40,6 +40,8 @@ LARGEST_DENOMINATOR = 10**6
 """Of a rate in Hz as a ratio: a day of such a rate ends within a tenth of a sample."""
 BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment", "-99", "-99.0")
 """Annotations that mark where parts were joined, in lower case; -99 among EEGLAB's numbers."""
+MOMENT_SAMPLES = 1.5
+"""Up to which an annotation is of a moment: BrainVision writes those with a length of 1 sample."""
 SKIPPED = "bad_acq_skip"
 """Annotation of a stretch that was not recorded and that MNE fills with zeros."""
 log = logging.getLogger("hmsprep")
@@ -290,7 +292,10 @@ def raw_recording(
         samples=floor(raw.n_times / rate_hz * RATE),
         chosen=chosen,
         rates_hz={name: float(rate_hz) for name, parts in chosen.mix.items() if parts},
-        annotations=tuple((onset, lasts or None, text) for onset, lasts, text in notes),
+        annotations=tuple(
+            (onset, lasts if lasts > MOMENT_SAMPLES / rate_hz else None, text)
+            for onset, lasts, text in notes
+        ),
         patient=_patient(raw.info["subject_info"] or {}),
         read=partial(chosen.mixed, source.read),
         read_signals=source.read,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -378,6 +379,22 @@ def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
     path.with_suffix(".eeg").rename(tmp_path / "other.eeg")
     with pytest.raises(DataError, match=r"belongs together with night\.eeg.*name it so again"):
         open_recording(path, Options())
+
+
+@pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
+def test_a_seizure_marked_at_one_sample_is_not_an_interval(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    if write is write_brainvision:
+        markers = write(tmp_path).with_suffix(".vmrk")
+        lines = re.sub(r"eyes closed,(\d+),\d+", r"Seizure,\1,1", markers.read_text())
+        markers.write_text(lines)
+    else:
+        write_eeglab(tmp_path, note="Seizure", lasts=1 / RATE_HZ)
+    made = import_recordings([tmp_path], tmp_path / "out", label={"*": "other"})
+    assert not made.labelled
+    assert "1 annotation of its own that seems to name a seizure" in " ".join(made.warnings)
+    assert pl.read_csv(tmp_path / "out" / "annotations.csv")["duration_s"].to_list() == [None]
 
 
 def test_epochs_and_pauses_are_named_whatever_a_format_calls_them(tmp_path: Path) -> None:
