@@ -42,6 +42,8 @@ BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment", "-99",
 """Annotations that mark where parts were joined, in lower case; -99 among EEGLAB's numbers."""
 MOMENT_SAMPLES = 1.5
 """Up to which an annotation is of a moment: BrainVision writes those with a length of 1 sample."""
+COMMENT = "Comment/"
+"""What MNE puts before a note of BrainVision."""
 SKIPPED = "bad_acq_skip"
 """Annotation of a stretch that was not recorded and that MNE fills with zeros."""
 log = logging.getLogger("hmsprep")
@@ -293,7 +295,7 @@ def raw_recording(
         chosen=chosen,
         rates_hz={name: float(rate_hz) for name, parts in chosen.mix.items() if parts},
         annotations=tuple(
-            (onset, lasts if lasts > MOMENT_SAMPLES / rate_hz else None, text)
+            (onset, lasts if lasts > MOMENT_SAMPLES / rate_hz else None, text.removeprefix(COMMENT))
             for onset, lasts, text in notes
         ),
         patient=_patient(raw.info["subject_info"] or {}),
