@@ -131,6 +131,24 @@ def test_what_was_not_recorded_is_missing_and_what_was_joined_is_refused() -> No
         opened(halves)
 
 
+def test_a_gap_leaves_what_is_beside_it_as_it_was() -> None:
+    offset_uv, rate_hz = 5000.0, 500.0
+    whole = raw_array(uv=signal_uv(rate_hz) + offset_uv, rate_hz=rate_hz)
+    uv = signal_uv(rate_hz) + offset_uv
+    uv[:, 10_000:12_500] = 0.0  # as MNE fills what was not recorded
+    raw = raw_array(uv=uv, rate_hz=rate_hz)
+    raw.annotations.append(20.0, 5.0, "BAD_ACQ_SKIP")
+    one = opened(raw)
+    found = one.read(0, one.samples)
+    there = ~np.isnan(found)
+    assert (~there).sum() == len(found) * 1000
+    expected = opened(whole).read(0, one.samples)
+    assert np.abs(found - expected)[there].max() < 100  # of 5000, by which the zeros are away
+    np.testing.assert_array_equal(one.read(3900, 4100), found[:, 3900:4100])
+    np.testing.assert_array_equal(one.read(4900, 5100), found[:, 4900:5100])
+    assert not raw.get_data(start=10_000, stop=12_500).any()
+
+
 def test_pauses_that_files_of_brainvision_and_eeglab_tell_are_seen(tmp_path: Path) -> None:
     path = write_brainvision(tmp_path)
     markers = path.with_suffix(".vmrk")
