@@ -98,7 +98,7 @@ def compare_size(raw: Any, data: Path, frame_bytes: int) -> Ends:
 def mne_format(
     title: str,
     suffixes: tuple[str, ...],
-    reader: str,
+    reader: str | Callable[[Path], Any],
     check: Callable[[Path], None] | None = None,
     *,
     look: Callable[[Path], Told] | None = None,
@@ -113,8 +113,8 @@ def mne_format(
     ----------
     title, suffixes
         As in `Format`.
-    reader : str
-        Name of the function in `mne.io`.
+    reader : str or callable
+        Name of the function in `mne.io`, or what opens a path by it.
     check : callable, optional
         Called with the path first; raises DataError for what the reader would not see.
     look : callable, optional
@@ -129,7 +129,8 @@ def mne_format(
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(read_raw, reader, more), (check, look, ends), unit_v)
+    read = partial(read_raw, reader, more) if isinstance(reader, str) else reader
+    open_ = partial(_open, title, read, (check, look, ends), unit_v)
     return Format(title, suffixes, open_, is_one)
 
 

@@ -398,6 +398,19 @@ def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
         open_recording(path, Options())
 
 
+@pytest.mark.parametrize("page", ["ANSI", "UTF-8", "windows-1252", ""])
+def test_markers_of_brainvision_in_another_code_page_are_read(page: str, tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    markers = path.with_suffix(".vmrk")
+    text = markers.read_text().replace("eyes closed", "„Augen“ zu")
+    text = text.replace("Codepage=UTF-8", f"Codepage={page}" if page else "")
+    markers.write_bytes(text.encode("cp1252"))
+    one = open_recording(path, Options())
+    assert one.annotations == ((12.5, 3.0, "„Augen“ zu"),)
+    assert np.abs(one.read(0, 2000)).max() > 20
+    assert markers.read_bytes() == text.encode("cp1252")
+
+
 @pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
 def test_a_seizure_marked_at_one_sample_is_not_an_interval(
     write: Callable[[Path], Path], tmp_path: Path
