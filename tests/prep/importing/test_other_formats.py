@@ -22,6 +22,7 @@ from support.formats import (
     write_curry,
     write_eeglab,
     write_fif,
+    write_nihon_kohden,
     write_persyst,
 )
 from support.helpers import build_store
@@ -409,6 +410,22 @@ def test_markers_of_brainvision_in_another_code_page_are_read(page: str, tmp_pat
     assert one.annotations == ((12.5, 3.0, "„Augen“ zu"),)
     assert np.abs(one.read(0, 2000)).max() > 20
     assert markers.read_bytes() == text.encode("cp1252")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_notes_of_nihon_kohden_are_read_or_said_to_be_missing(
+    encoding: str, tmp_path: Path
+) -> None:
+    notes = ("Seizure", "Augen öffnen", "awake")
+    path = write_nihon_kohden(tmp_path, [note.encode(encoding) for note in notes])
+    one = open_recording(path, Options())
+    assert one.annotations == tuple((n + 1.0, None, note) for n, note in enumerate(notes))
+    assert one.notes == ()
+    found = one.read(0, one.samples)[: len(ELECTRODES)]
+    assert np.abs(found - signal_uv(200.0)[: len(ELECTRODES)])[:, 400:-400].max() < 0.2
+    for ending, said in ((".LOG", "its notes are not read"), (".21E", "as Nihon Kohden numbers")):
+        path.with_suffix(ending).unlink()
+        assert said in open_recording(path, Options()).notes[-1]
 
 
 @pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
