@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from support.edf_bytes import Head, annotations, eeg, tal, write
 from support.formats import raw_array, signal_uv
 from support.recorder import QUANTUM_UV, noise, write_edf
 
@@ -343,6 +344,29 @@ def test_the_time_of_day_is_read_where_a_header_has_one(edf: Path, tmp_path: Pat
     (tmp_path / "b.edf").write_bytes(b"short")
     assert clock_start(tmp_path / "b.edf") is None
     assert clock_start(tmp_path / "none.edf") is None
+
+
+@pytest.mark.parametrize("bdf", [False, True])
+@pytest.mark.parametrize(
+    ("onset", "starts"),
+    [("+0", time(22)), ("+3600", time(23)), ("+7200.5", time(0)), ("-60", time(21, 59)),
+     ("+86399", time(21, 59, 59)), ("soon", time(22))],
+)  # fmt: skip
+def test_a_first_record_that_begins_later_than_the_header_says_counts(
+    onset: str, starts: time, bdf: bool, tmp_path: Path
+) -> None:
+    signals = eeg(2, 200, 200.0)[:3]
+    label = "BDF Annotations" if bdf else "EDF Annotations"
+    signals.insert(2, annotations([tal(onset) + tal("+5", b"note"), tal("+9")], label=label))
+    path = write(tmp_path / "a.edf", signals, Head(bdf=bdf, kind="EDF+D"))
+    content = path.read_bytes()
+    path.write_bytes(content[:176] + b"22.00.00" + content[184:])
+    assert clock_start(path) == starts
+    packed = tmp_path / "a.edf.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert clock_start(packed) == starts
+    path.write_bytes(content)  # midnight sharp by the header
+    assert clock_start(path) is None
 
 
 def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
