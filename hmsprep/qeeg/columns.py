@@ -149,7 +149,7 @@ OF_SIDES: Mapping[str, Measure] = {
     "symmetry_index": Measure(
         "",
         "mean |P_left - P_right| / (P_left + P_right) over homologous pairs and frequencies",
-        "pdBSI: van Putten 2007, Clin Neurophysiol 118",
+        "pdBSI: Sheorajpanday et al. 2009 and 2011, Clin Neurophysiol 120 and 122",
     ),
 }
 """Measures of a left chain and the right one."""

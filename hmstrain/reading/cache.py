@@ -43,7 +43,7 @@ from hmstrain.runs.stopping import held_back
 IMPORT, UNPACKED, LOCK = "import", "eeg", "lock"
 KEY = re.compile(rf"[0-9a-f]{{64}}(-[0-9a-f]{{{DIGITS}}})?")
 """Names of what is kept; nothing else in the folder is touched."""
-IMPORTED = 1
+IMPORTED = 2
 """Raised whenever an import gives other values: what is kept of earlier ones is not opened."""
 NICE = 10
 """How far an import steps back behind the pages that are read meanwhile."""

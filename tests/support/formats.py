@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,14 @@ def write_brainvision(folder: Path) -> Path:
     return folder / "night.vhdr"
 
 
-def write_eeglab(folder: Path, scale: float = 1.0, note: str = NOTE[2]) -> Path:
+def write_eeglab(
+    folder: Path, scale: float = 1.0, note: str = NOTE[2], lasts: float = NOTE[1]
+) -> Path:
     eeglabio = pytest.importorskip("eeglabio.raw", reason="eeglabio is not installed")
     path = folder / "night.set"
     eeglabio.export_set(
         str(path), signal_uv() * 1e-6 * scale, RATE_HZ, list(CHANNELS),
-        annotations=[np.array([note]), np.array([12.5]), np.array([3.0])],
+        annotations=[np.array([note]), np.array([12.5]), np.array([lasts])],
     )  # fmt: skip
     return path
 
@@ -104,6 +107,37 @@ def write_curry(folder: Path, unit: str = "uV") -> Path:
         "DEVICE_PARAMETERS START # Do not edit!\n"
         f"   DataUnit = {unit}\n   NumChanThisGroup = 20\nDEVICE_PARAMETERS END\n\n{blocks}"
     )
+    return path
+
+
+def write_nihon_kohden(folder: Path, notes: Sequence[bytes] = (b"eyes closed",)) -> Path:
+    """Electrodes alone, in the order of the recorder's own numbers; a note each second."""
+    version, path = b"EEG-1100A V01.00", folder / "night.eeg"
+    electrodes = "Fp1 Fp2 F3 F4 C3 C4 P3 P4 O1 O2 F7 F8 T3 T4 T5 T6 Fz Cz Pz".split()
+    uv = signal_uv()[[CHANNELS.index(name) for name in electrodes]]
+    head = bytearray(0x1800)
+    head[:16] = head[0x81:0x91] = version
+    head[0x91], head[0x17FE] = 1, 1
+    head[0x92:0x96] = struct.pack("<I", 0x400)
+    head[0x411] = 1
+    head[0x412:0x416] = struct.pack("<I", len(head))
+    block = bytearray(0x27)
+    block[0x1A:0x20] = struct.pack("<HI", round(RATE_HZ), round(10 * SECONDS))
+    block[0x26] = len(electrodes)
+    block += b"".join(bytes([number]) + bytes(9) for number in range(len(electrodes)))
+    step_uv = (3199.902 + 3200) / 65535
+    values = np.vstack([np.rint(uv / step_uv), np.zeros(uv.shape[1])]) + 0x8000
+    path.write_bytes(bytes(head + block) + values.T.astype("<u2").tobytes())
+    log = bytearray(0x500)
+    log[:16], log[0x91] = version, 1
+    log[0x92:0x96] = struct.pack("<I", 0x400)
+    log[0x401:0x411], log[0x412] = version, len(notes)
+    rows = (text.ljust(20, b"\0") + b"%06d" % (n + 1) + bytes(19) for n, text in enumerate(notes))
+    path.with_suffix(".LOG").write_bytes(bytes(log[:0x414]) + b"".join(rows))
+    names = "".join(f"{number:04d}={name}\n" for number, name in enumerate(electrodes))
+    path.with_suffix(".21E").write_text(f"[ELECTRODE]\n{names}")
+    stamp = version + bytes(0x30) + b"20190102100000"
+    path.with_suffix(".pnt").write_bytes(stamp)
     return path
 
 

@@ -11,11 +11,12 @@ end within a sample, or before a marker.
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from hmsprep.errors import DataError
-from hmsprep.importing.formats.through_mne import Ends, Told, mne_format
+from hmsprep.importing.formats.through_mne import Ends, Told, mne_format, read_raw
 
 CHANNEL = re.compile(r"^\s*Ch(\d+)\s*=([^,\n]*),([^,\n]*),", re.MULTILINE)
 FILE = re.compile(r"^\s*(DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE)
@@ -26,6 +27,9 @@ ABOUT = re.compile(
 )
 BYTES = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 """Of a value, by `BinaryFormat`."""
+CODEPAGE = re.compile(r"^\s*Codepage\s*=\s*(\S+)", re.MULTILINE)
+ANSI = "cp1252"
+"""What files that are not UTF-8 are written in, as Windows calls it."""
 MARKER = re.compile(r"^\s*Mk\d+\s*=[^,\n]*,[^,\n]*,\s*(\d+)", re.MULTILINE)
 """A marker, up to its sample, from 1 on."""
 
@@ -62,6 +66,33 @@ def look(path: Path) -> Told:
     several = len({against for _, against in found.values()}) > 1
     seconds = {number - 1: against for number, (_, against) in found.items() if several and against}
     return Told(seconds, notes)
+
+
+def read(path: Path) -> Any:
+    """Open a recording by MNE, which is given markers that are not UTF-8 in a copy that is."""
+    reader = "read_raw_brainvision"
+    markers = _file_of_markers(path, _text(path))
+    text = None if markers is None else _from_ansi(markers.read_bytes())
+    if text is None:
+        return read_raw(reader, {}, path)
+    with tempfile.NamedTemporaryFile("w", suffix=".vmrk", encoding="utf-8", newline="") as copy:
+        copy.write(text)
+        copy.flush()
+        return read_raw(reader, {"overrides": {"marker_fname": copy.name}}, path)
+
+
+def _from_ansi(content: bytes) -> str | None:
+    """Text of a file in the code page that it names, as if it named UTF-8; None if it is that."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        named = CODEPAGE.search(content.decode("latin-1"))
+        try:
+            text = content.decode(named[1] if named else ANSI)
+        except (LookupError, ValueError):  # 'ANSI', or it is not in that
+            text = content.decode(ANSI, errors="replace")
+        return CODEPAGE.sub("Codepage=UTF-8", text)
+    return None
 
 
 def ends(path: Path, raw: Any) -> Ends:
@@ -122,11 +153,16 @@ def _beside(path: Path, text: str) -> dict[str, Path]:
     }
 
 
+def _file_of_markers(path: Path, text: str) -> Path | None:
+    named = _beside(path, text).get("MarkerFile")
+    each = (named, path.with_suffix(".vmrk"))
+    return next((one for one in each if one is not None and one.is_file()), None)
+
+
 def _markers(path: Path, text: str) -> str:
     """Text of the file of markers, '' if there is none."""
-    named = _beside(path, text).get("MarkerFile")
-    each = (one for one in (named, path.with_suffix(".vmrk")) if one is not None and one.is_file())
-    return next(map(_text, each), "")
+    markers = _file_of_markers(path, text)
+    return "" if markers is None else _text(markers)
 
 
-FORMAT = mne_format("BrainVision", (".vhdr",), "read_raw_brainvision", look=look, ends=ends)
+FORMAT = mne_format("BrainVision", (".vhdr",), read, look=look, ends=ends)

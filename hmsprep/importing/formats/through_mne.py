@@ -40,6 +40,10 @@ LARGEST_DENOMINATOR = 10**6
 """Of a rate in Hz as a ratio: a day of such a rate ends within a tenth of a sample."""
 BOUNDARIES = ("boundary", "edge boundary", "bad boundary", "new segment", "-99", "-99.0")
 """Annotations that mark where parts were joined, in lower case; -99 among EEGLAB's numbers."""
+MOMENT_SAMPLES = 1.5
+"""Up to which an annotation is of a moment: BrainVision writes those with a length of 1 sample."""
+COMMENT = "Comment/"
+"""What MNE puts before a note of BrainVision."""
 SKIPPED = "bad_acq_skip"
 """Annotation of a stretch that was not recorded and that MNE fills with zeros."""
 log = logging.getLogger("hmsprep")
@@ -94,7 +98,7 @@ def compare_size(raw: Any, data: Path, frame_bytes: int) -> Ends:
 def mne_format(
     title: str,
     suffixes: tuple[str, ...],
-    reader: str,
+    reader: str | Callable[[Path], Any],
     check: Callable[[Path], None] | None = None,
     *,
     look: Callable[[Path], Told] | None = None,
@@ -109,8 +113,8 @@ def mne_format(
     ----------
     title, suffixes
         As in `Format`.
-    reader : str
-        Name of the function in `mne.io`.
+    reader : str or callable
+        Name of the function in `mne.io`, or what opens a path by it.
     check : callable, optional
         Called with the path first; raises DataError for what the reader would not see.
     look : callable, optional
@@ -125,7 +129,8 @@ def mne_format(
     more
         Arguments of the reader.
     """
-    open_ = partial(_open, title, partial(read_raw, reader, more), (check, look, ends), unit_v)
+    read = partial(read_raw, reader, more) if isinstance(reader, str) else reader
+    open_ = partial(_open, title, read, (check, look, ends), unit_v)
     return Format(title, suffixes, open_, is_one)
 
 
@@ -290,7 +295,10 @@ def raw_recording(
         samples=floor(raw.n_times / rate_hz * RATE),
         chosen=chosen,
         rates_hz={name: float(rate_hz) for name, parts in chosen.mix.items() if parts},
-        annotations=tuple((onset, lasts or None, text) for onset, lasts, text in notes),
+        annotations=tuple(
+            (onset, lasts if lasts > MOMENT_SAMPLES / rate_hz else None, text.removeprefix(COMMENT))
+            for onset, lasts, text in notes
+        ),
         patient=_patient(raw.info["subject_info"] or {}),
         read=partial(chosen.mixed, source.read),
         read_signals=source.read,
@@ -349,6 +357,20 @@ class _Source:
         return signals_uv
 
     def _values(self, numbers: Sequence[int], begin: int, end: int) -> NDArray[np.float64]:
+        """Samples of some signals, gaps bridged by a line: resampled, MNE's zeros would ring."""
+        values = self._stored(numbers, begin, end)
+        for gap in self.gaps:
+            first, stop = (round(seconds * self.rate_hz) for seconds in gap)
+            edges = [at for at in (first - 1, stop) if 0 <= at < self.raw.n_times]
+            places = np.arange(max(first, begin), min(stop, end))
+            if edges and places.size:
+                known = np.hstack([self._stored(numbers, at, at + 1) for at in edges])
+                values = values.copy()  # it may be the recording's own array
+                for row, ends in zip(values, known, strict=True):
+                    row[places - begin] = np.interp(places, edges, ends)
+        return values
+
+    def _stored(self, numbers: Sequence[int], begin: int, end: int) -> NDArray[np.float64]:
         try:
             with self.lock, warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -72,7 +72,7 @@ class Stretch:
     classes: tuple[ClassFigures, ...]
     """Those of which there is an event, in the classes' order."""
     artefact: float | None
-    """Mean share of channels that show artefact, if it was measured."""
+    """Mean share of recorded channels that show artefact, if it was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ def summarise(
         Stretches without EEG: neither they nor what lies in them count. None: they are not known,
         so all time counts, and the report does not say how much was recorded.
     quality_time_s, quality : float (T,), optional
-        Share of channels that show artefact, and the times that the shares are of; NaN is left
-        out.
+        Share of recorded channels that show artefact, and the times that the shares are of; NaN is
+        left out.
     spec : Spec
         The classes.
     """

@@ -230,7 +230,7 @@ class Reviewing:
             if trends is None
             else gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s),
             quality_time_s=None if trends is None else trends.time_s,
-            quality=None if trends is None else 1 - trends.quality,
+            quality=None if trends is None else trends.artefact,
             spec=self.reader.opened.spec,
         )
         described = () if self.backgrounds is None else self.backgrounds.descriptions

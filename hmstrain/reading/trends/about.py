@@ -37,14 +37,14 @@ ABOUT = {
         "-1 (left) to 1 (right)",
         "(R - L) / (R + L) of the power of homologous pairs, of which each is averaged over 12 s; "
         "mean of the eight pairs at each frequency.",
-        "van Putten 2007, Clin Neurophysiol 118, 2362-2367",
+        "van Putten and Tavy 2004, Stroke 35, 2489-2492",
         (-1.0, 1.0),
     ),
     "asymmetry_index": About(
         "Asymmetry index",
         "0 to 1",
-        "Mean over 1 to 20 Hz of the absolute relative asymmetry: the revised brain symmetry "
-        "index.",
+        "Mean over 1 to 20 Hz of |R - L| / (R + L), where R and L are the mean power of a side's "
+        "pairs over 12 s: the revised brain symmetry index.",
         "van Putten 2007, Clin Neurophysiol 118, 2362-2367",
         (0.0, 1.0),
     ),

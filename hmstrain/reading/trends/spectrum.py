@@ -103,18 +103,26 @@ def asymmetries(power_PKF: Power) -> tuple[Floats, Floats]:
         Mean over homologous pairs of (right - left) / (right + left), from -1 (all power is on the
         left) to 1, of the frequencies that are shown.
     index : float32 (K,)
-        Mean over `INDEX_HZ` of its absolute value: the revised brain symmetry index (van Putten
-        2007, Clin Neurophysiol 118, 2362-2367).
+        The revised brain symmetry index (van Putten 2007, Clin Neurophysiol 118, 2362-2367): mean
+        over `INDEX_HZ` of |R - L| / (R + L), R and L being the mean power of each side's pairs, of
+        those that are known with their homologous one.
     """
     power = _smoothed(power_PKF[..., shown()])
     left, right = (power[list(SIDE_MEMBERS[side])] for side in SIDES)
-    both = left + right
-    with np.errstate(invalid="ignore", divide="ignore"):
-        each = np.where(both > 0, (right - left) / both, np.where(both == 0, 0, np.nan))
-    relative = group_mean(np.asarray(each, np.float32), range(len(each)))
+    relative = group_mean(_contrast(left, right), range(len(left)))
     hz = frequencies()[shown()]
     used = (hz >= INDEX_HZ[0]) & (hz <= INDEX_HZ[1])
-    return relative, np.abs(relative[:, used]).mean(axis=1)
+    known = np.isfinite(left + right)
+    means = [group_mean(np.where(known, one, np.nan), range(len(one))) for one in (left, right)]
+    return relative, np.abs(_contrast(*means)[:, used]).mean(axis=1)
+
+
+def _contrast(left: Power, right: Power) -> Floats:
+    """Take (right - left) / (right + left), which is 0 where there is no power on either side."""
+    both = left + right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = np.where(both > 0, (right - left) / both, np.where(both == 0, 0, np.nan))
+    return np.asarray(found, np.float32)
 
 
 def _smoothed(power_PKF: Power) -> Power:

@@ -77,6 +77,14 @@ class Trends:
             artefacts={kind: missing() for kind in KINDS},
         )
 
+    @property
+    def artefact(self) -> Floats:
+        """(T,) share of the pairs that were recorded that show artefact; NaN where none was."""
+        missing = self.artefacts["missing"]
+        wrong = sum(self.artefacts[kind] for kind in KINDS if kind != "missing")
+        recorded = np.where(missing < 1, 1 - missing, np.nan)
+        return np.asarray(wrong / recorded, np.float32)
+
     def arrays(self) -> dict[str, Floats]:
         """Every trend by its name, such as 'quality' and 'suppression/left': the arrays themselves.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -21,6 +22,7 @@ from support.formats import (
     write_curry,
     write_eeglab,
     write_fif,
+    write_nihon_kohden,
     write_persyst,
 )
 from support.helpers import build_store
@@ -63,8 +65,7 @@ def test_a_format_comes_back_within_its_quantisation_through_import_and_store(
     assert np.abs(batch - expected[:, :10_000])[:, inner].max() <= tolerance_uv + 0.3
     if noted:
         notes = pl.read_csv(tmp_path / "out" / "annotations.csv")
-        assert any("eyes closed" in text for text in notes["text"].to_list())
-        row = notes.filter(pl.col("text").str.contains("eyes closed")).row(0)
+        row = notes.filter(pl.col("text") == "eyes closed").row(0)
         assert row[1:3] == pytest.approx((12.5, 3.0), abs=0.01)
     for file in (tmp_path / "out").rglob("*.json"):
         assert "MRN4711" not in file.read_text()
@@ -129,6 +130,24 @@ def test_what_was_not_recorded_is_missing_and_what_was_joined_is_refused() -> No
     halves = mne.concatenate_raws([raw_array(), raw_array()], verbose="ERROR")
     with pytest.raises(DataError, match=r"at 56\.0 s"):
         opened(halves)
+
+
+def test_a_gap_leaves_what_is_beside_it_as_it_was() -> None:
+    offset_uv, rate_hz = 5000.0, 500.0
+    whole = raw_array(uv=signal_uv(rate_hz) + offset_uv, rate_hz=rate_hz)
+    uv = signal_uv(rate_hz) + offset_uv
+    uv[:, 10_000:12_500] = 0.0  # as MNE fills what was not recorded
+    raw = raw_array(uv=uv, rate_hz=rate_hz)
+    raw.annotations.append(20.0, 5.0, "BAD_ACQ_SKIP")
+    one = opened(raw)
+    found = one.read(0, one.samples)
+    there = ~np.isnan(found)
+    assert (~there).sum() == len(found) * 1000
+    expected = opened(whole).read(0, one.samples)
+    assert np.abs(found - expected)[there].max() < 100  # of 5000, by which the zeros are away
+    np.testing.assert_array_equal(one.read(3900, 4100), found[:, 3900:4100])
+    np.testing.assert_array_equal(one.read(4900, 5100), found[:, 4900:5100])
+    assert not raw.get_data(start=10_000, stop=12_500).any()
 
 
 def test_pauses_that_files_of_brainvision_and_eeglab_tell_are_seen(tmp_path: Path) -> None:
@@ -378,6 +397,51 @@ def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
     path.with_suffix(".eeg").rename(tmp_path / "other.eeg")
     with pytest.raises(DataError, match=r"belongs together with night\.eeg.*name it so again"):
         open_recording(path, Options())
+
+
+@pytest.mark.parametrize("page", ["ANSI", "UTF-8", "windows-1252", ""])
+def test_markers_of_brainvision_in_another_code_page_are_read(page: str, tmp_path: Path) -> None:
+    path = write_brainvision(tmp_path)
+    markers = path.with_suffix(".vmrk")
+    text = markers.read_text().replace("eyes closed", "„Augen“ zu")
+    text = text.replace("Codepage=UTF-8", f"Codepage={page}" if page else "")
+    markers.write_bytes(text.encode("cp1252"))
+    one = open_recording(path, Options())
+    assert one.annotations == ((12.5, 3.0, "„Augen“ zu"),)
+    assert np.abs(one.read(0, 2000)).max() > 20
+    assert markers.read_bytes() == text.encode("cp1252")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_notes_of_nihon_kohden_are_read_or_said_to_be_missing(
+    encoding: str, tmp_path: Path
+) -> None:
+    notes = ("Seizure", "Augen öffnen", "awake")
+    path = write_nihon_kohden(tmp_path, [note.encode(encoding) for note in notes])
+    one = open_recording(path, Options())
+    assert one.annotations == tuple((n + 1.0, None, note) for n, note in enumerate(notes))
+    assert one.notes == ()
+    found = one.read(0, one.samples)[: len(ELECTRODES)]
+    assert np.abs(found - signal_uv(200.0)[: len(ELECTRODES)])[:, 400:-400].max() < 0.2
+    for ending, said in ((".LOG", "its notes are not read"), (".21E", "as Nihon Kohden numbers")):
+        path.with_suffix(ending).unlink()
+        assert said in open_recording(path, Options()).notes[-1]
+
+
+@pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
+def test_a_seizure_marked_at_one_sample_is_not_an_interval(
+    write: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    if write is write_brainvision:
+        markers = write(tmp_path).with_suffix(".vmrk")
+        lines = re.sub(r"eyes closed,(\d+),\d+", r"Seizure,\1,1", markers.read_text())
+        markers.write_text(lines)
+    else:
+        write_eeglab(tmp_path, note="Seizure", lasts=1 / RATE_HZ)
+    made = import_recordings([tmp_path], tmp_path / "out", label={"*": "other"})
+    assert not made.labelled
+    assert "1 annotation of its own that seems to name a seizure" in " ".join(made.warnings)
+    assert pl.read_csv(tmp_path / "out" / "annotations.csv")["duration_s"].to_list() == [None]
 
 
 def test_epochs_and_pauses_are_named_whatever_a_format_calls_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -487,6 +488,24 @@ def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driv
     reviewed.reader.opened = replace(reviewed.reader.opened, following=following)
     reviewed.send("summary:")
     assert "EEG recorded 100%" in reviewed.reader.copied.text
+
+
+def test_a_summary_calls_no_gap_and_no_absent_channel_an_artefact(reviewed: Driven) -> None:
+    trends = trends_of(reviewed.reader.recording)
+    for share in trends.artefacts.values():
+        share[:] = 0
+    missing, muscle = trends.artefacts["missing"], trends.artefacts["muscle"]
+    missing[:], missing[50:] = 3 / 18, 1  # a gap, and electrodes that were left off
+    trends.quality[:] = 1 - missing
+    following = SimpleNamespace(trends=trends)
+    reviewed.reader.opened = replace(reviewed.reader.opened, following=following)  # type: ignore[arg-type]
+    reviewed.send("summary:")
+    assert "EEG recorded 50%" in reviewed.reader.copied.text
+    assert "Artefact on 0% of channels" in reviewed.reader.copied.text
+    muscle[:50] = 3 / 18
+    trends.quality[:] -= muscle
+    reviewed.send("summary:")
+    assert "Artefact on 20% of channels" in reviewed.reader.copied.text
 
 
 def test_accepted_events_are_exported(reviewed: Driven) -> None:

@@ -21,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from support.edf_bytes import Head, annotations, eeg, tal, write
+from support.formats import raw_array, signal_uv
 from support.recorder import QUANTUM_UV, noise, write_edf
 
 from hmsprep.importing.convert import ANNOTATIONS
@@ -344,11 +346,72 @@ def test_the_time_of_day_is_read_where_a_header_has_one(edf: Path, tmp_path: Pat
     assert clock_start(tmp_path / "none.edf") is None
 
 
+@pytest.mark.parametrize("bdf", [False, True])
+@pytest.mark.parametrize(
+    ("onset", "starts"),
+    [("+0", time(22)), ("+3600", time(23)), ("+7200.5", time(0)), ("-60", time(21, 59)),
+     ("+86399", time(21, 59, 59)), ("soon", time(22))],
+)  # fmt: skip
+def test_a_first_record_that_begins_later_than_the_header_says_counts(
+    onset: str, starts: time, bdf: bool, tmp_path: Path
+) -> None:
+    signals = eeg(2, 200, 200.0)[:3]
+    label = "BDF Annotations" if bdf else "EDF Annotations"
+    signals.insert(2, annotations([tal(onset) + tal("+5", b"note"), tal("+9")], label=label))
+    path = write(tmp_path / "a.edf", signals, Head(bdf=bdf, kind="EDF+D"))
+    content = path.read_bytes()
+    path.write_bytes(content[:176] + b"22.00.00" + content[184:])
+    assert clock_start(path) == starts
+    packed = tmp_path / "a.edf.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert clock_start(packed) == starts
+    path.write_bytes(content)  # midnight sharp by the header
+    assert clock_start(path) is None
+
+
 def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
     for name, content in (("a.vhdr", b"1"), ("a.eeg", b"2"), ("a.txt", b"3"), ("b.eeg", b"4")):
         (tmp_path / name).write_bytes(content)
     assert of_recording(tmp_path / "a.vhdr") == hashlib.sha256(b"21").hexdigest()
     assert of_recording(tmp_path / "a.txt") == hashlib.sha256(b"3").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("header", "says", "signals"),
+    [
+        ("rec.vhdr", "[Common Infos]\r\nDataFile=data.eeg\r\n", "data.eeg"),
+        ("rec.vhdr", "DataFile = Käse.eeg\n", "Käse.eeg"),
+        ("rec.lay", "[FileInfo]\nFile=C:\\night\\data.dat\n", "data.dat"),
+        ("rec.set", "MATLAB 5.0 MAT-file", "data.fdt"),
+        ("rec.eeg", "", "rec.21E"),
+        ("rec.cdt", "", "rec.cdt.dpo"),
+    ],
+)
+def test_files_of_any_name_belong_to_the_header_that_names_them(
+    tmp_path: Path, header: str, says: str, signals: str
+) -> None:
+    found = set()
+    for content in (b"one patient's", b"another's"):
+        folder = tmp_path / content.decode()
+        folder.mkdir()
+        (folder / header).write_text(says, encoding="cp1252", newline="")
+        (folder / signals).write_bytes(content)
+        alone = of_recording(folder / header)
+        (folder / "other.eeg").write_bytes(b"of no concern")
+        assert of_recording(folder / header) == alone
+        found.add(alone)
+    assert len(found) == 2
+
+
+def test_parts_of_a_split_fif_are_known_together(tmp_path: Path) -> None:
+    pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
+    path = tmp_path / "night_raw.fif"
+    raw_array(uv=signal_uv(seconds=200.0)).save(path, split_size="2MB", verbose="ERROR")
+    parts = [path, *sorted(tmp_path.glob("night_raw-*.fif"))]
+    assert len(parts) > 2
+    (tmp_path / "night_raw-9.fif").write_bytes(b"of another recording")
+    content = b"".join(one.read_bytes() for one in parts)
+    assert of_recording(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_column_of_another_type_is_one_sentence(imported: Path, tmp_path: Path) -> None:

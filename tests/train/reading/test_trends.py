@@ -152,8 +152,20 @@ def test_asymmetry_equals_its_formula_on_welchs_power() -> None:
         left, right = (power[list(SIDE_MEMBERS[side])] for side in ("left", "right"))
         wanted = ((right - left) / (right + left)).mean(axis=0)
         np.testing.assert_allclose(relative[epoch], wanted[(hz >= 0.5) & (hz <= 20)], atol=2e-3)
-        by_band = np.abs(wanted[(hz >= 1) & (hz <= 20)]).mean()
-        np.testing.assert_allclose(index[epoch], by_band, atol=1e-3)
+        left, right = left.mean(axis=0), right.mean(axis=0)
+        revised = np.abs((right - left) / (right + left))[(hz >= 1) & (hz <= 20)].mean()
+        np.testing.assert_allclose(index[epoch], revised, atol=1e-3)
+
+
+def test_the_index_follows_the_mean_power_of_a_sides_pairs() -> None:
+    values = np.tile(pink(3, 1), (len(PAIRS), 1))
+    values[SIDE_MEMBERS["right"][2]] *= 10
+    relative, index = spectrum.asymmetries(spectrum.power_density(Block(0, values)))
+    np.testing.assert_allclose(relative, 99 / 101 / 8, atol=1e-4)  # a mean of pairs
+    np.testing.assert_allclose(index, (107 - 8) / (107 + 8), atol=1e-4)
+    values[SIDE_MEMBERS["left"][2]] = np.nan  # then its partner counts on neither side
+    _, index = spectrum.asymmetries(spectrum.power_density(Block(0, values)))
+    np.testing.assert_allclose(index, 0, atol=1e-6)
 
 
 def test_noise_that_is_the_same_on_both_sides_on_average_has_little_asymmetry() -> None:
