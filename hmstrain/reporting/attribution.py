@@ -99,7 +99,7 @@ def explain_window(
     """
     rows = np.asarray([row], np.int64)
     stored = stored_batch(store, rows, signal_names(trained.config), trained.device)
-    prepare, network = trained.inputs(store), trained.network
+    prepare, network = trained.inputs(store, rows=rows), trained.network
     assert not isinstance(network, TabularModel)
     given = prepare(stored, None)
     seen = prepare.inputs
