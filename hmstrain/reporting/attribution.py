@@ -111,7 +111,7 @@ def explain_window(
         return as_logits(out[0], trained.config)
 
     with torch.no_grad():
-        probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
+        probability = forward(*prepared.values()).cpu().double().softmax(dim=1)[0].numpy()
     if not np.isfinite(probability).all():
         raise ModelError(f"{trained.config.model} gives NaN or infinite values for row {row}.")
     chosen = int(probability.argmax()) if target is None else target
