@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.helpers import Program, build_store
+from support.helpers import Program, blank_outside, build_store, train_row, write_pair
 from support.other_data import WARD, write_ward
 
 import hmsprep
@@ -116,3 +116,18 @@ def test_a_run_answers_on_another_store_and_is_refused_on_one_of_other_classes(
     hmsprep.build(ward, tmp_path / "ward.zarr", spec=WARD)
     with pytest.raises(DataError, match=r"was trained on the classes .* expected the same"):
         open_browser(folder.path, tmp_path / "ward.zarr")
+
+
+def test_a_window_without_its_judged_seconds_gets_no_answer(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    write_pair(tmp_path / "data", [train_row(eeg_id=1, spectrogram_id=1)])
+    blank_outside(tmp_path / "data", 1, 1, (0, 4000), (0, 300))
+    build_store(tmp_path / "data", tmp_path / "silent.zarr", split_by="all")
+    browser = open_browser(folder.path, tmp_path / "silent.zarr")
+    answer = answerer(browser)
+    assert answer is not None
+    with pytest.raises(DataError, match="Row 0 of .* has no probability"):
+        answer(0)
+    assert not browser.predicted.any()
+    assert np.isnan(browser.loss).all()
