@@ -43,7 +43,7 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     lines : list of dict
         What `read_metrics` gives.
     best_step : int, optional
-        Step of the best validation.
+        Step of the checkpoint that was kept.
     constant_kl : float, optional
         KL of the constant prediction.
     """
@@ -75,7 +75,7 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
     if best_step is not None:
-        loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
+        loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="kept checkpoint")
     last_step = max((line["step"] for line in lines), default=1)
     loss.set_xlim(0, last_step * 1.02)
     _mark_epochs(loss, lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +46,6 @@ def untrained(store: Store, **settings: Any) -> Trained:
 
 def test_a_window_without_its_judged_seconds_has_no_explanation(partial: Store) -> None:
     trained = untrained(partial, model="resnet1d", inputs="raw", eeg_seconds=10)
-    with pytest.raises(DataError, match="Row 2 of .* has no probability: more than 20% of its jud"):
+    with pytest.raises(DataError, match=r"Row 2 of .* has no probability: more than 20% of its"):
         explain_window(trained, partial, SILENT)
     assert np.isfinite(explain_window(trained, partial, EARLY).probability).all()
