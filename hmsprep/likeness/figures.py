@@ -93,17 +93,21 @@ def distributions(
             axes.set_yscale("log")
         unit = f", {measure.unit}" if measure.unit else ""
         axes.set_title(f"{column}{unit}", fontsize=8, loc="left")
-        axes.set_xticks(range(len(groups)), [names[group] for group in groups], fontsize=7)
+        axes.set_xticks(
+            range(len(groups)), [names[group] for group in groups], fontsize=7, parse_math=False
+        )
         axes.tick_params(axis="y", which="both", labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", lw=0.2, color=GREY)
     for axes in grid[len(columns) :]:
         axes.set_visible(False)
     handles = [Axes.plot(grid[0], [], [], "s", color=colour)[0] for colour in (GREEN, ORANGE)]
-    figure.legend(
+    legend = figure.legend(
         handles, [comparison.a.name, comparison.b.name], loc="outside upper right", ncols=2,
         fontsize=8, frameon=False,
     )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 
@@ -131,7 +135,7 @@ def amplitudes(comparison: Comparison) -> Figure:
         axes.tick_params(axis="y", which="both", labelsize=7)
         axes.set_title(
             f"{'pairs' if pairs else 'electrodes'}, uV: {comparison.a.name} green, "
-            f"{comparison.b.name} orange", fontsize=8, loc="left",
+            f"{comparison.b.name} orange", fontsize=8, loc="left", parse_math=False,
         )  # fmt: skip
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", lw=0.2, color=GREY)

@@ -158,6 +158,8 @@ def print_scores(
     by_class = zip(titles, found.kl_per_class.values(), strict=True)
     parts = ", ".join(f"{title} {score_text(value)}" for title, value in by_class)
     print_table(header, rows, last=f"KL by class, adding up to that of all windows: {parts}")
+    if found.tied:
+        print_text(found.ties)
     if alignment is not None:
         print_alignment(alignment, "patients")
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hmsstore import Store
 from hmsstore.reading.observed import LEAST_JUDGED as LEAST_JUDGED
+from hmstrain.errors import DataError
 
 
 def run_key(signal: str) -> str:
@@ -61,3 +62,18 @@ def judged(store: Store, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.ones(len(rows), bool)
     recorded: NDArray[np.bool_] = store.observed(rows, "eeg")["eeg"].judged >= LEAST_JUDGED - 1e-9
     return recorded
+
+
+def check_judged(store: Store, row: int) -> None:
+    """Refuse a window that there is no probability of.
+
+    Raises
+    ------
+    DataError
+        More of its judged seconds was not recorded than may be.
+    """
+    if not judged(store, np.asarray([row], np.int64))[0]:
+        raise DataError(
+            f"Row {row} of {store.path} has no probability: more than {1 - LEAST_JUDGED:.0%} of "
+            "its judged seconds was not recorded."
+        )

@@ -74,7 +74,7 @@ def draw_timeline(timeline: Timeline) -> Figure:
         bar.ax.tick_params(labelsize=8)
     words = "time from the start of the recording, h:mm:ss"
     grid[-1].set_xlabel(words if timeline.start is None else "time of day, hh:mm:ss")
-    figure.legend(
+    legend = figure.legend(
         handles=[
             Patch(color=colour, label=title)
             for colour, title in zip(class_colours(timeline.spec), titles, strict=True)
@@ -85,6 +85,8 @@ def draw_timeline(timeline: Timeline) -> Figure:
         ],
         loc="outside upper center", ncols=len(titles) + 2, fontsize=9, frameon=False,
     )  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 

@@ -25,6 +25,7 @@ from hmsstore import HMS, PatternClass, Store
 from hmsstore.view import Importance
 from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
 from hmstrain.data.loader import stored_batch
+from hmstrain.data.observed import check_judged
 from hmstrain.errors import ModelError
 from hmstrain.models.evaluate import as_logits
 from hmstrain.models.tabular.base import TabularModel
@@ -93,13 +94,16 @@ def explain_window(
 
     Raises
     ------
+    DataError
+        The window's judged seconds were not recorded, or the store does not fit the network.
     ModelError
         Grad-CAM of a network without feature maps, an answer that is NaN or infinite, or captum is
         not installed.
     """
+    check_judged(store, row)
     rows = np.asarray([row], np.int64)
     stored = stored_batch(store, rows, signal_names(trained.config), trained.device)
-    prepare, network = trained.inputs(store), trained.network
+    prepare, network = trained.inputs(store, rows=rows), trained.network
     assert not isinstance(network, TabularModel)
     given = prepare(stored, None)
     seen = prepare.inputs
@@ -111,7 +115,7 @@ def explain_window(
         return as_logits(out[0], trained.config)
 
     with torch.no_grad():
-        probability = forward(*prepared.values()).double().softmax(dim=1)[0].cpu().numpy()
+        probability = forward(*prepared.values()).cpu().double().softmax(dim=1)[0].numpy()
     if not np.isfinite(probability).all():
         raise ModelError(f"{trained.config.model} gives NaN or infinite values for row {row}.")
     chosen = int(probability.argmax()) if target is None else target

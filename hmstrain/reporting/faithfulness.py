@@ -143,4 +143,4 @@ def _probability(
         mask = torch.from_numpy(kept[:, first : first + count][:, parts[name]]).to(tensor.device)
         first += count
         masked.append(tensor * (mask if tensor.dim() == 3 else mask[:, None]))
-    return float(forward(*masked).double().softmax(dim=1)[:, target].mean())
+    return float(forward(*masked).cpu().double().softmax(dim=1)[:, target].mean())

@@ -107,6 +107,11 @@ def make_report(folder: RunFolder, store: Store) -> Page:
     page.note(RESEARCH_ONLY)
     if outcome.leaks:
         page.warning("Patients leak between training and test: these scores are too good.")
+    if outcome.validation_leaks:
+        page.warning(
+            "The held-out fold changed (fold=rotate), so patients leak between training and "
+            "validation: validation scores are too good."
+        )
     for message in store.info["warnings"]:
         page.warning(message)
     found = outcome.scores
@@ -153,7 +158,7 @@ def _scores(page: Page, config: Config, outcome: Outcome, found: Scores, what: s
         f"{better_when_higher(shown)} Intervals resample patients. The constant prediction is the "
         "mean of the training targets. The report's numbers, where it has this system, are from a "
         "random split of real windows in which patients leak, with its own formulas for accuracy "
-        "and F1."
+        f"and F1. {found.ties}".rstrip()
     )
     if constant is not None:
         page.text(
@@ -183,7 +188,9 @@ def _details(page: Page, store: Store, found: Scores, predicted: Predicted) -> N
     page.section("Where it is right and wrong")
     page.figure(
         plots.confusion(found.confusion, store.spec.class_titles),
-        "Confusion matrix: expert consensus (rows) and the model's most probable class (columns).",
+        "Confusion matrix: expert consensus (rows) and the model's most probable class (columns)."
+        + " Windows with several classes in the lead are in the row of the one that the table of "
+        "windows names, as in the table below." * bool(found.tied),
     )
     _classes(page, store.spec.class_titles, found)
     page.figure(
@@ -224,10 +231,12 @@ def _curves(page: Page, folder: RunFolder, outcome: Outcome) -> None:
     baseline = None if outcome.constant is None else outcome.constant.get("kl_votes")
     for part in (one.path for one in folder.networks()):
         if (part / LOG).is_file():
-            best_step = RunFolder(part).outcome().best_step
+            found = RunFolder(part).outcome()
             name = "" if part == folder.path else f"{part.name}: "
+            if found.kept:
+                page.text(f"{name}{found.kept}")
             page.figure(
-                plots.curves(read_metrics(part / LOG), best_step, baseline),
+                plots.curves(read_metrics(part / LOG), found.best_step, baseline),
                 f"{name}Training, validation and, where it was computed, test KL by step (of what "
                 "gives no probabilities, its loss); below: learning rate, if there is one.",
             )
@@ -251,11 +260,16 @@ def _windows(page: Page, store: Store, predicted: Predicted) -> None:
     divergence = kl_rows(store.windows["target"][predicted.rows], predicted.prediction)
     hardest, confident = worst(store, predicted, divergence)
     for heading, note, chosen in (
-        ("Hardest windows", "The windows with the largest KL divergence, one per EEG.", hardest),
+        (
+            "Hardest windows",
+            "The windows with the largest KL divergence, one per EEG, among those that the scores "
+            "over one window per EEG and votes are of.",
+            hardest,
+        ),
         (
             "Most confidently wrong",
-            "Windows on which most raters agree and the model is most certain of another class, "
-            "one per EEG that is not shown above.",
+            "Windows, among the same, on which most raters agree and the model is most certain of "
+            "another class, one per EEG that is not shown above.",
             confident,
         ),
     ):

@@ -56,6 +56,7 @@ from hmsstore.json_shapes import (
     truth,
     whole,
 )
+from hmstrain.words import plural
 
 FILE = "metrics.json"
 VERSION = 1
@@ -136,6 +137,17 @@ class Scores:
     def get(self, key: str) -> float | None:
         """A score; None where a run was made before that score existed."""
         return self.values.get(key)
+
+    @property
+    def ties(self) -> str:
+        """How windows with a tie are counted, in a sentence; empty without any."""
+        if not self.tied:
+            return ""
+        windows = plural(self.tied, "window")
+        return (
+            f"{windows} with several classes in the lead: any of them is right; kappa and F1 are "
+            "without these windows."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, each score under its own key."""

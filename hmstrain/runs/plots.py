@@ -43,7 +43,7 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     lines : list of dict
         What `read_metrics` gives.
     best_step : int, optional
-        Step of the best validation.
+        Step of the checkpoint that was kept.
     constant_kl : float, optional
         KL of the constant prediction.
     """
@@ -75,7 +75,7 @@ def curves(lines: list[dict[str, Any]], best_step: int | None, constant_kl: floa
     if constant_kl is not None:
         loss.axhline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction (test)")
     if best_step is not None:
-        loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="best validation")
+        loss.axvline(best_step, color=BLUE, lw=1, ls=":", label="kept checkpoint")
     last_step = max((line["step"] for line in lines), default=1)
     loss.set_xlim(0, last_step * 1.02)
     _mark_epochs(loss, lines)
@@ -130,8 +130,8 @@ def confusion(table: ArrayLike, titles: Sequence[str]) -> Figure:
             va="center",
             color="white" if share[row, column] > 0.6 else "black",
         )
-    axis.set_xticks(range(len(titles)), titles, rotation=30, ha="right")
-    axis.set_yticks(range(len(titles)), titles)
+    axis.set_xticks(range(len(titles)), titles, rotation=30, ha="right", parse_math=False)
+    axis.set_yticks(range(len(titles)), titles, parse_math=False)
     axis.set_xlabel("predicted")
     axis.set_ylabel("expert consensus")
     figure.colorbar(picture, ax=axis, label="share of the row (recall on the diagonal)", shrink=0.8)
@@ -155,7 +155,7 @@ def reliability(
     grid = figure.subplots(2, count, sharex=True, sharey="row", height_ratios=(4, 1), squeeze=False)
     for (name, prediction), curve, windows in zip(predictions.items(), *grid, strict=True):
         _reliability(curve, windows, prediction, target)
-        curve.set_title(name, fontsize=10, loc="left")
+        curve.set_title(name, fontsize=10, loc="left", parse_math=False)
     grid[0, 0].set_ylabel("share of raters")
     grid[1, 0].set_ylabel("windows")
     return figure
@@ -195,9 +195,11 @@ def kl_parts(by_class: Mapping[str, float], by_votes: Mapping[str, float | None]
         strict=True,
     ):
         known = {name: value for name, value in parts.items() if value is not None}
-        axis.barh(list(known), list(known.values()), color=BLUE)
-        for name, value in known.items():
-            axis.annotate(f" {value:.3f}", (max(value, 0), name), va="center", fontsize=8)
+        places = np.arange(len(known))
+        axis.barh(places, list(known.values()), color=BLUE)
+        for place, value in zip(places, known.values(), strict=True):
+            axis.annotate(f" {value:.3f}", (max(value, 0), place), va="center", fontsize=8)
+        axis.set_yticks(places, list(known), parse_math=False)
         axis.invert_yaxis()
         axis.margins(x=0.2)
         axis.set_title(f"KL {title}", fontsize=10, loc="left")
@@ -230,10 +232,10 @@ def study_bars(bars: Sequence[Bar], constant_kl: float | None, title: str) -> Fi
     axis.plot(published, places, "D", color=ORANGE, ms=5, label=label)
     if constant_kl is not None:
         axis.axvline(constant_kl, color=GREEN, ls="--", lw=1, label="constant prediction")
-    axis.set_yticks(places, [bar.name for bar in bars])
+    axis.set_yticks(places, [bar.name for bar in bars], parse_math=False)
     axis.set_xlabel("KL divergence (lower is better)")
     axis.set_xlim(left=0)
-    axis.set_title(title, fontsize=10)
+    axis.set_title(title, fontsize=10, parse_math=False)
     axis.legend(fontsize=8, frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.08), ncols=3)
     axis.spines[["top", "right"]].set_visible(False)
     return figure

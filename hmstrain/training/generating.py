@@ -73,7 +73,7 @@ class Generating(Run):
             noise_BL = standard_normal(torch.from_numpy(seeds[request.rows]), kept.latent)
             found = kept(image_BHW, target_BK, noise_BL.to(self.device))
             bounds.append((found.misfit_B + found.code_kl_B).cpu())
-            grid, rebuilt = found.grid_BHW.double().cpu(), found.rebuilt_BHW.double().cpu()
+            grid, rebuilt = found.grid_BHW.cpu().double(), found.rebuilt_BHW.cpu().double()
             total = total + grid.sum(0)
             squares += float(grid.square().sum())
             left += float((grid - rebuilt).square().sum())

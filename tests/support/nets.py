@@ -188,3 +188,18 @@ def single() -> nn.Module:
 
 def faint() -> nn.Module:
     return Faint()
+
+
+class Spread(nn.Module):
+    """Mean size of each channel, and one layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(20, 6)
+
+    def forward(self, eeg_BTC: torch.Tensor) -> torch.Tensor:
+        return self.layer(eeg_BTC.abs().mean(dim=1) / 50)
+
+
+def spread() -> nn.Module:
+    return Spread()

@@ -17,7 +17,8 @@ Answer = Callable[[int], None]
 def answerer(browser: Browser, trust: Trust = False) -> Answer | None:
     """Give a function that lets the run's networks answer for a window; None without a run.
 
-    The networks are loaded with the first window, and answer on the processor.
+    The networks are loaded with the first window, and answer on the processor. Where the judged
+    seconds were not recorded the function raises DataError.
     """
     run = browser.run
     if run is None:
@@ -27,9 +28,11 @@ def answerer(browser: Browser, trust: Trust = False) -> Answer | None:
     def answer(row: int) -> None:
         import torch
 
+        from hmstrain.data.observed import check_judged
         from hmstrain.distributed import World
         from hmstrain.prediction.ensemble import load_members, predict_rows
 
+        check_judged(browser.store, row)
         world = World(0, 1, torch.device("cpu"))
         if not loaded:
             loaded.append(load_members((run,), world, trust=trust))

@@ -36,7 +36,7 @@ class Filter:
     predicted: int | None = None
     """Class that the model finds most probable."""
     answer: str | None = None
-    """'right' or 'wrong': whether these two agree."""
+    """'right' or 'wrong': whether no class has more votes than that."""
     votes: int = 0
     """Minimum number of votes."""
     split: int | None = None
@@ -105,7 +105,9 @@ class Browser:
             fits &= self.predicted
             answer = np.where(self.predicted, np.nan_to_num(self.prediction).argmax(axis=1), -1)
             if chosen.answer:
-                fits &= ((answer == consensus) == (chosen.answer == "right")) & (consensus >= 0)
+                votes = table["votes"]  # of several classes in the lead any is right, as in scores
+                right = votes[np.arange(len(votes)), answer] == votes.max(axis=1)
+                fits &= (right == (chosen.answer == "right")) & (consensus >= 0)
             if chosen.predicted is not None:
                 fits &= answer == chosen.predicted
         rows = np.flatnonzero(fits)

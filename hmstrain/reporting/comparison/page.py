@@ -157,8 +157,10 @@ def bars(matched: Matched, rows: list[int]) -> Figure:
     axis.set_xlim(0, 1)
     for key, colour in zip(keys, colours, strict=True):
         axis.barh(0, 0, color=colour, label=titles.get(key, key))
-    axis.legend(
+    legend = axis.legend(
         fontsize=8, frameon=False, ncols=len(keys), loc="lower left", bbox_to_anchor=(0, 1.0)
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     axis.spines[["top", "right", "left"]].set_visible(False)
     return figure

@@ -49,7 +49,7 @@ def draw_votes(
         axes.barh(places + shift, predicted, height, color=ORANGE)
         for place, part in zip(places, predicted.tolist(), strict=True):
             axes.annotate(f" {part:.2f}", (part, place + shift), va="center", fontsize=size)
-    axes.set_yticks(places, titles, fontsize=8)
+    axes.set_yticks(places, titles, fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"], fontsize=8)

@@ -191,7 +191,7 @@ def draw(window: WindowView, display: Display | None = None) -> Figure:
     )
     draw_votes(axes[4], window.votes, window.prediction, window.class_titles)
     note = "" if importance is None else f"\n{importance.note}"
-    figure.suptitle(f"{window.title}{note}", fontsize=11)
+    figure.suptitle(f"{window.title}{note}", fontsize=11, parse_math=False)
     return figure
 
 
@@ -242,7 +242,7 @@ def _draw_small(cell: SubFigure, window: WindowView, display: Display) -> None:
     draw_eeg(eeg, window.eeg_uv, display, small=True, judged_s=window.judged_s)
     image = draw_stacked(spectrogram, window.log_power, window.judged_s)
     draw_scale([spectrogram], image, size=5)
-    cell.suptitle(window.short_title, fontsize=9)
+    cell.suptitle(window.short_title, fontsize=9, parse_math=False)
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -22,9 +22,14 @@ from hmsstore.schema import CHANNELS
 from hmsstore.view import Display, draw_window
 from hmstrain.config import Config
 from hmstrain.data.inputs.physical import Physical
+from hmstrain.data.inputs.prepare import Normalisation, cleaning
 from hmstrain.data.mixture import open_mixture
 from hmstrain.errors import DataError
+from hmstrain.models.network import make_network
 from hmstrain.prediction.predict import with_reference
+from hmstrain.reporting.attribution import explain_window
+from hmstrain.runs.outcome import StoreId
+from hmstrain.runs.trained import Trained
 
 PROGRAM = Program("hmsprep")
 STEP_UV = 6_500 / 2**16
@@ -157,13 +162,19 @@ def test_inputs_of_electrodes_refuse_it(stores: dict[str, Store], tmp_path: Path
     assert open_mixture(replace(also, model="resnet1d", inputs="raw"), stores["interpolated"])
 
 
-def test_windows_of_bipolar_recordings_cost_no_others_of_a_store(
-    stores: dict[str, Store], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def mixed(stores: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Both recordings in one store."""
     files = [stores[kind].path.parent / name for kind, name in
              (("bipolar", "a.edf"), ("interpolated", "b.edf"))]  # fmt: skip
-    import_recordings(files, tmp_path / "data", interpolate=True)
-    mixed = build_store(tmp_path / "data", tmp_path / "mixed.zarr", normalise="none")
+    folder = tmp_path_factory.mktemp("mixed")
+    import_recordings(files, folder / "data", interpolate=True)
+    return build_store(folder / "data", folder / "mixed.zarr", normalise="none")
+
+
+def test_windows_of_bipolar_recordings_cost_no_others_of_a_store(
+    mixed: Store, tmp_path: Path
+) -> None:
     rows = np.arange(len(mixed))
     kept, said = with_reference(mixed, rows, "the input microvolts")
     assert kept.tolist() == np.flatnonzero(~mixed.chains_only(rows)).tolist()
@@ -178,3 +189,17 @@ def test_windows_of_bipolar_recordings_cost_no_others_of_a_store(
     Physical(config, mixed, torch.device("cpu"), rows=kept)
     with pytest.raises(DataError, match="the input microvolts needs one"):
         Physical(config, mixed, torch.device("cpu"))
+
+
+def test_a_window_with_a_reference_is_explained_whatever_else_its_store_holds(mixed: Store) -> None:
+    config = Config(model="support.nets:spread", inputs="microvolts")
+    network = make_network(config, trust=True).eval()
+    trained = Trained(
+        config, Normalisation({}, cleaning(mixed)), network, torch.device("cpu"), {},
+        StoreId.of(mixed),
+    )  # fmt: skip
+    bipolar = mixed.chains_only(np.arange(len(mixed)))
+    found = explain_window(trained, mixed, int(np.flatnonzero(~bipolar)[0]))
+    assert found.maps["microvolts"].shape == (20, 10_000)
+    with pytest.raises(DataError, match="the input microvolts needs one"):
+        explain_window(trained, mixed, int(np.flatnonzero(bipolar)[0]))

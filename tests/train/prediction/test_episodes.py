@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,12 @@ def test_the_share_of_windows_counts_those_too_short_for_an_episode() -> None:
     rule = EpisodeRule(0.5, 20, 0)
     assert found.episodes(rule) == []
     assert found.share_over_threshold(rule)["seizure"] == pytest.approx(1 / 4)
+
+
+def test_a_class_whose_title_has_dollar_signs_is_drawn() -> None:
+    classes = (HMS.classes[0], replace(HMS.classes[1], title="$x^$"), *HMS.classes[2:])
+    found = replace(timeline(every(10, 5), [0.5] * 5), spec=replace(HMS, classes=classes))
+    draw_timeline(found).savefig(BytesIO(), format="png")
 
 
 def test_windows_without_probability_and_jumps_in_time_end_an_episode() -> None:

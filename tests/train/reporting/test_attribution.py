@@ -11,6 +11,7 @@ import pytest
 import torch
 from support.inside import Inside
 from support.runs import train_small
+from support.single import SinglePrecision
 from torch import Tensor
 
 from hmsstore import CLASSES, REGIONS, Store
@@ -106,6 +107,14 @@ def test_the_answer_that_is_explained_is_the_one_that_is_given(
         row, expected = int(found["row"][0]), found["prediction"][0]
     explained = explain_window(trained, store, row)
     np.testing.assert_allclose(explained.probability, expected, atol=1e-5)
+
+
+def test_a_device_without_float64_explains(runs: dict[str, RunFolder], store: Store) -> None:
+    expected = explain_window(loaded(runs, "raw"), store, 3)
+    with SinglePrecision():
+        found = explain_window(loaded(runs, "raw"), store, 3)
+    np.testing.assert_array_equal(found.probability, expected.probability)
+    assert found.faithfulness == expected.faithfulness
 
 
 def planted(importance: np.ndarray[Any, Any]) -> Faithfulness:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from support.runs import train_small
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
+from hmstrain.cli.results import print_scores
 from hmstrain.errors import DataError, RunError
 from hmstrain.reporting.report import make_report, worst
 from hmstrain.runs.folder import RunFolder
@@ -86,6 +89,44 @@ def test_a_run_of_all_folds_has_a_curve_for_each(store: Store, tmp_path: Path) -
     train_small(store, tmp_path / "all", fold="all", epochs=1)
     html = make_report(RunFolder(tmp_path / "all"), store).to_html()
     assert all(f"fold{fold}: " in html for fold in range(store.folds))
+
+
+def test_a_report_says_what_was_kept_and_that_rotating_folds_leak(
+    folder: RunFolder, store: Store, tmp_path: Path
+) -> None:
+    html = make_report(folder, store).to_html()
+    assert folder.outcome().kept in html
+    assert "fold=rotate" not in html
+    train_small(store, tmp_path / "run", fold="rotate", epochs=1)
+    html = make_report(RunFolder(tmp_path / "run"), store).to_html()
+    assert "the latest: with fold=rotate, none can be compared" in html
+    assert "patients leak between training and validation" in html
+
+
+def test_report_and_terminal_say_how_windows_with_a_tie_are_counted(
+    folder: RunFolder, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "several classes" not in make_report(folder, store).to_html()
+    outcome = folder.outcome()
+    assert outcome.test is not None
+    tied = replace(outcome.test, tied=3)
+    shutil.copytree(folder.path, tmp_path / "run")
+    other = RunFolder(tmp_path / "run")
+    other.write_outcome(replace(outcome, test=tied))
+    html = make_report(other, store).to_html()
+    sentence = "3 windows with several classes in the lead: any of them is right; kappa and F1"
+    assert sentence in html
+    assert "in the row of the one that the table of windows names" in html
+    print_scores("test", store.spec.class_titles, tied, None, None)
+    assert sentence in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_report_says_among_which_windows_the_hardest_were_looked_for(
+    folder: RunFolder, store: Store
+) -> None:
+    assert "among those that the scores over one window per EEG and votes are of" in (
+        make_report(folder, store).to_html()
+    )
 
 
 def test_without_a_test_split_the_folds_held_out_are_shown(data: Path, tmp_path: Path) -> None:

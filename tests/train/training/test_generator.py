@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from support.runs import ALONE, SMALL, Stopped, train_small
+from support.single import SinglePrecision
 from support.watched import Watched
 from torch import Tensor
 
@@ -45,6 +46,12 @@ def generator(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("generator") / "run"
     train_small(store, path, **GENERATOR)
     return path
+
+
+def test_a_device_without_float64_trains_it(store: Store, tmp_path: Path) -> None:
+    with SinglePrecision():
+        train_small(store, tmp_path / "run", **(GENERATOR | {"epochs": 1}))
+    assert RunFolder(tmp_path / "run").finished
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.helpers import Program, build_store
+from support.helpers import Program, blank_outside, build_store, train_row, write_pair
 from support.other_data import WARD, write_ward
 
 import hmsprep
@@ -52,6 +53,16 @@ def test_losses_are_the_metric_and_order_the_windows(browser: Browser, folder: R
     assert sorted([*wrong, *right]) == sorted(rows.tolist())
     found = browser.find(Filter(predicted=int(prediction[0].argmax())))
     assert rows[0] in found
+
+
+def test_an_answer_among_the_tied_is_right_as_in_the_scores(browser: Browser) -> None:
+    votes = browser.store.windows["votes"]
+    leading = votes == votes.max(axis=1, keepdims=True)
+    last = votes.shape[1] - 1 - leading[:, ::-1].argmax(axis=1)
+    opened = replace(browser, prediction=np.eye(votes.shape[1])[last], said={})
+    assert (last != browser.store.windows["expert_consensus"]).any()
+    assert len(opened.find(Filter(answer="right"))) == len(browser.store)
+    assert len(opened.find(Filter(answer="wrong"))) == 0
 
 
 def test_disagreement_comes_first_and_unlabelled_windows_last(browser: Browser) -> None:
@@ -116,3 +127,18 @@ def test_a_run_answers_on_another_store_and_is_refused_on_one_of_other_classes(
     hmsprep.build(ward, tmp_path / "ward.zarr", spec=WARD)
     with pytest.raises(DataError, match=r"was trained on the classes .* expected the same"):
         open_browser(folder.path, tmp_path / "ward.zarr")
+
+
+def test_a_window_without_its_judged_seconds_gets_no_answer(
+    folder: RunFolder, tmp_path: Path
+) -> None:
+    write_pair(tmp_path / "data", [train_row(eeg_id=1, spectrogram_id=1)])
+    blank_outside(tmp_path / "data", 1, 1, (0, 4000), (0, 300))
+    build_store(tmp_path / "data", tmp_path / "silent.zarr", split_by="all")
+    browser = open_browser(folder.path, tmp_path / "silent.zarr")
+    answer = answerer(browser)
+    assert answer is not None
+    with pytest.raises(DataError, match=r"Row 0 of .* has no probability"):
+        answer(0)
+    assert not browser.predicted.any()
+    assert np.isnan(browser.loss).all()
