@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.planning.plan import Plan
 from hmsstore.reading.arrays import chunk_shape
 from hmsstore.schema import (
     DTYPE,
@@ -22,6 +21,9 @@ from hmsstore.schema import (
     Column,
 )
 from hmsstore.spec import Signal
+
+if TYPE_CHECKING:
+    from hmsprep.planning.plan import Plan
 
 Tables = dict[str, tuple[tuple[Column, ...], Mapping[str, NDArray[Any]]]]
 """Path of a table in the store -> descriptions of its columns, and their values."""

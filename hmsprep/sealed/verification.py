@@ -10,11 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.building.shards import shard_index
+from hmsprep.building.zarr_metadata import DOCUMENT, consolidated
 from hmsprep.processes import Progress, silent
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, StoreError
-from hmsstore.manifest import MANIFEST_NAME, check_sizes, checksum, read_manifest
+from hmsstore.json_shapes import ShapeError, read_json
+from hmsstore.manifest import (
+    MANIFEST_NAME,
+    check_sizes,
+    checksum,
+    contents_identity,
+    read_manifest,
+)
+from hmsstore.reading.arrays import at, nodes_of
 from hmsstore.reading.gaps import check_gaps, count_missing
 from hmsstore.reading.opening import open_files
 from hmsstore.schema import SPLITS
@@ -28,8 +37,9 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
     """Check everything about a store.
 
     Seal, size and checksum of every file, files that should not be there, shard indexes, that every
-    recorded value is finite, and that the tables agree with each other: spans, starts, votes and
-    targets, recordings, gaps, folds and splits without leak.
+    recorded value is finite, that the tables agree with each other: spans, starts, votes, targets
+    and consensus, recordings, gaps, folds and splits without leak; and that the description agrees
+    with them: identity, counts, statistics, and what is said of an array in two places.
 
     Parameters
     ----------
@@ -82,6 +92,8 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
         return list(getattr(error, "problems", [str(error)]))
     if (opened.info["identity"], opened.info["plan"]) != (manifest.identity, manifest.plan):
         problems.append(f"identity or plan differ between {MANIFEST_NAME} and zarr.json")
+    problems += _check_identity(opened) + _check_documents(opened)
+    problems += _check_counts(opened) + _check_statistics(opened)
     for name, signal in opened.spec.signals.items():
         problems += _check_placement(opened, name, signal)
         problems += _check_shards(opened, name, signal)
@@ -111,6 +123,66 @@ def _unreadable(name: str, error: OSError) -> str:
     return f"{name} cannot be read: {error.strerror or error}"
 
 
+def _check_identity(store: Store) -> list[str]:
+    """Check that the identity follows the contents; that of stores without gaps never did."""
+    files = store.manifest.files
+    contents = {name: files[name] for name in files if name.rpartition("/")[2] != DOCUMENT}
+    if store.gaps is None or contents_identity(contents) == store.manifest.identity:
+        return []
+    return [f"{MANIFEST_NAME}: the identity is not that of the contents"]
+
+
+def _check_documents(store: Store) -> list[str]:
+    """Check that each group's and array's own metadata are what the root group repeats of them."""
+    named = {name for name in store.manifest.files if name.endswith(f"/{DOCUMENT}")}
+    try:
+        nodes = nodes_of(read_json(store.path / DOCUMENT))
+        expected = consolidated(
+            {f"{path}/{DOCUMENT}": node for path, node in nodes.items() if at(node, "node_type")}
+        )
+        found = {name: read_json(store.path / name) for name in named}
+    except (FileNotFoundError, ShapeError) as error:
+        return [f"{DOCUMENT}: {error}"]
+    return [
+        f"{name} is not what {DOCUMENT} repeats of it"
+        for name in sorted(named | expected.keys())
+        if found.get(name) != expected.get(name)
+    ]
+
+
+def _check_counts(store: Store) -> list[str]:
+    """Check what the description counts."""
+    windows, counts = store.windows, store.info["counts"]
+    eeg, spectrogram = (len(np.unique(store.recordings[name]["id"])) for name in store.spec.signals)
+    expected = {
+        "windows": len(windows["split"]),
+        "eegs": eeg,
+        "spectrograms": spectrogram,
+        "patients": len(np.unique(windows["patient_id"])),
+        **{word: int((windows["split"] == code).sum()) for code, word in enumerate(SPLITS)},
+        **{
+            f"{name}_windows_with_nan": int((windows[f"{name}_nan_fraction"] > 0).sum())
+            for name in store.spec.signals
+        },
+    }
+    return [
+        f"{DOCUMENT}: counts: expected {number:,} as {key}, by the tables, found {counts.get(key)}"
+        for key, number in expected.items()
+        if counts.get(key) != number
+    ]
+
+
+def _check_statistics(store: Store) -> list[str]:
+    """Check that no column is said to deviate by 0 or less."""
+    return [
+        f"{DOCUMENT}: statistics: {name}: std: expected numbers above 0, got {deviation} as number "
+        f"{column}"
+        for name in store.spec.signals
+        for column, deviation in enumerate(store.info["statistics"][name]["std"])
+        if not deviation > 0
+    ]
+
+
 def _check_placement(store: Store, name: str, signal: Signal) -> list[str]:
     """Check that recordings do not overlap and windows lie in their own recording's span."""
     problems = []
@@ -133,7 +205,7 @@ def _check_placement(store: Store, name: str, signal: Signal) -> list[str]:
     offset = signal.row_at(windows[f"{name}_offset_s"])
     for wrong, what in (
         (~recorded, f"{name}_span is no recording's span"),
-        ((first < low) | (first + signal.window_rows > high), f"{name}_start is outside its span"),
+        ((first < low) | (first > high - signal.window_rows), f"{name}_start is outside its span"),
         (~own, f"{name}_span belongs to another recording"),
         (~same_patient, "patient_id differs from the recording's"),
         (first - low + source != offset, f"{name}_start disagrees with {name}_offset_s"),
@@ -206,22 +278,18 @@ def _check_labels(store: Store) -> list[str]:
     wrong_target[labelled] = ~np.isclose(target[labelled], expected).all(axis=1)
     wrong_target[~labelled] = ~np.isnan(target[~labelled]).all(axis=1)
     predict = split == SPLITS.index("predict")
-    counts = store.info["counts"]
-    problems = [
+    own = votes[np.arange(len(votes)), np.clip(consensus, 0, votes.shape[1] - 1)]
+    trails = labelled & (consensus >= 0) & (own < votes.max(axis=1))
+    return [
+        *_rows(votes.min(axis=1) < 0, "votes are below 0"),
         *_rows(wrong_target, "target is not votes over their sum"),
         *_rows((consensus < 0) == labelled, "expert_consensus disagrees with votes"),
         *_rows(consensus >= len(store.spec.classes), "expert_consensus is not a class"),
+        *_rows(trails, "expert_consensus does not have the most votes"),
         *_rows(predict == labelled, "split disagrees with votes"),
         *_rows(~train & (fold >= 0), "fold is set outside the training windows"),
         *_rows((fold < -1) | (fold >= store.folds), "fold does not exist"),
     ]
-    for code, word in enumerate(SPLITS):
-        if int((split == code).sum()) != counts[word]:
-            problems.append(
-                f"windows/split: expected {counts[word]:,} {word!r} windows, as described, found "
-                f"{int((split == code).sum()):,}"
-            )
-    return problems
 
 
 def _rows(wrong: NDArray[Any], what: str) -> list[str]:

@@ -164,7 +164,8 @@ def _array(content: bytes) -> NDArray[Any]:
         raise ValueError(f"an array of version {version}")
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, fortran, dtype = read(file)
-    if dtype.hasobject or dtype.itemsize * prod(shape) != len(content) - file.tell():
+    odd = dtype.hasobject or bool in map(type, shape)  # NumPy takes True for a length
+    if odd or dtype.itemsize * prod(shape) != len(content) - file.tell():
         raise ValueError(f"{dtype} {shape} in {len(content):,} bytes")
     found = np.frombuffer(content, dtype, offset=file.tell())
     return found.reshape(shape, order="F" if fortran else "C").copy()

@@ -44,6 +44,7 @@ def test_a_table_that_is_as_it_should_be_has_no_problems() -> None:
     [
         ({2: (5, 2, 30, 61)}, "a gap is outside its recording in 1 row, the first 2"),
         ({2: (5, 2, 92, 2)}, "a gap is outside its recording"),
+        ({4: (7, 1, 100, 2**63 - 1)}, "a gap is outside its recording in 1 row, the first 4"),
         ({3: (5, 0, 100, 20)}, "recording is not the segment's in 1 row, the first 3"),
         ({4: (7, 3, 100, 50)}, "feature does not exist in 1 row, the first 4"),
         ({0: (5, -2, 10, 5)}, "feature does not exist"),

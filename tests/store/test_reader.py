@@ -17,11 +17,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.helpers import build_store, write_pair
+from support.helpers import build_store, reseal, write_pair
 
 from hmsprep.sealed.verification import verify
 from hmsstore import CHANNELS, FEATURES, SIGNALS, RequestError, Store
-from hmsstore.manifest import Manifest, checksum, parse_manifest
+from hmsstore.manifest import checksum, contents_identity, parse_manifest
 
 
 def rows_of(store: Store) -> list[int]:
@@ -222,15 +222,27 @@ def test_what_a_later_version_may_add_is_ignored(store: Store, tmp_path: Path) -
     root = json.loads((path / "zarr.json").read_text())
     nodes = root["consolidated_metadata"]["metadata"]
     nodes["windows/mood"] = nodes["windows/fold"]
-    root["attributes"]["hms"]["weather"] = "fair"
-    (path / "zarr.json").write_text(json.dumps(root))
+    group = json.loads((path / "windows" / "zarr.json").read_text())
+    group["consolidated_metadata"]["metadata"]["mood"] = nodes["windows/fold"]
+    (path / "windows" / "zarr.json").write_text(json.dumps(group))
     shutil.copytree(path / "windows" / "fold", path / "windows" / "mood")
     manifest = parse_manifest(path)
-    added = {"zarr.json", "windows/mood/zarr.json", "windows/mood/c/0"}
-    files = {n: ((path / n).stat().st_size, checksum(path / n)) for n in {*manifest.files} | added}
-    (path / "MANIFEST.json").write_text(Manifest("i", "p", files).to_text())
+    mood = (path / "windows/mood/c/0").stat().st_size, checksum(path / "windows/mood/c/0")
+    contents = {n: f for n, f in manifest.files.items() if not n.endswith("zarr.json")}
+    identity = contents_identity(contents | {"windows/mood/c/0": mood})
+    root["attributes"]["hms"] |= {"weather": "fair", "identity": identity}
+    (path / "zarr.json").write_text(json.dumps(root))
+    reseal(
+        path, "zarr.json", "windows/zarr.json", "windows/mood/zarr.json", "windows/mood/c/0",
+        identity=identity,
+    )  # fmt: skip
     assert len(Store.open(path)) == len(store)
-    assert verify(path) == ["identity or plan differ between MANIFEST.json and zarr.json"]
+    assert verify(path) == []
+    reseal(path, identity="i")
+    assert verify(path) == [
+        "identity or plan differ between MANIFEST.json and zarr.json",
+        "MANIFEST.json: the identity is not that of the contents",
+    ]
 
 
 def test_select_divides_the_windows_by_split_and_fold(store: Store) -> None:

@@ -41,6 +41,10 @@ def edit_column(path: Path, name: str, dtype: str, row: object, value: object) -
     return str(file.relative_to(path))
 
 
+IDENTITY = "MANIFEST.json: the identity is not that of the contents"
+"""What is said of every forgery that keeps the store's name for itself."""
+
+
 def test_a_sealed_store_opens_and_verifies(store: Store) -> None:
     assert verify(store.path) == []
 
@@ -241,7 +245,78 @@ def test_tables_that_contradict_each_other_are_found_by_verifying(
 
 def test_a_target_that_does_not_follow_from_the_votes_is_found(copy: Path) -> None:
     reseal(copy, edit_column(copy, "target", "f4", slice(0, 6), (0.5, 0.5, 0, 0, 0, 0.5)))
-    assert verify(copy) == ["windows: target is not votes over their sum in 1 row, the first 0"]
+    assert verify(copy) == [
+        IDENTITY,
+        "windows: target is not votes over their sum in 1 row, the first 0",
+    ]
+
+
+def test_a_consensus_without_the_most_votes_is_found(copy: Path, store: Store) -> None:
+    votes = store.windows["votes"]
+    row = int(np.flatnonzero((votes > 0).sum(axis=1) > 1)[0])
+    last = int(np.argsort(votes[row], kind="stable")[0])
+    reseal(copy, edit_column(copy, "expert_consensus", "i1", row, last))
+    what = f"expert_consensus does not have the most votes in 1 row, the first {row}"
+    assert verify(copy) == [IDENTITY, f"windows: {what}"]
+
+
+def test_votes_below_none_are_found(copy: Path, store: Store) -> None:
+    votes = store.windows["votes"].reshape(-1).copy()
+    row = int(np.flatnonzero(store.windows["votes"].min(axis=1) == 0)[0])
+    none, most = (6 * row + int(at(votes[6 * row : 6 * row + 6])) for at in (np.argmin, np.argmax))
+    names = [
+        edit_column(copy, "votes", "i4", [none, most], (-1, votes[most] + 1)),
+        edit_column(copy, "target", "f4", [none, most], (-1, 2)),
+    ]
+    reseal(copy, *names)
+    assert f"windows: votes are below 0 in 1 row, the first {row}" in verify(copy)
+
+
+def test_a_changed_column_under_the_old_identity_is_found(copy: Path) -> None:
+    reseal(copy, edit_column(copy, "label_id", "i8", 3, 12345))
+    assert verify(copy) == [IDENTITY]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value"),
+    [
+        ("eeg/zarr.json", ("shape", 0), 12_345),
+        ("windows/fold/zarr.json", ("attributes", "long_name"), "x"),
+        ("windows/zarr.json", ("consolidated_metadata", "metadata", "fold", "data_type"), "int16"),
+        ("gaps/zarr.json", ("node_type",), "array"),
+    ],
+)
+def test_what_is_said_of_an_array_otherwise_than_in_the_root_group_is_found(
+    copy: Path, name: str, keys: tuple[Any, ...], value: object
+) -> None:
+    node = place = json.loads((copy / name).read_text())
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    (copy / name).write_text(json.dumps(node))
+    reseal(copy, name)
+    assert Store.open(copy)
+    assert verify(copy) == [f"{name} is not what zarr.json repeats of it"]
+
+
+def test_an_array_that_the_root_group_does_not_know_is_found(copy: Path) -> None:
+    shutil.copytree(copy / "windows" / "fold", copy / "windows" / "mood")
+    reseal(copy, "windows/mood/zarr.json")
+    (copy / "windows" / "mood" / "c" / "0").unlink()
+    assert verify(copy) == ["windows/mood/zarr.json is not what zarr.json repeats of it"]
+
+
+@pytest.mark.parametrize("signal", ["eeg", "spectrogram"])
+@pytest.mark.parametrize("deviation", [0, -1.5])
+def test_a_deviation_that_is_none_is_found(copy: Path, signal: str, deviation: float) -> None:
+    edit_root(
+        copy,
+        lambda root: root["attributes"]["hms"]["statistics"][signal]["std"].__setitem__(
+            2, deviation
+        ),
+    )
+    said = f"zarr.json: statistics: {signal}: std: expected numbers above 0, got {deviation} as "
+    assert verify(copy) == [f"{said}number 2"]
 
 
 def test_a_count_that_is_not_the_tables_is_found(copy: Path, store: Store) -> None:
@@ -249,7 +324,22 @@ def test_a_count_that_is_not_the_tables_is_found(copy: Path, store: Store) -> No
     same = np.flatnonzero(store.windows["patient_id"] == store.windows["patient_id"][row])
     names = [edit_column(copy, c, "i1", same, v) for c, v in (("split", 1), ("fold", -1))]
     reseal(copy, *names)
-    assert any("windows/split: expected" in problem for problem in verify(copy))
+    said = f"counts: expected {store.info['counts']['test'] + len(same):,} as test, by the tables"
+    assert any(said in problem for problem in verify(copy))
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["windows", "eegs", "spectrograms", "patients", "dropped", "eeg_windows_with_nan",
+     "spectrogram_windows_with_nan"],
+)  # fmt: skip
+def test_counts_that_are_not_the_tables_are_found(copy: Path, key: str) -> None:
+    def more(root: dict[str, Any]) -> None:
+        root["attributes"]["hms"]["counts"][key] += 1
+
+    edit_root(copy, more)
+    (problem,) = verify(copy)
+    assert f" as {key}, by the tables, found " in problem
 
 
 def test_a_recording_in_two_shards_and_overlapping_spans_are_found(
@@ -276,6 +366,7 @@ def test_a_shard_index_and_missing_values_among_recorded_ones_are_found(copy: Pa
         (copy / name).write_bytes(raw)
     reseal(copy, "eeg/c/0/0", "spectrogram/c/0/0")
     assert verify(copy) == [
+        IDENTITY,
         "eeg/c/0/0: NaN or infinity among recorded values",
         "spectrogram/c/0/0: the shard index is not as FORMAT.md says",
     ]
@@ -290,7 +381,7 @@ def test_values_where_no_recording_is_are_found_by_verifying(copy: Path, store: 
     raw[last * 40 : last * 40 + 2] = (0, 60)
     raw.tofile(copy / name)
     reseal(copy, name)
-    assert verify(copy) == [f"{name}: values where no recording is"]
+    assert verify(copy) == [IDENTITY, f"{name}: values where no recording is"]
 
 
 def test_a_file_that_nobody_sealed_is_found_by_verifying(copy: Path) -> None:

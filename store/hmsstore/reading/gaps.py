@@ -110,12 +110,13 @@ def check_gaps(gaps: Table, recordings: Table, features: int) -> list[str]:
     order = np.argsort(recordings["start"])
     place = np.searchsorted(recordings["start"][order], start, side="right") - 1
     segment = order[np.maximum(place, 0)]
-    segment_stop = recordings["start"][segment] + recordings["rows"][segment]
+    # Compared with the rows that are left: the end of a long gap would overflow.
+    left = recordings["rows"][segment] - (start - recordings["start"][segment])
     by_place = (start[1:] > start[:-1]) | ((start[1:] == start[:-1]) & (feature[1:] > feature[:-1]))
     problems = [
         *_rows((feature < ALL_FEATURES) | (feature >= features), "feature does not exist"),
         *_rows(rows < 1, "rows is not 1 or more"),
-        *_rows((place < 0) | (start + rows > segment_stop), "a gap is outside its recording"),
+        *_rows((place < 0) | (rows > left), "a gap is outside its recording"),
         *_rows(recordings["id"][segment] != gaps["recording"], "recording is not the segment's"),
         *_rows(np.append(False, ~by_place), "not in the order of start and feature"),
     ]
