@@ -40,6 +40,7 @@ def size(nbytes: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time of a recording as h:mm:ss: '0:00:30', '26:05:00'."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    """Write a time of a recording as h:mm:ss: '0:00:30', '26:05:00', '-0:00:10'."""
+    whole = abs(round(seconds))
+    sign = "-" if round(seconds) < 0 else ""
+    return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -20,9 +20,10 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Write a time of a recording, or a length, as h:mm:ss: '0:00:30', '26:05:00'."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    """Write a time of a recording, or a length, as h:mm:ss: '0:00:30', '26:05:00', '-0:00:10'."""
+    whole = abs(round(seconds))
+    sign = "-" if round(seconds) < 0 else ""
+    return f"{sign}{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def resuming(folder: object, store: object = "STORE", *, pretraining: bool = False) -> str:

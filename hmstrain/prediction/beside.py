@@ -112,7 +112,7 @@ def time_of_day(seconds: float, start: time | None) -> str:
     begin = datetime.combine(datetime(2000, 1, 1), start)
     found = begin + timedelta(seconds=round(seconds))
     days = (found.date() - begin.date()).days
-    return f"{found:%H:%M:%S}" + (f" (+{days} d)" if days else "")
+    return f"{found:%H:%M:%S}" + (f" ({days:+d} d)" if days else "")
 
 
 def powers_of(store: Store, rows: NDArray[np.int64]) -> Powers | None:

@@ -39,8 +39,14 @@ def named_runs(runs: Sequence[Path], models: Sequence[str]) -> tuple[list[Path],
     Raises
     ------
     ConfigError
-        There is no run, or the demonstration model is to be averaged with others.
+        There is no run, one is a file, or the demonstration model is to be averaged with others.
     """
+    for path in runs:
+        if path.is_file():
+            raise ConfigError(
+                f"{path} is a file, not a run: predict takes one input, the last. To predict "
+                "several recordings, name a folder of them."
+            )
     others = [name for name in models if name != NAME]
     if len(others) == len(models):
         if not runs:

@@ -9,8 +9,9 @@
             eeg/             its pieces, unpacked
             lock             held while it is imported
 
-The same file under another name is not imported again, and a file that changed is. An import is
-there whole or not at all. All of a cache can be removed at any time, by hand or by `clear_cache`.
+The same file under another name is not imported again, but has that name from then on; a file that
+changed is imported. An import is there whole or not at all. All of a cache can be removed at any
+time, by hand or by `clear_cache`.
 """
 
 from __future__ import annotations
@@ -147,7 +148,8 @@ def _open_file(
     kept, start = home / key, clock_start(path)
 
     def opened() -> Recording:
-        return Recording.open(kept / IMPORT, cache=kept / UNPACKED, start=start)
+        kept_one = Recording.open(kept / IMPORT, cache=kept / UNPACKED, start=start)
+        return kept_one.renamed(os.fsencode(path.name).decode("utf-8", "backslashreplace"))
 
     def make(coming: ComingRecording) -> Recording:
         with _alone(kept) as lock:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 
@@ -70,6 +71,8 @@ class Recording:
     """Where pieces are unpacked, which may be removed at any time."""
     start: time | None = None
     """Time of day at which it starts, if the recorder's file was at hand to tell."""
+    _before: str = ""
+    """Name of the recorder's file when it was imported, if it has another one now."""
     _parts: tuple[Part, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _behind: ThreadPoolExecutor = field(
@@ -113,8 +116,15 @@ class Recording:
         described = _one_of(folder, read_recordings(folder), name)
         return cls(
             folder, described, _annotations(folder, described.file), cache, start,
-            parts_of(folder, described),
+            _parts=parts_of(folder, described),
         )  # fmt: skip
+
+    def renamed(self, name: str) -> Recording:
+        """The same recording by the name that its file has now."""
+        before = self.described.file
+        if name == before:
+            return self
+        return replace(self, described=replace(self.described, file=name), _before=before)
 
     @property
     def name(self) -> str:
@@ -159,7 +169,10 @@ class Recording:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the import said of its recordings, a sentence each."""
-        return read_warnings(self.folder)
+        said = read_warnings(self.folder)
+        return (
+            tuple(_renamed(one, self._before, self.name) for one in said) if self._before else said
+        )
 
     @property
     def sha256(self) -> str:
@@ -269,6 +282,13 @@ def states_of(described: ImportedRecording) -> dict[str, tuple[str, ...]]:
     for name in described.missing:
         found.setdefault(name, []).append("missing")
     return {name: tuple(words) for name, words in found.items()}
+
+
+def _renamed(sentence: str, before: str, name: str) -> str:
+    """A sentence that names a file, or others of its stem, by the name that it has now."""
+    old, new = (Path(one.removesuffix(".gz")).stem for one in (before, name))
+    pattern = rf"(?<![\w.-])(?:{re.escape(before)}(?![\w-])|{re.escape(old)}(?=\.\w))"
+    return re.sub(pattern, lambda found: name if found[0] == before else new, sentence)
 
 
 def samples_between(name: str, start_s: float, stop_s: float) -> tuple[int, int]:

@@ -43,9 +43,11 @@ class Place:
 
 
 def exact_clock(seconds: float) -> str:
-    """Write a time as h:mm:ss.s: '0:00:30.5'."""
-    tenths = round(seconds * 10)
-    return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+    """Write a time as h:mm:ss.s: '0:00:30.5', '-0:00:00.5'."""
+    tenths = abs(round(seconds * 10))
+    sign = "-" if round(seconds * 10) < 0 else ""
+    hours, minutes, whole = tenths // 36_000, tenths // 600 % 60, tenths // 10 % 60
+    return f"{sign}{hours}:{minutes:02d}:{whole:02d}.{tenths % 10}"
 
 
 def read_clock(text: str) -> float:

@@ -56,6 +56,14 @@ def test_without_a_run_it_is_offered_by_name() -> None:
     assert named_runs([Path("runs/a")], ["mine:net"]) == ([Path("runs/a")], ["mine:net"])
 
 
+@pytest.mark.parametrize("words", [[demo_run()], [], ["--model", "demo"]])
+def test_several_recordings_are_one_input_too_many(words: list[object], tmp_path: Path) -> None:
+    first, second = (write_edf(tmp_path / name, noise(60)) for name in ("a.edf", "b.edf"))
+    said = " ".join(PROGRAM.fail("predict", *words, first, second).split())
+    assert f"{first} is a file, not a run: predict takes one input, the last." in said
+    assert "name a folder of them" in said
+
+
 def test_the_packaged_run_is_small_whole_and_names_no_machine() -> None:
     run = RunFolder(demo_run())
     assert run.store().path == "hms.zarr"

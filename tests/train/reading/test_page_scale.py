@@ -58,6 +58,7 @@ def test_pages_turn_and_stop_at_the_ends() -> None:
 def test_times_are_written_and_read() -> None:
     assert exact_clock(3723.46) == "1:02:03.5"
     assert exact_clock(59.97) == "0:01:00.0"
+    assert [exact_clock(-s) for s in (0.01, 0.5, 75)] == ["0:00:00.0", "-0:00:00.5", "-0:01:15.0"]
     for text, seconds in (("1:02:03.5", 3723.5), ("2:03", 123.0), (" 75 ", 75.0), ("0:00:00", 0.0)):
         assert read_clock(text) == seconds
     for wrong in ("", "1:60:00", "0:75", "soon", "-3", "1:2:3:4"):

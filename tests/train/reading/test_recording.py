@@ -39,7 +39,7 @@ from hmstrain.errors import DataError
 from hmstrain.reading import pieces
 from hmstrain.reading.cache import clear_cache, default_cache, open_or_import
 from hmstrain.reading.clock import clock_start
-from hmstrain.reading.recording import ANNOTATIONS_NAME, Annotation, Recording
+from hmstrain.reading.recording import ANNOTATIONS_NAME, Annotation, Recording, _renamed
 
 STARTS_S, LENGTHS_S = (0, 30, 75), (60, 40, 25)
 """Pieces that overlap, and a gap of 5 s between the last two."""
@@ -273,6 +273,25 @@ def test_a_recorders_file_is_imported_once_whatever_it_is_called(
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "hms-eeg"
+
+
+def test_a_file_that_was_renamed_is_shown_by_its_present_name_alone(tmp_path: Path) -> None:
+    path = write_edf(
+        tmp_path / "Roe_Jane.edf", noise(60)[:-1], channels=CHANNELS[:-1],
+        annotations=[edfio.EdfAnnotation(2.5, None, "awake")],
+    )  # fmt: skip
+    cache = tmp_path / "cache"
+    first = open_or_import(path, cache)
+    assert first.warnings == ("Roe_Jane.edf has no EKG: filled with 0.",)
+    again = open_or_import(path.rename(tmp_path / "P07.edf"), cache)
+    assert (again.folder, again.name, again.described.file) == (first.folder, "P07.edf", "P07.edf")
+    assert again.warnings == ("P07.edf has no EKG: filled with 0.",)
+    assert again.annotations == first.annotations != ()
+    np.testing.assert_array_equal(again.read(0, 10), first.read(0, 10))
+    said = "1/a.edf, xa.edf and a.edf, of a.eeg. a.edf: a. It is."
+    assert _renamed(said, "a.edf", "b.c.edf.gz") == (
+        "1/b.c.edf.gz, xa.edf and b.c.edf.gz, of b.c.eeg. b.c.edf.gz: a. It is."
+    )
 
 
 def test_an_imported_folder_is_opened_as_it_is_and_leaves_its_pieces_in_the_cache(
