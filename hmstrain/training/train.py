@@ -367,6 +367,7 @@ class Run:
             best_by=progress.best_by,
             best_value=progress.best_value,
             best_stage=progress.best_stage,
+            held_out=len(np.unique(store.windows["patient_id"][self.judges[-1].rows])),
             valid_kl_votes=progress.best_kl,
             validation_leaks=self.config.fold == "rotate",
             test_last=None if last is None else last.scores,
