@@ -86,9 +86,8 @@ def _without_scores(config: Config, store: Store, epoch: Epoch) -> Judge:
         by = "last"
     notice = ""
     if by == INFONCE and len(np.unique(store.windows["patient_id"][rows])) == 1:
-        by, notice = "last", (
-            "One patient is held out, with nobody to be told from: the latest checkpoint is kept."
-        )
+        by, kept = "last", "the latest checkpoint is kept"
+        notice = f"One patient is held out, with nobody to be told from: {kept}."
     return Judge(by, 0, rows, none, none, {}, notice)
 
 
