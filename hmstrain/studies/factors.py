@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hmstrain.config import MACHINE_ONLY, Config, completed, given_settings
-from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
 from hmstrain.studies.made import MADE, named_in
 from hmstrain.studies.recipe_file import (
@@ -19,13 +18,10 @@ from hmstrain.studies.recipe_file import (
     read_toml,
     settings_of,
 )
+from hmstrain.training.idle import idle_settings
 
 FILE = Path(__file__).with_name("factors.toml")
 BASE = "base"
-OF_CHANNELS = {"channel_dropout", "channel_dropout_most"}
-"""Settings that change nothing of inputs without bipolar channels."""
-OF_IMAGES = {"mask", "mask_size", "boxes", "box_size", "standardise"}
-"""Settings that change nothing of inputs that are no images."""
 SEEDS = 3
 """Seeds of each row, unless another number is given."""
 BETWEEN = re.compile(r",\s*(?=[A-Za-z_][\w.-]*\s*=)")
@@ -180,19 +176,8 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
 
 def _differs(config: Config, base: Config) -> bool:
     ours, theirs = config.to_json(), base.to_json()
-    same = {*MACHINE_ONLY, *(_idle(config) & _idle(base))}
+    same = {*MACHINE_ONLY, *(idle_settings(config).keys() & idle_settings(base))}
     return any(ours[key] != theirs[key] for key in ours if key not in same)
-
-
-def _idle(config: Config) -> set[str]:
-    """Settings that change nothing of a configuration's inputs."""
-    kinds = [INPUTS[name] for name in config.encoders]
-    found: set[str] = set()
-    if not any("eeg" in kind.signals and kind.layout != "microvolts" for kind in kinds):
-        found |= OF_CHANNELS
-    if not any(kind.layout == "image" for kind in kinds):
-        found |= OF_IMAGES
-    return found
 
 
 def _text(value: Any) -> str:

@@ -55,6 +55,7 @@ from hmstrain.runs.source import keep_source
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
+from hmstrain.training.idle import idle_notices
 from hmstrain.training.losses import losses as losses_of
 from hmstrain.training.origin import open_generator
 from hmstrain.training.start import begin_at_prior, move_to_prior
@@ -174,6 +175,7 @@ class Run:
             )
         self.computing = self._in_arithmetic(computing).within(config)
         self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
+        self.notices += idle_notices(config)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
         self.notices += getattr(self.state.network, "notices", [])
