@@ -41,6 +41,7 @@ from hmstrain.data.validation import Judge, judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
+from hmstrain.models import find_model
 from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
 from hmstrain.models.network import Output, count_parameters
@@ -187,7 +188,8 @@ class Run:
                 config, store, self.rows, self.state, self.evaluator
             )
             self.notices += notices
-        shared = world.shared(self.state.network)
+        own = find_model(config.model).whole  # which may have layers that it does not use
+        shared = world.shared(self.state.network, some_unused=own)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
         self.stop = StopRequest(world, events)
