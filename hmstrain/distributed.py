@@ -101,14 +101,23 @@ class World:
         if self.size > 1:
             distributed.barrier()
 
-    def shared(self, network: nn.Module) -> nn.Module:
-        """Wrap a network so that gradients are averaged over the processes."""
+    def shared(self, network: nn.Module, *, some_unused: bool = False) -> nn.Module:
+        """Wrap a network so that gradients are averaged over the processes.
+
+        Parameters
+        ----------
+        some_unused : bool
+            Whether there may be parameters that a step does not use.
+        """
         if self.size == 1:
             return network
+        ids = None
         if self.device.type == "cuda":
             network = convert_sync_batchnorm(network)  # timm's: its norms hold activations
-            return nn.parallel.DistributedDataParallel(network, device_ids=[self.device.index])
-        return nn.parallel.DistributedDataParallel(network)
+            ids = [self.device.index]
+        return nn.parallel.DistributedDataParallel(
+            network, device_ids=ids, find_unused_parameters=some_unused
+        )
 
 
 @contextmanager

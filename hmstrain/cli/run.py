@@ -146,6 +146,9 @@ def run(
     folder = out or Path("runs") / run_name(completed(given))
     if dry_run:
         from json import dumps
+        from sys import stderr
+
+        from hmstrain.training.idle import idle_notices
 
         chosen = completed(given)
         if resume:
@@ -154,6 +157,8 @@ def run(
 
             chosen = resumed(RunFolder(folder), given)
         print(dumps(chosen.to_json(), indent=1))
+        for text in idle_notices(chosen):
+            print(text, file=stderr)
         return
 
     def interrupted(stop: KeyboardInterrupt) -> str:

@@ -84,7 +84,11 @@ def _without_scores(config: Config, store: Store, epoch: Epoch) -> Judge:
         rows, by = split_rows(config, store, "valid", epoch.fold), ELBO
     if not len(rows) or config.best_by == "last":
         by = "last"
-    return Judge(by, 0, rows, none, none, {})
+    notice = ""
+    if by == INFONCE and len(np.unique(store.windows["patient_id"][rows])) == 1:
+        by, kept = "last", "the latest checkpoint is kept"
+        notice = f"One patient is held out, with nobody to be told from: {kept}."
+    return Judge(by, 0, rows, none, none, {}, notice)
 
 
 def _judge(config: Config, store: Store, epoch: Epoch, stage: int) -> Judge:

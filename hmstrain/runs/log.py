@@ -46,7 +46,7 @@ class MetricsLog:
         with whole_file(path) as partial:
             partial.write_text("".join(f"{json.dumps(line)}\n" for line in kept))
         self._file = path.open("a")
-        self._events = _tensorboard(path.parent / EVENTS) if tensorboard else None
+        self._events = _tensorboard(path.parent / EVENTS, until_step) if tensorboard else None
 
     def add(self, event: str, step: int, values: Mapping[str, Any]) -> None:
         """Append a line."""
@@ -65,14 +65,14 @@ class MetricsLog:
             self._events.close()
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, until_step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise RunError(
             "tensorboard is not installed. Run: pip install 'hms-eeg[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder))
+    return SummaryWriter(str(folder), purge_step=until_step + 1)
 
 
 def read_metrics(path: Path, event: str | None = None) -> list[dict[str, Any]]:

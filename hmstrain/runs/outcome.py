@@ -23,6 +23,7 @@ does not know are ignored::
                        the latest was kept. Without it, kl_votes did
     best_value         that score of the best validation, or null
     best_stage         0; 1 if validations of the second stage alone were compared
+    held_out           how many patients the last validation was over, of networks that state it
     valid_kl_votes     kl_votes of the best validation
     validation_leaks   whether the held-out fold changed, so that validation leaks patients
     test_last          scores of the last weights on the test split
@@ -296,6 +297,7 @@ class Outcome:
     best_by: str | None = None
     best_value: float | None = None
     best_stage: int = 0
+    held_out: int | None = None
     valid_kl_votes: float | None = None
     validation_leaks: bool = False
     test_last: Scores | None = None
@@ -326,8 +328,11 @@ class Outcome:
             value = self.valid_kl_votes
         if self.validation_leaks:
             return f"{step}, the latest: with fold=rotate, none can be compared."
-        if self.valid_kl_votes is None and value is None:
+        unscored = self.valid_kl_votes is None and value is None
+        if unscored and not self.held_out:
             return f"{step}, the latest: no fold was held out to choose by."
+        if unscored and self.held_out == 1 and self.alignment is not None:
+            return f"{step}, the latest: one patient is held out, with nobody to be told from."
         if by == "last" or value is None:
             return f"{step}, the latest, as best_by=last asks."
         stage = "of the second stage" if self.best_stage else "of all validations"
@@ -354,6 +359,7 @@ class Outcome:
                 "best_by": self.best_by,
                 "best_value": self.best_value,
                 "best_stage": self.best_stage,
+                "held_out": self.held_out,
                 "valid_kl_votes": self.valid_kl_votes,
                 "validation_leaks": self.validation_leaks,
                 "test_last": _json(self.test_last),
@@ -405,6 +411,7 @@ class Outcome:
             best_by=_key(value, "best_by", optional(text), None),
             best_value=_key(value, "best_value", optional(number), None),
             best_stage=_key(value, "best_stage", whole, 0),
+            held_out=_key(value, "held_out", optional(whole), None),
             valid_kl_votes=_key(value, "valid_kl_votes", optional(number), None),
             validation_leaks=_key(value, "validation_leaks", truth, False),
             test_last=_key(value, "test_last", scores, None),

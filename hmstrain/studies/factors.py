@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hmstrain.config import MACHINE_ONLY, Config, completed, given_settings
-from hmstrain.data.inputs import INPUTS
 from hmstrain.errors import ConfigError
 from hmstrain.studies.made import MADE, named_in
 from hmstrain.studies.recipe_file import (
@@ -20,13 +19,10 @@ from hmstrain.studies.recipe_file import (
     read_toml,
     settings_of,
 )
+from hmstrain.training.idle import idle_settings
 
 FILE = Path(__file__).with_name("factors.toml")
 BASE = "base"
-OF_CHANNELS = {"channel_dropout", "channel_dropout_most"}
-"""Settings that change nothing of inputs without bipolar channels."""
-OF_IMAGES = {"mask", "mask_size", "boxes", "box_size", "standardise"}
-"""Settings that change nothing of inputs that are no images."""
 OF_NO_MODEL = ("seed", "seeds", "fold")
 """Settings in which runs of one model differ."""
 SAME_MODEL = "rows that differ in nothing but seed, seeds or fold count as one model"
@@ -189,7 +185,7 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
 
 def _differs(config: Config, base: Config) -> bool:
     ours, theirs = config.to_json(), base.to_json()
-    same = {*MACHINE_ONLY, *(_idle(config) & _idle(base))}
+    same = {*MACHINE_ONLY, *(idle_settings(config).keys() & idle_settings(base))}
     return any(ours[key] != theirs[key] for key in ours if key not in same)
 
 
@@ -197,17 +193,6 @@ def _model_of(config: Config) -> str:
     """What tells a row's networks from those of other rows: see `Answers.model`."""
     found = {k: v for k, v in config.to_json().items() if k not in (*OF_NO_MODEL, *MACHINE_ONLY)}
     return json.dumps(found, sort_keys=True)
-
-
-def _idle(config: Config) -> set[str]:
-    """Settings that change nothing of a configuration's inputs."""
-    kinds = [INPUTS[name] for name in config.encoders]
-    found: set[str] = set()
-    if not any("eeg" in kind.signals and kind.layout != "microvolts" for kind in kinds):
-        found |= OF_CHANNELS
-    if not any(kind.layout == "image" for kind in kinds):
-        found |= OF_IMAGES
-    return found
 
 
 def _text(value: Any) -> str:

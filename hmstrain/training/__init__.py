@@ -2,6 +2,7 @@
 
 ::
 
+    idle.py       a configuration -> its settings that change nothing
     losses.py     logits, targets and embeddings -> what is minimised
     optimiser.py  a network -> its optimiser, with a group for each rate and decay
     origin.py     a pretraining or a generator that a run names -> what it gives, if it may

@@ -20,6 +20,8 @@ from hmsstore import Store
 from hmsstore.json_shapes import ShapeError
 from hmsstore.sums import FILES
 from hmstrain.config import Config, config_of_run
+from hmstrain.data.inputs import Input, Scale, make_input
+from hmstrain.data.inputs.physical import on_device
 from hmstrain.data.inputs.prepare import Normalisation, check_cleaning
 from hmstrain.data.rows import held_out
 from hmstrain.errors import ConfigError, DataError, RunError
@@ -90,14 +92,16 @@ class Generator:
     network: ConditionalVae
     described: dict[str, Any]
     """What a checkpoint says of it."""
+    drawn: Input
+    """What it draws."""
     scale: tuple[Tensor, Tensor]
-    """What a value is multiplied by, and what is added, of each row: (H, 1)."""
+    """What the run would measure of what it draws: mean and deviation of each row."""
     notices: list[str]
 
     def __call__(self, target_BK: Tensor, seed_B: Tensor) -> Tensor:
-        """Images (B, height, width) for shares of votes, each by its seed, int64 (B,)."""
-        factor, offset = self.scale
-        return self.network.sample(target_BK, seed_B) * factor + offset
+        """Images (B, H, W) for shares of votes, each by its seed, int64 (B,); not yet completed."""
+        images = self.drawn.cropped(self.network.sample(target_BK, seed_B))
+        return self.drawn.standardised(images, *self.scale)
 
 
 def find_origin(config: Config, store: Store) -> Origin | None:
@@ -191,10 +195,12 @@ def open_generator(
     network = make_network(own, start=False, classes=len(store.spec.classes))
     load_checkpoint(file.parent, network)
     assert isinstance(network, ConditionalVae)
+    (name,) = config.encoders
     return Generator(
         network.to(device).eval().requires_grad_(False),
         dict(before or found.to_json()),
-        _rescaled(next(iter(config.encoders)), found.normalisation, normalisation, device),
+        make_input(name, config),
+        rescaled(found.normalisation.scales[name], normalisation.scales[name], device),
         found.notices,
     )
 
@@ -256,13 +262,7 @@ def _different(theirs: Config, ours: Config, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _rescaled(
-    name: str, theirs: Normalisation, ours: Normalisation, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Factor and offset that turn values standardised as theirs into those standardised as ours."""
-    sets = [one.scales.get(name) for one in (theirs, ours)]
-    (mean, std), (own_mean, own_std) = (
-        (torch.zeros(1), torch.ones(1)) if one is None else map(torch.tensor, one) for one in sets
-    )
-    factor, offset = std / own_std, (mean - own_mean) / own_std
-    return factor.to(device)[:, None], offset.to(device)[:, None]
+def rescaled(theirs: Scale, ours: Scale, device: torch.device) -> tuple[Tensor, Tensor]:
+    """What turns values standardised as theirs into those standardised as ours: mean, deviation."""
+    (mean, std), (own_mean, own_std) = (on_device(*one, device) for one in (theirs, ours))
+    return (own_mean - mean) / std, own_std / std

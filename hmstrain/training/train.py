@@ -41,6 +41,7 @@ from hmstrain.data.validation import Judge, judges
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError
 from hmstrain.events import Events
+from hmstrain.models import find_model
 from hmstrain.models.arithmetic import AUTO, Arithmetic
 from hmstrain.models.evaluate import Evaluator, forward, loader_batch
 from hmstrain.models.network import Output, count_parameters
@@ -55,6 +56,7 @@ from hmstrain.runs.source import keep_source
 from hmstrain.runs.stopping import Interrupted, StopRequest
 from hmstrain.scoring.metrics import scores
 from hmstrain.scoring.scores import epoch_test, final_test, validation
+from hmstrain.training.idle import idle_notices
 from hmstrain.training.losses import losses as losses_of
 from hmstrain.training.origin import open_generator
 from hmstrain.training.start import begin_at_prior, move_to_prior
@@ -174,6 +176,7 @@ class Run:
             )
         self.computing = self._in_arithmetic(computing).within(config)
         self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
+        self.notices += idle_notices(config)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
         self.notices += left_out(config, store)
         self.notices += getattr(self.state.network, "notices", [])
@@ -185,7 +188,8 @@ class Run:
                 config, store, self.rows, self.state, self.evaluator
             )
             self.notices += notices
-        shared = world.shared(self.state.network)
+        own = find_model(config.model).whole  # which may have layers that it does not use
+        shared = world.shared(self.state.network, some_unused=own)
         self.stepper: Callable[..., Output] = torch.compile(shared) if config.compile else shared
         self.log = self._begin_log() if world.main else None
         self.stop = StopRequest(world, events)
@@ -367,6 +371,7 @@ class Run:
             best_by=progress.best_by,
             best_value=progress.best_value,
             best_stage=progress.best_stage,
+            held_out=len(np.unique(store.windows["patient_id"][self.judges[-1].rows])),
             valid_kl_votes=progress.best_kl,
             validation_leaks=self.config.fold == "rotate",
             test_last=None if last is None else last.scores,

@@ -18,6 +18,21 @@ class Both(nn.Module):
         return self.layer(torch.cat([spread, image_BCHW[:, 0].mean(dim=2)], dim=1))
 
 
+class Spare(Both):
+    """Has a layer that it does not use, and one that it uses in every second step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spare = nn.Linear(2, 2)
+        self.shift = nn.Parameter(torch.zeros(6))
+        self.batches = 0
+
+    def forward(self, eeg_BTC: torch.Tensor, image_BCHW: torch.Tensor) -> torch.Tensor:
+        self.batches += self.training
+        logits = super().forward(eeg_BTC, image_BCHW)
+        return logits + self.shift if self.batches % 2 else logits
+
+
 class Exploding(nn.Module):
     """Gives no numbers from its eighth training batch on."""
 
@@ -99,6 +114,10 @@ def untestable() -> nn.Module:
 
 def both() -> nn.Module:
     return Both()
+
+
+def spare() -> nn.Module:
+    return Spare()
 
 
 def wide() -> nn.Module:

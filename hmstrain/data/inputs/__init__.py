@@ -174,6 +174,10 @@ class Input(Protocol):
         """Do what is left once it is standardised, where 0 is the mean: by default nothing."""
         return values
 
+    def cropped(self, values: Tensor, /) -> Tensor:
+        """Take off what `complete` pads it with: by default nothing."""
+        return values
+
     def upright(self, values: Tensor, /) -> Tensor:
         """Turn what the network sees into (B, [planes,] traces or rows, time), and back."""
         return values

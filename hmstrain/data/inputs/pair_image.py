@@ -130,6 +130,12 @@ class PairImage(ImageInput, ABC):
             return values
         return functional.pad(values, self._padding)
 
+    def cropped(self, values: Tensor, /) -> Tensor:
+        """Take off what it is padded with."""
+        left, _, top, _ = self._padding
+        height, width = self.unpadded
+        return values[..., top : top + height, left : left + width]
+
     @property
     def _padding(self) -> tuple[int, int, int, int]:
         """Columns on the left and right, and rows above and below, that it is padded with."""

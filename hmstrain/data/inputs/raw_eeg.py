@@ -33,10 +33,13 @@ class RawEeg(Input):
         """Measure nothing: the scale is fixed."""
 
     def __call__(self, windows: Windows, draws: Draws | None, /) -> Tensor:
-        """Traces (B, 18, T); those that the draws leave out are 0."""
+        """Traces (B, 18, T)."""
         bands = None if draws is None else draws.bands
-        raw_BPT = raw_input(bipolar(windows.signals["eeg"], bands))
-        return raw_BPT if draws is None else raw_BPT * draws.kept_BP[..., None]
+        return raw_input(bipolar(windows.signals["eeg"], bands))
+
+    def complete(self, values: Tensor, draws: Draws | None, /) -> Tensor:
+        """Set traces that the draws leave out to 0."""
+        return values if draws is None else values * draws.kept_BP[..., None]
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
         """Each trace's values over it."""

@@ -62,23 +62,26 @@ def montage_edges() -> Tensor:
 def coherence_edges(signals_BNT: Tensor) -> Tensor:
     """Mean magnitude-squared coherence of each two electrodes from 1 to 20 Hz: (B, N, N).
 
+    In float32 whatever the network computes in: float16 holds no products of powers.
+
     Parameters
     ----------
     signals_BNT : float32 (B, N, T)
         At 200 Hz; two seconds at least.
     """
-    segments = signals_BNT.float().unfold(-1, SEGMENT, SEGMENT // 2)
-    window = torch.hann_window(SEGMENT, device=signals_BNT.device)
-    low, high = BAND_HZ
-    spectra_BNSF = torch.fft.rfft(segments * window)[..., low : high + 1]
-    real, imaginary = spectra_BNSF.real, spectra_BNSF.imag
-    in_phase = _products(real, real) + _products(imaginary, imaginary)
-    quadrature = _products(imaginary, real) - _products(real, imaginary)
-    power = in_phase.diagonal(dim1=1, dim2=2).permute(0, 2, 1) + SMALLEST
-    coherence: Tensor = (in_phase.square() + quadrature.square()) / (
-        power[:, :, None] * power[:, None, :]
-    )
-    return coherence.mean(-1)
+    with torch.autocast(signals_BNT.device.type, enabled=False):
+        segments = signals_BNT.float().unfold(-1, SEGMENT, SEGMENT // 2)
+        window = torch.hann_window(SEGMENT, device=signals_BNT.device)
+        low, high = BAND_HZ
+        spectra_BNSF = torch.fft.rfft(segments * window)[..., low : high + 1]
+        real, imaginary = spectra_BNSF.real, spectra_BNSF.imag
+        in_phase = _products(real, real) + _products(imaginary, imaginary)
+        quadrature = _products(imaginary, real) - _products(real, imaginary)
+        power = in_phase.diagonal(dim1=1, dim2=2).permute(0, 2, 1) + SMALLEST
+        coherence: Tensor = (in_phase.square() + quadrature.square()) / (
+            power[:, :, None] * power[:, None, :]
+        )
+        return coherence.mean(-1)
 
 
 def normalised(edges: Tensor) -> Tensor:
@@ -149,7 +152,8 @@ class Graph(nn.Module):
 
     def forward(self, raw_BPT: Tensor) -> Tensor:
         """Features (B, F)."""
-        signals_BNT = torch.einsum("np,bpt->bnt", self.to_electrodes, raw_BPT)
+        with torch.autocast(raw_BPT.device.type, enabled=False):
+            signals_BNT = torch.einsum("np,bpt->bnt", self.to_electrodes, raw_BPT.float())
         edges = [edge.expand(len(raw_BPT), -1, -1) for edge in self.edges(signals_BNT).values()]
         slower = at_rate(signals_BNT, RATE_HZ)
         each = self.convolutions(slower.flatten(0, 1)[:, None])

@@ -70,6 +70,17 @@ def same(one: Any, other: Any) -> bool:
     return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
+def test_no_noise_is_added_to_traces_that_are_left_out(store: Store) -> None:
+    config = replace(PLAIN, model="resnet1d", inputs="raw", noise=0.5, mixup=0.0)
+    kept = torch.ones(2, 18, dtype=torch.bool)
+    kept[0, 3] = kept[1, 7] = False
+    (plain,) = prepared(store, config, still(2, noise=0.5)).values()
+    (found,) = prepared(store, config, still(2, noise=0.5, kept_BP=kept)).values()
+    assert plain[~kept].any(dim=1).all()
+    assert not found[~kept].any()
+    assert torch.equal(found[kept], plain[kept])
+
+
 def noise_uv(count: int = 2) -> torch.Tensor:
     return torch.from_numpy(np.random.default_rng(3).normal(0, 50, (count, 10_000, 20))).float()
 

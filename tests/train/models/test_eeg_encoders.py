@@ -56,6 +56,16 @@ def made(name: str, seconds: float = 10.0, **arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_gives_numbers_in_float16(name: str) -> None:
+    torch.manual_seed(0)
+    network, time_s = made(name), torch.arange(2000) / 200
+    raw = torch.sin(2 * torch.pi * (5 * time_s + torch.rand(2, 18, 1)))  # of 32 uV
+    raw[1, 3] = 0
+    with torch.autocast("cpu", torch.float16):
+        assert network(**{KEY: raw})[0].isfinite().all()
+
+
+@pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_answers_alone_and_beside_a_spectrogram(name: str) -> None:
     assert Config(model=name).inputs == "eeg"
     torch.manual_seed(0)

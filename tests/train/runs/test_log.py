@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hmstrain.runs.log import MetricsLog, read_metrics
 
 
@@ -20,6 +22,24 @@ def test_lines_are_read_in_order_and_by_event(tmp_path: Path) -> None:
         ("train", 20),
     ]
     assert [x["kl"] for x in read_metrics(tmp_path / "metrics.jsonl", "train")] == [1.5, 1.0]
+
+
+@pytest.mark.parametrize("until", [0, 10, 30])
+def test_tensorboard_shows_steps_after_that_of_a_resumed_run_once(
+    tmp_path: Path, until: int
+) -> None:
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    path = tmp_path / "metrics.jsonl"
+    for start in (0, until):
+        log = MetricsLog(path, until_step=start, tensorboard=True)
+        for step in range(start + 10, 50, 10):
+            log.add("train", step, {"kl": step + start})
+        log.close()
+    shown = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    points = [(point.step, point.value) for point in shown.Scalars("train/kl")]
+    assert points == [(line["step"], line["kl"]) for line in read_metrics(path)]
 
 
 def test_a_resumed_run_keeps_lines_up_to_its_step(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.data.inputs import INPUTS, Scale, make_input, signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, measure_normalisation
 from hmstrain.data.loader import stored_batch
 from hmstrain.data.rows import plan_epochs, training_rows
@@ -29,7 +30,7 @@ from hmstrain.models.vae import ConditionalVae
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
-from hmstrain.training.origin import Generator, open_generator
+from hmstrain.training.origin import Generator, open_generator, rescaled
 
 CPU = torch.device("cpu")
 VIEW: dict[str, Any] = {"inputs": "spec", "spectrogram_rows": (138, 162)}
@@ -243,6 +244,54 @@ def test_images_come_in_the_units_of_the_run(store: Store, generator: Path) -> N
     again = other(shares, seeds) * torch.tensor(shifted.std)[:, None]
     again += torch.tensor(shifted.mean)[:, None]
     torch.testing.assert_close(again, physical, rtol=1e-3, atol=1e-3)
+
+
+class Repeating(ConditionalVae):
+    """Draws what it is given."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__((SIDE, SIDE), 6, latent=4, width=4)
+        self.images = images
+
+    def sample(self, _target_BK: Tensor, seed_B: Tensor) -> Tensor:
+        return self.images[: len(seed_B)]
+
+
+@pytest.mark.parametrize("name", [n for n, kind in INPUTS.items() if kind.layout == "image"])
+def test_an_image_drawn_in_other_units_is_the_image_of_the_run(store: Store, name: str) -> None:
+    config = Config(**(SMALL | {"inputs": name, "generated": 0.5, "generator": "run", "flip": 0.0}))
+    ours = measure_normalisation(config, store, training_rows(config, store, 0, 1)[:4], CPU)
+    scale = ours.scales[name]
+    rng = np.random.default_rng(0)
+    other = Scale(
+        tuple(value + float(rng.normal()) for value in scale.mean),
+        tuple(value * float(rng.uniform(0.5, 2)) for value in scale.std),
+    )
+    theirs = Normalisation({name: other}, ours.cleaning)
+    step = taken(config, store)[0]
+    assert step.draws.generated is not None
+    every = replace(step.draws.generated, chosen_B=torch.ones(len(step.rows), dtype=torch.bool))
+    batch = stored_batch(store, step.rows, signal_names(config), CPU)
+    plain = replace(step.draws, generated=None)
+    (drawn,) = NetworkInputs(config, theirs, store, CPU)(batch, plain).values()
+    (real,) = NetworkInputs(config, ours, store, CPU)(batch, plain).values()
+    assert not torch.allclose(drawn, real, atol=0.1)
+    scales = rescaled(other, scale, CPU)
+    found = Generator(Repeating(drawn), {}, make_input(name, config), scales, [])
+    prepare = NetworkInputs(config, ours, store, CPU, generate=found)
+    (image,) = prepare(batch, replace(step.draws, generated=every)).values()
+    torch.testing.assert_close(image, real, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["mel16", "stft-50", "raw-image-50-10", "side-by-side"])
+def test_runs_of_padded_and_of_two_part_images_train_on_them(
+    store: Store, tmp_path: Path, name: str
+) -> None:
+    short: dict[str, Any] = {"inputs": name, "steps": 1, "epochs": 1}
+    train_small(store, tmp_path / "vae", **(GENERATOR | {"spectrogram_rows": (0, 300)} | short))
+    settings = short | {"generated": 0.5, "generator": str(tmp_path / "vae")}
+    outcome = train_small(store, tmp_path / "run", **settings)
+    assert outcome.test is not None
 
 
 def test_a_run_that_trains_on_them_is_stopped_and_resumed_exactly(

@@ -91,6 +91,34 @@ def test_a_store_without_any_votes_is_pretrained_on(tmp_path: Path) -> None:
     assert known == sorted(set(watched.windows["patient_id"].tolist()))
 
 
+@pytest.mark.parametrize("best_by", ["auto", "last"])
+def test_of_one_held_out_patient_the_latest_checkpoint_is_kept_and_that_is_said(
+    tmp_path: Path, best_by: str
+) -> None:
+    unpack(GOLDEN / "store-v1-test.zip", tmp_path)
+    told: list[str] = []
+    outcome = hmstrain.train(
+        tmp_path / "store-v1-test.zarr",
+        out=tmp_path / "run",
+        events=lambda event, values: told.append(values["text"]) if event == "notice" else None,
+        **(SMALL | PRE | {"batch_size": 2, "epochs": 2, "best_by": best_by}),
+    )
+    lines = read_metrics(tmp_path / "run" / "metrics.jsonl", "valid")
+    assert len({line["step"] for line in lines}) > 1
+    assert (outcome.best_by, outcome.best_step) == ("last", outcome.steps)
+    why = "ne patient is held out, with nobody to be told from"
+    assert outcome.kept.endswith(f"the latest: o{why}.")
+    assert (f"O{why}: the latest checkpoint is kept." in told) == (best_by == "auto")
+
+
+def test_of_several_held_out_patients_the_latest_checkpoint_is_kept_as_asked(
+    store: Store, tmp_path: Path
+) -> None:
+    outcome = train_small(store, tmp_path / "run", best_by="last", **(PRE | {"steps": 4}))
+    assert outcome.held_out == held_out(store)
+    assert outcome.kept.endswith("the latest, as best_by=last asks.")
+
+
 def test_a_share_of_the_patients_is_pretrained_on(store: Store) -> None:
     few = Config(**(SMALL | PRE | {"fraction": 0.3}))
     patients = store.windows["patient_id"]

@@ -255,7 +255,7 @@ def launch(store: Store, out: Path, **settings: Any) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
 
@@ -277,6 +277,16 @@ def test_two_processes_take_the_same_steps_as_one(store: Store, tmp_path: Path, 
         np.load(tmp_path / "two/predictions.npz") as b,
     ):
         np.testing.assert_allclose(a["prediction"], b["prediction"], atol=1e-3)
+
+
+def test_two_processes_train_a_network_of_ones_own_that_does_not_use_all_of_itself(
+    store: Store, tmp_path: Path
+) -> None:
+    settings = {"model": "support.nets:spare", "inputs": "spec+eeg", "epochs": 1, "steps": 4}
+    train_small(store, tmp_path / "one", **settings)
+    launch(store, tmp_path / "two", **settings)
+    for name, value in weights(tmp_path / "one").items():
+        torch.testing.assert_close(value, weights(tmp_path / "two")[name], atol=1e-4, rtol=1e-3)
 
 
 def test_two_processes_keep_the_very_network_that_they_validated(
