@@ -22,8 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from hmsstore import HMS, PatternClass, Store
+from hmsstore.montage import PAIRS, neighbours
+from hmsstore.schema import CHAINS, EEG
 from hmsstore.view import Importance
 from hmstrain.data.inputs import INPUTS, Input, make_inputs, signal_names
+from hmstrain.data.inputs.pair_image import STRETCHES
+from hmstrain.data.inputs.stretch import folded
 from hmstrain.data.loader import stored_batch
 from hmstrain.data.observed import check_judged
 from hmstrain.errors import ModelError
@@ -60,6 +64,9 @@ class Explanation:
     classes: tuple[PatternClass, ...] = HMS.classes
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Name of an input of several signals -> importance of each of these."""
+    runs: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Signal that was not observed from end to end -> first row of its observed run and the one
+    after the last, of those that are used: around it, networks see it mirrored."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -134,7 +141,13 @@ def explain_window(
         for name, one in seen.items()
         if len(one.signals) > 1
     }
-    return Explanation(row, chosen, method, probability, maps, tested, store.spec.classes, parts)
+    runs = {
+        name: (int(run_B2[0, 0]), int(run_B2[0, 1]))
+        for name in signal_names(trained.config)
+        if (run_B2 := prepare.physical.run(name, stored, None)) is not None
+    }
+    classes = store.spec.classes
+    return Explanation(row, chosen, method, probability, maps, tested, classes, parts, runs)
 
 
 def _captum() -> Any:
@@ -210,21 +223,84 @@ def _as_maps(found: Inputs) -> dict[str, NDArray[np.float32]]:
 
 
 def as_importance(explanation: Explanation, trained: Trained) -> Importance:
-    """Arrange an explanation as it is drawn over a window."""
-    traces: dict[str, NDArray[np.float32]] = {}
-    spectrogram = None
-    for name, one in make_inputs(trained.config).items():
+    """Arrange an explanation as it is drawn over a window.
+
+    Evidence in maps of several inputs adds up. That of the mirror image of an observed run counts
+    where what it mirrors was recorded, and none where nothing was.
+    """
+    config, runs = trained.config, explanation.runs
+    samples = round(config.eeg_seconds * EEG.row_rate_hz)
+    traces: dict[str, NDArray[np.float64]] = {}
+    spectrogram: NDArray[np.float64] | None = None
+    for name, one in make_inputs(config).items():
         overlay = one.overlay(explanation.maps[name])
-        traces |= overlay.traces
-        spectrogram = spectrogram if overlay.spectrogram is None else overlay.spectrogram
+        for label, strip in overlay.traces.items():
+            found = in_stretches(strip, samples, runs.get("eeg"))
+            traces[label] = traces.get(label, 0) + found
+        if overlay.spectrogram is not None:
+            found = unmirrored(overlay.spectrogram, runs.get("spectrogram"))
+            spectrogram = found if spectrogram is None else spectrogram + found
     return Importance(
         described(explanation),
-        {label: smooth(strip) for label, strip in traces.items()},
-        trained.config.eeg_seconds,
-        spectrogram,
-        trained.config.spectrogram_rows,
+        {label: strip.astype(np.float32) for label, strip in _of_pairs(traces).items()},
+        config.eeg_seconds,
+        None if spectrogram is None else spectrogram.astype(np.float32),
+        config.spectrogram_rows,
         explanation.faithfulness.holds,
     )
+
+
+def in_stretches(
+    strip: NDArray[np.floating[Any]], samples: int, run: tuple[int, int] | None = None
+) -> NDArray[np.float64]:
+    """Sums of evidence over equal stretches of the EEG, as many as the eye can tell apart.
+
+    Parameters
+    ----------
+    strip : (frames,)
+        Evidence of equally long frames.
+    samples : int
+        Of the EEG that they are of.
+    run : (int, int), optional
+        The observed run among these samples.
+
+    Returns
+    -------
+    float64 (`STRETCHES`,)
+    """
+    each = unmirrored(_shared_out(strip, samples), run)
+    return _shared_out(each, STRETCHES)
+
+
+def unmirrored(
+    values: NDArray[np.floating[Any]], run: tuple[int, int] | None
+) -> NDArray[np.float64]:
+    """Add evidence (..., T) outside of an observed run to that of the rows that it mirrors."""
+    if run is None:
+        return values.astype(np.float64)
+    rows = folded(torch.arange(values.shape[-1]), torch.tensor([run]))[0].numpy()
+    found = np.zeros(values.shape)
+    np.add.at(found.T, rows, values.T)
+    return found
+
+
+def _shared_out(strip: NDArray[np.floating[Any]], count: int) -> NDArray[np.float64]:
+    """Share equally long frames out over so many others of the same time, none of it lost."""
+    total = np.concatenate([[0.0], np.cumsum(strip, dtype=np.float64)])
+    edges = np.linspace(0, len(strip), count + 1)
+    return np.diff(np.interp(edges, np.arange(len(total)), total)).clip(0)
+
+
+def _of_pairs(traces: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Share the evidence of whole chains out to their pairs, where there is evidence of pairs."""
+    if not traces.keys() & {f"{a}-{b}" for a, b in PAIRS}:
+        return traces
+    found = {label: strip for label, strip in traces.items() if label not in CHAINS}
+    for chain in traces.keys() & CHAINS.keys():
+        pairs = [f"{a}-{b}" for a, b in neighbours({chain: CHAINS[chain]})]
+        for label in pairs:
+            found[label] = found.get(label, 0) + traces[chain] / len(pairs)
+    return found
 
 
 def described(explanation: Explanation) -> str:
@@ -247,11 +323,3 @@ def described(explanation: Explanation) -> str:
         f"(deletion {tested.deletion:.2f}, misplaced {tested.misplaced_deletion:.2f}; insertion "
         f"{tested.insertion:.2f}, misplaced {tested.misplaced_insertion:.2f})"
     )
-
-
-def smooth(strip: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean importance of at most 200 stretches, as many as the eye can tell apart."""
-    stretch = -(-len(strip) // 200)
-    whole = len(strip) // stretch * stretch
-    means: NDArray[np.float32] = strip[:whole].reshape(-1, stretch).mean(axis=1)
-    return means

@@ -123,7 +123,8 @@ class Overlay(NamedTuple):
     """A map of importance, laid out over a window as it is drawn."""
 
     traces: dict[str, NDArray[np.float32]]
-    """Values over time by the name of a trace, such as 'Fp1-F7', or of a whole chain, 'LL'."""
+    """Sums over time by the name of a trace, such as 'Fp1-F7', or of a whole chain, 'LL': all of
+    the map's values, each once, so that those of several inputs add up."""
     spectrogram: NDArray[np.float32] | None
     """Values (400, rows) over the spectrogram."""
 

@@ -32,6 +32,6 @@ class EegImage(ImageInput):
         return eeg_image(bipolar(windows.signals["eeg"], draws.bands), draws.kept_BP)
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
-        """The mean over the frequencies of each chain, over its traces."""
-        chains = values.reshape(len(REGIONS), -1, values.shape[1]).mean(axis=1)
+        """The sum over the frequencies of each chain, over its traces."""
+        chains = values.reshape(len(REGIONS), -1, values.shape[1]).sum(axis=1)
         return Overlay(dict(zip(REGIONS, chains, strict=True)), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -39,7 +41,10 @@ class Microvolts(Input):
         return values.transpose(1, 2)
 
     def overlay(self, values: NDArray[np.float32], /) -> Overlay:
-        """Over each bipolar trace, the larger value of its two channels; over the EKG, its own."""
-        channel = dict(zip(CHANNELS, values, strict=True))
-        traces = {f"{a}-{b}": np.maximum(channel[a], channel[b]) for a, b in PAIRS}
-        return Overlay(traces | {"EKG": channel["EKG"]}, None)
+        """Each channel's values, shared out to the bipolar traces that it is in; the EKG's own."""
+        pairs = Counter(electrode for pair in PAIRS for electrode in pair)
+        share = {
+            name: row / max(pairs[name], 1) for name, row in zip(CHANNELS, values, strict=True)
+        }
+        traces = {f"{a}-{b}": share[a] + share[b] for a, b in PAIRS}
+        return Overlay(traces | {"EKG": share["EKG"]}, None)

@@ -3,6 +3,7 @@
 ::
 
     browser.py    a store and predictions -> windows that pass a filter, in order
+    filters.py    a browser of windows -> widgets by which they are chosen
     answering.py  a window without a stored answer -> the run's answer, now
     figures.py    a window -> Bokeh figures, updated in place
     labels.py     initials, a window and a class -> a mark in the reader's file

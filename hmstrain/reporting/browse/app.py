@@ -13,14 +13,14 @@ from bokeh.document import Document
 from bokeh.events import ButtonClick
 from bokeh.models import Button, CustomJS, Div, NumericInput, Select, TextInput
 
-from hmsstore import SPLITS
 from hmsstore.errors import StoreError
 from hmsstore.view import MONTAGES, Display, Importance, load_window
 from hmsstore.view.eeg import SPACING_UV, SPACINGS_UV
 from hmstrain.errors import TrainError
 from hmstrain.reporting.browse.answering import Answer
-from hmstrain.reporting.browse.browser import ORDERS, Browser, Filter
+from hmstrain.reporting.browse.browser import Browser
 from hmstrain.reporting.browse.figures import Spectrograms, Traces, Votes
+from hmstrain.reporting.browse.filters import FILTERS, Filters
 from hmstrain.reporting.browse.keys import KEEP, KEYS
 from hmstrain.reporting.browse.labels import Labels
 from hmstrain.reporting.dark import FIELDS, paint_when_dark
@@ -28,12 +28,9 @@ from hmstrain.reporting.dark import FIELDS, paint_when_dark
 TEMPLATE = (Path(__file__).parent / "page.html").read_text()
 BANDS = {"0.5-70 Hz": (0.5, 70.0), "0.5-30 Hz": (0.5, 30.0), "1-15 Hz": (1.0, 15.0)}
 NOTCHES = {"off": 0.0, "50 Hz": 50.0, "60 Hz": 60.0}
-FILTERS = ("consensus", "predicted", "answer", "votes_cast", "split", "fold", "patient", "order")
 STEPS = ("back", "on", "place", "of", "montage", "gain", "band", "notch", "explain", "key")
 HIDDEN = ("votes", "model", "loss")
 """Facts that a reader who marks does not see."""
-ANY = "any"
-ANSWERS = [ANY, "right", "wrong"]
 Explain = Callable[[int], Importance]
 
 
@@ -65,9 +62,10 @@ class Viewer:
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
         self.labels = Labels(
-            browser.store, labels, model=browser.run is not None, changed=self.show_facts
+            browser.store, labels, model=browser.run is not None, changed=self.hide
         )
-        self._make_filters()
+        self.filters = Filters(browser, self.search)
+        self.widgets: dict[str, Any] = dict(self.filters.widgets)
         self._make_steps()
         self.search()
 
@@ -94,37 +92,6 @@ class Viewer:
     @property
     def _beside(self) -> tuple[Any, ...]:
         return self.about, self.here, self.labels.initials, self.labels.said
-
-    def _make_filters(self) -> None:
-        windows = self.browser.store.windows
-        classes = [
-            (ANY, ANY),
-            *((str(n), title) for n, title in enumerate(self.browser.store.spec.class_titles)),
-        ]
-        splits = [SPLITS[code] for code in np.unique(windows["split"])]
-        folds = [str(f) for f in range(self.browser.store.folds)]
-        orders = list(ORDERS.items())
-        run = self.browser.run is not None
-        tested = self.browser.predicted & (windows["split"] == SPLITS.index("test"))
-        first = "test" if tested.any() else ANY  # rather than the windows that the run learnt from
-        if not run:
-            orders = [order for order in orders if order[0] != "loss"]
-        self.widgets: dict[str, Any] = {
-            "consensus": Select(title="raters say", options=classes, value=ANY, width=110),
-            "predicted": Select(
-                title="model says", options=classes, value=ANY, width=110, visible=run
-            ),
-            "answer": Select(title="answers", options=ANSWERS, value=ANY, width=90, visible=run),
-            "votes_cast": NumericInput(title="minimum votes", value=0, low=0, width=100),
-            "split": Select(title="split", options=[ANY, *splits], value=first, width=90),
-            "fold": Select(title="fold", options=[ANY, *folds], value=ANY, width=90),
-            "patient": TextInput(title="patient or EEG id", value="", width=130),
-            "order": Select(title="order", options=orders, value="row", width=180),
-        }
-        for name, widget in self.widgets.items():
-            widget.name = name
-            widget.stylesheets = [FIELDS]
-            _on(widget, lambda _: self.search())
 
     def _make_steps(self) -> None:
         self.key = TextInput(name="key", value="", visible=False)
@@ -155,19 +122,8 @@ class Viewer:
 
     def search(self) -> None:
         """Find the windows that pass the filters, and show the first."""
-        chosen = {name: self.widgets[name].value for name in FILTERS}
-
-        def code(name: str, words: tuple[str, ...] | None = None) -> int | None:
-            if chosen[name] == ANY:
-                return None
-            return int(chosen[name]) if words is None else words.index(chosen[name])
-
-        answer = None if chosen["answer"] == ANY else chosen["answer"]
-        wanted = Filter(
-            code("consensus"), code("predicted"), answer,
-            chosen["votes_cast"] or 0, code("split", SPLITS), code("fold"), order=chosen["order"],
-        )  # fmt: skip
-        number = chosen["patient"].strip()[:19]  # digits of an id of 64 bits
+        wanted = self.filters.wanted
+        number = self.filters.number[:19]  # digits of an id of 64 bits
         if number.isdecimal():
             of_patient = self.browser.find(replace(wanted, patient=int(number)))
             of_eeg = self.browser.find(replace(wanted, eeg=int(number)))
@@ -207,7 +163,7 @@ class Viewer:
             self.move(1 if key == "ArrowRight" else -1)
         elif key in ("ArrowUp", "ArrowDown"):
             self.scale(larger=key == "ArrowUp")
-        elif key == "e" and self.explain is not None and not self.labels.blind:
+        elif key == "e":
             self.ask()
         elif len(self.rows):
             self.labels.pressed(key, int(self.rows[self.place]), self.words())
@@ -299,9 +255,25 @@ class Viewer:
         self.votes.draw(self.window.votes, self.browser.prediction[row])
         self.votes.figure.visible = not self.labels.blind
 
+    def hide(self) -> None:
+        """Show no more than may be seen, now that who reads or what is hidden has changed."""
+        blind = self.labels.blind
+        self.widgets["explain"].visible = self.explain is not None and not blind
+        if self.filters.hide(blind=blind):
+            row = self.here.text.removeprefix("row=")
+            self.search()
+            self.go_to_row(row)
+        if blind and self.importance is not None:
+            self.importance = None
+            self.spectrograms.draw(self.window.log_power, None)
+            self.show_traces()
+        self.show_facts()
+
     def ask(self) -> None:
         """Explain the current window, after the page shows that it is being explained."""
-        if self.document is None or not len(self.rows) or self.widgets["explain"].disabled:
+        if self.explain is None or self.labels.blind or self.widgets["explain"].disabled:
+            return
+        if self.document is None or not len(self.rows):
             return
         self.widgets["explain"].label = "explaining ..."
         self.widgets["explain"].disabled = True
@@ -311,6 +283,8 @@ class Viewer:
     def _explained(self, row: int) -> None:
         assert self.explain is not None
         try:
+            if self.labels.blind:  # since it was asked for
+                return
             self.importance = self.explain(row)
             note = self.importance.note
         except Exception as error:  # shown on the page, whatever it is

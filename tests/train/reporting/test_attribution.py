@@ -12,13 +12,16 @@ import torch
 from support.inside import Inside
 from support.runs import train_small
 from support.single import SinglePrecision
-from torch import Tensor
+from torch import Tensor, nn
 
-from hmsstore import CLASSES, REGIONS, Store
+from hmsstore import CHANNELS, CLASSES, REGIONS, Store
 from hmsstore.montage import PAIRS
+from hmsstore.view import Importance
 from hmstrain.config import Config
-from hmstrain.data.inputs import make_input, make_inputs
+from hmstrain.data.inputs import Input, make_input, make_inputs
 from hmstrain.data.inputs.image import IMAGE_GRID
+from hmstrain.data.inputs.pair_image import PairImage
+from hmstrain.data.inputs.prepare import Normalisation
 from hmstrain.errors import ModelError
 from hmstrain.models.network import make_network
 from hmstrain.reporting.attribution import (
@@ -28,10 +31,10 @@ from hmstrain.reporting.attribution import (
     as_importance,
     described,
     explain_window,
-    smooth,
 )
 from hmstrain.reporting.faithfulness import Faithfulness, measure_faithfulness
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.outcome import StoreId
 from hmstrain.runs.trained import Trained, load_trained
 
 CPU = torch.device("cpu")
@@ -253,12 +256,74 @@ def test_importance_lies_over_the_traces_that_it_is_of(
     assert len(laid.traces) == 18
     for number, (first, second) in enumerate(PAIRS):
         strip = laid.of_trace(f"{first}-{second}", "")
-        np.testing.assert_allclose(strip, smooth(found.maps["raw"][number]))
+        sums = found.maps["raw"][number].reshape(200, -1).sum(axis=1)
+        np.testing.assert_allclose(strip, sums, rtol=1e-5, atol=1e-6)
     over_electrode = laid.of_trace("F7", "")
     both = [laid.traces["Fp1-F7"], laid.traces["F7-T3"]]
     np.testing.assert_array_equal(over_electrode, np.max(both, axis=0))
     assert laid.of_trace("Fz-avg", "") is not None
     assert laid.of_trace("EKG", "EKG") is None
+
+
+@pytest.mark.parametrize("inputs", ["mel16+stft-50", "eeg-image+raw", "side-by-side+spec"])
+def test_maps_of_inputs_that_share_a_signal_add_up(inputs: str, store: Store) -> None:
+    config = Config(model="naive_cnn", inputs=inputs)
+    made = make_inputs(config)
+    tested = Faithfulness(0.4, 0.6, 0.5, 0.3, 19)
+    trained = Trained(config, Normalisation({}, {}), nn.Identity(), CPU, {}, StoreId.of(store))
+    rng = np.random.default_rng(0)
+    maps = {
+        name: unpadded(one, rng.random(one.shape).astype(np.float32)) for name, one in made.items()
+    }
+
+    parts = {"side-by-side": {"eeg": 0.5, "spectrogram": 0.5}}
+
+    def drawn(of: str) -> Importance:
+        seen = {name: found * (of in (name, "all")) for name, found in maps.items()}
+        found = Explanation(0, 1, "gradients", np.full(6, 1 / 6), seen, tested, parts=parts)
+        return as_importance(found, trained)
+
+    def total(laid: Importance) -> dict[str, float]:
+        spectrogram = 0.0 if laid.spectrogram is None else float(laid.spectrogram.sum())
+        return {
+            "eeg": sum(float(strip.sum()) for strip in laid.traces.values()),
+            "spectrogram": spectrogram,
+        }
+
+    both = drawn("all")
+    expected = dict.fromkeys(("eeg", "spectrogram"), 0.0)
+    for name, one in made.items():
+        alone = total(drawn(name))
+        for signal, part in one.of_signals(maps[name]).items():
+            assert alone[signal] == pytest.approx(float(part.sum()), rel=1e-4)
+            expected[signal] += alone[signal]
+    assert total(both) == pytest.approx(expected, rel=1e-4)
+    if inputs == "eeg-image+raw":
+        assert both.traces.keys() == {f"{a}-{b}" for a, b in PAIRS}
+
+
+def unpadded(one: Input, found: Any) -> Any:
+    """A map without values where an image is padded."""
+    if not isinstance(one, PairImage):
+        return found
+    left, _, top, _ = one._padding
+    height, width = one.unpadded
+    kept = np.zeros_like(found)
+    kept[top : top + height, left : left + width] = 1
+    return found * kept
+
+
+def test_evidence_of_a_channel_lies_once_over_its_traces() -> None:
+    one = make_input("microvolts", Config(model="support.nets:spread", inputs="microvolts"))
+    values = np.zeros((20, 10_000), np.float32)
+    values[CHANNELS.index("F7"), 300] = 1
+    values[CHANNELS.index("Fz"), 7] = 2
+    values[CHANNELS.index("EKG"), 9] = 3
+    laid = one.overlay(values).traces
+    assert laid["Fp1-F7"][300] == laid["F7-T3"][300] == 0.5
+    assert laid["Fz-Cz"][7] == 2
+    assert laid["EKG"][9] == 3
+    assert sum(float(strip.sum()) for strip in laid.values()) == 6
 
 
 def test_a_map_that_fails_its_test_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import measure_normalisation
 from hmstrain.errors import DataError
 from hmstrain.models.network import make_network
-from hmstrain.reporting.attribution import explain_window
+from hmstrain.reporting.attribution import as_importance, explain_window
 from hmstrain.runs.outcome import StoreId
 from hmstrain.runs.trained import Trained
 
@@ -49,3 +50,46 @@ def test_a_window_without_its_judged_seconds_has_no_explanation(partial: Store) 
     with pytest.raises(DataError, match=r"Row 2 of .* has no probability: more than 20% of its"):
         explain_window(trained, partial, SILENT)
     assert np.isfinite(explain_window(trained, partial, EARLY).probability).all()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "model"),
+    [
+        ("raw", "resnet1d"),
+        ("eeg-image", "naive_cnn"),
+        ("mel16", "naive_cnn"),
+        ("side-by-side", "naive_cnn"),
+    ],
+)
+def test_no_evidence_lies_where_nothing_was_recorded_and_none_is_lost(
+    partial: Store, inputs: str, model: str
+) -> None:
+    trained = untrained(partial, model=model, inputs=inputs, image_size=32)
+    found = explain_window(trained, partial, EARLY)
+    assert found.runs["eeg"] == (0, 7000)
+    everywhere = np.random.default_rng(0).random(found.maps[inputs].shape, np.float32)
+    found = replace(found, maps={inputs: everywhere})
+    laid = as_importance(found, trained)
+    before = as_importance(replace(found, runs={}), trained)
+    recorded = len(laid.traces["LL" if "LL" in laid.traces else "Fp1-F7"]) * 7000 // 10_000
+    assert sum(strip[recorded:].sum() for strip in before.traces.values()) > 0
+    for label, strip in laid.traces.items():
+        assert not strip[recorded:].any()
+        assert strip.sum() == pytest.approx(before.traces[label].sum(), rel=1e-5)
+    if inputs == "side-by-side":
+        assert found.runs["spectrogram"] == (0, 250)
+        assert before.spectrogram is not None
+        assert laid.spectrogram is not None
+        assert before.spectrogram[:, 250:].any()
+        assert not laid.spectrogram[:, 250:].any()
+        np.testing.assert_allclose(
+            laid.spectrogram[:, 200:250],
+            before.spectrogram[:, 200:250] + before.spectrogram[:, :249:-1],
+            rtol=1e-5,
+        )
+
+
+def test_evidence_of_a_window_that_was_recorded_whole_stays_where_it_is(partial: Store) -> None:
+    trained = untrained(partial, model="resnet1d", inputs="raw")
+    found = explain_window(trained, partial, WHOLE, "gradients")
+    assert found.runs == {}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bokeh.document import Document
 
 from hmsstore import Store
 from hmsstore.labels import read_labels
+from hmsstore.view import Importance
 from hmstrain.reporting.browse.app import Viewer
 from hmstrain.reporting.browse.browser import Browser, open_browser
 
@@ -73,6 +75,65 @@ def test_who_marks_sees_neither_votes_nor_the_model_and_marks_tell_of_a_look(
     viewer.pressed("ArrowLeft")
     viewer.pressed("2")  # he has looked since
     assert [one.seen_model for one in read_labels(path).marks] == [True, True, False]
+
+
+def test_who_marks_gets_no_explanation_and_no_filter_by_votes_or_answers(
+    browser: Browser, tmp_path: Path
+) -> None:
+    def explain(row: int) -> Importance:
+        return Importance(f"why {row}", {"LL": np.ones(9, np.float32)})
+
+    viewer: Any = Viewer(browser, explain, None, tmp_path)
+    viewer.attach_to(Document())
+    telling = [viewer.widgets[name] for name in ("consensus", "predicted", "answer")]
+    orders = [name for name, _ in viewer.widgets["order"].options]
+    found = viewer.rows.tolist()
+    for chosen in ("right", "wrong"):
+        viewer.widgets["answer"].value = chosen
+        if len(viewer.rows):
+            break
+    viewer.widgets["order"].value = "loss"
+    viewer.pressed("ArrowRight")
+    row = int(viewer.rows[viewer.place])
+    viewer.ask()
+    viewer._explained(row)
+    assert f"why {row}" in viewer.about.text
+    assert len(viewer.traces.strips.data["image"]) > 0
+
+    viewer.labels.initials.value = "AB"
+    assert int(viewer.rows[viewer.place]) == row
+    assert sorted(viewer.rows.tolist()) == found
+    assert [widget.value for widget in telling] == ["any"] * 3
+    assert not any(widget.visible for widget in telling)
+    assert [name for name, _ in viewer.widgets["order"].options] == ["row", "random"]
+    assert viewer.widgets["order"].value == "row"
+    assert not viewer.widgets["explain"].visible
+    assert viewer.traces.strips.data["image"] == []
+    viewer.ask()
+    assert not viewer.widgets["explain"].disabled
+    other = next(one for one in found if one not in viewer.labels.seen)
+    viewer.pressed(f"#row={other}")
+    viewer._explained(other)
+    assert "why" not in viewer.about.text
+    assert viewer.traces.strips.data["image"] == []
+    viewer.pressed("1")
+    viewer.pressed(f"#row={row}")
+    viewer.pressed("1")
+    (path,) = tmp_path.glob("*.csv")
+    assert [one.seen_model for one in read_labels(path).marks] == [False, True]
+
+    viewer.pressed(f"#row={other}")
+    viewer.pressed("v")
+    viewer.ask()
+    assert viewer.widgets["explain"].visible
+    assert viewer.widgets["explain"].disabled
+    viewer.pressed("v")
+    viewer._explained(other)  # asked for before answers were hidden
+    assert "why" not in viewer.about.text
+    assert not viewer.widgets["explain"].disabled
+    viewer.pressed("v")
+    assert all(widget.visible for widget in telling)
+    assert [name for name, _ in viewer.widgets["order"].options] == orders
 
 
 def test_another_stores_labels_are_refused_in_a_sentence(store: Store, tmp_path: Path) -> None:
