@@ -229,6 +229,8 @@ BEFORE = {name: known.before for name, known in SETTINGS.items() if known.before
 """What the configuration of a run means that is older than these settings and lacks them."""
 MACHINE_ONLY = tuple(name for name, known in SETTINGS.items() if known.machine_only)
 """Settings that change nothing about a run's outcome beyond rounding."""
+PATHS = ("weights", "generator")
+"""Settings that are paths of files and folders, which may be spelt in several ways."""
 OF_TABLES = (
     "model", "model_args", "inputs", "features", "features_span", "fold", "seed", "seeds",
     "fraction", "sample", "balance", "vote_weight", "entropy_weight", "target", "min_votes",

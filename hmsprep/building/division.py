@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -67,6 +67,8 @@ class Division:
     """The plan's hash."""
     table: Path | None = None
     """Table of the windows in place of the data set's own."""
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters as the build's description has them, of one that is read from there."""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON value, without what any build's description has."""

@@ -300,7 +300,7 @@ def seal(
         division.data, division.parameters, division.missing, division.part, division.table
     )
     progress("plan", 1, 1)
-    if planned.plan.hash != division.plan:
+    if not planned.plan.has_hash(division.plan, division.stated):
         raise BuildError(
             f"{division.data} has changed since the shares of {store} were built: its table or the "
             "files that are there make another plan. Restore them, or build again under another "

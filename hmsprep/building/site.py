@@ -270,6 +270,7 @@ class Site:
                 Parameters.from_json(found["parameters"], Spec.from_json(found["spec"])),
                 found["plan"],
                 Path(found["table"]) if "table" in found else None,
+                found["parameters"],
             )
         except (ValueError, KeyError, TypeError, AttributeError, StoreError) as error:
             raise BuildError(f"{self.plan} cannot be read ({error}). {again}") from None
@@ -348,15 +349,18 @@ class Site:
         """
         if not (self.building / MANIFEST_NAME).is_file():
             return None
-        manifest = self._unfinished_seal(force=False)
+        manifest = self._unfinished_seal(force=None)
         if manifest is None:
             raise BuildError(
                 f"{self.building} is sealed but damaged. Move it away and build again."
             )
         return manifest
 
-    def _unfinished_seal(self, *, force: bool) -> Manifest | None:
-        """Seal of a finished build that only lacks its name; None if it is to be discarded."""
+    def _unfinished_seal(self, *, force: bool | None) -> Manifest | None:
+        """Seal of a finished build that only lacks its name; None if it is to be discarded.
+
+        `force` is None where it cannot be: of shares.
+        """
         try:
             manifest = parse_manifest(self.building)
         except DamagedStoreError:
@@ -364,9 +368,10 @@ class Site:
         except NewerStoreError:
             if force:
                 return None
+            instead = "Or move it away" if force is None else "Or use --force to discard it"
             raise BuildError(
                 f"{self.building} is a finished build of a newer version of hms-eeg, which gives "
-                "it its name when it runs the same command again. Or use --force to discard it."
+                f"it its name when it runs the same command again. {instead}."
             ) from None
         except NotAStoreError:
             raise BuildError(

@@ -29,6 +29,8 @@ MOST_INTERPOLATED = 1 / 4
 """Share of the electrodes of chains that hang together; of more, too little is measured."""
 NONE = "none"
 """What a signal is renamed to that is to be left out."""
+MOST_NAMED = 64
+"""Signals that a refusal names: all of most recorders, and not the hundreds of some."""
 
 ReadSignals = Callable[[Sequence[int], int, int], NDArray[np.floating]]
 """Numbers of signals, first sample at 200 Hz, the one after the last -> (signals, samples) uV."""
@@ -409,7 +411,9 @@ def _lacking(
             f"{_against(common)}. If that is the same, say so with --rename "
             f"'#{first.number + 1}={as_others}'.{advice}"
         )
-    held = ", ".join(named(number, labels) for number in range(len(labels)))
+    held = ", ".join(named(number, labels) for number in range(min(len(labels), MOST_NAMED)))
+    if len(labels) > MOST_NAMED:
+        held += f" and {len(labels) - MOST_NAMED:,} more signals"
     pairs = [lead for lead in leads if lead.second in CHANNELS]
     why = " Its differences do not lead from electrode to electrode." if pairs else ""
     return (

@@ -19,6 +19,8 @@ from hmsstore.labels import Mark
 
 CLEANED = ("nan", "eeg_clip", "ekg_clip", "bandpass")
 """Parameters of a build that decide its EEG, but for its scale."""
+SHARDS = ("eeg_shard_rows", "spectrogram_shard_rows")
+"""Parameters that have to fit the lengths of windows."""
 ALIKE = 0.5
 """Deviation of what differs, over that of the EEG: half precision has far less, other EEG more."""
 
@@ -71,7 +73,8 @@ def _same(source: KaggleData, store: Store, eeg: int, at_s: float) -> bool:
     missing = missing_values(ours_uv)
     known = np.isfinite(ours_uv[:, window])
     told = store.info["parameters"]
-    parameters = Parameters.from_json({name: told[name] for name in CLEANED}, store.spec)
+    given = {name: told[name] for name in (*CLEANED, *SHARDS)}
+    parameters = Parameters.from_json(given, store.spec)
     row = rows[nearest : nearest + 1]
     by_pair = bool(store.chains_only(row)[0])
     ours_uv = clean(ours_uv, missing, signal, parameters, by_pair=by_pair)[:, window]

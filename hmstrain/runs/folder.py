@@ -30,7 +30,7 @@ from hmsstore import Store
 from hmsstore.atomic import is_address, is_empty, remove_leftovers
 from hmsstore.json_shapes import ShapeError, entry, read_json, whole
 from hmsstore.sums import FILES, newer, sums_of
-from hmstrain.config import MACHINE_ONLY, Config, config_of_run
+from hmstrain.config import MACHINE_ONLY, PATHS, Config, config_of_run
 from hmstrain.errors import DivergedError, RunError
 from hmstrain.runs.checkpoint import find_checkpoint, is_file, read_description
 from hmstrain.runs.json_file import check_seal, write_sealed
@@ -43,8 +43,6 @@ from hmstrain.words import resuming
 CONFIG, OUTCOME = "config.json", FILE
 KEYS = {"config", "store", "versions", "processes"}
 """What a `config.json` must hold to be one of a run."""
-PATHS = ("weights", "generator")
-"""Settings that are paths of files and folders."""
 PACKAGES = ("hms-eeg", "numpy", "timm", "torch")
 REMOVED_AT_MOST = 100
 """How often a folder is made again that another process removes."""

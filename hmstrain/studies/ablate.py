@@ -166,6 +166,11 @@ def _compared(
     found = compare_matched(matched, rows="typical", group_seeds=True)
     place = {str(path / TESTED): name for name in done for path in networks[name]}
     models = {place[model.path]: key for key, model in found.models.items()}
+    if len(models) < len(found.models):
+        raise RunError(
+            f"{out}: networks of a row differ in more than seed and fold, as config.json of each "
+            "says. Name another --out, or remove the rows that differ."
+        )
     return Ablation(
         title=title,
         base=rows.configs[BASE],

@@ -98,12 +98,9 @@ def named_in(config: Config) -> list[str]:
 
 
 def with_folders(config: Config, out: Path) -> Config:
-    """A row's configuration with the folders that its words stand for.
-
-    Their whole paths, so that a row resumes from another working folder too.
-    """
+    """A row's configuration with the folders that its words stand for."""
     paths: dict[str, Any] = {
-        name: str(out.resolve() / value.removeprefix(MARK))
+        name: str(out / value.removeprefix(MARK))
         for name in ("weights", "generator")
         if (value := getattr(config, name)).startswith(MARK)
     }

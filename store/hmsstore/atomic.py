@@ -239,10 +239,15 @@ def address_problem(values: Iterable[object]) -> str | None:
         for path in value if isinstance(value, list | tuple) else (value,):
             if isinstance(path, Path) and is_address(path):
                 return (
-                    f"{path} is an address: only files of this machine are read and written. "
-                    "Copy what is there to a folder first, or the result there afterwards."
+                    f"{without_user(path)} is an address: only files of this machine are read and "
+                    "written. Copy what is there to a folder first, or the result there afterwards."
                 )
     return None
+
+
+def without_user(address: object) -> str:
+    """An address as text, without who asks for it: what stands there may hold a password."""
+    return re.sub(r"(:/+)[^/@]*@", r"\1...@", str(address))
 
 
 def sync(path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hmsstore.atomic import is_address
+from hmsstore.atomic import is_address, without_user
 from hmsstore.errors import (
     DamagedStoreError,
     NewerStoreError,
@@ -122,8 +122,9 @@ def read_manifest(store: Path) -> Manifest:
             )
         if is_address(store):
             raise NotAStoreError(
-                f"Expected a store (a folder) at {store}, found an address: only folders of this "
-                "machine are opened. Fetch the store with `hmsprep pull ADDRESS STORE` first."
+                f"Expected a store (a folder) at {without_user(store)}, found an address: only "
+                "folders of this machine are opened. Fetch the store with `hmsprep pull ADDRESS "
+                "STORE` first."
             )
         found = "a file" if store.exists() else "nothing"
         if store.is_symlink() and not store.exists():

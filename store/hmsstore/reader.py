@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hmsstore.atomic import is_address
 from hmsstore.errors import RequestError
 from hmsstore.reading.arrays import on_a_page, release, shard_name
 from hmsstore.reading.disk import Wanted, disk_inputs, readable_bytes, refuse_short
@@ -87,7 +88,8 @@ class Store:
         StoreError
             Saying what is wrong and what to do: see `hmsstore.errors` for the kinds.
         """
-        return cls(open_files(Path(path).absolute()))
+        given = Path(path)  # an address is refused as it was given
+        return cls(open_files(given if is_address(given) else given.absolute()))
 
     def __len__(self) -> int:
         """Number of windows."""

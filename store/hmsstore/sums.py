@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,17 +27,10 @@ AT_ONCE = 1 << 22
 SHA256_DIGITS = 64
 DIGITS = 12
 """Of a SHA-256, shown to a person."""
-SEVERAL = frozenset(
-    ".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log .21e "
-    ".cdt .dpa .dpo .cef .ceo".split()
-)
-"""Endings of recorders' files that are one recording together with others."""
+SEVERAL = frozenset(".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log".split())
+"""Endings of recorders' files that are one recording together with others of the same stem."""
 NAMING = (".vhdr", ".lay")
 """Endings of those that name in their text the files that belong to them."""
-NEXT_PART, STRING = 118, 10
-"""Kind and type of the tag by which a FIF file names the one that it goes on in."""
-END_BYTES = 1 << 16
-"""At the end of a FIF file, in which that tag stands."""
 
 
 def sums_of(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
@@ -63,40 +55,16 @@ def of_recording(path: Path) -> str:
 
 def _together(path: Path) -> list[Path]:
     """Files in which a recording is kept, by name."""
-    ending = path.suffix.lower()
-    if ending == ".fif":
-        return _parts(path)
-    if ending not in SEVERAL:
+    if path.suffix.lower() not in SEVERAL:
         return [path]
     beside = [one for one in path.parent.iterdir() if one.suffix.lower() in SEVERAL]
-    stems = path.stem, path.name  # 'night.cdt.dpo' belongs to 'night.cdt'
-    found = {path, *(one for one in beside if one.stem in stems)}
-    if ending in NAMING:
+    found = {path, *(one for one in beside if one.stem == path.stem)}
+    if path.suffix.lower() in NAMING:
         content = path.read_bytes()
         texts = (content.decode(code, errors="replace") for code in ("utf-8", "cp1252"))
         named = {part.strip() for text in texts for part in re.split(r"[=\\/\r\n]", text)}
         found |= {one for one in beside if one.name in named}
-    elif ending == ".set" and not any(one.suffix.lower() == ".fdt" for one in found):
-        found |= {one for one in beside if one.suffix.lower() == ".fdt"}  # it may name any
     return sorted(found)
-
-
-def _parts(path: Path) -> list[Path]:
-    """Files of a split FIF recording, from this one on: each names the next at its end."""
-    beside = [one for one in path.parent.iterdir() if one.suffix.lower() == ".fif"]
-    parts = [path]
-    while True:
-        with parts[-1].open("rb") as file:
-            file.seek(-min(END_BYTES, file.seek(0, 2)), 2)
-            end = file.read()
-        tags = {
-            one: struct.pack(">3i", NEXT_PART, STRING, len(name)) + b"\0" * 4 + name
-            for one in beside if one not in parts and (name := one.name.encode())
-        }  # fmt: skip
-        following = next((one for one, tag in tags.items() if tag in end), None)
-        if following is None:
-            return parts
-        parts.append(following)
 
 
 def sealed(value: Mapping[str, Any]) -> dict[str, Any]:

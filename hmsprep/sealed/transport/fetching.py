@@ -347,8 +347,13 @@ class _Pull:
     async def _check(self, file: str) -> None:
         """Compare a file of the store that stands with its checksum."""
         nbytes, crc = self.manifest.files[file]
-        if not await asyncio.to_thread(_is_whole, self.site.store / file, nbytes, crc):
-            problem = f"{file} is not as it was sealed; --force fetches the store again"
+        try:
+            whole = await asyncio.to_thread(_is_whole, self.site.store / file, nbytes, crc)
+            problem = f"{file} is not as it was sealed"
+        except OSError as error:
+            whole, problem = False, f"{file} cannot be read: {error.strerror}"
+        if not whole:
+            problem += "; --force fetches the store again"
             raise DamagedStoreError(self.site.store, [problem])
         self.done += nbytes
 

@@ -95,9 +95,13 @@ class Answers:
         """
         if self.config is None:
             return str(self.path.resolve().parent / OF_A_SEED.sub("", self.name))
-        from hmstrain.config import MACHINE_ONLY
+        from hmstrain.config import MACHINE_ONLY, PATHS
 
-        told_apart = {k: v for k, v in self.config.items() if k not in (*ANY, *MACHINE_ONLY)}
+        told_apart = {
+            key: str(Path(value).resolve()) if key in PATHS and value else value
+            for key, value in self.config.items()
+            if key not in (*ANY, *MACHINE_ONLY)
+        }
         return json.dumps([told_apart, self.identity], sort_keys=True)
 
 

@@ -71,6 +71,9 @@ def column_blocks(
     most = [max(map(len, column), default=0) for column in columns]
     for number in whole:
         least[number] = most[number]
+    widest = max(least[1:], default=0)
+    if 0 not in whole and least[0] + gap + widest > room:
+        least[0] = max(1, room - gap - widest)  # a long name is folded, so that nothing is cut
     blocks: list[dict[int, int]] = [{0: least[0]}]
     for number in range(1, len(columns)):
         used = sum(blocks[-1].values()) + gap * len(blocks[-1])

@@ -27,6 +27,7 @@ from hmsprep.errors import BuildError, ParameterError
 from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
+from hmsstore.manifest import MANIFEST_NAME, digest
 
 TWO_TO_A_SHARD = {"eeg_shard_rows": 20_000, "spectrogram_shard_rows": 600}
 
@@ -319,6 +320,34 @@ def test_a_seal_that_lacked_only_its_name_is_finished(six: Path, tmp_path: Path)
     (building(path) / "plan.json").unlink()
     assert len(seal(path)) == 6
     assert not building(path).exists()
+
+
+def test_a_share_is_not_told_to_discard_what_it_may_not(six: Path, tmp_path: Path) -> None:
+    dataset, path = planned(six), tmp_path / "hms.zarr"
+    build_dataset(dataset, path)
+    path.rename(building(path))
+    manifest = building(path) / MANIFEST_NAME
+    body = json.loads(manifest.read_text()) | {"format_version": 99}
+    body.pop("sha256")
+    manifest.write_text(json.dumps(body | {"sha256": digest(body)}))
+    for finish in (lambda: share(dataset, path, 1, 2), lambda: seal(path)):
+        with pytest.raises(BuildError, match=r"newer version of hms-eeg.* Or move it away") as told:
+            finish()
+        assert "--force" not in str(told.value)
+
+
+def test_shares_that_were_begun_with_whole_numbers_are_sealed(six: Path, tmp_path: Path) -> None:
+    dataset, path = planned(six, bandpass=(0.5, 40)), tmp_path / "hms.zarr"
+    share(dataset, path, 1, 2)
+    described = building(path) / "plan.json"
+    noted = json.loads(described.read_text())
+    whole = dataset.plan.parameters.changed() | {"bandpass": [0.5, 40]}
+    noted["parameters"] |= whole
+    noted["plan"] = dataset.plan._hash_of(whole)
+    assert noted["plan"] != dataset.plan.hash
+    described.write_text(json.dumps(noted))
+    share(dataset, path, 2, 2)
+    assert len(seal(path)) == 6
 
 
 def test_a_finished_build_of_another_plan_or_a_damaged_one_is_not_a_shares(

@@ -223,5 +223,7 @@ def test_an_electrode_of_another_reference_is_named_with_a_way_on() -> None:
     pairs = [f"{front}-{back} left" for front, back in PAIRS]  # which is no way on
     with pytest.raises(DataError, match=r"It has #1 .*--rename '#1=Fp1'"):
         choose_signals(pairs, {}, "x")
+    with pytest.raises(DataError, match=r"It has #1 'A1', .*, #64 'A64' and 76 more signals\. If"):
+        choose_signals([f"A{number}" for number in range(1, 141)], {}, "x")
     renamed = choose_signals(labels, {f"#{number + 1}": "F4-REF"}, "x")
     assert (renamed.reference, renamed.references) == ("scalp", ("REF",))

@@ -20,12 +20,18 @@ import hmsprep
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.labelling.agreement import NONE, UNSURE
 from hmsprep.labelling.ratings import rate_windows
-from hmsstore import CLASSES, Store
+from hmsstore import CLASSES, HMS, Store
 from hmsstore.labels import LabelFile, Mark
 from hmsstore.recordings import read_recordings
 from hmstrain.reading.recording import Recording
 
 PROGRAM = Program("hmsprep")
+SHORT = replace(
+    HMS,
+    name="short",
+    signals={**HMS.signals, "eeg": replace(HMS.eeg, window_rows=6_000, shard_rows=1_200_000)},
+)
+"""Windows of 30 s, of which no whole number fills HMS's shards."""
 TILES = np.arange(20.0, 100.0, 10.0)
 SEIZURE, LPD, OTHER = (CLASSES.index(key) for key in ("seizure", "lpd", "other"))
 
@@ -418,6 +424,7 @@ def test_a_store_of_another_import_is_refused(night: Path, tmp_path: Path) -> No
         {"bandpass": (1.0, 20.0), "normalise": "none"},
         {"nan": "mean", "eeg_clip": 100.0},
         {"nan": "interpolate", "eeg_clip": None},
+        {"spec": SHORT},
     ],
 )
 def test_a_store_is_known_by_its_data_however_it_was_built(
@@ -431,7 +438,8 @@ def test_a_store_is_known_by_its_data_however_it_was_built(
     for eeg, offset in begins.items():
         begin = offset + store.spec.judged_from_s
         marked.add(Mark(begin, begin + 10, "lrda", eeg_id=eeg))
-    hmsprep.votes(data, tmp_path / "labels", tmp_path / "votes.csv", store=store)
+    spec = options.get("spec", HMS)
+    hmsprep.votes(data, tmp_path / "labels", tmp_path / "votes.csv", store=store, spec=spec)
 
 
 def test_a_readers_marks_of_a_recording_and_of_its_store_count_together(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -422,6 +423,28 @@ def test_a_pull_replaces_another_store_only_by_force_and_nothing_else_ever(
             )
     assert (mine / "notes.txt").read_text() == "mine"
     assert (tmp_path / "other.pulling" / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_of_the_store_that_cannot_be_read_any_more_is_fetched_by_force(
+    small: Store, near: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hmsprep.push(small.path, near)
+    out = tmp_path / "hms.zarr"
+    hmsprep.pull(near, out)
+    whole = fetching.checksum
+
+    def on_a_bad_block(path: Path) -> int:
+        if path == out / "eeg/c/0/0":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return whole(path)
+
+    monkeypatch.setattr(fetching, "checksum", on_a_bad_block)
+    words = "eeg/c/0/0 cannot be read: Input/output error; --force fetches the store again"
+    refused(lambda: hmsprep.pull(near, out), DamagedStoreError, words)
+    before = out.stat().st_ino
+    hmsprep.pull(near, out, force=True)
+    assert out.stat().st_ino != before
+    assert tree_bytes(out) == tree_bytes(small.path)
 
 
 def test_an_unfinished_pull_of_another_store_is_discarded_only_by_force(

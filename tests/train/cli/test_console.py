@@ -224,8 +224,23 @@ def test_no_number_of_a_table_is_cut_however_narrow_the_terminal(
     results.print_table(TITLES, [NEEDED])
     text = shown.getvalue()
     assert max(map(len, text.splitlines())) <= width
-    words = text.split()
-    assert {*NEEDED, "LPD", "GPD", "LRDA", "GRDA", "Other"} <= {*words}
+    assert {*NEEDED, "LPD", "GPD", "LRDA", "GRDA", "Other"} <= {*text.split()}
+
+
+@pytest.mark.parametrize("width", [80, 60, 31])
+def test_a_name_longer_than_the_terminal_is_folded_and_no_number_cut(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.StringIO()
+    narrow = Screen(file=shown, force_terminal=True, color_system=None, width=width)
+    monkeypatch.setattr(results, "Screen", lambda: narrow)
+    name = "x" * 90 + ".edf"
+    results.print_table(TITLES, [(name, *NEEDED[1:])])
+    lines = shown.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert {*NEEDED[1:], "LPD", "Other"} <= {*" ".join(lines).split()}
+    folded = "".join(line.split()[0] for line in lines if line[:1] in "x.e" and line.strip())
+    assert folded.count("x") % 90 == 0
 
 
 def test_a_stop_is_told_where_pytorch_was_only_half_imported(tmp_path: Path) -> None:

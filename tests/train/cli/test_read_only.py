@@ -16,7 +16,7 @@ import pytest
 from support.inside import Inside
 from support.runs import unsealed
 
-from hmsstore import Store
+from hmsstore import NotAStoreError, Store
 from hmsstore.manifest import MANIFEST_NAME
 
 PREP, TRAIN = Inside("hmsprep"), Inside("hmstrain")
@@ -134,6 +134,16 @@ def test_an_address_is_not_taken_for_a_path(
     told = program.fail(*words.format(store=store.path, out=tmp_path).split())
     assert "is an address" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    for words in ("info s3://me:hunter2@bucket/hms.zarr", "synth https://me:hunter2@host/data"):
+        told = PREP.fail(*words.split())
+        assert "hunter2" not in told
+        assert ":/...@" in told
+    with pytest.raises(NotAStoreError, match="found an address") as refused:
+        Store.open("s3://me:hunter2@bucket/hms.zarr")
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_folder_that_is_called_like_an_address_is_opened(

@@ -134,7 +134,7 @@ def test_what_cannot_be_bundled_is_told(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     with pytest.raises(RunError, match="exists"):
         bundle(run.path, tmp_path / "there", python="3.11")
-    with pytest.raises(RunError, match="is not finished"):
+    with pytest.raises(RunError, match="it is not a run, or not finished"):
         bundle(tmp_path, tmp_path / "out", python="3.11")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
     assert "exists" in PROGRAM.fail("bundle", run.path, tmp_path / "there")

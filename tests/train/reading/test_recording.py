@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from support.edf_bytes import Head, annotations, eeg, tal, write
-from support.formats import raw_array, signal_uv
 from support.recorder import QUANTUM_UV, noise, write_edf
 
 from hmsprep.importing.convert import ANNOTATIONS
@@ -401,9 +400,6 @@ def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
         ("rec.vhdr", "[Common Infos]\r\nDataFile=data.eeg\r\n", "data.eeg"),
         ("rec.vhdr", "DataFile = Käse.eeg\n", "Käse.eeg"),
         ("rec.lay", "[FileInfo]\nFile=C:\\night\\data.dat\n", "data.dat"),
-        ("rec.set", "MATLAB 5.0 MAT-file", "data.fdt"),
-        ("rec.eeg", "", "rec.21E"),
-        ("rec.cdt", "", "rec.cdt.dpo"),
     ],
 )
 def test_files_of_any_name_belong_to_the_header_that_names_them(
@@ -420,17 +416,6 @@ def test_files_of_any_name_belong_to_the_header_that_names_them(
         assert of_recording(folder / header) == alone
         found.add(alone)
     assert len(found) == 2
-
-
-def test_parts_of_a_split_fif_are_known_together(tmp_path: Path) -> None:
-    pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
-    path = tmp_path / "night_raw.fif"
-    raw_array(uv=signal_uv(seconds=200.0)).save(path, split_size="2MB", verbose="ERROR")
-    parts = [path, *sorted(tmp_path.glob("night_raw-*.fif"))]
-    assert len(parts) > 2
-    (tmp_path / "night_raw-9.fif").write_bytes(b"of another recording")
-    content = b"".join(one.read_bytes() for one in parts)
-    assert of_recording(path) == hashlib.sha256(content).hexdigest()
 
 
 def test_a_column_of_another_type_is_one_sentence(imported: Path, tmp_path: Path) -> None:

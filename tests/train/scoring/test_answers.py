@@ -16,7 +16,7 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.answers.matched import Matched
 from hmstrain.scoring.answers.matching import matched_answers
-from hmstrain.scoring.answers.read import read_answers
+from hmstrain.scoring.answers.read import Answers, read_answers
 from hmstrain.scoring.answers.truth import read_truth
 
 
@@ -424,3 +424,16 @@ def test_runs_and_their_files_are_read_and_name_what_they_lack(
     with pytest.raises(RunError, match="is not finished"):
         read_answers(tmp_path / "run")
     assert not RunFolder(tmp_path / "run").finished
+
+
+def test_networks_are_of_one_model_however_the_path_of_their_weights_is_spelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spelt = ["made/pre", "./made/../made/pre", str(tmp_path / "made/pre")]
+    configs = [{"weights": word, "generator": "", "seed": n} for n, word in enumerate(spelt)]
+    none = np.empty((0, 6))
+    models = {Answers("a", Path("a.npz"), {}, none, config=one).model for one in configs}
+    assert len(models) == 1
+    other = Answers("a", Path("a.npz"), {}, none, config={"weights": "", "generator": ""})
+    assert other.model not in models

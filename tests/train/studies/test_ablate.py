@@ -197,7 +197,8 @@ def test_rows_build_upon_a_pretraining_and_a_generator_that_are_made_first(
     described = read_description(out / "few" / "best")["pretrained"]
     assert described["path"] == str(out / "pretraining/best/model.safetensors")
     monkeypatch.chdir(tmp_path)  # where the same folder has another name
-    hmstrain.ablate(settings, store, out="out", only=["generated"], factors=[own], seeds=1)
+    again = {"only": ["generated"], "factors": [own], "seeds": 1}
+    hmstrain.ablate(settings, store, out="out", **again)
     text = (out / "ablation.md").read_text()
     assert "@pretraining: a window's partner is found in" in text
     held_out = np.unique(store.windows["patient_id"][store.select("valid", fold=0)])
