@@ -50,15 +50,17 @@ def read_predictions(path: Path, places: Places) -> NDArray[np.float64]:
             f"{path} lacks {', '.join(missing)}: expected the predictions.csv that `hmstrain "
             "predict` writes."
         )
-    values = {
-        name: frame[name].cast(pl.Float64, strict=False).to_numpy() for name in (*PLACE, *names)
-    }
-    probabilities = np.stack([values[name] for name in names], axis=1)
-    eeg, offset = (values[name] for name in PLACE)
+    probabilities = np.stack(
+        [frame[name].cast(pl.Float64, strict=False).to_numpy() for name in names], axis=1
+    )
+    eeg, offset = (
+        frame[name].cast(kind, strict=False).to_list()  # of 18 digits no float would tell two
+        for name, kind in zip(PLACE, (pl.Int64, pl.Float64), strict=True)
+    )
     at = {
-        (int(one), round(float(begin), 3)): row
+        (one, round(begin, 3)): row
         for row, (one, begin) in enumerate(zip(eeg, offset, strict=True))
-        if np.isfinite(one) and np.isfinite(begin)
+        if one is not None and begin is not None and np.isfinite(begin)
     }
     wanted = zip(
         places.table["eeg_id"].tolist(), places.table["eeg_offset_s"].tolist(), strict=True

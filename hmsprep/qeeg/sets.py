@@ -19,7 +19,7 @@ from hmsprep.qeeg.columns import MEASURES, VERSION, Layout
 from hmsprep.qeeg.judged.measures import MEASURES as OF_JUDGED
 from hmsprep.qeeg.judged.measures import VERSION as JUDGED_VERSION
 from hmsprep.qeeg.judged.measures import Columns
-from hmsprep.qeeg.judged.window import BANDPASS_HZ, Measuring
+from hmsprep.qeeg.judged.window import BANDPASS_HZ, SHORTEST_S, Measuring
 from hmsprep.qeeg.window import Wiring, window_values
 from hmsstore import Spec
 from hmsstore.reading.feature_table import JUDGED, SPANS, WINDOW
@@ -66,6 +66,13 @@ def measure_set(spec: Spec, span: str) -> MeasureSet:
                 for name, one in MEASURES.items()
             },
             partial(window_values, layout, Wiring.of(layout)),
+        )
+    fastest_hz = 2 * BANDPASS_HZ[1]
+    if spec.judged_s < SHORTEST_S or spec.eeg.row_rate_hz <= fastest_hz:
+        raise ParameterError(
+            f"--span {span} measures {SHORTEST_S:g} judged seconds or more of EEG at over "
+            f"{fastest_hz:g} Hz: these data have {spec.judged_s:g} s at {spec.eeg.row_rate_hz:g} "
+            f"Hz. Use --span {WINDOW}."
         )
     columns = Columns(spec)
     measuring = Measuring(columns, BANDPASS_HZ)

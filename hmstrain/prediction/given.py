@@ -45,16 +45,22 @@ class Given:
         means = [np.mean([answers[place] for place in member], axis=0) for member in self.members]
         return self.blend.apply(means)
 
-    def warnings(self, store: Store, rows: NDArray[np.int64]) -> list[str]:
+    def warnings(
+        self, store: Store, rows: NDArray[np.int64], calibrating: Calibrating | None = None
+    ) -> list[str]:
         """What speaks against scores of these windows (N,), one sentence each."""
-        if self.blend is None or self.blend.windows != "test" or self.blend.how not in FITTED:
-            return []
+        fitted = []
+        if self.blend is not None and self.blend.windows == "test" and self.blend.how in FITTED:
+            fitted.append("weights")
+        if calibrating is not None and calibrating.calibration.of_test_windows:
+            fitted.append("calibration")
         tested = (store.windows["split"][rows] == SPLITS.index("test")).any()
         if not tested or all(run.store().identity != store.identity for run in self.runs):
             return []
         return [
-            f"The weights of {self.folder} are fitted to test windows of this store: scores with "
-            "them are too good."
+            f"The {what} of {self.folder} {'are' if what == 'weights' else 'is'} fitted to test "
+            "windows of this store: scores with them are too good."
+            for what in fitted
         ]
 
     def weights(self, fitted: Floats | None) -> list[float | None]:

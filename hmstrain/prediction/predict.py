@@ -246,7 +246,7 @@ def predict(
         warnings = [
             *limits,
             *warnings_of(found, source, made_of["runs"]),
-            *([] if found is None else given.warnings(store, rows)),
+            *([] if found is None else given.warnings(store, rows, calibration)),
             *how.views.warnings(folders),
             *(text for one in made_of["runs"] for text in not_taken(one["arithmetic"])),
             *context.warnings,

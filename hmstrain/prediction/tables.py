@@ -53,7 +53,7 @@ def write_windows(
     if votes.any():
         shown = [[*given] if any(given) else [""] * len(keys) for given in votes.tolist()]
     lines = (
-        (*identity, *map(exact, probability), answer, _number(observed), alike, *given)
+        (*identity, *map(exact, probability), answer, rounded(observed), alike, *given)
         for *identity, probability, answer, observed, alike, given in zip(
             rows.tolist(),
             *columns,
@@ -98,7 +98,7 @@ def write_timeline(path: Path, timeline: Timeline) -> None:
     keys = timeline.spec.class_keys
     answers = ["" if code < 0 else keys[code] for code in timeline.codes.tolist()]
     lines = (
-        (f"{start:.3f}", f"{stop:.3f}", *map(_number, probability), answer, *missing)
+        (f"{start:.3f}", f"{stop:.3f}", *map(rounded, probability), answer, *missing)
         for (start, stop), probability, answer, missing in zip(
             spans,
             timeline.prediction.tolist(),
@@ -148,7 +148,7 @@ def write_csv(
         write_rows(file, header, lines, delimiter=delimiter)
 
 
-def _number(value: float) -> str:
+def rounded(value: float) -> str:
     """Six decimals; nothing where there is no probability."""
     return "" if isnan(value) else f"{value:.6f}"
 

@@ -280,6 +280,7 @@ class RunFolder:
             write_sealed(self.path / CONFIG, written)
         if self.finished and self.outcome().extended != wanted:
             (self.path / OUTCOME).unlink()  # of before it was extended
+            (self.path / "calibration.json").unlink(missing_ok=True)  # of its answers then
 
     def described(self) -> dict[str, Any]:
         """Read `config.json`: config, store, versions and processes.

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
-from hmstrain.errors import ConfigError, DataError
+from hmsstore.manifest import MANIFEST_NAME
+from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.trust import Trust
 from hmstrain.scoring.answers.matched import Matched
 from hmstrain.scoring.answers.matching import matched_answers
@@ -121,7 +122,7 @@ def calibrate(
     model = Path(model)
     of_run = split is None and (model / "config.json").is_file()
     with tempfile.TemporaryDirectory() as folder:
-        path = _held_out(model, trust, Path(folder) / "valid") if of_run else model
+        path = _held_out(model, truth, trust, Path(folder) / "valid") if of_run else model
         matched = matched_answers(
             [path],
             truth=truth,
@@ -160,6 +161,11 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
             f"No window of these has a vote for {', '.join(unseen)}: the bias makes it next to "
             "impossible, which holds for these windows alone."
         )
+    if one.split == "test":
+        notes.append(
+            "The calibration is fitted to test windows: calibrated scores on these are too good. "
+            "Calibrate on windows that were held out, such as those of --fold all."
+        )
     if not one.whole:
         notes.append(
             "Fitted on answers out of fold, each of one network; predictions of the run are the "
@@ -197,8 +203,11 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
     return Calibrated(calibration, kinds, judged, answers, tuple(notes))
 
 
-def _held_out(run: Path, trust: Trust, out: Path) -> Path:
-    """Predictions of a run's held-out folds; of a single fold they are made now, in a folder."""
+def _held_out(run: Path, truth: Store | Path | str | None, trust: Trust, out: Path) -> Path:
+    """Predictions of a run's held-out folds; of a single fold they are made now, in a folder.
+
+    The store is that of the truth, if this is one, else where it was when the run was trained.
+    """
     from hmstrain.runs.folder import RunFolder
     from hmstrain.runs.predictions import OUT_OF_FOLD
     from hmstrain.scoring.score_run import test
@@ -207,7 +216,16 @@ def _held_out(run: Path, trust: Trust, out: Path) -> Path:
     RunFolder(run).outcome()  # refuses what is not finished
     if (run / OUT_OF_FOLD).is_file():
         return run / OUT_OF_FOLD
-    return predictions_path(test(run, split="valid", out=out, trust=trust), out)
+    store = truth
+    if store is not None and not isinstance(store, Store):
+        store = Path(store) if (Path(store) / MANIFEST_NAME).is_file() else None
+    trained_on = Path(RunFolder(run).store().path)
+    if store is None and not trained_on.is_dir():
+        raise RunError(
+            f"{run} was trained on the store {trained_on}, which is not there: name where it is "
+            "now with --truth."
+        )
+    return predictions_path(test(run, store=store, split="valid", out=out, trust=trust), out)
 
 
 def choose_population(matched: Matched, votes: str | None) -> tuple[str, NDArray[np.int64]]:

@@ -40,6 +40,11 @@ class Calibration:
     fitted_on: Mapping[str, Any]
     """Whose predictions: model, windows, rows, patients."""
 
+    @property
+    def of_test_windows(self) -> bool:
+        """Whether it is fitted to test windows, whose scores it makes too good."""
+        return self.fitted_on.get("windows") == "test"
+
     def apply(self, prediction: Floats, *, bias: bool = True) -> Floats:
         """Calibrate probabilities (N, K); without the bias, by the temperature alone."""
         slope = 1 / (self.temperature if bias else self.temperature_alone)

@@ -209,6 +209,7 @@ def score_run(
         views=views,
         views_unseen=tuple(views.warnings([folder])),
         calibrated_for=None if calibration is None else calibration.population,
+        calibrated_by_test=calibration is not None and calibration.of_test_windows,
         population=trained.population,
         arithmetic=tuple(arithmetic),
         test=scores(store, rows, prediction),

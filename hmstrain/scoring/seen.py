@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import Store
+from hmsstore.json_shapes import entry, mapping, whole
 from hmstrain.config import config_of_run
 from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.words import plural
@@ -72,6 +73,17 @@ class Seen:
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read what `to_json` gives; raises ShapeError."""
+        parts = (entry(value, name, mapping) for name in cls.__slots__)
+        return cls(
+            **{
+                name: Part(entry(part, "windows", whole), entry(part, "patients", whole))
+                for name, part in zip(cls.__slots__, parts, strict=True)
+            }
+        )
 
 
 def seen_before(

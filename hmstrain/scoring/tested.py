@@ -68,6 +68,8 @@ class Tested:
     """Views that the run was not trained on, one sentence each."""
     calibrated_for: str | None = None
     """Population of votes that the run's calibration is for; None if it was not applied."""
+    calibrated_by_test: bool = False
+    """Whether that calibration was fitted to test windows."""
     population: str | None = None
     """Number of votes, 'few' or 'many', that the answers are for; None: the run has one answer."""
     arithmetic: tuple[Computed, ...] = ()
@@ -97,6 +99,12 @@ class Tested:
                 *found,
                 f"Calibrated for windows with {self.calibrated_for} votes: scores over other "
                 "windows are of answers for another mix of classes.",
+            ]
+        if self.calibrated_by_test and self.split == "test" and self.same_store:
+            found = [
+                *found,
+                "The calibration is fitted to test windows of this store: scores with it are too "
+                "good.",
             ]
         if self.population is not None:
             found = [

@@ -106,6 +106,14 @@ def test_a_study_compares_it_with_nothing_published(ward: Ward) -> None:
     assert "The report's numbers" not in ward.study.explanation()
 
 
+def test_it_is_compared_by_its_own_classes_without_a_truth(ward: Ward, hms_run: Path) -> None:
+    found = hmstrain.compare([ward.run])
+    (model,) = found.models.values()
+    assert list(model.by_class) == list(WARD.class_keys)
+    with pytest.raises(RunError, match=r"is of the classes quiet, burst, spikes, and .* of seiz"):
+        hmstrain.compare([ward.run, hms_run])
+
+
 def test_a_report_names_its_classes(ward: Ward) -> None:
     html = hmstrain.report(ward.run, store=ward.store).read_text()
     assert all(title in html for title in TITLES)

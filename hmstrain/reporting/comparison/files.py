@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hmsstore.atomic import is_empty
 from hmsstore.view.saving import save
 from hmstrain.errors import RunError
-from hmstrain.prediction.tables import exact, write_csv
+from hmstrain.prediction.tables import exact, rounded, write_csv
 from hmstrain.reporting.comparison.table import precise_text
 from hmstrain.runs import plots
 from hmstrain.runs.json_file import write_sealed
 from hmstrain.scoring import blending, calibration
-from hmstrain.scoring.answers.columns import VOTES
+from hmstrain.scoring.answers.columns import OBSERVED, PATIENT, VOTES
+from hmstrain.scoring.answers.matched import Matched
 from hmstrain.scoring.answers.read import PREDICTED
 from hmstrain.scoring.blending import Blended
 from hmstrain.scoring.calibrate import Calibrated
+
+PICTURE = "calibration.png"
 
 
 def write_calibration(found: Calibrated, folder: Path) -> Path:
@@ -34,7 +38,7 @@ def write_calibration(found: Calibrated, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     before, after = found.answers["as it is"], found.answers["temperature and bias"]
     panels = {"as it is": before, "calibrated, cross-fitted": after}
-    save(plots.reliability(found.judged.target, panels), folder / "calibration.png", dpi=110)
+    save(plots.reliability(found.judged.target, panels), folder / PICTURE, dpi=110)
     path = folder / calibration.FILE
     write_sealed(path, {**found.calibration.to_json(), "worth": found.to_json()["cross_fitted"]})
     return path
@@ -53,24 +57,36 @@ def write_blend(found: Blended, out: Path) -> None:
         if any(Path(path).resolve().is_relative_to(out.resolve()) for path in member.paths):
             raise RunError(f"--out {out} holds {member.name}, which is blended: name another.")
     out.mkdir(parents=True, exist_ok=True)
+    for name in (calibration.FILE, PICTURE):  # of the answer that was here before
+        (out / name).unlink(missing_ok=True)
     matched = found.matched
     first = matched.answers[0]
     keys = first.class_keys
     names = list(first.ids)
     columns = [first.ids[name].tolist() for name in names]
-    known = not np.isnan(matched.counts).any()  # a file holds counts or shares
-    votes = matched.shares
-    if known:
-        votes = np.round(matched.shares * matched.counts[:, None]).astype(np.int64)
+    if (patient := matched.patient) is not None and PATIENT not in names:
+        names, columns = [*names, PATIENT], [*columns, patient.tolist()]
+    if np.isfinite(matched.observed).any():
+        names, columns = [*names, OBSERVED], [*columns, [*map(rounded, matched.observed.tolist())]]
     lines = (
         (*identity, *voted, *map(exact, probability))
         for *identity, voted, probability in zip(
-            *columns, votes.tolist(), found.prediction.tolist(), strict=True
+            *columns, _votes(matched), found.prediction.tolist(), strict=True
         )
     )
     header = (*names, *(VOTES.format(key) for key in keys), *keys)
     write_csv(out / PREDICTED, header, lines)
     write_sealed(out / blending.FILE, blending.seen_from(found, out).to_json())
+
+
+def _votes(matched: Matched) -> list[list[Any]]:
+    """Cells of votes: counts, and nothing in rows of unknown number; shares where all are so."""
+    known = np.isfinite(matched.counts)
+    if not known.any():
+        return matched.shares.tolist()
+    counts = np.round(matched.shares * np.nan_to_num(matched.counts)[:, None]).astype(np.int64)
+    nothing = [""] * counts.shape[1]
+    return [row if one else nothing for row, one in zip(counts.tolist(), known, strict=True)]
 
 
 def _refuse_others(out: Path, is_own: Callable[[], bool]) -> None:

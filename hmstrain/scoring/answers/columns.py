@@ -9,6 +9,7 @@ from hmstrain.errors import DataError
 
 LABEL, EEG, SUB, PATIENT = "label_id", "eeg_id", "eeg_sub_id", "patient_id"
 OFFSET, CONSENSUS = "eeg_label_offset_seconds", "expert_consensus"
+OBSERVED = "observed"
 IDS = (LABEL, EEG, SUB)
 KEYS = ((LABEL,), (EEG, SUB), (EEG,))
 """Columns that identify a row, the surest first; a file with `eeg_id` alone has a row per EEG."""
@@ -17,7 +18,7 @@ VOTES = "{}_vote"
 PROBABILITIES = ("{}_vote_prediction", "{}_prediction", "{}_pred", "pred_{}", "{}", VOTES)
 """How six columns of probabilities may be named, by class; those of votes come last, since beside
 others they hold the truth, and alone they are a submission's."""
-OF_ROWS = frozenset({LABEL, EEG, SUB, PATIENT, OFFSET, CONSENSUS, "observed"})
+OF_ROWS = frozenset({LABEL, EEG, SUB, PATIENT, OFFSET, CONSENSUS, OBSERVED})
 
 
 def is_wanted(name: str, class_keys: Sequence[str], more: Sequence[str] = ()) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmstrain.scoring.answers.groups import PATIENTS
 from hmstrain.scoring.answers.read import Answers, shown
 from hmstrain.scoring.answers.rows import Rows
 from hmstrain.scoring.answers.truth import Truth
@@ -47,6 +48,16 @@ class Matched:
 
     def __len__(self) -> int:
         return len(self.shares)
+
+    @property
+    def patient(self) -> NDArray[Any] | None:
+        """(N,) the patient of each row, by the truth or else a file; None if some are unknown."""
+        if self.unit != PATIENTS:
+            return None
+        if self.truth is not None and self.truth.patient is not None:
+            known = (self.truth_row >= 0).all()
+            return self.truth.patient[self.truth_row] if known else None
+        return next(one.patient for one in self.answers if one.patient is not None)
 
     @property
     def observed(self) -> Floats:

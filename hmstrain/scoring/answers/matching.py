@@ -12,7 +12,7 @@ from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.scoring.answers import columns as named
 from hmstrain.scoring.answers.groups import groups_of
 from hmstrain.scoring.answers.matched import Matched, names_of
-from hmstrain.scoring.answers.read import Answers, read_answers
+from hmstrain.scoring.answers.read import CONFIG, Answers, read_answers
 from hmstrain.scoring.answers.rows import (
     refuse_other_eegs,
     rows_in_truth,
@@ -48,7 +48,7 @@ def matched_answers(
     found = None
     if truth is not None:
         found = read_truth(truth, id_column=id_column, patient_column=patient_column)
-    keys = _class_keys(found)
+    keys = _class_keys(found, [Path(path) for path in paths])
     answers = [
         read_answers(
             path,
@@ -60,7 +60,7 @@ def matched_answers(
         )
         for path in paths
     ]
-    if split is not None and not any(one.split for one in answers):
+    if split is not None and all(one.config is None for one in answers):
         raise ConfigError(f"--split {split}: none of the models is a run, which alone has splits.")
     _refuse_different_runs(answers, allowed=different_folds)
     return match(
@@ -163,9 +163,21 @@ def match(
     )
 
 
-def _class_keys(truth: Truth | None) -> tuple[str, ...]:
-    classes = HMS.classes if truth is None else truth.classes
-    return tuple(one.key for one in classes)
+def _class_keys(truth: Truth | None, paths: Sequence[Path]) -> tuple[str, ...]:
+    """Names of the classes: those of the truth and of runs, which must agree; else HMS's."""
+    from hmstrain.runs.folder import RunFolder
+
+    known = {} if truth is None else {tuple(one.key for one in truth.classes): truth.path}
+    for path in paths:
+        if (path / CONFIG).is_file():
+            known.setdefault(tuple(one.key for one in RunFolder(path).store().classes), path)
+    if len(known) > 1:
+        (keys, one), (others, other) = list(known.items())[:2]
+        raise RunError(
+            f"{one} is of the classes {', '.join(keys)}, and {other} of {', '.join(others)}: "
+            "expected the same."
+        )
+    return next(iter(known), HMS.class_keys)
 
 
 def _refuse_different_runs(answers: Sequence[Answers], *, allowed: bool) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import HMS
+from hmsstore.json_shapes import ShapeError, entry, entry_or, mapping, optional, read_json, text
 from hmstrain.errors import DataError, RunError
 from hmstrain.runs.predictions import OBSERVED, OUT_OF_FOLD, TESTED, read_arrays
 from hmstrain.scoring.answers import columns as named
@@ -28,6 +29,8 @@ CONFIG, OUTCOME = "config.json", "metrics.json"
 """What a run's folder holds; the module that writes them is heavy, and only runs need it."""
 SPLITS = {"test": TESTED, "valid": OUT_OF_FOLD}
 """Files of a run: of its test windows; of those that its networks' folds held out."""
+SPLIT_OF = {"held-out folds": "valid", "test": "test"}
+"""The split of windows as blends and calibrations call them."""
 ROUNDED = 1e-3
 """Probabilities that sum to 1 within this much are scaled: they were rounded when written."""
 ANY = ("seed", "fold")
@@ -143,10 +146,32 @@ def read_answers(
         return _of_run(path, class_keys, split)
     if (path / PREDICTED).is_file():
         found = _of_table(path / PREDICTED, class_keys, id_column, patient_column, scale)
-        return replace(found, name=shown(path.resolve().name))
+        found = replace(found, name=shown(path.resolve().name), split=_split_of_blend(path))
+        return _warned(found, path / "predictions.json")
     if first_bytes(path) == ZIP:
-        return _of_arrays(path, class_keys)
+        return _warned(_of_arrays(path, class_keys), path.with_suffix(".json"))
     return _of_table(path, class_keys, id_column, patient_column, scale)
+
+
+def _split_of_blend(folder: Path) -> str | None:
+    """Split of the windows that a blend in a folder is of; None if that is not known."""
+    try:
+        windows = entry_or(read_json(folder / "blend.json"), "windows", optional(text), None)
+    except (OSError, ShapeError):  # no blend, or a damaged one, which is told where it is applied
+        return None
+    return SPLIT_OF.get(windows or "")
+
+
+def _warned(found: Answers, beside: Path) -> Answers:
+    """Answers with what the file beside them says of windows that the runs had seen before."""
+    from hmstrain.scoring.seen import Seen
+
+    try:
+        seen = Seen.from_json(entry(read_json(beside), "seen", mapping))
+    except (OSError, ShapeError):  # none, of another program, or nothing was scored
+        return found
+    warnings = [f"{found.name}: {text}" for text in seen.warnings]
+    return replace(found, warnings=[*found.warnings, *warnings])
 
 
 def shown(name: str) -> str:

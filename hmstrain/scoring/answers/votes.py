@@ -73,7 +73,8 @@ def votes_of(
             "the latter count."
         )
     shares[found] = truth.votes.shares[row[found]]
-    counts[found] = truth.votes.counts[row[found]]
+    told = truth.votes.counts[row[found]]  # unknown where the truth has shares alone
+    counts[found] = np.where(np.isnan(told) & ~apart[found], counts[found], told)
     for lacking, word in (
         (row == -1, f"not in {truth.path}"),
         (row == UNCLEAR, f"of an EEG whose windows carry different votes in {truth.path}"),

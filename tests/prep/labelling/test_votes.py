@@ -19,6 +19,8 @@ from support.recorder import noise, write_edf
 import hmsprep
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.labelling.agreement import NONE, UNSURE
+from hmsprep.labelling.places import Places
+from hmsprep.labelling.predictions import read_predictions
 from hmsprep.labelling.ratings import rate_windows
 from hmsstore import CLASSES, HMS, Store
 from hmsstore.labels import LabelFile, Mark
@@ -359,6 +361,17 @@ def test_the_model_is_compared_with_blind_marks_alone(
     written = pl.read_csv(tmp_path / "look.csv")
     assert written["from (h:mm:ss)"].to_list()[:2] == ["0:01:00", "0:00:50"]
     assert written.height == len(found.second_look)
+
+
+def test_predictions_of_eegs_of_long_numbers_are_told_apart(tmp_path: Path) -> None:
+    """Timestamps, say: as floats two of them would be one."""
+    eegs = [2**54, 2**54 + 1, 2**54 + 2]
+    table = tmp_path / "predictions.csv"
+    lines = [f"{eeg},0,0,0,0,0,{n / 4},{1 - n / 4}" for n, eeg in enumerate(eegs)]
+    table.write_text("\n".join([f"eeg_id,eeg_offset_s,{','.join(CLASSES)}", *lines]))
+    columns = {"eeg_id": np.asarray(eegs), "eeg_offset_s": np.zeros(3)}
+    places = Places(tmp_path, HMS, columns, (), (), {})
+    np.testing.assert_allclose(read_predictions(table, places)[:, 4], [0, 1 / 4, 2 / 4])
 
 
 def test_predictions_of_other_recordings_are_refused(

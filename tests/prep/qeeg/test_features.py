@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ from hmsprep.errors import BuildError, ParameterError
 from hmsprep.qeeg.columns import Layout
 from hmsprep.qeeg.judged.measures import Columns
 from hmsprep.qeeg.judged.window import BANDPASS_HZ, Measuring
+from hmsprep.qeeg.sets import measure_set
 from hmsprep.qeeg.window import Wiring, window_values
-from hmsstore import DamagedStoreError, FeatureTable, NotAStoreError, RequestError, Store
+from hmsstore import HMS, DamagedStoreError, FeatureTable, NotAStoreError, RequestError, Store
 from hmsstore.atomic import whole_folder
 from hmsstore.reading import feature_table
 from hmsstore.sums import sealed, sums_of
@@ -380,3 +382,20 @@ def test_a_table_of_another_span_is_not_taken_for_it(
     with pytest.raises(ParameterError, match=r"--span judge: expected one of window, judged\."):
         hmsprep.plan_features(few, span="judge")
     assert "expected one of" in PREP.fail("features", few.path, "--span", "judge")
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"judged_s": 2.0}, "these data have 2 s at 200 Hz"),
+        (
+            {"signals": {**HMS.signals, "eeg": replace(HMS.eeg, row_rate_hz=64.0)}},
+            "these data have 10 s at 64 Hz",
+        ),
+    ],
+)
+def test_judged_seconds_that_cannot_be_measured_are_refused(
+    changed: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(ParameterError, match=f"--span judged measures 4 judged .*{what}"):
+        measure_set(replace(HMS, name="other", **changed), "judged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -13,6 +14,7 @@ from support.answered import ANSWERS, Set
 from support.inside import Inside
 from support.runs import train_small, unsealed
 
+import hmstrain
 from hmsstore import CLASSES, SPLITS, Store
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.prediction.predict import predict
@@ -417,6 +419,48 @@ def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path
     train_small(store, tmp_path / "one", steps=1)
     fitted_on = calibrate(tmp_path / "one", votes="all").calibration.fitted_on
     assert (fitted_on["model"], fitted_on["windows"]) == ("one", "held-out folds")
+    moved = shutil.copytree(store.path, tmp_path / "moved.zarr")
+    path = tmp_path / "one" / "config.json"
+    path.write_text(path.read_text().replace(str(store.path), str(tmp_path / "gone.zarr")))
+    path.write_text(json.dumps(unsealed(path)))
+    with pytest.raises(RunError, match=r"which is not there: name where it is now with --truth"):
+        calibrate(tmp_path / "one", votes="all")
+    again = calibrate(tmp_path / "one", truth=moved, votes="all").calibration
+    assert again.fitted_on["windows"] == "held-out folds"
+
+
+@pytest.mark.usefixtures("few_will_do")
+def test_answers_for_windows_that_a_run_was_trained_on_say_so(store: Store, tmp_path: Path) -> None:
+    train_small(store, tmp_path / "run", steps=1)
+    predict(tmp_path / "run", store.path, out=tmp_path / "all", device="cpu")
+    words = "are of patients that were trained on"
+    assert any(words in text for text in compare([tmp_path / "all"]).warnings)
+    assert any(words in note for note in calibrate(tmp_path / "all", votes="all").notes)
+    hmstrain.test(tmp_path / "run", split="train", device="cpu")
+    (tested,) = (tmp_path / "run").glob("train-*.npz")
+    assert any(words in text for text in compare([tested]).warnings)
+    assert not any(words in text for text in compare([tmp_path / "run"]).warnings)
+
+
+def test_a_truth_of_shares_leaves_numbers_of_votes_that_the_files_have(
+    made: Set, tmp_path: Path
+) -> None:
+    path = made.answers(tmp_path / "a.csv", made.model(0.3), votes=made.votes, names=ANSWERS)
+    table = made.table(tmp_path / "train.csv")
+    votes = made.votes.astype(float)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    keys = [f"{key}_vote" for key in CLASSES]
+    shares = votes / votes.sum(axis=1, keepdims=True)
+    shares[0] = np.roll(shares[0], 1)  # of which nobody knows how many voted
+    for row, share in zip(rows, shares, strict=True):
+        row.update(zip(keys, map(repr, share.tolist()), strict=True))
+    with (tmp_path / "shares.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    matched = matched_answers(path, truth=tmp_path / "shares.csv")
+    np.testing.assert_array_equal(matched.counts[1:], votes.sum(axis=1)[1:])
+    assert np.isnan(matched.counts[0])
 
 
 def test_a_bias_is_never_worse_in_sample_than_none_even_for_certain_answers(
@@ -518,6 +562,22 @@ def test_one_model_is_not_blended_and_seeds_of_a_run_count_as_one(
     assert any("fitted to test windows" in note for note in tested.notes)
     mean = blend(runs, votes="all", split="test")  # of which nothing is fitted
     assert not any("fitted to test windows" in note for note in mean.notes)
+    # What is calibrated on these answers is fitted to test windows, too, and patients stay known.
+    write_blend(mean, tmp_path / "mean")
+    fitted = calibrate(tmp_path / "mean", votes="all")
+    assert fitted.calibration.fitted_on["windows"] == "test"
+    assert "patients" in fitted.calibration.fitted_on
+    assert not any("Patients are unknown" in note for note in fitted.notes)
+    assert any("calibration is fitted to test windows" in note for note in fitted.notes)
+    write_calibration(fitted, tmp_path / "mean")
+    how = {"out": tmp_path / "q", "device": "cpu", "calibrated": True}
+    said = predict(tmp_path / "mean", store.path, **how).summary["warnings"]
+    assert any("The calibration of" in text and "fitted to test" in text for text in said)
+    # Another answer in the same folder is not calibrated by what was fitted to the first.
+    write_blend(tested, tmp_path / "mean")
+    assert not (tmp_path / "mean" / "calibration.json").exists()
+    with pytest.raises(RunError, match="is not calibrated"):
+        predict(tmp_path / "mean", store.path, **how)
     for one, warned in ((found, False), (tested, True)):
         write_blend(one, tmp_path / one.blend.windows)
         said = predict(tmp_path / one.blend.windows, store.path, out=tmp_path / "p", device="cpu")
