@@ -3,8 +3,7 @@
 ::
 
     CACHE/
-        9f86d081...          SHA-256 of the recorder's file; a dash and twelve digits more where it
-                             was imported with options
+        9f86d081...-4d967... SHA-256 of the recorder's file, and twelve digits of how it is imported
             import/          what `hmsprep import` made of it
             eeg/             its pieces, unpacked
             lock             held while it is imported
@@ -31,7 +30,7 @@ from typing import Any
 
 from hmsstore.atomic import remove_leftovers
 from hmsstore.recordings import RECORDINGS_NAME, import_words
-from hmsstore.sums import DIGITS, of_recording
+from hmsstore.sums import DIGITS, names_beside, of_recording
 from hmstrain.errors import DataError
 from hmstrain.prediction.hmsprep import check_installed, end, run_hmsprep
 from hmstrain.reading.asked import AskedFile
@@ -137,7 +136,7 @@ def _open_file(
 ) -> Recording | ComingRecording:
     """Open a file's import, or the file while it is imported."""
     sha256 = of_recording(path)
-    key = key_of(sha256, told)
+    key = key_of(sha256, [*told, *map(str, names_beside(path).values())])
     try:
         home.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     except OSError as error:

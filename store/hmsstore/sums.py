@@ -29,6 +29,8 @@ DIGITS = 12
 """Of a SHA-256, shown to a person."""
 SEVERAL = frozenset(".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log".split())
 """Endings of recorders' files that are one recording together with others of the same stem."""
+NAMES = frozenset(".21e .dpa .dpo .cef .ceo".split())
+"""Endings of files beside a recording of Nihon Kohden or Curry that name its channels alone."""
 NAMING = (".vhdr", ".lay")
 """Endings of those that name in their text the files that belong to them."""
 
@@ -51,6 +53,21 @@ def of_recording(path: Path) -> str:
             while part := file.read(AT_ONCE):
                 found.update(part)
     return found.hexdigest()
+
+
+def names_beside(path: Path) -> dict[str, dict[str, Any]]:
+    """Size and sum of the files that name a recording's channels: none of them tells whose it is.
+
+    Raises OSError.
+    """
+    stems = (path.stem, path.name)  # 'night.cdt.dpo' is of 'night.cdt'
+    return sums_of(
+        sorted(
+            one
+            for one in path.parent.iterdir()
+            if one.suffix.lower() in NAMES and one.stem in stems and one.is_file()
+        )
+    )
 
 
 def _together(path: Path) -> list[Path]:

@@ -33,7 +33,7 @@ from hmsstore.recordings import (
     read_recordings,
     write_recordings,
 )
-from hmsstore.sums import of_recording
+from hmsstore.sums import names_beside, of_recording
 from hmstrain.errors import DataError
 from hmstrain.reading import pieces
 from hmstrain.reading.cache import clear_cache, default_cache, open_or_import
@@ -392,6 +392,22 @@ def test_files_of_one_recording_are_known_together(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     assert of_recording(tmp_path / "a.vhdr") == hashlib.sha256(b"21").hexdigest()
     assert of_recording(tmp_path / "a.txt") == hashlib.sha256(b"3").hexdigest()
+
+
+def test_names_of_channels_beside_a_recording_make_another_import_of_it(tmp_path: Path) -> None:
+    for name, beside in (("night.eeg", "night.21E"), ("night.cdt", "night.cdt.dpo")):
+        path = tmp_path / name
+        path.write_bytes(b"signals")
+        (tmp_path / "other.21E").write_bytes(b"of another")
+        before = of_recording(path)
+        assert names_beside(path) == {}
+        (tmp_path / beside).write_bytes(b"names")
+        first = names_beside(path)
+        assert set(first) == {beside}
+        (tmp_path / beside).write_bytes(b"others")
+        assert names_beside(path) != first
+        assert of_recording(path) == before  # so that marks stay those of the recording
+        (tmp_path / beside).unlink()
 
 
 @pytest.mark.parametrize(

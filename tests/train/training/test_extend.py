@@ -57,7 +57,9 @@ def test_the_new_schedule_begins_and_ends_at_the_last_rate(store: Store, tmp_pat
     settings = SMALL | {"epochs": 1, "validate_every": 1}
     hmstrain.train(store, out=path, **settings)
     last = torch.load(path / "last" / "training.pt", weights_only=True)["optimiser"]
+    (path / "calibration.json").write_text("{}")
     hmstrain.train(store, out=path, resume=True, epochs=2)
+    assert not (path / "calibration.json").exists()  # of the answers that it had
     rates = [
         line["learning_rate"]
         for line in read_metrics(path / "metrics.jsonl")
