@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,32 @@ def test_the_readme_installs_what_its_commands_need() -> None:
     installed = re.findall(r"\[([a-z,]+)\]", first)[0].split(",")
     used = {words[1] for words in commands(f"```bash\n{first}```")}
     assert {needs[name] for name in used & needs.keys()} <= set(installed)
+
+
+def test_each_dependency_earns_its_place_in_a_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras, groups = project["project"]["optional-dependencies"], project["dependency-groups"]
+    wanted = [
+        *project["project"]["dependencies"],
+        *(one for some in extras.values() for one in some),
+        *(one for one in groups["dev"] if isinstance(one, str)),
+        *groups["docs"],
+    ]
+    names = {re.split(r"[^\w-]", one)[0] for one in wanted} - {"hms-eeg"}
+    rows = cells((ROOT / "CONTRIBUTING.md").read_text())
+    told = {name: row[0] for names, row in rows.items() for name in names.split(", ")}
+    assert names - told.keys() == set()
+    for extra in extras.keys() - {"all"}:
+        for name in (re.split(r"[^\w-]", one)[0] for one in extras[extra]):
+            assert told[name] == "all" or extra in re.findall(r"\w+", told[name]), (extra, name)
+
+
+def test_the_benchmarks_tree_lists_every_module() -> None:
+    (tree,) = blocks((ROOT / "benchmarks" / "README.md").read_text(), "text")
+    for folder in ("speed", "models", "peers", "tools"):
+        named = re.split(r"\n  \w+[./]", tree.split(f"  {folder}/")[1])[0]
+        held = {path.stem for path in (ROOT / "benchmarks" / folder).glob("*.py")} - {"__init__"}
+        assert held - set(re.findall(r"\w+", named)) == set(), folder
 
 
 def rows_of(record: str) -> list[dict[str, Any]]:

@@ -47,6 +47,8 @@ from hmstrain.runs.trained import Trained
 FILE = "precision.json"
 SWITCH = "HMS_AUTO_PRECISION"
 """Environment variable that is 'off' where nothing is to be measured."""
+NO_CI = ("", "0", "false", "no")
+"""What the environment variable CI says outside of CI; systems of CI set it to 'true' or a name."""
 LEAST_WINDOWS = 1_000
 """Fewer are predicted before measuring has paid: it takes as long as some 150."""
 KEPT_AT_MOST = 100
@@ -114,7 +116,7 @@ def why_unmeasured(device: torch.device) -> str:
         return f"on {device.type}"
     if word == "off":
         return f"where {SWITCH}=off"
-    in_ci = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+    in_ci = os.environ.get("CI", "").lower() not in NO_CI
     return f"in CI without {SWITCH}=on" if in_ci and word != "on" else ""
 
 

@@ -24,10 +24,10 @@ class Intervals:
     """Index of the class."""
 
     def consensus(self, begins_s: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Class of the windows that begin at these seconds; -1 where nothing is annotated.
+        """Class of the windows that begin at these seconds; -1 where under half is annotated.
 
         The pattern that fills most of a window's judged 10 s, if at least half of them; else
-        'other', if any annotation does; overlapping intervals of a class count once.
+        'other', if all intervals together fill half of them. Those that overlap count once.
         """
         first_s = begins_s + HMS.judged_from_s
         last_s = first_s + JUDGED_S

@@ -71,9 +71,9 @@ ABOUT = {
     "rhythmicity": About(
         "Rhythmicity",
         "0 to 1",
-        "Height of the highest peak of the autocorrelation of 10 s, 0.5 to 16 Hz, at lags of a "
-        "period of 0.5 to 12 Hz: mean of a chain's four pairs, the higher of the side's two "
-        "chains.",
+        "Height of the peak that tells the period, the first that reaches nine tenths of the "
+        "highest, of the autocorrelation of 10 s, 0.5 to 16 Hz, at lags of a period of 0.5 to "
+        "12 Hz: mean of a chain's four pairs, the higher of the side's two chains.",
         "Liu et al. 1992, Electroencephalogr Clin Neurophysiol 82, 30-37",
         (0.0, 1.0),
         "largest",
@@ -81,8 +81,7 @@ ABOUT = {
     "rhythm_hz": About(
         "Frequency of the rhythm",
         "Hz",
-        "One over the lag of that peak; of several that reach nine tenths of the highest, the one "
-        "of the shortest lag.",
+        "One over the lag of the peak whose height is the rhythmicity.",
         "Liu et al. 1992, Electroencephalogr Clin Neurophysiol 82, 30-37",
         (0.0, 12.0),
     ),
