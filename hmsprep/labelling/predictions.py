@@ -53,13 +53,12 @@ def read_predictions(path: Path, places: Places) -> NDArray[np.float64]:
     probabilities = np.stack(
         [frame[name].cast(pl.Float64, strict=False).to_numpy() for name in names], axis=1
     )
-    eeg, offset = (
-        frame[name].cast(kind, strict=False).to_list()  # of 18 digits no float would tell two
-        for name, kind in zip(PLACE, (pl.Int64, pl.Float64), strict=True)
-    )
+    numbers, offset = (frame[name].cast(pl.Float64, strict=False) for name in PLACE)
+    eeg = frame[PLACE[0]].cast(pl.Int64, strict=False)  # of 18 digits no float would tell two
+    eeg = eeg.fill_null(numbers.cast(pl.Int64, strict=False))  # such as 1000.0
     at = {
         (one, round(begin, 3)): row
-        for row, (one, begin) in enumerate(zip(eeg, offset, strict=True))
+        for row, (one, begin) in enumerate(zip(eeg.to_list(), offset.to_list(), strict=True))
         if one is not None and begin is not None and np.isfinite(begin)
     }
     wanted = zip(

@@ -15,6 +15,7 @@ from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.trust import Trust
+from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.answers.matched import Matched
 from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import shown
@@ -121,6 +122,7 @@ def calibrate(
     """
     model = Path(model)
     of_run = split is None and (model / "config.json").is_file()
+    classes = RunFolder(model).store().classes if of_run else ()
     with tempfile.TemporaryDirectory() as folder:
         path = _held_out(model, truth, trust, Path(folder) / "valid") if of_run else model
         matched = matched_answers(
@@ -130,10 +132,13 @@ def calibrate(
             id_column=id_column,
             patient_column=patient_column,
             scale=scale,
+            class_keys=tuple(one.key for one in classes) or None,
         )
     if of_run:
         answers = replace(matched.answers[0], path=model, config=None, split="valid")
-        matched = replace(matched, names=(shown(model.resolve().name),), answers=(answers,))
+        name, made = shown(model.resolve().name), f"{answers.name}: "
+        warnings = [text.replace(made, f"{name}: ", 1) for text in matched.warnings]
+        matched = replace(matched, names=(name,), answers=(answers,), warnings=warnings)
     return calibrate_matched(matched, votes=votes, seed=seed)
 
 
@@ -206,9 +211,9 @@ def calibrate_matched(matched: Matched, *, votes: str | None = None, seed: int =
 def _held_out(run: Path, truth: Store | Path | str | None, trust: Trust, out: Path) -> Path:
     """Predictions of a run's held-out folds; of a single fold they are made now, in a folder.
 
-    The store is that of the truth, if this is one, else where it was when the run was trained.
+    From the store of the truth, if that is the one the run was trained on, else from where it was
+    then.
     """
-    from hmstrain.runs.folder import RunFolder
     from hmstrain.runs.predictions import OUT_OF_FOLD
     from hmstrain.scoring.score_run import test
     from hmstrain.scoring.tested import predictions_path
@@ -216,14 +221,16 @@ def _held_out(run: Path, truth: Store | Path | str | None, trust: Trust, out: Pa
     RunFolder(run).outcome()  # refuses what is not finished
     if (run / OUT_OF_FOLD).is_file():
         return run / OUT_OF_FOLD
-    store = truth
-    if store is not None and not isinstance(store, Store):
-        store = Path(store) if (Path(store) / MANIFEST_NAME).is_file() else None
-    trained_on = Path(RunFolder(run).store().path)
-    if store is None and not trained_on.is_dir():
+    store = truth if isinstance(truth, Store) else None
+    if isinstance(truth, str | Path) and (Path(truth) / MANIFEST_NAME).is_file():
+        store = Store.open(truth)
+    trained_on = RunFolder(run).store()
+    if store is not None and store.identity != trained_on.identity:
+        store = None  # it has votes, and not these folds
+    if store is None and not Path(trained_on.path).is_dir():
         raise RunError(
-            f"{run} was trained on the store {trained_on}, which is not there: name where it is "
-            "now with --truth."
+            f"{run} was trained on the store {trained_on.path}, which is not there: name where it "
+            "is now with --truth."
         )
     return predictions_path(test(run, store=store, split="valid", out=out, trust=trust), out)
 

@@ -30,7 +30,8 @@ DIGITS = 12
 SEVERAL = frozenset(".vhdr .vmrk .eeg .set .fdt .lay .dat .dap .rs3 .data .head .pnt .log".split())
 """Endings of recorders' files that are one recording together with others of the same stem."""
 NAMES = frozenset(".21e .dpa .dpo .cef .ceo".split())
-"""Endings of files beside a recording of Nihon Kohden or Curry that name its channels alone."""
+"""Endings of files beside a recording of Nihon Kohden or Curry that say how it is read, such as
+its channels' names, and hold nothing of it."""
 NAMING = (".vhdr", ".lay")
 """Endings of those that name in their text the files that belong to them."""
 
@@ -56,7 +57,7 @@ def of_recording(path: Path) -> str:
 
 
 def names_beside(path: Path) -> dict[str, dict[str, Any]]:
-    """Size and sum of the files that name a recording's channels: none of them tells whose it is.
+    """Size and sum of the files that name a recording's channels, say, and not whose it is.
 
     Raises OSError.
     """

@@ -106,10 +106,16 @@ def test_a_study_compares_it_with_nothing_published(ward: Ward) -> None:
     assert "The report's numbers" not in ward.study.explanation()
 
 
-def test_it_is_compared_by_its_own_classes_without_a_truth(ward: Ward, hms_run: Path) -> None:
+def test_it_is_compared_by_its_own_classes_without_a_truth(
+    ward: Ward, hms_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = hmstrain.compare([ward.run])
     (model,) = found.models.values()
     assert list(model.by_class) == list(WARD.class_keys)
+    monkeypatch.setattr("hmstrain.scoring.calibrate.FEWEST_ROWS", 2)
+    monkeypatch.setattr("hmstrain.scoring.calibrate.FEWEST_PATIENTS", 2)
+    fitted = hmstrain.calibrate(ward.run, votes="all").calibration
+    assert list(fitted.bias) == list(WARD.class_keys)
     with pytest.raises(RunError, match=r"is of the classes quiet, burst, spikes, and .* of seiz"):
         hmstrain.compare([ward.run, hms_run])
 

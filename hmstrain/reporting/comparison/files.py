@@ -80,13 +80,10 @@ def write_blend(found: Blended, out: Path) -> None:
 
 
 def _votes(matched: Matched) -> list[list[Any]]:
-    """Cells of votes: counts, and nothing in rows of unknown number; shares where all are so."""
-    known = np.isfinite(matched.counts)
-    if not known.any():
+    """Cells of votes: counts, or shares where the number of some is unknown: no file holds both."""
+    if np.isnan(matched.counts).any():
         return matched.shares.tolist()
-    counts = np.round(matched.shares * np.nan_to_num(matched.counts)[:, None]).astype(np.int64)
-    nothing = [""] * counts.shape[1]
-    return [row if one else nothing for row, one in zip(counts.tolist(), known, strict=True)]
+    return np.round(matched.shares * matched.counts[:, None]).astype(np.int64).tolist()
 
 
 def _refuse_others(out: Path, is_own: Callable[[], bool]) -> None:

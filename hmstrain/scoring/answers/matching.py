@@ -38,8 +38,13 @@ def matched_answers(
     patient_column: str | None = None,
     different_folds: bool = False,
     scale: bool = False,
+    class_keys: tuple[str, ...] | None = None,
 ) -> Matched:
-    """Read models' predictions and bring the rows that all share together: see `compare`."""
+    """Read models' predictions and bring the rows that all share together: see `compare`.
+
+    `class_keys` are those of files that do not name them; by default those of the truth, of a run
+    among the models, or HMS's.
+    """
     paths = [models] if isinstance(models, str | Path) else list(models)
     if not paths:
         raise ConfigError("Name at least one run or file of predictions.")
@@ -48,7 +53,7 @@ def matched_answers(
     found = None
     if truth is not None:
         found = read_truth(truth, id_column=id_column, patient_column=patient_column)
-    keys = _class_keys(found, [Path(path) for path in paths])
+    keys = class_keys or _class_keys(found, [Path(path) for path in paths])
     answers = [
         read_answers(
             path,

@@ -372,6 +372,9 @@ def test_predictions_of_eegs_of_long_numbers_are_told_apart(tmp_path: Path) -> N
     columns = {"eeg_id": np.asarray(eegs), "eeg_offset_s": np.zeros(3)}
     places = Places(tmp_path, HMS, columns, (), (), {})
     np.testing.assert_allclose(read_predictions(table, places)[:, 4], [0, 1 / 4, 2 / 4])
+    table.write_text(f"eeg_id,eeg_offset_s,{','.join(CLASSES)}\n7.0,0,1,0,0,0,0,0\n")
+    seven = replace(places, table={"eeg_id": np.asarray([7]), "eeg_offset_s": np.zeros(1)})
+    assert read_predictions(table, seven)[0, 0] == 1
 
 
 def test_predictions_of_other_recordings_are_refused(

@@ -419,6 +419,12 @@ def test_a_run_is_calibrated_on_the_fold_that_it_held_out(store: Store, tmp_path
     train_small(store, tmp_path / "one", steps=1)
     fitted_on = calibrate(tmp_path / "one", votes="all").calibration.fitted_on
     assert (fitted_on["model"], fitted_on["windows"]) == ("one", "held-out folds")
+    rebuilt = Store.open(store.path)
+    rebuilt.identity = "f" * 64  # the same windows, as if their votes were corrected
+    fit = calibrate(tmp_path / "one", truth=rebuilt, votes="all")
+    assert fit.calibration.fitted_on["windows"] == "held-out folds"
+    assert any(note.startswith("one: ") for note in fit.notes)
+    assert not any(note.startswith("valid-") for note in fit.notes)
     moved = shutil.copytree(store.path, tmp_path / "moved.zarr")
     path = tmp_path / "one" / "config.json"
     path.write_text(path.read_text().replace(str(store.path), str(tmp_path / "gone.zarr")))
@@ -458,6 +464,9 @@ def test_a_truth_of_shares_leaves_numbers_of_votes_that_the_files_have(
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    second = made.answers(tmp_path / "b.csv", made.model(0.5), votes=made.votes, names=ANSWERS)
+    write_blend(blend([path, second], truth=tmp_path / "shares.csv", votes="all"), tmp_path / "b")
+    assert len(matched_answers(tmp_path / "b")) == len(made.votes)
     matched = matched_answers(path, truth=tmp_path / "shares.csv")
     np.testing.assert_array_equal(matched.counts[1:], votes.sum(axis=1)[1:])
     assert np.isnan(matched.counts[0])
