@@ -15,7 +15,6 @@ from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.trust import Trust
-from hmstrain.runs.folder import RunFolder
 from hmstrain.scoring.answers.matched import Matched
 from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import shown
@@ -120,6 +119,8 @@ def calibrate(
     >>> found.kinds["temperature and bias"].kl  # doctest: +SKIP
     0.277
     """
+    from hmstrain.runs.folder import RunFolder  # which needs PyTorch
+
     model = Path(model)
     of_run = split is None and (model / "config.json").is_file()
     classes = RunFolder(model).store().classes if of_run else ()
@@ -214,6 +215,7 @@ def _held_out(run: Path, truth: Store | Path | str | None, trust: Trust, out: Pa
     From the store of the truth, if that is the one the run was trained on, else from where it was
     then.
     """
+    from hmstrain.runs.folder import RunFolder
     from hmstrain.runs.predictions import OUT_OF_FOLD
     from hmstrain.scoring.score_run import test
     from hmstrain.scoring.tested import predictions_path
