@@ -152,8 +152,12 @@ def xbatcher(case: Case) -> Epoch:
     return epoch
 
 
-def lmdb(case: Case) -> Epoch:
-    """Raw bytes, without pickle."""
+def lmdb(read_ahead: bool) -> Callable[[Case], Epoch]:
+    """Raw bytes, without pickle; its own documents advise against read-ahead beyond memory."""
+    return lambda case: _lmdb(case, read_ahead)
+
+
+def _lmdb(case: Case, read_ahead: bool) -> Epoch:
     import lmdb as db
 
     if case.begin_writing():
@@ -163,7 +167,7 @@ def lmdb(case: Case) -> Epoch:
         ):
             for row, window in enumerate(case.windows()):
                 writing.put(b"%d" % row, window.tobytes())
-    opened = db.open(str(case.folder), readonly=True, lock=False, readahead=False)
+    opened = db.open(str(case.folder), readonly=True, lock=False, readahead=read_ahead)
 
     def epoch() -> Iterator[Any]:
         out = np.empty((BATCH, *SHAPE), np.float16)

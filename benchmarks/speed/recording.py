@@ -28,19 +28,20 @@ from hmsprep.planning.choices import Part
 from hmsprep.spectrograms.check import check_spectrograms
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
-from hmstrain.distributed import flushing_subnormals
+from hmstrain.distributed import join_world
 from hmstrain.models.arithmetic import Arithmetic, autocast
+from hmstrain.prediction.ensemble import BATCH
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
 
 RATE_HZ = 256
-BATCH = 32
 NOTE = (
     "Spectrogram: ten minutes of 20 channels, all processors, medians and range. Agreement: "
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
-    "window every 10 s; resident: input preparation and network, in batches of 32 stored windows "
-    "that lie in memory, in the same arithmetic. Processors busy: the share of their time that "
+    f"window every 10 s; resident: input preparation and network, in batches of {BATCH} stored "
+    "windows that lie in memory, in the same arithmetic, with memory and threads set as predicting "
+    "sets them. Processors busy: the share of their time that "
     "predicting took; by doing more at once it could come down to that share of its seconds. "
     "Seconds: as predictions.json has them. Memory is of the whole process tree: own, and with "
     "mapped files."
@@ -106,7 +107,7 @@ def resident_rate(run: Path, store: Path, rounds: int, arithmetic: Arithmetic) -
     prepare = trained.inputs(opened)
     seconds = []
     device = torch.device("cpu")
-    with torch.no_grad(), flushing_subnormals(device), autocast(trained.config, device):
+    with torch.no_grad(), autocast(trained.config, device):
         trained.network(**prepare(batch, None))
         for _ in range(rounds):
             begun = time.perf_counter()
@@ -182,17 +183,19 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--pairs", type=Path, help="data with real spectrograms to compare with")
     parser.add_argument("--part", choices=("train", "test"), help="of those data")
-    parser.add_argument("--minutes", type=int, default=120, help="length of the recording")
+    parser.add_argument("--minutes", type=int, default=180, help="length of the recording")
     parser.add_argument("--model", default="efficientnet_b0")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hms-recording-"))
     try:
-        first = spectrogram_seconds(arguments.rounds) | agreement(arguments.pairs, arguments.part)
-        rows = compare(
-            folder, arguments.minutes, arguments.model, arguments.image_size, arguments.rounds
-        )
+        with join_world("cpu"):  # as predicting does
+            first = spectrogram_seconds(arguments.rounds)
+            first |= agreement(arguments.pairs, arguments.part)
+            rows = compare(
+                folder, arguments.minutes, arguments.model, arguments.image_size, arguments.rounds
+            )
         write_record("recording", [first | rows[0], *rows[1:]], NOTE, arguments)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
