@@ -48,13 +48,26 @@ def test_a_sound_head_has_nothing_to_name(tmp_path: Path) -> None:
     assert one.flat == one.railed == one.bridged == ()
 
 
-def test_an_electrode_without_eeg_is_interpolated_on_request(tmp_path: Path) -> None:
+def test_a_signal_that_swings_from_rail_to_rail_is_railed(tmp_path: Path) -> None:
+    eeg_uv = noise(60)
+    wide = 9_000 * np.sin(2 * np.pi * 1.3 * np.arange(12_000) / 200)
+    eeg_uv[AT["O2"]] = np.clip(wide, -3_250, 3_250)
+    path = write_edf(tmp_path / "a.edf", eeg_uv)
+    (one,) = import_recordings([path], tmp_path / "data").recordings
+    assert (one.flat, one.railed) == ((), ("O2",))
+
+
+@pytest.mark.parametrize(("uv", "what"), [(3.0, "flat"), (3_000.0, "at its rail")])
+def test_an_electrode_without_eeg_is_interpolated_on_request(
+    uv: float, what: str, tmp_path: Path
+) -> None:
     eeg_uv = bad_head()
+    eeg_uv[AT["F7"]] = uv
     path = write_edf(tmp_path / "a.edf", eeg_uv)
     made = import_recordings([path], tmp_path / "data", interpolate=True)
     (one,) = made.recordings
     assert (one.interpolated, one.flat, one.railed) == (("F7",), (), ("O2",))
-    assert any("'F7' is flat in 100% of the recording" in warning for warning in made.warnings)
+    assert any(f"'F7' is {what} in 100% of the recording" in warning for warning in made.warnings)
     (file,) = (tmp_path / "data" / "test_eegs").iterdir()
     found = pl.read_parquet(file)
     others = [name for name in ELECTRODES if name != "F7"]
@@ -127,15 +140,21 @@ def bipolar(folder: Path, changed: dict[str, np.ndarray | str], name: str = "a.e
     return write_edf(folder / name, np.stack(values), channels=labels)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("pair", ["T5-O1", "Fp2-F4"])
-def test_a_flat_pair_follows_from_the_ring_that_it_is_in(pair: str, tmp_path: Path) -> None:
-    path = bipolar(tmp_path, {pair: np.full(12_000, 7.0), "EKG": np.zeros(12_000)})
+@pytest.mark.parametrize(
+    ("pair", "uv", "what"),
+    [("T5-O1", 7.0, "flat"), ("Fp2-F4", 7.0, "flat"), ("T5-O1", 3_000.0, "at its rail")],
+)
+def test_a_pair_without_eeg_follows_from_the_ring_that_it_is_in(
+    pair: str, uv: float, what: str, tmp_path: Path
+) -> None:
+    path = bipolar(tmp_path, {pair: np.full(12_000, uv), "EKG": np.zeros(12_000)})
     made = import_recordings([path], tmp_path / "data")
     (one,) = made.recordings
-    assert (one.reference, one.flat, one.interpolated, one.bridged) == ("chains", (), (), ())
+    assert (one.reference, one.interpolated) == ("chains", ())
+    assert one.flat == one.railed == one.bridged == ()
     assert "EKG" not in one.filled
     (told,) = [text for text in made.warnings if pair in text]
-    assert f"{pair}' is flat in 100% of the recording. What it measures follows" in told
+    assert f"{pair}' is {what} in 100% of the recording. What it measures follows" in told
     (file,) = (tmp_path / "data" / "test_eegs").iterdir()
     found = pl.read_parquet(file)
     head = dict(zip(CHANNELS, noise(60), strict=True))

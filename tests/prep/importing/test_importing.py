@@ -174,9 +174,14 @@ def tile(path: Path, times: int) -> Path:
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A recording of 2 h 20 min at 200 Hz, and what was imported of it."""
+    """A recording of 2 h 20 min at 200 Hz, and what was imported of it.
+
+    Eight times Fz is beyond the clip for five seconds, twice in what two pieces share.
+    """
     folder = tmp_path_factory.mktemp("night")
-    path = tile(write_edf(folder / "night.edf", noise(1_050)), 8)
+    eeg_uv = noise(1_050)
+    eeg_uv[CHANNELS.index("Fz"), 40_000:41_000] += 2_000
+    path = tile(write_edf(folder / "night.edf", eeg_uv), 8)
     import_recordings([path], folder / "out", stride=25)
     return path, folder / "out"
 
@@ -213,6 +218,11 @@ def test_a_long_recording_is_cut_and_each_window_sees_its_ten_minutes(
         np.testing.assert_allclose(power[known], logs, atol=0.05)
         missing = store.windows["spectrogram_nan_fraction"][row]
         assert missing == pytest.approx((~known).mean())
+
+
+def test_what_two_pieces_share_is_counted_once(night: tuple[Path, Path]) -> None:
+    about = json.loads((night[1] / "recordings.json").read_text())["recordings"][0]
+    assert about["clipped"] == {"Fz": pytest.approx(8 * 5 / 8_400)}
 
 
 def test_no_window_is_lost_or_doubled_by_cutting() -> None:

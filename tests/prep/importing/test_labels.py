@@ -12,10 +12,11 @@ from support.recorder import noise, write_edf
 
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import Chosen
-from hmsprep.importing.convert import import_recordings
-from hmsprep.importing.labels import find_labels
+from hmsprep.importing.convert import _windows, import_recordings
+from hmsprep.importing.labels import Labels, find_labels
 from hmsprep.importing.labels.intervals import Intervals
 from hmsprep.importing.labels.words import Words
+from hmsprep.importing.pieces import Piece
 from hmsprep.importing.recording import Recording
 from hmsstore.schema import CLASSES
 
@@ -59,6 +60,14 @@ def test_channels_that_seize_at_once_count_once(tmp_path: Path) -> None:
     assert both.consensus(np.asarray([0.0])).tolist() == [-1]
     lone = Intervals(np.asarray([20.0, 20.0]), np.asarray([22.0, 22.0]), np.asarray([0, 0]))
     assert lone.consensus(np.asarray([0.0, 500.0])).tolist() == [-1, -1]
+
+
+def test_windows_of_a_later_piece_are_labelled_by_their_place_in_the_recording() -> None:
+    piece = Piece(600_000, 720_000, np.asarray([0.0, 100.0]))  # from 3,000 s on
+    seizure = Intervals(np.asarray([3_020.0]), np.asarray([3_030.0]), np.asarray([0]))
+    (row,) = _windows(piece, Labels(seizure, "a.csv"))
+    assert row["eeg_label_offset_seconds"] == 0
+    assert row["expert_consensus"] == "Seizure"
 
 
 TEMPLE: dict[str, str] = {

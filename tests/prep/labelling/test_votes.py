@@ -21,10 +21,10 @@ from hmsprep.errors import DataError, ParameterError
 from hmsprep.labelling.agreement import NONE, UNSURE
 from hmsprep.labelling.places import Places
 from hmsprep.labelling.predictions import read_predictions
-from hmsprep.labelling.ratings import rate_windows
+from hmsprep.labelling.ratings import rate, rate_windows
 from hmsstore import CLASSES, HMS, Store
 from hmsstore.labels import LabelFile, Mark
-from hmsstore.recordings import read_recordings
+from hmsstore.recordings import ImportedPiece, ImportedRecording, read_recordings
 from hmstrain.reading.recording import Recording
 
 PROGRAM = Program("hmsprep")
@@ -321,6 +321,24 @@ def test_marks_by_piece_count_from_its_start(night: Path, tmp_path: Path) -> Non
     assert votes_of(night, tmp_path / "votes.csv") == {("a.edf", 30): [0, 0, 0, 0, 1, 0]}
 
 
+def test_marks_in_a_later_piece_count_for_its_windows_alone(tmp_path: Path) -> None:
+    """Both pieces have a window at 500 s, of which seconds 520 to 530 are judged."""
+    begins, sha256 = {10_000: 0.0, 10_001: 3_000.0}, "ab" * 32
+    one = ImportedRecording(
+        "night.edf", 6_600.0, 1, (200.0,), (), (),
+        pieces=tuple(ImportedPiece(eeg, begin) for eeg, begin in begins.items()),
+    )  # fmt: skip
+    windows = {"eeg_id": np.asarray(list(begins)), "eeg_offset_s": np.asarray([500.0, 500.0])}
+    pieces = {eeg: (0, begin) for eeg, begin in begins.items()}
+    places = Places(tmp_path, HMS, windows, (one,), (sha256,), pieces)
+    of_recording, of_piece = (
+        LabelFile.open(tmp_path / "labels", one.file, sha256, reader) for reader in ("AB", "CD")
+    )
+    of_recording.add(Mark(3_520, 3_530, "lpd"))
+    of_piece.add(Mark(520, 530, "lpd", eeg_id=10_001))
+    assert rate(places, tmp_path / "labels").codes.tolist() == [[NONE, LPD], [NONE, LPD]]
+
+
 def predicted(night: Path, folder: Path, seizure: dict[int, float]) -> Path:
     """A table as `hmstrain predict` writes it: seizure or other, by start of a.edf's windows."""
     folder.mkdir()
@@ -361,6 +379,28 @@ def test_the_model_is_compared_with_blind_marks_alone(
     written = pl.read_csv(tmp_path / "look.csv")
     assert written["from (h:mm:ss)"].to_list()[:2] == ["0:01:00", "0:00:50"]
     assert written.height == len(found.second_look)
+
+
+def test_windows_in_a_row_of_which_the_same_is_to_be_said_are_one_stretch(
+    night: Path, tmp_path: Path
+) -> None:
+    first, second = (label_file(night, tmp_path / "labels", "a.edf", who) for who in ("AB", "CD"))
+    first.add(Mark(20, 60, "seizure"))
+    second.add(Mark(20, 40, "lpd"))
+    second.add(Mark(50, 60, "lpd"))
+    table = predicted(night, tmp_path / "run", {20: 0.3, 30: 0.1, 40: 0.9, 50: 0.2})
+    found = hmsprep.votes(
+        night, tmp_path / "labels", tmp_path / "votes.csv", predictions=table
+    ).second_look
+    looks = {(one.start_s, one.stop_s): one for one in found}
+    assert {span: one.windows for span, one in looks.items()} == {(20, 40): 2, (50, 60): 1}
+    assert {one.model for one in found} == {"other"}
+    assert {one.reasons for one in found} == {("readers disagree", "the model disagrees")}
+    assert {one.split for one in found} == {0.5}
+    assert looks[20, 40].probability == pytest.approx(0.8)
+    assert looks[20, 40].against == pytest.approx(0.6)  # 0.7 - 0.3 and 0.9 - 0.1
+    assert looks[50, 60].probability == pytest.approx(0.8)
+    assert looks[50, 60].against == pytest.approx(0.6)
 
 
 def test_predictions_of_eegs_of_long_numbers_are_told_apart(tmp_path: Path) -> None:

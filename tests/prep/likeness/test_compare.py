@@ -19,7 +19,7 @@ from support.helpers import Program, blank_outside, build_store, write_pair
 import hmsprep
 from hmsprep.kaggle.write import write_eeg
 from hmsprep.likeness.comparison import ALL, Comparison, Realism, compare
-from hmsprep.likeness.distances import Pooled
+from hmsprep.likeness.distances import Pooled, distances
 from hmsprep.likeness.matching import draws, matched_weights
 from hmsprep.likeness.page import make_page
 from hmsprep.likeness.sample import NO_CLASS, Sample, majority, measure, read_sources, rows_of
@@ -224,6 +224,24 @@ def test_drawing_patients_draws_all_their_windows() -> None:
     times = draws(np.array([7, 7, 3, 9]), 50, np.random.default_rng(0))
     assert (times[:, 0] == times[:, 1]).all()
     assert (times[:, [0, 2, 3]].sum(axis=1) == 3).all()
+
+
+def test_more_windows_of_the_same_patients_make_no_distance_surer() -> None:
+    """Chance deals patients, and the interval draws them: a window more of one tells no more."""
+    rng = np.random.default_rng(5)
+    sides = [rng.normal(0, 1, (8, len(SOME))) for _ in range(2)]
+
+    def compared_with(windows: int) -> list[tuple[float, float]]:
+        patient = np.repeat(np.arange(8), windows)
+        a, b = (
+            sample(side[patient] + rng.normal(0, 0.001, (len(patient), len(SOME))), patient=patient)
+            for side in sides
+        )
+        found = distances(a, b, ALL, None, resamples=100, seed=0)
+        return [(one.chance, one.high - one.low) for one in found]
+
+    for one, twelve in zip(compared_with(1), compared_with(12), strict=True):
+        assert twelve == pytest.approx(one, rel=0.1)
 
 
 def test_distances_are_those_of_scipy() -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from hmsprep.qeeg.judged.aperiodic import aperiodic
 from hmsprep.qeeg.judged.artefacts import artefact_measures, lasting
@@ -23,12 +24,12 @@ from hmsprep.qeeg.judged.course import (
     suppression_ratio,
     wave_measures,
 )
-from hmsprep.qeeg.judged.discharges import find_discharges
+from hmsprep.qeeg.judged.discharges import discharge_measures, find_discharges
 from hmsprep.qeeg.judged.measures import GROUPS, MEASURES, Columns, measure_of
 from hmsprep.qeeg.judged.window import Measuring
 from hmsprep.qeeg.spectrum import segments
 from hmsstore import HMS
-from hmsstore.montage import ELECTRODES
+from hmsstore.montage import ELECTRODES, PAIRS
 from hmsstore.schema import CHANNELS
 
 Floats = NDArray[np.float64]
@@ -37,9 +38,9 @@ TIME = np.arange(2000) / RATE
 MEASURING = Measuring(Columns(HMS), (0.5, 40.0))
 
 
-def measured(eeg_uv_TC: Floats) -> dict[str, float]:
-    values = MEASURING.values(eeg_uv_TC)
-    return dict(zip(MEASURING.columns.names, values.tolist(), strict=True))
+def measured(eeg_uv_TC: Floats, measuring: Measuring = MEASURING) -> dict[str, float]:
+    values = measuring.values(eeg_uv_TC)
+    return dict(zip(measuring.columns.names, values.tolist(), strict=True))
 
 
 def bell(at_s: float, deviation_s: float) -> Floats:
@@ -114,6 +115,67 @@ def test_field_and_lag_are_those_planted() -> None:
     assert both["discharge_laterality"] < 0.1
 
 
+def test_discharges_are_as_alike_as_planted() -> None:
+    def turned(at_s: float, deviation_s: float) -> Floats:
+        return (1 if at_s < 5 else -1) * bell(at_s, deviation_s)
+
+    assert measured(discharging(EVEN))["discharge_alike"] == pytest.approx(1, abs=0.02)
+    # six are up and six down, so the mean of the others is the reverse of each
+    told = measured(discharging(EVEN, turned))
+    assert told["discharge_alike"] == pytest.approx(-1, abs=0.02)
+    assert told["discharge_field_alike"] == pytest.approx(1, abs=0.02)
+    apart = np.random.default_rng(12).normal(0, 2, (8, 2000))
+    for place, at in enumerate((1.5, 3.5, 5.5, 7.5)):
+        apart[2 * place : 2 * place + 2] += 150 * bell(at, 0.02)
+    told = discharge_measures(apart, RATE, slice(0, 4), slice(4, 8))
+    assert told["discharge_rate"] == pytest.approx(0.4)
+    # no two share a pair but for the noise; each counted among the others, it would be over 0.5
+    assert told["discharge_field_alike"] < 0.25
+
+
+def test_heights_vary_as_planted() -> None:
+    def growing(at_s: float, deviation_s: float) -> Floats:
+        return (1 if at_s < 5 else 2) * bell(at_s, deviation_s)
+
+    assert measured(discharging(EVEN))["discharge_height_cv"] < 0.03
+    told = measured(discharging(EVEN, growing))
+    assert told["discharge_height_cv"] == pytest.approx(1 / 3, abs=0.02)  # 50 of 150
+
+
+def test_prominence_is_the_height_over_what_lies_between() -> None:
+    pairs = np.random.default_rng(9).normal(0, 3, (8, 2000))
+    pairs[:2] += 150 * sum(bell(at, 0.02) for at in EVEN)
+    told = discharge_measures(pairs, RATE, slice(0, 4), slice(4, 8))
+    assert told["discharge_prominence"] == pytest.approx(150 / 3, rel=0.05)
+
+
+def test_a_dead_pair_leaves_the_others_on_their_sides() -> None:
+    eeg = discharging(EVEN, lags_s={"F3": 0.0})
+    eeg[:, CHANNELS.index("F7")] = eeg[:, CHANNELS.index("Fp1")]
+    told = measured(eeg)
+    assert np.isnan(told["amplitude.Fp1-F7"])
+    assert told["discharge_field"] == pytest.approx(2 / 17)
+    assert told["discharge_laterality"] > 0.7
+
+
+def test_a_dead_electrode_leaves_the_others_at_their_distances() -> None:
+    eeg = np.random.default_rng(10).normal(0, 20, (2000, 20))
+    eeg[:, CHANNELS.index("Fp1")] = 0
+    told = measured(eeg, Measuring(Columns(HMS), None))
+    assert np.isnan(told["amplitude.Fp1"])
+    others = tuple(name for name in ELECTRODES if name != "Fp1")
+    rows = eeg[:, [CHANNELS.index(name) for name in others]].T
+    expected = coupling_measures(rows, RATE, parts_of(distances_deg(others)))
+    assert {name: told[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_spread_is_the_interquartile_range_over_pairs() -> None:
+    told = measured(np.random.default_rng(11).normal(0, 1, (2000, 20)) * np.arange(1, 21))
+    deviations = [told[f"amplitude.{front}-{back}"] for front, back in PAIRS]
+    assert told["std"] == pytest.approx(np.median(deviations))
+    assert told["std.spread"] == pytest.approx(stats.iqr(deviations))
+
+
 def test_noise_and_rhythmic_delta_hold_no_discharges() -> None:
     noise = np.random.default_rng(5).normal(0, 20, (2000, 20))
     assert measured(noise)["discharge_rate"] <= 0.1
@@ -169,6 +231,14 @@ def test_lag_between_electrodes_is_the_one_planted(lag: int) -> None:
         assert told["first_component"] == pytest.approx(1, abs=1e-6)
 
 
+def test_pairs_of_electrodes_that_are_most_alike_without_lag_are_counted() -> None:
+    rng = np.random.default_rng(2)
+    source = np.convolve(rng.normal(size=2100), np.hanning(12), "same")
+    one, late = source[100:2100], source[95:2095]
+    told = coupling_measures(np.stack([one, -one, late, -late]), RATE, {})
+    assert told["no_lag"] == pytest.approx(2 / 6)
+
+
 def test_what_a_reference_adds_and_how_many_courses_there_are() -> None:
     rng = np.random.default_rng(4)
     own = rng.normal(size=(8, 4000))
@@ -205,6 +275,10 @@ def test_a_sudden_rise_is_sudden_and_a_slow_one_is_not() -> None:
     assert sudden["rise_quarter"] == pytest.approx(2, abs=0.02)
     assert onset_measures((wave * slow)[None], RATE)["rise"] == pytest.approx(0.2, abs=0.03)
     assert sudden["fall"] == pytest.approx(0, abs=0.02)
+    reverse = onset_measures((wave * step)[None, ::-1], RATE)
+    assert reverse["fall"] == pytest.approx(2, abs=0.02)
+    assert reverse["rise"] == pytest.approx(0, abs=0.02)
+    assert sudden["envelope_deviation"] == pytest.approx(1, abs=0.01)  # half is 2 above the rest
 
 
 def test_evolution_is_the_change_of_frequency_amplitude_and_place() -> None:
@@ -220,6 +294,7 @@ def test_evolution_is_the_change_of_frequency_amplitude_and_place() -> None:
     assert told[0]["frequency_change"] == pytest.approx(1, abs=0.1)
     assert told[0]["amplitude_change"] == pytest.approx(np.log(2), abs=0.01)
     assert told[0]["place_change"] == pytest.approx(1, abs=0.01)
+    assert told[0]["frequency_wander"] == pytest.approx(0.5, abs=0.06)  # half is an octave above
     assert all(value == pytest.approx(0, abs=0.01) for value in told[1].values())
 
 
@@ -265,6 +340,21 @@ def test_artefacts_are_told_from_clean_noise() -> None:
     swing = clean + 200 * np.sin(2 * np.pi * 2 * TIME)
     assert told(swing)["steps"] == 0
     assert told(np.cumsum(clean, axis=1))["drift"] > 5 * before["drift"]
+
+
+def test_large_seconds_and_fast_power_are_those_planted() -> None:
+    def told(eeg: Floats) -> dict[str, float]:
+        return artefact_measures(eeg, eeg[:-1] - eeg[1:], RATE)
+
+    swing = np.zeros((19, 2000))
+    swing[0] = np.sin(2 * np.pi * 2 * TIME)
+    spans_uv = np.where(TIME < 3, 520, 480)
+    assert told(spans_uv / 2 * swing)["large"] == pytest.approx(3 / 180)
+    signs = np.where(np.arange(19) % 2, 1, -1)[:, None]
+    tone = signs * 10 * np.sin(2 * np.pi * 36 * TIME)  # 20 uV between neighbours
+    assert told(tone)["power_fast"] == pytest.approx(np.log(20**2 / 2), abs=0.01)
+    slower = signs * 10 * np.sin(2 * np.pi * 27 * TIME)
+    assert told(slower)["power_fast"] < np.log(0.01)
 
 
 def test_stretches_last_as_long_as_asked() -> None:

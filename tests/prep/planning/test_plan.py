@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmsprep.errors import DataError, ParameterError
-from hmsprep.planning.load import load_metadata
+from hmsprep.kaggle.files import KaggleData
+from hmsprep.planning.load import load_metadata, read_montages
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.plan import Plan, make_plan, summary
 from hmsprep.planning.segments import first_fit
 from hmsprep.planning.windows import take
-from hmsstore.schema import EEG, SIGNALS, SPECTROGRAM
+from hmsstore.recordings import ImportedPiece, ImportedRecording, write_recordings
+from hmsstore.schema import CHANNELS, EEG, SIGNALS, SPECTROGRAM
 
 
 def table(eegs: list[tuple[list[int], int]], *, odd: bool = False) -> dict[str, Any]:
@@ -138,6 +140,21 @@ def test_packing_is_first_fit(lengths: list[int]) -> None:
         assert number == expected
         assert first == number * 100 + 100 - free[number]
         free[number] -= length
+
+
+def test_every_piece_of_an_imported_recording_is_as_the_recording_is(tmp_path: Path) -> None:
+    pieces = (ImportedPiece(10_000, 0.0), ImportedPiece(10_001, 3_000.0))
+    odd = ImportedRecording(
+        "odd.edf", 6_600.0, 1, (200.0,), (), (), pieces,
+        reference="chains", interpolated=("T5",), contiguous=True,
+    )  # fmt: skip
+    plain = ImportedRecording("b.edf", 60.0, 2, (200.0,), (), (), (ImportedPiece(20_000, 0.0),))
+    write_recordings(tmp_path, (odd, plain), 10.0)
+    (tmp_path / "test.csv").touch()
+    found = read_montages(KaggleData(tmp_path), Parameters())
+    assert found.chains == found.contiguous == {10_000, 10_001}
+    t5 = 1 << CHANNELS.index("T5")
+    assert found.interpolated == {10_000: t5, 10_001: t5}
 
 
 def test_the_hash_follows_parameters_and_table() -> None:

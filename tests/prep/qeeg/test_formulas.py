@@ -267,6 +267,15 @@ def test_what_moves_together_is_coherent_and_locked_and_what_does_not_is_not() -
     assert alone["phase_locking_beta.F3-F4.50s"] < 0.2
 
 
+def test_sides_that_are_each_weaker_somewhere_are_as_asymmetric(noisy: Floats) -> None:
+    eeg = noisy.copy()
+    left, right = ([CHANNELS.index(name) for name in HMS.chains[key]] for key in ("LL", "RL"))
+    for pair, times in enumerate((1 / 3, 1 / 3, 3, 3)):
+        of_left = eeg[:, left[pair]] - eeg[:, left[pair + 1]]
+        eeg[:, right[pair + 1]] = eeg[:, right[pair]] - times * of_left
+    assert measured(eeg)["symmetry_index.LL-RL.10s"] == pytest.approx(0.8, rel=1e-4)
+
+
 def test_asymmetry_is_the_log_ratio_of_left_and_right_power(noisy: Floats) -> None:
     eeg = noisy.copy()
     for left, right in zip(HMS.chains["LL"], HMS.chains["RL"], strict=True):

@@ -78,6 +78,7 @@ def test_pairs_of_the_store_are_those_of_the_head(stores: dict[str, Store]) -> N
             error = np.abs(eeg_uv[:, front] - eeg_uv[:, back] - expected)
             assert (error <= 4 * STEP_UV + half).all(), (a, b, error.max())
     assert np.abs(eeg_uv).max() > 1_100  # the sum along a chain is not clipped, pairs are
+    assert not [text for text in store.info["warnings"] if "beyond the clip" in text]
 
 
 def test_a_reader_of_other_stores_finds_a_reference(stores: dict[str, Store]) -> None:
