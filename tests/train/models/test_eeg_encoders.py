@@ -246,7 +246,7 @@ def test_sparcnet_ends_in_relu_and_with_weights_of_earlier_versions_in_elu() -> 
     network = made("sparcnet").eval()
     (layer,) = network.last_maps.values()
     gave: list[Tensor] = []
-    layer.register_forward_hook(lambda *called: gave.append(called[-1]))
+    layer.register_forward_hook(lambda *called: gave.append(called[-1].detach()))
     rectified = network(**{KEY: raw})[0]
     assert float(gave[-1].min()) == 0
     state = network.state_dict()
@@ -257,7 +257,7 @@ def test_sparcnet_ends_in_relu_and_with_weights_of_earlier_versions_in_elu() -> 
     (trunk,) = network.trunks.values()
     with torch.no_grad():
         bent = network(**{KEY: raw})[0]
-    assert -1 < float(gave[-1].min()) < 0
+    assert float(gave[-1].min()) < 0
     torch.testing.assert_close(functional.relu(gave[-1]), gave[0])
     assert not torch.allclose(bent, rectified)
     assert network.state_dict().keys() == earlier.keys()
