@@ -116,15 +116,15 @@ def band_pass(samples: int, device: torch.device, band: Band = WIDE) -> Tensor:
 def band_gains(bands: Bands, samples: int) -> Tensor:
     """Response of each pair's own band at each frequency of a real transform of so many samples.
 
-    The squared magnitude of a Butterworth band-pass of order 2, real as that of `band_pass`; 1 for
-    pairs without a band: float32 (B, 18, F).
+    The magnitude of a Butterworth high-pass times that of a low-pass, of order 2: that of a filter
+    run once, real as that of `band_pass`; 1 for pairs without a band: float32 (B, 18, F).
     """
     frequency = torch.fft.rfftfreq(samples, 1 / RATE_HZ, device=bands.low_hz_B.device)
     slope = 2 * RANDOM_ORDER
     low_B1, high_B1 = bands.low_hz_B[:, None], bands.high_hz_B[:, None]
     above = 1 / (1 + (low_B1 / frequency.clamp_min(TINY_HZ)) ** slope)
     below = 1 / (1 + (frequency / high_B1) ** slope)
-    response_B1F = (above * below)[:, None]
+    response_B1F = (above * below).sqrt()[:, None]
     return torch.where(bands.pairs_BP[..., None], response_B1F, torch.ones_like(response_B1F))
 
 

@@ -199,8 +199,11 @@ def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     return rng.permutation(shuffled[first])
 
 
-def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
-    """Training rows that batch norm's statistics are measured on, of an epoch's kind."""
+def norm_rows(config: Config, store: Store, epoch: Epoch) -> Rows:
+    """Rows that an epoch trains on, as many as batch norm's statistics are measured on."""
+    if not config.norm_windows:
+        return np.empty(0, np.int64)
+    rows = training_rows(config, store, epoch.fold, epoch.min_votes)
     return epoch_order(config, store, rows, 0)[: config.norm_windows]
 
 

@@ -20,6 +20,7 @@ FEW, SOME = 2, 8
 RANGE_WEIGHTS = (0.3, 0.5, 1.0)
 """`vote_weight=ranges`: of windows with up to `FEW` votes, up to `SOME`, and more, as a network of
 the competition's third place had it (github.com/darraghdog/kaggle-hms-3rd-place-solution, cfg_2a).
+There they weigh the mean loss of each range's windows in a batch, here the loss of each window.
 """
 LEAST_DECAYED = 0.02
 """Share to which `vote_decay` takes the first two at most, from there too."""

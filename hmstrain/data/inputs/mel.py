@@ -20,7 +20,7 @@ from torch.nn import functional
 from hmsstore.montage import CHAIN_PAIRS
 from hmstrain.data.eeg import RATE_HZ, Band, raw_input
 from hmstrain.data.inputs import Windows
-from hmstrain.data.inputs.pair_image import PairImage, Part, stretch
+from hmstrain.data.inputs.pair_image import PairImage, Part, stretch, stretch_start
 
 MELS = 64
 RANGE_HZ = (0.53, 30.0)
@@ -33,7 +33,7 @@ ZOOM_FFT, ZOOM_HANN, ZOOM_HOP = 2048, 16, 4
 ZOOM_SAMPLES = 2400
 """12 s."""
 CUT = 31
-"""Columns on either side of the middle that the zoom stands for: 10 s in all."""
+"""Columns on either side of the label that the zoom stands for: 10 s in all."""
 
 
 class MelImage(PairImage):
@@ -54,17 +54,17 @@ class MelImage(PairImage):
 
 
 class MelZoomImage(MelImage):
-    """The same with 12 s at fine steps in place of its middle: (1024, 852) of 50 s.
+    """The same with 12 s at fine steps in place of the judged seconds: (1024, 852) of 50 s.
 
-    The zoom is around the middle of the judged seconds, wherever in the window that lies; it stands
-    in the middle of the image.
+    The zoom is around the middle of the judged seconds, wherever in the window that lies, and it
+    stands where they do: in the middle of the image, unless the window was moved.
     """
 
     name = "mel16-zoom"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What is left of the middle, the zoom, and what is right of it."""
+        """What is left of the middle, the zoom, and what is right of it, if nothing is moved."""
         whole, zoom = mel_columns(self.samples, HOP), mel_columns(ZOOM_SAMPLES, ZOOM_HOP)
         cut, stop = whole // 2 - CUT, whole // 2 + CUT
         rows, end = (0, MELS), cut + zoom + whole - stop
@@ -80,8 +80,27 @@ class MelZoomImage(MelImage):
         whole = mel_decibels(raw_BPT, FFT, HANN, HOP)
         near_BPT = stretch(raw_BPT, windows.centre_B, ZOOM_SAMPLES)
         zoom = mel_decibels(near_BPT, ZOOM_FFT, ZOOM_HANN, ZOOM_HOP)
-        middle = whole.shape[-1] // 2
-        return torch.cat([whole[..., : middle - CUT], zoom, whole[..., middle + CUT :]], dim=-1)
+        order_B11W = self.order(windows.centre_B)[:, None, None]
+        return torch.cat([whole, zoom], dim=-1).take_along_dim(order_B11W, dim=-1)
+
+    def places(self, centre_B: Tensor, /) -> Tensor:
+        """Sample at the middle of each column: (B, 1, W)."""
+        device = centre_B.device
+        whole_W = HOP * torch.arange(mel_columns(self.samples, HOP), device=device)
+        zoom_W = ZOOM_HOP * torch.arange(mel_columns(ZOOM_SAMPLES, ZOOM_HOP), device=device)
+        zoom_BW = stretch_start(centre_B, ZOOM_SAMPLES, self.samples)[:, None] + zoom_W
+        both_BW = torch.cat([whole_W.expand(len(centre_B), -1), zoom_BW], dim=-1)
+        return both_BW.take_along_dim(self.order(centre_B), dim=-1)[:, None]
+
+    def order(self, centre_B: Tensor) -> Tensor:
+        """Columns of each image, as places among those of the whole, then of the zoom: (B, W)."""
+        whole, zoom = mel_columns(self.samples, HOP), mel_columns(ZOOM_SAMPLES, ZOOM_HOP)
+        cut_B1 = (whole * centre_B // self.samples - CUT).clamp(0, whole - 2 * CUT - 1)[:, None]
+        column_W = torch.arange(whole - 2 * CUT + zoom, device=centre_B.device)
+        later_BW = torch.where(
+            column_W < cut_B1 + zoom, column_W - cut_B1 + whole, column_W - zoom + 2 * CUT
+        )
+        return torch.where(column_W < cut_B1, column_W, later_BW)
 
 
 def mel_columns(samples: int, hop: int) -> int:

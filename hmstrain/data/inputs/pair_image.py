@@ -107,18 +107,24 @@ class PairImage(ImageInput, ABC):
         run_B2 = windows.runs["eeg"]
         if run_B2 is None:
             return None
+        place_BRW = self.places(windows.centre_B)
+        seen_BRW = (place_BRW >= run_B2[:, :1, None]) & (place_BRW < run_B2[:, 1:, None])
+        seen_BRW |= ~seen_BRW.any(-1, keepdim=True)
+        rows = self.unpadded[0] // self.pairs
+        return seen_BRW.expand(-1, rows, -1).repeat(1, self.pairs, 1)
+
+    def places(self, centre_B: Tensor, /) -> Tensor:
+        """Sample at the middle of each column: (B, R, W), or (B, 1, W) if that of all rows."""
         height, width = self.unpadded
-        seen_BRW = torch.zeros(
-            len(run_B2), height // self.pairs, width, dtype=torch.bool, device=run_B2.device
+        place_BRW = torch.full(
+            (len(centre_B), height // self.pairs, width), -1.0, device=centre_B.device
         )
         for part in self.parts:
-            start_B = stretch_start(windows.centre_B, part.samples, self.samples)
-            columns = torch.arange(part.columns[1] - part.columns[0], device=run_B2.device)
+            start_B = stretch_start(centre_B, part.samples, self.samples)
+            columns = torch.arange(part.columns[1] - part.columns[0], device=centre_B.device)
             place_BW = start_B[:, None] + part.first + part.step * columns
-            inside_BW = (place_BW >= run_B2[:, :1]) & (place_BW < run_B2[:, 1:])
-            seen_BRW[:, slice(*part.rows), slice(*part.columns)] = inside_BW[:, None]
-        seen_BRW |= ~seen_BRW.any(-1, keepdim=True)
-        return seen_BRW.repeat(1, self.pairs, 1)
+            place_BRW[:, slice(*part.rows), slice(*part.columns)] = place_BW[:, None]
+        return place_BRW
 
     def complete(self, values: Tensor, draws: Draws | None, /) -> Tensor:
         """Set the panels of pairs that the draws leave out to 0, and pad."""

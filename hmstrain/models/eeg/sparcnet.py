@@ -3,9 +3,13 @@
 Jing et al. 2023, Development of Expert-Level Classification of Seizures and Rhythmic and Periodic
 Patterns During EEG Interpretation (Neurology 100): a DenseNet (Huang et al. 2017) in one dimension
 over the 16 pairs of the four chains, ten seconds at 200 Hz, without batch norm, ELU instead of
-ReLU. Seven blocks of four layers that add 32 channels each; transitions halve channels and time.
-With six classes 1,090,859 parameters. The authors trained with Adam at 6.25e-5, decay 1e-3 and
-dropout 0.5 before the last layer (`drop_rate`), left and right exchanged in every second sample.
+ReLU but for the last. Seven blocks of four layers that add 32 channels each; transitions halve
+channels and time. With six classes 1,090,859 parameters. The authors trained with Adam at 6.25e-5,
+decay 1e-3 and dropout 0.5 before the last layer (`drop_rate`), each sample as it is and with left
+and right exchanged.
+
+Networks of earlier versions of this package ended in ELU. A mark among the weights tells them
+apart: without it, they answer as they did.
 
 It sees microvolts, clipped at 500 as the authors did; their filter was 0.5 to 40 Hz, as the
 input's. After ten seconds seven places in time are left and averaged; after more or fewer, all of
@@ -15,6 +19,9 @@ Legend: B windows, P pairs, T samples in time, C channels.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +56,15 @@ class DenseLayer(nn.Module):
 
 
 class SPaRCNet(nn.Module):
-    """Encoder of (B, 18, T) raw EEG of any length from two seconds up."""
+    """Encoder of (B, 18, T) raw EEG of any length from two seconds up.
+
+    Attributes
+    ----------
+    relu : float32 (), optional
+        The mark that the last maps are rectified, 1; None: they go through ELU.
+    """
+
+    relu: Tensor | None
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
@@ -75,6 +90,7 @@ class SPaRCNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv1d):
                 nn.init.kaiming_normal_(module.weight)
+        self.register_buffer("relu", torch.ones(()))
         self.maps = nn.Identity()
         self.features = channels
 
@@ -83,13 +99,24 @@ class SPaRCNet(nn.Module):
         """Module that gives the last feature maps (B, 255, t)."""
         return self.maps
 
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *others: Any
+    ) -> None:
+        """Load weights; those without the mark are of a network that ended in ELU."""
+        if prefix + "relu" not in state_dict:
+            self.relu = None
+        elif self.relu is None:
+            self.relu = next(self.parameters()).new_ones(())
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
     def forward(self, raw_BPT: Tensor) -> Tensor:
         """Features (B, F)."""
         uv_BPT = microvolts(raw_BPT)[:, : len(CHAIN_PAIRS)].clamp(-CLIP_UV, CLIP_UV)
         x = self.blocks[0](self.stem(uv_BPT))
         for transition, block in zip(self.transitions, list(self.blocks)[1:], strict=True):
             x = block(transition(x))
-        features: Tensor = self.maps(functional.elu(x)).mean(2)
+        last = functional.elu(x) if self.relu is None else functional.relu(x)
+        features: Tensor = self.maps(last).mean(2)
         return features
 
 

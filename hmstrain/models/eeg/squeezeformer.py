@@ -7,8 +7,11 @@ channels, four heads, kernels of 51 and no expansion; a generalised mean over ti
 told by rotation (Su et al. 2021, RoFormer), so that any length fits.
 
 That model took 200 Hz, a first kernel of 16 samples and a first pooling by 8; here they are 100 Hz,
-8 and 4, the same in seconds at half the cost, for the input ends at 40 Hz. Its dropouts were 0.1
-and 0.2. The midline is not used.
+8 and 4, the same in seconds at half the cost, for the input ends at 40 Hz. Its band was 1.6 to 30
+Hz (order 1), and its dropouts were 0.1 and 0.2. Its front end had batch norm in place of layer
+norm, some of its pointwise convolutions in four groups, attention over channels and places (Woo et
+al. 2018, CBAM), and no padding over the pairs. Its convolution modules widened twofold and were
+gated (GLU); its attention had neither bias nor dropout. The midline is not used.
 
 Legend: B windows, P pairs, T samples in time, C channels, N tokens.
 """

@@ -96,7 +96,11 @@ def mel_oracle(name: str, eeg_uv: NDArray[np.float32], centres: Sequence[int]) -
     if name == "mel16":
         return whole
     zoom = mel(around(values, centres, 2400), 2048, 16, 4)
-    return np.concatenate([whole[..., :125], zoom, whole[..., 187:]], axis=-1)
+    panels = []
+    for one, near, centre in zip(whole, zoom, centres, strict=True):
+        cut = min(max(313 * centre // 10_000 - 31, 0), 250)  # in the zoom's place, 62 columns
+        panels.append(np.concatenate([one[..., :cut], near, one[..., cut + 62 :]], axis=-1))
+    return np.stack(panels)
 
 
 STFT = {
@@ -186,6 +190,21 @@ def test_an_image_is_what_scipy_computes_in_float64(
     tolerance = {"mel16": 5e-3, "mel16-zoom": 0.2}.get(name, 1e-3)
     np.testing.assert_allclose(found, expected, atol=tolerance, rtol=1e-5)
     assert np.abs(found - expected).mean() < 1e-4
+
+
+def test_the_zoom_stands_where_the_judged_seconds_lie(eeg_uv: NDArray[np.float32]) -> None:
+    """Its 12 s begin at sample 5,466."""
+    windows = windows_of(eeg_uv, [6666, 6666])
+    whole, one = made("mel16")(windows, None), made("mel16-zoom")
+    found = one(windows, None)
+    assert found.shape == (2, 1024, 852)
+    assert torch.equal(found[..., :177], whole[..., :177])
+    assert torch.equal(found[..., 778:], whole[..., 239:])
+    seen = one.seen(windows._replace(runs={"eeg": torch.tensor([[0, 5600]] * 2)}))
+    assert seen is not None
+    expected = torch.zeros(852, dtype=torch.bool)
+    expected[:175] = expected[177:211] = True
+    assert torch.equal(seen, expected.expand(2, 1024, 852))
 
 
 @pytest.mark.parametrize("band", [MelImage.band, RawImage.band])

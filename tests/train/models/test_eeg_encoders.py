@@ -240,6 +240,37 @@ def test_sparcnet_has_the_blocks_of_its_authors() -> None:
     assert gave[0].shape == (1, 255, 7)
 
 
+def test_sparcnet_ends_in_relu_and_with_weights_of_earlier_versions_in_elu() -> None:
+    torch.manual_seed(7)
+    raw = torch.randn(2, 18, 2000)
+    network = made("sparcnet").eval()
+    (layer,) = network.last_maps.values()
+    gave: list[Tensor] = []
+    layer.register_forward_hook(lambda *called: gave.append(called[-1].detach()))
+    rectified = network(**{KEY: raw})[0]
+    assert float(gave[-1].min()) == 0
+    state = network.state_dict()
+    (mark,) = state.keys() - {name for name, _ in network.named_parameters()}
+    earlier = {name: value for name, value in state.items() if name != mark}
+
+    network.load_state_dict(earlier)
+    (trunk,) = network.trunks.values()
+    with torch.no_grad():
+        bent = network(**{KEY: raw})[0]
+    assert float(gave[-1].min()) < 0
+    torch.testing.assert_close(functional.relu(gave[-1]), gave[0])
+    assert not torch.allclose(bent, rectified)
+    assert network.state_dict().keys() == earlier.keys()
+    again = made("sparcnet").eval()
+    again.load_state_dict(network.state_dict())
+    assert torch.equal(again(**{KEY: raw})[0], bent)
+
+    again.load_state_dict(state)
+    assert torch.equal(again(**{KEY: raw})[0], rectified)
+    exported = torch.export.export(trunk, (raw,)).module()
+    torch.testing.assert_close(exported(raw), trunk(raw))
+
+
 def test_sparcnet_sees_sixteen_pairs_in_microvolts_clipped_at_500() -> None:
     net = sparcnet.build(None).eval()  # type: ignore[arg-type]
     seen: list[Tensor] = []

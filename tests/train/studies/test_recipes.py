@@ -118,6 +118,27 @@ def test_a_recipe_runs_at_toy_size_and_reads_each_of_its_settings(
     assert set(result["comparison"]["models"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("recipe", "member", "stages"),
+    [
+        ("stft-raw", "stft", [(2.5e-4, 5), (1e-4, 10)]),
+        ("stft-raw", "raw", [(2.5e-4, 10), (1e-4, 10)]),
+        ("medal", "stft", [(2.5e-4, 5), (1e-4, 10)]),
+        ("medal", "raw", [(2.5e-4, 10), (1e-4, 10)]),
+        ("medal", "mel", [(1.2e-3, 16), (1e-4, 0)]),
+        ("mel16-zoom", "mel", [(1.2e-3, 16), (1e-4, 0)]),
+        # 20 epochs of each sample and its mirror image
+        ("sparcnet", "sparcnet", [(6.25e-5, 40), (1e-4, 0)]),
+    ],
+)
+def test_stages_have_the_rates_and_epochs_of_their_sources(
+    recipe: str, member: str, stages: list[tuple[float, int]]
+) -> None:
+    config = find_recipe(recipe).configs()[member]
+    first = (config.learning_rate, config.epochs)
+    assert [first, (config.second_learning_rate, config.second_epochs)] == stages
+
+
 # The engine
 
 
