@@ -14,7 +14,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.events import Tap
 
-from hmsstore import CLASSES
+from hmsstore import CLASSES, HMS
 from hmsstore.labels import read_labels
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.timeline import Timeline
@@ -22,7 +22,8 @@ from hmstrain.reading.events.event_file import EventFile
 from hmstrain.reading.page.app import Reader
 from hmstrain.reading.page.commands import command_of
 from hmstrain.reading.page.opened import Opened
-from hmstrain.reading.page.overview import Following, show_trends
+from hmstrain.reading.page.overview import Following, model_strips, show_trends
+from hmstrain.reading.page.strips import Strips
 from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.follow import trends_of
 from hmstrain.reading.trends.quality import KINDS
@@ -321,6 +322,23 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     strips.figure._trigger_event(Tap(strips.figure, x=120.0, y=10.0))
     assert driven.start_s == 115
     assert (strips.page.left, strips.page.right) == (115, 125)
+
+
+def test_every_window_of_a_day_is_seen_in_the_models_strip() -> None:
+    colours = ["#FF0000"] * (len(CLASSES) - 1)
+    start_s = np.arange(0.0, 86_400.0, 10.0)
+    spans_s = np.stack([start_s, start_s + 10], axis=1)
+    strips = Strips(86_400.0, model_strips(HMS), lambda _: None)
+    for place in range(5_000, 5_010):
+        shares = np.zeros((len(spans_s), len(colours)))
+        shares[place, 2] = 1
+        strips.show_rows("model", spans_s, shares, colours)
+        (picture,) = strips._sources["model"].data["image"]
+        opacity = picture[::-1].view(np.uint8).reshape(*picture.shape, 4)[..., 3]
+        rows, columns = np.nonzero(opacity == 255)
+        assert set(rows) == {2}, place
+        middle_s = (columns + 0.5) * 86_400 / picture.shape[1]
+        assert np.abs(middle_s - start_s[place] - 5).max() <= 30
 
 
 def test_trends_that_are_not_computed_yet_do_not_look_like_a_gap(opened: Opened) -> None:
