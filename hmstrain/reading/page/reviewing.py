@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from bokeh.models import Div, Select
 
+from hmsstore.labels.owner import EVENTS
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import CERTAINTIES, PROPOSED, REJECTED, Event
@@ -87,10 +88,12 @@ class Reviewing:
         self.file = self.backgrounds = self.current = None
         if labels is not None:
             whose = (opened.labels, opened.name, self.reader.recording.sha256, labels.reader)
+            # Episodes are kept once they were shown, by this page or an earlier one: that their
+            # file is there tells so, though it cannot be read.
+            shown = labels.owner.path(opened.labels, EVENTS)
+            self.reader.marking.looked_before = shown.exists()
             self.file = EventFile.open(*whose, spec=opened.spec)
             self.backgrounds = BackgroundFile.open(*whose)
-            # Episodes are kept once they were shown, by this page or an earlier one.
-            self.reader.marking.looked_before = self.file.path.exists()
         self.propose()
 
     def propose(self) -> None:

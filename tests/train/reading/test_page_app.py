@@ -590,6 +590,19 @@ def test_an_onset_or_an_offset_alone_is_taken_with_the_other_end_of_the_page(
 ) -> None:
     driven.set(initials="AB", offset="0:00:25")
     driven.press("1")
+def test_who_looked_is_blind_no_more_though_the_file_of_events_cannot_be_read(
+    reviewed: Driven,
+) -> None:
+    (events,) = reviewed.reader.opened.labels.glob("*.events.csv")
+    events.write_bytes(b"\xff")
+    later = Driven(reviewed.reader.opened)
+    later.set(initials="AB")
+    assert "is not a text in UTF-8" in later.words
+    later.press("1")
+    (mark,) = read_labels(reviewed.reader.opened.labels / "night.edf.AB.csv").marks
+    assert mark.seen_model
+
+
     driven.set(onset="0:00:04")
     driven.press("2")
     spans = [(one.start_s, one.stop_s) for one in driven.reader.marking.marks]
