@@ -226,14 +226,16 @@ class Reviewing:
         file, recording = self._file(), self.reader.recording
         following = self.reader.opened.following
         trends = None if following is None else following.trends
+        gaps = None
+        if trends is not None:
+            gaps = gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s)
+        whole = None if gaps is None else trends  # or else a part would stand for the whole
         found = summarise(
             self.all_events,
             recording.seconds,
-            gaps=None
-            if trends is None
-            else gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s),
-            quality_time_s=None if trends is None else trends.time_s,
-            quality=None if trends is None else trends.artefact,
+            gaps=gaps,
+            quality_time_s=None if whole is None else whole.time_s,
+            quality=None if whole is None else whole.artefact,
             spec=self.reader.opened.spec,
         )
         described = () if self.backgrounds is None else self.backgrounds.descriptions

@@ -526,6 +526,26 @@ def test_a_summary_calls_no_gap_and_no_absent_channel_an_artefact(reviewed: Driv
     assert "Artefact on 20% of channels" in reviewed.reader.copied.text
 
 
+def test_a_summary_of_trends_that_are_not_all_computed_gives_none_of_a_part(
+    reviewed: Driven,
+) -> None:
+    trends = trends_of(reviewed.reader.recording)
+    reviewed.reader.opened = replace(
+        reviewed.reader.opened,
+        following=SimpleNamespace(trends=trends),  # type: ignore[arg-type]
+    )
+    reviewed.send("summary:")
+    assert "Artefact on" in reviewed.reader.copied.text
+    assert "Gaps are not known" not in reviewed.reader.copied.text
+    for kind in KINDS:
+        trends.artefacts[kind][50:] = np.nan
+    trends.quality[50:] = np.nan
+    reviewed.send("summary:")
+    assert "Artefact on" not in reviewed.reader.copied.text
+    assert "EEG recorded" not in reviewed.reader.copied.text
+    assert "Gaps are not known before all trends are computed" in reviewed.reader.copied.text
+
+
 def test_accepted_events_are_exported(reviewed: Driven) -> None:
     pytest.importorskip("edfio")
     reviewed.press("e", "a")
@@ -570,6 +590,19 @@ def test_who_reviewed_the_models_episodes_is_blind_no_more(reviewed: Driven) -> 
     assert not later.reader.marking.seen_model
 
 
+def test_who_looked_is_blind_no_more_though_the_file_of_events_cannot_be_read(
+    reviewed: Driven,
+) -> None:
+    (events,) = reviewed.reader.opened.labels.glob("*.events.csv")
+    events.write_bytes(b"\xff")
+    later = Driven(reviewed.reader.opened)
+    later.set(initials="AB")
+    assert "is not a text in UTF-8" in later.words
+    later.press("1")
+    (mark,) = read_labels(reviewed.reader.opened.labels / "night.edf.AB.csv").marks
+    assert mark.seen_model
+
+
 def test_changing_an_events_times_keeps_its_certainty(reviewed: Driven) -> None:
     reviewed.set(certainty="probable")
     reviewed.press("e", "a")
@@ -590,19 +623,6 @@ def test_an_onset_or_an_offset_alone_is_taken_with_the_other_end_of_the_page(
 ) -> None:
     driven.set(initials="AB", offset="0:00:25")
     driven.press("1")
-def test_who_looked_is_blind_no_more_though_the_file_of_events_cannot_be_read(
-    reviewed: Driven,
-) -> None:
-    (events,) = reviewed.reader.opened.labels.glob("*.events.csv")
-    events.write_bytes(b"\xff")
-    later = Driven(reviewed.reader.opened)
-    later.set(initials="AB")
-    assert "is not a text in UTF-8" in later.words
-    later.press("1")
-    (mark,) = read_labels(reviewed.reader.opened.labels / "night.edf.AB.csv").marks
-    assert mark.seen_model
-
-
     driven.set(onset="0:00:04")
     driven.press("2")
     spans = [(one.start_s, one.stop_s) for one in driven.reader.marking.marks]
