@@ -1,8 +1,10 @@
 """Pages of Bokeh -> a server on this machine's loopback address, for whoever has its token.
 
 Every user of a machine can connect to its loopback address, and so can any page that a browser has
-open. The page therefore lies under a secret name of 256 bits, new for each server. No cookie is
-set or read: those of other ports of the machine would be shared with it.
+open. The page therefore lies under a secret name of 256 bits, new for each server. Its
+address has 127.0.0.1, not localhost, which browsers look for at ::1 first: another user could
+listen there and be told the name. No cookie is set or read: those of other ports of the machine
+would be shared with it.
 """
 
 from __future__ import annotations
@@ -91,7 +93,6 @@ def serve_pages(make: Callable[[], Attachable], port: int = 0) -> Server:
             port=port,
             prefix=f"/{secrets.token_urlsafe(TOKEN_BYTES)}",
             include_cookies=[],
-            allow_websocket_origin=None if port == 0 else own_hosts(port),
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -103,7 +104,7 @@ def serve_pages(make: Callable[[], Attachable], port: int = 0) -> Server:
 
 def address(server: Server) -> str:
     """URL of the page, with its token."""
-    return f"http://localhost:{server.port}{server.prefix}/"
+    return f"http://{LOOPBACK}:{server.port}{server.prefix}/"
 
 
 def run_until_stopped(server: Server, started: Callable[[], object]) -> None:
@@ -116,3 +117,4 @@ def run_until_stopped(server: Server, started: Callable[[], object]) -> None:
         pass
     finally:
         server.stop()
+    server._tornado.websocket_origins.update(own_hosts(server.port))

@@ -32,7 +32,7 @@ def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         assert program.stderr is not None
         for line in program.stderr:
             said += line
-            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
+            if found := re.search(r"http://127\.0\.0\.1:\d+/[\w-]+/", line):
                 yield found[0], program
                 return
         raise AssertionError(f"it never said where the page is: {said}")

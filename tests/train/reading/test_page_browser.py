@@ -79,7 +79,7 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
         page.wait_for_selector("#lost")
         assert page.faults == other.faults == []
         hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
-        assert hosts == {"localhost"}
+        assert hosts == {"127.0.0.1"}
         page.close()
         other.close()
     files = {path.name: read_labels(path) for path in (tmp_path / "labels").glob("*.csv")}

@@ -19,7 +19,7 @@ from hmsstore import Store
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.reporting.browse.serve import explainer, make_server
-from hmstrain.reporting.served import LOOPBACK
+from hmstrain.reporting.served import LOOPBACK, own_hosts
 from hmstrain.runs.folder import RunFolder
 
 
@@ -79,7 +79,7 @@ def test_the_page_steps_filters_and_explains(
         assert explain is not None
         assert explain(worst).note in about(page, "explanation")
         hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
-        assert hosts == {"localhost"}
+        assert hosts == {"127.0.0.1"}
         page.close()
 
 
@@ -146,9 +146,11 @@ def test_nobody_is_served_without_the_token_or_under_another_name(store: Store) 
             assert asked(address, path, Host=f"evil.example:{where.port}")[0] == 403, path
             for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}", "null"):
                 assert asked(address, path, Origin=origin)[0] == 403, (path, origin)
-            own = f"http://localhost:{where.port}"
-            assert asked(address, path, Origin=own)[0] == 200, path
-        mine = {"Host": f"localhost:{where.port}"} | SOCKET
+            for host in own_hosts(where.port):
+                assert asked(address, path, Host=host, Origin=f"http://{host}")[0] == 200, path
+        mine = {"Host": f"127.0.0.1:{where.port}"} | SOCKET
+        for host in own_hosts(where.port):
+            assert asked(address, f"{where.path}ws", Origin=f"http://{host}", **mine)[0] == 101
         for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}"):
             assert asked(address, f"{where.path}ws", Origin=origin, **mine)[0] == 403, origin
 
@@ -161,12 +163,12 @@ def test_a_browser_is_led_to_the_page_by_a_file_that_only_its_user_reads(
 
     def open_page(url: str) -> None:
         page = Path(url.removeprefix("file://"))
-        assert "http://localhost:1/secret/" in page.read_text()
+        assert "http://127.0.0.1:1/secret/" in page.read_text()
         assert page.parent.stat().st_mode & 0o077 == 0
         opened.append(page)
 
     def serve(*_: object, started: Any, **__: object) -> None:
-        started("http://localhost:1/secret/", store)
+        started("http://127.0.0.1:1/secret/", store)
 
     monkeypatch.setattr("webbrowser.open", open_page)
     monkeypatch.setattr("hmstrain.reading.view.view", serve)
