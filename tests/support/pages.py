@@ -18,6 +18,14 @@ CHROMIUM = next(
      if (found := shutil.which(name))), None,
 )  # fmt: skip
 
+SOCKETS = """
+window.sockets = []
+window.WebSocket = class extends WebSocket {
+  constructor(...how) { super(...how); window.sockets.push(this) }
+}
+"""
+"""Runs in a page before its scripts do."""
+
 
 @contextmanager
 def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
@@ -39,6 +47,20 @@ def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     finally:
         program.terminate()
         program.communicate()
+
+
+def cut_off(page: Any) -> None:
+    """Close the connection of a page to its server, and wait until it is there again."""
+    with page.expect_event("load"):
+        page.evaluate("sockets.at(-1).close()")
+    page.wait_for_selector("main:not(.waiting)")
+
+
+def hold(page: Any, key: str) -> None:
+    """Hold a key down until it has repeated twice."""
+    for _ in range(3):
+        page.keyboard.down(key)
+    page.keyboard.up(key)
 
 
 @contextmanager

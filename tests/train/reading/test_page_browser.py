@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.pages import launched, serving
+from support.pages import hold, launched, serving
 
 from hmsstore.labels import read_labels
 from hmsstore.sums import of_recording
@@ -99,6 +99,31 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
     found = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
     assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
     assert found[-1].view["montage"] == "average"
+
+
+def test_a_key_that_is_held_down_turns_pages_and_does_nothing_else_twice(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    words = (night / "data", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with serving(*words) as (address, _):
+        page = opened(chromium, address)
+        sign(page, "AB")
+        hold(page, "1")
+        marked(page, "Seizure")
+        hold(page, "ArrowRight")
+        shows(page, "0:00:30")
+        page.focus("[data-command='mark:lpd']")
+        hold(page, "Enter")
+        marked(page, "LPD")
+        page.keyboard.press("3")
+        marked(page, "GPD")
+        hold(page, "u")
+        page.wait_for_selector("#side li:has-text('GPD')", state="detached")
+        page.keyboard.press("4")
+        marked(page, "LRDA")
+        page.close()
+    found = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
+    assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
 
 
 def test_a_recorders_file_is_read_and_marked_while_it_is_imported(
