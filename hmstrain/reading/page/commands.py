@@ -81,8 +81,6 @@ Keys that are held down turn pages and scale traces; any other acts once.
 """
 KEEP = 'if (here.text) history.replaceState(null, "", "#" + here.text)'
 """Keeps the address of what is shown, so that it can be sent or opened again."""
-LOST, FOUND = (f'document.getElementById("lost").hidden = {hidden}' for hidden in ("false", "true"))
-"""Say that the program behind the page does not answer, and that it does again."""
 COPY = """
 if (copied.text) navigator.clipboard.writeText(copied.text).then(
   () => { const said = document.getElementById("copied"); if (said) said.textContent = "Copied." })

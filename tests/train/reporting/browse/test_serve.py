@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.inside import Inside
-from support.pages import launched, serving
+from support.pages import SOCKETS, cut_off, hold, launched, serving
 from support.runs import train_small
 
 from hmsstore import Store
+from hmsstore.labels import read_labels
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.reporting.browse.serve import explainer, make_server
@@ -41,6 +42,7 @@ def opened(chromium: Any, address: str, **how: Any) -> Any:
     """A page on which a window is shown, and all that it asked for."""
     page = chromium.new_page(**how)
     page.asked = []
+    page.add_init_script(SOCKETS)
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("websocket", lambda socket: page.asked.append(socket.url))
     page.goto(address)
@@ -92,6 +94,45 @@ def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, stor
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= 390
         assert not page.locator("button:has-text('explain')").is_visible()
+        page.close()
+
+
+def test_marks_of_windows_are_kept_after_the_connection_was_lost(
+    chromium: Any, store: Store, tmp_path: Path
+) -> None:
+    with served(store.path, "--labels", tmp_path) as address:
+        page = opened(chromium, address)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("location.hash == '#row=1'")
+        cut_off(page)
+        page.get_by_label("your initials").fill("AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#sign :text('AB: 0 marks')")
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("1")
+        page.wait_for_selector("#sign :text('AB: 1 marks')")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("location.hash == '#row=2'")
+        page.keyboard.press("2")
+        page.wait_for_selector("#sign :text('AB: 2 marks')")
+        hold(page, "u")
+        page.wait_for_selector("#sign :text('Taken back')")
+        page.keyboard.press("3")
+        page.wait_for_selector("#sign :text('Marked as GPD')")
+        page.close()
+    (path,) = tmp_path.glob("*.csv")
+    marks = read_labels(path).marks
+    assert [mark.label for mark in marks] == ["seizure", "gpd"]
+    assert marks[0].eeg_id == store.windows["eeg_id"][1]
+
+
+def test_a_page_of_windows_says_that_its_program_was_killed(chromium: Any, store: Store) -> None:
+    with serving(store.path) as (address, program):
+        page = opened(chromium, address)
+        assert not page.is_visible("#lost")
+        program.kill()
+        program.wait()
+        page.wait_for_selector("#lost:has-text('Reload the page')")
         page.close()
 
 
