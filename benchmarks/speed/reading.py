@@ -131,7 +131,7 @@ def serving(words: list[str]) -> Iterator[tuple[str, subprocess.Popen[str], floa
     try:
         assert program.stderr is not None
         for line in program.stderr:
-            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
+            if found := re.search(r"http://127\.0\.0\.1:\d+/[\w-]+/", line):
                 yield found[0], program, time.perf_counter() - begun
                 return
         sys.exit(f"{' '.join(words)} never said where its page is")

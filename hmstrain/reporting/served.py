@@ -1,8 +1,10 @@
 """Pages of Bokeh -> a server on this machine's loopback address, for whoever has its token.
 
 Every user of a machine can connect to its loopback address, and so can any page that a browser has
-open. The page therefore lies under a secret name of 256 bits, new for each server. No cookie is
-set or read: those of other ports of the machine would be shared with it.
+open. The page therefore lies under a secret name of 256 bits, new for each server. Its
+address has 127.0.0.1, not localhost, which browsers look for at ::1 first: another user could
+listen there and be told the name. No cookie is set or read: those of other ports of the machine
+would be shared with it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any, Protocol
 from bokeh.application import Application
 from bokeh.application.handlers import FunctionHandler
 from bokeh.document import Document
+from bokeh.models import CustomJS
 from bokeh.server.server import Server
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application as Requests
@@ -27,6 +30,24 @@ TOKEN_BYTES = 32
 """Of the secret name."""
 MEANWHILE_S = 2.0
 """Time after a request at which the next page is made ready."""
+LOST = """
+if (!window.hmsLost) {
+  window.hmsLost = true
+  document.getElementById("lost").hidden = false
+  const wait = () => setTimeout(async () => {
+    const found = await fetch("static/js/bokeh.min.js", {method: "HEAD", cache: "no-store"})
+      .catch(() => null)
+    if (found?.ok) location.reload()
+    else wait()
+  }, 1000)
+  wait()
+}
+"""
+"""Says that the program behind the page does not answer, and loads the page anew once it does.
+
+Bokeh connects again by itself, but with new models, of which the scripts of the page know nothing,
+and with none at all if they hold arrays: keys and buttons would do nothing.
+"""
 
 
 class Attachable(Protocol):
@@ -78,6 +99,7 @@ def serve_pages(make: Callable[[], Attachable], port: int = 0) -> Server:
 
     def page(document: Document) -> None:
         (spare.pop() if spare else make()).attach_to(document)
+        document.js_on_event("connection_lost", CustomJS(code=LOST))
         server.io_loop.call_later(MEANWHILE_S, make_ready)
 
     def make_ready() -> None:
@@ -91,19 +113,19 @@ def serve_pages(make: Callable[[], Attachable], port: int = 0) -> Server:
             port=port,
             prefix=f"/{secrets.token_urlsafe(TOKEN_BYTES)}",
             include_cookies=[],
-            allow_websocket_origin=None if port == 0 else own_hosts(port),
         )
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise RunError(f"Port {port} is in use: choose another --port, or leave it out.") from None
+    server._tornado.websocket_origins.update(own_hosts(server.port))
     refuse_others(server._tornado, server.port)
     return server
 
 
 def address(server: Server) -> str:
     """URL of the page, with its token."""
-    return f"http://localhost:{server.port}{server.prefix}/"
+    return f"http://{LOOPBACK}:{server.port}{server.prefix}/"
 
 
 def run_until_stopped(server: Server, started: Callable[[], object]) -> None:

@@ -18,6 +18,14 @@ CHROMIUM = next(
      if (found := shutil.which(name))), None,
 )  # fmt: skip
 
+SOCKETS = """
+window.sockets = []
+window.WebSocket = class extends WebSocket {
+  constructor(...how) { super(...how); window.sockets.push(this) }
+}
+"""
+"""Runs in a page before its scripts do."""
+
 
 @contextmanager
 def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
@@ -32,13 +40,27 @@ def serving(*words: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         assert program.stderr is not None
         for line in program.stderr:
             said += line
-            if found := re.search(r"http://localhost:\d+/[\w-]+/", line):
+            if found := re.search(r"http://127\.0\.0\.1:\d+/[\w-]+/", line):
                 yield found[0], program
                 return
         raise AssertionError(f"it never said where the page is: {said}")
     finally:
         program.terminate()
         program.communicate()
+
+
+def cut_off(page: Any) -> None:
+    """Close the connection of a page to its server, and wait until it is there again."""
+    with page.expect_event("load"):
+        page.evaluate("sockets.at(-1).close()")
+    page.wait_for_selector("main:not(.waiting)")
+
+
+def hold(page: Any, key: str) -> None:
+    """Hold a key down until it has repeated twice."""
+    for _ in range(3):
+        page.keyboard.down(key)
+    page.keyboard.up(key)
 
 
 @contextmanager

@@ -31,6 +31,8 @@ from hmstrain.reading.events.event import ACCEPTED, PROPOSED, REJECTED, Event
 from hmstrain.words import clock, plural
 
 HOUR_S = 3600.0
+UNKNOWN = "Gaps are not known before all trends are computed: they count as recorded."
+"""Said of a recording whose gaps are not given."""
 Span = tuple[float, float]
 """Start and stop in seconds from the start of the recording."""
 
@@ -113,7 +115,7 @@ def summarise(
         Length of the recording.
     gaps : sequence of (float, float), optional
         Stretches without EEG: neither they nor what lies in them count. None: they are not known,
-        so all time counts, and the report does not say how much was recorded.
+        so all time counts, and the report says so.
     quality_time_s, quality : float (T,), optional
         Share of recorded channels that show artefact, and the times that the shares are of; NaN is
         left out.
@@ -250,6 +252,7 @@ def report_text(
     lines = [
         f"{name}, {clock(whole.stop_s)} h:mm:ss{_recorded(summary, whole)}. Reader: {reader}.",
         "Events that the reader accepted; terms of ACNS 2021.",
+        *([] if summary.gaps_known else [UNKNOWN]),
         "",
         "Whole recording",
         *_stretch_lines(whole),

@@ -20,10 +20,8 @@ from hmstrain.reading.events.acns import BACKGROUND_TERMS
 from hmstrain.reading.page.arriving import Arriving
 from hmstrain.reading.page.commands import (
     COPY,
-    FOUND,
     KEEP,
     LISTEN,
-    LOST,
     command_of,
     number_of,
     read_here,
@@ -169,8 +167,6 @@ class Reader:
             {one.mapper: (LIGHT, DARK) for one in (self.eeg, self.strips)},
         )
         document.js_on_event("document_ready", CustomJS(args=listening, code=LISTEN))
-        document.js_on_event("connection_lost", CustomJS(code=LOST))
-        document.js_on_event("client_reconnected", CustomJS(code=FOUND))
         self.arriving.follow(document)
 
     @contextmanager

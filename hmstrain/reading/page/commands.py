@@ -15,6 +15,7 @@ from hmstrain.errors import ConfigError
 LISTEN = """
 const send = (command) => { told.value = command + " " + Date.now() + Math.random() }
 const typing = ["INPUT", "SELECT", "TEXTAREA"]
+const held = /Arrow|Page|^[-+=]$/
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
   if (event.ctrlKey || event.metaKey || event.altKey) return
@@ -22,8 +23,10 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") at.blur()
     return
   }
-  if (at.tagName === "SUMMARY" && [" ", "Enter"].includes(event.key)) return
-  if (at.tagName === "BUTTON" && [" ", "Enter"].includes(event.key)) return
+  if (["SUMMARY", "BUTTON"].includes(at.tagName) && [" ", "Enter"].includes(event.key)) {
+    if (event.repeat && event.key === "Enter") event.preventDefault()
+    return
+  }
   const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
   if (focus) {
     event.preventDefault()
@@ -33,6 +36,7 @@ document.addEventListener("keydown", (event) => {
   const name = (event.shiftKey && event.key.length > 1 ? "Shift+" : "") + event.key
   if (!keys.includes(name)) return
   event.preventDefault()
+  if (event.repeat && !held.test(name)) return
   send("key:" + name)
 })
 document.addEventListener("submit", (event) => {
@@ -71,11 +75,12 @@ window.hmsRatio = window.devicePixelRatio
 if (window.devicePixelRatio !== 1) ratio()
 leave()
 """
-"""Runs in the browser once the page is there."""
+"""Runs in the browser once the page is there.
+
+Keys that are held down turn pages and scale traces; any other acts once.
+"""
 KEEP = 'if (here.text) history.replaceState(null, "", "#" + here.text)'
 """Keeps the address of what is shown, so that it can be sent or opened again."""
-LOST, FOUND = (f'document.getElementById("lost").hidden = {hidden}' for hidden in ("false", "true"))
-"""Say that the program behind the page does not answer, and that it does again."""
 COPY = """
 if (copied.text) navigator.clipboard.writeText(copied.text).then(
   () => { const said = document.getElementById("copied"); if (said) said.textContent = "Copied." })

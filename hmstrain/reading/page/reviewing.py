@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from bokeh.models import Div, Select
 
+from hmsstore.labels.owner import EVENTS
 from hmstrain.errors import ConfigError, DataError
 from hmstrain.reading.events.background import Background, BackgroundFile
 from hmstrain.reading.events.event import CERTAINTIES, PROPOSED, REJECTED, Event
@@ -87,10 +88,12 @@ class Reviewing:
         self.file = self.backgrounds = self.current = None
         if labels is not None:
             whose = (opened.labels, opened.name, self.reader.recording.sha256, labels.reader)
+            # Episodes are kept once they were shown, by this page or an earlier one: that their
+            # file is there tells so, though it cannot be read.
+            shown = labels.owner.path(opened.labels, EVENTS)
+            self.reader.marking.looked_before = shown.exists()
             self.file = EventFile.open(*whose, spec=opened.spec)
             self.backgrounds = BackgroundFile.open(*whose)
-            # Episodes are kept once they were shown, by this page or an earlier one.
-            self.reader.marking.looked_before = self.file.path.exists()
         self.propose()
 
     def propose(self) -> None:
@@ -223,14 +226,16 @@ class Reviewing:
         file, recording = self._file(), self.reader.recording
         following = self.reader.opened.following
         trends = None if following is None else following.trends
+        gaps = None
+        if trends is not None:
+            gaps = gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s)
+        whole = None if gaps is None else trends  # or else a part would stand for the whole
         found = summarise(
             self.all_events,
             recording.seconds,
-            gaps=None
-            if trends is None
-            else gaps_where(trends.time_s, trends.artefacts["missing"], trends.epoch_s),
-            quality_time_s=None if trends is None else trends.time_s,
-            quality=None if trends is None else trends.artefact,
+            gaps=gaps,
+            quality_time_s=None if whole is None else whole.time_s,
+            quality=None if whole is None else whole.artefact,
             spec=self.reader.opened.spec,
         )
         described = () if self.backgrounds is None else self.backgrounds.descriptions

@@ -194,6 +194,9 @@ class Strips:
     ) -> None:
         """Show (N, K) shares of 0 to 1 as K rows from top to bottom, each in its own colour.
 
+        A column shows the highest share of what it has at its middle and of all that have theirs in
+        it, so that nothing short is left out of a long recording.
+
         Parameters
         ----------
         name : str
@@ -210,7 +213,11 @@ class Strips:
         if len(spans_s):
             at = np.clip(np.searchsorted(spans_s[:, 0], middle, "right") - 1, 0, None)
             known = (spans_s[at, 0] <= middle) & (middle < spans_s[at, 1])
-            opacity = np.where(known[:, None], np.nan_to_num(shares[at]), 0.0)
+            share = np.nan_to_num(shares)
+            opacity = np.where(known[:, None], share[at], 0.0)
+            column = np.floor((spans_s.mean(axis=1) - begin_s) * columns / length_s).astype(int)
+            inside = (column >= 0) & (column < columns)
+            np.maximum.at(opacity, column[inside], share[inside])
             for row, colour in enumerate(colours):
                 image[row, :, :3] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
                 image[row, :, 3] = (255 * np.clip(opacity[:, row], 0, 1)).astype(np.uint8)

@@ -4,10 +4,10 @@ KEYS = """
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0].tagName
   if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
-  if (event.repeat && event.key === "e") return
   const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "u", "v", ..."0123456789"]
   if (!known.includes(event.key)) return
   event.preventDefault()
+  if (event.repeat && !event.key.startsWith("Arrow")) return
   key.value = event.key + " " + Date.now()
 })
 const leave = () => {

@@ -285,7 +285,8 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
     nothing = report_text(summarise([], 1200, gaps=[(0, 1200)]), "a", "AB")
     assert "Not recorded." in nothing
     status = report_text(summarise([Event(0, 600, "seizure")], 1200), "a", "AB")
-    assert "recorded" not in status  # nothing tells
+    assert "EEG recorded" not in status  # nothing tells
+    assert "Gaps are not known before all trends are computed: they count as recorded." in status
     assert "electrographic status epilepticus by ACNS 2021, if" in status
 
 

@@ -14,7 +14,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.events import Tap
 
-from hmsstore import CLASSES
+from hmsstore import CLASSES, HMS
 from hmsstore.labels import read_labels
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.timeline import Timeline
@@ -22,7 +22,8 @@ from hmstrain.reading.events.event_file import EventFile
 from hmstrain.reading.page.app import Reader
 from hmstrain.reading.page.commands import command_of
 from hmstrain.reading.page.opened import Opened
-from hmstrain.reading.page.overview import Following, show_trends
+from hmstrain.reading.page.overview import Following, model_strips, show_trends
+from hmstrain.reading.page.strips import Strips
 from hmstrain.reading.recording import Recording
 from hmstrain.reading.trends.follow import trends_of
 from hmstrain.reading.trends.quality import KINDS
@@ -323,6 +324,23 @@ def test_trends_come_and_a_click_on_them_goes_there(opened: Opened) -> None:
     assert (strips.page.left, strips.page.right) == (115, 125)
 
 
+def test_every_window_of_a_day_is_seen_in_the_models_strip() -> None:
+    colours = ["#FF0000"] * (len(CLASSES) - 1)
+    start_s = np.arange(0.0, 86_400.0, 10.0)
+    spans_s = np.stack([start_s, start_s + 10], axis=1)
+    strips = Strips(86_400.0, model_strips(HMS), lambda _: None)
+    for place in range(5_000, 5_010):
+        shares = np.zeros((len(spans_s), len(colours)))
+        shares[place, 2] = 1
+        strips.show_rows("model", spans_s, shares, colours)
+        (picture,) = strips._sources["model"].data["image"]
+        opacity = picture[::-1].view(np.uint8).reshape(*picture.shape, 4)[..., 3]
+        rows, columns = np.nonzero(opacity == 255)
+        assert set(rows) == {2}, place
+        middle_s = (columns + 0.5) * 86_400 / picture.shape[1]
+        assert np.abs(middle_s - start_s[place] - 5).max() <= 30
+
+
 def test_trends_that_are_not_computed_yet_do_not_look_like_a_gap(opened: Opened) -> None:
     following = Following(opened.recording)
     following.trends, following.done_s = trends_of(opened.recording), 100.0
@@ -508,6 +526,26 @@ def test_a_summary_calls_no_gap_and_no_absent_channel_an_artefact(reviewed: Driv
     assert "Artefact on 20% of channels" in reviewed.reader.copied.text
 
 
+def test_a_summary_of_trends_that_are_not_all_computed_gives_none_of_a_part(
+    reviewed: Driven,
+) -> None:
+    trends = trends_of(reviewed.reader.recording)
+    reviewed.reader.opened = replace(
+        reviewed.reader.opened,
+        following=SimpleNamespace(trends=trends),  # type: ignore[arg-type]
+    )
+    reviewed.send("summary:")
+    assert "Artefact on" in reviewed.reader.copied.text
+    assert "Gaps are not known" not in reviewed.reader.copied.text
+    for kind in KINDS:
+        trends.artefacts[kind][50:] = np.nan
+    trends.quality[50:] = np.nan
+    reviewed.send("summary:")
+    assert "Artefact on" not in reviewed.reader.copied.text
+    assert "EEG recorded" not in reviewed.reader.copied.text
+    assert "Gaps are not known before all trends are computed" in reviewed.reader.copied.text
+
+
 def test_accepted_events_are_exported(reviewed: Driven) -> None:
     pytest.importorskip("edfio")
     reviewed.press("e", "a")
@@ -550,6 +588,19 @@ def test_who_reviewed_the_models_episodes_is_blind_no_more(reviewed: Driven) -> 
     assert [[one.seen_model for one in some] for some in marks] == [[True], [False]]
     later.set(initials="EF")
     assert not later.reader.marking.seen_model
+
+
+def test_who_looked_is_blind_no_more_though_the_file_of_events_cannot_be_read(
+    reviewed: Driven,
+) -> None:
+    (events,) = reviewed.reader.opened.labels.glob("*.events.csv")
+    events.write_bytes(b"\xff")
+    later = Driven(reviewed.reader.opened)
+    later.set(initials="AB")
+    assert "is not a text in UTF-8" in later.words
+    later.press("1")
+    (mark,) = read_labels(reviewed.reader.opened.labels / "night.edf.AB.csv").marks
+    assert mark.seen_model
 
 
 def test_changing_an_events_times_keeps_its_certainty(reviewed: Driven) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from support.pages import launched, serving
+from support.pages import SOCKETS, cut_off, hold, launched, serving
 
 from hmsstore.labels import read_labels
 from hmsstore.sums import of_recording
@@ -29,6 +29,7 @@ def opened(chromium: Any, address: str, **how: Any) -> Any:
     """A page whose traces are drawn, and all that it asked for and complained of."""
     page = chromium.new_page(**({"viewport": {"width": 1280, "height": 900}} | how))
     page.asked, page.faults = [], []
+    page.add_init_script(SOCKETS)
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.goto(address)
@@ -79,7 +80,7 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
         page.wait_for_selector("#lost")
         assert page.faults == other.faults == []
         hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
-        assert hosts == {"localhost"}
+        assert hosts == {"127.0.0.1"}
         page.close()
         other.close()
     files = {path.name: read_labels(path) for path in (tmp_path / "labels").glob("*.csv")}
@@ -99,6 +100,50 @@ def test_two_readers_page_mark_and_lose_nothing_when_the_server_is_killed(
     found = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
     assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
     assert found[-1].view["montage"] == "average"
+
+
+def test_marks_are_kept_after_the_connection_was_lost(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    words = (night / "data", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with serving(*words) as (address, _):
+        page = opened(chromium, address)
+        page.keyboard.press("ArrowRight")
+        shows(page, "0:00:10")
+        cut_off(page)
+        sign(page, "AB")
+        page.keyboard.press("1")
+        marked(page, "Seizure")
+        assert not page.is_visible("#lost")
+        assert page.faults == []
+        page.close()
+    (mark,) = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
+    assert (mark.start_s, mark.label) == (10, "seizure")
+
+
+def test_a_key_that_is_held_down_turns_pages_and_does_nothing_else_twice(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    words = (night / "data", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with serving(*words) as (address, _):
+        page = opened(chromium, address)
+        sign(page, "AB")
+        hold(page, "1")
+        marked(page, "Seizure")
+        hold(page, "ArrowRight")
+        shows(page, "0:00:30")
+        page.focus("[data-command='mark:lpd']")
+        hold(page, "Enter")
+        marked(page, "LPD")
+        page.keyboard.press("3")
+        marked(page, "GPD")
+        hold(page, "u")
+        page.wait_for_selector("#side li:has-text('GPD')", state="detached")
+        page.keyboard.press("4")
+        marked(page, "LRDA")
+        page.close()
+    found = read_labels(tmp_path / "labels" / "night.edf.AB.csv").marks
+    assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
 
 
 def test_a_recorders_file_is_read_and_marked_while_it_is_imported(

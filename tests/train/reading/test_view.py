@@ -57,7 +57,7 @@ def test_a_data_set_is_built_for_the_run_that_answers_for_it(
 
         def started(address: str, opened: Any) -> None:
             seen.append(len(opened))
-            assert address.startswith("http://localhost:")
+            assert address.startswith("http://127.0.0.1:")
             IOLoop.current().add_callback(IOLoop.current().stop)
 
         view(tmp_path / "run", data, started=started)

@@ -12,14 +12,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from support.inside import Inside
-from support.pages import launched, serving
+from support.pages import SOCKETS, cut_off, hold, launched, serving
 from support.runs import train_small
 
 from hmsstore import Store
+from hmsstore.labels import read_labels
 from hmsstore.schema import CLASS_TITLES
 from hmstrain.reporting.browse.browser import Browser, Filter, open_browser
 from hmstrain.reporting.browse.serve import explainer, make_server
-from hmstrain.reporting.served import LOOPBACK
+from hmstrain.reporting.served import LOOPBACK, own_hosts
 from hmstrain.runs.folder import RunFolder
 
 
@@ -41,6 +42,7 @@ def opened(chromium: Any, address: str, **how: Any) -> Any:
     """A page on which a window is shown, and all that it asked for."""
     page = chromium.new_page(**how)
     page.asked = []
+    page.add_init_script(SOCKETS)
     page.on("request", lambda request: page.asked.append(request.url))
     page.on("websocket", lambda socket: page.asked.append(socket.url))
     page.goto(address)
@@ -79,7 +81,7 @@ def test_the_page_steps_filters_and_explains(
         assert explain is not None
         assert explain(worst).note in about(page, "explanation")
         hosts = {urlsplit(url).hostname for url in page.asked if not url.startswith("data:")}
-        assert hosts == {"localhost"}
+        assert hosts == {"127.0.0.1"}
         page.close()
 
 
@@ -92,6 +94,45 @@ def test_a_phone_shows_everything_without_scrolling_sideways(chromium: Any, stor
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= 390
         assert not page.locator("button:has-text('explain')").is_visible()
+        page.close()
+
+
+def test_marks_of_windows_are_kept_after_the_connection_was_lost(
+    chromium: Any, store: Store, tmp_path: Path
+) -> None:
+    with served(store.path, "--labels", tmp_path) as address:
+        page = opened(chromium, address)
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("location.hash == '#row=1'")
+        cut_off(page)
+        page.get_by_label("your initials").fill("AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#sign :text('AB: 0 marks')")
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("1")
+        page.wait_for_selector("#sign :text('AB: 1 marks')")
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("location.hash == '#row=2'")
+        page.keyboard.press("2")
+        page.wait_for_selector("#sign :text('AB: 2 marks')")
+        hold(page, "u")
+        page.wait_for_selector("#sign :text('Taken back')")
+        page.keyboard.press("3")
+        page.wait_for_selector("#sign :text('Marked as GPD')")
+        page.close()
+    (path,) = tmp_path.glob("*.csv")
+    marks = read_labels(path).marks
+    assert [mark.label for mark in marks] == ["seizure", "gpd"]
+    assert marks[0].eeg_id == store.windows["eeg_id"][1]
+
+
+def test_a_page_of_windows_says_that_its_program_was_killed(chromium: Any, store: Store) -> None:
+    with serving(store.path) as (address, program):
+        page = opened(chromium, address)
+        assert not page.is_visible("#lost")
+        program.kill()
+        program.wait()
+        page.wait_for_selector("#lost:has-text('Reload the page')")
         page.close()
 
 
@@ -146,9 +187,11 @@ def test_nobody_is_served_without_the_token_or_under_another_name(store: Store) 
             assert asked(address, path, Host=f"evil.example:{where.port}")[0] == 403, path
             for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}", "null"):
                 assert asked(address, path, Origin=origin)[0] == 403, (path, origin)
-            own = f"http://localhost:{where.port}"
-            assert asked(address, path, Origin=own)[0] == 200, path
-        mine = {"Host": f"localhost:{where.port}"} | SOCKET
+            for host in own_hosts(where.port):
+                assert asked(address, path, Host=host, Origin=f"http://{host}")[0] == 200, path
+        mine = {"Host": f"127.0.0.1:{where.port}"} | SOCKET
+        for host in own_hosts(where.port):
+            assert asked(address, f"{where.path}ws", Origin=f"http://{host}", **mine)[0] == 101
         for origin in ("http://evil.example", f"http://localhost:{elsewhere.port}"):
             assert asked(address, f"{where.path}ws", Origin=origin, **mine)[0] == 403, origin
 
@@ -161,12 +204,12 @@ def test_a_browser_is_led_to_the_page_by_a_file_that_only_its_user_reads(
 
     def open_page(url: str) -> None:
         page = Path(url.removeprefix("file://"))
-        assert "http://localhost:1/secret/" in page.read_text()
+        assert "http://127.0.0.1:1/secret/" in page.read_text()
         assert page.parent.stat().st_mode & 0o077 == 0
         opened.append(page)
 
     def serve(*_: object, started: Any, **__: object) -> None:
-        started("http://localhost:1/secret/", store)
+        started("http://127.0.0.1:1/secret/", store)
 
     monkeypatch.setattr("webbrowser.open", open_page)
     monkeypatch.setattr("hmstrain.reading.view.view", serve)
