@@ -53,7 +53,7 @@ def ablate(
         option(
             "--factor",
             WHAT,
-            "A factor of your own, too; repeatable: 'wide: model.width=64, drop_rate=0.2'.",
+            "Also try your own factor; repeatable: 'wide: model.stem_width=64, drop_rate=0.2'.",
             metavar="NAME:SETTINGS",
         ),
     ] = None,
