@@ -268,7 +268,7 @@ def test_another_store_under_the_same_name_does_not_resume_a_run(
         train_small(store, tmp_path / "run", stop_at=4, **settings)
     link.unlink()
     link.symlink_to(same_patients.path)
-    with pytest.raises(DataError, match=r"is another store .* than the one that the run began"):
+    with pytest.raises(DataError, match=r"is store .*, but the run started with store"):
         train_small(store, tmp_path / "run", resume=True, **settings)
 
 
