@@ -242,7 +242,7 @@ def print_recipe(cooked: Cooked) -> None:
     for text in cooked.answered.notes:
         print_text(text)
     if cooked.predicts:
-        print_text(f"It predicts with: {cooked.predicts}")
+        print_text(f"To predict with it: {cooked.predicts}")
 
 
 def print_ablation(table: Ablation) -> None:

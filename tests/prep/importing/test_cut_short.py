@@ -205,7 +205,7 @@ def test_what_a_file_holds_beyond_its_end_is_said(
 def test_a_header_ahead_of_persysts_signals_is_not_taken_for_signals(tmp_path: Path) -> None:
     path = write_persyst(tmp_path)
     added(path, "HeaderLength=0", "HeaderLength=256")
-    with pytest.raises(DataError, match="256 bytes stand before its signals"):
+    with pytest.raises(DataError, match="gives 256 bytes before its signals"):
         open_recording(path, Options())
 
 

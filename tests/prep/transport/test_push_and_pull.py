@@ -526,7 +526,7 @@ def test_a_damaged_store_is_not_pushed(small: Store, near: str, tmp_path: Path) 
         refused(
             lambda compress=compress: hmsprep.push(copy, f"{near}-{compress}", compress=compress),
             DamagedStoreError,
-            "eeg/c/1/0 has checksum",
+            "eeg/c/1/0: expected checksum",
         )
         assert (
             not {MANIFEST_NAME, "eeg/c/1/0", "eeg/c/1/0.packed"}
