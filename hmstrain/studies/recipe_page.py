@@ -167,7 +167,7 @@ def make_page(cooked: Cooked, store: Store) -> Page:
     page.note(cooked.explanation())
     if cooked.predicts:
         page.text(f"To predict with it: {cooked.predicts}")
-    page.section("Checkpoints kept, and why")
+    page.section("What was kept, and why")
     for text in cooked.notes:
         page.text(text)
     if answered.blended is not None:

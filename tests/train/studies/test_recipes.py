@@ -202,7 +202,7 @@ def test_the_page_needs_no_other_host_and_shows_every_model(cooked: Cooked) -> N
     html = (cooked.out / PAGE).read_text()
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", html)
     assert "@import" not in html
-    for word in ("constant", "spec", "both", "answer", "one-view", "Checkpoints kept, and why"):
+    for word in ("constant", "spec", "both", "answer", "one-view", "What was kept, and why"):
         assert word in html
 
 
