@@ -453,7 +453,7 @@ def test_that_records_were_read_in_order_stays_with_the_store(tmp_path: Path) ->
 def test_a_file_cut_short_is_read_only_if_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
     path.write_bytes(path.read_bytes()[:-4_001])
-    assert "got 52. Copy it again, or read what is there with --truncated" in PROGRAM.fail(
+    assert "got 52. Copy it again, or read it as far as it goes with --truncated" in PROGRAM.fail(
         "import", path, tmp_path / "out"
     )
     done = PROGRAM.succeed("import", path, tmp_path / "out", "--truncated")

@@ -291,7 +291,7 @@ def test_stores_that_do_not_fit_are_refused(
         ("sim.zarr:1.5", "also must be stores with a share"),
         ("a.zarr:0.6,b.zarr:0.4", "less than 1 together"),
         ("a.zarr:0.2,a.zarr:0.3", "each once"),
-        ("a.zarr:0.01", "is no window of a.zarr"),
+        ("a.zarr:0.01", "is less than a window of a.zarr"),
         ("a.zarr:0.99", "leaves no window of the run's own store"),
     ],
 )
