@@ -93,8 +93,8 @@ class Config(  # a dataclass has the fields of its last base first
         for path, share in self.others.items():
             if not round(share * self.batch_size):
                 raise ConfigError(
-                    f"also: {share:g} of a batch of {self.batch_size} is no window of {path}: give "
-                    "a larger share, or a larger batch_size."
+                    f"also: {share:g} of a batch of {self.batch_size} is less than a window of "
+                    f"{path}: give a larger share, or a larger batch_size."
                 )
         if sum(round(share * self.batch_size) for share in self.others.values()) >= self.batch_size:
             raise ConfigError(

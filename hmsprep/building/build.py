@@ -174,7 +174,7 @@ def _how_to_resume(site: Site) -> str:
         if not site.building.exists():
             return "Nothing was left behind."
     except OSError:  # nobody may look there any more
-        return "Mend that, and run the same command again to resume what is there."
+        return "Fix that, then run the same command again to resume."
     return "Run the same command again to resume."
 
 

@@ -86,5 +86,5 @@ def check_clipped(plan: Plan, reads: Iterable[Ingested]) -> None:
             f"{' ...' if len(bad) > NAMED else ''}) are for half or more beyond the clip of "
             f"+-{plan.parameters.eeg_clip or 0:,.0f} uV: expected EEG in uV, without electrodes' "
             "offsets. Import it with --highpass auto, use --eeg-clip none with --bandpass, or "
-            "build it as it is with --clipped."
+            "build it unchanged with --clipped."
         )

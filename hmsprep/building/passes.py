@@ -70,8 +70,8 @@ class Passes:
             self._read([key for key in left if not self.site.scratch(*key).exists()])
             self._write([key for key in left if self.site.scratch(*key).exists()], statistics)
         raise BuildError(
-            f"{self.site.ingest} does not give back what was written to it, or the data change all "
-            "the time. Check the disk and the data, then run the same command again."
+            f"{self.site.ingest} does not return the data written to it, or the source files keep "
+            "changing. Check the disk and the data, then run the same command again."
         )
 
     def read_share(self) -> None:
@@ -104,8 +104,8 @@ class Passes:
                 shared = self.site.shares.is_dir()
                 otherwise = "name another place" if shared else "use --force to discard it"
                 raise BuildError(
-                    f"{self.site.building} was begun with {theirs}, but the installed {ours} gives "
-                    f"different bytes for {shard}. Install the versions it was begun with, or "
+                    f"{self.site.building} was started with {theirs}, but the installed {ours} "
+                    f"gives different bytes for {shard}. Install the versions it started with, or "
                     f"{otherwise} and start over."
                 )
             self.journal.restart()

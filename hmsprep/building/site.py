@@ -221,8 +221,8 @@ class Site:
             write_first(self.plan, (json.dumps(described, indent=1) + "\n").encode())
         if self._is_of_another_version():
             raise BuildError(
-                f"{self.building} was begun by another version of hms-eeg. Use that one for all "
-                "shares, or name another place for the store."
+                f"{self.building} was started by another version of hms-eeg. Use that version for "
+                "all shares, or name another place for the store."
             )
         if reason := self._difference(plan) or self._divided_otherwise(division.of):
             raise BuildError(
@@ -253,10 +253,11 @@ class Site:
         """
         if not self.plan.is_file():
             return None
-        again = "Finish it with the same `hmsprep build` that it was begun with."
+        again = "Finish it with the same `hmsprep build` command that started it."
         if self._is_of_another_version():
             raise BuildError(
-                f"{self.building} was begun by another version of hms-eeg. Seal it with that one."
+                f"{self.building} was started by another version of hms-eeg. Seal it with that "
+                "version."
             )
         try:
             found: Any = read_json(self.plan)
@@ -370,8 +371,8 @@ class Site:
                 return None
             instead = "Or move it away" if force is None else "Or use --force to discard it"
             raise BuildError(
-                f"{self.building} is a finished build of a newer version of hms-eeg, which gives "
-                f"it its name when it runs the same command again. {instead}."
+                f"{self.building} is a finished build of a newer version of hms-eeg. Run the same "
+                f"command with that version to complete it. {instead}."
             ) from None
         except NotAStoreError:
             raise BuildError(
@@ -395,7 +396,7 @@ class Site:
             if self._is_of_another_version():
                 if not force:
                     raise BuildError(
-                        f"{self.building} was begun by another version of hms-eeg, and this one "
+                        f"{self.building} was started by another version of hms-eeg, and this one "
                         "cannot resume it. Finish it with that version, or use --force to discard "
                         "it and start over."
                     )

@@ -53,7 +53,7 @@ BuildWorkersOption = Annotated[
 ]
 ForceOption = Annotated[bool, option("--force", "Replace an existing store.", RUN)]
 ClippedOption = Annotated[
-    bool, option("--clipped", "Build what is for the most part beyond the clip, too.", RUN)
+    bool, option("--clipped", "Build even if most values are beyond the clip.", RUN)
 ]
 EEG_CLIP, POWER_CLIP = f"{EEG_CLIP_UV:g}", ("e^-4", "e^8")
 
@@ -80,7 +80,7 @@ def build(
         str | None,
         option(
             "--share",
-            "Build one share of several, such as 3/16, beside others; `hmsprep seal` finishes.",
+            "Build one of several shares, such as 3/16; `hmsprep seal` finishes the store.",
             RUN,
             metavar="N/OF",
         ),
@@ -89,7 +89,7 @@ def build(
     force: ForceOption = False,
     clipped: ClippedOption = False,
     dry_run: Annotated[
-        bool, option("--dry-run", "Print what `hmsprep plan` prints; write nothing.", RUN)
+        bool, option("--dry-run", "Dry run: print the plan, as `hmsprep plan` does.", RUN)
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -154,7 +154,7 @@ def seal(
     dask: DaskOption = None,
     force: ForceOption = False,
     clipped: Annotated[
-        bool, option("--clipped", "Seal what is for the most part beyond the clip, too.", RUN)
+        bool, option("--clipped", "Seal even if most values are beyond the clip.", RUN)
     ] = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -27,8 +27,8 @@ def features(
         str,
         option(
             "--span",
-            "window: whole windows and their judged seconds, by place; judged: the judged seconds "
-            "alone, what tells their pattern.",
+            "window: whole windows and their judged seconds, by place; judged: only the judged "
+            "seconds, by measures of their pattern.",
             RUN,
             metavar="SPAN",
         ),
@@ -47,7 +47,7 @@ def features(
     dask: DaskOption = None,
     force: Annotated[bool, option("--force", "Replace an existing table.", RUN)] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", "Say what would be made; write nothing.", RUN)
+        bool, option("--dry-run", "Dry run: print what would be made.", RUN)
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -114,7 +114,7 @@ def _warnings(plan: FeaturePlan) -> list[str]:
         )
     if not plan.observed_known:
         found.append(
-            f"{plan.store} was built before gaps were kept, so what fills them is measured too. "
-            "Build it again to measure what was recorded alone."
+            f"{plan.store} was built before gaps were kept, so filled values are measured too. "
+            "Build it again to measure only recorded values."
         )
     return found

@@ -36,7 +36,7 @@ class ImportCommand(Command):
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Recordings, and folders of them with all below."),
+        typer.Argument(metavar="FILE...", help="Recordings, or folders, searched recursively."),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     stride: Annotated[
@@ -48,14 +48,14 @@ def import_(
         option(
             "--label",
             "Read the label WORD as this class, or leave it out if CLASS is none; repeatable. "
-            "'*' stands for what is not annotated.",
+            "'*' means all time that is not annotated.",
             metavar="WORD=CLASS",
         ),
     ] = None,
     patients: Annotated[
         Path | None,
         option(
-            "--patients", "List of whose recordings they are: CSV of file, patient.", metavar="FILE"
+            "--patients", "CSV with the patient of each recording: file, patient.", metavar="FILE"
         ),
     ] = None,
     unlabelled: Annotated[bool, option("--unlabelled", "Ignore the labels of the files.")] = False,
@@ -63,7 +63,7 @@ def import_(
         bool,
         option(
             "--list",
-            "Say what would be done with each FILE, and write nothing; there is no OUT then.",
+            "Dry run: print what would be done with each FILE. Give no OUT.",
         ),
     ] = False,
     answering: Annotated[

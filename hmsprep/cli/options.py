@@ -180,7 +180,7 @@ PartOption = Annotated[
     Part | None,
     option(
         "--part",
-        "Which part of the data set.",
+        "Part of the data set.",
         SELECT,
         metavar="train|test",
         show_default="train if present, else test",
@@ -190,7 +190,7 @@ TableOption = Annotated[
     Path | None,
     option(
         "--table",
-        "Take the windows and votes of this table, such as `hmsprep votes` writes.",
+        "Take windows and votes from this table, for example one of `hmsprep votes`.",
         SELECT,
         metavar="FILE",
         show_default="the data set's own",
@@ -242,7 +242,7 @@ CleaningOption = Annotated[
     Path | None,
     option(
         "--cleaning",
-        "Read how to clean from a JSON file, in place of these options.",
+        "Read these options from a JSON file instead.",
         CLEAN,
         metavar="FILE",
     ),

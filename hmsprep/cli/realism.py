@@ -19,14 +19,14 @@ from hmsprep.cli.options import (
     parse_range,
 )
 
-LOOK = "What to look at"
+LOOK = "What to compare"
 
 
 def realism(
     stores: Annotated[
         list[Path],
         typer.Argument(
-            metavar="STORE STORE...", help="The store to be like, then those to compare with it."
+            metavar="STORE STORE...", help="The reference store, then stores to compare with it."
         ),
     ],
     source: Annotated[
@@ -40,13 +40,13 @@ def realism(
     ] = None,
     half: Annotated[
         str | None,
-        option("--half", "Look at EEGs of this half of --source alone.", LOOK, metavar="NAME"),
+        option("--half", "Use only EEGs of this half of --source.", LOOK, metavar="NAME"),
     ] = None,
     bandpass: Annotated[
         tuple[str, str],
         option(
             "--bandpass",
-            "Filter both alike before measuring, Hz; artefacts are measured unfiltered.",
+            "Band-pass all stores before measuring, Hz; artefacts are measured unfiltered.",
             LOOK,
             metavar="LOW HIGH|none",
             show_default="0.5 40",
@@ -69,11 +69,11 @@ def realism(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Tell how alike windows of stores are.
+    """Measure how similar the windows of stores are.
 
-    Of simulated and real ones, for example. Measures amplitude, spectrum, correlation, discharges,
+    For example, of simulated and real ones. Measures amplitude, spectrum, correlation, discharges,
     evolution and artefacts of the judged seconds, compares their distributions class by class, and
-    trains classifiers to tell the stores apart.
+    trains classifiers to distinguish the stores.
     """
     import hmsprep
     from hmsprep.cli import console, progress, tables

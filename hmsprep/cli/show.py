@@ -26,15 +26,15 @@ def show(
         str | None,
         option(
             "--class",
-            "Windows with this consensus: seizure, lpd, gpd, lrda, grda or other; or a class of "
-            "the store's own.",
+            "Windows with this consensus: seizure, lpd, gpd, lrda, grda, other, or another class "
+            "of the store.",
             CHOOSE,
             metavar="CLASS",
         ),
     ] = None,
     count: Annotated[
         int | None,
-        option("--count", "How many windows.", CHOOSE, min=1, metavar="N", show_default="1"),
+        option("--count", "Number of windows.", CHOOSE, min=1, metavar="N", show_default="1"),
     ] = None,
     seed: Annotated[int, option("--seed", "Random seed.", CHOOSE, min=0, metavar="N")] = 42,
     montage: Annotated[
@@ -55,7 +55,7 @@ def show(
         str | None,
         option(
             "--spacing",
-            "Microvolts between traces; auto: what fits, the same for all windows.",
+            "Microvolts between traces; auto: fit to the windows, the same for all.",
             DRAW,
             metavar="UV|auto",
             show_default="100",
@@ -173,6 +173,6 @@ def montage(
         header, rows = tuple(channels[0]), [tuple(row.values()) for row in channels]
         tables.print_section("Columns of an EEG file", header, rows)
         lobes = (f"{lobe} ({letters}): {about}" for letters, (lobe, about) in LOBES.items())
-        tables.print_list("What lies below the electrodes", lobes)
+        tables.print_list("Brain regions below the electrodes", lobes)
         tables.print_list("How to read them", READING)
         tables.print_list("Sources", SOURCES)

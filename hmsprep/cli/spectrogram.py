@@ -54,7 +54,7 @@ def spectrogram(
         Part | None,
         option(
             "--part",
-            "Which part of the data set.",
+            "Part of the data set.",
             CHECK,
             metavar="train|test",
             show_default="train if present, else test",

@@ -19,9 +19,7 @@ Address = Annotated[
         help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///FOLDER.",
     ),
 ]
-AtOnce = Annotated[
-    int, option("--at-once", "Files on their way at a time.", RUN, min=1, metavar="N")
-]
+AtOnce = Annotated[int, option("--at-once", "Files to transfer at once.", RUN, min=1, metavar="N")]
 INTERRUPTED = "Stopped. Run the same command again to resume."
 
 
@@ -30,15 +28,15 @@ def push(
     address: Address,
     compress: Annotated[
         bool,
-        option("--compress", "Send fewer bytes, which only `hmsprep pull` reads.", RUN),
+        option("--compress", "Compress files; only `hmsprep pull` can read them then.", RUN),
     ] = False,
-    force: Annotated[bool, option("--force", "Replace another store that is there.", RUN)] = False,
+    force: Annotated[bool, option("--force", "Replace another store at ADDRESS.", RUN)] = False,
     at_once: AtOnce = 4,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Send a store to S3 or its like.
+    """Send a store to S3 or another object store.
 
     If a push is interrupted, run the same command again to resume it. Credentials, region and
     endpoint come from environment variables such as AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL.
@@ -59,7 +57,7 @@ def pull(
     store: StoreOut,
     force: Annotated[
         bool,
-        option("--force", "Replace another or a damaged store once this one is complete.", RUN),
+        option("--force", "Replace another or a damaged store when the pull is complete.", RUN),
     ] = False,
     at_once: AtOnce = 4,
     json: Json = False,

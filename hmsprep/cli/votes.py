@@ -23,7 +23,7 @@ def votes(
         typer.Argument(metavar="DATA", help="Folder that `hmsprep import` made, or any data set."),
     ],
     labels: Annotated[
-        Path, typer.Argument(metavar="LABELS", help="Folder of label files, one a reader.")
+        Path, typer.Argument(metavar="LABELS", help="Folder of the readers' label files.")
     ],
     out: Annotated[
         Path, option("--out", "Table to write, for `hmsprep build --table`.", metavar="FILE")
@@ -46,15 +46,15 @@ def votes(
             "--second-look", "Also write all stretches worth a second look.", REPORT, metavar="FILE"
         ),
     ] = None,
-    force: Annotated[bool, option("--force", "Replace tables that are there.", RUN)] = False,
+    force: Annotated[bool, option("--force", "Replace existing tables.", RUN)] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
     """Merge readers' marks into votes.
 
-    Writes a table of the windows that readers marked, for `hmsprep build --table`; tells how far
-    the readers agree, and which stretches are worth a second look.
+    Writes a table of the windows that readers marked, for `hmsprep build --table`; prints the
+    agreement between readers, and stretches worth a second look.
     """
     import hmsprep
     from hmsprep.cli import console, tables

@@ -87,7 +87,7 @@ class Written:
             f"{path}: {self.share:.0%} of its values are beyond the clip of a store "
             f"({EEG_CLIP_UV:,.0f} uV), expected less than {CLIP_REFUSED:.0%}. "
             f"{'Is its unit right (--unit)?' if self.highpass_hz else off} With --clipped it is "
-            "imported as it is."
+            "imported unchanged."
         )
 
 

@@ -138,7 +138,7 @@ def _description(store: Store, slug: str) -> str:
     counts = store.info["counts"]
     return (
         f"A store of hms-eeg: {counts['windows']:,} windows of {counts['patients']:,} patients, "
-        f"identity `{store.identity}`. Every session maps it as it is:\n\n"
+        f"identity `{store.identity}`. Every session maps it directly:\n\n"
         "```python\nimport hmsstore\n"
         f'store = hmsstore.Store.open("/kaggle/input/{slug}/{store.path.resolve().name}")\n```\n'
     )

@@ -197,7 +197,9 @@ def votes(
 def _check_places(out: Path, also: Path | None, data: Path, labels: Path, *, force: bool) -> None:
     """Refuse to write where something else is, or would be lost."""
     if also is not None and also.resolve() == out.resolve():
-        raise ParameterError(f"{out} is to be both tables: name another file for the second look.")
+        raise ParameterError(
+            f"--out and --second-look are both {out}: name another file for the second look."
+        )
     for path in (out, also):
         if path is None:
             continue

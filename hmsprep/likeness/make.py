@@ -245,8 +245,8 @@ def _said_of(store: Store, sample: Sample, asked: int) -> list[str]:
         )
     if store.gaps is None:
         found.append(
-            f"{sample.name} was built before gaps were kept, so what fills them is measured too. "
-            "Build it again to measure what was recorded alone."
+            f"{sample.name} was built before gaps were kept, so filled values are measured too. "
+            "Build it again to measure only recorded values."
         )
     if not len(sample) - undecided:
         raise DataError(

@@ -187,7 +187,7 @@ def measure_part(part: Part) -> tuple[int, Floats]:
 def _opened(path: Path, identity: str, bandpass: Bandpass) -> tuple[Store, Measuring]:
     store = Store.open(path)
     if store.identity != identity:
-        raise DataError(f"{path} has become another store meanwhile. Run the command again.")
+        raise DataError(f"{path} was replaced by another store meanwhile. Run the command again.")
     return store, Measuring(Columns(store.spec), bandpass)
 
 
@@ -227,7 +227,7 @@ def read_sources(path: Path) -> dict[int, tuple[str, str]]:
             problems.append(f"line {number}: expected a number as eeg_id, got {row['eeg_id']!r}")
             continue
         if eeg in found:
-            problems.append(f"line {number}: EEG {eeg} stands there before")
+            problems.append(f"line {number}: EEG {eeg} is listed twice")
         found[eeg] = (row["source"] or "", row.get("half") or "")
     if problems:
         raise DataError(several(f"{path}:", problems))

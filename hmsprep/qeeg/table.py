@@ -101,5 +101,5 @@ def not_recorded(store: Store) -> NDArray[np.int64]:
 def _opened(path: Path, identity: str, span: str) -> tuple[Store, MeasureSet]:
     store = Store.open(path)
     if store.identity != identity:
-        raise DataError(f"{path} has become another store meanwhile. Run the command again.")
+        raise DataError(f"{path} was replaced by another store meanwhile. Run the command again.")
     return store, measure_set(store.spec, span)

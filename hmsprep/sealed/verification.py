@@ -76,7 +76,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
             if (path / name).is_file() and (path / name).stat().st_size == size:
                 found = checksum(path / name)
                 if found != crc:
-                    problems.append(f"{name} has checksum {found:08x}, sealed with {crc:08x}")
+                    problems.append(f"{name}: expected checksum {crc:08x}, got {found:08x}")
         except OSError as error:
             problems.append(_unreadable(name, error))
         done += size

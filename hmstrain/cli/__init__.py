@@ -145,7 +145,7 @@ def _user_message(error: Exception) -> str | None:
     if isinstance(error, TrainError | StoreError):
         return str(error)
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):
-        return f"{str(error)[18:]} is a link that leads to itself: name what it should lead to."
+        return f"{str(error)[18:]} is a link to itself: name the file itself."
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

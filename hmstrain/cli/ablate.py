@@ -53,7 +53,7 @@ def ablate(
         option(
             "--factor",
             WHAT,
-            "A factor of your own, too; repeatable: 'wide: model.width=64, drop_rate=0.2'.",
+            "Also try your own factor; repeatable: 'wide: model.stem_width=64, drop_rate=0.2'.",
             metavar="NAME:SETTINGS",
         ),
     ] = None,
@@ -77,7 +77,7 @@ def ablate(
             "--out", WHERE, "Folder of the ablation. [default: ablations/NAME]", metavar="FOLDER"
         ),
     ] = None,
-    dry_run: Annotated[bool, option("--dry-run", WHERE, "Only print what would be run.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", WHERE, "Dry run: print the runs.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,

@@ -40,7 +40,7 @@ def bundle(
         option(
             "--have",
             None,
-            "Package already installed there; repeatable. [default: what Kaggle and Colab have]",
+            "Package already installed there; repeatable. [default: those on Kaggle and Colab]",
             metavar="PACKAGE",
         ),
     ] = None,

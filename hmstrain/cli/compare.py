@@ -33,7 +33,7 @@ def compare(
     truth: Truth = None,
     to: Annotated[
         str | None,
-        option("--to", None, "Model that differences are to. [default: the first]", metavar="NAME"),
+        option("--to", None, "Model to compare with. [default: the first]", metavar="NAME"),
     ] = None,
     rows: Answered = "all",
     split: SplitOfRuns = None,
@@ -41,7 +41,7 @@ def compare(
     patient_column: PatientColumn = None,
     seeds: Annotated[
         bool,
-        option("--seeds", None, "Models that differ in their seed alone count as one model."),
+        option("--seeds", None, "Count models that differ only in their seed as one."),
     ] = False,
     different_folds: DifferentFolds = False,
     scale: Scale = False,
@@ -65,7 +65,7 @@ def compare(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Compare models on the rows that all of them share.
+    """Compare models on the rows that they all share.
 
     Scores and paired differences have 95% intervals, which resample patients.
     """

@@ -118,7 +118,7 @@ def stopped(stop: KeyboardInterrupt, out: Path, how: str) -> str:
         return f"Stopped; step {stop.step:,} is saved in {stop.folder}. {how}"
     if not any(out.rglob("model.json")):
         return "Stopped. There was no checkpoint yet, so nothing is kept."
-    return f"Stopped; all that was saved before is kept in {out}. {how}"
+    return f"Stopped; everything saved so far is in {out}. {how}"
 
 
 def _open_log(path: Path) -> logging.Handler:

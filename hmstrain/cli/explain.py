@@ -30,8 +30,8 @@ def explain(
         option(
             "--method",
             None,
-            "Grad-CAM, of convolutions; or integrated gradients, of any network. [default: "
-            "gradcam where it can be]",
+            "Grad-CAM, for convolutions; or integrated gradients, for any network. [default: "
+            "gradcam if possible]",
             metavar="gradcam|gradients",
         ),
     ] = None,
@@ -55,7 +55,7 @@ def explain(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Explain one prediction, and test that.
+    """Explain one prediction, and test the explanation.
 
     What the answer rests on is drawn over the window, after a test of whether
     that explanation holds.

@@ -17,7 +17,7 @@ def models(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """List models with what they take.
+    """List models with their inputs.
 
     Any image model of timm can be trained; with WORD, those are listed too.
     """
@@ -37,7 +37,7 @@ def models(
             [(one.model, _millions(one.parameters), one.takes) for one in found],
         )
         if more is None:
-            console.note("Any image model of timm works too: hmstrain models WORD lists those.")
+            console.note("Any image model of timm works too: hmstrain models WORD lists them.")
         elif more:
             console.note(f"{more:,} more have this in their name: a longer WORD leaves fewer.")
 

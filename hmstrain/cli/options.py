@@ -86,7 +86,7 @@ Inputs = Annotated[
     option(
         "--inputs",
         WHAT,
-        "spec, eeg or spec+eeg. [default: what the model takes]",
+        "spec, eeg or spec+eeg. [default: the model's inputs]",
         metavar="A[+B]",
     ),
 ]
@@ -123,7 +123,7 @@ Fraction = Annotated[
 Seed = Annotated[int | None, option("--seed", HOW, "Random seed.", metavar="S")]
 Seeds = Annotated[
     int | None,
-    option("--seeds", HOW, "Average the networks of so many seeds.", metavar="N"),
+    option("--seeds", HOW, "Average networks of N seeds.", metavar="N"),
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -208,7 +208,7 @@ SplitOfRuns = Annotated[
     option(
         "--split",
         None,
-        "Of runs: test windows, or valid: windows out of fold. [default: what a run has]",
+        "For runs: test windows; valid: out-of-fold windows. [default: those a run has]",
         metavar="test|valid",
     ),
 ]
@@ -217,7 +217,7 @@ VotesOf = Annotated[
     option(
         "--votes",
         None,
-        "Fit on windows with so many votes. [default: 10+, or all where these are few]",
+        "Fit on windows with this many votes. [default: 10+, or all if these are few]",
         metavar="10+|4-9|1-3|all",
     ),
 ]
@@ -234,7 +234,7 @@ DifferentFolds = Annotated[
 ]
 Scale = Annotated[bool, option("--scale", None, "Scale probabilities that do not sum to 1.")]
 TrustIn = Annotated[
-    bool, option("--trust", None, "Import and run whatever network of its own a run names.")
+    bool, option("--trust", None, "Import and run any custom network that a run names.")
 ]
 OwnModels = Annotated[
     list[str] | None,

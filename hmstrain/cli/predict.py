@@ -34,8 +34,8 @@ def predict(
         list[Path],
         typer.Argument(
             metavar="[RUN...] INPUT",
-            help="Finished runs, of which several are averaged (none with --model demo); then a "
-            "store, a folder in Kaggle's layout, a recording, or a folder of them.",
+            help="Finished runs, averaged if several (none with --model demo); then a store, a "
+            "folder in Kaggle's layout, a recording, or a folder of recordings.",
         ),
     ],
     out: Annotated[
@@ -62,7 +62,7 @@ def predict(
         option(
             "--prior",
             None,
-            "Calibrate a recording to the classes of windows with so many votes.",
+            "Calibrate a recording to the class mix of windows with this many votes.",
             metavar="10+|4-9|1-3|all",
         ),
     ] = None,
@@ -96,7 +96,7 @@ def predict(
         option(
             "--time-of-day",
             EPISODES,
-            "Show times of the day, where the recording's file has its start.",
+            "Show times of day, if the recording's file states its start.",
         ),
     ] = False,
     model: Annotated[
@@ -116,7 +116,7 @@ def predict(
 ) -> None:
     """Predict a store, a data set or recordings.
 
-    Writes the probabilities of each window, and of a recording a timeline.
+    Writes the probabilities of each window, and for a recording a timeline.
     """
     from hmstrain.cli import console
 

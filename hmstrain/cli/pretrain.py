@@ -36,7 +36,7 @@ def pretrain(
     store: StoreIn = Path("hms.zarr"),
     model: Annotated[
         str | None,
-        option("--model", WHAT, "A name that `hmstrain models` lists, or of timm.", metavar="NAME"),
+        option("--model", WHAT, "A name from `hmstrain models`, or a timm name.", metavar="NAME"),
     ] = None,
     inputs: Annotated[
         str | None,
@@ -70,7 +70,7 @@ def pretrain(
         option(
             "--resume",
             WHERE,
-            "Resume the run in --out with its own settings, or begin it where there is none.",
+            "Resume the run in --out with its own settings, or start one if there is none.",
         ),
     ] = False,
     json: Json = False,
@@ -79,8 +79,8 @@ def pretrain(
 ) -> None:
     """Pretrain encoders on windows without votes.
 
-    They learn which EEG and which spectrogram are of one window; other windows
-    of the same patient are not held against them. Patients of the test split and
+    They learn to match the EEG and the spectrogram of a window; other windows
+    of the same patient are not used as negatives. Patients of the test split and
     of the fold held out are left out. `hmstrain run --weights FOLDER` starts
     from the encoders.
     """
@@ -123,7 +123,7 @@ def pretrain(
 
         opened = open_store(store)
         if resume and is_main() and not (folder / CONFIG).is_file():
-            console.note(f"There is no run in {folder} to resume: it begins.")
+            console.note(f"There is no run in {folder} to resume: starting a new one.")
         with console.run_progress(folder.name) as events:
             outcome = pretrain_encoders(opened, out=folder, resume=resume, events=events, **given)
         if not is_main():

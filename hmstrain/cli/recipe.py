@@ -33,7 +33,7 @@ from hmstrain.cli.options import (
 def recipe(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A recipe of --list, or a TOML file of your own."),
+        typer.Argument(metavar="NAME", help="A recipe from --list, or your own TOML file."),
     ] = None,
     store: StoreIn = Path("hms.zarr"),
     list_: Annotated[bool, option("--list", WHAT, "List the recipes.")] = False,
@@ -61,7 +61,7 @@ def recipe(
         Path | None,
         option("--out", WHERE, "Folder of the recipe. [default: recipes/NAME]", metavar="FOLDER"),
     ] = None,
-    dry_run: Annotated[bool, option("--dry-run", WHERE, "Only print what would be run.")] = False,
+    dry_run: Annotated[bool, option("--dry-run", WHERE, "Dry run: print the runs.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     log_file: LogFile = None,

@@ -242,7 +242,7 @@ def print_recipe(cooked: Cooked) -> None:
     for text in cooked.answered.notes:
         print_text(text)
     if cooked.predicts:
-        print_text(f"It predicts with: {cooked.predicts}")
+        print_text(f"To predict with it: {cooked.predicts}")
 
 
 def print_ablation(table: Ablation) -> None:
@@ -299,7 +299,7 @@ def _print_recordings(found: Mapping[str, Any], titles: Sequence[str]) -> None:
                 [one["file"], clock(one["seconds"]), f"{one['windows']['all']:,}"]
                 for one in found["recordings"]
             ],
-            last="Probabilities alone: their run gives no episodes.",
+            last="Probabilities only: this run gives no episodes.",
         )
         return
     rule = EpisodeRule(**found["episode_rule"])

@@ -41,7 +41,7 @@ def run(
         option(
             "--model",
             WHAT,
-            "A name that `hmstrain models` lists, a timm name, or package.module:function.",
+            "A name from `hmstrain models`, a timm name, or package.module:function.",
             metavar="NAME",
         ),
     ] = None,
@@ -56,7 +56,7 @@ def run(
         option(
             "--also",
             WHAT,
-            "Another store to train on too, with its share of every batch; repeatable: "
+            "Also train on another store, with its share of every batch; repeatable: "
             "simulated.zarr:0.3.",
             metavar="STORE:SHARE",
         ),
@@ -99,8 +99,8 @@ def run(
         option(
             "--resume",
             WHERE,
-            "Resume the run in --out with its own settings, or begin it where there is none; a "
-            "finished one is extended by more --epochs.",
+            "Resume the run in --out with its own settings, or start one if there is none; more "
+            "--epochs extend a finished run.",
         ),
     ] = False,
     dry_run: Annotated[bool, option("--dry-run", WHERE, "Only print the settings.")] = False,
@@ -111,7 +111,7 @@ def run(
     """Train one model and test its best checkpoint.
 
     The best checkpoint is chosen by validation. `hmstrain settings`
-    explains all that --set takes, such as mixup, ema, shift_s or norm_windows.
+    explains every setting of --set, such as mixup, ema, shift_s or norm_windows.
     --model vae trains a generator of images for runs with --set generated.
     """
     from hmstrain.cli import console
@@ -174,7 +174,7 @@ def run(
 
         opened = open_store(store)
         if resume and is_main() and not (folder / CONFIG).is_file():
-            console.note(f"There is no run in {folder} to resume: it begins.")
+            console.note(f"There is no run in {folder} to resume: starting a new one.")
         with console.run_progress(folder.name) as events:
             outcome = train(opened, out=folder, resume=resume, events=events, **given)
         if not is_main():

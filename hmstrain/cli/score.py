@@ -58,12 +58,12 @@ def score(
         option(
             "--tolerance",
             None,
-            "Seconds by which a recording's length may differ between both. [default: 1]",
+            "Accepted difference between the two lengths of a recording, s. [default: 1]",
             metavar="S",
         ),
     ] = 1.0,
     partial: Annotated[
-        bool, option("--partial", None, "Leave out files of folders that have no counterpart.")
+        bool, option("--partial", None, "Leave out files without a counterpart.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def settings(
     word: Annotated[
         str | None,
-        typer.Argument(metavar="WORD", help="Only those with this in their name or meaning."),
+        typer.Argument(metavar="WORD", help="Only those with this in their name or description."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,

@@ -43,7 +43,7 @@ def submission(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Write the competition's submission.csv.
+    """Write submission.csv for the competition.
 
     It has the form of sample_submission.csv.
     """

@@ -33,13 +33,13 @@ def view(
         typer.Argument(
             envvar="HMS_STORE",
             metavar="RUN|STORE|RECORDING",
-            help="A run, a store, a recording, or what hmsprep import made.",
+            help="A run, a store, a recording, or a folder of `hmsprep import`.",
         ),
     ] = Path("hms.zarr"),
     more: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[MORE]...", help="Others of these, in any order.", show_default=False
+            metavar="[MORE]...", help="More of these, in any order.", show_default=False
         ),
     ] = None,
     store: RunStore = None,
@@ -53,14 +53,14 @@ def view(
     ] = True,
     recording: Annotated[
         str | None,
-        option("--recording", READ, "Which recording of an import of several.", metavar="FILE"),
+        option("--recording", READ, "The recording, if an import has several.", metavar="FILE"),
     ] = None,
     alias: Annotated[
         str | None,
         option(
             "--alias",
             READ,
-            "Stands for the file's name, where that names a patient.",
+            "Name to show instead of the file's, if that identifies a patient.",
             metavar="NAME",
         ),
     ] = None,
@@ -78,7 +78,7 @@ def view(
     ] = None,
     clear_cache: Annotated[
         bool,
-        option("--clear-cache", READ, "Remove what the cache keeps of recordings, and end."),
+        option("--clear-cache", READ, "Delete all cached recordings, and exit."),
     ] = False,
     importing: Any = None,
     model: OwnModels = None,
@@ -89,9 +89,9 @@ def view(
 ) -> None:
     """Look at windows or a recording on a page of this machine.
 
-    A store is browsed window by window, a recording is read and marked page by page
-    below its trends; runs add their answers. The page is served on localhost until
-    Ctrl-C, to whoever has its address, which holds a secret token.
+    Browse a store window by window; read and mark a recording page by page below
+    its trends; runs add their answers. The page is served on 127.0.0.1 until Ctrl-C,
+    at an address with a secret token.
     """
     import webbrowser
     from tempfile import TemporaryDirectory

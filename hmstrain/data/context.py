@@ -57,12 +57,12 @@ class Context:
             )
         if count := counts["not_comparable"]:
             found.append(
-                f"{count:,} of {whole} are not comparable: less than {FULL:.0%} of what a run "
-                "looks at was recorded, and it was not trained on such windows."
+                f"{count:,} of {whole} are not comparable: less than {FULL:.0%} of a run's view "
+                "was recorded, and it was not trained on such windows."
             )
         if count := counts["unknown"]:
             found.append(
-                f"Nobody knows how much of {count:,} of {whole} was recorded: their store was "
+                f"It is unknown how much of {count:,} of {whole} was recorded: their store was "
                 "built before gaps were kept."
             )
         return found

@@ -330,6 +330,6 @@ def check_others(described: Sequence[dict[str, Any]], mixture: Mixture) -> None:
     for before, store in zip(described, mixture.others, strict=True):
         if before["identity"] != store.identity:
             raise DataError(
-                f"{store.path} is another store ({store.identity[:12]}) than the one that the run "
-                f"began with ({before['identity'][:12]}): put that back to resume it."
+                f"{store.path} is store {store.identity[:12]}, but the run started with store "
+                f"{before['identity'][:12]}: restore that to resume it."
             )

@@ -87,7 +87,7 @@ def _without_scores(config: Config, store: Store, epoch: Epoch) -> Judge:
     notice = ""
     if by == INFONCE and len(np.unique(store.windows["patient_id"][rows])) == 1:
         by, kept = "last", "the latest checkpoint is kept"
-        notice = f"One patient is held out, with nobody to be told from: {kept}."
+        notice = f"Only one patient is held out, so there are no negatives: {kept}."
     return Judge(by, 0, rows, none, none, {}, notice)
 
 

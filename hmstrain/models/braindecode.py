@@ -353,8 +353,8 @@ def _made(
     text = str(problem).strip().splitlines() or [type(problem).__name__]
     raise ModelError(
         f"braindecode:{name} does not take {CHANNELS[needs.channels]} {needs.channels} of "
-        f"{samples / RATE_HZ:g} s at {needs.rate_hz:g} Hz: {text[0].rstrip('.')}. model.channels, "
-        "model.rate_hz and eeg_seconds say otherwise."
+        f"{samples / RATE_HZ:g} s at {needs.rate_hz:g} Hz: {text[0].rstrip('.')}. Change "
+        "model.channels, model.rate_hz or eeg_seconds."
     ) from None
 
 

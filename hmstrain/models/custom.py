@@ -83,8 +83,8 @@ class CustomNetwork(nn.Module):
             raise ModelError(f"{self.name} must give logits {expected}; it gave {got}.")
         if not logits.is_floating_point() or (torch.is_grad_enabled() and not logits.requires_grad):
             raise ModelError(
-                f"{self.name} gives logits that no gradient goes back from: they must be floating "
-                "point and depend on parameters that are trained."
+                f"{self.name} gives logits without a gradient: they must be floating point and "
+                "depend on trainable parameters."
             )
         return logits, ()
 

@@ -62,8 +62,8 @@ def check_names(models: Iterable[str], trust: Trust) -> None:
     for name in _names(trust):
         if name not in known:
             raise ConfigError(
-                f"--model {name} says that this code may be imported, but what is named here is "
-                f"{', '.join(known)}: leave it out, or name that."
+                f"--model {name}: the run does not name this network. Expected "
+                f"{', '.join(known)}, or leave --model out."
             )
 
 

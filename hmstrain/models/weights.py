@@ -137,4 +137,4 @@ def _refuse_packed(file: Path) -> None:
     with ZipMembers(file) as archive:
         total, nbytes = sum(map(archive.size, archive.names())), file.stat().st_size
     if total > nbytes:
-        raise ModelError(f"{file} claims {total:,} bytes of weights, in {nbytes:,}: save it anew.")
+        raise ModelError(f"{file} claims {total:,} bytes of weights, in {nbytes:,}: save it again.")

@@ -94,7 +94,7 @@ def given_runs(paths: Sequence[Path | str] | Path | str) -> Given:
         return Given(runs, tuple((place,) for place in range(len(runs))), None, alone)
     if len(named) > 1:
         raise ConfigError(
-            f"{blends[0]} is a blend, which answers by itself: name no other run beside it, or "
+            f"{blends[0]} is a blend, which cannot be averaged with other runs: name it alone, or "
             "blend them all."
         )
     blend = read_blend(blends[0])
@@ -161,9 +161,9 @@ class Calibrating:
         votes = "any number of votes" if one.population == "all" else f"{one.population} votes"
         if new and self.prior is None:
             return (
-                f"Calibrated by a temperature of {one.temperature_alone:.3f} alone: nobody knows "
-                f"how often each class occurs in a new recording. --prior {one.population} takes "
-                f"what holds for windows with {votes}."
+                f"Calibrated by a temperature of {one.temperature_alone:.3f} alone: it is unknown "
+                f"how often each class occurs in a new recording. --prior {one.population} assumes "
+                f"the class mix of windows with {votes}."
             )
         return (
             f"Calibrated for windows with {votes}, whose mix of classes is assumed: temperature "
@@ -185,7 +185,7 @@ def calibrating(
     """
     if not calibrated:
         if prior is not None:
-            raise ConfigError(f"--prior {prior}: add --calibrated, which it is a part of.")
+            raise ConfigError(f"--prior {prior} is a part of the calibration: add --calibrated.")
         return None
     if prior is not None and prior not in POPULATIONS:
         raise ConfigError(f"--prior {prior}: expected one of {', '.join(POPULATIONS)}.")

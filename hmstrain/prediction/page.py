@@ -228,7 +228,7 @@ def make_page(
         Signals of which a run looks at more than the judged seconds.
     """
     spec = timeline.spec
-    page = Page(f"{timeline.file}: what a model says of it")
+    page = Page(f"{timeline.file}: answers of a model")
     for one in (*limits, RESEARCH_ONLY):
         page.warning(one)
     page.section("At a glance")

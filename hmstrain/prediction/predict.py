@@ -367,8 +367,8 @@ def predict_store(
         raise DataError(f"{store.path} holds no windows.")
     if given.blend is not None and how.average != AVERAGES[0]:
         raise ConfigError(
-            f"--average {how.average}: {given.folder} is a blend, which says itself how its runs "
-            "make one answer."
+            f"--average {how.average}: {given.folder} is a blend, which defines how its runs are "
+            "averaged: leave --average out."
         )
     weights = fit_weights(given.runs) if how.average == "fitted" else None
     with join_world(how.device) as world:

@@ -247,7 +247,7 @@ def _importances(page: Page, folder: RunFolder) -> None:
     found = {part.path.name: read_importances(part.path) for part in folder.networks()}
     if not all(found.values()):
         return
-    page.section("What it goes by")
+    page.section("What the model relies on")
     for name, importances in found.items():
         of = f" (of {name})" if len(found) > 1 else ""
         page.figure(

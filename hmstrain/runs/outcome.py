@@ -332,7 +332,7 @@ class Outcome:
         if unscored and not self.held_out:
             return f"{step}, the latest: no fold was held out to choose by."
         if unscored and self.held_out == 1 and self.alignment is not None:
-            return f"{step}, the latest: one patient is held out, with nobody to be told from."
+            return f"{step}, the latest: only one patient is held out, so there are no negatives."
         if by == "last" or value is None:
             return f"{step}, the latest, as best_by=last asks."
         stage = "of the second stage" if self.best_stage else "of all validations"

@@ -258,7 +258,7 @@ def _read(folder: Path) -> list[Chosen]:
         return []
     except ShapeError as error:
         raise RunError(
-            f"{path} is damaged: {error}. Remove it; it will be measured anew."
+            f"{path} is damaged: {error}. Remove it; it is then measured again."
         ) from None
     check_seal(path, value)
     return found

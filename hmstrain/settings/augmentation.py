@@ -31,8 +31,8 @@ class AugmentationSettings(Group):
         0.0,
         0,
         20,
-        "Move what is shown at closer range, of inputs that show the judged seconds so, by up to "
-        "this many seconds off the label.",
+        "Move the parts at closer range, of inputs that have them, by up to this many seconds off "
+        "the label.",
     )
     swap: float = within(0.0, 0, 1, "Chance of mirroring left and right.")
     front_back: float = within(0.0, 0, 1, "Chance of exchanging front and back.")
@@ -54,29 +54,29 @@ class AugmentationSettings(Group):
         0,
         0,
         17,
-        "Leave out from 1 to this many bipolar channels, each number as often; 0: each channel by "
-        "itself.",
+        "Leave out from 1 to this many bipolar channels, all numbers equally likely; 0: each "
+        "channel independently.",
     )
     random_bandpass: float = within(
         0.0,
         0,
         1,
-        "Chance of filtering 1 to 8 bipolar channels of a window once more: to a band from 0 to 2 "
-        "Hz up to 10 to 19 Hz.",
+        "Chance of filtering 1 to 8 bipolar channels of a window again: to a band from 0 to 2 Hz "
+        "up to 10 to 19 Hz.",
     )
     context_dropout: float = within(
         0.0,
         0,
         1,
-        "Chance of leaving out all around a window's judged seconds, in both signals, so that the "
-        "model learns to do without.",
+        "Chance of leaving out everything around a window's judged seconds, in both signals, so "
+        "that the model learns to do without it.",
     )
     mask: int = within(
         0, 0, 100, "Stripes across time, and as many across frequency, blanked in each image."
     )
     mask_size: float = within(0.1, 0, 1, "Largest width of a stripe, as a share of the image.")
     boxes: int = within(
-        0, 0, 100, "Blank from 0 to this many boxes in each image, others in each input."
+        0, 0, 100, "Blank from 0 to this many boxes in each image, different ones in each input."
     )
     box_size: float = within(
         0.0625, 0, 1, "Largest height and width of a box, as a share of the image."
@@ -95,7 +95,7 @@ class AugmentationSettings(Group):
         0.0,
         0,
         0.9,
-        "Share of each batch whose images a generator draws anew, for the same votes; 0: none.",
+        "Share of each batch with images drawn by a generator, for the same votes; 0: none.",
     )
     generator: str = setting(
         "", "The generator: a run of model=vae on the same input, with the same fold held out."

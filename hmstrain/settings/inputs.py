@@ -13,14 +13,14 @@ class InputSettings(Group):
 
     inputs: str = setting(
         "",
-        "What the model sees: names of inputs joined by +, such as spec+eeg; eeg: EEG as the model "
-        "takes it. Unset: what the model takes.",
+        "Inputs of the model, joined by +, such as spec+eeg; eeg: EEG in the form that the model "
+        "takes. Unset: the model's own inputs.",
     )
     eeg_as: str = one_of(
         "image",
         "raw",
-        meaning="EEG as an image of short-time spectra for the same model, or raw for a model of "
-        "its own.",
+        meaning="EEG as an image of short-time spectra for the same model, or raw for a separate "
+        "model.",
     )
     eeg_seconds: float = within(50.0, 2, 50, "Seconds of EEG around the window's middle to use.")
     spectrogram_rows: tuple[int, int] = setting(
@@ -51,8 +51,8 @@ class InputSettings(Group):
     context: str = one_of(
         "observed",
         "filled",
-        meaning="What networks see around the part of a window that was recorded, if not all of it "
-        "was. observed: that part mirrored; filled: whatever the store holds there.",
+        meaning="View of networks in windows that were recorded only in part. observed: the "
+        "recorded part, mirrored; filled: the values in the store.",
         before="filled",
     )
 
@@ -65,9 +65,8 @@ class InputSettings(Group):
     features_span: str = one_of(
         "window",
         "judged",
-        meaning="Which table of hand features, for model=features. window: of whole windows and "
-        "their judged seconds; judged: of the judged seconds alone, so that short recordings will "
-        "do.",
+        meaning="Table of hand features, for model=features. window: of whole windows and their "
+        "judged seconds; judged: of the judged seconds alone, so that short recordings suffice.",
     )
 
     def check_together(self) -> None:

@@ -19,20 +19,22 @@ class LossSettings(Group):
     )
     pretraining: bool = setting(
         False,
-        "Learn which EEG and spectrogram are of one window, from no votes, as `hmstrain pretrain` "
+        "Learn to match the EEG and spectrogram of a window, without votes, as `hmstrain pretrain` "
         "does; other runs start from such a run with weights.",
     )
     auxiliary_weight: float = within(
         0.0,
         0,
         1e3,
-        "Weight of the mean loss of last layers that see one input each; the usual one sees all, "
-        "and has 1.",
+        "Weight of the mean loss of last layers that see one input each; the loss of the usual "
+        "one, which sees all, has weight 1.",
     )
     contrastive: bool = setting(
         False, "Add a loss that pulls a window's EEG and spectrogram embeddings together."
     )
-    contrastive_weight: float = within(0.5, 0, 1e3, "Weight of that loss; that of the votes has 1.")
+    contrastive_weight: float = within(
+        0.5, 0, 1e3, "Weight of the contrastive loss; the loss of the votes has 1."
+    )
     contrastive_loss: str = one_of(
         "cosine",
         "infonce",

@@ -16,7 +16,7 @@ class MachineSettings(Group):
     data: str = one_of(
         "map",
         "device",
-        meaning="Map the store, or hold what is needed of it in the device's memory.",
+        meaning="Map the store, or hold the signals of the run in the device's memory.",
         machine_only=True,
     )
     loader_threads: int = within(2, 1, 256, "Threads that gather batches.", machine_only=True)

@@ -34,8 +34,8 @@ class ModelSettings(Group):
     )
     start_at_prior: bool = setting(
         True,
-        "Begin with the answer of the mean training target, whatever is seen; in a second stage, "
-        "shift answers by how that changes.",
+        "Start with the mean training target as the answer to any input; in a second stage, shift "
+        "answers by its change.",
         before=False,
     )
     populations: str = one_of(
@@ -51,15 +51,15 @@ class ModelSettings(Group):
         0.0,
         0,
         0.95,
-        "Chance of leaving out the last residual branch of timm's models in training; of those "
-        "before it less and less.",
+        "Chance of leaving out the last residual branch of timm's models in training; earlier "
+        "branches have smaller chances.",
     )
     pooling: str = one_of(
         "avg",
         "gem",
         "catavgmax",
         meaning="How timm's models and naive_cnn pool their last maps: mean; generalised mean with "
-        "a trained exponent; mean beside maximum.",
+        "a trained exponent; mean and maximum, concatenated.",
     )
 
     def check_together(self) -> None:

@@ -27,14 +27,14 @@ class OptimisationSettings(Group):
     optimiser: str = one_of(
         "adam",
         "adamw",
-        meaning="adam: its weight decay is part of the gradient; adamw: taken off the weights "
-        "themselves, but for those of norms, and biases.",
+        meaning="adam: weight decay is part of the gradient; adamw: it is applied to the weights "
+        "directly, and not to norms and biases.",
     )
     schedule: str = one_of(
         "onecycle",
         "cosine",
         meaning="onecycle: the learning rate rises to its peak over three tenths of the steps and "
-        "falls again; cosine: it rises over the share that warmup says and falls to 0.",
+        "falls again; cosine: it rises over the share given by warmup and falls to 0.",
     )
     warmup: float = within(
         0.0, 0, 0.9, "Share of each stage's steps over which a cosine schedule rises to its peak."
@@ -44,8 +44,8 @@ class OptimisationSettings(Group):
         0.0,
         0,
         100,
-        "Peak for all that comes before the last layer; 0: the same. In a second stage it keeps "
-        "its proportion to the other.",
+        "Peak for everything before the last layer; 0: the same. In a second stage it keeps its "
+        "proportion to the other.",
     )
     weight_decay: float = within(1e-4, 0, 10, "Weight decay of the optimiser.")
     clip_gradient: float = within(0.0, 0, 1e9, "Largest norm of the gradient; 0: no limit.")
@@ -68,8 +68,8 @@ class OptimisationSettings(Group):
     )
     extended: tuple[int, ...] = setting(
         (),
-        "Epochs appended to the last stage, each time with a schedule of their own from the last "
-        "rate; written by --resume --epochs N.",
+        "Epochs appended to the last stage, each time with a new schedule from the last rate; "
+        "written by --resume --epochs N.",
     )
 
     def check_together(self) -> None:

@@ -46,8 +46,9 @@ class SamplingSettings(Group):
         0.0,
         0,
         100,
-        "With vote_weight=ranges, weights of windows with up to eight votes fall to 1 less this "
-        "share of the epochs that are done, and to 0.02 at least; 1.2 has them there near the end.",
+        "With vote_weight=ranges, multiply weights of windows with up to eight votes by 1 minus "
+        "this times the share of finished epochs, but at least by 0.02; 1.2 reaches that in runs "
+        "of six epochs or more.",
     )
     entropy_weight: float = within(
         0.0,
@@ -64,8 +65,8 @@ class SamplingSettings(Group):
     )
     also: str = setting(
         "",
-        "Other stores to train on too, each with its share of every batch, joined by commas: "
-        "simulated.zarr:0.3. Validation, test and statistics are the run's own store's alone.",
+        "Other stores to also train on, each with its share of every batch, joined by commas: "
+        "simulated.zarr:0.3. Validation, test and statistics use only the run's own store.",
     )
     min_votes: int = within(1, 1, 1000, "Train on windows with at least this many votes.")
     second_min_votes: int = within(
@@ -95,7 +96,7 @@ class SamplingSettings(Group):
                 "also", "other stores, each once, with shares of less than 1 together", self.also
             )
         if self.vote_decay and self.vote_weight != "ranges":
-            raise ConfigError("vote_decay needs vote_weight=ranges, whose weights it takes down.")
+            raise ConfigError("vote_decay needs vote_weight=ranges, whose weights it lowers.")
         if not (self.fold.isascii() and self.fold.isdigit()) and self.fold not in ("all", "rotate"):
             refuse("fold", "a fold's number, all or rotate", self.fold)
         if self.seed + self.seeds - 1 > LAST_SEED:

@@ -21,13 +21,13 @@ class ValidationSettings(Group):
         "kl_hi",
         "last",
         meaning="Score that chooses the best checkpoint. auto: KL over held-out windows with as "
-        "many votes as the stage trains on, chosen anew in a second stage; last: the latest is "
+        "many votes as the stage trains on, separately in a second stage; last: the latest is "
         "kept, as with fold=rotate.",
         before="kl_votes",
     )
     test_each_epoch: bool = setting(
         False,
-        "Score the test split after each epoch too, as the report did. Off by default: a test seen "
-        "at every epoch invites choosing by it.",
+        "Also score the test split after each epoch, as the report did. Off by default, since a "
+        "test score at every epoch tempts you to choose by it.",
         before=True,
     )

@@ -116,8 +116,8 @@ def read_factor(text: str) -> Factor:
     name = name.strip()
     if not colon or not words.strip() or not MEMBER_NAME.fullmatch(name):
         raise ConfigError(
-            f"--factor {text!r}: expected 'NAME: KEY=VALUE, ...', such as 'wide: model.width=64', "
-            "with a name of small letters, digits and -_.+"
+            f"--factor {text!r}: expected 'NAME: KEY=VALUE, ...', such as "
+            "'dropped: drop_rate=0.2', with a name of small letters, digits and -_.+"
         )
     try:
         return Factor(name, "", given_settings(None, None, BETWEEN.split(words.strip())))

@@ -160,13 +160,13 @@ def make_page(cooked: Cooked, store: Store) -> Page:
         page.warning(text)
     page.text(recipe.about)
     page.table("", ("", ""), [(key, getattr(recipe, key)) for key in ("source", "needs", "reach")])
-    page.section("What it came to")
+    page.section("Results")
     if found is not None:
         header = [title.lstrip(">") for title in cooked.header()]
         page.table("", header, cooked.rows())
     page.note(cooked.explanation())
     if cooked.predicts:
-        page.text(f"It predicts with: {cooked.predicts}")
+        page.text(f"To predict with it: {cooked.predicts}")
     page.section("What was kept, and why")
     for text in cooked.notes:
         page.text(text)

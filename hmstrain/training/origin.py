@@ -188,7 +188,7 @@ def open_generator(
         raise DataError(f"generator: {config.generator} was trained on a store of other classes.")
     if before is not None and before["sha256"] != found.sha256:
         raise RunError(
-            f"generator: {config.generator} is another one than the run began with: put that back "
+            f"generator: {config.generator} is not the one that the run started with: restore that "
             "to resume it."
         )
     check_cleaning(found.normalisation, store)
@@ -233,7 +233,7 @@ def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Sto
     judged = judged_patients(config, store)
     if len(common := np.intersect1d(here, judged)):
         raise DataError(
-            f"{file} was trained on {plural(len(common), 'patient')} by whom this run is judged: "
+            f"{file} was trained on {plural(len(common), 'patient')} that this run is scored on: "
             f"it held out fold {own.fold}, and this run holds out fold {config.fold}. Train both "
             "with the same --fold."
         )
@@ -248,7 +248,7 @@ def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Sto
         return found
     found.notices.append(
         f"{file} was trained on another store, {trained.path}: {plural(len(common), 'patient')} of "
-        "it have the numbers of patients by whom this run is judged. If they are the same, its "
+        "it have the numbers of patients that this run is scored on. If they are the same, its "
         "scores are too good."
     )
     return found

@@ -34,7 +34,7 @@ def begin_at_prior(
         return head, []
     if head is None:
         return None, [
-            f"{config.model} begins as it was made, not with the mean target: its logits are not "
+            f"{config.model} starts as it was made, not at the mean target: its logits are not "
             "the output of a linear layer with a bias."
         ]
     populations = getattr(network, "populations", None)
@@ -50,7 +50,7 @@ def begin_at_prior(
     if not isinstance(network, CustomNetwork):
         return head, []
     return head, [
-        f"{config.model}: its last layer, {head.removeprefix('network.')}, begins anew at the mean "
+        f"{config.model}: its last layer, {head.removeprefix('network.')}, is reset to the mean "
         "target; start_at_prior=false leaves it as it was made."
     ]
 

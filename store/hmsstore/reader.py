@@ -324,8 +324,8 @@ class Store:
     def _known_gaps(self) -> Mapping[str, Mapping[str, NDArray[Any]]]:
         if self.gaps is None:
             raise RequestError(
-                f"{self.path} was built before gaps were kept, so nobody knows where its filled "
-                "values are. Build it again with `hmsprep build DATA STORE --force`."
+                f"{self.path} was built before gaps were kept, so the places of its filled values "
+                "are unknown. Build it again with `hmsprep build DATA STORE --force`."
             )
         return self.gaps
 
@@ -436,7 +436,7 @@ class Store:
 def _reopen(path: Path, identity: str) -> Store:
     store = Store.open(path)
     if store.identity != identity:
-        raise RequestError(f"{path} has become another store since it was opened elsewhere")
+        raise RequestError(f"{path} was replaced by another store since it was opened elsewhere")
     return store
 
 

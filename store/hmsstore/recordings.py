@@ -325,23 +325,22 @@ IMPORT_OPTIONS = (
     ),
     ImportOption(
         "unit",
-        "Unit of signals whose file names none, or one that cannot be.",
+        "Unit of signals for which the file has none, or an impossible one.",
         "uV|mV|V|nV",
     ),
-    ImportOption("truncated", "Read files that are shorter than they say as far as they go."),
+    ImportOption("truncated", "Read files that end before their stated length, as far as they go."),
     ImportOption(
         "contiguous",
-        "Read records whose onsets contradict each other one after the other, as they stand in the "
-        "file.",
+        "Read records in file order, even if their onsets contradict each other.",
     ),
     ImportOption(
         "highpass",
-        "Filter offset and drift out, without delay; auto: below 0.1 Hz, where more than 1% of a "
+        "Filter out offset and drift, without delay; auto: below 0.1 Hz, if more than 1% of a "
         "channel is beyond the clip.",
         "auto|HZ|none",
     ),
     ImportOption(
-        "clipped", "Import recordings of which half or more is beyond the clip of a store."
+        "clipped", "Import recordings even if half or more is beyond the clip of a store."
     ),
 )
 """What holds for an import and for a prediction of recordings."""

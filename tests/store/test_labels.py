@@ -228,7 +228,7 @@ def test_initials_are_letters_and_digits(tmp_path: Path, reader: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", "a/b.edf", "a\\b", "a\x00b", "a:b"])
 def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LabelsError, match="cannot be part of a file's name: give another name"):
+    with pytest.raises(LabelsError, match="cannot be part of a file's name: give the recording"):
         LabelFile.open(tmp_path, name, SHA, "AB")
     with pytest.raises(LabelsError, match="64 hexadecimal digits"):
         LabelFile.open(tmp_path, "night.edf", "12", "AB")

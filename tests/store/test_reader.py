@@ -193,7 +193,7 @@ def test_a_pickled_store_refuses_to_become_another(
     payload = pickle.dumps(Store.open(copy))
     shutil.rmtree(copy)
     build_store(data, copy, seed=7)
-    with pytest.raises(RequestError, match="has become another store"):
+    with pytest.raises(RequestError, match="was replaced by another store"):
         pickle.loads(payload)
 
 

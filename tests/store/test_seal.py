@@ -98,7 +98,7 @@ def test_a_flipped_bit_is_found_by_verifying(copy: Path, name: str) -> None:
     (copy / name).write_bytes(content)
     problems = verify(copy)
     assert len(problems) == 1
-    assert problems[0].startswith(f"{name} has checksum")
+    assert problems[0].startswith(f"{name}: expected checksum")
 
 
 def test_changed_root_metadata_are_found_at_opening(copy: Path) -> None:

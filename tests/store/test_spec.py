@@ -108,7 +108,7 @@ def test_every_problem_of_a_json_value_is_listed() -> None:
         ({"row_rate_hz": 0.0}, "eeg: expected rows per second over 0, got 0"),
         ({"window_rows": 0}, "eeg: expected window_rows of at least 1, got 0"),
         ({"shard_rows": 15_000}, "eeg: expected shard_rows to be a multiple of 10000"),
-        ({"features": ("A", "A")}, "eeg: feature 'A' stands there twice"),
+        ({"features": ("A", "A")}, "eeg: feature 'A' is listed twice"),
         ({"features": ()}, "eeg: expected names of features, got none"),
         ({"name": "ecg"}, "signals: eeg calls itself 'ecg'"),
         ({"row_rate_hz": 200.2}, "expected a whole number of EEG samples per row"),

@@ -120,10 +120,7 @@ def test_a_network_that_only_a_file_names_is_imported_on_the_users_word_alone(
     assert not imported()
     assert list(tmp_path.iterdir()) == []
     other = PROGRAM.fail(*given, "--model", "resnet18")
-    assert (
-        f"--model resnet18 says that this code may be imported, but what is named here is {OWN}"
-        in other
-    )
+    assert f"--model resnet18: the run does not name this network. Expected {OWN}" in other
     assert not imported()
     PROGRAM.succeed(*given, "--model", OWN)
     assert imported() == (command != "bundle")  # which only copies

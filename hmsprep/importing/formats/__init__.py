@@ -100,7 +100,7 @@ def open_recording(path: Any, options: Options) -> Recording:
     if path.is_file() and is_edf(path):
         return edf.FORMAT.open(path, options)
     if Path(os.path.realpath(path)).is_symlink():
-        raise DataError(f"{path} is a link that leads to itself: name what it should lead to.")
+        raise DataError(f"{path} is a link to itself: name the file itself.")
     if path.is_symlink() and not path.exists():
         raise DataError(f"{path} is a link to a file that is not there. Fetch or copy that first.")
     found = "another kind of file" if path.exists() else "nothing"

@@ -47,19 +47,19 @@ def look(path: Path) -> Told:
     data, marks = beside.get("DataFile"), beside.get("MarkerFile")
     if data is not None and not data.is_file():
         raise DataError(
-            f"{path} belongs together with {data.name}, which is not beside it. Copy both; if it "
-            "was renamed, name it so again."
+            f"{path} needs {data.name}, which is not in the same folder. Copy both; if it was "
+            "renamed, restore its name."
         )
     if _about(text).get("SegmentationType", "").upper() == "MARKERBASED":
         raise DataError(
-            f"{path} holds no continuous recording: it is cut into segments. Save the continuous "
+            f"{path} is not a continuous recording: it is cut into segments. Save the continuous "
             "one."
         )
     notes: tuple[str, ...] = ()
     if marks is not None and not marks.is_file() and not path.with_suffix(".vmrk").is_file():
         notes = (
-            f"{path.name} belongs together with {marks.name}, which is not beside it: its notes "
-            "are not read, and nobody knows whether it was paused.",
+            f"{path.name} needs {marks.name}, which is not in the same folder: its notes are not "
+            "read, and it is unknown whether it was paused.",
         )
     channels = CHANNEL.findall(_section(text, "Channel Infos"))
     found = {int(number): (name, against.strip()) for number, name, against in channels}
@@ -117,7 +117,7 @@ def ends(path: Path, raw: Any) -> Ends:
         cut = f"a marker is at sample {last:,}, and {name} holds {there:,}"
     elif stated is not None and there > stated:
         read = "not read" if by_channel else "read, too"
-        notes = (f"{name} goes on for {there - stated:,} samples beyond its header: {read}.",)
+        notes = (f"{name} continues for {there - stated:,} samples beyond its header: {read}.",)
     elif stated is None and by_channel:
         notes = (
             f"{path.name} does not say how many samples it holds: its channels, which stand one "

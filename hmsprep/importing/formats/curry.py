@@ -18,8 +18,7 @@ def check_units(path: Path) -> None:
     header = next((one for one in map(path.with_suffix, HEADERS) if one.is_file()), None)
     if header is None:
         raise DataError(
-            f"{path} belongs together with {path.stem}{HEADERS[1]}, which is not beside it. Copy "
-            "both."
+            f"{path} needs {path.stem}{HEADERS[1]}, which is not in the same folder. Copy both."
         )
     units = re.findall(r"DataUnit\s*=\s*(\S+)", header.read_text("latin-1"))
     other = sorted({unit for unit in units if unit not in ("uV", "V", "fT")})

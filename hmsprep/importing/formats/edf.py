@@ -141,7 +141,7 @@ def open_edf(path: Path, options: Options) -> Recording:
     if header.stated > header.records and not options.truncated:
         raise DataError(
             f"{path} is truncated: expected {header.stated:,} records by its header, got "
-            f"{header.records:,}. Copy it again, or read what is there with --truncated."
+            f"{header.records:,}. Copy it again, or read it as far as it goes with --truncated."
         )
     labels = ["" if signal.is_annotations else signal.label for signal in header.signals]
     chosen, units = _choose(header, labels, options)
@@ -156,9 +156,8 @@ def open_edf(path: Path, options: Options) -> Recording:
     places_s: list[float | None] = [float(n.onset_s - zero_s) for n in found.annotations]
     if disorder and not options.contiguous:
         raise DataError(
-            f"{path} cannot be put in order of time: {disorder}. Export each part as a file of its "
-            "own, or read all records one after the other, as they stand in the file, with "
-            "--contiguous."
+            f"{path} cannot be put in order of time: {disorder}. Export each part as a separate "
+            "file, or read all records in file order with --contiguous."
         )
     if disorder:
         places_s = list(place_notes(found.annotations, onsets_s, header.record_s))
@@ -270,9 +269,9 @@ def _notes(
     if header.stated < 0:
         yield f"does not say how long it is: read to its end, {header.records:,} records"
     if header.surplus:
-        yield f"goes on for {plural(header.surplus, 'record')} beyond its header: not read"
+        yield f"continues for {plural(header.surplus, 'record')} beyond its header: not read"
     if header.rest_bytes:
-        yield f"ends with {plural(header.rest_bytes, 'byte')} that are no whole record: not read"
+        yield f"ends with {plural(header.rest_bytes, 'byte')} of a partial record: not read"
     yield describe_gaps(stretches)
     yield describe_drift(stretches)
     if found.not_utf8:

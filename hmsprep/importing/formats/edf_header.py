@@ -231,7 +231,7 @@ def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[Edf
             raise DataError(
                 f"{path} cannot be read: its signal #{n + 1} {_text(fields['label'][n])!r} has "
                 f"{_text(fields['samples'][n])!r} samples in a record by its header, expected a "
-                "whole number, or nobody knows where the other signals are. Export it again."
+                "whole number, without which other signals cannot be found. Export it again."
             )
         yield EdfSignal(
             label=_text(fields["label"][n]),

@@ -34,14 +34,14 @@ def check_times(path: Path) -> None:
         return  # what is wrong with it MNE will find
     if ahead:
         raise DataError(
-            f"{path}: {ahead:,} bytes stand before its signals by its header, expected 0. Export "
-            "it as EDF."
+            f"{path}: its header gives {ahead:,} bytes before its signals, expected 0. Export it "
+            "as EDF."
         )
     for (sample, time), (later, then) in pairwise(times):
         if abs((then - time) - (later - sample) / rate_hz) > TOLERANCE_S:
             raise DataError(
-                f"{path} was paused at {later / rate_hz:,.1f} s: what stands on either side was "
-                "not recorded one after the other. Export each part by itself."
+                f"{path} was paused at {later / rate_hz:,.1f} s: the parts on either side are not "
+                "continuous. Export each part separately."
             )
 
 

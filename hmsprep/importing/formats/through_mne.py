@@ -91,7 +91,7 @@ def compare_size(raw: Any, data: Path, frame_bytes: int) -> Ends:
         cut = f"expected {stated:,} samples by its header, got {there:,} in {data.name}"
         return Ends(cut, readable=there > 0)
     beyond = size - stated * frame_bytes
-    said = f"{data.name} goes on for {plural(beyond, 'byte')} beyond its header: not read."
+    said = f"{data.name} continues for {plural(beyond, 'byte')} beyond its header: not read."
     return Ends(notes=(said,) if beyond else ())
 
 
@@ -193,7 +193,7 @@ def _cut(path: Path, end: Ends, options: Options) -> tuple[str, ...]:
         return ()
     if options.truncated and end.readable:
         return (f"{path.name} is truncated: {end.cut}. It was read as far as it goes.",)
-    otherwise = ", or read what is there with --truncated" if end.readable else ""
+    otherwise = ", or read it as far as it goes with --truncated" if end.readable else ""
     raise DataError(f"{path} is truncated: {end.cut}. Copy it again{otherwise}.")
 
 
@@ -204,10 +204,10 @@ def _unreadable(title: str, path: Path, error: Exception) -> str:
     if found or isinstance(error, FileNotFoundError):
         name = next(filter(None, found.groups())) if found else getattr(error, "filename", None)
         missing = Path(str(name)).name if name else "another file"
-        return f"{path} belongs together with {missing}, which is not beside it. Copy both."
+        return f"{path} needs {missing}, which is not in the same folder. Copy both."
     if "number of trials" in said or "No raw data" in said:
         return (
-            f"{path} holds no continuous recording: it is cut into epochs, averaged, or of another "
+            f"{path} is not a continuous recording: it is cut into epochs, averaged, or of another "
             "kind. Save the continuous one."
         )
     return (
@@ -426,8 +426,8 @@ def _check_joins(notes: Sequence[tuple[float, float, str]], path: Path, seconds:
     if joins:
         times = ", ".join(f"{onset:,.1f} s" for onset in joins)
         raise DataError(
-            f"{path} was cut and joined, or paused, at {times}: what stands on either side was not "
-            "recorded one after the other. Export each part by itself."
+            f"{path} was cut and joined, or paused, at {times}: the parts on either side are not "
+            "continuous. Export each part separately."
         )
 
 

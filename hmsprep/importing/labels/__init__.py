@@ -137,7 +137,7 @@ def _doubts(said: Said, recording: Recording, words: Words, path: Path) -> tuple
     end_s = max((one.stop_s for one in said.marked), default=0.0)
     if end_s > recording.duration_s + LATE_S:
         found.append(
-            f"{recording.path.name} is {recording.duration_s:,.1f} s long, and {path.name} goes on "
+            f"{recording.path.name} is {recording.duration_s:,.1f} s long, and {path.name} extends "
             f"to {end_s:,.1f} s: see whether these are its labels."
         )
     points = _points(said, words)
@@ -173,8 +173,8 @@ def _intervals(said: Said, recording: Recording, words: Words, where: str) -> In
     points = _points(said, words)
     if points and words.rest(complete=said.complete):
         raise DataError(
-            f"{where}: {points[0].word!r} at {points[0].start_s:,.1f} s has no length, so nobody "
-            "knows which windows show it. Give it one; or leave out what is not annotated with "
+            f"{where}: {points[0].word!r} at {points[0].start_s:,.1f} s has no length, so it is "
+            "unknown which windows show it. Give it one; or leave out all unmarked time with "
             f"--label '{REST}={NONE}', or all labels with --unlabelled."
         )
     marked = [(one, to) for one, to in zip(said.marked, found, strict=True) if to != NONE]

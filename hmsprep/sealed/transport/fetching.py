@@ -370,8 +370,8 @@ class _Pull:
                 found = await self._receive(file, name, sink)
             if found != crc:
                 raise TransferError(
-                    f"{self.objects.name}/{name}: its content has checksum {found:08x}, the store "
-                    f"was sealed with {crc:08x}. Push the store again."
+                    f"{self.objects.name}/{name}: expected checksum {crc:08x}, got {found:08x}. "
+                    "Push the store again."
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)

@@ -269,8 +269,8 @@ class Objects:
             return f"{self.name}: there is no such {kind}. Make it, or name another."
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or REFUSED.search(said):
             return (
-                f"{self._at(name)}: the server refuses access. Check{self._variables()} and what "
-                "they allow."
+                f"{self._at(name)}: the server refuses access. Check{self._variables()} and their "
+                "permissions."
             )
         if kind in ("PreconditionError", "NotModifiedError"):
             return self._replaced(name)
@@ -280,7 +280,7 @@ class Objects:
             return f"{self.name}: found no credentials. Set{self._variables()}."
         if "builder error" in said:
             allow = ALLOW_HTTP.get(self._scheme)
-            without = f"; one that has no TLS takes {allow}=true" if allow else ""
+            without = f"; one without TLS needs {allow}=true" if allow else ""
             return f"{self.name}: the endpoint cannot be used. Give it as https://host{without}."
         if len(said) > LONGEST:
             said = f"{said[:LONGEST]}..."
@@ -312,8 +312,8 @@ def _scheme(address: str) -> str:
         return "file"
     if parts.query or parts.fragment or set(parts.netloc) & {"@", ":"} or not parts.netloc:
         raise ParameterError(
-            f"{shown}: expected a bucket and a prefix alone, such as {parts.scheme}://bucket/"
-            "prefix; credentials and endpoints stand in environment variables."
+            f"{shown}: expected only a bucket and a prefix, such as {parts.scheme}://bucket/"
+            "prefix; put credentials and endpoints in environment variables."
         )
     if any(step in ("", ".", "..") for step in place.split("/")):
         raise ParameterError(f"{shown}: expected a prefix without empty steps, '.' and '..'.")

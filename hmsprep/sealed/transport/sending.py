@@ -244,7 +244,7 @@ class _Push:
         elif LEDGER_NAME in there.ours:
             if ledger and ledger.manifest == self.ledger.manifest and same_way:
                 return None
-            found = "an unfinished push of another store, or of this one packed otherwise"
+            found = "an unfinished push of another store, or of this one packed differently"
         elif there.ours or there.other:
             raise TransferError(
                 f"{where} holds other objects, such as {min(there.ours, default=there.other)}, "
@@ -318,7 +318,7 @@ class _Push:
                         raise self._damaged(f"{file} has {first:,} bytes, sealed with {nbytes:,}")
                     if first == nbytes and crc != sealed:
                         raise self._damaged(
-                            f"{file} has checksum {crc:08x}, sealed with {sealed:08x}"
+                            f"{file}: expected checksum {sealed:08x}, got {crc:08x}"
                         )
                     self.done += len(piece)
                     yield piece

@@ -162,6 +162,6 @@ def _about(path: Path) -> _About:
         return _About(None, None, EpisodeRule())
     except (ValueError, TypeError, AttributeError, ConfigError):
         raise DataError(
-            f"{path}: expected what hmstrain predict writes beside a timeline (seconds, "
-            "windows, episode_rule), got something else. Run hmstrain predict again."
+            f"{path}: expected the JSON file that hmstrain predict writes with a timeline "
+            "(seconds, windows, episode_rule), got something else. Run hmstrain predict again."
         ) from None

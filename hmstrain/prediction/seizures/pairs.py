@@ -93,7 +93,7 @@ def find_pairs(answers: Path, reference: Path, *, partial: bool = False) -> Pair
     unread = [path for path in ours if path not in used]
     if not found:
         raise DataError(
-            f"Expected a table of events of each recording, named as it is: none of "
+            f"Expected a table of events with the name of each recording: none of "
             f"{plural(len(theirs), 'table')} ({theirs[0].name}, ...) has the name of one of "
             f"{plural(len(ours), 'recording')} ({ours[0].name}, ...). "
             f"{_named(earlier, EARLIER)}".rstrip()

@@ -99,8 +99,7 @@ def check_name(recording: str) -> str:
     """Give a recording's name; raises LabelsError if it cannot be part of a file's name."""
     if not recording.strip(". ") or NOT_IN_NAMES.search(recording):
         raise LabelsError(
-            f"{recording!r} cannot be part of a file's name: give another name that is to stand "
-            "for the recording."
+            f"{recording!r} cannot be part of a file's name: give the recording an alias."
         )
     return recording
 

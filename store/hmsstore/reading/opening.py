@@ -185,7 +185,7 @@ def _read_spec(root: Mapping[str, Any], manifest: Manifest, problems: list[str])
         return HMS
     if spec.format_version != version:
         problems.append(
-            f"zarr.json: spec: data of {spec.name!r} stand in a store of version {version}, "
+            f"zarr.json: spec: data of {spec.name!r} are in a store of version {version}, "
             f"expected version {spec.format_version}"
         )
     return spec

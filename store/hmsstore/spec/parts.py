@@ -118,7 +118,7 @@ def _signal_problems(signals: Mapping[str, Signal], judged_s: float) -> list[str
             problems.append(f"{name}: expected names of features, got none")
         twice = [feature for feature, count in Counter(signal.features).items() if count > 1]
         if twice:
-            problems.append(f"{name}: feature {twice[0]!r} stands there twice")
+            problems.append(f"{name}: feature {twice[0]!r} is listed twice")
         if not (isfinite(signal.row_rate_hz) and signal.row_rate_hz > 0):
             problems.append(f"{name}: expected rows per second over 0, got {signal.row_rate_hz:g}")
         if signal.window_rows < 1:

@@ -396,7 +396,7 @@ def test_rights_that_are_taken_away_meanwhile_are_said_in_one_sentence() -> None
 
     site: Any = SimpleNamespace(building=SimpleNamespace(exists=closed))
     with (
-        pytest.raises(BuildError, match=r"hms\.zarr\.lock: Permission denied\. Mend that, and run"),
+        pytest.raises(BuildError, match=r"hms\.zarr\.lock: Permission denied\. Fix that, then run"),
         explained(site),
     ):
         raise PermissionError(errno.EACCES, "Permission denied", "hms.zarr.lock")

@@ -297,7 +297,7 @@ def test_a_build_begun_by_an_earlier_version_is_refused_and_left_alone(
     plan.write_text(json.dumps(theirs | {"versions": {"hms-eeg": "0.1.0"}}))
     before = tree_bytes(tmp_path / "hms.zarr.building")
     with ThreadPoolExecutor(2) as pool:
-        with pytest.raises(BuildError, match="was begun by another version of hms-eeg"):
+        with pytest.raises(BuildError, match="was started by another version of hms-eeg"):
             build(planned, path, executor=pool)
         assert tree_bytes(tmp_path / "hms.zarr.building") == before
         assert build(planned, path, executor=pool, force=True) is State.NEW

@@ -58,7 +58,7 @@ def test_verify_of_a_damaged_store_lists_the_problems_and_exits_with_1(
     (store / "windows" / "fold" / "c" / "0").write_bytes(b"\x00\x00")
     done = PROGRAM.run("verify", store)
     assert done.returncode == 1
-    assert "windows/fold/c/0 has checksum" in done.stdout
+    assert "windows/fold/c/0: expected checksum" in done.stdout
     found = json.loads(PROGRAM.run("verify", store, "--json").stdout)
     assert found["ok"] is False
     assert len(found["problems"]) == 1

@@ -180,12 +180,12 @@ def test_channels_one_after_the_other_that_were_cut_short_cannot_be_told_apart(
 @pytest.mark.parametrize(
     ("make", "file", "message"),
     [
-        (write_curry, "night.cdt", r"night\.cdt goes on for 400 bytes beyond its header: not read"),
+        (write_curry, "night.cdt", r"night\.cdt continues for 400 bytes beyond its header"),
         (brainvision_before_its_header, "night.eeg", r"5 samples beyond its header: read, too"),
         (lambda folder: write(folder / "a.edf", eeg(54, 100, 100)), "a.edf",
-         r"ends with 400 bytes that are no whole record: not read"),
+         r"ends with 400 bytes of a partial record: not read"),
         (lambda folder: write(folder / "a.bdf", eeg(54, 100, 100)), "a.bdf",
-         r"ends with 400 bytes that are no whole record: not read"),
+         r"ends with 400 bytes of a partial record: not read"),
     ],
 )  # fmt: skip
 def test_what_a_file_holds_beyond_its_end_is_said(
@@ -205,14 +205,14 @@ def test_what_a_file_holds_beyond_its_end_is_said(
 def test_a_header_ahead_of_persysts_signals_is_not_taken_for_signals(tmp_path: Path) -> None:
     path = write_persyst(tmp_path)
     added(path, "HeaderLength=0", "HeaderLength=256")
-    with pytest.raises(DataError, match="256 bytes stand before its signals"):
+    with pytest.raises(DataError, match="gives 256 bytes before its signals"):
         open_recording(path, Options())
 
 
 def test_segments_of_brainvision_are_no_recording(tmp_path: Path) -> None:
     path = write_brainvision(tmp_path)
     added(path, "NumberOfChannels", "SegmentationType=MARKERBASED\nNumberOfChannels")
-    with pytest.raises(DataError, match="no continuous recording: it is cut into segments"):
+    with pytest.raises(DataError, match="not a continuous recording: it is cut into segments"):
         open_recording(path, Options())
 
 

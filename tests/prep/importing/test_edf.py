@@ -453,7 +453,7 @@ def test_that_records_were_read_in_order_stays_with_the_store(tmp_path: Path) ->
 def test_a_file_cut_short_is_read_only_if_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
     path.write_bytes(path.read_bytes()[:-4_001])
-    assert "got 52. Copy it again, or read what is there with --truncated" in PROGRAM.fail(
+    assert "got 52. Copy it again, or read it as far as it goes with --truncated" in PROGRAM.fail(
         "import", path, tmp_path / "out"
     )
     done = PROGRAM.succeed("import", path, tmp_path / "out", "--truncated")
@@ -482,7 +482,7 @@ def test_a_file_that_does_not_say_how_long_it_is_is_read_to_its_end(
     assert recording.samples == RECORDS * 200
     assert recording.notes == (
         "a.edf does not say how long it is: read to its end, 54 records.",
-        "a.edf ends with 90 bytes that are no whole record: not read.",
+        "a.edf ends with 90 bytes of a partial record: not read.",
     )
 
 
@@ -490,7 +490,7 @@ def test_records_beyond_the_header_are_told(tmp_path: Path) -> None:
     path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100), Head(records=52))
     recording = opened(path)
     assert recording.samples == 52 * 200
-    assert recording.notes == ("a.edf goes on for 2 records beyond its header: not read.",)
+    assert recording.notes == ("a.edf continues for 2 records beyond its header: not read.",)
 
 
 @pytest.mark.parametrize(

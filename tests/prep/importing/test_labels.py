@@ -282,7 +282,7 @@ def test_labels_that_go_beyond_a_recording_or_name_another_are_said(tmp_path: Pa
     table = tmp_path / "aaaaaaaa_s001_t000.csv_bi"
     table.write_text(HEADER + "TERM,0.0,900.0,bckg,1.0\n")
     assert (
-        "is 120.0 s long, and aaaaaaaa_s001_t000.csv_bi goes on to 900.0 s"
+        "is 120.0 s long, and aaaaaaaa_s001_t000.csv_bi extends to 900.0 s"
         in (find_labels(one, Words())[1][0])
     )
     table.write_text("# bname = aaaaaaab_s004_t001\n" + HEADER + "TERM,0.0,120.0,bckg,1.0\n")

@@ -236,11 +236,11 @@ def test_channels_that_are_no_voltage_are_no_electrodes() -> None:
         ),
         ("a.set", "no", "cannot be read as a recording of EEGLAB"),
         ("a.fif", "no", "cannot be read as a recording of FIF"),
-        ("a.lay", "[FileInfo]\nFile=b.dat\n", "belongs together with another file"),
+        ("a.lay", "[FileInfo]\nFile=b.dat\n", "needs another file"),
         ("a.eeg", "no", "Nihon Kohden"),
         ("a.cnt", "no", "cannot be read as a recording of Neuroscan CNT"),
-        ("a.data", "no", r"belongs together with a\.head"),
-        ("a.cdt", "no", r"belongs together with a\.cdt\.dpo"),
+        ("a.data", "no", r"needs a\.head"),
+        ("a.cdt", "no", r"needs a\.cdt\.dpo"),
         ("a.mat", "no", "is not a readable .mat file"),
     ],
 )
@@ -259,7 +259,7 @@ def test_parts_of_a_format_that_lie_apart_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"night\.eeg is a part of night\.vhdr: name that"):
         open_recording(tmp_path / "night.eeg", Options())
     (tmp_path / "night.eeg").unlink()
-    with pytest.raises(DataError, match=r"belongs together with night\.eeg"):
+    with pytest.raises(DataError, match=r"needs night\.eeg"):
         open_recording(path, Options())
 
 
@@ -333,7 +333,7 @@ def test_a_recording_that_is_split_into_files_is_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"night_raw-1\.fif is a part of night_raw\.fif"):
         open_recording(tmp_path / "night_raw-1.fif", Options())
     (tmp_path / "night_raw-1.fif").unlink()
-    with pytest.raises(DataError, match=r"belongs together with night_raw-1\.fif"):
+    with pytest.raises(DataError, match=r"needs night_raw-1\.fif"):
         open_recording(tmp_path / "night_raw.fif", Options())
 
 
@@ -393,9 +393,9 @@ def test_a_bids_tree_names_channels_of_brainvision_without_their_references(tmp_
 def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
     path = write_brainvision(tmp_path)
     (tmp_path / "night.vmrk").unlink()
-    assert "nobody knows whether it was paused" in open_recording(path, Options()).notes[0]
+    assert "it is unknown whether it was paused" in open_recording(path, Options()).notes[0]
     path.with_suffix(".eeg").rename(tmp_path / "other.eeg")
-    with pytest.raises(DataError, match=r"belongs together with night\.eeg.*name it so again"):
+    with pytest.raises(DataError, match=r"needs night\.eeg.*restore its name"):
         open_recording(path, Options())
 
 
@@ -449,7 +449,7 @@ def test_epochs_and_pauses_are_named_whatever_a_format_calls_them(tmp_path: Path
     events = np.array([[1000, 0, 1], [4000, 0, 1]])
     cut = mne.Epochs(raw, events, tmin=-1, tmax=1, baseline=None, preload=True, verbose="ERROR")
     cut.save(tmp_path / "a-epo.fif", verbose="ERROR")
-    with pytest.raises(DataError, match="holds no continuous recording"):
+    with pytest.raises(DataError, match="is not a continuous recording"):
         open_recording(tmp_path / "a-epo.fif", Options())
     with pytest.raises(DataError, match=r"was cut and joined, or paused, at 12\.5 s"):
         open_recording(write_eeglab(tmp_path, note="-99"), Options())

@@ -292,7 +292,7 @@ def test_tables_never_replace_labels_the_data_set_or_each_other(
         hmsprep.votes(night, labels, tmp_path / "v.csv", second_look_csv=labels / "look.csv")
     with pytest.raises(ParameterError, match=r"test\.csv exists already\. Name another file\."):
         hmsprep.votes(night, labels, night / "test.csv", force=True)
-    with pytest.raises(ParameterError, match="is to be both tables"):
+    with pytest.raises(ParameterError, match="--out and --second-look are both"):
         hmsprep.votes(night, labels, tmp_path / "v.csv", second_look_csv=tmp_path / "v.csv")
     assert (file.read_bytes(), (night / "test.csv").read_bytes()) == before
     assert list(tmp_path.glob("v.csv")) == []

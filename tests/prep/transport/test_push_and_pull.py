@@ -526,7 +526,7 @@ def test_a_damaged_store_is_not_pushed(small: Store, near: str, tmp_path: Path) 
         refused(
             lambda compress=compress: hmsprep.push(copy, f"{near}-{compress}", compress=compress),
             DamagedStoreError,
-            "eeg/c/1/0 has checksum",
+            "eeg/c/1/0: expected checksum",
         )
         assert (
             not {MANIFEST_NAME, "eeg/c/1/0", "eeg/c/1/0.packed"}
@@ -556,8 +556,8 @@ def test_who_else_writes_there_is_noticed(small: Store, wire: Wire, place: str) 
         ("hms.zarr", "begins with s3://"),
         ("s3:/bucket/x", "begins with s3://"),
         ("s3://", "a bucket and a prefix"),
-        ("s3://key:secret@bucket/x", "a bucket and a prefix alone"),
-        ("s3://bucket/x?versionId=1", "a bucket and a prefix alone"),
+        ("s3://key:secret@bucket/x", "only a bucket and a prefix"),
+        ("s3://bucket/x?versionId=1", "only a bucket and a prefix"),
         ("s3://bucket/a/../b", "without empty steps"),
         ("file://here/x", "the whole path"),
         ("file:///", "the whole path"),
@@ -708,7 +708,7 @@ def test_objects_that_are_not_as_sealed_never_become_a_store(
     for content, words in (
         (whole[:-7], "expected 800,.* bytes, found 8"),
         (whole + b"1", "expected 800,.* bytes, found 8"),
-        (whole[:-1] + b"?", "has checksum"),
+        (whole[:-1] + b"?", "expected checksum"),
     ):
         put(wire, place, name, content)
         assert name in refused(lambda: hmsprep.pull(place, out), TransferError, words)

@@ -114,7 +114,7 @@ def test_a_stores_warnings_are_said_where_scores_are_printed(data: Path, tmp_pat
 
 def test_resuming_what_is_not_there_begins_it_and_says_so(store: Store, tmp_path: Path) -> None:
     words = ("run", store.path, *WORDS, "--steps", "2", "--out", tmp_path / "run", "--resume")
-    begun = f"There is no run in {tmp_path / 'run'} to resume: it begins."
+    begun = f"There is no run in {tmp_path / 'run'} to resume: starting a new one."
     assert begun in succeed(*words).stderr
     assert begun not in succeed(*words).stderr
 

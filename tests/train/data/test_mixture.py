@@ -268,7 +268,7 @@ def test_another_store_under_the_same_name_does_not_resume_a_run(
         train_small(store, tmp_path / "run", stop_at=4, **settings)
     link.unlink()
     link.symlink_to(same_patients.path)
-    with pytest.raises(DataError, match=r"is another store .* than the one that the run began"):
+    with pytest.raises(DataError, match=r"is store .*, but the run started with store"):
         train_small(store, tmp_path / "run", resume=True, **settings)
 
 
@@ -291,7 +291,7 @@ def test_stores_that_do_not_fit_are_refused(
         ("sim.zarr:1.5", "also must be stores with a share"),
         ("a.zarr:0.6,b.zarr:0.4", "less than 1 together"),
         ("a.zarr:0.2,a.zarr:0.3", "each once"),
-        ("a.zarr:0.01", "is no window of a.zarr"),
+        ("a.zarr:0.01", "is less than a window of a.zarr"),
         ("a.zarr:0.99", "leaves no window of the run's own store"),
     ],
 )

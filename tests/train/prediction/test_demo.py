@@ -32,7 +32,7 @@ def test_it_gives_probabilities_alone_and_says_what_it_is(tmp_path: Path) -> Non
         "a.csv", "a.html", "a.json", "a.png", "predictions.csv", "predictions.json",
     ]  # fmt: skip
     assert f"warning: {NOTICE}" in done.stderr
-    assert "Probabilities alone: their run gives no episodes." in done.stdout
+    assert "Probabilities only: this run gives no episodes." in done.stdout
     page = (out / "a.html").read_text()
     assert NOTICE in page
     assert "Episodes" not in page

@@ -91,7 +91,7 @@ def test_a_new_recording_gets_no_class_bias_unless_somebody_says_whose() -> None
     np.testing.assert_allclose(said.apply(q, new=True), one.apply(q))
     np.testing.assert_allclose(silent.apply(q), one.apply(q))
     assert silent.said(new=True)["bias"] is None
-    assert "alone: nobody knows how often each class occurs" in silent.words(new=True)
+    assert "alone: it is unknown how often each class occurs" in silent.words(new=True)
     assert "whose mix of classes is assumed" in said.words(new=True)
 
 
@@ -135,8 +135,8 @@ def test_what_cannot_be_blended_or_calibrated_is_refused(
         assert not (tmp_path / "out").exists()
 
     fails([], "Name at least one run")
-    fails([folder / "blend", folder / "b"], "is a blend, which answers by itself")
-    fails(folder / "blend", "says itself how its runs", average="geometric")
+    fails([folder / "blend", folder / "b"], "is a blend, which cannot be averaged")
+    fails(folder / "blend", "defines how its runs", average="geometric")
     fails(folder / "b", "is not calibrated: run hmstrain calibrate", RunError, calibrated=True)
     fails([folder / "a0", folder / "b"], "several runs have no calibration", calibrated=True)
     fails(folder / "a0", "add --calibrated", prior="10+")

@@ -407,7 +407,7 @@ def test_what_is_no_timeline_is_refused(tmp_path: Path) -> None:
         hmstrain.score(ours, reference)
     for text in ("{", "[]", '{"seconds": "long"}', '{"seconds": 1, "episode_rule": {"x": 1}}'):
         ours.with_suffix(".json").write_text(text)
-        with pytest.raises(DataError, match="expected what hmstrain predict writes beside a time"):
+        with pytest.raises(DataError, match="expected the JSON file that hmstrain predict"):
             hmstrain.score(ours, reference)
     with pytest.raises(DataError, match="expected a file or a folder, found nothing"):
         hmstrain.score(tmp_path / "nothing", reference)

@@ -233,7 +233,7 @@ def test_a_damaged_file_of_choices_is_refused_in_one_sentence(
     (run / FILE).write_text(content)
     with pytest.raises(RunError, match=said) as error:
         score(run, store=store, split="all", out=tmp_path / "out")
-    assert "Remove it; it will be measured anew." in str(error.value)
+    assert "Remove it; it is then measured again." in str(error.value)
 
 
 def test_a_run_that_cannot_be_written_into_is_measured_each_time(

@@ -19,6 +19,7 @@ import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError, RunError
+from hmstrain.models.network import make_network
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.scoring.comparison.compare import compare
 from hmstrain.studies.ablation_table import HEADER, Ablation
@@ -304,3 +305,18 @@ def test_the_command_lists_and_plans(tmp_path: Path) -> None:
     failed = command.run("ablate")
     assert failed.returncode == 1
     assert "Name a recipe: " in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("document", "option"),
+    [
+        ("docs/recipes.md", r"--factor '(.+?)'"),
+        ("hmstrain/cli/ablate.py", r"repeatable: '(.+?)'\."),
+        ("hmstrain/studies/factors.py", r"'(dropped: .+?)'"),
+    ],
+)
+def test_the_factor_that_documents_show_makes_a_network(document: str, option: str) -> None:
+    (factor,) = re.findall(option, (Path(__file__).parents[3] / document).read_text())
+    _, base = base_of("laptop", None, Changes())
+    rows = make_rows(base, ["no-swap"], [factor])
+    assert make_network(rows.configs[factor.partition(":")[0]], start=False).parameters()

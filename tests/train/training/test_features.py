@@ -208,7 +208,7 @@ def test_a_run_is_a_run_like_any_other(few: Store, runs: Path, tmp_path: Path, k
     assert outcome.best_value == lowest
     assert outcome.best_step == next(one["step"] for one in valid if one["kl_votes"] == lowest)
     page = hmstrain.report(folder.path, out=tmp_path / "page.html")
-    assert "What it goes by" in page.read_text()
+    assert "What the model relies on" in page.read_text()
 
 
 def test_runs_of_features_are_compared_calibrated_and_blended(

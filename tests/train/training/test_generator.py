@@ -311,7 +311,7 @@ def test_a_run_that_trains_on_them_is_stopped_and_resumed_exactly(
     # Another generator in its place is noticed.
     train_small(store, tmp_path / "other", **(GENERATOR | {"seed": 1, "epochs": 1}))
     config = augmented(tmp_path / "other")
-    with pytest.raises(RunError, match="another one than the run began with"):
+    with pytest.raises(RunError, match="not the one that the run started with"):
         opened(config, store, described)
 
 

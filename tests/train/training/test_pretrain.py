@@ -106,7 +106,7 @@ def test_of_one_held_out_patient_the_latest_checkpoint_is_kept_and_that_is_said(
     lines = read_metrics(tmp_path / "run" / "metrics.jsonl", "valid")
     assert len({line["step"] for line in lines}) > 1
     assert (outcome.best_by, outcome.best_step) == ("last", outcome.steps)
-    why = "ne patient is held out, with nobody to be told from"
+    why = "nly one patient is held out, so there are no negatives"
     assert outcome.kept.endswith(f"the latest: o{why}.")
     assert (f"O{why}: the latest checkpoint is kept." in told) == (best_by == "auto")
 

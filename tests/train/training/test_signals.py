@@ -146,7 +146,7 @@ def test_a_second_signal_stops_at_once_and_keeps_what_was_saved(
     again.send_signal(signal.SIGTERM)
     said_last = again.communicate(timeout=60)[1]
     assert again.returncode == 143
-    assert f"Stopped; all that was saved before is kept in {path}. Resume with" in said_last
+    assert f"Stopped; everything saved so far is in {path}. Resume with" in said_last
     assert saved_step(path) == step
 
 

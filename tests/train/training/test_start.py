@@ -184,9 +184,9 @@ def told(store: Store, path: Path, **settings: Any) -> list[str]:
 def test_what_becomes_of_a_network_of_ones_own_is_said(store: Store, tmp_path: Path) -> None:
     whole = {"image_size": 0}
     (own,) = told(store, tmp_path / "a", model="support.nets:both", inputs="spec+eeg", **whole)
-    assert "support.nets:both: its last layer, layer, begins anew at the mean target" in own
+    assert "support.nets:both: its last layer, layer, is reset to the mean target" in own
     (other,) = told(store, tmp_path / "b", model="support.nets:no_head", inputs="spec", **whole)
-    assert "support.nets:no_head begins as it was made" in other
+    assert "support.nets:no_head starts as it was made" in other
     assert told(store, tmp_path / "c", model="naive_cnn") == []
 
 
