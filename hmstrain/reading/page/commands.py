@@ -18,13 +18,15 @@ const typing = ["INPUT", "SELECT", "TEXTAREA"]
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
   if (event.ctrlKey || event.metaKey || event.altKey) return
-  if (typing.includes(at.tagName)) {
+  const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
+  const ours = event.key.length === 1 && (focus || keys.includes(event.key))
+  if (at.tagName === "SELECT" && ours) at.blur()
+  else if (typing.includes(at.tagName)) {
     if (event.key === "Escape") at.blur()
     return
   }
   if (at.tagName === "SUMMARY" && [" ", "Enter"].includes(event.key)) return
   if (at.tagName === "BUTTON" && [" ", "Enter"].includes(event.key)) return
-  const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
   if (focus) {
     event.preventDefault()
     window.hmsFocus(focus)
