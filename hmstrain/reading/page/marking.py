@@ -156,7 +156,9 @@ class Marking:
 
     def sign(self, initials: str) -> None:
         """Open the file of the reader with these initials."""
-        self.file, self.undone, self.editing = None, [], None
+        self.file, self.undone = None, []
+        if self.editing is not None or self.instead is not None:
+            self.drop()  # it is of who read before
         self.looked_before = False
         if initials.strip():
             self.file = LabelFile.open(

@@ -468,8 +468,37 @@ def test_an_event_stays_chosen_where_the_models_are_proposed_anew(reviewed: Driv
     reviewed.press("v", "v", "x")  # hidden, and proposed anew: what was decided on comes first
     assert states() == {"lpd": "proposed", "gpd": "rejected"}
     reviewed.send(f"change:{[one.label for one in reviewing.events].index('lpd')}")
-    reviewed.press("v", "v", "1")
+    reviewed.reader.arriving.show_answers()
+    reviewed.press("1")
     assert sorted(states().items()) == [("gpd", "rejected"), ("seizure", "accepted")]
+
+
+def test_an_event_leaves_the_fields_when_another_reader_signs_and_when_answers_are_hidden(
+    reviewed: Driven,
+) -> None:
+    reviewing, marking = reviewed.reader.reviewing, reviewed.reader.marking
+    reviewed.send("change:0")
+    reviewed.set(text="as AB sees it", initials="CD")
+    assert reviewed.reader.roots["onset"].value == ""
+    reviewed.set(onset="0:00:10", offset="0:00:20")
+    reviewed.press("1")
+    assert [(m.start_s, m.stop_s, m.label, m.text) for m in marking.marks] == [
+        (10, 20, "seizure", "")
+    ]
+    assert [one.state for one in reviewing.events] == ["proposed"]
+    reviewed.send("change:0")
+    reviewed.press("v")
+    assert reviewed.reader.roots["onset"].value == ""  # it would tell where the model's event is
+    reviewed.press("2")
+    assert reviewed.words == ""
+    assert [m.label for m in marking.marks] == ["seizure", "lpd"]
+    reviewed.press("v")
+    assert [one.state for one in reviewing.events] == ["proposed"]
+    reviewed.send("edit:0")
+    reviewed.set(initials="AB")
+    assert reviewed.reader.roots["onset"].value == ""
+    reviewed.set(onset="0:00:30", initials="CD")  # of no mark: it stays for who signs
+    assert reviewed.reader.roots["onset"].value == "0:00:30.0"
 
 
 def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driven) -> None:
