@@ -143,6 +143,10 @@ class Reader:
 
     def attach_to(self, document: Document) -> None:
         """Put the page into a document."""
+        screen = read_screen(self.opened.screen)
+        if screen not in (None, self.screen):  # measured on another page since this one was made
+            self.screen = screen
+            self.controls.count_millimetres()
         self.document = document
         with document.models.freeze():  # or else Bokeh walks all models again for each root
             for root in self.roots.values():
@@ -236,9 +240,15 @@ class Reader:
                 self.show()
 
     def measured(self, ruler_mm: float) -> None:
-        """Take what a ruler shows, for this page and later ones."""
+        """Take what a ruler shows, for this page and later ones, if it can be kept."""
         self.screen = Screen.measured(ruler_mm, self.pixel_ratio)
-        write_screen(self.opened.screen, self.screen)
+        try:
+            write_screen(self.opened.screen, self.screen)
+        except OSError as error:
+            self.say(
+                f"What was measured is kept for this page alone: {self.opened.screen} cannot be "
+                f"written: {error.strerror}."
+            )
 
     @property
     def px_mm(self) -> float | None:

@@ -168,6 +168,27 @@ def test_a_measured_screen_gives_microvolts_a_millimetre_here_and_on_the_next_pa
     assert "7 uV/mm" in another.reader.shown.text
 
 
+def test_a_page_made_before_the_screen_was_measured_takes_the_measure(opened: Opened) -> None:
+    waiting = Reader(opened)
+    Driven(opened).set(ruler="75")
+    waiting.attach_to(Document())
+    assert "7 uV/mm" in waiting.shown.text
+    assert waiting.roots["sensitivity"].value == "7"
+    again = Reader(opened)
+    Driven(opened).set(ruler="60")
+    again.attach_to(Document())
+    assert again.px_mm == 300 / 60
+
+
+def test_a_measure_that_cannot_be_kept_is_of_its_page_alone(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    driven = Driven(replace(opened, screen=tmp_path / "file" / "cache" / "screen.json"))
+    driven.set(ruler="75")
+    assert "7 uV/mm" in driven.reader.shown.text
+    assert "is kept for this page alone" in driven.words
+    assert "screen.json cannot be written: Not a directory." in driven.words
+
+
 def test_an_address_leads_to_what_was_shown(driven: Driven, opened: Opened) -> None:
     driven.press("ArrowRight", "m", "l")
     driven.set(page="30")
