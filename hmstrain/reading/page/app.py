@@ -225,7 +225,7 @@ class Reader:
         asked = read_here(text)
         self.controls.take(asked)
         if "at" in asked:
-            self.place = self.place.at(read_clock(asked["at"]))
+            self.place = self.place.at(read_clock(asked["at"], self.place.seconds))
         self.show()
 
     def zoomed(self, ratio: str) -> None:
@@ -314,6 +314,9 @@ class Reader:
         seconds = start.hour * 3600 + start.minute * 60 + start.second
         self.eeg.offset_s = 0 if self.eeg.offset_s else seconds
         self.strips.count_from(self.eeg.offset_s)
+        whence = " from the start" * bool(self.eeg.offset_s)
+        for name in ("time", "onset", "offset"):
+            self.roots[name].title = name + whence
         self.show()
 
     def page_span(self) -> tuple[float, float]:
@@ -336,7 +339,8 @@ class Reader:
         width_px = self.eeg.inner_px["inner_width"]
         if self.px_mm is not None and width_px:
             speed = f", {width_px / self.px_mm / self.place.length_s:.0f} mm/s"
-        return f"{montage}, {sensitivity.words}{speed}, {self.view.filters}, negative up"
+        shown = f"{montage}, {sensitivity.words}{speed}, {self.view.filters}, negative up"
+        return shown + ", axes in times of day, lists from the start" * bool(self.eeg.offset_s)
 
     def set_view(self, **changed: Any) -> None:
         """Take another montage or filter; refused ones leave the view as it was."""

@@ -110,7 +110,7 @@ class Controls:
         if name == "time":
             if value != clock(reader.place.start_s):
                 try:
-                    start_s = read_clock(value)
+                    start_s = read_clock(value, reader.place.seconds)
                 except ConfigError:
                     self.show()
                     raise

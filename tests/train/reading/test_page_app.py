@@ -643,8 +643,13 @@ def test_times_of_the_day_are_shown_on_request(recording: Recording, tmp_path: P
     assert "0:00:04" in named.major_label_overrides.values()
     driven.press("c")
     assert {"23:59:59", "0:00:01"} <= set(named.major_label_overrides.values())
+    titles = [driven.reader.roots[name].title for name in ("time", "onset", "offset")]
+    assert titles == ["time from the start", "onset from the start", "offset from the start"]
+    assert "axes in times of day, lists from the start" in driven.reader.shown.text
     driven.press("c")
     assert "0:00:04" in named.major_label_overrides.values()
+    assert driven.reader.roots["time"].title == "time"
+    assert "times of day" not in driven.reader.shown.text
 
 
 def test_what_a_page_is_told_wrongly_is_one_sentence_and_changes_nothing(
@@ -669,6 +674,7 @@ def test_what_a_page_is_told_wrongly_is_one_sentence_and_changes_nothing(
         ("note:", "expected a class or a text"),
         ("background:nope=1", "expected fields of symmetry"),
         ("at:at=nan", "Expected a time such as"),
+        ("at:at=9:00:00", "within the recording of 0:03:20.0"),
     ):
         driven.send(command)
         assert words in driven.words, command
@@ -698,6 +704,9 @@ def test_times_that_cannot_be_are_refused_and_do_not_stay_in_their_field(
             driven.set(**{name: text})
             assert words in driven.words, text
             assert driven.reader.roots[name].value == ""  # so that what is seen is marked
+        driven.set(time=text)
+        assert words in driven.words, text
+        assert (driven.start_s, driven.reader.roots["time"].value) == (0, "0:00:00")
     driven.set(onset="0:03:00", offset="0:03:20")
     assert driven.words == ""
     driven.press("2")
