@@ -71,7 +71,7 @@ class Cooked:
         """The command that predicts with it; empty where members make no one answer."""
         if self.answered.folder is None:
             return ""
-        words = ["hmstrain predict", str(self.answered.folder), "INPUT"]
+        words = ["hmstrain", "predict", str(self.answered.folder), "INPUT"]
         words += ["--calibrated"] * (self.answered.applied is not None)
         asked = self.recipe.answer
         words += [f"--{view}" for view in (asked.views if asked else ())]
