@@ -110,6 +110,20 @@ def test_python_about_reading_runs(
     exec(compile(code, str(document), "exec"), {})
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_store_is_replaced_as_reading_says(tmp_path: Path, taken: bool) -> None:
+    text = (ROOT / "docs/reading.md").read_text()
+    lines = re.findall(r"^ssh server '(.+)'$", text, flags=re.M)
+    for name in ("hms.zarr.new", *(["hms.zarr"] if taken else [])):
+        (tmp_path / name / "eeg").mkdir(parents=True)
+        (tmp_path / name / "which").write_text(name)
+    for line in lines:
+        subprocess.run(["sh", "-c", line.replace("/data", str(tmp_path))], check=taken)
+    assert [path.name for path in tmp_path.iterdir()] == ["hms.zarr"]
+    assert (tmp_path / "hms.zarr" / "which").read_text() == "hms.zarr.new"
+    assert sorted(path.name for path in (tmp_path / "hms.zarr").iterdir()) == ["eeg", "which"]
+
+
 def anchors(text: str) -> set[str]:
     """What headings are called in links: as on the site and on the project's page."""
     without_code = re.sub(r"```.*?```", "", text, flags=re.S)

@@ -8,6 +8,7 @@ each a lock of its own; whoever seals holds the store's lock alone.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -194,9 +195,10 @@ def _unread(passes: Passes, of: int) -> list[int]:
 
 def _missing(numbers: list[int], division: Division, site: Site) -> str:
     one = len(numbers) == 1
+    build = shlex.join(["hmsprep", "build", str(division.data), str(site.store)])
     return (
         f"{'Share' if one else 'Shares'} {ranges(numbers)} of {division.of} "
         f"{'is' if one else 'are'} missing from {site.building}: run "
-        f"`hmsprep build {division.data} {site.store} --share N/{division.of}` for "
-        f"{'it' if one else 'each'}, with the options of the others, and seal again."
+        f"`{build} --share N/{division.of}` for {'it' if one else 'each'}, with the options of the "
+        "others, and seal again."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import polars as pl
@@ -89,7 +90,7 @@ def _check_recordings(path: Path, places: Places) -> None:
     except ShapeError as error:
         raise DataError(f"{beside} is not what `hmstrain predict` writes: {error}.") from None
     here = [(one.file, one.sha256) for one in places.recordings]
-    again = f"predict that data set, `hmstrain predict RUN {places.path}`."
+    again = f"predict that data set, `hmstrain predict RUN {quote(str(places.path))}`."
     if predicted and [file for file, _ in predicted] != [file for file, _ in here]:
         raise DataError(
             f"{path} is of {', '.join(file for file, _ in predicted[:3])}, and {places.path} holds "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from hmstrain.cli.options import (
@@ -134,4 +135,4 @@ def pretrain(
             print_outcome(outcome, opened, answers=False)
         if outcome.kept:
             console.note(outcome.kept)
-        console.note(f"Start from it with hmstrain run --weights {folder}.")
+        console.note(f"Start from it with hmstrain run --weights {quote(str(folder))}.")

@@ -148,6 +148,7 @@ def run(
         from json import dumps
         from sys import stderr
 
+        from hmstrain.models import check_known
         from hmstrain.training.idle import idle_notices
 
         chosen = completed(given)
@@ -156,6 +157,7 @@ def run(
             from hmstrain.training.run import resumed
 
             chosen = resumed(RunFolder(folder), given)
+        check_known(chosen.model)
         print(dumps(chosen.to_json(), indent=1))
         for text in idle_notices(chosen):
             print(text, file=stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,7 @@ def open_table(config: Config, store: Store) -> FeatureTable:
         found = FeatureTable.open(path)
     except NotAStoreError:
         raise DataError(
-            f"{store.path} has no table of features: run `hmsprep features {store.path}"
+            f"{store.path} has no table of features: run `hmsprep features {quote(str(store.path))}"
             f"{'' if span == WINDOW else f' --span {span}'}`, or name the table with --set "
             "features=FOLDER."
         ) from None

@@ -138,3 +138,17 @@ def find_model(name: str) -> Model:
     if ":" in name:
         return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
     return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)
+
+
+def check_known(name: str) -> None:
+    """Check that a name is of a model of ours or timm's, or says that it is another's.
+
+    timm is imported for names that only it can know.
+
+    Raises
+    ------
+    ModelError
+        timm has no such model; with the nearest names.
+    """
+    if name not in MODELS and name != VAE and ":" not in name:
+        lazy("hmstrain.models.timm_backbone:check_name")(name)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -197,7 +198,8 @@ def calibrating(
     path = given.folder / FILE
     if not path.is_file():
         raise RunError(
-            f"{given.folder} is not calibrated: run hmstrain calibrate {given.folder} first."
+            f"{given.folder} is not calibrated: run hmstrain calibrate "
+            f"{quote(str(given.folder))} first."
         )
     found = read_calibration(path, class_keys)
     if prior is not None and prior != found.population:

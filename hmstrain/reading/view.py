@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from hmsstore.manifest import MANIFEST_NAME
@@ -199,7 +200,7 @@ def _view_windows(
         if not kinds.runs:
             raise DataError(
                 f"{kinds.data[0]} is a data set: name a run, too, to look at its answers, or build "
-                f"a store to look at: hmsprep build {kinds.data[0]} STORE"
+                f"a store to look at: hmsprep build {quote(str(kinds.data[0]))} STORE"
             )
         from hmstrain.prediction.given import given_runs
         from hmstrain.prediction.predict import cleaning_of, needs_reference, of_features

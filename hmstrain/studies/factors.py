@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,9 @@ def make_rows(base: Config, only: Sequence[str] = (), own: Sequence[str] = ()) -
     known = {one.name: one for one in listed}
     for name in only:
         if name not in known:
-            raise ConfigError(f"--only {name}: expected one of {', '.join(known)}.")
+            near = get_close_matches(name, known)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise ConfigError(f"--only {name}: expected one of {', '.join(known)}.{hint}")
     wanted = [one for one in listed if not only or one.name in only]
     factors, configs, left_out = [], {BASE: base}, []
     rows = {_model_of(base): BASE}

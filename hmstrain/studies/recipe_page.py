@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,11 +71,11 @@ class Cooked:
         """The command that predicts with it; empty where members make no one answer."""
         if self.answered.folder is None:
             return ""
-        words = ["hmstrain predict", str(self.answered.folder), "INPUT"]
+        words = ["hmstrain", "predict", str(self.answered.folder), "INPUT"]
         words += ["--calibrated"] * (self.answered.applied is not None)
         asked = self.recipe.answer
         words += [f"--{view}" for view in (asked.views if asked else ())]
-        return " ".join(words)
+        return shlex.join(words)
 
     def to_json(self) -> dict[str, Any]:
         """As `result.json`."""

@@ -141,6 +141,10 @@ class Reader:
 
     def attach_to(self, document: Document) -> None:
         """Put the page into a document."""
+        screen = read_screen(self.opened.screen)
+        if screen not in (None, self.screen):  # measured on another page since this one was made
+            self.screen = screen
+            self.controls.count_millimetres()
         self.document = document
         with document.models.freeze():  # or else Bokeh walks all models again for each root
             for root in self.roots.values():
@@ -217,7 +221,7 @@ class Reader:
         asked = read_here(text)
         self.controls.take(asked)
         if "at" in asked:
-            self.place = self.place.at(read_clock(asked["at"]))
+            self.place = self.place.at(read_clock(asked["at"], self.place.seconds))
         self.show()
 
     def zoomed(self, ratio: str) -> None:
@@ -232,9 +236,15 @@ class Reader:
                 self.show()
 
     def measured(self, ruler_mm: float) -> None:
-        """Take what a ruler shows, for this page and later ones."""
+        """Take what a ruler shows, for this page and later ones, if it can be kept."""
         self.screen = Screen.measured(ruler_mm, self.pixel_ratio)
-        write_screen(self.opened.screen, self.screen)
+        try:
+            write_screen(self.opened.screen, self.screen)
+        except OSError as error:
+            self.say(
+                f"What was measured is kept for this page alone: {self.opened.screen} cannot be "
+                f"written: {error.strerror}."
+            )
 
     @property
     def px_mm(self) -> float | None:
@@ -300,6 +310,9 @@ class Reader:
         seconds = start.hour * 3600 + start.minute * 60 + start.second
         self.eeg.offset_s = 0 if self.eeg.offset_s else seconds
         self.strips.count_from(self.eeg.offset_s)
+        whence = " from the start" * bool(self.eeg.offset_s)
+        for name in ("time", "onset", "offset"):
+            self.roots[name].title = name + whence
         self.show()
 
     def page_span(self) -> tuple[float, float]:
@@ -322,7 +335,8 @@ class Reader:
         width_px = self.eeg.inner_px["inner_width"]
         if self.px_mm is not None and width_px:
             speed = f", {width_px / self.px_mm / self.place.length_s:.0f} mm/s"
-        return f"{montage}, {sensitivity.words}{speed}, {self.view.filters}, negative up"
+        shown = f"{montage}, {sensitivity.words}{speed}, {self.view.filters}, negative up"
+        return shown + ", axes in times of day, lists from the start" * bool(self.eeg.offset_s)
 
     def set_view(self, **changed: Any) -> None:
         """Take another montage or filter; refused ones leave the view as it was."""

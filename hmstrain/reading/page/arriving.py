@@ -164,4 +164,6 @@ class Arriving:
         self.blind = not self.blind
         if not self.blind:
             self.reader.marking.looked = True
+        elif self.reader.marking.instead is not None:
+            self.reader.marking.drop()  # the fields would tell of it, and no mark be made
         self.show_answers()

@@ -19,7 +19,10 @@ const held = /Arrow|Page|^[-+=]$/
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
   if (event.ctrlKey || event.metaKey || event.altKey) return
-  if (typing.includes(at.tagName)) {
+  const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
+  const ours = event.key.length === 1 && (focus || keys.includes(event.key))
+  if (at.tagName === "SELECT" && ours) at.blur()
+  else if (typing.includes(at.tagName)) {
     if (event.key === "Escape") at.blur()
     return
   }
@@ -27,7 +30,6 @@ document.addEventListener("keydown", (event) => {
     if (event.repeat && event.key === "Enter") event.preventDefault()
     return
   }
-  const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
   if (focus) {
     event.preventDefault()
     window.hmsFocus(focus)

@@ -110,7 +110,7 @@ class Controls:
         if name == "time":
             if value != clock(reader.place.start_s):
                 try:
-                    start_s = read_clock(value)
+                    start_s = read_clock(value, reader.place.seconds)
                 except ConfigError:
                     self.show()
                     raise
@@ -149,6 +149,10 @@ class Controls:
         except ValueError:
             raise ConfigError(f"Expected millimetres, got {value!r}.") from None
         self.reader.measured(ruler_mm)
+        self.count_millimetres()
+
+    def count_millimetres(self) -> None:
+        """Show the EEG in microvolts per millimetre, now that the screen was measured."""
         if not self.sensitivity.per_mm:
             self.sensitivity = Sensitivity(USUAL_UV_MM, per_mm=True)
             self._offer_sensitivities()

@@ -156,7 +156,9 @@ class Marking:
 
     def sign(self, initials: str) -> None:
         """Open the file of the reader with these initials."""
-        self.file, self.undone, self.editing = None, [], None
+        self.file, self.undone = None, []
+        if self.editing is not None or self.instead is not None:
+            self.drop()  # it is of who read before
         self.looked_before = False
         if initials.strip():
             self.file = LabelFile.open(
@@ -167,12 +169,7 @@ class Marking:
 
     def _typed(self, field: str, text: str) -> None:
         try:
-            value = read_clock(text) if text.strip() else None
-            if value is not None and value > self.seconds:
-                raise ConfigError(
-                    f"Expected a time within the recording of {exact_clock(self.seconds)}, "
-                    f"got {text!r}."
-                )
+            value = read_clock(text, self.seconds) if text.strip() else None
         except ConfigError:
             self.show()  # or else the page would be marked in place of what stands in the field
             raise

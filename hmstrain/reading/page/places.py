@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from math import inf
 
 from hmstrain.errors import ConfigError
 
@@ -50,16 +51,21 @@ def exact_clock(seconds: float) -> str:
     return f"{sign}{hours}:{minutes:02d}:{whole:02d}.{tenths % 10}"
 
 
-def read_clock(text: str) -> float:
-    """Read a time as one types it: '1:02:03.5', '2:03', or seconds.
+def read_clock(text: str, end_s: float = inf) -> float:
+    """Read a time as one types it: '1:02:03.5', '2:03', or seconds, up to a recording's end.
 
     Raises
     ------
     ConfigError
-        It is not a time.
+        It is not a time, or one beyond the end.
     """
     found = TIME.fullmatch(text.strip())
     if found is None or (found[2] and float(found[3]) >= 60) or (found[1] and int(found[2]) >= 60):
         raise ConfigError(f"Expected a time such as 1:02:03, got {text!r}.")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    time_s = hours * 3600 + minutes * 60 + seconds
+    if time_s > end_s:
+        raise ConfigError(
+            f"Expected a time within the recording of {exact_clock(end_s)}, got {text!r}."
+        )
+    return time_s

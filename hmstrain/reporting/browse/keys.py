@@ -2,10 +2,12 @@
 
 KEYS = """
 document.addEventListener("keydown", (event) => {
-  const at = event.composedPath()[0].tagName
-  if (["INPUT", "SELECT", "TEXTAREA"].includes(at) || event.ctrlKey || event.metaKey) return
+  const at = event.composedPath()[0]
+  if (event.ctrlKey || event.metaKey || event.altKey) return
   const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "u", "v", ..."0123456789"]
   if (!known.includes(event.key)) return
+  if (at.tagName === "SELECT" && event.key.length === 1) at.blur()
+  else if (["INPUT", "SELECT", "TEXTAREA"].includes(at.tagName)) return
   event.preventDefault()
   if (event.repeat && !event.key.startsWith("Arrow")) return
   key.value = event.key + " " + Date.now()

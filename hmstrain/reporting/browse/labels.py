@@ -117,7 +117,8 @@ class Labels:
         eeg = int(self.store.windows["eeg_id"][row])
         before = self.of(row)
         seen = row in self.seen or (before is not None and before.seen_model)
-        made = Mark(begin, stop, label, "", seen, view, marked_at=now(), eeg_id=eeg)
+        text = "" if before is None else before.text  # it may have been added in a spreadsheet
+        made = Mark(begin, stop, label, text, seen, view, marked_at=now(), eeg_id=eeg)
         if before is None:
             file.add(made)
             self.undone.append(lambda labels: labels.remove(labels.place(made)))

@@ -85,6 +85,12 @@ def test_a_dry_run_prints_every_setting_and_trains_nothing(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_refuses_a_model_that_timm_does_not_have() -> None:
+    assert "Did you mean" in fail("run", "--dry-run", "--model", "resnet_18")
+    found = json.loads(succeed("run", "--dry-run", "--model", "resnet10t").stdout)
+    assert found["model"] == "resnet10t"
+
+
 def test_a_finished_run_is_extended_by_the_command(store: Store, tmp_path: Path) -> None:
     out = tmp_path / "run"
     succeed("run", store.path, *WORDS, "--set=epochs=1", "--out", out)

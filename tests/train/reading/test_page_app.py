@@ -169,6 +169,27 @@ def test_a_measured_screen_gives_microvolts_a_millimetre_here_and_on_the_next_pa
     assert "7 uV/mm" in another.reader.shown.text
 
 
+def test_a_page_made_before_the_screen_was_measured_takes_the_measure(opened: Opened) -> None:
+    waiting = Reader(opened)
+    Driven(opened).set(ruler="75")
+    waiting.attach_to(Document())
+    assert "7 uV/mm" in waiting.shown.text
+    assert waiting.roots["sensitivity"].value == "7"
+    again = Reader(opened)
+    Driven(opened).set(ruler="60")
+    again.attach_to(Document())
+    assert again.px_mm == 300 / 60
+
+
+def test_a_measure_that_cannot_be_kept_is_of_its_page_alone(opened: Opened, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    driven = Driven(replace(opened, screen=tmp_path / "file" / "cache" / "screen.json"))
+    driven.set(ruler="75")
+    assert "7 uV/mm" in driven.reader.shown.text
+    assert "is kept for this page alone" in driven.words
+    assert "screen.json cannot be written: Not a directory." in driven.words
+
+
 def test_an_address_leads_to_what_was_shown(driven: Driven, opened: Opened) -> None:
     driven.press("ArrowRight", "m", "l")
     driven.set(page="30")
@@ -486,8 +507,37 @@ def test_an_event_stays_chosen_where_the_models_are_proposed_anew(reviewed: Driv
     reviewed.press("v", "v", "x")  # hidden, and proposed anew: what was decided on comes first
     assert states() == {"lpd": "proposed", "gpd": "rejected"}
     reviewed.send(f"change:{[one.label for one in reviewing.events].index('lpd')}")
-    reviewed.press("v", "v", "1")
+    reviewed.reader.arriving.show_answers()
+    reviewed.press("1")
     assert sorted(states().items()) == [("gpd", "rejected"), ("seizure", "accepted")]
+
+
+def test_an_event_leaves_the_fields_when_another_reader_signs_and_when_answers_are_hidden(
+    reviewed: Driven,
+) -> None:
+    reviewing, marking = reviewed.reader.reviewing, reviewed.reader.marking
+    reviewed.send("change:0")
+    reviewed.set(text="as AB sees it", initials="CD")
+    assert reviewed.reader.roots["onset"].value == ""
+    reviewed.set(onset="0:00:10", offset="0:00:20")
+    reviewed.press("1")
+    assert [(m.start_s, m.stop_s, m.label, m.text) for m in marking.marks] == [
+        (10, 20, "seizure", "")
+    ]
+    assert [one.state for one in reviewing.events] == ["proposed"]
+    reviewed.send("change:0")
+    reviewed.press("v")
+    assert reviewed.reader.roots["onset"].value == ""  # it would tell where the model's event is
+    reviewed.press("2")
+    assert reviewed.words == ""
+    assert [m.label for m in marking.marks] == ["seizure", "lpd"]
+    reviewed.press("v")
+    assert [one.state for one in reviewing.events] == ["proposed"]
+    reviewed.send("edit:0")
+    reviewed.set(initials="AB")
+    assert reviewed.reader.roots["onset"].value == ""
+    reviewed.set(onset="0:00:30", initials="CD")  # of no mark: it stays for who signs
+    assert reviewed.reader.roots["onset"].value == "0:00:30.0"
 
 
 def test_a_summary_counts_accepted_events_and_marks_and_is_copied(reviewed: Driven) -> None:
@@ -644,8 +694,13 @@ def test_times_of_the_day_are_shown_on_request(recording: Recording, tmp_path: P
     assert "0:00:04" in named.major_label_overrides.values()
     driven.press("c")
     assert {"23:59:59", "0:00:01"} <= set(named.major_label_overrides.values())
+    titles = [driven.reader.roots[name].title for name in ("time", "onset", "offset")]
+    assert titles == ["time from the start", "onset from the start", "offset from the start"]
+    assert "axes in times of day, lists from the start" in driven.reader.shown.text
     driven.press("c")
     assert "0:00:04" in named.major_label_overrides.values()
+    assert driven.reader.roots["time"].title == "time"
+    assert "times of day" not in driven.reader.shown.text
 
 
 def test_what_a_page_is_told_wrongly_is_one_sentence_and_changes_nothing(
@@ -670,6 +725,7 @@ def test_what_a_page_is_told_wrongly_is_one_sentence_and_changes_nothing(
         ("note:", "expected a class or a text"),
         ("background:nope=1", "expected fields of symmetry"),
         ("at:at=nan", "Expected a time such as"),
+        ("at:at=9:00:00", "within the recording of 0:03:20.0"),
     ):
         driven.send(command)
         assert words in driven.words, command
@@ -699,6 +755,9 @@ def test_times_that_cannot_be_are_refused_and_do_not_stay_in_their_field(
             driven.set(**{name: text})
             assert words in driven.words, text
             assert driven.reader.roots[name].value == ""  # so that what is seen is marked
+        driven.set(time=text)
+        assert words in driven.words, text
+        assert (driven.start_s, driven.reader.roots["time"].value) == (0, "0:00:00")
     driven.set(onset="0:03:00", offset="0:03:20")
     assert driven.words == ""
     driven.press("2")

@@ -243,3 +243,27 @@ def test_every_control_is_reached_by_the_tab_key(
         assert len(controls) > 20
         assert set(controls) <= reached
         page.close()
+
+
+def test_a_key_of_the_page_is_taken_while_a_list_has_the_focus(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    words = (night / "data", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with serving(*words) as (address, _):
+        page = opened(chromium, address)
+        sign(page, "AB")
+        length = page.locator("[data-field=page] select")
+        length.focus()
+        page.keyboard.press("2")  # or else it would choose 20 s
+        marked(page, "LPD")
+        assert length.input_value() == "10 s"
+        length.focus()
+        page.keyboard.press("ArrowDown")  # the list's own
+        page.wait_for_function("location.hash.includes('page=15')")
+        assert page.locator("[data-field=sensitivity] select").input_value() == "70 uV per division"
+        page.keyboard.press("i")
+        page.keyboard.type("CD")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#side :text('CD has marked')")
+        assert page.faults == []
+        page.close()

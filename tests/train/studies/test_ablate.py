@@ -253,6 +253,8 @@ def test_names_of_rows_are_those_of_one_row() -> None:
         make_rows(base, own=["base: drop_rate=0.5"])
     with pytest.raises(ConfigError, match="--only wide: expected one of spectrogram"):
         make_rows(base, ["wide"])
+    with pytest.raises(ConfigError, match="Did you mean no-flip"):
+        make_rows(base, ["noflip"])
 
 
 @pytest.mark.parametrize("settings", ["seed=7", "seeds=5", "fold=1", "seed=7, fold=1"])

@@ -153,6 +153,8 @@ def test_members_make_one_answer_that_predicting_gives_again(
     np.testing.assert_allclose(found.prediction[places], answer["prediction"], atol=1e-5)
     assert not np.allclose(answer["prediction"], read_arrays(cooked.out / PLAIN)["prediction"])
     assert cooked.predicts == f"hmstrain predict {folder} INPUT --swap"
+    spaced = replace(cooked, answered=replace(cooked.answered, folder=Path("my runs")))
+    assert spaced.predicts == "hmstrain predict 'my runs' INPUT --swap"
 
 
 def test_a_model_of_features_is_a_member_like_any_other(data: Path, tmp_path: Path) -> None:

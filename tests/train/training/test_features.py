@@ -282,9 +282,9 @@ def test_settings_that_would_do_nothing_are_named(few: Store, tmp_path: Path) ->
 def test_a_store_without_its_table_is_refused_with_what_to_do(
     few: Store, store: Store, runs: Path, tmp_path: Path
 ) -> None:
-    bare = tmp_path / "bare.zarr"
+    bare = tmp_path / "my bare.zarr"
     shutil.copytree(few.path, bare)
-    with pytest.raises(DataError, match=rf"run `hmsprep features {bare}`"):
+    with pytest.raises(DataError, match=rf"run `hmsprep features '{bare}'`"):
         train(Store.open(bare), tmp_path / "run")
     with pytest.raises(DataError, match="has no table of features"):
         hmstrain.test(runs / "linear", store=bare, out=tmp_path / "tested")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,14 @@ def test_two_pages_of_a_reader_lose_nothing_and_a_look_is_not_taken_back(
     first.pressed("u")
     assert "changed or removed by another p" in first.labels.said.text
     assert read_labels(path).marks == ()
+
+
+def test_a_window_that_is_marked_again_keeps_its_text(store: Store, tmp_path: Path) -> None:
+    viewer = viewer_of(open_browser(store.path), tmp_path)
+    viewer.labels.initials.value = "AB"
+    viewer.pressed("1")
+    (mark,) = viewer.labels.file.marks
+    viewer.labels.file.replace(0, replace(mark, text="from a spreadsheet"))
+    viewer.pressed("3")
+    (path,) = tmp_path.glob("*.csv")
+    assert [(m.label, m.text) for m in read_labels(path).marks] == [("gpd", "from a spreadsheet")]

@@ -136,6 +136,26 @@ def test_a_page_of_windows_says_that_its_program_was_killed(chromium: Any, store
         page.close()
 
 
+def test_a_key_of_the_page_is_taken_while_a_list_has_the_focus_and_with_alt_is_the_browsers(
+    chromium: Any, store: Store, tmp_path: Path
+) -> None:
+    with served(store.path, "--labels", tmp_path) as address:
+        page = opened(chromium, address)
+        told = "Bokeh.documents[0].get_model_by_name('key').value"
+        page.keyboard.press("Alt+ArrowRight")
+        assert page.evaluate(told) == ""
+        page.get_by_label("your initials").fill("AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=AB: 0 marks")
+        page.get_by_label("montage").select_option("average")
+        page.get_by_label("montage").focus()
+        page.keyboard.press("ArrowDown")  # the list's own
+        assert page.evaluate(told) == ""
+        page.keyboard.press("2")
+        page.wait_for_selector("text=Marked as LPD")
+        page.close()
+
+
 def test_a_page_explains_the_class_it_shows_by_the_fold_that_held_it_out(
     store: Store, tmp_path: Path
 ) -> None:
