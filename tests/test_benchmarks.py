@@ -18,12 +18,19 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from support.answered import Set
+from support.helpers import blank_outside, build_store, write_pair
 from support.inside import Inside
 from support.pages import CHROMIUM
 
-from benchmarks.tools import footprint
-from hmsstore import Store
+from benchmarks.peers.peer_case import Case
+from benchmarks.tools import conditions, footprint, simulated
+from benchmarks.tools.record import command_line, write_record
+from hmsstore import Store, __version__
+from hmstrain.config import Config
+from hmstrain.data.inputs import signal_names
+from hmstrain.data.loader import MappedLoader, Request
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.precision import LEAST_WINDOWS
 
@@ -385,12 +392,31 @@ def test_the_network_that_tells_finds_what_is_planted() -> None:
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:
+    from benchmarks.speed import step
+
     small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
-    found = records_inside(
-        "speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small
-    )
+    store = ("--store", toy / "hms.zarr", "--device", "cpu")
+    with patch.object(step, "join_world", wraps=step.join_world) as joined:
+        found = records_inside("speed.step", tmp_path, *store, *small)
+    joined.assert_called_once_with("cpu")  # as training does
     (row,) = found["step-cpu"]["rows"]
     assert row["waiting"].endswith("%")
+
+
+def test_the_batch_that_is_there_holds_what_a_loader_gives(tmp_path: Path) -> None:
+    from benchmarks.speed.step import SameBatch
+
+    names = ("eeg_id", "spectrogram_id", "label_id", "patient_id")
+    given = [{name: 10 * row + i for i, name in enumerate(names)} for row in range(1, 6)]
+    data = write_pair(tmp_path / "data", given)
+    blank_outside(data, 10, 11)
+    store = build_store(data, tmp_path / "hms.zarr")
+    config, cpu, rows = Config(inputs="spec+eeg"), torch.device("cpu"), np.arange(len(store))
+    loader = MappedLoader(store, signal_names(config), len(rows), cpu)
+    ((_, batch),) = loader.load([Request(rows)])
+    there = SameBatch(store, config, len(rows), cpu).batch
+    assert there.keys() == batch.keys() > set(signal_names(config))
+    loader.close()
 
 
 def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
