@@ -209,10 +209,11 @@ def test_loader(toy: Path, tmp_path: Path) -> None:
 
 
 def test_peers_and_charts(tmp_path: Path) -> None:
-    chosen = ("Store.gather", "one .npy file per window", "LMDB")
+    chosen = ("one .npy file per window", "LMDB")
     options = ("--work", tmp_path / "work", "--windows", 64, "--cold-rounds", 1)
     found = records("peers.peers", tmp_path, *options, "--peers", *chosen)
     rows = {row["what"]: row for row in found["peers"]["rows"]}
+    assert next(iter(rows)) == "Store.gather"  # what all are compared with, though not named
     lmdb = rows["LMDB"]["cached, windows/s"]
     assert lmdb.startswith("not measured") or lmdb.replace(",", "").isdigit()
     for condition in ("cached", "cold"):
@@ -220,6 +221,31 @@ def test_peers_and_charts(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     records("charts", tmp_path, "--out", tmp_path / "charts")
     assert (tmp_path / "charts" / "peers.png").stat().st_size > 10_000
+
+
+def test_the_plain_lmdb_reads_ahead_as_it_does_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.peers.peers import PEERS
+
+    opened: dict[str, dict[str, Any]] = {}
+
+    def read(path: str, **settings: Any) -> None:
+        opened[Path(path).name] = settings
+
+    monkeypatch.setitem(sys.modules, "lmdb", SimpleNamespace(open=read))
+    for name in ("LMDB", "LMDB, no read-ahead"):
+        (tmp_path / name).mkdir()  # so all is written
+        PEERS[name].begin(Case(tmp_path / "hms.zarr", tmp_path / name, np.arange(32)))
+    ahead = {name: settings.get("readahead", True) for name, settings in opened.items()}
+    assert ahead == {"LMDB": True, "LMDB, no read-ahead": False}
+
+
+def test_all_benchmarks_run_again_after_an_interruption() -> None:
+    """The peers want an empty folder."""
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    (peers,) = (number for number, line in enumerate(lines) if "benchmarks.peers.peers" in line)
+    assert lines[peers - 1].strip() == "rm -rf $(BENCH)/peers"
 
 
 def test_judging(tmp_path: Path) -> None:
