@@ -6,6 +6,7 @@ import csv
 import importlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,24 @@ def written(folder: Path) -> dict[str, dict[str, Any]]:
     found = sorted((folder / "results").glob("*.json"))
     assert {file.with_suffix(".md").exists() for file in found} == {True}
     return {file.stem: json.loads(file.read_text()) for file in found}
+
+
+def note_simulated(work: Path, windows: int, seed: int = 11) -> None:
+    """Say that the data of a working folder are those that a benchmark asks for."""
+    asked = {"windows": windows, "seed": seed, "hms-eeg": __version__}
+    (work / simulated.NOTED).write_text(json.dumps(asked))
+
+
+def test_a_recorded_command_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--besides", "both cores (load 5 to 9); tmpfs", "--options", "--epochs 8"]
+    monkeypatch.setattr(sys, "argv", ["benchmark", *words])
+    arguments = command_line("").parse_args(["--results", str(tmp_path)])
+    write_record("some", [{"what": 1}], "A note.", arguments)
+    command = json.loads((tmp_path / "some.json").read_text())["command"]
+    assert shlex.split(command)[3:] == words
+    assert f"`{command}`" in (tmp_path / "some.md").read_text()
 
 
 def test_build(toy: Path, tmp_path: Path) -> None:
