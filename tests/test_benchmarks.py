@@ -134,6 +134,24 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert sizes["1x"] < sizes["4x"]
 
 
+def test_data_that_were_simulated_otherwise_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with programs_inside():
+        first = simulated.simulated_store(tmp_path, 24, seed=3)
+        assert simulated.simulated_store(tmp_path, 24, seed=3).identity == first.identity
+        for windows, seed in ((25, 3), (24, 4)):
+            with pytest.raises(SystemExit, match=r"expected windows .* name another --work\.$"):
+                simulated.simulated_store(tmp_path, windows, seed=seed)
+        with monkeypatch.context() as later:
+            later.setattr(simulated, "__version__", "9")
+            with pytest.raises(SystemExit, match="hms-eeg 9"):
+                simulated.simulated_store(tmp_path, 24, seed=3)
+        (tmp_path / simulated.NOTED).unlink()
+        with pytest.raises(SystemExit, match=r"There is no .* name another --work"):
+            simulated.simulated_store(tmp_path, 24, seed=3)
+
+
 def test_before(tmp_path: Path) -> None:
     if subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True).returncode:
         pytest.skip("the tests are not in a repository")
@@ -169,7 +187,9 @@ def test_features(toy: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records_inside("speed.features", tmp_path, "--work", work, "--iterations", 3)
+    note_simulated(work, 96)
+    small = ("--windows", 96, "--iterations", 3)
+    found = records_inside("speed.features", tmp_path, "--work", work, *small)
     rows = {row["what"]: row for row in found["features"]["rows"]}
     assert {"measure, 1 at once", "fit, boosted", "fit, linear"} <= set(rows)
     assert rows["fit, linear"]["kl_votes"] >= 0
@@ -181,9 +201,9 @@ def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records_inside(
-        "speed.transport", tmp_path, "--work", work, "--rounds", 1, "--most", 500_000
-    )
+    note_simulated(work, 96)
+    small = ("--windows", 96, "--rounds", 1, "--most", 500_000)
+    found = records_inside("speed.transport", tmp_path, "--work", work, *small)
     ratios = {(row["signal"], row["way"]): row["ratio"] for row in found["packing"]["rows"]}
     assert ratios["eeg", "columns, bytes apart, zstd 3"] > ratios["eeg", "as they are, zstd 3"] > 1
     rows = {row["what"]: row for row in found["transport"]["rows"]}
@@ -317,7 +337,8 @@ def make_segments(folder: Path, parts: Sequence[str]) -> list[str]:
 def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
     shutil.copytree(toy / "data", work / "data")
-    options = ("--work", work, "--steps", 2, "--options", small, "--paces")
+    note_simulated(work, 96)
+    options = ("--work", work, "--windows", 96, "--steps", 2, "--options", small, "--paces")
     found = records_inside("models.systems", tmp_path, *options, "--systems", "features-linear")
     rows = {row["system"]: row for row in found["systems"]["rows"]}
     assert rows.keys() == {"naive_cnn-spec", "features-linear"}
@@ -503,7 +524,8 @@ def test_demonstration(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     out.mkdir()
     (out / "CARD.md").write_text("a card")
     options = ("--options", "--set model.kind=boosted --set model.iterations=2")
-    words = ["demonstration", "--work", work, "--out", out, *options]
+    note_simulated(work, 96, seed=5)
+    words = ["demonstration", "--work", work, "--windows", 96, "--out", out, *options]
     monkeypatch.setattr(sys, "argv", list(map(str, words)))
     with programs_inside():
         demonstration.main()
