@@ -210,6 +210,32 @@ def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert rows["pull --compress"]["objects MB"] < rows["pull"]["objects MB"]
 
 
+def test_transport_begins_anew_where_a_run_was_stopped(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import transport
+
+    found: list[bool] = []
+
+    def stopped(words: list[str]) -> dict[str, Any]:
+        if words[3] == "push":
+            place = Path(words[5].removeprefix("file://"))
+            found.append(place.exists())
+            place.mkdir()
+            if len(found) == 1:
+                raise KeyboardInterrupt
+        else:
+            Path(words[5]).mkdir()
+        return {"seconds": 1.0, "peak own MiB": 1}
+
+    monkeypatch.setattr(transport, "measured", stopped)
+    store = Store.open(toy / "hms.zarr")
+    with pytest.raises(KeyboardInterrupt):
+        transport.moved(store, tmp_path)
+    transport.moved(store, tmp_path)
+    assert found == [False, False, False]
+
+
 def test_recording(tmp_path: Path) -> None:
     from benchmarks.speed import recording
 
