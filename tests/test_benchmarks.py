@@ -395,6 +395,23 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     assert len((tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        ("models.systems", ("--work", "work", "--systems", "features-liner")),
+        ("models.judging", ("good.csv", "--truth", "train.csv", "--blend", "god")),
+    ],
+)
+def test_an_unknown_name_is_refused(
+    tmp_path: Path, script: str, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with patch("benchmarks.models.systems.simulated_store"), pytest.raises(SystemExit) as refused:
+        records_inside(script, tmp_path, *options)
+    assert refused.value.code == 2
+    assert options[-1] in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_states(tmp_path: Path) -> None:
     rows = records_inside("speed.states", tmp_path, "--windows", 60, "--batches", 2)["states"][
         "rows"
