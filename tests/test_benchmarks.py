@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
 import json
 import os
@@ -549,7 +550,15 @@ def test_precision(toy: Path, tmp_path: Path) -> None:
     assert {row["windows compared"] for row in rows} == {24}
 
 
-def test_rehearsal(toy: Path, tmp_path: Path) -> None:
+def test_rehearsal(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes, own = [], conditions.own_processes
+
+    def start(number: int) -> Any:
+        processes.append(number)
+        return own(number)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(conditions, "own_processes", start)
     data = tmp_path / "data"
     shutil.copytree(toy / "data", data)
     like = ("--like", data / "train.csv", "--data", data, "--steps", 10, "--rounds", 1)
@@ -557,6 +566,53 @@ def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
     assert values["windows"] == 96
     assert float(values["cold: loader GB/s"].split()[0]) >= 0
+    assert {values["workers"]} == set(processes) == {1}  # builds and decoding
+
+
+def test_a_rehearsal_goes_on_where_files_cannot_be_made_cold(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import rehearsal
+
+    reason = "not measured: in memory"
+
+    def refuse(_folder: Path) -> None:
+        raise conditions.NotMeasuredError(reason)
+
+    for one in (conditions, rehearsal):
+        monkeypatch.setattr(one, "make_cold", refuse)
+    store = tmp_path / "hms.zarr"
+    with programs_inside():
+        built = rehearsal.building(toy / "data", store, 1, 1)
+        found = rehearsal.reading(store, 1, rehearsal.CAP_MIB)
+    assert built["cold build and decoding"] == reason
+    assert float(built["build seconds"].split()[0]) >= 0
+    assert found["cold epoch of gather"] == found["cold"] == reason
+    assert found["epoch of gather, warm, s"] >= 0
+
+
+def test_a_rehearsal_goes_on_where_nothing_is_read_past_the_page_cache(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import rehearsal
+
+    open_file = os.open
+
+    def refuse(path: Any, flags: int, *more: int) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return open_file(path, flags, *more)
+
+    def epoch(*_words: object, **_cap: int) -> dict[str, float]:
+        return dict.fromkeys(("seconds", "GB/s", "first batch s"), 1.0)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(rehearsal, "epoch", epoch)
+    monkeypatch.setattr(rehearsal, "make_cold", lambda _folder: None)
+    found = rehearsal.reading(toy / "hms.zarr", 1, 64)
+    assert found[rehearsal.PAST_CACHE] == "not measured: Invalid argument"
+    assert "cold: loader / files" in found
+    assert not any(key.endswith(f"/ {rehearsal.PAST_CACHE}") for key in found)
 
 
 def test_demonstration(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ turn with that; files in the page cache as far as they fit.
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
@@ -28,7 +29,7 @@ def compare(data: Path, rounds: int) -> dict[str, Any]:
     files = sorted(data.rglob("*.parquet"))
     looks, decodes, memory = [], [], 0
     for _ in range(rounds):
-        decodes.append(decode_seconds(files))
+        decodes.append(decode_seconds(files, os.cpu_count() or 1))
         found = measured(module("hmsprep", "inspect", data, "--json"))
         looks.append(found["seconds"])
         memory = max(memory, found["peak own MiB"])
