@@ -174,7 +174,42 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     found = records("speed.inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
     (row,) = found["inspecting"]["rows"]
     assert row["files"] > 10
+    assert row["cold"] == "yes" or row["cold"].startswith("not measured")
     assert row["inspect s"] >= 0  # a machine may take less than is shown
+
+
+@pytest.mark.parametrize("coolable", [True, False])
+def test_inspecting_and_decoding_begin_alike(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, coolable: bool
+) -> None:
+    from benchmarks.speed import inspecting
+
+    done: list[str] = []
+
+    def make_cold(_folder: Path) -> None:
+        if not coolable:
+            raise conditions.NotMeasuredError("not measured: in memory")
+        done.append("cold")
+
+    def decode(*_words: object) -> float:
+        done.append("decode")
+        return 1.0
+
+    def inspect(_words: object) -> dict[str, Any]:
+        done.append("inspect")
+        return {"seconds": 1.0, "peak own MiB": 1}
+
+    monkeypatch.setattr(conditions, "make_cold", make_cold)
+    monkeypatch.setattr(inspecting, "decode_seconds", decode)
+    monkeypatch.setattr(inspecting, "measured", inspect)
+    row = inspecting.compare(toy / "data", 2)
+    works = [name for name in done if name != "cold"]
+    if coolable:
+        assert works == ["inspect", "decode", "decode", "inspect"]
+        assert done[-8:] == [word for work in works for word in ("cold", work)]
+    else:  # the first round only reads the files
+        assert works == ["inspect", "decode", "decode", "inspect", "inspect", "decode"]
+        assert row["cold"] == "not measured: in memory"
 
 
 def test_trends(tmp_path: Path) -> None:
