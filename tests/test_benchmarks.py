@@ -565,7 +565,7 @@ def test_the_batch_that_is_there_holds_what_a_loader_gives(tmp_path: Path) -> No
 
 
 def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
-    small = ("--model", "resnet10t", "--image-size", 32, "--epochs", 1)
+    small = ("--model", "resnet10t", "--image-size", 32, "--batch-size", 32, "--epochs", 1)
     store = ("--store", toy / "hms.zarr")
     found = records_inside("speed.gpu", tmp_path, *store, "--device", "cpu", *small)
     rows = found["gpu-cpu"]["rows"]
