@@ -126,6 +126,7 @@ bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.
 	$(BIN)/python -m benchmarks.speed.planning --like $(LIKE)
 	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
 	VIRTUAL_ENV=$(BENCH)/venv $(BIN)/uv pip install --quiet -e '.[prep,train]' --group peers
+	rm -rf $(BENCH)/peers
 	$(BENCH)/venv/bin/python -m benchmarks.peers.peers --work $(BENCH)/peers
 	rm -rf $(BENCH)/peers
 	$(BIN)/python -m benchmarks.speed.rehearsal --like $(LIKE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import importlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,13 +20,21 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from support.answered import Set
+from support.helpers import blank_outside, build_store, write_pair
 from support.inside import Inside
 from support.pages import CHROMIUM
 
-from benchmarks.tools import footprint
-from hmsstore import Store
+from benchmarks.peers.peer_case import Case
+from benchmarks.tools import conditions, footprint, simulated
+from benchmarks.tools.record import command_line, write_record
+from hmsstore import Store, __version__
+from hmstrain.config import Config
+from hmstrain.data.inputs import signal_names
+from hmstrain.data.loader import MappedLoader, Request
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.precision import LEAST_WINDOWS
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +106,24 @@ def written(folder: Path) -> dict[str, dict[str, Any]]:
     return {file.stem: json.loads(file.read_text()) for file in found}
 
 
+def note_simulated(work: Path, windows: int, seed: int = 11) -> None:
+    """Say that the data of a working folder are those that a benchmark asks for."""
+    asked = {"windows": windows, "seed": seed, "hms-eeg": __version__}
+    (work / simulated.NOTED).write_text(json.dumps(asked))
+
+
+def test_a_recorded_command_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--besides", "both cores (load 5 to 9); tmpfs", "--options", "--epochs 8"]
+    monkeypatch.setattr(sys, "argv", ["benchmark", *words])
+    arguments = command_line("").parse_args(["--results", str(tmp_path)])
+    write_record("some", [{"what": 1}], "A note.", arguments)
+    command = json.loads((tmp_path / "some.json").read_text())["command"]
+    assert shlex.split(command)[3:] == words
+    assert f"`{command}`" in (tmp_path / "some.md").read_text()
+
+
 def test_build(toy: Path, tmp_path: Path) -> None:
     like = ("--like", toy / "data" / "train.csv", "--fraction", 1 / 4)
     found = records_inside(
@@ -105,6 +133,24 @@ def test_build(toy: Path, tmp_path: Path) -> None:
     assert len(seconds) == 5
     sizes = {row["size"]: row["windows"] for row in found["build-growth"]["rows"]}
     assert sizes["1x"] < sizes["4x"]
+
+
+def test_data_that_were_simulated_otherwise_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with programs_inside():
+        first = simulated.simulated_store(tmp_path, 24, seed=3)
+        assert simulated.simulated_store(tmp_path, 24, seed=3).identity == first.identity
+        for windows, seed in ((25, 3), (24, 4)):
+            with pytest.raises(SystemExit, match=r"expected windows .* name another --work\.$"):
+                simulated.simulated_store(tmp_path, windows, seed=seed)
+        with monkeypatch.context() as later:
+            later.setattr(simulated, "__version__", "9")
+            with pytest.raises(SystemExit, match="hms-eeg 9"):
+                simulated.simulated_store(tmp_path, 24, seed=3)
+        (tmp_path / simulated.NOTED).unlink()
+        with pytest.raises(SystemExit, match=r"There is no .* name another --work"):
+            simulated.simulated_store(tmp_path, 24, seed=3)
 
 
 def test_before(tmp_path: Path) -> None:
@@ -128,7 +174,42 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     found = records("speed.inspecting", tmp_path, "--data", toy / "data", "--rounds", 1)
     (row,) = found["inspecting"]["rows"]
     assert row["files"] > 10
+    assert row["cold"] == "yes" or row["cold"].startswith("not measured")
     assert row["inspect s"] >= 0  # a machine may take less than is shown
+
+
+@pytest.mark.parametrize("coolable", [True, False])
+def test_inspecting_and_decoding_begin_alike(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, coolable: bool
+) -> None:
+    from benchmarks.speed import inspecting
+
+    done: list[str] = []
+
+    def make_cold(_folder: Path) -> None:
+        if not coolable:
+            raise conditions.NotMeasuredError("not measured: in memory")
+        done.append("cold")
+
+    def decode(*_words: object) -> float:
+        done.append("decode")
+        return 1.0
+
+    def inspect(_words: object) -> dict[str, Any]:
+        done.append("inspect")
+        return {"seconds": 1.0, "peak own MiB": 1}
+
+    monkeypatch.setattr(conditions, "make_cold", make_cold)
+    monkeypatch.setattr(inspecting, "decode_seconds", decode)
+    monkeypatch.setattr(inspecting, "measured", inspect)
+    row = inspecting.compare(toy / "data", 2)
+    works = [name for name in done if name != "cold"]
+    if coolable:
+        assert works == ["inspect", "decode", "decode", "inspect"]
+        assert done[-8:] == [word for work in works for word in ("cold", work)]
+    else:  # the first round only reads the files
+        assert works == ["inspect", "decode", "decode", "inspect", "inspect", "decode"]
+        assert row["cold"] == "not measured: in memory"
 
 
 def test_trends(tmp_path: Path) -> None:
@@ -142,7 +223,9 @@ def test_features(toy: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records_inside("speed.features", tmp_path, "--work", work, "--iterations", 3)
+    note_simulated(work, 96)
+    small = ("--windows", 96, "--iterations", 3)
+    found = records_inside("speed.features", tmp_path, "--work", work, *small)
     rows = {row["what"]: row for row in found["features"]["rows"]}
     assert {"measure, 1 at once", "fit, boosted", "fit, linear"} <= set(rows)
     assert rows["fit, linear"]["kl_votes"] >= 0
@@ -154,23 +237,59 @@ def test_transport(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     work = tmp_path / "work"
     work.mkdir()
     (work / "data").symlink_to(toy / "data")
-    found = records_inside(
-        "speed.transport", tmp_path, "--work", work, "--rounds", 1, "--most", 500_000
-    )
+    note_simulated(work, 96)
+    small = ("--windows", 96, "--rounds", 1, "--most", 500_000)
+    found = records_inside("speed.transport", tmp_path, "--work", work, *small)
     ratios = {(row["signal"], row["way"]): row["ratio"] for row in found["packing"]["rows"]}
     assert ratios["eeg", "columns, bytes apart, zstd 3"] > ratios["eeg", "as they are, zstd 3"] > 1
     rows = {row["what"]: row for row in found["transport"]["rows"]}
     assert rows["pull --compress"]["objects MB"] < rows["pull"]["objects MB"]
 
 
+def test_transport_begins_anew_where_a_run_was_stopped(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import transport
+
+    found: list[bool] = []
+
+    def stopped(words: list[str]) -> dict[str, Any]:
+        if words[3] == "push":
+            place = Path(words[5].removeprefix("file://"))
+            found.append(place.exists())
+            place.mkdir()
+            if len(found) == 1:
+                raise KeyboardInterrupt
+        else:
+            Path(words[5]).mkdir()
+        return {"seconds": 1.0, "peak own MiB": 1}
+
+    monkeypatch.setattr(transport, "measured", stopped)
+    store = Store.open(toy / "hms.zarr")
+    with pytest.raises(KeyboardInterrupt):
+        transport.moved(store, tmp_path)
+    transport.moved(store, tmp_path)
+    assert found == [False, False, False]
+
+
 def test_recording(tmp_path: Path) -> None:
-    small = ("--minutes", 10, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
-    found = records_inside("speed.recording", tmp_path, *small)
+    from benchmarks.speed import recording
+
+    small = ("--minutes", 5, "--model", "resnet10t", "--image-size", 32, "--rounds", 1)
+    with patch.object(recording, "join_world", wraps=recording.join_world) as joined:
+        found = records_inside("speed.recording", tmp_path, *small)
+    joined.assert_called_once_with("cpu")  # the network alone runs as predicting does
     rows = found["recording"]["rows"]
     assert [row["precision"] for row in rows] == ["float32", "auto, at first", "auto, again"]
-    assert {row["windows"] for row in rows} == {56}
+    assert {(row["minutes"], row["windows"]) for row in rows} == {(10, 56)}  # tens, one at least
     assert min(row["predict / resident"] for row in rows) >= 0
     assert all(0 < row["processors busy"] <= 1.1 for row in rows)
+
+
+def test_a_recording_has_enough_windows_for_auto_to_measure() -> None:
+    from benchmarks.speed import recording
+
+    assert recording.windows_of(recording.MINUTES) >= LEAST_WINDOWS
 
 
 def test_reading(tmp_path: Path) -> None:
@@ -191,10 +310,11 @@ def test_loader(toy: Path, tmp_path: Path) -> None:
 
 
 def test_peers_and_charts(tmp_path: Path) -> None:
-    chosen = ("Store.gather", "one .npy file per window", "LMDB")
+    chosen = ("one .npy file per window", "LMDB")
     options = ("--work", tmp_path / "work", "--windows", 64, "--cold-rounds", 1)
     found = records("peers.peers", tmp_path, *options, "--peers", *chosen)
     rows = {row["what"]: row for row in found["peers"]["rows"]}
+    assert next(iter(rows)) == "Store.gather"  # what all are compared with, though not named
     lmdb = rows["LMDB"]["cached, windows/s"]
     assert lmdb.startswith("not measured") or lmdb.replace(",", "").isdigit()
     for condition in ("cached", "cold"):
@@ -202,6 +322,31 @@ def test_peers_and_charts(tmp_path: Path) -> None:
     (tmp_path / "charts").mkdir()
     records("charts", tmp_path, "--out", tmp_path / "charts")
     assert (tmp_path / "charts" / "peers.png").stat().st_size > 10_000
+
+
+def test_the_plain_lmdb_reads_ahead_as_it_does_by_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.peers.peers import PEERS
+
+    opened: dict[str, dict[str, Any]] = {}
+
+    def read(path: str, **settings: Any) -> None:
+        opened[Path(path).name] = settings
+
+    monkeypatch.setitem(sys.modules, "lmdb", SimpleNamespace(open=read))
+    for name in ("LMDB", "LMDB, no read-ahead"):
+        (tmp_path / name).mkdir()  # so all is written
+        PEERS[name].begin(Case(tmp_path / "hms.zarr", tmp_path / name, np.arange(32)))
+    ahead = {name: settings.get("readahead", True) for name, settings in opened.items()}
+    assert ahead == {"LMDB": True, "LMDB, no read-ahead": False}
+
+
+def test_all_benchmarks_run_again_after_an_interruption() -> None:
+    """The peers want an empty folder."""
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    (peers,) = (number for number, line in enumerate(lines) if "benchmarks.peers.peers" in line)
+    assert lines[peers - 1].strip() == "rm -rf $(BENCH)/peers"
 
 
 def test_judging(tmp_path: Path) -> None:
@@ -254,7 +399,8 @@ def make_segments(folder: Path, parts: Sequence[str]) -> list[str]:
 def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     work, small = tmp_path / "work", "--image-size 32 --set norm_windows=0"
     shutil.copytree(toy / "data", work / "data")
-    options = ("--work", work, "--steps", 2, "--options", small, "--paces")
+    note_simulated(work, 96)
+    options = ("--work", work, "--windows", 96, "--steps", 2, "--options", small, "--paces")
     found = records_inside("models.systems", tmp_path, *options, "--systems", "features-linear")
     rows = {row["system"]: row for row in found["systems"]["rows"]}
     assert rows.keys() == {"naive_cnn-spec", "features-linear"}
@@ -283,6 +429,23 @@ def test_systems_and_real_segments(toy: Path, tmp_path: Path) -> None:
     }
     assert sum(row["segments"] for row in rows if row["model"] == "theirs") > 0
     assert len((tmp_path / "results" / "real-segments-log.csv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("script", "options"),
+    [
+        ("models.systems", ("--work", "work", "--systems", "features-liner")),
+        ("models.judging", ("good.csv", "--truth", "train.csv", "--blend", "god")),
+    ],
+)
+def test_an_unknown_name_is_refused(
+    tmp_path: Path, script: str, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with patch("benchmarks.models.systems.simulated_store"), pytest.raises(SystemExit) as refused:
+        records_inside(script, tmp_path, *options)
+    assert refused.value.code == 2
+    assert options[-1] in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_states(tmp_path: Path) -> None:
@@ -374,16 +537,35 @@ def test_the_network_that_tells_finds_what_is_planted() -> None:
 
 
 def test_step(toy: Path, tmp_path: Path) -> None:
+    from benchmarks.speed import step
+
     small = ("--models", "naive_cnn", "--image-size", 64, "--batch-size", 2, "--steps", 1)
-    found = records_inside(
-        "speed.step", tmp_path, "--store", toy / "hms.zarr", "--device", "cpu", *small
-    )
+    store = ("--store", toy / "hms.zarr", "--device", "cpu")
+    with patch.object(step, "join_world", wraps=step.join_world) as joined:
+        found = records_inside("speed.step", tmp_path, *store, *small)
+    joined.assert_called_once_with("cpu")  # as training does
     (row,) = found["step-cpu"]["rows"]
     assert row["waiting"].endswith("%")
 
 
+def test_the_batch_that_is_there_holds_what_a_loader_gives(tmp_path: Path) -> None:
+    from benchmarks.speed.step import SameBatch
+
+    names = ("eeg_id", "spectrogram_id", "label_id", "patient_id")
+    given = [{name: 10 * row + i for i, name in enumerate(names)} for row in range(1, 6)]
+    data = write_pair(tmp_path / "data", given)
+    blank_outside(data, 10, 11)
+    store = build_store(data, tmp_path / "hms.zarr")
+    config, cpu, rows = Config(inputs="spec+eeg"), torch.device("cpu"), np.arange(len(store))
+    loader = MappedLoader(store, signal_names(config), len(rows), cpu)
+    ((_, batch),) = loader.load([Request(rows)])
+    there = SameBatch(store, config, len(rows), cpu).batch
+    assert there.keys() == batch.keys() > set(signal_names(config))
+    loader.close()
+
+
 def test_gpu_at_toy_size_on_a_cpu(toy: Path, tmp_path: Path) -> None:
-    small = ("--model", "resnet10t", "--image-size", 32, "--epochs", 1)
+    small = ("--model", "resnet10t", "--image-size", 32, "--batch-size", 32, "--epochs", 1)
     store = ("--store", toy / "hms.zarr")
     found = records_inside("speed.gpu", tmp_path, *store, "--device", "cpu", *small)
     rows = found["gpu-cpu"]["rows"]
@@ -403,7 +585,15 @@ def test_precision(toy: Path, tmp_path: Path) -> None:
     assert {row["windows compared"] for row in rows} == {24}
 
 
-def test_rehearsal(toy: Path, tmp_path: Path) -> None:
+def test_rehearsal(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes, own = [], conditions.own_processes
+
+    def start(number: int) -> Any:
+        processes.append(number)
+        return own(number)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(conditions, "own_processes", start)
     data = tmp_path / "data"
     shutil.copytree(toy / "data", data)
     like = ("--like", data / "train.csv", "--data", data, "--steps", 10, "--rounds", 1)
@@ -411,6 +601,53 @@ def test_rehearsal(toy: Path, tmp_path: Path) -> None:
     values = {row["what"]: row["value"] for row in found["rehearsal"]["rows"]}
     assert values["windows"] == 96
     assert float(values["cold: loader GB/s"].split()[0]) >= 0
+    assert {values["workers"]} == set(processes) == {1}  # builds and decoding
+
+
+def test_a_rehearsal_goes_on_where_files_cannot_be_made_cold(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import rehearsal
+
+    reason = "not measured: in memory"
+
+    def refuse(_folder: Path) -> None:
+        raise conditions.NotMeasuredError(reason)
+
+    for one in (conditions, rehearsal):
+        monkeypatch.setattr(one, "make_cold", refuse)
+    store = tmp_path / "hms.zarr"
+    with programs_inside():
+        built = rehearsal.building(toy / "data", store, 1, 1)
+        found = rehearsal.reading(store, 1, rehearsal.CAP_MIB)
+    assert built["cold build and decoding"] == reason
+    assert float(built["build seconds"].split()[0]) >= 0
+    assert found["cold epoch of gather"] == found["cold"] == reason
+    assert found["epoch of gather, warm, s"] >= 0
+
+
+def test_a_rehearsal_goes_on_where_nothing_is_read_past_the_page_cache(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.speed import rehearsal
+
+    open_file = os.open
+
+    def refuse(path: Any, flags: int, *more: int) -> int:
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return open_file(path, flags, *more)
+
+    def epoch(*_words: object, **_cap: int) -> dict[str, float]:
+        return dict.fromkeys(("seconds", "GB/s", "first batch s"), 1.0)
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(rehearsal, "epoch", epoch)
+    monkeypatch.setattr(rehearsal, "make_cold", lambda _folder: None)
+    found = rehearsal.reading(toy / "hms.zarr", 1, 64)
+    assert found[rehearsal.PAST_CACHE] == "not measured: Invalid argument"
+    assert "cold: loader / files" in found
+    assert not any(key.endswith(f"/ {rehearsal.PAST_CACHE}") for key in found)
 
 
 def test_demonstration(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -421,7 +658,8 @@ def test_demonstration(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     out.mkdir()
     (out / "CARD.md").write_text("a card")
     options = ("--options", "--set model.kind=boosted --set model.iterations=2")
-    words = ["demonstration", "--work", work, "--out", out, *options]
+    note_simulated(work, 96, seed=5)
+    words = ["demonstration", "--work", work, "--windows", 96, "--out", out, *options]
     monkeypatch.setattr(sys, "argv", list(map(str, words)))
     with programs_inside():
         demonstration.main()

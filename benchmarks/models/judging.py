@@ -92,6 +92,9 @@ def main() -> None:
     parser.add_argument("--segments", type=Path, help="further predictions, without ids")
     arguments = parser.parse_args()
     paths: list[Path] = arguments.predictions
+    for name in arguments.blend:
+        if name not in {path.stem for path in paths}:
+            parser.error(f"--blend {name}: expected the name of a file given, without its ending")
     found = compare(paths, truth=arguments.truth)
     rows = compared(found)
     for path in paths:

@@ -250,7 +250,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for data and runs; kept")
     parser.add_argument("--windows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=500, help=f"steps of {BATCH} windows")
-    parser.add_argument("--systems", nargs="*", help="only these, and the reference")
+    parser.add_argument(
+        "--systems", nargs="*", choices=[one.name for one in SYSTEMS], metavar="SYSTEM",
+        help="only these, and the reference",
+    )  # fmt: skip
     parser.add_argument("--paces", action="store_true", help="time the training of each network")
     parser.add_argument("--options", default="", help="further options of all runs")
     arguments = parser.parse_args()

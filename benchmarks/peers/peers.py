@@ -209,7 +209,7 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="empty folder for data; kept")
     parser.add_argument("--windows", type=int, default=3072)
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="and ours")
     parser.add_argument("--cold-rounds", type=int, default=3)
     parser.add_argument("--alone", choices=PEERS, help="only go through one peer's epoch")
     arguments = parser.parse_args()
@@ -219,9 +219,10 @@ def main() -> None:
         return
     write(work, arguments.windows)
     windows = len(np.load(work / ORDER))
+    chosen = dict.fromkeys((OURS, *arguments.peers))  # all are compared with ours
     conditions: dict[str, dict[str, Any]] = {}
     with ProcessPoolExecutor(1, get_context("spawn")) as own:  # what is mapped stays in the cache
-        conditions["cached"], expected, missing = own.submit(cached, work, arguments.peers).result()
+        conditions["cached"], expected, missing = own.submit(cached, work, list(chosen)).result()
     names = list(conditions["cached"])
     rounds = arguments.cold_rounds
     conditions["cold"] = cold_rounds(work, names, expected, rounds)

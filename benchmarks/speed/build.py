@@ -59,7 +59,7 @@ def compare(data: Path, folder: Path, sample: int, rounds: int) -> list[dict[str
     files = sorted(data.rglob("*.parquet"))
     ways: dict[str, Callable[[], float]] = {
         OURS: lambda: build_seconds(data, path),
-        "decode every file, keep nothing": lambda: decode_seconds(files),
+        "decode every file, keep nothing": lambda: decode_seconds(files, os.cpu_count() or 1),
         "write the store's bytes": lambda: write_seconds(folder, nbytes),
         "a .npy file per window": lambda: windows * seconds_per_window(npy_way, data, folder),
         "pandas, a read per row": lambda: (

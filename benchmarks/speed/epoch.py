@@ -131,6 +131,19 @@ def read_windows(path: Path) -> dict[str, float]:
     return {"seconds": seconds, "GB/s": nbytes / seconds / 1e9}
 
 
+def past_cache_refused(path: Path) -> str:
+    """Why the file system of a store lets nothing be read past the page cache, if it does not."""
+    try:
+        file = os.open(path / shard_name("eeg", 0), os.O_RDONLY | os.O_DIRECT)
+        try:
+            os.preadv(file, [mmap.mmap(-1, mmap.PAGESIZE)], 0)
+        finally:
+            os.close(file)
+    except OSError as error:
+        return f"not measured: {error.strerror}"
+    return ""
+
+
 def apart(store: Store) -> NDArray[np.int64]:
     """Rows whose EEG windows share no sample, in order."""
     chosen, free_from = [], 0

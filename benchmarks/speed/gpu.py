@@ -72,8 +72,8 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="a store; made of simulated data if not given")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--model", default="convnext_tiny")
-    parser.add_argument("--image-size", type=int, default=0, help="0: full resolution")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--image-size", type=int, default=224, help="0: full resolution")
+    parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument(
         "--sample", default="window", help="windows of an epoch: window, votes, eeg"

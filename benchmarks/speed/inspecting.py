@@ -1,45 +1,58 @@
 """How long looking through a data set takes beside decoding every file of it, and its memory.
 
 `hmsprep inspect` from the command line, with one process for each processor as decoding has, in
-turn with that; files in the page cache as far as they fit.
+turn with that, each first in every other round. Both begin with cold files where the machine lets
+files be made cold; elsewhere a round that is not measured reads them first.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tools.conditions import decode_seconds, module, size, timed
+from benchmarks.tools.conditions import decode_seconds, module, not_cold, size, timed
 from benchmarks.tools.footprint import measured
 from benchmarks.tools.record import command_line, write_record
 
 NOTE = (
-    "`hmsprep inspect DATA --json` and decoding every file with as many processes, in turn, files "
-    "in the page cache as far as they fit; medians and ranges. Starting Python and its processes "
-    "counts for the first, not for the second."
+    "`hmsprep inspect DATA --json` and decoding every file with as many processes, in turn, each "
+    "first in every other round; medians and ranges. Files are cold before each of them; where "
+    "they cannot be made so, 'cold' says why, and a round that is not measured reads them first. "
+    "Starting Python and its processes counts for the first, not for the second."
 )
 
 
 def compare(data: Path, rounds: int) -> dict[str, Any]:
     """Both in turn."""
-    files = sorted(data.rglob("*.parquet"))
-    looks, decodes, memory = [], [], 0
-    for _ in range(rounds):
-        decodes.append(decode_seconds(files))
-        found = measured(module("hmsprep", "inspect", data, "--json"))
-        looks.append(found["seconds"])
-        memory = max(memory, found["peak own MiB"])
+    files, processes = sorted(data.rglob("*.parquet")), os.cpu_count() or 1
+    memory: list[int] = []
+
+    def look() -> float:
+        found = measured(module("hmsprep", "inspect", data, "--json", "--workers", processes))
+        memory.append(found["peak own MiB"])
+        return float(found["seconds"])
+
+    ways = {"inspect": look, "decode": lambda: decode_seconds(files, processes)}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    warm = not_cold(data)
+    for number in range(rounds + bool(warm)):
+        for name in list(ways)[:: -1 if number % 2 else 1]:
+            warm = warm or not_cold(data)
+            seconds[name].append(ways[name]())
+    looks, decodes = (taken[-rounds:] for taken in seconds.values())
     ratios = sorted(look / decode for look, decode in zip(looks, decodes, strict=True))
     return {
         "files": len(files),
         "GB": round(size(data, "*.parquet") / 1e9, 2),
+        "cold": warm or "yes",
         "inspect s": round(statistics.median(looks), 1),
         "decode s": round(statistics.median(decodes), 1),
         "inspect / decode": f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})",
-        "peak own MiB": memory,
+        "peak own MiB": max(memory),
     }
 
 

@@ -35,6 +35,8 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
 
 RATE_HZ = 256
+MINUTES = 180
+"""Of the recording: enough windows for `auto` to measure."""
 NOTE = (
     "Spectrogram: ten minutes of 20 channels, all processors, medians and range. Agreement: "
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
@@ -90,12 +92,17 @@ def write_recording(path: Path, minutes: int) -> None:
     edfio.Edf(signals).write(path)
     content = path.read_bytes()
     head, records = int(content[184:192]), int(content[236:244])
-    times = max(1, minutes // 10)
+    times = minutes // 10
     count = str(records * times).ljust(8).encode()
     with path.open("wb") as file:
         file.write(content[:236] + count + content[244:head])
         for _ in range(times):
             file.write(content[head:])
+
+
+def windows_of(minutes: int) -> int:
+    """Windows of 50 s, one every 10 s, in so many minutes."""
+    return (minutes * 60 - 50) // 10 + 1
 
 
 def resident_rate(run: Path, store: Path, rounds: int, arithmetic: Arithmetic) -> float:
@@ -126,6 +133,7 @@ def compare(
     folder: Path, minutes: int, model: str, image_size: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Import and prediction of a recording, beside the model alone: in float32, then by auto."""
+    minutes = max(10, minutes // 10 * 10)  # as `write_recording` makes them
     data, store, run = folder / "data", folder / "hms.zarr", folder / "run"
     timed(module("hmsprep", "synth", data, "--windows", 96))
     timed(module("hmsprep", "build", data, store))
@@ -138,7 +146,7 @@ def compare(
     recording = folder / "night.edf"
     write_recording(recording, minutes)
     imported = measured(module("hmsprep", "import", recording, folder / "imported"))
-    windows = (minutes // 10 * 600 - 50) // 10 + 1
+    windows = windows_of(minutes)
     rows: list[dict[str, Any]] = []
     # auto measures when it first predicts 1,000 windows or more, and takes its choice again
     for name in ("float32", "auto, at first", "auto, again"):
@@ -157,7 +165,7 @@ def compare(
         row = {
             "precision": name,
             "computed in": str(arithmetic),
-            "minutes": minutes // 10 * 10,
+            "minutes": minutes,
             "windows": windows,
             "model": f"{model}, {image_size} px",
             "resident windows/s": round(alone, 1),
@@ -183,7 +191,7 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("--pairs", type=Path, help="data with real spectrograms to compare with")
     parser.add_argument("--part", choices=("train", "test"), help="of those data")
-    parser.add_argument("--minutes", type=int, default=180, help="length of the recording")
+    parser.add_argument("--minutes", type=int, default=MINUTES, help="of the recording, in tens")
     parser.add_argument("--model", default="efficientnet_b0")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=9)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -28,10 +29,10 @@ from benchmarks.tools.simulated import simulated_store
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs import signal_names
-from hmstrain.data.loader import Batch, Loader, MappedLoader, R, ResidentLoader
+from hmstrain.data.loader import Batch, Loader, MappedLoader, R, ResidentLoader, stored_batch
 from hmstrain.data.steps import steps as steps_of
-from hmstrain.distributed import World
-from hmstrain.errors import DataError
+from hmstrain.distributed import World, join_world
+from hmstrain.errors import ConfigError, DataError
 from hmstrain.runs.folder import RunFolder
 from hmstrain.training.train import Run
 
@@ -52,8 +53,7 @@ class SameBatch:
 
     def __init__(self, store: Store, config: Config, size: int, device: torch.device) -> None:
         rows = np.arange(size) % len(store)
-        gathered = store.gather(rows, signal_names(config))
-        self.batch: Batch = {n: torch.from_numpy(a).to(device) for n, a in gathered.items()}
+        self.batch = stored_batch(store, rows, signal_names(config), device)
         self.waited_s = 0.0
 
     def load(self, requests: Iterable[R]) -> Iterator[tuple[R, Batch]]:
@@ -72,9 +72,8 @@ def finished(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def measure(config: Config, store: Store, folder: Path, steps: int) -> dict[str, Any]:
+def measure(config: Config, store: Store, folder: Path, steps: int, world: World) -> dict[str, Any]:
     """Steps of one run, fed in three ways in turn."""
-    world = World(0, 1, torch.device(config.device))
     run_folder = RunFolder(folder / "run")
     run_folder.begin(config, store)
     waiting: dict[int, list[float]] = defaultdict(list)
@@ -149,24 +148,28 @@ def main() -> None:
         "and ranges. 'there' is one batch that is in the device's memory already. 'waiting' is the "
         "share of its time that the loop spent waiting for the loader, as `hmstrain run` logs it."
     )
+    kind = arguments.device.partition(":")[0]
     folder = Path(tempfile.mkdtemp(prefix="hms-step-"))
     rows = []
     try:
-        store = Store.open(arguments.store) if arguments.store else simulated_store(folder, 500)
-        base = Config(
-            inputs=arguments.inputs,
-            batch_size=arguments.batch_size,
-            image_size=arguments.image_size,
-            device=arguments.device,
-            epochs=1,
-        )
-        for model in arguments.models:
-            for way, changed in (GPU_WAYS if arguments.device != "cpu" else CPU_WAYS).items():
-                config = dataclasses.replace(base, model=model, **changed)
-                row = {"model": model, "arithmetic": way}
-                rows.append(row | measure(config, store, folder, steps))
-                # After each, so that rows are kept if the run is cut short.
-                write_record(f"step-{arguments.device.partition(':')[0]}", rows, note, arguments)
+        with join_world(arguments.device) as world:  # refuses a device that is not here
+            store = Store.open(arguments.store) if arguments.store else simulated_store(folder, 500)
+            base = Config(
+                inputs=arguments.inputs,
+                batch_size=arguments.batch_size,
+                image_size=arguments.image_size,
+                device=arguments.device,
+                epochs=1,
+            )
+            for model in arguments.models:
+                for way, changed in (GPU_WAYS if arguments.device != "cpu" else CPU_WAYS).items():
+                    config = dataclasses.replace(base, model=model, **changed)
+                    row = {"model": model, "arithmetic": way}
+                    rows.append(row | measure(config, store, folder, steps, world))
+                    # After each, so that rows are kept if the run is cut short.
+                    write_record(f"step-{kind}", rows, note, arguments)
+    except ConfigError as error:
+        sys.exit(str(error))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -158,8 +158,11 @@ def moved(store: Store, work: Path) -> list[dict[str, Any]]:
     """Push and pull, as they are and packed."""
     rows = []
     nbytes = sum(size for size, _ in store.manifest.files.values())
+    folder = work / "moved"
     for options in ((), ("--compress",)):
-        place, back = work / "place", work / "back.zarr"
+        shutil.rmtree(folder, ignore_errors=True)  # a run that was stopped may have left some
+        folder.mkdir()
+        place, back = folder / "place", folder / "back.zarr"
         address = f"file://{place.resolve()}"
         for words in (
             ("push", store.path, address, *options),
@@ -177,8 +180,7 @@ def moved(store: Store, work: Path) -> list[dict[str, Any]]:
                     "peak own MiB": took["peak own MiB"],
                 }
             )
-        shutil.rmtree(place)
-        shutil.rmtree(back)
+    shutil.rmtree(folder)
     return rows
 
 

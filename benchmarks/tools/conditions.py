@@ -49,6 +49,15 @@ def make_cold(folder: Path) -> None:
         )
 
 
+def not_cold(folder: Path) -> str:
+    """Make files cold as far as may be; the reason where they are not, else nothing."""
+    try:
+        make_cold(folder)
+    except NotMeasuredError as reason:
+        return str(reason)
+    return ""
+
+
 def cached_bytes(path: Path) -> int:
     """How much of a file is in the page cache, by mincore(2)."""
     nbytes = path.stat().st_size
@@ -103,9 +112,8 @@ def memory_cap(nbytes: int) -> Iterator[list[str]]:
                 time.sleep(0.1)
 
 
-def decode_seconds(files: Iterable[Path]) -> float:
-    """Seconds to read and decode parquet files with polars, one process for each processor."""
-    processes = os.cpu_count() or 1
+def decode_seconds(files: Iterable[Path], processes: int) -> float:
+    """Seconds to read and decode parquet files with polars, in so many processes."""
     with own_processes(processes) as pool:
         list(pool.map(_rows, [()] * 4 * processes))  # start them, import polars
         chunks = [tuple(files)[first::64] for first in range(64)]

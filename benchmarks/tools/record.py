@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from contextlib import suppress
@@ -117,7 +118,7 @@ def write_record(
     """Write NAME.json and .md into the folder for records, and print the latter."""
     folder: Path = arguments.results
     record = {
-        "command": " ".join(["python", "-m", _module(), *map(_without_folder, sys.argv[1:])]),
+        "command": shlex.join(["python", "-m", _module(), *map(_without_folder, sys.argv[1:])]),
         "commit": commit(),
         "machine": machine(),
         "versions": _versions(),

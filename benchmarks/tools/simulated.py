@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.tools.conditions import module
-from hmsstore import Store
+from hmsstore import Store, __version__
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.runs.outcome import Outcome
+
+NOTED = "simulated.json"
+"""Beside the data of a working folder: how they were simulated."""
 
 
 def command(*words: object) -> None:
@@ -22,11 +27,40 @@ def command(*words: object) -> None:
 def simulated_store(work: Path, windows: int, *options: str, seed: int = 11) -> Store:
     """Store of work/data built with these options, both made unless they are there."""
     work.mkdir(parents=True, exist_ok=True)
-    data, path = work / "data", work / f"hms{''.join(options)}.zarr"
-    if not data.exists():
-        command("hmsprep", "synth", data, "--windows", windows, "--seed", seed)
-    command("hmsprep", "build", data, path, *options)
+    path = work / f"hms{''.join(options)}.zarr"
+    command("hmsprep", "build", simulated_data(work, windows, seed), path, *options)
     return Store.open(path)
+
+
+def simulated_data(work: Path, windows: int, seed: int) -> Path:
+    """Simulate work/data unless they are there.
+
+    Raises
+    ------
+    SystemExit
+        Those that are there were simulated in another way, or nobody knows how.
+    """
+    data, noted = work / "data", work / NOTED
+    asked = {"windows": windows, "seed": seed, "hms-eeg": __version__}
+    if not data.exists():
+        noted.write_text(json.dumps(asked) + "\n")  # first: data appear whole or not at all
+        command("hmsprep", "synth", data, "--windows", windows, "--seed", seed)
+        return data
+    if not noted.exists():
+        raise SystemExit(
+            f"There is no {noted} to say how {data} was simulated: name another --work."
+        )
+    found = json.loads(noted.read_text())
+    if found != asked:
+        raise SystemExit(
+            f"{data} was simulated with {_words(found)}; expected {_words(asked)}: name another "
+            "--work."
+        )
+    return data
+
+
+def _words(way: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in way.items())
 
 
 def pace(folder: Path) -> tuple[float, float]:
