@@ -5,6 +5,7 @@ Legend: B windows, T samples, C channels, P bipolar pairs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import combinations, permutations
 from typing import Any
@@ -48,6 +49,18 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "channel_dropout_most": ({"channel_dropout": 0.5, "channel_dropout_most": 5}, "kept_BP"),
 }
 """What asks for each augmentation, and the draw that it is."""
+
+BEFALLEN: dict[str, tuple[str, Callable[[Any], torch.Tensor]]] = {
+    "flip": ("flip", lambda one: one.flip_B),
+    "swap": ("swap", lambda one: one.swap_B),
+    "front_back": ("front_back", lambda one: one.front_back_B),
+    "permute_chains": ("permute_chains", lambda one: one.chains_B > 0),
+    "random_bandpass": ("random_bandpass", lambda one: one.bands.pairs_BP.any(dim=1)),
+    "context_dropout": ("context_dropout", lambda one: one.alone_B),
+    "channel_dropout": ("channel_dropout", lambda one: ~one.kept_BP),
+    "channel_dropout_most": ("channel_dropout", lambda one: ~one.kept_BP.all(dim=1)),
+}
+"""Augmentations that have a probability: its setting, and which windows (or pairs) they befall."""
 
 OF_PAIRS = [
     name for name, kind in INPUTS.items() if "eeg" in kind.signals and kind.layout != "microvolts"
@@ -101,6 +114,17 @@ def test_an_augmentation_changes_its_own_draw_and_no_other(name: str) -> None:
             if not same(getattr(before, field.name), getattr(after, field.name))
         ]
         assert different == [own]
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.9])
+@pytest.mark.parametrize("name", BEFALLEN)
+def test_an_augmentation_befalls_windows_with_the_probability_that_is_set(
+    name: str, chance: float
+) -> None:
+    setting, befallen = BEFALLEN[name]
+    settings = {"channel_dropout_most": 8} if name == "channel_dropout_most" else {}
+    found = [befallen(one) for one in drawn(100, 40, **{setting: chance}, **settings)]
+    assert abs(float(torch.stack(found).double().mean()) - chance) < 0.02
 
 
 def test_what_happens_to_a_window_does_not_tell_what_else_does() -> None:

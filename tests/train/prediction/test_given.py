@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from support.inside import Inside
+from support.recorder import noise, write_edf
 from support.runs import train_small, unsealed
 
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.prediction.bundle import bundle
 from hmstrain.prediction.given import Calibrating, given_runs
-from hmstrain.prediction.predict import predict
+from hmstrain.prediction.predict import Predictions, predict
 from hmstrain.prediction.submission import submission
 from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.runs.json_file import write_json
@@ -95,11 +96,32 @@ def test_a_new_recording_gets_no_class_bias_unless_somebody_says_whose() -> None
     assert "whose mix of classes is assumed" in said.words(new=True)
 
 
+def test_a_recording_gets_the_temperature_alone_unless_its_mix_of_classes_is_named(
+    folder: Path, tmp_path: Path
+) -> None:
+    night = write_edf(tmp_path / "night.edf", noise(60))
+
+    def answer(name: str, **asked: Any) -> Predictions:
+        return predict(folder / "a0", night, out=tmp_path / name, device="cpu", **asked)
+
+    plain = answer("plain").prediction
+    silent = answer("silent", calibrated=True)
+    named = answer("named", calibrated=True, prior="all")
+    kept = Calibration.from_json(json.loads((folder / "a0" / FILE).read_text()))
+    np.testing.assert_allclose(silent.prediction, kept.apply(plain, bias=False), rtol=1e-9)
+    np.testing.assert_allclose(named.prediction, kept.apply(plain), rtol=1e-9)
+    assert not np.allclose(silent.prediction, named.prediction, rtol=1e-3)
+    assert silent.summary["calibration"]["bias"] is None
+    assert named.summary["calibration"]["bias"] == kept.bias
+
+
 def test_testing_a_calibrated_run_keeps_both_scores(folder: Path, store: Store) -> None:
     plain = score(folder / "a0", store=store, split="all", device="cpu")
     found = score(folder / "a0", store=store, split="all", device="cpu", calibrated=True)
     assert plain.calibrated_for is None
     assert found.calibrated_for == "all"
+    kept = Calibration.from_json(json.loads((folder / "a0" / FILE).read_text()))
+    np.testing.assert_array_equal(found.prediction, kept.apply(plain.prediction))
     assert found.test["kl"] != plain.test["kl"]
     names = {path.name for path in (folder / "a0").glob("all-*.json")}
     identity = store.identity[:12]
@@ -115,6 +137,12 @@ def test_submissions_and_bundles_take_blends_and_calibrations(
     submission(folder / "blend", data, out=plain, device="cpu")
     made = submission(folder / "blend", data, out=tuned, device="cpu", calibrated=True)
     assert made.made["calibration"]["population"] == "all"
+    kept = Calibration.from_json(json.loads((folder / "blend" / FILE).read_text()))
+    before, after = (
+        np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2) for path in (plain, tuned)
+    )
+    np.testing.assert_array_equal(after[:, 0], before[:, 0])
+    np.testing.assert_allclose(after[:, 1:], kept.apply(before[:, 1:]), rtol=1e-9)
     assert plain.read_text() != tuned.read_text()
     monkeypatch.setattr("hmstrain.prediction.bundle._download", lambda *_: None)
     monkeypatch.setattr("hmstrain.prediction.bundle.write_own_wheel", lambda _: None)

@@ -173,6 +173,23 @@ def test_integrated_gradients_of_a_linear_network_are_its_terms_for_the_class() 
         torch.testing.assert_close(found, (sign * weight * image).clamp(min=0))
 
 
+def test_gradcam_shows_what_speaks_for_the_class_that_is_asked_for() -> None:
+    layer = nn.Conv2d(2, 2, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.eye(2)[..., None, None])
+    image = torch.zeros(1, 2, 8, 12)
+    image[0, 0, 1, 2] = image[0, 1, 6, 9] = 1
+
+    def forward(image_BPHW: Tensor) -> Tensor:
+        first, second = layer(image_BPHW).mean((2, 3)).unbind(1)
+        return torch.stack([first - second, second - first], dim=1)
+
+    for target, place in ((0, (1, 2)), (1, (6, 9))):
+        found = _gradcam(forward, {"spec": image}, {"spec": layer}, target, "two")["spec"]
+        assert np.unravel_index(int(found.argmax()), found.shape) == place
+        assert int((found > 0).sum()) == 1
+
+
 def test_terms_for_and_against_cancel_nearby_but_traces_stay_apart() -> None:
     from hmstrain.reporting.attribution import _blurred
 

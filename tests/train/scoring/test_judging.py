@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.answered import ANSWERS, Set
 from support.inside import Inside
 from support.runs import train_small, unsealed
@@ -22,11 +23,12 @@ from hmstrain.reporting.comparison.files import write_blend, write_calibration
 from hmstrain.reporting.comparison.page import write_comparison
 from hmstrain.scoring.answers.matching import matched_answers
 from hmstrain.scoring.answers.read import read_answers
-from hmstrain.scoring.blending import blend, networks_of, read_blend, seen_from
+from hmstrain.scoring.blending import blend, combine, networks_of, read_blend, seen_from
 from hmstrain.scoring.calibrate import calibrate
 from hmstrain.scoring.calibration import Calibration, read_calibration
 from hmstrain.scoring.comparison.compare import compare, compare_matched
 from hmstrain.scoring.experts import among_experts
+from hmstrain.scoring.fitting import cross_fitted, fit_mixture
 from hmstrain.scoring.formulas import kaggle_kl
 from hmstrain.scoring.metrics import Judged
 
@@ -378,12 +380,15 @@ def test_a_calibration_by_nothing_changes_nothing() -> None:
     assert biased.apply(q, bias=False).max(axis=1).mean() < q.max(axis=1).mean()
 
 
-def test_a_calibration_is_kept_with_whom_it_is_for(files: list[Path], tmp_path: Path) -> None:
+def test_a_calibration_is_kept_with_whom_it_is_for(
+    made: Set, files: list[Path], tmp_path: Path
+) -> None:
     found = calibrate(files[2], truth=files[-1], votes="4-9")
     path = write_calibration(found, tmp_path / "c")
     kept = json.loads(path.read_text())
     assert {"population", "temperature", "bias", "fitted_on"} <= kept.keys()
     assert kept["population"] == "4-9"
+    assert kept["fitted_on"]["rows"] == (made.count == 5).sum()
     assert read_calibration(path, CLASSES) == found.calibration
     assert (tmp_path / "c" / "calibration.png").stat().st_size > 10_000
     changed = path.read_text().replace('"4-9"', '"5-9"')
@@ -545,6 +550,30 @@ def test_a_blend_is_scored_on_other_patients_than_it_is_fitted_on(
     within = blend([own, files[1]], truth=files[-1], votes="all")
     with pytest.raises(RunError, match="holds own, which is blended"):
         write_blend(within, tmp_path / "c")
+
+
+def test_a_fitted_blend_is_worth_what_it_says_of_patients_that_it_was_not_fitted_on(
+    files: list[Path], made: Set
+) -> None:
+    stacked = np.stack([made.model(noise, seed=n) for n, noise in enumerate([0.3, 0.8, 1.5])])
+
+    def fit_and_apply(others: NDArray[np.int64], apart: NDArray[np.int64]) -> NDArray[np.float64]:
+        weights = fit_mixture(stacked[:, others], made.shares[others])
+        return combine(stacked[:, apart], "fitted", weights)
+
+    worth = blend(files[:3], truth=files[-1], how="fitted", votes="all").hows["fitted"]
+    expected = kaggle_kl(made.shares, cross_fitted(fit_and_apply, made.patient))
+    assert worth.kl == pytest.approx(expected, rel=1e-6)
+    assert worth.kl > worth.kl_in_sample + 1e-6
+
+
+def test_a_blend_is_fitted_to_the_windows_of_its_population(files: list[Path], made: Set) -> None:
+    stacked = np.stack([made.model(noise, seed=n) for n, noise in enumerate([0.3, 0.8, 1.5])])
+    for votes, within in (("10+", made.count >= 10), ("4-9", made.count == 5)):
+        found = blend(files[:3], truth=files[-1], how="fitted", votes=votes)
+        assert found.rows == within.sum()
+        expected = fit_mixture(stacked[:, within], made.shares[within])
+        np.testing.assert_allclose(list(found.hows["fitted"].weights.values()), expected, atol=1e-6)
 
 
 @pytest.mark.usefixtures("few_will_do")

@@ -23,7 +23,8 @@ from hmsstore import FeatureTable, RequestError, Store
 from hmstrain.cli import _user_message
 from hmstrain.config import Config
 from hmstrain.data.rows import group_sizes, training_rows
-from hmstrain.data.targets import targets
+from hmstrain.data.table import open_table
+from hmstrain.data.targets import mean_target, targets
 from hmstrain.data.weights import row_weights
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models.tabular.base import probabilities, restored
@@ -34,10 +35,14 @@ from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
 from hmstrain.runs.outcome import Outcome
 from hmstrain.training.importance import importances, read_importances
-from hmstrain.training.tabular import _Fit, _Linear, check_settings
+from hmstrain.training.tabular import _Boosted, _Fit, _Linear, check_settings
 
 SMALL: dict[str, Any] = {"model": "features", "device": "cpu"}
-QUICK = {"boosted": {"kind": "boosted", "iterations": 12}, "linear": {"kind": "linear", "l2": 1.0}}
+QUICK = {
+    "boosted": {"kind": "boosted", "iterations": 12, "learning_rate": 1.0},
+    "linear": {"kind": "linear", "l2": 1.0},
+}
+"""Trees that learn too fast, so that an early iteration is the best."""
 Floats = NDArray[np.float64]
 
 
@@ -187,6 +192,16 @@ def test_each_window_weighs_what_it_weighs_for_networks(few: Store) -> None:
     )
 
 
+def test_boosted_trees_without_a_feature_answer_the_mean_of_weighed_votes(few: Store) -> None:
+    config = Config(**SMALL, vote_weight="linear", sample="eeg")
+    rows = training_rows(config, few, 0, 1)
+    nothing = np.zeros((len(rows), 1), np.float32)
+    fit = _Boosted(config, few, rows, nothing, {"iterations": 1})
+    ((_, _, prediction),) = list(fit.stages(nothing, lambda *_: None))
+    expected = np.tile(mean_target(config, few, rows), (len(rows), 1))
+    np.testing.assert_allclose(prediction, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("kind", QUICK)
 def test_a_run_is_a_run_like_any_other(few: Store, runs: Path, tmp_path: Path, kind: str) -> None:
     folder = RunFolder(runs / kind)
@@ -207,6 +222,9 @@ def test_a_run_is_a_run_like_any_other(few: Store, runs: Path, tmp_path: Path, k
     lowest = min(line["kl_votes"] for line in valid)
     assert outcome.best_value == lowest
     assert outcome.best_step == next(one["step"] for one in valid if one["kl_votes"] == lowest)
+    assert (outcome.best_step < outcome.steps) == (kind == "boosted")
+    held_out = hmstrain.test(folder.path, split="valid", out=tmp_path / "valid")
+    assert held_out.test["kl_votes"] == pytest.approx(outcome.best_value, rel=1e-9)
     page = hmstrain.report(folder.path, out=tmp_path / "page.html")
     assert "What the model relies on" in page.read_text()
 
@@ -257,6 +275,12 @@ def test_every_fold_holds_its_own_windows_out(few: Store, every: Path) -> None:
         assert saved["row"].tolist() == few.select("train").tolist()
     assert outcome.out_of_fold is not None
     assert outcome.test is not None
+    config, table = RunFolder(every).config(), open_table(RunFolder(every).config(), few)
+    for fold in range(few.folds):
+        rows = training_rows(config, few, fold, config.min_votes)
+        assert not np.isin(rows, few.select("valid", fold=fold)).any()
+        kept = load_file(every / f"fold{fold}" / "best" / "model.safetensors")
+        np.testing.assert_array_equal(kept["middle"], measure_scale(table.values[rows])[0])
 
 
 def test_settings_that_would_do_nothing_are_named(few: Store, tmp_path: Path) -> None:

@@ -7,9 +7,16 @@ import pytest
 import torch
 from torch.nn import functional
 
+from hmsstore import Store
 from hmstrain.config import Config
+from hmstrain.data.rows import plan_epochs
+from hmstrain.data.steps import steps
+from hmstrain.distributed import World
 from hmstrain.models.evaluate import alignment, as_logits, softmax
-from hmstrain.training.losses import bce_loss, contrastive_loss, kl_loss
+from hmstrain.models.network import Output
+from hmstrain.training.losses import bce_loss, contrastive_loss, kl_loss, losses
+
+CPU = torch.device("cpu")
 
 
 def test_kl_is_the_mean_over_windows_of_the_sum_over_classes() -> None:
@@ -130,3 +137,32 @@ def test_alignment_of_equal_and_of_unrelated_embeddings() -> None:
     turned = alignment(equal, equal.roll(1, dims=0))
     assert turned["retrieval_at_1"] == turned["positive_cosine"] == 0
     assert turned["negative_cosine"] == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize(("kind", "votes"), [("cosine", "kl"), ("infonce", "bce")])
+def test_a_steps_loss_is_the_sum_of_its_parts_as_configured(
+    store: Store, kind: str, votes: str
+) -> None:
+    """In a process that has more than its share of a batch: three windows of five."""
+    config = Config(
+        inputs="spec+eeg", batch_size=5, vote_weight="log", loss=votes,
+        contrastive=True, contrastive_loss=kind, contrastive_weight=0.5,
+        contrastive_margin=0.3, contrastive_temperature=0.05, auxiliary_weight=0.25,
+    )  # fmt: skip
+    step = next(steps(config, store, plan_epochs(config, store)[0], World(0, 2, CPU)))
+    assert len(step.rows) == 3
+    generator = torch.Generator().manual_seed(2)
+    logits, *auxiliary = torch.randn(3, 3, 6, generator=generator)
+    a, b = functional.normalize(torch.randn(2, 3, 5, generator=generator), dim=2)
+    found = losses(Output(logits, (a, b), tuple(auxiliary)), step, config)
+    share, weighed = 3 * 2 / 5, (step.target, step.weight_B)
+    of_votes = {"kl": kl_loss, "bce": bce_loss}[votes]
+    matched = contrastive_loss(a, b, step.patient_BK, kind=kind, margin=0.3, temperature=0.05)
+    by_itself = (of_votes(auxiliary[0], *weighed) + of_votes(auxiliary[1], *weighed)) / 2
+    expected = {votes: of_votes(logits, *weighed) * share, "auxiliary": by_itself * share}
+    expected["kl"] = kl_loss(as_logits(logits, config), *weighed) * share
+    expected["contrastive"] = matched
+    expected["loss"] = expected[votes] + 0.5 * matched * share + 0.25 * expected["auxiliary"]
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
