@@ -205,7 +205,7 @@ def test_a_page_to_browse_explains_nothing_with_code_that_nobody_vouched_for(
     trusted(3)
     assert imported()
     told = PROGRAM.fail("view", sent / "run", "--store", store.path, "--model", "mine:network")
-    assert "--model mine:network says" in told
+    assert "--model mine:network: the run does not name" in told
 
 
 def test_a_report_imports_nothing(

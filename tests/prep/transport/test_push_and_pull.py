@@ -623,7 +623,7 @@ def test_a_password_of_a_server_is_not_repeated(
     refused(
         lambda: hmsprep.pull("s3://bucket/x", tmp_path / "x"),
         TransferError,
-        "no TLS takes AWS_ALLOW_HTTP=true",
+        "without TLS needs AWS_ALLOW_HTTP=true",
     )
 
 
