@@ -258,7 +258,7 @@ def test_a_build_is_not_resumed_under_versions_that_make_other_bytes(
         with pytest.raises(BuildError) as caught:
             build(planned, path, executor=pool)
         message = str(caught.value)
-        assert "begun with numpy 1.0.0, zarr 2.0.0, but the installed " in message
+        assert "started with numpy 1.0.0, zarr 2.0.0, but the installed " in message
         assert (
             f"numpy {version('numpy')}, zarr {version('zarr')} gives different bytes for eeg/c/"
             in message

@@ -266,7 +266,9 @@ def test_shares_of_versions_that_make_other_bytes_are_refused(
         journal.write_bytes(b"".join(lines))
 
     edit(1)
-    told = r"begun with numpy 1\.0\.0, but the installed numpy .*, or name another place and start"
+    told = (
+        r"started with numpy 1\.0\.0, but the installed numpy .*, or name another place and start"
+    )
     with pytest.raises(BuildError, match=told):
         share(dataset, path, 2, 2)
     edit(-1)
