@@ -17,7 +17,7 @@ from hmsstore import Spec
 from hmsstore.montage import mirrored, mirrored_region, neighbours, region_side, side
 from hmsstore.reading.observed import judged_rows
 
-VERSION = 1
+VERSION = 2
 """Of names, order and formulas."""
 MIDLINE = "midline"
 
@@ -140,7 +140,8 @@ OF_SIDES: Mapping[str, Measure] = {
     **{
         f"asymmetry_{band}": Measure(
             "ln",
-            f"ln(left / right) of the mean power of a chain's pairs, {low:g} to {high:g} Hz",
+            "ln(left / right) of the mean power of homologous pairs that have a signal on both "
+            f"sides, {low:g} to {high:g} Hz",
             "log ratio of homologous chains",
         )
         for band, (low, high) in BANDS_HZ.items()
@@ -148,7 +149,7 @@ OF_SIDES: Mapping[str, Measure] = {
     "asymmetry_all": Measure("ln", "the same, 0.5 to 30 Hz", "log ratio of homologous chains"),
     "symmetry_index": Measure(
         "",
-        "mean |P_left - P_right| / (P_left + P_right) over homologous pairs and frequencies",
+        "mean |P_left - P_right| / (P_left + P_right) over the same pairs and all frequencies",
         "pdBSI: Sheorajpanday et al. 2009 and 2011, Clin Neurophysiol 120 and 122",
     ),
 }

@@ -18,6 +18,8 @@ DELTA_RATE_HZ = 40.0
 EARLIEST = 0.9
 """A wave repeats after two, three periods as well as after one: the shortest lag counts whose peak
 is so much of the highest."""
+BESIDE = 1
+"""Samples that a peak may lie outside the band's lags: its place is known about as well."""
 SMOOTHED_S, APART_S, TIMES_MEAN = 0.06, 0.15, 5.0
 """Nonlinear energy is averaged over so long; peaks of spikes are so far apart and so high."""
 FEWEST_SPIKES = 3
@@ -57,7 +59,7 @@ def rhythm_measures(waves_PT: Floats, rate_hz: float) -> dict[str, Floats]:
     NaN where there is no peak between the lags of the band.
     """
     low, high = BANDS_HZ["delta"]
-    correlation = autocorrelation(waves_PT, int(np.ceil(rate_hz / low)) + 1)
+    correlation = autocorrelation(waves_PT, int(np.ceil(rate_hz / low)) + 2 + BESIDE)
     lags = np.arange(correlation.shape[1]) / rate_hz
     height = np.full(len(waves_PT), np.nan)
     frequency = np.full(len(waves_PT), np.nan)
@@ -67,13 +69,15 @@ def rhythm_measures(waves_PT: Floats, rate_hz: float) -> dict[str, Floats]:
             moved = 0.5 * (before - after) / (before - 2 * here + after)  # vertex of a parabola
             top = here - 0.25 * (before - after) * moved
         lag = lags[1:-1] + moved / rate_hz
-        peaks = (here > before) & (here >= after) & (lag >= 1 / high) & (lag <= 1 / low)
+        inside = (lag >= 1 / high - BESIDE / rate_hz) & (lag <= 1 / low + BESIDE / rate_hz)
+        peaks = (here > before) & (here >= after) & inside
         found = np.flatnonzero(peaks)
         if len(found):
             best = found[np.argmax(top[found] >= EARLIEST * top[found].max())]
             if top[found].max() <= 0:
                 best = found[np.argmax(top[found])]
-            height[place], frequency[place] = min(top[best], 1.0), 1 / lag[best]
+            height[place] = min(top[best], 1.0)
+            frequency[place] = np.clip(1 / lag[best], low, high)
     return {"rhythmicity": height, "rhythm_frequency": frequency}
 
 

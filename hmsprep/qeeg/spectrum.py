@@ -99,14 +99,30 @@ def spectral_measures(density_PF: Floats, of: Segments) -> dict[str, Floats]:
     }
 
 
-def side_measures(left_PF: Floats, right_PF: Floats, of: Segments) -> dict[str, float]:
-    """Compare the densities of a left chain's pairs with those of the right one's."""
-    both = left_PF + right_PF
-    means = [one.mean(axis=0) for one in (left_PF, right_PF)]
+def side_measures(
+    left_PF: Floats, right_PF: Floats, of: Segments, known_P: NDArray[np.bool_]
+) -> dict[str, float]:
+    """Compare the densities of a left chain's pairs with those of the right one's.
+
+    Parameters
+    ----------
+    left_PF, right_PF : float64 (P, F)
+        Homologous pairs in the same order.
+    known_P : bool (P,)
+        Which pairs have a signal on both sides. The others tell nothing about the sides.
+
+    Returns
+    -------
+    dict of float
+        By measure; NaN where no pair has a signal on both sides.
+    """
+    left_PF, right_PF = left_PF[known_P], right_PF[known_P]
+    left_F, right_F = left_PF.sum(axis=0), right_PF.sum(axis=0)
     found = {
-        f"asymmetry_{name}": float(np.log(means[0][used].sum() / means[1][used].sum()))
+        f"asymmetry_{name}": float(np.log(left_F[used].sum() / right_F[used].sum()))
         for name, used in of.bands.items()
     }
-    found["asymmetry_all"] = float(np.log(means[0].sum() / means[1].sum()))
-    found["symmetry_index"] = float((np.abs(left_PF - right_PF) / both).mean())
+    found["asymmetry_all"] = float(np.log(left_F.sum() / right_F.sum()))
+    differing = np.abs(left_PF - right_PF) / (left_PF + right_PF)
+    found["symmetry_index"] = float(differing.mean()) if known_P.any() else float("nan")
     return found

@@ -110,8 +110,8 @@ def span_values(layout: Layout, wiring: Wiring, eeg_uv_ET: Floats) -> Floats:
             **coherence(_less_average(of.spectra_ESF), of, wiring.one, wiring.other),
             **phase_locking(_less_average(spectrum_EF), samples, rate, wiring.one, wiring.other),
         }
-        of_sides = _sides(layout, density_PF, of)
-    flat = in_time["std"] < FLAT_UV
+        flat = in_time["std"] < FLAT_UV
+        of_sides = _sides(layout, density_PF, of, flat)
     silent = eeg_uv_ET.std(axis=1) < FLAT_UV
     along = {
         name: values if name in KNOWN_OF_FLAT else np.where(flat, np.nan, values)
@@ -127,11 +127,14 @@ def _less_average(values: NDArray[np.complex128]) -> NDArray[np.complex128]:
     return average
 
 
-def _sides(layout: Layout, density_PF: Floats, of: Segments) -> dict[str, list[float]]:
+def _sides(
+    layout: Layout, density_PF: Floats, of: Segments, flat_P: NDArray[np.bool_]
+) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
-    for left, right in layout.sides:
-        chains = layout.chain_pairs
-        compared = side_measures(density_PF[chains[left]], density_PF[chains[right]], of)
+    for names in layout.sides:
+        left, right = (layout.chain_pairs[name] for name in names)
+        known = ~(flat_P[left] | flat_P[right])
+        compared = side_measures(density_PF[left], density_PF[right], of, known)
         for name, value in compared.items():
             found.setdefault(name, []).append(value)
     return found

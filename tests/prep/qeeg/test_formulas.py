@@ -214,6 +214,14 @@ def test_a_delta_wave_is_wholly_rhythmic_at_its_frequency_and_in_no_other_band(h
         assert found[f"rhythmicity.T6-O2.{span}"] < 0.9
 
 
+@pytest.mark.parametrize("hz", BANDS_HZ["delta"])
+def test_a_rhythm_at_either_end_of_the_delta_band_is_found(hz: float) -> None:
+    found = measured(head(Fp1=wave(hz)))
+    for span in SPANS:
+        assert found[f"rhythmicity.Fp1-F7.{span}"] == pytest.approx(1, abs=0.05)
+        assert found[f"rhythm_frequency.Fp1-F7.{span}"] == pytest.approx(hz, rel=0.03)
+
+
 def test_a_sine_has_the_measures_that_it_has_on_paper() -> None:
     found = measured(head(Fp1=wave(10.0, uv=40)))
     turn = 2 * np.pi * 10
@@ -284,6 +292,21 @@ def test_asymmetry_is_the_log_ratio_of_left_and_right_power(noisy: Floats) -> No
     for band in (*BANDS_HZ, "all"):
         assert found[f"asymmetry_{band}.LL-RL.50s"] == pytest.approx(np.log(9), rel=1e-4)
     assert found["symmetry_index.LL-RL.10s"] == pytest.approx(0.8, rel=1e-4)  # (9 - 1) / (9 + 1)
+
+
+def test_sides_are_compared_by_pairs_that_have_a_signal_on_both(noisy: Floats) -> None:
+    eeg, left, right = noisy.copy(), HMS.chains["LL"], HMS.chains["RL"]
+    for one, other in zip(left, right, strict=True):
+        eeg[:, CHANNELS.index(other)] = eeg[:, CHANNELS.index(one)] / 3
+    eeg[:, CHANNELS.index(right[-1])] = eeg[:, CHANNELS.index(right[-2])]
+    found = measured(eeg)
+    for band in (*BANDS_HZ, "all"):
+        assert found[f"asymmetry_{band}.LL-RL.50s"] == pytest.approx(np.log(9), rel=1e-4), band
+    assert found["symmetry_index.LL-RL.10s"] == pytest.approx(0.8, rel=1e-4)
+    eeg[:, [CHANNELS.index(name) for name in right]] = 0
+    found = measured(eeg)
+    assert np.isnan(found["asymmetry_all.LL-RL.10s"])
+    assert np.isnan(found["symmetry_index.LL-RL.10s"])
 
 
 def test_a_chain_has_the_mean_of_its_pairs(noisy: Floats) -> None:
