@@ -40,10 +40,12 @@ if (!window.hmsLost) {
     if (found?.ok) location.reload()
     else wait()
   }, 1000)
-  wait()
+  if (!Bokeh.documents[0]?.get_model_by_name("initials")?.value) wait()
 }
 """
-"""Says that the program behind the page does not answer, and loads the page anew once it does.
+"""Says that the program behind the page does not answer, and reloads the page once it does.
+
+A page of windows whose reader has signed waits for them: a new page shows votes until they sign.
 
 Bokeh connects again by itself, but with new models, of which the scripts of the page know nothing,
 and with none at all if they hold arrays: keys and buttons would do nothing.

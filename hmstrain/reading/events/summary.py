@@ -31,7 +31,7 @@ from hmstrain.reading.events.event import ACCEPTED, PROPOSED, REJECTED, Event
 from hmstrain.words import clock, plural
 
 HOUR_S = 3600.0
-UNKNOWN = "Gaps are not known before all trends are computed: they count as recorded."
+UNKNOWN = "Gaps are not known unless all trends are computed: they count as recorded."
 """Said of a recording whose gaps are not given."""
 Span = tuple[float, float]
 """Start and stop in seconds from the start of the recording."""

@@ -15,13 +15,16 @@ from hmstrain.errors import ConfigError
 LISTEN = """
 const send = (command) => { told.value = command + " " + Date.now() + Math.random() }
 const typing = ["INPUT", "SELECT", "TEXTAREA"]
+let pointed = false  // the last move of the focus was by the pointer, not by Tab
+document.addEventListener("pointerdown", () => { pointed = true }, true)
 const held = /Arrow|Page|^[-+=]$/
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
+  if (event.key === "Tab") pointed = false
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
   const ours = event.key.length === 1 && (focus || keys.includes(event.key))
-  if (at.tagName === "SELECT" && ours) at.blur()
+  if (at.tagName === "SELECT" && pointed && ours) at.blur()
   else if (typing.includes(at.tagName)) {
     if (event.key === "Escape") at.blur()
     return

@@ -8,6 +8,8 @@ from math import inf
 
 from hmstrain.errors import ConfigError
 
+SHOWN_S = 0.05
+"""Times are shown to the tenth, so the end may be shown by so much later than it is."""
 TIME = re.compile(r"(?:(?:(\d{1,3}):)?(\d{1,2}):)?(\d{1,6}(?:\.\d*)?)")
 
 
@@ -64,8 +66,8 @@ def read_clock(text: str, end_s: float = inf) -> float:
         raise ConfigError(f"Expected a time such as 1:02:03, got {text!r}.")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     time_s = hours * 3600 + minutes * 60 + seconds
-    if time_s > end_s:
+    if time_s > end_s + SHOWN_S:
         raise ConfigError(
             f"Expected a time within the recording of {exact_clock(end_s)}, got {text!r}."
         )
-    return time_s
+    return min(time_s, end_s)

@@ -1,12 +1,15 @@
 """Keys and the address of a browser <-> texts that the page is told, as scripts that run in it."""
 
 KEYS = """
+let pointed = false  // the last move of the focus was by the pointer, not by Tab
+document.addEventListener("pointerdown", () => { pointed = true }, true)
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
+  if (event.key === "Tab") pointed = false
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const known = ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "e", "u", "v", ..."0123456789"]
   if (!known.includes(event.key)) return
-  if (at.tagName === "SELECT" && event.key.length === 1) at.blur()
+  if (at.tagName === "SELECT" && pointed && event.key.length === 1) at.blur()
   else if (["INPUT", "SELECT", "TEXTAREA"].includes(at.tagName)) return
   event.preventDefault()
   if (event.repeat && !event.key.startsWith("Arrow")) return

@@ -286,7 +286,7 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
     assert "Not recorded." in nothing
     status = report_text(summarise([Event(0, 600, "seizure")], 1200), "a", "AB")
     assert "EEG recorded" not in status  # nothing tells
-    assert "Gaps are not known before all trends are computed: they count as recorded." in status
+    assert "Gaps are not known unless all trends are computed: they count as recorded." in status
     assert "electrographic status epilepticus by ACNS 2021, if" in status
 
 

@@ -593,7 +593,7 @@ def test_a_summary_of_trends_that_are_not_all_computed_gives_none_of_a_part(
     reviewed.send("summary:")
     assert "Artefact on" not in reviewed.reader.copied.text
     assert "EEG recorded" not in reviewed.reader.copied.text
-    assert "Gaps are not known before all trends are computed" in reviewed.reader.copied.text
+    assert "Gaps are not known unless all trends are computed" in reviewed.reader.copied.text
 
 
 def test_accepted_events_are_exported(reviewed: Driven) -> None:

@@ -253,14 +253,20 @@ def test_a_key_of_the_page_is_taken_while_a_list_has_the_focus(
         page = opened(chromium, address)
         sign(page, "AB")
         length = page.locator("[data-field=page] select")
-        length.focus()
+        page.mouse.click(1, 1)
+        length.focus()  # as after a choice with the mouse
         page.keyboard.press("2")  # or else it would choose 20 s
         marked(page, "LPD")
         assert length.input_value() == "10 s"
-        length.focus()
-        page.keyboard.press("ArrowDown")  # the list's own
+        page.keyboard.press("Tab")
+        length.focus()  # as by the keyboard
+        page.keyboard.press("2")
+        page.wait_for_function("location.hash.includes('page=20')")
+        page.keyboard.press("ArrowUp")  # the list's own
         page.wait_for_function("location.hash.includes('page=15')")
         assert page.locator("[data-field=sensitivity] select").input_value() == "70 uV per division"
+        page.mouse.click(1, 1)
+        length.focus()
         page.keyboard.press("i")
         page.keyboard.type("CD")
         page.keyboard.press("Enter")

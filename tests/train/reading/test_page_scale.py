@@ -61,6 +61,7 @@ def test_times_are_written_and_read() -> None:
     assert [exact_clock(-s) for s in (0.01, 0.5, 75)] == ["0:00:00.0", "-0:00:00.5", "-0:01:15.0"]
     for text, seconds in (("1:02:03.5", 3723.5), ("2:03", 123.0), (" 75 ", 75.0), ("0:00:00", 0.0)):
         assert read_clock(text) == seconds
+    assert read_clock(exact_clock(1234.56), 1234.56) == 1234.56  # shown as 0:20:34.6
     for wrong in ("", "1:60:00", "0:75", "soon", "-3", "1:2:3:4"):
         with pytest.raises(ConfigError, match="Expected a time such as 1:02:03"):
             read_clock(wrong)

@@ -111,6 +111,16 @@ def test_marks_of_windows_are_kept_after_the_connection_was_lost(
         page.evaluate("document.activeElement.blur()")
         page.keyboard.press("1")
         page.wait_for_selector("#sign :text('AB: 1 marks')")
+        page.evaluate("sockets.at(-1).close()")
+        page.wait_for_selector("#lost:has-text('Reload the page')")
+        page.wait_for_timeout(1500)
+        assert page.get_by_label("your initials").input_value() == "AB"  # no votes were shown
+        page.reload()
+        page.wait_for_selector("main:not(.waiting)")
+        page.get_by_label("your initials").fill("AB")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#sign :text('AB: 1 marks')")
+        page.evaluate("document.activeElement.blur()")
         page.keyboard.press("ArrowRight")
         page.wait_for_function("location.hash == '#row=2'")
         page.keyboard.press("2")
@@ -148,7 +158,8 @@ def test_a_key_of_the_page_is_taken_while_a_list_has_the_focus_and_with_alt_is_t
         page.keyboard.press("Enter")
         page.wait_for_selector("text=AB: 0 marks")
         page.get_by_label("montage").select_option("average")
-        page.get_by_label("montage").focus()
+        page.mouse.click(1, 1)
+        page.get_by_label("montage").focus()  # as after a choice with the mouse
         page.keyboard.press("ArrowDown")  # the list's own
         assert page.evaluate(told) == ""
         page.keyboard.press("2")
