@@ -69,9 +69,9 @@ def realism(
     quiet: Quiet = False,
     log_file: LogFile = None,
 ) -> None:
-    """Measure how similar the windows of stores are.
+    """Compare windows of stores.
 
-    For example, of simulated and real ones. Measures amplitude, spectrum, correlation, discharges,
+    For example, how similar simulated ones are to real ones. Measures amplitude, spectrum, correlation, discharges,
     evolution and artefacts of the judged seconds, compares their distributions class by class, and
     trains classifiers to distinguish the stores.
     """

@@ -199,11 +199,8 @@ def epoch_order(config: Config, store: Store, rows: Rows, epoch: int) -> Rows:
     return rng.permutation(shuffled[first])
 
 
-def norm_rows(config: Config, store: Store, epoch: Epoch) -> Rows:
-    """Rows that an epoch trains on, as many as batch norm's statistics are measured on."""
-    if not config.norm_windows:
-        return np.empty(0, np.int64)
-    rows = training_rows(config, store, epoch.fold, epoch.min_votes)
+def norm_rows(config: Config, store: Store, rows: Rows) -> Rows:
+    """Training rows that batch norm's statistics are measured on, of the first epoch's kind."""
     return epoch_order(config, store, rows, 0)[: config.norm_windows]
 
 

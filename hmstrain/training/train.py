@@ -300,7 +300,7 @@ class Run:
     def _check(self, epoch: Epoch, *, last: bool) -> None:
         """Validate, test after an epoch, save."""
         kept = self.state.kept
-        self.evaluator.measure_norms(kept, norm_rows(self.config, self.store, epoch))
+        self.evaluator.measure_norms(kept, norm_rows(self.config, self.store, self.rows))
         self.world.align(kept)
         improved = self._validate(epoch, kept)
         if last and len(self.test_rows) and self.config.test_each_epoch:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from support.runs import ALONE, SMALL, train_small
+from support.runs import ALONE, SMALL
 from torch import nn
 
 from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs.prepare import NetworkInputs, measure_normalisation
 from hmstrain.data.loader import Request, make_loader
-from hmstrain.data.rows import norm_rows, plan_epochs, training_rows
+from hmstrain.data.rows import norm_rows, training_rows
 from hmstrain.distributed import flushing_subnormals, start_flushing_threads
 from hmstrain.models.evaluate import Evaluator, loader_batch
 from hmstrain.models.network import make_network
@@ -26,10 +24,9 @@ CPU = torch.device("cpu")
 
 def test_batch_norm_is_measured_on_clean_windows_in_large_batches(store: Store) -> None:
     config = Config(**(SMALL | {"norm_windows": 20, "batch_size": 4, "drop_rate": 0.5}))
-    epoch = plan_epochs(config, store)[0]
-    rows = norm_rows(config, store, epoch)
+    rows = norm_rows(config, store, training_rows(config, store, 0, 1))
     assert len(rows) == 20
-    assert len(norm_rows(Config(), store, epoch)) == 0
+    assert len(norm_rows(Config(), store, rows)) == 0
     normalisation = measure_normalisation(config, store, rows, CPU)
     prepare = NetworkInputs(config, normalisation, store, CPU)
     loader = make_loader(
@@ -56,24 +53,6 @@ def test_batch_norm_is_measured_on_clean_windows_in_large_batches(store: Store) 
     np.testing.assert_allclose(second.running_var, seen[0].var((0, 2, 3)), rtol=1e-3)
     for name, value in network.named_parameters():
         assert torch.equal(value, before[name])
-
-
-def test_batch_norm_is_measured_on_windows_of_the_epochs_own_stage(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measured: list[NDArray[np.int64]] = []
-    measure = Evaluator.measure_norms
-
-    def spy(self: Evaluator, network: nn.Module, rows: NDArray[np.int64]) -> None:
-        measured.append(rows)
-        measure(self, network, rows)
-
-    monkeypatch.setattr(Evaluator, "measure_norms", spy)
-    stages = {"epochs": 1, "second_epochs": 1, "second_min_votes": 3}
-    train_small(store, tmp_path / "run", norm_windows=10_000, steps=0, **stages)
-    for rows, votes in ((measured[0], 1), (measured[-1], 3)):
-        np.testing.assert_array_equal(np.sort(rows), training_rows(Config(), store, 0, votes))
-    assert len(measured[-1]) < len(measured[0])
 
 
 def subnormal_is_kept() -> bool:
