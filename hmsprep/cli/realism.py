@@ -71,9 +71,9 @@ def realism(
 ) -> None:
     """Compare windows of stores.
 
-    For example, how similar simulated ones are to real ones. Measures amplitude, spectrum, correlation, discharges,
-    evolution and artefacts of the judged seconds, compares their distributions class by class, and
-    trains classifiers to distinguish the stores.
+    For example, how similar simulated ones are to real ones. Measures amplitude, spectrum,
+    correlation, discharges, evolution and artefacts of the judged seconds, compares their
+    distributions class by class, and trains classifiers to distinguish the stores.
     """
     import hmsprep
     from hmsprep.cli import console, progress, tables
