@@ -170,9 +170,14 @@ class TablePredictor:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"The description of the checkpoint is damaged: {error}.") from None
         if table.version != version:
+            todo = (
+                f"run `hmsprep features STORE --span {table.span} --force`"
+                if table.version < version
+                else f"train the run again on features of version {table.version}"
+            )
             raise DataError(
                 f"{table.path} holds features of version {table.version}, and the run was trained "
-                f"on version {version}: make the table with the hms-eeg that the run is of."
+                f"on version {version}: {todo}."
             )
         self.values = TableRows(table, columns)
 
