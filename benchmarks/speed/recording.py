@@ -195,16 +195,17 @@ def main() -> None:
     parser.add_argument("--model", default="efficientnet_b0")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--record", default="recording", help="name of the record")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hms-recording-"))
     try:
+        first = spectrogram_seconds(arguments.rounds)
+        first |= agreement(arguments.pairs, arguments.part)
         with join_world("cpu"):  # as predicting does
-            first = spectrogram_seconds(arguments.rounds)
-            first |= agreement(arguments.pairs, arguments.part)
             rows = compare(
                 folder, arguments.minutes, arguments.model, arguments.image_size, arguments.rounds
             )
-        write_record("recording", [first | rows[0], *rows[1:]], NOTE, arguments)
+        write_record(arguments.record, [first | rows[0], *rows[1:]], NOTE, arguments)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
