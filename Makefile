@@ -122,6 +122,7 @@ bench-full: $(DEV)  ## all benchmarks, in hours, with 60 GB of disk; LIKE=train.
 	$(BIN)/python -m benchmarks.speed.step --image-size 128
 	$(BIN)/python -m benchmarks.speed.precision
 	$(BIN)/python -m benchmarks.speed.inspecting
+	$(BIN)/python -m benchmarks.speed.recording
 	$(BIN)/python -m benchmarks.speed.recording --minutes 1440 --record recording-day
 	$(BIN)/python -m benchmarks.speed.planning --like $(LIKE)
 	$(BIN)/uv venv --quiet --allow-existing $(BENCH)/venv
