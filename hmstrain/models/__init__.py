@@ -31,7 +31,7 @@ Nothing here imports PyTorch or timm before a network is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -140,8 +140,8 @@ def find_model(name: str) -> Model:
     return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)
 
 
-def check_known(name: str) -> None:
-    """Check that a name is of a model of ours or timm's, or says that it is another's.
+def check_known(names: Iterable[str]) -> None:
+    """Check that each name is of a model of ours or timm's, or says that it is another's.
 
     timm is imported for names that only it can know.
 
@@ -150,5 +150,6 @@ def check_known(name: str) -> None:
     ModelError
         timm has no such model; with the nearest names.
     """
-    if name not in MODELS and name != VAE and ":" not in name:
-        lazy("hmstrain.models.timm_backbone:check_name")(name)
+    for name in names:
+        if name not in MODELS and name != VAE and ":" not in name:
+            lazy("hmstrain.models.timm_backbone:check_name")(name)

@@ -356,6 +356,8 @@ def test_the_command_lists_plans_and_refuses(command: Inside, tmp_path: Path) ->
     planned = json.loads(done.stdout)
     assert planned["members"]["both"]["seeds"] == 2
     assert planned["members"]["spec"]["epochs"] == 3
+    unknown = (write_small(tmp_path), "--dry-run", "--set", "both.model=resnet_18")
+    assert "There is no model 'resnet_18'" in command.fail("recipe", *unknown)
     failed = command.run("recipe", "nothing")
     assert failed.returncode == 1
     assert "There is no recipe 'nothing'" in failed.stderr
