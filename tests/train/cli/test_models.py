@@ -39,6 +39,7 @@ print(sorted({"torch", "timm"} & set(sys.modules)), file=sys.stderr)
         "parameters": 4_372_006,
         "takes": "images 400 x 300",
     }
+    assert ("vae", "images 400 x 300; draws them") in {(one["model"], one["takes"]) for one in found}
 
 
 def test_a_word_lists_timms_models_too() -> None:
