@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,8 @@ SPANS = WINDOW, JUDGED = "window", "judged"
 """What of windows a table measures: all that was recorded and the judged seconds, or just these."""
 SUFFIXES = {WINDOW: "-features", JUDGED: "-features-judged"}
 """Where nothing else is said, the table of STORE is STORE-features."""
+LATEST = {WINDOW: 2, JUDGED: 2}
+"""Version of the columns that `hmsprep features` measures of each span: names, order, formulas."""
 
 
 def beside(store: Path, span: str = WINDOW) -> Path:
@@ -155,6 +158,20 @@ class FeatureTable:
                 f"{self.path} holds features of another store ({self.identity[:12]}) than {path} "
                 f"({store[:12]}). Run `hmsprep features {path} --force`, or name its table."
             )
+
+    @property
+    def older(self) -> bool:
+        """Whether `hmsprep features` measures a later version."""
+        return self.version < LATEST[self.span]
+
+    def measuring(self, store: Path) -> str:
+        """The command that measures it anew, of its store at this path."""
+        words = ["hmsprep", "features", str(store)]
+        if self.span != WINDOW:
+            words += ["--span", self.span]
+        if self.path.resolve() != beside(store.resolve(), self.span):
+            words += ["--out", str(self.path)]
+        return join([*words, "--force"])
 
     def unit(self, column: str) -> str:
         """Unit of a column; empty where it has none."""
