@@ -125,8 +125,8 @@ def ablate(
     if dry_run:
         from hmstrain.models import check_known
 
-        for one in (*rows.configs.values(), *rows.made.values()):
-            check_known(one.encoders.values())
+        for row in (*rows.configs.values(), *rows.made.values()):
+            check_known(row.encoders.values())
     if dry_run and json:
         console.print_json(
             {
