@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from hmsstore import FeatureTable, NotAStoreError, Store
 from hmsstore.json_shapes import ShapeError, entry, texts, whole
-from hmsstore.reading.feature_table import LATEST, WINDOW, beside
+from hmsstore.reading.feature_table import LATEST, beside, command
 from hmstrain.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -43,9 +42,8 @@ def open_table(config: Config, store: Store) -> FeatureTable:
         found = FeatureTable.open(path)
     except NotAStoreError:
         raise DataError(
-            f"{store.path} has no table of features: run `hmsprep features {quote(str(store.path))}"
-            f"{'' if span == WINDOW else f' --span {span}'}`, or name the table with --set "
-            "features=FOLDER."
+            f"{store.path} has no table of features: run `{command(store.path, span)}`, or name "
+            "the table with --set features=FOLDER."
         ) from None
     found.check(store.identity, store.path)
     return _of_span(found, span)

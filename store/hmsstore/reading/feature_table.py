@@ -56,6 +56,12 @@ def beside(store: Path, span: str = WINDOW) -> Path:
     return store.with_name(store.name + SUFFIXES[span])
 
 
+def command(store: Path | str, span: str, *more: str) -> str:
+    """The command that measures a store, to be copied."""
+    of_span = [] if span == WINDOW else ["--span", span]
+    return join(["hmsprep", "features", str(store), *of_span, *more])
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
     """A sealed table of hand features, open for reading."""
@@ -156,7 +162,7 @@ class FeatureTable:
         if self.identity != store:
             raise RequestError(
                 f"{self.path} holds features of another store ({self.identity[:12]}) than {path} "
-                f"({store[:12]}). Run `hmsprep features {path} --force`, or name its table."
+                f"({store[:12]}). Run `{command(path, self.span, '--force')}`, or name its table."
             )
 
     @property
@@ -166,12 +172,9 @@ class FeatureTable:
 
     def measuring(self, store: Path) -> str:
         """The command that measures it anew, of its store at this path."""
-        words = ["hmsprep", "features", str(store)]
-        if self.span != WINDOW:
-            words += ["--span", self.span]
-        if self.path.resolve() != beside(store.resolve(), self.span):
-            words += ["--out", str(self.path)]
-        return join([*words, "--force"])
+        usual = self.path.resolve() == beside(store.resolve(), self.span)
+        where = [] if usual else ["--out", str(self.path)]
+        return command(store, self.span, *where, "--force")
 
     def unit(self, column: str) -> str:
         """Unit of a column; empty where it has none."""
@@ -191,7 +194,7 @@ class FeatureTable:
             raise RequestError(
                 f"{self.path} lacks {len(missing)} of {len(columns)} columns, such as "
                 f"{missing[0]}: it was made by another version of hms-eeg. Run "
-                "`hmsprep features STORE --force`."
+                f"`{command('STORE', self.span, '--force')}`."
             )
         return np.array([known[name] for name in columns], np.int64)
 

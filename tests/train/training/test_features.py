@@ -442,6 +442,10 @@ def test_training_on_a_table_of_an_older_version_says_what_it_means(
     judged = replace(named, span="judged", path=Path("few.zarr-features-judged"))
     again = "hmsprep features few.zarr --span judged --force"
     assert judged.measuring(Path("few.zarr")) == again
+    with pytest.raises(RequestError, match=f"Run `{again}`, or name its table"):
+        judged.check("another", Path("few.zarr"))
+    with pytest.raises(RequestError, match=r"Run `hmsprep features STORE --span judged --force`\."):
+        judged.places(["length of hair"])
 
 
 def test_a_run_and_a_table_of_different_versions_say_how_to_mend_it(
