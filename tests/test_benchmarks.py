@@ -29,7 +29,7 @@ from support.pages import CHROMIUM
 from benchmarks.peers.peer_case import Case
 from benchmarks.tools import conditions, footprint, simulated
 from benchmarks.tools.record import command_line, write_record
-from hmsstore import Store, __version__
+from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.loader import MappedLoader, Request
@@ -108,8 +108,7 @@ def written(folder: Path) -> dict[str, dict[str, Any]]:
 
 def note_simulated(work: Path, windows: int, seed: int = 11) -> None:
     """Say that the data of a working folder are those that a benchmark asks for."""
-    asked = {"windows": windows, "seed": seed, "hms-eeg": __version__}
-    (work / simulated.NOTED).write_text(json.dumps(asked))
+    (work / simulated.NOTED).write_text(json.dumps(simulated.way_of(windows, seed)))
 
 
 def test_a_recorded_command_can_be_run_again(
@@ -148,9 +147,28 @@ def test_data_that_were_simulated_otherwise_are_refused(
             later.setattr(simulated, "__version__", "9")
             with pytest.raises(SystemExit, match="hms-eeg 9"):
                 simulated.simulated_store(tmp_path, 24, seed=3)
+        with monkeypatch.context() as later:
+            later.setattr(simulated, "SIMULATES", ("hmsprep.simulator", "hmsprep.likeness"))
+            with pytest.raises(SystemExit, match=r"expected .* simulator "):
+                simulated.simulated_store(tmp_path, 24, seed=3)
         (tmp_path / simulated.NOTED).unlink()
         with pytest.raises(SystemExit, match=r"There is no .* name another --work"):
             simulated.simulated_store(tmp_path, 24, seed=3)
+
+
+def test_a_change_of_any_module_of_the_simulator_changes_its_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(simulated.source_checksum(simulated.SIMULATES)) == 64
+    package = tmp_path / "imagined"
+    package.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    sums = []
+    for name in ("__init__.py", "waves.py", "noise.py"):
+        for text in ("RATE_HZ = 200\n", "RATE_HZ = 201\n"):
+            (package / name).write_text(text)
+            sums.append(simulated.source_checksum(["imagined"]))
+    assert len(set(sums)) == len(sums)
 
 
 def test_before(tmp_path: Path) -> None:
@@ -178,16 +196,16 @@ def test_inspecting(toy: Path, tmp_path: Path) -> None:
     assert row["inspect s"] >= 0  # a machine may take less than is shown
 
 
-@pytest.mark.parametrize("coolable", [True, False])
+@pytest.mark.parametrize("coolable", [4, 3, 0])
 def test_inspecting_and_decoding_begin_alike(
-    toy: Path, monkeypatch: pytest.MonkeyPatch, coolable: bool
+    toy: Path, monkeypatch: pytest.MonkeyPatch, coolable: int
 ) -> None:
     from benchmarks.speed import inspecting
 
     done: list[str] = []
 
     def make_cold(_folder: Path) -> None:
-        if not coolable:
+        if done.count("cold") == coolable:
             raise conditions.NotMeasuredError("not measured: in memory")
         done.append("cold")
 
@@ -203,12 +221,13 @@ def test_inspecting_and_decoding_begin_alike(
     monkeypatch.setattr(inspecting, "decode_seconds", decode)
     monkeypatch.setattr(inspecting, "measured", inspect)
     row = inspecting.compare(toy / "data", 2)
-    works = [name for name in done if name != "cold"]
-    if coolable:
-        assert works == ["inspect", "decode", "decode", "inspect"]
-        assert done[-8:] == [word for work in works for word in ("cold", work)]
-    else:  # the first round only reads the files
-        assert works == ["inspect", "decode", "decode", "inspect", "inspect", "decode"]
+    works = ["inspect", "decode", "decode", "inspect"]
+    cold = [word for work in works[:coolable] for word in ("cold", work)]
+    if coolable == 4:
+        assert done == cold
+        assert row["cold"] == "yes"
+    else:  # begun again, with a round that only reads the files
+        assert done == [*cold, *works, "inspect", "decode"]
         assert row["cold"] == "not measured: in memory"
 
 

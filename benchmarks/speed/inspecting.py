@@ -11,10 +11,11 @@ import os
 import shutil
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tools.conditions import decode_seconds, module, not_cold, size, timed
+from benchmarks.tools.conditions import alike, decode_seconds, module, size, timed
 from benchmarks.tools.footprint import measured
 from benchmarks.tools.record import command_line, write_record
 
@@ -37,13 +38,17 @@ def compare(data: Path, rounds: int) -> dict[str, Any]:
         return float(found["seconds"])
 
     ways = {"inspect": look, "decode": lambda: decode_seconds(files, processes)}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    warm = not_cold(data)
-    for number in range(rounds + bool(warm)):
-        for name in list(ways)[:: -1 if number % 2 else 1]:
-            warm = warm or not_cold(data)
-            seconds[name].append(ways[name]())
-    looks, decodes = (taken[-rounds:] for taken in seconds.values())
+
+    def in_turn(cool: Callable[[], None] | None) -> list[list[float]]:
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for number in range(rounds + (cool is None)):
+            for name in list(ways)[:: -1 if number % 2 else 1]:
+                if cool is not None:
+                    cool()
+                seconds[name].append(ways[name]())
+        return [taken[-rounds:] for taken in seconds.values()]
+
+    (looks, decodes), warm = alike(data, in_turn)
     ratios = sorted(look / decode for look, decode in zip(looks, decodes, strict=True))
     return {
         "files": len(files),

@@ -14,6 +14,7 @@ import os
 import shutil
 import statistics
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmarks.speed.epoch import FILES, PAST_CACHE, THROUGH, epoch, past_cache
 from benchmarks.speed.loader import alone, measure
 from benchmarks.tools.conditions import (
     NotMeasuredError,
+    alike,
     decode_seconds,
     make_cold,
     module,
@@ -61,20 +63,27 @@ def building(data: Path, store: Path, workers: int, rounds: int) -> dict[str, An
     figures["plan s"] = round(seconds, 1)
     build = module("hmsprep", "build", data, store, "--workers", workers)
     files = sorted(data.rglob("*.parquet"))
-    taken: dict[str, list[float]] = {"decode": [], "write": [], "build": []}
-    warm = ""
-    for _ in range(rounds):
-        warm = warm or not_cold(data)
-        taken["decode"].append(decode_seconds(files, workers))
-        taken["write"].append(write_seconds(store.parent, plan["bytes"]))
-        warm = warm or not_cold(data)
-        taken["build"].append(timed(build)[0])
-        shutil.rmtree(store)
+
+    def in_turn(cool: Callable[[], None] | None) -> dict[str, list[float]]:
+        taken: dict[str, list[float]] = {"decode": [], "write": [], "build": []}
+        for _ in range(rounds):
+            if cool is not None:
+                cool()
+            taken["decode"].append(decode_seconds(files, workers))
+            taken["write"].append(write_seconds(store.parent, plan["bytes"]))
+            if cool is not None:
+                cool()
+            taken["build"].append(timed(build)[0])
+            shutil.rmtree(store)
+        return taken
+
+    taken, warm = alike(data, in_turn)
     larger = map(max, taken["decode"], taken["write"])
     ratios = [built / ceiling for built, ceiling in zip(taken["build"], larger, strict=True)]
-    warm = warm or not_cold(data)
     if warm:
         figures["cold build and decoding"] = warm
+    else:
+        not_cold(data)  # whether it succeeds does not matter to memory
     memory = measured(build)
     figures["decode ceiling s"] = middle(taken["decode"], 1)
     figures["write ceiling s"] = middle(taken["write"], 1)

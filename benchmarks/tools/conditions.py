@@ -8,11 +8,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 from hmsprep.processes import own_processes
 
@@ -22,6 +23,7 @@ BLOCK = 1 << 26
 """Bytes of the files that ceilings write: about what a shard has."""
 CGROUPS = Path("/sys/fs/cgroup")
 NUMBERS = count()
+T = TypeVar("T")
 
 
 class NotMeasuredError(Exception):
@@ -56,6 +58,27 @@ def not_cold(folder: Path) -> str:
     except NotMeasuredError as reason:
         return str(reason)
     return ""
+
+
+def alike(folder: Path, rounds: Callable[[Callable[[], None] | None], T]) -> tuple[T, str]:
+    """Run rounds that all begin with cold files or, where these cannot be made so, all do not.
+
+    Parameters
+    ----------
+    rounds : callable
+        Takes what makes the files cold, to be called before each thing that is measured; or None,
+        from the first round on, once that has failed.
+
+    Returns
+    -------
+    tuple
+        What the rounds gave; the reason where they began with warm files, else nothing.
+    """
+    try:
+        return rounds(lambda: make_cold(folder)), ""
+    except NotMeasuredError as reason:
+        said = str(reason)
+    return rounds(None), said
 
 
 def cached_bytes(path: Path) -> int:

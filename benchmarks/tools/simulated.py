@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
+from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ from hmstrain.runs.outcome import Outcome
 
 NOTED = "simulated.json"
 """Beside the data of a working folder: how they were simulated."""
+SIMULATES = ("hmsprep.simulator", "hmsprep.seeds", "hmsprep.spectrograms.multitaper")
+"""Modules whose source decides simulated values; the version stays the same between releases."""
+DIGITS = 12
+"""Of the checksum that is noted."""
 
 
 def command(*words: object) -> None:
@@ -41,7 +48,7 @@ def simulated_data(work: Path, windows: int, seed: int) -> Path:
         Those that are there were simulated in another way, or nobody knows how.
     """
     data, noted = work / "data", work / NOTED
-    asked = {"windows": windows, "seed": seed, "hms-eeg": __version__}
+    asked = way_of(windows, seed)
     if not data.exists():
         noted.write_text(json.dumps(asked) + "\n")  # first: data appear whole or not at all
         command("hmsprep", "synth", data, "--windows", windows, "--seed", seed)
@@ -57,6 +64,26 @@ def simulated_data(work: Path, windows: int, seed: int) -> Path:
             "--work."
         )
     return data
+
+
+def way_of(windows: int, seed: int) -> dict[str, Any]:
+    """How data are simulated now: their size and seed, and by which simulator."""
+    simulator = source_checksum(SIMULATES)[:DIGITS]
+    return {"windows": windows, "seed": seed, "hms-eeg": __version__, "simulator": simulator}
+
+
+def source_checksum(modules: Iterable[str]) -> str:
+    """SHA-256 of the source of modules; of a package, of all modules in it."""
+    found = hashlib.sha256()
+    for name in modules:
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        own = Path(spec.origin)
+        for path in sorted(own.parent.glob("*.py")) if own.name == "__init__.py" else [own]:
+            content = path.read_bytes()
+            found.update(f"{name} {path.name} {len(content)}\n".encode() + content)
+    return found.hexdigest()
 
 
 def _words(way: dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ from hmsprep.labelling.agreement import (
     compare_pair,
 )
 from hmsprep.labelling.places import Places, find_places
-from hmsprep.labelling.predictions import read_predictions
+from hmsprep.labelling.predictions import read_predictions, unknown_origin
 from hmsprep.labelling.ratings import Ratings, rate
 from hmsprep.labelling.second_look import SecondLook, second_look
 from hmsprep.words import clock, plural
@@ -188,6 +188,8 @@ def votes(
         left_out=ratings.left_out,
     )
     found.warnings = _warnings(found, ratings, probabilities)
+    if predictions is not None:
+        found.warnings += unknown_origin(Path(predictions), places)
     _write_table(out, places, counts, rows)
     if also is not None:
         _write_second_look(also, found, ratings.readers)

@@ -76,6 +76,17 @@ def read_predictions(path: Path, places: Places) -> NDArray[np.float64]:
     return found
 
 
+def unknown_origin(path: Path, places: Places) -> list[str]:
+    """Warn of predictions of which nothing says whether they are of these recordings."""
+    beside = path.parent / SUMMARY
+    if not places.recordings or beside.is_file():
+        return []
+    return [
+        f"There is no {beside} to say of which recordings {path.name} is: it is taken to be of "
+        f"those of {places.path}."
+    ]
+
+
 def _check_recordings(path: Path, places: Places) -> None:
     """Refuse predictions of other recordings: EEGs of each import are numbered from the first."""
     beside = path.parent / SUMMARY

@@ -15,9 +15,10 @@ from functools import cached_property
 
 from hmsstore import Spec
 from hmsstore.montage import mirrored, mirrored_region, neighbours, region_side, side
+from hmsstore.reading.feature_table import LATEST, WINDOW
 from hmsstore.reading.observed import judged_rows
 
-VERSION = 2
+VERSION = LATEST[WINDOW]
 """Of names, order and formulas."""
 MIDLINE = "midline"
 

@@ -122,6 +122,11 @@ def ablate(
     title, config = base_of(base, member, Changes.read(given, settings or ()))
     rows = make_rows(config, only or (), factors or ())
     folder = out or Path("ablations") / Path(base).stem
+    if dry_run:
+        from hmstrain.models import check_known
+
+        for row in (*rows.configs.values(), *rows.made.values()):
+            check_known(row.encoders.values())
     if dry_run and json:
         console.print_json(
             {

@@ -108,8 +108,11 @@ def recipe(
     if dry_run:
         from json import dumps
 
+        from hmstrain.models import check_known
         from hmstrain.studies.recipe_file import described
 
+        for config in configs.values():
+            check_known(config.encoders.values())
         print(dumps(described(chosen, configs), indent=1))
         return
 

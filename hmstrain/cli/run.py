@@ -157,7 +157,7 @@ def run(
             from hmstrain.training.run import resumed
 
             chosen = resumed(RunFolder(folder), given)
-        check_known(chosen.model)
+        check_known(chosen.encoders.values())
         print(dumps(chosen.to_json(), indent=1))
         for text in idle_notices(chosen):
             print(text, file=stderr)

@@ -1,7 +1,9 @@
-"""Seed and step -> the random draws of a batch, the same however many processes share it.
+"""Seed and step -> the random draws of a batch.
 
-Every draw of a step comes from one generator seeded by run and step, for the whole batch over all
-processes; each takes its own rows. So a run that is resumed, or shared, sees the same windows.
+Draws of a step come from generators that are seeded by run, step and what they draw (`seeds`), for
+the whole batch over all processes; each process takes its own rows. So a run that is resumed sees
+the same windows, as does one that more processes share, but for noise and the partners of a mix:
+each process draws these for its own rows.
 """
 
 from __future__ import annotations

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hmsstore import FeatureTable, NotAStoreError, Store
-from hmsstore.reading.feature_table import WINDOW, beside
-from hmstrain.errors import DataError
+from hmsstore.json_shapes import ShapeError, entry, texts, whole
+from hmsstore.reading.feature_table import LATEST, beside, command
+from hmstrain.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -41,9 +42,8 @@ def open_table(config: Config, store: Store) -> FeatureTable:
         found = FeatureTable.open(path)
     except NotAStoreError:
         raise DataError(
-            f"{store.path} has no table of features: run `hmsprep features {quote(str(store.path))}"
-            f"{'' if span == WINDOW else f' --span {span}'}`, or name the table with --set "
-            "features=FOLDER."
+            f"{store.path} has no table of features: run `{command(store.path, span)}`, or name "
+            "the table with --set features=FOLDER."
         ) from None
     found.check(store.identity, store.path)
     return _of_span(found, span)
@@ -57,6 +57,31 @@ def _of_span(found: FeatureTable, span: str) -> FeatureTable:
             f"features_span={found.span}, or name another table."
         )
     return found
+
+
+def older_notices(table: FeatureTable, store: Store) -> list[str]:
+    """Say that a table to train on is of an older version than what is measured now."""
+    if not table.older:
+        return []
+    return [
+        f"{table.path} holds features of version {table.version}; recordings and other data are "
+        f"measured in version {LATEST[table.span]}, so a run on this table cannot predict them. "
+        f"`{table.measuring(store.path)}` measures it anew."
+    ]
+
+
+def fitted_to(described: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
+    """Version and columns of the features that a checkpoint was fitted to, by its description.
+
+    Raises
+    ------
+    RunError
+        The description does not say.
+    """
+    try:
+        return entry(described, "features_version", whole), entry(described, "columns", texts)
+    except ShapeError as error:
+        raise RunError(f"The description of the checkpoint is damaged: {error}.") from None
 
 
 class TableRows:

@@ -31,7 +31,7 @@ Nothing here imports PyTorch or timm before a network is made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -93,6 +93,8 @@ def _of_timm(name: str) -> Build:
     return partial(lazy("hmstrain.models.timm_backbone:build"), name)
 
 
+VAE = "vae"
+"""Name of the generator of images."""
 MODELS: dict[str, Model] = {
     "naive_cnn": Model(
         lazy("hmstrain.models.naive_cnn:build"), "image", 4_372_006, (400, 300), pools=True
@@ -118,12 +120,11 @@ MODELS: dict[str, Model] = {
     "conformer": eeg("conformer", 6_927_238),
     "graph": eeg("graph", 112_502),
     "features": Model(lazy("hmstrain.models.network:no_network"), "features", table=True),
+    VAE: Model(lazy("hmstrain.models.vae:build"), "image", 257_361, (400, 300), generates=True),
 }
 """Built-in models by name; others are timm's, braindecode:NAME, or package.module:function."""
 BRAINDECODE = "braindecode:"
 """What the name of a model of braindecode begins with."""
-VAE = "vae"
-"""Name of the generator of images."""
 ENCODERS = {"raw": "resnet1d"}
 """Layout -> model that encodes such an input beside a model that takes another layout."""
 
@@ -133,15 +134,13 @@ def find_model(name: str) -> Model:
     if name.startswith(BRAINDECODE):
         build = partial(lazy("hmstrain.models.braindecode:build"), name.removeprefix(BRAINDECODE))
         return Model(build, "microvolts", takes_file=True)
-    if name == VAE:
-        return Model(lazy("hmstrain.models.vae:build"), "image", generates=True)
     if ":" in name:
         return Model(lazy("hmstrain.models.custom:build"), "any", whole=True)
     return MODELS.get(name) or Model(_of_timm(name), "image", pretrained=True, pools=True)
 
 
-def check_known(name: str) -> None:
-    """Check that a name is of a model of ours or timm's, or says that it is another's.
+def check_known(names: Iterable[str]) -> None:
+    """Check that each name is of a model of ours or timm's, or says that it is another's.
 
     timm is imported for names that only it can know.
 
@@ -150,5 +149,6 @@ def check_known(name: str) -> None:
     ModelError
         timm has no such model; with the nearest names.
     """
-    if name not in MODELS and name != VAE and ":" not in name:
-        lazy("hmstrain.models.timm_backbone:check_name")(name)
+    for name in names:
+        if name not in MODELS and ":" not in name:
+            lazy("hmstrain.models.timm_backbone:check_name")(name)

@@ -85,7 +85,9 @@ def _seen(model: Model) -> str:
     """What a built-in model sees, in words."""
     if model.table:
         return TABLE
-    return f"images {model.size[0]} x {model.size[1]}" if model.size else RAW
+    if model.size is None:
+        return RAW
+    return f"images {model.size[0]} x {model.size[1]}{'; draws them' * model.generates}"
 
 
 def _made(name: str) -> Listed:

@@ -92,7 +92,7 @@ def view(
     importing: Mapping[str, Any] | None = None,
     started: Callable[[str, Store | Readable], object] = silent,
 ) -> None:
-    """Serve a page to look at what is named, on localhost only, until Ctrl-C.
+    """Serve a page to look at what is named, on 127.0.0.1 only, until Ctrl-C.
 
     Windows of a store are browsed, with the answers of a run if one is named, with a run also those
     of a data set in Kaggle's layout, which is built into a store for the time being; a recording is

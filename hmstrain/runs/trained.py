@@ -18,7 +18,7 @@ from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import signal_names
 from hmstrain.data.inputs.prepare import NetworkInputs, Normalisation, check_cleaning
 from hmstrain.data.loader import make_loader
-from hmstrain.data.table import TableRows, open_table
+from hmstrain.data.table import TableRows, fitted_to, open_table
 from hmstrain.distributed import World
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.models import find_model
@@ -165,13 +165,10 @@ class TablePredictor:
 
     def __init__(self, config: Config, store: Store, described: Mapping[str, Any]) -> None:
         table = open_table(config, store)
-        try:
-            version, columns = int(described["features_version"]), tuple(described["columns"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"The description of the checkpoint is damaged: {error}.") from None
+        version, columns = fitted_to(described)
         if table.version != version:
             todo = (
-                f"run `hmsprep features STORE --span {table.span} --force`"
+                f"run `{table.measuring(store.path)}`"
                 if table.version < version
                 else f"train the run again on features of version {table.version}"
             )

@@ -25,6 +25,7 @@ from hmsstore.json_shapes import read_json
 from hmsstore.reading.feature_table import beside
 from hmstrain.config import MACHINE_ONLY, Config, config_of_run
 from hmstrain.data.rows import plan_epochs
+from hmstrain.data.table import older_notices, open_table
 from hmstrain.data.validation import judges
 from hmstrain.distributed import World, join_world
 from hmstrain.errors import RunError
@@ -129,7 +130,7 @@ def run_recipe(
     """Train each member, or resume those that are unfinished; then answer, compare and write."""
     check_members(configs, store)
     world.main_does(lambda: _begin(found, configs, store, out))
-    world.main_does(lambda: _measure(configs, store, events))
+    world.main_does(lambda: _measure(configs, store, out, events))
     members, outcomes = {}, {}
     for name, config in configs.items():
         if world.main:
@@ -169,18 +170,27 @@ def check_members(configs: Mapping[str, Config], store: Store) -> None:
         judges(one, store, plan_epochs(one, store))
 
 
-def _measure(configs: Mapping[str, Config], store: Store, events: Events) -> None:
-    """Measure the store's hand features, if a member is fitted to them and nobody did before."""
-    tables = [one for one in configs.values() if find_model(one.model).table and not one.features]
+def _measure(configs: Mapping[str, Config], store: Store, out: Path, events: Events) -> None:
+    """Measure the store's hand features, if a member is to be fitted to them and nobody did before.
+
+    A table of an older version is left as it is, since runs on it need it; but that is said first.
+    """
+    tables = [
+        one
+        for name, one in configs.items()
+        if find_model(one.model).table and not RunFolder(out / name).finished
+    ]
     path = store.path.resolve()
-    spans = dict.fromkeys(one.features_span for one in tables)
+    spans = dict.fromkeys(one.features_span for one in tables if not one.features)
     missing = [span for span in spans if not beside(path, span).is_dir()]
-    if not missing:
-        return
-    check_installed("Hand features must be measured first")
-    events("notice", {"text": f"Measuring hand features of {store.path} first."})
+    if missing:
+        check_installed("Hand features must be measured first")
+        events("notice", {"text": f"Measuring hand features of {store.path} first."})
     for span in missing:
         run_hmsprep("features", path, "--span", span, "--json")
+    notices = [text for one in tables for text in older_notices(open_table(one, store), store)]
+    for text in dict.fromkeys(notices):
+        events("notice", {"text": text})
 
 
 def _compared(cooked: Cooked, members: Mapping[str, RunFolder], store: Store) -> Cooked:

@@ -267,6 +267,9 @@ def _every_network(
     config: Config, store: Store, folder: RunFolder, world: World, events: Events
 ) -> None:
     parts = _parts(config, store)
+    if find_model(config.model).table:
+        networks = [RunFolder(folder.path / part.name) for part in parts]
+        tabular.check_version(config, store, networks)
     for part in parts:
         judges(part.config, store, plan_epochs(part.config, store))  # refuses what would stop later
         if not (folder.path / part.name).exists():

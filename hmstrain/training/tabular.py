@@ -10,7 +10,7 @@ each kind says.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -30,17 +30,17 @@ from hmstrain.data.rows import (
     split_rows,
     training_rows,
 )
-from hmstrain.data.table import TableRows, open_table
+from hmstrain.data.table import TableRows, fitted_to, older_notices, open_table
 from hmstrain.data.targets import targets
 from hmstrain.data.validation import judges
 from hmstrain.data.weights import row_weights
 from hmstrain.distributed import World
-from hmstrain.errors import ConfigError, DataError
+from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Events
 from hmstrain.models.tabular.base import KINDS, TabularModel, all_classes, probabilities
 from hmstrain.models.tabular.linear import Linear, measure_scale, standardised
 from hmstrain.models.tabular.trees import from_sklearn
-from hmstrain.runs.checkpoint import save_checkpoint
+from hmstrain.runs.checkpoint import read_description, save_checkpoint
 from hmstrain.runs.folder import RunFolder, versions
 from hmstrain.runs.log import LOG, MetricsLog
 from hmstrain.runs.outcome import Outcome, StoreId
@@ -141,6 +141,28 @@ def arguments(config: Config) -> tuple[str, dict[str, Any]]:
     return kind, given
 
 
+def check_version(config: Config, store: Store, networks: Sequence[RunFolder]) -> None:
+    """Refuse to train the rest of a run's networks on another version of the features.
+
+    Raises
+    ------
+    RunError
+        Networks that are finished were trained on another than the table has.
+    """
+    finished = [one for one in networks if one.finished]
+    if not finished or len(finished) == len(networks):
+        return
+    table = open_table(config, store)
+    for one in finished:
+        version, _ = fitted_to(read_description(one.best))
+        if version != table.version:
+            raise RunError(
+                f"{one.path} was trained on features of version {version}, and {table.path} now "
+                f"holds version {table.version}: name another --out to train all networks of the "
+                "run on these."
+            )
+
+
 def train(
     config: Config,
     store: Store,
@@ -174,6 +196,7 @@ def train(
     fit = (_Linear if kind == "linear" else _Boosted)(config, store, rows, values(rows), given)
     notices = [judge.notice] if judge.notice else []
     notices += left_out(config, store)
+    notices += older_notices(table, store)
     if not table.observed_known:
         notices.append(f"{table.path} measures what fills gaps, too: its store keeps no gaps.")
     log = MetricsLog(folder.path / LOG, until_step=0, tensorboard=config.tensorboard)

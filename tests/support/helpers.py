@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import Parameters
 from hmsstore import Store
 from hmsstore.manifest import MANIFEST_NAME, checksum, parse_manifest
+from hmsstore.reading.feature_table import DESCRIPTION
+from hmsstore.sums import sealed
 
 LARGEST_PAGE = 5_000_000
 """Bytes that a page may have, so that it can be mailed."""
@@ -80,6 +83,13 @@ def reseal(path: Path, *changed: str, identity: str | None = None) -> None:
         files[name] = ((path / name).stat().st_size, checksum(path / name))
     forged = replace(manifest, files=files, identity=identity or manifest.identity)
     (path / MANIFEST_NAME).write_text(forged.to_text())
+
+
+def of_version(table: Path, version: int) -> None:
+    """Have a table of features be of a version, by what its description says."""
+    path = table / DESCRIPTION
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(sealed({**value, "version": version})))
 
 
 def write_pair(folder: Path, rows: list[dict[str, Any]], seed: int = 0) -> Path:

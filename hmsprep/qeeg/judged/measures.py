@@ -13,8 +13,9 @@ from functools import cached_property
 
 from hmsprep.qeeg.columns import OF_ELECTRODES, OF_PAIRS, OF_SIDES, Layout
 from hmsstore import Spec
+from hmsstore.reading.feature_table import JUDGED, LATEST
 
-VERSION = 2
+VERSION = LATEST[JUDGED]
 """Of names, order and formulas."""
 LEFT_OUT = ("mean_abs", "hjorth_activity", *(name for name in OF_PAIRS if name[:7] == "wavelet"))
 """Hand features that say what others here say."""

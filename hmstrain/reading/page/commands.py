@@ -18,10 +18,16 @@ const typing = ["INPUT", "SELECT", "TEXTAREA"]
 let pointed = false  // the last move of the focus was by the pointer, not by Tab
 document.addEventListener("pointerdown", () => { pointed = true }, true)
 const held = /Arrow|Page|^[-+=]$/
+let opener = null  // the key that led to a field, until it is let go: its repeats are no text
+document.addEventListener("keyup", (event) => { if (event.code === opener) opener = null })
 document.addEventListener("keydown", (event) => {
   const at = event.composedPath()[0]
   if (event.key === "Tab") pointed = false
   if (event.ctrlKey || event.metaKey || event.altKey) return
+  if (event.repeat && event.code === opener) {
+    event.preventDefault()
+    return
+  }
   const focus = {"i": "initials", "g": "time", "t": "text"}[event.key]
   const ours = event.key.length === 1 && (focus || keys.includes(event.key))
   if (at.tagName === "SELECT" && pointed && ours) at.blur()
@@ -35,6 +41,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (focus) {
     event.preventDefault()
+    opener = event.code
     window.hmsFocus(focus)
     return
   }

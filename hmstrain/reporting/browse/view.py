@@ -20,7 +20,7 @@ def view_windows(
     labels: Path | str = "labels",
     started: Callable[[str, Store], object] = silent,
 ) -> None:
-    """Serve a page to browse windows, on localhost only, until it is interrupted (Ctrl-C).
+    """Serve a page to browse windows, on 127.0.0.1 only, until it is interrupted (Ctrl-C).
 
     Parameters
     ----------

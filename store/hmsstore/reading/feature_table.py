@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,19 @@ SPANS = WINDOW, JUDGED = "window", "judged"
 """What of windows a table measures: all that was recorded and the judged seconds, or just these."""
 SUFFIXES = {WINDOW: "-features", JUDGED: "-features-judged"}
 """Where nothing else is said, the table of STORE is STORE-features."""
+LATEST = {WINDOW: 2, JUDGED: 2}
+"""Version of the columns that `hmsprep features` measures of each span: names, order, formulas."""
 
 
 def beside(store: Path, span: str = WINDOW) -> Path:
     """Where the table of a store is, if nothing else is said."""
     return store.with_name(store.name + SUFFIXES[span])
+
+
+def command(store: Path | str, span: str, *more: str) -> str:
+    """The command that measures a store, to be copied."""
+    of_span = [] if span == WINDOW else ["--span", span]
+    return join(["hmsprep", "features", str(store), *of_span, *more])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +162,19 @@ class FeatureTable:
         if self.identity != store:
             raise RequestError(
                 f"{self.path} holds features of another store ({self.identity[:12]}) than {path} "
-                f"({store[:12]}). Run `hmsprep features {path} --force`, or name its table."
+                f"({store[:12]}). Run `{command(path, self.span, '--force')}`, or name its table."
             )
+
+    @property
+    def older(self) -> bool:
+        """Whether `hmsprep features` measures a later version."""
+        return self.version < LATEST[self.span]
+
+    def measuring(self, store: Path) -> str:
+        """The command that measures it anew, of its store at this path."""
+        usual = self.path.resolve() == beside(store.resolve(), self.span)
+        where = [] if usual else ["--out", str(self.path)]
+        return command(store, self.span, *where, "--force")
 
     def unit(self, column: str) -> str:
         """Unit of a column; empty where it has none."""
@@ -174,7 +194,7 @@ class FeatureTable:
             raise RequestError(
                 f"{self.path} lacks {len(missing)} of {len(columns)} columns, such as "
                 f"{missing[0]}: it was made by another version of hms-eeg. Run "
-                "`hmsprep features STORE --force`."
+                f"`{command('STORE', self.span, '--force')}`."
             )
         return np.array([known[name] for name in columns], np.int64)
 

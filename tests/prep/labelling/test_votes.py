@@ -376,6 +376,11 @@ def test_the_model_is_compared_with_blind_marks_alone(
     assert against[40].probability == pytest.approx(0.8)
     assert any("1 window marked only after" in one for one in found.warnings)
     assert any("2 windows with a vote, without" in one for one in found.warnings)
+    assert not any("There is no" in one for one in found.warnings)
+    table.with_suffix(".json").unlink()
+    again = hmsprep.votes(night, labels, tmp_path / "again.csv", predictions=table)
+    said = f"There is no {table.with_suffix('.json')} to say of which recordings predictions.csv is"
+    assert again.warnings[-1].startswith(said)
     written = pl.read_csv(tmp_path / "look.csv")
     assert written["from (h:mm:ss)"].to_list()[:2] == ["0:01:00", "0:00:50"]
     assert written.height == len(found.second_look)
@@ -426,6 +431,8 @@ def test_predictions_of_other_recordings_are_refused(
     with pytest.raises(DataError, match=r"is of z\.edf, b\.edf, and .* holds a\.edf, b\.edf"):
         hmsprep.votes(night, labels, tmp_path / "votes.csv", predictions=table)
     beside.unlink()
+    with pytest.raises(DataError, match=r"run cannot be read: expected a file, got a folder\.$"):
+        hmsprep.votes(night, labels, tmp_path / "votes.csv", predictions=table.parent)
     table.write_text("eeg_id,eeg_offset_s\n1,0\n")
     with pytest.raises(DataError, match=r"lacks seizure, lpd.*predictions\.csv that"):
         hmsprep.votes(night, labels, tmp_path / "votes.csv", predictions=table)

@@ -39,6 +39,8 @@ print(sorted({"torch", "timm"} & set(sys.modules)), file=sys.stderr)
         "parameters": 4_372_006,
         "takes": "images 400 x 300",
     }
+    takes = {row["model"]: row["takes"] for row in found}
+    assert takes["vae"] == "images 400 x 300; draws them"
 
 
 def test_a_word_lists_timms_models_too() -> None:

@@ -87,6 +87,8 @@ def test_a_dry_run_prints_every_setting_and_trains_nothing(tmp_path: Path) -> No
 
 def test_a_dry_run_refuses_a_model_that_timm_does_not_have() -> None:
     assert "Did you mean" in fail("run", "--dry-run", "--model", "resnet_18")
+    beside = ("--inputs", "spec+eeg", "--set", "eeg_model=wavnet")
+    assert "Did you mean wavenet" in fail("run", "--dry-run", *beside)
     found = json.loads(succeed("run", "--dry-run", "--model", "resnet10t").stdout)
     assert found["model"] == "resnet10t"
 

@@ -146,6 +146,26 @@ def test_a_key_that_is_held_down_turns_pages_and_does_nothing_else_twice(
     assert [mark.label for mark in found] == ["seizure", "lpd", "lrda"]
 
 
+def test_a_held_key_that_leads_to_a_field_writes_nothing_into_it(
+    chromium: Any, night: Path, tmp_path: Path
+) -> None:
+    words = (night / "data", "--labels", tmp_path / "labels", "--cache", tmp_path / "cache")
+    with serving(*words) as (address, _):
+        page = opened(chromium, address)
+        for key, name in (("i", "initials"), ("g", "time"), ("t", "text")):
+            field = page.locator(f"[data-field={name}] input")
+            before = field.input_value()
+            hold(page, key)
+            assert field.evaluate("one => one.getRootNode().activeElement === one")
+            assert field.input_value() == before
+            hold(page, key)  # once it was let go it is text
+            assert field.input_value() == 3 * key
+            field.fill(before)
+            page.keyboard.press("Escape")
+        assert page.faults == []
+        page.close()
+
+
 def test_a_recorders_file_is_read_and_marked_while_it_is_imported(
     chromium: Any, night: Path, tmp_path: Path
 ) -> None:

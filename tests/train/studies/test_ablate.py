@@ -304,6 +304,9 @@ def test_the_command_lists_and_plans(tmp_path: Path) -> None:
     assert told["base"]["seeds"] == 3
     assert told["factors"]["dropped"]["drop_rate"] == 0.5
     assert told["made_first"]["pretraining"]["pretraining"]
+    for unknown in (("--set", "model=resnet_18"), ("--factor", "other: model=resnet_18")):
+        for words in (unknown, (*unknown, "--json")):
+            assert "There is no model 'resnet_18'" in command.fail(*plan, *words)
     failed = command.run("ablate")
     assert failed.returncode == 1
     assert "Name a recipe: " in failed.stderr

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.helpers import build_store
+from support.helpers import build_store, of_version
 from support.inside import Inside
 from support.recipes import SMALL, TOY, light, write_small
 from support.runs import ALONE, Stopped
 
 import hmstrain
-from hmsstore import Store
+from hmsstore import FeatureTable, Store
+from hmsstore.reading.feature_table import beside
 from hmstrain.config import Config
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.events import silent
@@ -181,6 +182,15 @@ def test_a_model_of_features_is_a_member_like_any_other(data: Path, tmp_path: Pa
     again = hmstrain.recipe(recipe, store, out=tmp_path / "out", epochs=1, events=events)
     assert sum("Measuring hand features" in text for text in told) == 1
     assert again.outcomes == done.outcomes
+    table = beside(store.path)
+    of_version(table, 1)
+    told.clear()
+    hmstrain.recipe(recipe, store, out=tmp_path / "out", epochs=1, events=events)
+    assert not any("features" in text for text in told)  # nothing is fitted to it any more
+    alone = write_small(tmp_path, f"{text[: text.index('[members')]}\n{linear}")
+    hmstrain.recipe(alone, store, out=tmp_path / "old", events=events)
+    assert "own.zarr-features holds features of version 1;" in told[0]
+    assert FeatureTable.open(table).version == 1
 
 
 def test_too_few_held_out_windows_are_said_and_nothing_is_fitted(cooked: Cooked) -> None:
@@ -356,6 +366,8 @@ def test_the_command_lists_plans_and_refuses(command: Inside, tmp_path: Path) ->
     planned = json.loads(done.stdout)
     assert planned["members"]["both"]["seeds"] == 2
     assert planned["members"]["spec"]["epochs"] == 3
+    unknown = (write_small(tmp_path), "--dry-run", "--set", "both.model=resnet_18")
+    assert "There is no model 'resnet_18'" in command.fail("recipe", *unknown)
     failed = command.run("recipe", "nothing")
     assert failed.returncode == 1
     assert "There is no recipe 'nothing'" in failed.stderr

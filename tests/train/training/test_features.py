@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from support.helpers import blank_outside, build_store, write_pair
+from support.helpers import blank_outside, build_store, of_version, write_pair
 from support.runs import ALONE, train_small
 
 import hmsprep
 import hmstrain
 from hmsstore import FeatureTable, RequestError, Store
+from hmsstore.reading.feature_table import LATEST
 from hmstrain.cli import _user_message
 from hmstrain.config import Config
 from hmstrain.data.rows import group_sizes, training_rows
@@ -405,3 +409,74 @@ def test_tables_and_runs_of_different_spans_are_told_apart(few: Store, tmp_path:
         train(few, tmp_path / "run", features=str(table), features_span="judged")
     with pytest.raises(ConfigError, match="features_span=judged does nothing with model=naive_cnn"):
         Config(model="naive_cnn", features_span="judged")
+
+
+@pytest.fixture
+def old(few: Store, tmp_path: Path) -> Store:
+    """The store with a table of an older version of the features."""
+    for name in ("few.zarr", "few.zarr-features"):
+        shutil.copytree(few.path.with_name(name), tmp_path / name)
+    of_version(tmp_path / "few.zarr-features", 1)
+    return Store.open(tmp_path / "few.zarr")
+
+
+def test_training_on_a_table_of_an_older_version_says_what_it_means(
+    few: Store, old: Store, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def events(event: str, value: Mapping[str, Any]) -> None:
+        told.extend(value["text"] for _ in [0] if event == "notice")
+
+    train(few, tmp_path / "new", "linear", events=events)
+    assert not any("version" in text for text in told)
+    train(old, tmp_path / "old", "linear", events=events)
+    (said,) = (text for text in told if "version" in text)
+    assert f"{old.path}-features holds features of version 1; " in said
+    assert "are measured in version 2, so a run on this table cannot predict them." in said
+    assert f"`hmsprep features {old.path} --force` measures it anew." in said
+    shutil.copytree(f"{old.path}-features", tmp_path / "a table")
+    named = FeatureTable.open(tmp_path / "a table")
+    elsewhere = f"hmsprep features few.zarr --out '{tmp_path / 'a table'}' --force"
+    assert named.measuring(Path("few.zarr")) == elsewhere
+    judged = replace(named, span="judged", path=Path("few.zarr-features-judged"))
+    again = "hmsprep features few.zarr --span judged --force"
+    assert judged.measuring(Path("few.zarr")) == again
+    with pytest.raises(RequestError, match=f"Run `{again}`, or name its table"):
+        judged.check("another", Path("few.zarr"))
+    with pytest.raises(RequestError, match=r"Run `hmsprep features STORE --span judged --force`\."):
+        judged.places(["length of hair"])
+
+
+def test_a_run_and_a_table_of_different_versions_say_how_to_mend_it(
+    few: Store, old: Store, runs: Path, tmp_path: Path
+) -> None:
+    command = re.escape(f"`hmsprep features {old.path} --force`")
+    trained = "holds features of version 1, and the run was trained on version 2"
+    with pytest.raises(DataError, match=f"few.zarr-features {trained}: run {command}"):
+        hmstrain.test(runs / "linear", store=old.path, out=tmp_path / "tested")
+    train(old, tmp_path / "run", "linear")
+    trained = "holds features of version 2, and the run was trained on version 1"
+    again = "train the run again on features of version 2"
+    with pytest.raises(DataError, match=f"few.zarr-features {trained}: {again}"):
+        hmstrain.test(tmp_path / "run", store=few.path, out=tmp_path / "tested")
+
+
+def test_folds_are_not_trained_on_different_versions_of_the_features(
+    old: Store, tmp_path: Path
+) -> None:
+    folder, table = tmp_path / "run", old.path.with_name("few.zarr-features")
+    before = train(old, folder, "linear", fold="all")
+    (folder / "metrics.json").unlink()
+    shutil.rmtree(folder / "fold1")
+    of_version(table, 2)
+    said = "fold0 was trained on features of version 1, and .* now holds version 2: name another"
+    with pytest.raises(RunError, match=said):
+        train(old, folder, "linear", fold="all", resume=True)
+    of_version(table, 1)
+    assert train(old, folder, "linear", fold="all", resume=True).test == before.test
+
+
+def test_tables_are_of_the_version_that_training_expects(few: Store) -> None:
+    for span, latest in LATEST.items():
+        assert hmsprep.plan_features(few, span=span).version == latest
