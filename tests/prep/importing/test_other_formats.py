@@ -32,7 +32,7 @@ from hmsprep.errors import DataError
 from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import find_recordings, open_recording
-from hmsprep.importing.formats.through_mne import exact_rate
+from hmsprep.importing.formats.mne_recording import exact_rate
 from hmsprep.importing.listing import list_recordings
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.montage import ELECTRODES, side
