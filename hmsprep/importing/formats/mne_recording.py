@@ -27,7 +27,9 @@ from hmsprep.words import plural
 
 MICROVOLTS_PER_VOLT = 1e6
 VOLT = 107
-"""MNE's number (of the FIFF standard) for channels in volts; it leaves others as they are."""
+"""MNE's number (of the FIFF standard) for channels in volts."""
+VOLTAGES = ("V", "mV", "\u00b5V", "nV")
+"""Units of files from which MNE's readers scale to volts, whatever the type of a channel."""
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
 LARGEST_DENOMINATOR = 10**6
@@ -86,7 +88,9 @@ def raw_recording(
     scales_uv, unusable = dict[int, float](), dict[int, str]()
     stated = getattr(raw, "_orig_units", {})
     for number, channel in enumerate(raw.info["chs"]):
-        scale_uv = _scale(channel["unit"], stated.get(raw.ch_names[number]), unit_v, options)
+        unit = stated.get(raw.ch_names[number])
+        in_volts = channel["unit"] == VOLT or _is_scaled(raw, channel, unit)
+        scale_uv = _scale(in_volts, unit, unit_v, options)
         if scale_uv is None or kinds[number] == "stim":
             unusable[number] = f"{named(number, labels)} is not in volts: if it is, {NAME_IT}."
         else:
@@ -218,13 +222,25 @@ class _Source:
         return values
 
 
-def _scale(unit: int, stated: str | None, unit_v: float | None, options: Options) -> float | None:
+def _is_scaled(raw: Any, channel: Mapping[str, Any], stated: str | None) -> bool:
+    """Whether MNE has scaled a channel to volts that it says is not in volts, such as one of 'misc'.
+
+    BrainVision's reader leaves microvolts that are written in an unusual way ('uv', or with a Greek
+    mu) as they are. MNE amends the name of their unit all the same, but not the channel's range.
+    """
+    left = type(raw).__name__ == "RawBrainVision" and channel["range"] >= 1 and stated != "V"
+    return stated in VOLTAGES and not left
+
+
+def _scale(
+    in_volts: bool, stated: str | None, unit_v: float | None, options: Options
+) -> float | None:
     """Microvolts in what MNE gives of a channel; None if nobody knows.
 
     Parameters
     ----------
-    unit : int
-        MNE's number of the channel's unit.
+    in_volts : bool
+        Whether MNE gives volts.
     stated : str, optional
         The unit that the file names, which MNE leaves as it is where it does not know it.
     unit_v : float, optional
@@ -233,7 +249,7 @@ def _scale(unit: int, stated: str | None, unit_v: float | None, options: Options
         The user's unit, for files that name none, or one that is none or cannot be.
     """
     named_unit = read_unit((stated or "").encode("latin-1", errors="replace"))
-    if unit != VOLT:
+    if not in_volts:
         known = options.unit if options.misnamed else named_unit or options.unit
         return microvolts(known) if known else None
     if options.unit and unit_v is not None:
