@@ -51,6 +51,7 @@ def raw_recording(
     options: Options,
     unit_v: float | None = 1.0,
     *,
+    volts: bool = False,
     seconds: Mapping[int, str] | None = None,
     notes: Sequence[str] = (),
 ) -> Recording:
@@ -66,6 +67,8 @@ def raw_recording(
         How to read what it leaves open.
     unit_v : float, optional
         The unit in volts that its values are in by assumption; None: its file names it.
+    volts : bool
+        Whether all its signals are in volts, whatever MNE calls them.
     seconds : mapping, optional
         Number of a channel, from 0 on -> what its file says that it was measured against.
     notes : sequence of str
@@ -89,7 +92,7 @@ def raw_recording(
     stated = getattr(raw, "_orig_units", {})
     for number, channel in enumerate(raw.info["chs"]):
         unit = stated.get(raw.ch_names[number])
-        in_volts = channel["unit"] == VOLT or _is_scaled(raw, channel, unit)
+        in_volts = volts or channel["unit"] == VOLT or _is_scaled(raw, channel, unit)
         scale_uv = _scale(in_volts, unit, unit_v, options)
         if scale_uv is None or kinds[number] == "stim":
             unusable[number] = f"{named(number, labels)} is not in volts: if it is, {NAME_IT}."
@@ -223,7 +226,7 @@ class _Source:
 
 
 def _is_scaled(raw: Any, channel: Mapping[str, Any], stated: str | None) -> bool:
-    """Whether MNE has scaled a channel to volts that it says is not in volts, such as one of 'misc'.
+    """Whether MNE has scaled to volts a channel that it does not say is in volts, as of 'misc'.
 
     BrainVision's reader leaves microvolts that are written in an unusual way ('uv', or with a Greek
     mu) as they are. MNE amends the name of their unit all the same, but not the channel's range.

@@ -1,6 +1,7 @@
 """Nihon Kohden recordings (`.eeg` beside `.pnt`, `.LOG` and `.21E`) -> a recording, through MNE.
 
 MNE finds the last two by endings in capitals alone, and passes over notes that it cannot decode.
+Channels with a capital Z in their names ('FZ') it calls 'misc', but gives them in volts as all.
 """
 
 from __future__ import annotations
@@ -41,4 +42,4 @@ def read(path: Path) -> Any:
     return max(raws, key=lambda raw: len(raw.annotations))
 
 
-FORMAT = mne_format("Nihon Kohden", (".eeg",), read, check_own, look=look)
+FORMAT = mne_format("Nihon Kohden", (".eeg",), read, check_own, look=look, volts=True)

@@ -79,6 +79,7 @@ def mne_format(
     ends: Callable[[Path, Any], Ends] | None = None,
     is_one: Callable[[Path], bool] | None = None,
     unit_v: float | None = None,
+    volts: bool = False,
     **more: Any,
 ) -> Format:
     """Describe a format that MNE reads.
@@ -100,11 +101,13 @@ def mne_format(
     unit_v : float, optional
         The unit in volts that the reader takes for granted, of formats that name none; the user may
         name another.
+    volts : bool
+        Whether the reader gives volts of all channels, also of those that it does not call EEG.
     more
         Arguments of the reader.
     """
     read = partial(read_raw, reader, more) if isinstance(reader, str) else reader
-    open_ = partial(_open, title, read, (check, look, ends), unit_v)
+    open_ = partial(_open, title, read, (check, look, ends), unit_v, volts)
     return Format(title, suffixes, open_, is_one)
 
 
@@ -125,6 +128,7 @@ def _open(
         Callable[[Path, Any], Ends] | None,
     ],
     unit_v: float | None,
+    volts: bool,
     path: Path,
     options: Options,
 ) -> Recording:
@@ -158,7 +162,9 @@ def _open(
     if ends is not None:
         end = ends(path, raw)
         told = told._replace(notes=(*told.notes, *end.notes, *_cut(path, end, options)))
-    return raw_recording(raw, path, options, unit_v, seconds=told.seconds, notes=told.notes)
+    return raw_recording(
+        raw, path, options, unit_v, volts=volts, seconds=told.seconds, notes=told.notes
+    )
 
 
 def _cut(path: Path, end: Ends, options: Options) -> tuple[str, ...]:

@@ -9,11 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.formats import signal_uv, write_brainvision, write_curry
+from scipy.io import loadmat, savemat
+from support.formats import (
+    signal_uv,
+    write_brainvision,
+    write_curry,
+    write_eeglab,
+    write_nihon_kohden,
+)
 
 from hmsprep.importing.condition import examined
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.recording import Options
+from hmsstore.montage import ELECTRODES
 from hmsstore.schema import CHANNELS
 
 mne = pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
@@ -85,3 +93,34 @@ def test_a_unit_that_cannot_be_is_replaced_for_misc_channels_as_for_others(tmp_p
     path = without_positions(write_brainvision(tmp_path), ("EKG",), "mV")
     one = examined(partial(open_recording, path), Options(unit="uV"))
     assert np.abs(one.read(0, one.samples) - signal_uv(200.0))[:, 400:-400].max() < 0.11
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["names in capitals", "no names"])
+def test_electrodes_of_nihon_kohden_in_capitals_are_read_in_microvolts(
+    named: bool, tmp_path: Path
+) -> None:
+    path = write_nihon_kohden(tmp_path)
+    names = path.with_suffix(".21E")
+    names.write_text(names.read_text().upper())
+    if not named:
+        names.unlink()
+    one = open_recording(path, Options())
+    assert one.chosen.filled == ("EKG",)
+    found = one.read(0, one.samples)[: len(ELECTRODES)]
+    assert np.abs(found - signal_uv(200.0)[: len(ELECTRODES)])[:, 400:-400].max() < 0.2
+
+
+@pytest.mark.parametrize(("scale", "unit"), [(1.0, None), (1e-6, "V")])
+def test_channels_of_eeglab_of_another_type_are_in_the_units_of_its_eeg(
+    scale: float, unit: str | None, tmp_path: Path
+) -> None:
+    path = write_eeglab(tmp_path, scale)
+    content = {k: v for k, v in loadmat(path, squeeze_me=True).items() if k[:2] != "__"}
+    places = content["chanlocs"].astype(
+        [(name, object) for name in content["chanlocs"].dtype.names]
+    )
+    places["type"] = ["EEG"] * len(ELECTRODES) + ["MISC"]
+    savemat(path, content | {"chanlocs": places})
+    one = open_recording(path, Options(unit=unit))
+    assert one.chosen.filled == ()
+    assert np.abs(one.read(0, one.samples) - signal_uv(200.0))[:, 400:-400].max() < 0.05
