@@ -11,8 +11,11 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from functools import partial
+from io import StringIO
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from hmsprep.errors import DataError
@@ -20,6 +23,8 @@ from hmsprep.importing.formats.mne_recording import raw_recording
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.words import plural
 
+PRINTING = Lock()
+"""Held while stdout leads nowhere, for all threads."""
 log = logging.getLogger("hmsprep")
 
 
@@ -112,10 +117,13 @@ def mne_format(
 
 
 def read_raw(reader: str, more: Mapping[str, Any], path: Path) -> Any:
-    """Open a file by the function of `mne.io` of this name; raises whatever that does."""
+    """Open a file by the function of `mne.io` of this name; raises whatever that does.
+
+    Some of them print, and log to stdout whatever `verbose` says: that is for tables and JSON.
+    """
     import mne
 
-    with mne.utils.use_log_level("ERROR"):  # some log to stdout, whatever `verbose` says
+    with PRINTING, redirect_stdout(StringIO()), mne.utils.use_log_level("ERROR"):
         return getattr(mne.io, reader)(path, preload=False, verbose="ERROR", **more)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -25,7 +26,7 @@ from support.formats import (
     write_nihon_kohden,
     write_persyst,
 )
-from support.helpers import build_store
+from support.helpers import Program, build_store
 from support.recorder import noise
 
 from hmsprep.errors import DataError
@@ -39,6 +40,7 @@ from hmsstore.montage import ELECTRODES, side
 from hmsstore.schema import CHANNELS, CLASSES
 
 mne = pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
+PROGRAM = Program("hmsprep")
 
 
 @pytest.mark.parametrize(
@@ -426,6 +428,13 @@ def test_notes_of_nihon_kohden_are_read_or_said_to_be_missing(
     for ending, said in ((".LOG", "its notes are not read"), (".21E", "as Nihon Kohden numbers")):
         path.with_suffix(ending).unlink()
         assert said in open_recording(path, Options()).notes[-1]
+
+
+def test_what_a_reader_prints_is_not_among_the_json(tmp_path: Path) -> None:
+    path = write_persyst(tmp_path)
+    path.write_text(path.read_text().replace("BirthDate=01/02/50", "BirthDate=01/02/1950"))
+    told = json.loads(PROGRAM.succeed("import", path, "--list", "--json").stdout)
+    assert [one["file"] for one in told["recordings"]] == ["night.lay"]
 
 
 @pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
