@@ -15,6 +15,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -125,6 +126,27 @@ def read_raw(reader: str, more: Mapping[str, Any], path: Path) -> Any:
 
     with PRINTING, redirect_stdout(StringIO()), mne.utils.use_log_level("ERROR"):
         return getattr(mne.io, reader)(path, preload=False, verbose="ERROR", **more)
+
+
+def read_renamed(reader: str, more: Mapping[str, Any], files: Mapping[str, Path | str]) -> Any:
+    """Open files by a reader of MNE in a folder of their own, under the names that it looks for.
+
+    Parameters
+    ----------
+    reader, more
+        As those of `read_raw`.
+    files : mapping
+        Name -> file, or text in place of one. The first is opened; signals are in a file.
+    """
+    with TemporaryDirectory() as folder:
+        for name, content in files.items():
+            if isinstance(content, Path):
+                Path(folder, name).symlink_to(content.absolute())
+            else:
+                Path(folder, name).write_text(content, "utf-8")
+        raw = read_raw(reader, more, Path(folder, next(iter(files))))
+        raw.filenames = [files[Path(one).name] for one in raw.filenames]
+    return raw
 
 
 def _open(
