@@ -1,7 +1,8 @@
 """Persyst recordings (`.lay` beside `.dat`) -> a recording, through MNE.
 
 MNE takes a `.lay` in UTF-8 alone, which names its `.dat` as it is on disk, and a [Patient] with all
-that it may hold, in few spellings. It is given one of the same signals and comments that is so.
+that it may hold, in few spellings. It takes the names of channels in the order of the lines, too,
+and passes over their numbers. It is given one of the same signals and comments that is so.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ DATES = ("%m/%d/%y", "%m/%d/%Y", "%d-%m-%y", "%d-%m-%Y", "%Y-%m-%d", "%Y.%m.%d")
 """Spellings of a date of birth."""
 
 
-def check_times(path: Path) -> None:
-    """Refuse a recording whose table of times has gaps, which MNE closes up.
+def check(path: Path) -> None:
+    """Refuse a recording whose channels are not numbered, or whose table of times has gaps.
+
+    MNE closes gaps up.
 
     The section [SampleTimes] says of some samples when they were taken. A header ahead of the
     signals, which MNE would take for signals, is refused too, and one without its signals.
@@ -37,6 +40,7 @@ def check_times(path: Path) -> None:
     sections = _sections(path)
     about = _values(sections.get("fileinfo", ()))
     _data(path, about)
+    _channels(path, sections)
     try:
         rate_hz = float(about["samplingrate"])
         ahead = int(about.get("headerlength") or 0)
@@ -63,7 +67,7 @@ def read(path: Path) -> Any:
     about["file"], data = "recording.dat", _data(path, about)
     parts = {
         "FileInfo": [f"{key}={value}" for key, value in about.items()],
-        "ChannelMap": sections.get("channelmap", ()),
+        "ChannelMap": _channels(path, sections),
         "Patient": PATIENT,
         "Comments": sections.get("comments", ()),
     }
@@ -130,6 +134,20 @@ def _data(path: Path, about: Mapping[str, str]) -> Path:
     )
 
 
+def _channels(path: Path, sections: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lines of names and numbers, such as `Fp1-Ref=1`, in the order of the signals."""
+    lines = sections.get("channelmap", ())
+    numbers = [line.rpartition("=")[2].strip() for line in lines]
+    each = [str(number) for number in range(1, len(lines) + 1)]
+    for number in numbers:
+        if number not in each or numbers.count(number) > 1:
+            raise DataError(
+                f"{path}: expected the numbers 1 to {len(lines)} in its [ChannelMap], each once, "
+                f"got {number!r}. Export it as EDF."
+            )
+    return [lines[numbers.index(number)] for number in each]
+
+
 def _subject(about: Mapping[str, str]) -> dict[str, Any]:
     """Say who was recorded, as MNE does."""
     keys = {"his_id": "id", "first_name": "first", "last_name": "last"}
@@ -158,4 +176,4 @@ def _comments(sections: Mapping[str, Sequence[str]]) -> Iterator[float]:
             yield float(line.split(",")[0])
 
 
-FORMAT = mne_format("Persyst", (".lay",), read, check_times, ends=ends)
+FORMAT = mne_format("Persyst", (".lay",), read, check, ends=ends)

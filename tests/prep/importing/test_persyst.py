@@ -12,6 +12,7 @@ from support.formats import NOTE, signal_uv, write_persyst
 from hmsprep.errors import DataError
 from hmsprep.importing.formats import open_recording, persyst
 from hmsprep.importing.recording import Options
+from hmsstore.schema import CHANNELS
 from hmsstore.sums import of_recording
 
 pytest.importorskip("mne", reason="MNE is not installed: the extra 'mne'")
@@ -96,3 +97,20 @@ def test_who_was_recorded_is_read_from_the_file(
     subject = persyst.read(path).info["subject_info"]
     assert (subject["his_id"], subject["last_name"]) == ("MRN4711", "Roe")
     assert subject.get("birthday") == told
+
+
+def test_channels_are_named_by_their_numbers_in_whatever_order(tmp_path: Path) -> None:
+    path = write_persyst(tmp_path)
+    lines = [f"{name}-Ref={n}\n" for n, name in enumerate(CHANNELS, 1)]
+    text = path.read_text()
+    assert "".join(lines) in text
+    path.write_text(text.replace("".join(lines), "".join(sorted(lines))))
+    is_whole(path)
+
+
+@pytest.mark.parametrize("wrong", ["0", "2", "21", "", "x"])
+def test_channels_without_numbers_of_their_own_are_refused(wrong: str, tmp_path: Path) -> None:
+    path = write_persyst(tmp_path)
+    path.write_text(path.read_text().replace("Fp1-Ref=1\n", f"Fp1-Ref={wrong}\n"))
+    with pytest.raises(DataError, match=rf"the numbers 1 to 20 .*, each once, got '{wrong}'"):
+        open_recording(path, Options())
