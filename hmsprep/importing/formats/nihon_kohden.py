@@ -19,6 +19,9 @@ ENCODINGS = ("utf-8", "cp1252", "latin-1")
 BESIDE = (".PNT", ".LOG", ".21E")
 """Endings of the files that belong to a recording."""
 
+LATER = "EEG-1200A V01.00"
+"""Where the channels are listed elsewhere than in earlier ones."""
+
 
 def check_own(path: Path) -> None:
     """Refuse the data file of BrainVision, which has the same ending."""
@@ -42,12 +45,26 @@ def look(path: Path) -> Told:
 
 
 def read(path: Path) -> Any:
-    """Open a recording by MNE, in the first encoding in which no note is lost."""
+    """Open a recording by MNE, in the first encoding in which no note is lost.
+
+    Raises
+    ------
+    DataError
+        It is of EEG-1200A, whose list of channels MNE looks for in the wrong place and finds one.
+    """
     beside = _beside(path)
     files = {"recording.eeg": path}
     files |= {f"recording{end}": beside[end] for end in BESIDE if end in beside}
     raws = [read_renamed("read_raw_nihon", {"encoding": one}, files) for one in ENCODINGS]
+    if raws[0].info["nchan"] == 1 and _version(path) == LATER:
+        raise DataError(f"{path} is of {LATER}, which MNE does not read. Export it as EDF.")
     return max(raws, key=lambda raw: len(raw.annotations))
+
+
+def _version(path: Path) -> str:
+    """What a file says it is of, in its first 16 bytes."""
+    with path.open("rb") as file:
+        return file.read(16).decode("latin-1")
 
 
 def _beside(path: Path) -> dict[str, Path]:

@@ -177,6 +177,8 @@ def _open(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of positions, filters and the like
             raw = read(path)
+    except DataError:
+        raise
     except ModuleNotFoundError as error:
         raise DataError(
             f"{path} is a recording of {title}, which needs the package {error.name}. Run: pip "

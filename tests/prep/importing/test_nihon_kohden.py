@@ -42,3 +42,15 @@ def test_signals_of_brainvision_are_told_by_a_header_in_any_case(tmp_path: Path)
     path.with_suffix(".VHDR").write_text("")
     with pytest.raises(DataError, match=r"night\.eeg is a part of night\.VHDR: name that"):
         open_recording(path, Options())
+
+
+def test_recordings_of_eeg_1200a_of_which_mne_finds_one_channel_are_refused(tmp_path: Path) -> None:
+    path = write_nihon_kohden(tmp_path)
+    for file in tmp_path.iterdir():
+        file.write_bytes(file.read_bytes().replace(b"EEG-1100A", b"EEG-1200A"))
+    assert open_recording(path, Options()).chosen.filled == ("EKG",)  # where all are found
+    content = bytearray(path.read_bytes())
+    content[0x1800 + 0x26] = 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"night\.eeg is of EEG-1200A V01\.00, which MNE does not"):
+        open_recording(path, Options())
