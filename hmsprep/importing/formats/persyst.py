@@ -32,10 +32,8 @@ DATES = ("%m/%d/%y", "%m/%d/%Y", "%d-%m-%y", "%d-%m-%Y", "%Y-%m-%d", "%Y.%m.%d")
 def check(path: Path) -> None:
     """Refuse a recording whose channels are not numbered, or whose table of times has gaps.
 
-    MNE closes gaps up.
-
-    The section [SampleTimes] says of some samples when they were taken. A header ahead of the
-    signals, which MNE would take for signals, is refused too, and one without its signals.
+    The section [SampleTimes] says of some samples when they were taken; MNE closes gaps up. Bytes
+    ahead of the signals, which MNE would take for signals, are refused too, and missing signals.
     """
     sections = _sections(path)
     about = _values(sections.get("fileinfo", ()))
@@ -72,7 +70,7 @@ def read(path: Path) -> Any:
         "Comments": sections.get("comments", ()),
     }
     header = "\n".join(line for name, lines in parts.items() for line in (f"[{name}]", *lines))
-    files = {"recording.lay": header, about["file"]: data}
+    files: dict[str, Path | str] = {"recording.lay": header, about["file"]: data}
     raw = read_renamed("read_raw_persyst", {}, files)
     raw.info["subject_info"] = _subject(_values(sections.get("patient", ())))
     return raw
