@@ -45,8 +45,8 @@ def of_recording(path: Path) -> str:
     """SHA-256 of a recorder's file, 64 hexadecimal digits, by which the recording is known again.
 
     Of a format that keeps a recording in several files, that of their contents one after the other,
-    by name: files of the same stem, and files of any name where the header names them. Raises
-    OSError.
+    by name: files of the same stem, and files of any name where the header names them, in another
+    case if there is none in that. Raises OSError.
     """
     found = hashlib.sha256()
     for one in _together(path):
@@ -79,9 +79,11 @@ def _together(path: Path) -> list[Path]:
     found = {path, *(one for one in beside if one.stem == path.stem)}
     if path.suffix.lower() in NAMING:
         content = path.read_bytes()
-        texts = (content.decode(code, errors="replace") for code in ("utf-8", "cp1252"))
+        texts = (content.decode(code, errors="replace") for code in ("utf-8", "cp1252", "utf-16"))
         named = {part.strip() for text in texts for part in re.split(r"[=\\/\r\n]", text)}
-        found |= {one for one in beside if one.name in named}
+        exact = named & {one.name for one in beside}
+        alike = {name.lower() for name in named} - {name.lower() for name in exact}
+        found |= {one for one in beside if one.name in exact or one.name.lower() in alike}
     return sorted(found)
 
 

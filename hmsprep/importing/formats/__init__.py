@@ -9,7 +9,8 @@
     bids_channels.py    what a table beside a recording in a BIDS tree says of its signals
     edf.py              EDF, EDF+ and BDF files
     votes_mat.py        IIIC segments with votes in MATLAB files
-    through_mne.py      a recording that MNE has opened; those below are read by it
+    mne_recording.py    a recording that MNE has opened
+    through_mne.py      a format that MNE reads: those below
     brainvision.py      BrainVision
     eeglab.py           EEGLAB
     fif.py              FIF
@@ -41,7 +42,7 @@ from hmsprep.importing.formats import (
     votes_mat,
 )
 from hmsprep.importing.formats.edf_header import is_edf
-from hmsprep.importing.formats.through_mne import raw_recording
+from hmsprep.importing.formats.mne_recording import raw_recording
 from hmsprep.importing.recording import Format, Options, Recording
 
 FORMATS: tuple[Format, ...] = (

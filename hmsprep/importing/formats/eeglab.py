@@ -21,4 +21,4 @@ def ends(_path: Path, raw: Any) -> Ends:
     return compare_size(raw, data, VALUE_BYTES * raw.info["nchan"])
 
 
-FORMAT = mne_format("EEGLAB", (".set",), "read_raw_eeglab", ends=ends, unit_v=1e-6)
+FORMAT = mne_format("EEGLAB", (".set",), "read_raw_eeglab", ends=ends, unit_v=1e-6, volts=True)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import choose_signals
 from hmsprep.importing.formats.edf_units import microvolts
-from hmsprep.importing.formats.through_mne import exact_rate
+from hmsprep.importing.formats.mne_recording import exact_rate
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording

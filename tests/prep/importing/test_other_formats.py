@@ -32,7 +32,7 @@ from hmsprep.errors import DataError
 from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import find_recordings, open_recording
-from hmsprep.importing.formats.through_mne import exact_rate
+from hmsprep.importing.formats.mne_recording import exact_rate
 from hmsprep.importing.listing import list_recordings
 from hmsprep.importing.recording import Options, Recording
 from hmsstore.montage import ELECTRODES, side
@@ -236,7 +236,7 @@ def test_channels_that_are_no_voltage_are_no_electrodes() -> None:
         ),
         ("a.set", "no", "cannot be read as a recording of EEGLAB"),
         ("a.fif", "no", "cannot be read as a recording of FIF"),
-        ("a.lay", "[FileInfo]\nFile=b.dat\n", "needs another file"),
+        ("a.lay", "[FileInfo]\nFile=b.dat\n", r"needs b\.dat"),
         ("a.eeg", "no", "Nihon Kohden"),
         ("a.cnt", "no", "cannot be read as a recording of Neuroscan CNT"),
         ("a.data", "no", r"needs a\.head"),
@@ -426,6 +426,20 @@ def test_notes_of_nihon_kohden_are_read_or_said_to_be_missing(
     for ending, said in ((".LOG", "its notes are not read"), (".21E", "as Nihon Kohden numbers")):
         path.with_suffix(ending).unlink()
         assert said in open_recording(path, Options()).notes[-1]
+
+
+def test_what_a_reader_prints_stays_out_of_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read = mne.io.read_raw_fif
+
+    def printing(*arguments: Any, **more: Any) -> Any:
+        print("as some of MNE's readers do")
+        return read(*arguments, **more)
+
+    monkeypatch.setattr(mne.io, "read_raw_fif", printing)
+    assert open_recording(write_fif(tmp_path), Options()).notes == ()
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("write", [write_brainvision, write_eeglab])
