@@ -24,8 +24,8 @@ from hmsstore.schema import SIGNALS
 PARTS = ("train", "test")
 """Parts of the competition's data; the first whose table is there is used."""
 SUFFIX = ".parquet"
-ID = re.compile(r"[0-9]{1,18}")
-"""Name of a recording's file, which an int64 holds."""
+ID = re.compile(r"0|[1-9][0-9]{0,17}")
+"""Name of a recording's file, which an int64 holds: leading zeros would name another file."""
 AHEAD = 4
 """Files read at a time: cold ones of 1 MB come a third faster than one by one, and a slow disk is
 waited for less. Each takes its size in memory."""

@@ -59,6 +59,16 @@ def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> N
         KaggleData(tmp_path / "none")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_recording_whose_name_has_leading_zeros_has_no_file(tmp_path: Path, packed: bool) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    (data / "train_eegs" / "1.parquet").rename(data / "train_eegs" / "0001.parquet")
+    source = zipped(data, tmp_path / "hms.zip") if packed else data
+    assert KaggleData(source).recordings("eeg") == set()
+    with pytest.raises(MissingFilesError, match=r"1 of 1 EEG: train_eegs/1\.parquet"):
+        load(source, Parameters())
+
+
 def test_missing_recordings_are_counted_and_named(tmp_path: Path) -> None:
     rows = [{"eeg_id": n, "spectrogram_id": n, "patient_id": n} for n in range(1, 8)]
     data = write_pair(tmp_path / "data", rows)
