@@ -26,6 +26,8 @@ PARTS = ("train", "test")
 SUFFIX = ".parquet"
 ID = re.compile(r"0|[1-9][0-9]{0,17}")
 """Name of a recording's file, which an int64 holds: leading zeros would name another file."""
+ZIP = b"PK\x03\x04"
+"""What an archive with a file in it begins with."""
 AHEAD = 4
 """Files read at a time: cold ones of 1 MB come a third faster than one by one, and a slow disk is
 waited for less. Each takes its size in memory."""
@@ -224,13 +226,22 @@ def open_files(path: Path) -> Files:
     Raises
     ------
     DataError
-        There is neither at this path.
+        There is neither at this path, or the archive is not whole.
     """
     if path.is_dir():
         return Folder(path)
-    if path.is_file() and zipfile.is_zipfile(path):
-        status = path.stat()
-        return _archive(path, status.st_size, status.st_mtime_ns)
+    if path.is_file():
+        if zipfile.is_zipfile(path):
+            status = path.stat()
+            return _archive(path, status.st_size, status.st_mtime_ns)
+        with path.open("rb") as file:
+            if file.read(len(ZIP)) == ZIP:
+                raise DataError(
+                    f"{path} is not a whole zip archive: its end is missing, as where a download "
+                    "was cut short. Download it again."
+                )
+        if path.suffix == ".zip":
+            raise DataError(f"{path} is not a zip archive. Download it again.")
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(
         f"Expected the competition's data (a folder with train.csv, or its .zip) at {path}, found "

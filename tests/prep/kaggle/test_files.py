@@ -45,8 +45,13 @@ def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train_eegs/1\.parquet in .* is damaged"):
         build_store(archive, tmp_path / "hms.zarr")
     archive.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="found another kind of file"):
+    with pytest.raises(DataError, match=r"hms\.zip is not a whole zip archive: its end is missing"):
         KaggleData(archive)
+    archive.write_text("<html>")
+    with pytest.raises(DataError, match=r"hms\.zip is not a zip archive\. Download it again"):
+        KaggleData(archive)
+    with pytest.raises(DataError, match="found another kind of file"):
+        KaggleData(archive.rename(tmp_path / "hms"))
 
 
 def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> None:
