@@ -164,11 +164,21 @@ class KaggleData:
                 return
         if part is not None:
             raise DataError(f"{path} has no {part}.csv, so --part {part} cannot be used.")
-        zips = [name for name in self.sizes if name.endswith(".zip")]
-        hint = f" It holds {zips[0]}: name that file instead." if zips else ""
         raise DataError(
-            f"{path} has neither train.csv nor test.csv, so it is not the competition's data.{hint}"
+            f"{path} has neither train.csv nor test.csv, so it is not the competition's data."
+            f"{self._elsewhere()}"
         )
+
+    def _elsewhere(self) -> str:
+        """Say where the table is instead, if a file or folder tells."""
+        for part in PARTS:
+            if f"{part}.csv.zip" in self.sizes:
+                return f" It holds {part}.csv.zip: unpack that file there."
+        below = {one.parent for part in PARTS for one in self.path.glob(f"*/{part}.csv")}
+        if len(below) == 1:
+            return f" {below.pop()} has one: name that folder instead."
+        zips = [name for name in self.sizes if name.endswith(".zip")]
+        return f" It holds {zips[0]}: name that file instead." if zips else ""
 
     @property
     def table_name(self) -> str:

@@ -64,6 +64,16 @@ def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> N
         KaggleData(tmp_path / "none")
 
 
+def test_a_folder_says_where_its_table_is_instead(tmp_path: Path) -> None:
+    (tmp_path / "hms.zip").touch()
+    write_pair(tmp_path / "hms", [{}])
+    with pytest.raises(DataError, match=r"data\. .*/hms has one: name that folder instead\.$"):
+        KaggleData(tmp_path)
+    (tmp_path / "train.csv.zip").touch()
+    with pytest.raises(DataError, match=r"It holds train\.csv\.zip: unpack that file there\.$"):
+        KaggleData(tmp_path)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_recording_whose_name_has_leading_zeros_has_no_file(tmp_path: Path, packed: bool) -> None:
     data = write_pair(tmp_path / "data", [{}])
