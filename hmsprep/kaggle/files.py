@@ -24,8 +24,10 @@ from hmsstore.schema import SIGNALS
 PARTS = ("train", "test")
 """Parts of the competition's data; the first whose table is there is used."""
 SUFFIX = ".parquet"
-ID = re.compile(r"[0-9]{1,18}")
-"""Name of a recording's file, which an int64 holds."""
+ID = re.compile(r"0|[1-9][0-9]{0,17}")
+"""Name of a recording's file, which an int64 holds: leading zeros would name another file."""
+ZIP = b"PK\x03\x04"
+"""What an archive with a file in it begins with."""
 AHEAD = 4
 """Files read at a time: cold ones of 1 MB come a third faster than one by one, and a slow disk is
 waited for less. Each takes its size in memory."""
@@ -162,11 +164,21 @@ class KaggleData:
                 return
         if part is not None:
             raise DataError(f"{path} has no {part}.csv, so --part {part} cannot be used.")
-        zips = [name for name in self.sizes if name.endswith(".zip")]
-        hint = f" It holds {zips[0]}: name that file instead." if zips else ""
         raise DataError(
-            f"{path} has neither train.csv nor test.csv, so it is not the competition's data.{hint}"
+            f"{path} has neither train.csv nor test.csv, so it is not the competition's data."
+            f"{self._elsewhere()}"
         )
+
+    def _elsewhere(self) -> str:
+        """Say where the table is instead, if a file or folder tells."""
+        for part in PARTS:
+            if f"{part}.csv.zip" in self.sizes:
+                return f" It holds {part}.csv.zip: unpack that file there."
+        below = {one.parent for part in PARTS for one in self.path.glob(f"*/{part}.csv")}
+        if len(below) == 1:
+            return f" {below.pop()} has one: name that folder instead."
+        zips = [name for name in self.sizes if name.endswith(".zip")]
+        return f" It holds {zips[0]}: name that file instead." if zips else ""
 
     @property
     def table_name(self) -> str:
@@ -224,13 +236,22 @@ def open_files(path: Path) -> Files:
     Raises
     ------
     DataError
-        There is neither at this path.
+        There is neither at this path, or the archive is not whole.
     """
     if path.is_dir():
         return Folder(path)
-    if path.is_file() and zipfile.is_zipfile(path):
-        status = path.stat()
-        return _archive(path, status.st_size, status.st_mtime_ns)
+    if path.is_file():
+        if zipfile.is_zipfile(path):
+            status = path.stat()
+            return _archive(path, status.st_size, status.st_mtime_ns)
+        with path.open("rb") as file:
+            if file.read(len(ZIP)) == ZIP:
+                raise DataError(
+                    f"{path} is not a whole zip archive: its end is missing, as where a download "
+                    "was cut short. Download it again."
+                )
+        if path.suffix == ".zip":
+            raise DataError(f"{path} is not a zip archive. Download it again.")
     found = "another kind of file" if path.exists() else "nothing"
     raise DataError(
         f"Expected the competition's data (a folder with train.csv, or its .zip) at {path}, found "

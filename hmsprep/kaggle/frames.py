@@ -19,6 +19,7 @@ VALUES_PER_BYTE = 64
 """A larger file may hold more: real recordings have about one value per byte, never this many."""
 LARGEST_CSV = 1 << 30
 """Bytes of a table as text: a hundred of train.csv."""
+DELIMITERS = (",", ";", "\t")
 AGAIN = "Download it again."
 
 
@@ -53,15 +54,34 @@ def read_parquet(content: bytes, name: str) -> pl.DataFrame:
 
 
 def read_csv(content: bytes, name: str) -> pl.DataFrame:
-    """Read a CSV file, every column as text; raises as `read_parquet`."""
+    """Read a CSV file, every column as text; raises as `read_parquet`.
+
+    A spreadsheet may have put semicolons or tabs between the cells, with commas into the numbers,
+    empty lines at the end and other ends of lines.
+    """
     if len(content) > LARGEST_CSV:
         raise DataError(
             f"{name} has {len(content):,} bytes, expected {LARGEST_CSV:,} at most of a table of "
             "windows. Is it the competition's train.csv?"
         )
-    return _decoded(
-        lambda: pl.read_csv(BytesIO(content), infer_schema=False), name, "read as a table"
-    )
+    if b"\0" in content[:4]:
+        raise DataError(
+            f"{name} is not a text in UTF-8: if a spreadsheet saved it, save it again as 'CSV "
+            "UTF-8'."
+        )
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")
+    head = content.partition(b"\n")[0].decode(errors="replace")
+    delimiter = next((one for one in DELIMITERS if one in head), DELIMITERS[0])
+
+    def read() -> pl.DataFrame:
+        frame = pl.read_csv(BytesIO(content), infer_schema=False, separator=delimiter)
+        if delimiter != ",":
+            frame = frame.with_columns(pl.all().str.replace(r"^(-?\d+),(\d+)$", "$1.$2"))
+        held = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+        return frame.head(held[-1] + 1 if len(held) else 0)
+
+    return _decoded(read, name, "read as a table")
 
 
 def column_count(content: bytes) -> int:

@@ -30,6 +30,8 @@ OFFSETS = {
     "spectrogram_label_offset_seconds": "spectrogram_offset_s",
 }
 CONSENSUS = "expert_consensus"
+EXACT = 2**53
+"""Below it, floats hold every whole number."""
 LONGEST_S = 1e9
 """Seconds: no recording is longer than thirty years."""
 
@@ -65,9 +67,14 @@ class TextTable:
         return values
 
     def integers(self, column: str, expected: str, absent: int | None = None) -> NDArray[np.int64]:
-        """Read a column as whole numbers of at least 0; where nothing stands, `absent` if given."""
+        """Read a column as whole numbers of at least 0; where nothing stands, `absent` if given.
+
+        '12.0' counts as 12: pandas writes whole numbers so where some of a column are missing.
+        """
         texts = self.frame[column]
-        values = texts.cast(pl.Int64, strict=False)
+        floats = texts.str.replace(r"^(\d+)\.0*$", "$1").cast(pl.Int64, strict=False)
+        exact = floats.set(floats >= EXACT, None)  # of a larger one, digits may be lost
+        values = texts.cast(pl.Int64, strict=False).fill_null(exact)
         empty = texts.is_null().to_numpy()
         wrong = values.is_null().to_numpy() | (values.fill_null(0).to_numpy() < 0)
         self.refuse(wrong & ~empty if absent is not None else wrong, column, expected)

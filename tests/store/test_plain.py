@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import unicodedata
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -53,6 +55,26 @@ def test_a_closed_stream_stays_closed(closed: str) -> None:
     done = subprocess.run(words, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == (b"shown\n" if closed == "2>&-" else b"")
+
+
+@pytest.mark.parametrize("gone", ["stdout", "stderr"])
+def test_a_reader_that_goes_away_ends_no_program(tmp_path: Path, gone: str) -> None:
+    program = (
+        "import sys; from pathlib import Path; from hmsstore.plain.screen import Screen; "
+        "from hmsstore.plain.text import write_plainly; write_plainly(); "
+        "[Screen(stderr=err).print(text) for err in (False, True) for text in 'ab']; "
+        "[print('c' * 100_000, file=file) for file in (sys.stdout, sys.stderr) for _ in 'ab']; "
+        "Path(sys.argv[1]).touch()"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, gone: write}
+    words = [sys.executable, "-c", program, str(tmp_path / "done")]
+    done = subprocess.run(words, check=False, text=True, **streams)
+    os.close(write)
+    shown = done.stdout or done.stderr
+    assert (done.returncode, shown.replace("c" * 100_000, "c").split()) == (0, ["a", "b", "c", "c"])
+    assert (tmp_path / "done").exists()
 
 
 def test_what_is_no_number_is_null_in_json() -> None:

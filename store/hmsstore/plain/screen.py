@@ -12,7 +12,7 @@ from typing import IO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from hmsstore.plain.text import plain
+from hmsstore.plain.text import discard, plain
 
 
 class Screen(Console):
@@ -34,6 +34,10 @@ class Screen(Console):
         """Render, and write what would act as Python writes it."""
         for part in super().render(renderable, options):
             yield part if part.control else Segment(plain(part.text), part.style)
+
+    def on_broken_pipe(self) -> None:
+        """Go on when the reader has gone away, where rich ends the program."""
+        discard(self.file)
 
 
 class PlainLines(logging.Formatter):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,8 +84,18 @@ def write_rows(
     lines.writerows(map(cell, row) for row in rows)
 
 
+def discard(stream: IO[str]) -> None:
+    """Let a stream whose reader has gone away write nowhere, so that work on other things goes on.
+
+    What it still holds in memory is written nowhere, too.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 class PlainStream:
-    """A stream that writes text as `plain` does.
+    """A stream that writes text as `plain` does, and goes on when its reader has gone away.
 
     Parameters
     ----------
@@ -106,8 +117,18 @@ class PlainStream:
         """Write a text."""
         found = MOVED.match(text) if self._bars else None
         kept = found[0] if found else ""
-        self.rich_proxied_file.write(kept + plain(text[len(kept) :]))
+        try:
+            self.rich_proxied_file.write(kept + plain(text[len(kept) :]))
+        except BrokenPipeError:
+            discard(self.rich_proxied_file)
         return len(text)
+
+    def flush(self) -> None:
+        """Write what is held in memory, or nowhere if nobody reads it."""
+        try:
+            self.rich_proxied_file.flush()
+        except BrokenPipeError:
+            discard(self.rich_proxied_file)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write texts."""

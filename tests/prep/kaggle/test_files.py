@@ -45,8 +45,13 @@ def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"train_eegs/1\.parquet in .* is damaged"):
         build_store(archive, tmp_path / "hms.zarr")
     archive.write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="found another kind of file"):
+    with pytest.raises(DataError, match=r"hms\.zip is not a whole zip archive: its end is missing"):
         KaggleData(archive)
+    archive.write_text("<html>")
+    with pytest.raises(DataError, match=r"hms\.zip is not a zip archive\. Download it again"):
+        KaggleData(archive)
+    with pytest.raises(DataError, match="found another kind of file"):
+        KaggleData(archive.rename(tmp_path / "hms"))
 
 
 def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> None:
@@ -57,6 +62,26 @@ def test_a_folder_that_holds_no_data_says_what_was_expected(tmp_path: Path) -> N
         KaggleData(tmp_path)
     with pytest.raises(DataError, match="found nothing"):
         KaggleData(tmp_path / "none")
+
+
+def test_a_folder_says_where_its_table_is_instead(tmp_path: Path) -> None:
+    (tmp_path / "hms.zip").touch()
+    write_pair(tmp_path / "hms", [{}])
+    with pytest.raises(DataError, match=r"data\. .*/hms has one: name that folder instead\.$"):
+        KaggleData(tmp_path)
+    (tmp_path / "train.csv.zip").touch()
+    with pytest.raises(DataError, match=r"It holds train\.csv\.zip: unpack that file there\.$"):
+        KaggleData(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_recording_whose_name_has_leading_zeros_has_no_file(tmp_path: Path, packed: bool) -> None:
+    data = write_pair(tmp_path / "data", [{}])
+    (data / "train_eegs" / "1.parquet").rename(data / "train_eegs" / "0001.parquet")
+    source = zipped(data, tmp_path / "hms.zip") if packed else data
+    assert KaggleData(source).recordings("eeg") == set()
+    with pytest.raises(MissingFilesError, match=r"1 of 1 EEG: train_eegs/1\.parquet"):
+        load(source, Parameters())
 
 
 def test_missing_recordings_are_counted_and_named(tmp_path: Path) -> None:

@@ -49,6 +49,32 @@ def test_parquet_metadata_are_read_alike() -> None:
         np.testing.assert_array_equal(values, from_parquet[name])
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_table_that_a_spreadsheet_saved_is_read_alike(delimiter: str, end: str) -> None:
+    rows = pl.DataFrame([train_row(), train_row(eeg_label_offset_seconds=2.5, label_id=5)])
+    saved = rows.with_columns(pl.col("label_id", "lpd_vote", "eeg_sub_id").cast(pl.Float64))
+    if delimiter != ",":
+        saved = saved.with_columns(pl.all().cast(pl.String).str.replace(".", ",", literal=True))
+    text = saved.write_csv(separator=delimiter).replace("\n", end)
+    text = f"\ufeff{text}{end}{delimiter * (rows.width - 1)}{end}{end}"
+    found = read_table(text.encode(), "train.csv")
+    for name, values in read_table(rows.write_csv().encode(), "train.csv").items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def test_empty_lines_between_rows_are_refused_by_their_line() -> None:
+    header, row = csv(train_row()).splitlines()
+    with pytest.raises(DataError, match=r"line 3, eeg_id: expected an id .*found nothing"):
+        read_table(b"\n".join((header, row, b"", row, b"", b"")), "train.csv")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_in_another_encoding_is_refused_in_a_sentence(encoding: str) -> None:
+    with pytest.raises(DataError, match=r"^train\.csv is not a text in UTF-8.*'CSV UTF-8'\.$"):
+        read_table(csv(train_row()).decode().encode(encoding), "train.csv")
+
+
 def test_a_table_without_votes_is_unlabelled() -> None:
     table = read_table(b"spectrogram_id,eeg_id,patient_id\n853520,3911565283,6885\n", "test.csv")
     assert table["expert_consensus"].tolist() == [-1]
@@ -70,6 +96,8 @@ def test_a_table_without_votes_is_unlabelled() -> None:
         ([{"expert_consensus": "Spike"}], r"expert_consensus: expected one of Seizure.*'Spike'"),
         ([{}, {}], r"line 3: the window of EEG 1 at 0 s is given twice"),
         ([{"eeg_id": "x"}], r"eeg_id: expected an id \(a whole number\), found 'x'"),
+        ([{"eeg_id": "1.5"}], r"eeg_id: expected an id \(a whole number\), found '1\.5'"),
+        ([{"eeg_id": f"{2**53}.0"}], r"eeg_id: expected an id .*found '9007199254740992\.0'"),
         ([{"patient_id": None}], r"patient_id: expected an id .*found nothing"),
         (
             [{"eeg_label_offset_seconds": -2}],
