@@ -317,10 +317,13 @@ def test_bad_segments_are_refused(content: dict[str, Any], message: str, tmp_pat
         open_recording(segment(tmp_path / "a.mat", **content), Options())
 
 
-def test_files_of_newer_matlab_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
-    with pytest.raises(DataError, match=r"version 7\.3 .*save\(\.\.\., '-v7'\)"):
-        open_recording(tmp_path / "a.mat", Options())
+@pytest.mark.parametrize(
+    ("name", "way"), [("a.mat", r"save\(\.\.\., '-v7'\)"), ("a.set", r"pop_saveset\(.*'6'\)")]
+)
+def test_files_of_newer_matlab_are_named(name: str, way: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
+    with pytest.raises(DataError, match=rf"version 7\.3 .*{way}"):
+        open_recording(tmp_path / name, Options())
 
 
 def test_a_recording_that_is_split_into_files_is_one(tmp_path: Path) -> None:
