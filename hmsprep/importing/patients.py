@@ -99,8 +99,8 @@ def find_patients(recordings: Sequence[Recording], listed: Path | None = None) -
     if listed is not None:
         table = _read_list(listed)
         return Patients(_numbered(_of_list(recordings, table, listed)), KNOWN, ())
-    stems = _stems(recordings)
-    found = [_key(recording, stems) for recording in recordings]
+    stems, coded = _stems(recordings), _coded(recordings)
+    found = [_key(recording, stems, coded) for recording in recordings]
     keys: list[Hashable] = [
         (place,) if key is None else key for place, (_, key) in enumerate(found)
     ]
@@ -142,7 +142,9 @@ def find_patients(recordings: Sequence[Recording], listed: Path | None = None) -
     return Patients(_numbered(keys), max(ways, key=PATIENTS.index, default=KNOWN), tuple(notes))
 
 
-def _key(recording: Recording, stems: Mapping[str, str]) -> tuple[str, Hashable | None]:
+def _key(
+    recording: Recording, stems: Mapping[str, str], coded: Mapping[str, list[Hashable]]
+) -> tuple[str, Hashable | None]:
     """How a recording's patient is told, and what all of one patient share; None: by nothing."""
     stem = stem_of(recording.path)
     for corpus in CORPORA:
@@ -150,11 +152,10 @@ def _key(recording: Recording, stems: Mapping[str, str]) -> tuple[str, Hashable 
             patient = named["patient"].lower()
             return KNOWN, ("corpus", SAME_PATIENT.get(patient, patient))
     folders = recording.path.parent
-    for folder in (folders, *folders.parents):
-        if BIDS.fullmatch(folder.name):
-            return KNOWN, ("BIDS", str(folder.resolve()))
-    if named := BIDS.fullmatch(stem):
-        return KNOWN, ("BIDS", str(folders.resolve()), named[1])
+    if (of_bids := _bids(recording)) is not None:
+        code, by_code, by_name = of_bids
+        first, *others = coded[code]
+        return (GUESSED, first) if by_name and others else (KNOWN, by_code)
     way, key = read_header(recording.patient)
     if key is not None:
         return way, key
@@ -164,6 +165,25 @@ def _key(recording: Recording, stems: Mapping[str, str]) -> tuple[str, Hashable 
     if stem in stems:
         return GUESSED, ("stem", str(folders.resolve()), stems[stem])
     return UNKNOWN, None
+
+
+def _bids(recording: Recording) -> tuple[str, Hashable, bool] | None:
+    """Code by BIDS, a key, and whether the file's name alone has the code, not a folder's."""
+    folders = recording.path.parent
+    for folder in (folders, *folders.parents):
+        if named := BIDS.fullmatch(folder.name):
+            return named[1], ("BIDS", str(folder.resolve())), False
+    if named := BIDS.fullmatch(stem_of(recording.path)):
+        return named[1], ("BIDS", str(folders.resolve()), named[1]), True
+    return None
+
+
+def _coded(recordings: Sequence[Recording]) -> dict[str, list[Hashable]]:
+    """Keys of each code by BIDS: if several, names of files do not tell which is meant."""
+    keys: dict[str, dict[Hashable, None]] = {}
+    for code, key, _ in filter(None, map(_bids, recordings)):
+        keys.setdefault(code, {})[key] = None
+    return {code: list(several) for code, several in keys.items()}
 
 
 def read_header(text: str) -> tuple[str, Hashable | None]:

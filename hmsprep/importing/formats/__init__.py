@@ -143,7 +143,8 @@ def _below(folder: Path, closed: list[Empty], seen: set[Path]) -> Iterator[Path]
         return
     endings = (suffix for one in FORMATS for suffix in one.suffixes)
     known = tuple(end for suffix in endings for end in (suffix, suffix + ".gz"))
-    parts = {path.with_suffix(".eeg") for path in folder.glob("*.vhdr")}  # BrainVision's signals
+    headers = (path for path in inside if path.suffix.lower() == brainvision.HEADER)
+    parts = {part for path in headers for part in brainvision.signals(path)}
     is_bids = (folder / "dataset_description.json").is_file()
     for path in inside:
         if path.name.startswith(".") or (is_bids and path.name in SKIPPED):

@@ -4,6 +4,9 @@ The header names of each channel what it was measured against, which MNE passes 
 
     Ch1=Fp1,FCz,0.1,µV
 
+MNE takes endings in lower case, names of files just as they are, and markers in UTF-8: it is given
+paths, and copies of what is otherwise.
+
 Most headers do not say how long a recording is: that its signals were cut short is known where they
 end within a sample, or before a marker.
 """
@@ -12,14 +15,17 @@ from __future__ import annotations
 
 import re
 import tempfile
+import unicodedata
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from hmsprep.errors import DataError
 from hmsprep.importing.formats.through_mne import Ends, Told, mne_format, read_raw
 
+HEADER, MARKERS = ".vhdr", ".vmrk"
 CHANNEL = re.compile(r"^\s*Ch(\d+)\s*=([^,\n]*),([^,\n]*),", re.MULTILINE)
-FILE = re.compile(r"^\s*(DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE)
+FILE = re.compile(r"^\s*(DataFile|MarkerFile)\s*=[^\S\n]*(.*?)\s*$", re.MULTILINE)
 ABOUT = re.compile(
     r"^\s*(DataFormat|DataOrientation|DataPoints|NumberOfChannels|BinaryFormat|SegmentationType)"
     r"\s*=\s*(\w+)",
@@ -56,7 +62,7 @@ def look(path: Path) -> Told:
             "one."
         )
     notes: tuple[str, ...] = ()
-    if marks is not None and not marks.is_file() and not path.with_suffix(".vmrk").is_file():
+    if marks is not None and _file_of_markers(path, text) is None:
         notes = (
             f"{path.name} needs {marks.name}, which is not in the same folder: its notes are not "
             "read, and it is unknown whether it was paused.",
@@ -69,16 +75,37 @@ def look(path: Path) -> Told:
 
 
 def read(path: Path) -> Any:
-    """Open a recording by MNE, which is given markers that are not UTF-8 in a copy that is."""
-    reader = "read_raw_brainvision"
-    markers = _file_of_markers(path, _text(path))
-    text = None if markers is None else _from_ansi(markers.read_bytes())
-    if text is None:
-        return read_raw(reader, {}, path)
-    with tempfile.NamedTemporaryFile("w", suffix=".vmrk", encoding="utf-8", newline="") as copy:
-        copy.write(text)
-        copy.flush()
-        return read_raw(reader, {"overrides": {"marker_fname": copy.name}}, path)
+    """Open a recording by MNE, which is given the files that belong to it."""
+    text = _text(path)
+    data, markers = _beside(path, text).get("DataFile"), _file_of_markers(path, text)
+    header, named = path, dict[str, str]()
+    with ExitStack() as copies:
+        if path.suffix != HEADER:
+            header = _copy(path.read_bytes(), HEADER, copies)
+        if data is not None:
+            named["data_fname"] = str(data.absolute())
+        if markers is not None:
+            content = markers.read_bytes()
+            plain = _from_ansi(content)
+            if plain is not None or markers.suffix != MARKERS:
+                markers = _copy(content if plain is None else plain.encode(), MARKERS, copies)
+            named["marker_fname"] = str(markers.absolute())
+        return read_raw("read_raw_brainvision", {"overrides": named}, header)
+
+
+def signals(path: Path) -> set[Path]:
+    """Files that hold the signals of a header, or are called as if they did."""
+    found = {_there(path.with_suffix(".eeg"))}
+    with suppress(OSError):  # which is said where it is opened
+        found |= {file for key, file in _beside(path, _text(path)).items() if key == "DataFile"}
+    return found
+
+
+def _copy(content: bytes, ending: str, copies: ExitStack) -> Path:
+    """Write a copy that lasts as long as the others."""
+    copy = Path(copies.enter_context(tempfile.TemporaryDirectory()), f"copy{ending}")
+    copy.write_bytes(content)
+    return copy
 
 
 def _from_ansi(content: bytes) -> str | None:
@@ -127,7 +154,9 @@ def ends(path: Path, raw: Any) -> Ends:
 
 
 def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", errors="replace")
+    content = path.read_bytes()
+    text = _from_ansi(content)
+    return content.decode("utf-8") if text is None else text
 
 
 def _section(text: str, heading: str) -> str:
@@ -146,16 +175,31 @@ def _about(text: str) -> dict[str, str]:
 
 
 def _beside(path: Path, text: str) -> dict[str, Path]:
-    """Files that a header names."""
-    return {
-        key: path.with_name(re.split(r"[\\/]", name)[-1].replace("$b", path.stem))
-        for key, name in FILE.findall(_section(text, "Common Infos"))
-    }
+    """Files that a header names, in its own folder whatever folder it names."""
+    named = FILE.findall(_section(text, "Common Infos"))
+    plain = {key: re.split(r"[\\/]", name)[-1].replace("$b", path.stem) for key, name in named}
+    return {key: _there(path.parent / name) for key, name in plain.items() if name}
+
+
+def _there(path: Path) -> Path:
+    """A file as its folder calls it, where that differs in case or form of letters alone.
+
+    Windows and Macs do not tell these apart.
+    """
+    if path.is_file():
+        return path
+    name = _plain(path.name)
+    alike = (one for one in sorted(path.parent.iterdir()) if _plain(one.name) == name)
+    return next((one for one in alike if one.is_file()), path)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _file_of_markers(path: Path, text: str) -> Path | None:
     named = _beside(path, text).get("MarkerFile")
-    each = (named, path.with_suffix(".vmrk"))
+    each = (named, _there(path.with_suffix(MARKERS)))
     return next((one for one in each if one is not None and one.is_file()), None)
 
 
@@ -165,4 +209,4 @@ def _markers(path: Path, text: str) -> str:
     return "" if markers is None else _text(markers)
 
 
-FORMAT = mne_format("BrainVision", (".vhdr",), read, look=look, ends=ends)
+FORMAT = mne_format("BrainVision", (HEADER,), read, look=look, ends=ends)

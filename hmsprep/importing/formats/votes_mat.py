@@ -55,6 +55,13 @@ def is_segment(path: Path) -> bool:
     return any(name in shapes and len(CHANNELS) in shapes[name] for name in SIGNALS)
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is of version 7.3 of MATLAB's format, which SciPy does not read."""
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+    return head.startswith(b"MATLAB 7.3") or head[1:4] == b"HDF"
+
+
 def open_mat(path: Path, options: Options) -> Recording:
     """Open a file and read it; it is small.
 
@@ -134,9 +141,7 @@ def _slice(values: NDArray[Any], begin: int, end: int) -> NDArray[np.float64]:
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     from scipy.io import loadmat
 
-    with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
-    if head.startswith(b"MATLAB 7.3") or head[1:4] == b"HDF":
+    if is_hdf5(path):
         raise DataError(
             f"{path} is of version 7.3 of MATLAB's format, expected one up to 7. Save it with "
             "save(..., '-v7')."

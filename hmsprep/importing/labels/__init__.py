@@ -177,6 +177,13 @@ def _intervals(said: Said, recording: Recording, words: Words, where: str) -> In
             "unknown which windows show it. Give it one; or leave out all unmarked time with "
             f"--label '{REST}={NONE}', or all labels with --unlabelled."
         )
+    if said.unread and words.rest(complete=said.complete):
+        raise DataError(
+            f"{where}: {said.unread} seems to name a seizure or another pattern and is not read as "
+            "a label, so it is unknown which windows show it. Give it a length or an end, and a "
+            f"class with --label WORD=CLASS ({NONE}: it names no pattern); or leave out all "
+            f"unmarked time with --label '{REST}={NONE}', or all labels with --unlabelled."
+        )
     marked = [(one, to) for one, to in zip(said.marked, found, strict=True) if to != NONE]
     if words.rest(complete=said.complete):
         marked.append((Marked(0.0, recording.duration_s, REST), "other"))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hmsprep.errors import DataError
 from hmsprep.importing.labels.layout import Layout, Said, Source, interval
+from hmsprep.importing.labels.words import seems_a_pattern
 from hmsprep.importing.recording import Recording, read_rows, read_text, stem_of
 
 SCORED, GENERAL = "eventtype", "trial_type"
@@ -55,9 +56,15 @@ def read(source: Source) -> Said | None:
     events = [
         [(row[names[one]] or "").strip() for one in ("onset", "duration", column)] for row in rows
     ]
+    unread: list[str] = []
     if column == GENERAL:
         if not any(words.tells(word) for _, _, word in events):
             return None
+        unread = [
+            f"{word!r} at {onset} s"
+            for onset, _, word in events
+            if words.find(word) is None and seems_a_pattern(word)
+        ]
         events = [event for event in events if words.find(event[2]) is not None]
     marked = []
     for onset, duration, word in events:
@@ -66,7 +73,8 @@ def read(source: Source) -> Said | None:
         except ValueError:
             stop = duration
         marked.append(interval(path, onset, stop, word, ("onset", "end (onset + duration)")))
-    return Said(tuple(marked), complete=column == SCORED, notes=_length(path, rows, recording))
+    notes = _length(path, rows, recording)
+    return Said(tuple(marked), column == SCORED, notes, next(iter(unread), ""))
 
 
 def _length(path: Path, rows: list[dict[str, str]], recording: Recording) -> tuple[str, ...]:

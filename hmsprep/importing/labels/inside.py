@@ -2,7 +2,8 @@
 
 Of notes of any kind, these are read: intervals whose whole text is a word for a pattern ('Seizure',
 'LPDs', or one that the user gave), and pairs such as 'Seizure start' and 'Seizure end'. What no
-interval covers has no label, since nobody says that the notes are complete.
+interval covers has no label, since nobody says that the notes are complete. Of seizures that are
+numbered, a start and an end belong together only by the same number.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 
 from hmsprep.importing.labels.layout import Marked, Said
-from hmsprep.importing.labels.words import NONE, PATTERNS, SEIZURES, Words
+from hmsprep.importing.labels.words import NONE, PATTERNS, SEIZURES, Words, seems_a_pattern
 from hmsprep.importing.recording import Recording
 from hmsprep.words import plural
 
@@ -23,46 +24,46 @@ END = re.compile(
     rf"{SEIZURE}(?: \d+)? (?:end|ends|ended|stop|stops|stopped|finish|finished|offset|over)"
     rf"|(?:end|stop|offset)(?: of)?(?: the)? {SEIZURE}(?: \d+)?"
 )
-NAMED = re.compile(
-    r"\b(?:seizures?|seiz|sz|ictal|gtcs|fbtcs|status epilepticus|convulsions?|\w*anf(?:a|ä)ll\w*|"
-    r"krampf\w*|crises?|crisis|crisi|convulsión|aanval\w*|napad\w*|záchvat\w*|anfald\w*)\b"
-    r"|приступ|发作|発作"
-)
-"""What seizures are called, also in German, French, Spanish, Italian, Dutch, Polish, Czech, Danish,
-Swedish, Russian, Chinese and Japanese. Such notes are not read as labels, but said to be there."""
 
 
 def read_inside(recording: Recording, words: Words) -> Said | None:
-    """Read a recording's own annotations; None if they mark nothing and name no seizure."""
+    """Read a recording's own annotations; None if they mark and name no pattern."""
     marked: list[Marked] = []
-    begun: float | None = None
-    unread, named = 0, ""
+    begun: dict[int | None, Marked] = {}
+    unread: list[Marked] = []
     for onset, duration, text in sorted(recording.annotations, key=lambda note: note[0]):
-        word = " ".join(text.lower().removeprefix("comment/").strip(" .:!").split())
-        if word not in words.own:
-            word = " ".join(re.sub(r"[-_]", " ", word).split())
+        word, start_s = _word(text, words), max(onset, 0.0)
         known = word in words.own or word in SEIZURES or word in PATTERNS
-        if known and words.find(word) != NONE and duration:
-            marked.append(Marked(max(onset, 0.0), onset + duration, word))
+        to = words.find(word) if known else None
+        number = int(found[0]) if (found := re.search(r"\d+", word)) else None
+        fitting = [one for one in begun if None in (one, number) or one == number]
+        if to == NONE or (to == "other" and not duration):
+            continue
+        if to is not None and duration:
+            marked.append(Marked(start_s, onset + duration, word))
         elif START.fullmatch(word):
-            unread += begun is not None
-            begun = max(onset, 0.0)
-        elif END.fullmatch(word) and begun is not None:
-            marked.append(Marked(begun, onset, "seizure"))
-            begun = None
-        elif NAMED.search(word):
-            unread += 1
-            named = named or text.strip()
-    unread += begun is not None
-    if not marked and not unread:
-        return None
-    notes = []
-    if unread:
-        such = f", such as {named!r}" if named else ""
-        notes.append(
-            f"{recording.path.name} has {plural(unread, 'annotation')} of its own that "
-            f"{'seem' if unread > 1 else 'seems'} to name a seizure{such}: not read as labels, "
-            "since only whole texts such as 'seizure' are, with a length or an end "
-            "(--label WORD=seizure adds a word)."
-        )
-    return Said(tuple(marked), notes=tuple(notes))
+            unread += map(begun.pop, fitting)
+            begun[number] = Marked(start_s, start_s, text.strip())
+        elif END.fullmatch(word) and fitting:
+            marked.append(Marked(begun.pop(fitting[-1]).start_s, onset, "seizure"))
+        elif to is not None or seems_a_pattern(word):
+            unread.append(Marked(start_s, start_s, text.strip()))
+    unread += begun.values()
+    if not unread:
+        return Said(tuple(marked)) if marked else None
+    first = min(unread)
+    note = (
+        f"{recording.path.name} has {plural(len(unread), 'annotation')} of its own that "
+        f"{'seem' if len(unread) > 1 else 'seems'} to name a seizure or another pattern, such as "
+        f"{first.word!r}: not read as labels, since only whole texts such as 'seizure' are, with a "
+        "length or an end (--label WORD=seizure adds a word)."
+    )
+    return Said(tuple(marked), notes=(note,), unread=f"{first.word!r} at {first.start_s:,.1f} s")
+
+
+def _word(text: str, words: Words) -> str:
+    """Text of a note as words are looked up: as the user gave it, else without punctuation."""
+    whole = " ".join(text.lower().removeprefix("comment/").split())
+    bare = " ".join(whole.strip(" .:!").split())
+    loose = " ".join(re.sub(r"[-_]", " ", bare).split())
+    return next((one for one in (whole, bare) if one in words.own), loose)

@@ -29,6 +29,8 @@ class Said:
     """Whether whatever is not marked was seen to be none of it: the layout lists all seizures."""
     notes: tuple[str, ...] = ()
     """What the user should know of it."""
+    unread: str = ""
+    """The first mark that seems to name a pattern and is not read, and when it is; '' for none."""
 
 
 @dataclass(frozen=True, slots=True)

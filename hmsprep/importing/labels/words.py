@@ -32,6 +32,14 @@ LABELS = {
 """Word in lower case -> class; `impd` is SzCORE's word for a check of impedances."""
 TELLING = {*SEIZURES, *PATTERNS, "bckg"}
 """Words that nobody uses for anything but patterns of EEG; 'other' or 'slow' may be a task's."""
+_NAMING = re.compile(
+    rf"\b(?:{'|'.join(SEIZURES)}|seizures|ictal|gtcs|fbtcs|status epilepticus|convulsions?|"
+    r"\w*anf(?:a|ä)ll\w*|krampf\w*|crises?|crisis|crisi|convulsión|aanval\w*|napad\w*|záchvat\w*|anfald\w*|"
+    r"(?:lpd|gpd|lrda|grda|pled|bipled|gped)s?|periodic (?:epileptiform )?discharges?)\b"
+    r"|приступ|发作|発作"
+)
+"""What patterns are called; seizures also in German, French, Spanish, Italian, Dutch, Polish,
+Czech, Danish, Swedish, Russian, Chinese and Japanese."""
 _SEIZURE_KIND = re.compile(r"sz_\w+")
 """SzCORE's kinds of seizure: 'sz_foc_ia' (Dan et al. 2024)."""
 
@@ -85,6 +93,11 @@ class Words:
         """Whether a word speaks of patterns of EEG, wherever it stands."""
         plain = _plain(word)
         return plain in self.own or plain in TELLING or bool(_SEIZURE_KIND.fullmatch(plain))
+
+
+def seems_a_pattern(text: str) -> bool:
+    """Whether a text seems to name a pattern of EEG, though it may be no label: 'no seizure'."""
+    return bool(_NAMING.search(_plain(text).replace("_", " ")))
 
 
 def unknown_words(words: set[str]) -> str:

@@ -224,15 +224,18 @@ def test_seizures_annotated_in_the_recording_are_intervals_or_pairs_and_the_rest
     )  # fmt: skip
     one = recording(tmp_path / "a.edf", notes=notes)
     assert classes(one, [0, 10, 40, 55, 70]) == [None, "seizure", "seizure", "seizure", "gpd"]
-    assert classes(one, [0, 10], {"*": "other"}) == ["other", "seizure"]
+    all_read = {"*": "other", "no seizure since": "none"}
+    assert classes(one, [0, 10], all_read) == ["other", "seizure"]
     _, said = find_labels(one, Words())
     assert "3 intervals of its own annotations" in said[0]
     assert "--label '*=other'" in said[0]
-    assert "1 annotation of its own that seems to name a seizure, such as 'no seiz" in said[1]
+    assert "1 annotation of its own that seems to name a seizure or another" in said[1]
+    assert "such as 'no seizure since'" in said[1]
     own = recording(tmp_path / "b.edf", notes=((10.0, 40.0, "Crise"), (60.0, None, "crise?")))
     labels, said = find_labels(own, Words())
     assert labels is None
-    assert "2 annotations of its own that seem to name a seizure, such as 'Crise'" in said[0]
+    assert "2 annotations of its own that seem to name a seizure or another" in said[0]
+    assert "such as 'Crise'" in said[0]
     assert classes(own, [0, 60], {"crise": "seizure"}) == ["seizure", None]
     # what lies beside a recording comes first
     (tmp_path / "a.tse").write_text("version = tse_v1.0.0\n0 120 bckg 1.0\n")
@@ -245,7 +248,49 @@ def test_seizures_annotated_in_the_recording_are_intervals_or_pairs_and_the_rest
 def test_seizures_noted_in_other_words_are_said_to_be_there(text: str, tmp_path: Path) -> None:
     labels, said = find_labels(recording(tmp_path / "a.edf", notes=((30.0, 15.0, text),)), Words())
     assert labels is None
-    assert f"seems to name a seizure, such as {text!r}: not read as labels" in said[0]
+    assert (
+        f"seems to name a seizure or another pattern, such as {text!r}: not read as labels"
+        in said[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("lasts", "text"),
+    [(30.0, "Seizure left."), (None, "Seizure"), (None, "Seizure start"), (None, "Seizure end"),
+     (None, "FNSZ"), (None, "LPDs"), (30.0, "GRDA+S")],
+)  # fmt: skip
+def test_patterns_that_are_not_read_are_never_taken_for_none(
+    lasts: float | None, text: str, tmp_path: Path
+) -> None:
+    own = recording(tmp_path / "a.edf", notes=((10.0, 15.0, "Seizure"), (60.0, lasts, text)))
+    with pytest.raises(DataError, match=r"at 60\.0 s seems to name .*--label '\*=none'") as error:
+        find_labels(own, Words.of({"*": "other"}))
+    assert repr(text) in str(error.value)
+    assert "1 annotation of its own that seems to name" in find_labels(own, Words())[1][1]
+    if text != "Seizure":  # nor where the user says what it is
+        assert classes(own, [0, 45], {"*": "other", text: "none"}) == ["seizure", "other"]
+    table = tmp_path / "sub-01_events.tsv"
+    table.write_text(f"onset\tduration\ttrial_type\n10\t15\tseizure\n60\t30\t{text} (right)\n")
+    with pytest.raises(DataError, match=r"\(right\)' at 60 s seems to name .*--label '\*=none'"):
+        find_labels(recording(tmp_path / "sub-01_eeg.edf"), Words.of({"*": "other"}))
+    assert classes(recording(tmp_path / "sub-01_eeg.edf"), [0, 45]) == ["seizure", None]
+
+
+def test_numbered_seizures_begin_and_end_by_their_numbers(tmp_path: Path) -> None:
+    def spans(*notes: tuple[float, str]) -> list[tuple[float, float]]:
+        one = recording(tmp_path / "a.edf", notes=tuple((at, None, text) for at, text in notes))
+        labels, said = find_labels(one, Words())
+        found = [] if labels is None else [labels.intervals.start_s, labels.intervals.stop_s]
+        unread = any("seem" in text for text in said)
+        assert unread == (2 * len(found[0]) < len(notes) if found else True)
+        return list(zip(*(times.tolist() for times in found), strict=True))
+
+    crossed = ((5, "Seizure 1 start"), (9, "SZ 2 onset"), (20, "Seizure 01 end"))
+    assert spans((5, "Seizure 1 start"), (90, "Seizure 2 end")) == []
+    assert spans(*crossed, (30, "Seizure 2 end")) == [(5, 20), (9, 30)]
+    assert spans(*crossed, (30, "Seizure end")) == [(5, 20), (9, 30)]
+    assert spans((5, "Seizure start"), (20, "Seizure 3 end")) == [(5, 20)]
+    assert spans((5, "Seizure start"), (9, "Seizure start"), (20, "Seizure end")) == [(9, 20)]
 
 
 def test_underlines_separate_words_of_notes_too(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from scipy.io import savemat
 from support.formats import (
+    NOTE,
     RATE_HZ,
     SECONDS,
     raw_array,
@@ -317,10 +318,13 @@ def test_bad_segments_are_refused(content: dict[str, Any], message: str, tmp_pat
         open_recording(segment(tmp_path / "a.mat", **content), Options())
 
 
-def test_files_of_newer_matlab_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
-    with pytest.raises(DataError, match=r"version 7\.3 .*save\(\.\.\., '-v7'\)"):
-        open_recording(tmp_path / "a.mat", Options())
+@pytest.mark.parametrize(
+    ("name", "way"), [("a.mat", r"save\(\.\.\., '-v7'\)"), ("a.set", r"pop_saveset\(.*'6'\)")]
+)
+def test_files_of_newer_matlab_are_named(name: str, way: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(600, b"\0"))
+    with pytest.raises(DataError, match=rf"version 7\.3 .*{way}"):
+        open_recording(tmp_path / name, Options())
 
 
 def test_a_recording_that_is_split_into_files_is_one(tmp_path: Path) -> None:
@@ -390,10 +394,44 @@ def test_a_bids_tree_names_channels_of_brainvision_without_their_references(tmp_
             open_recording(path, Options(rename={name: "none"}))
 
 
+@pytest.mark.parametrize(
+    ("header", "named", "there"),
+    [
+        ("night.vhdr", r"C:\data\night", "night"),
+        ("night.vhdr", "../raw/recorder01", "recorder01"),
+        ("renamed.vhdr", "$b", "renamed"),
+        ("night.vhdr", "recorder01", "recorder01"),
+        ("night.vhdr", "NIGHT", "night"),
+        ("night.vhdr", "k\u00e4se", "ka\u0308se"),  # as file systems of Macs have it
+        ("NIGHT.VHDR", "NIGHT", "NIGHT"),
+    ],
+)
+def test_files_of_brainvision_are_found_by_their_names_in_the_header(
+    header: str, named: str, there: str, tmp_path: Path
+) -> None:
+    path = write_brainvision(tmp_path)
+    endings = (".EEG", ".VMRK") if header.isupper() else (".eeg", ".vmrk")
+    text = path.read_text("utf-8").replace("\u00b5V", "uV").replace("Codepage=UTF-8\n", "")
+    for ending in endings:
+        text = text.replace(f"=night{ending.lower()}", f"={named}{ending}")
+        path.with_suffix(ending.lower()).rename(tmp_path / f"{there}{ending}")
+    path.unlink()
+    (tmp_path / header).write_bytes(text.encode("cp1252"))
+    made = import_recordings([tmp_path], tmp_path / "out")
+    assert ([one.file for one in made.recordings], made.refused) == ([header], [])
+    one = open_recording(tmp_path / header, Options())
+    assert (one.annotations, one.notes) == ((NOTE,), ())
+    assert np.abs(one.read(0, 10_000) - signal_uv(200.0)[:, :10_000])[:, 400:-400].max() < 0.11
+
+
 def test_notes_of_brainvision_that_are_missing_are_said(tmp_path: Path) -> None:
     path = write_brainvision(tmp_path)
     (tmp_path / "night.vmrk").unlink()
     assert "it is unknown whether it was paused" in open_recording(path, Options()).notes[0]
+    path.write_text(
+        path.read_text("utf-8").replace("MarkerFile=night.vmrk", "MarkerFile="), "utf-8"
+    )
+    assert open_recording(path, Options()).notes == ()  # the header says that there are none
     path.with_suffix(".eeg").rename(tmp_path / "other.eeg")
     with pytest.raises(DataError, match=r"needs night\.eeg.*restore its name"):
         open_recording(path, Options())

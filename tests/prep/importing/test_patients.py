@@ -125,6 +125,27 @@ def test_folders_and_stems_of_names_are_guesses(
     assert "guessed" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["ses1/sub-01_task-a_eeg.edf", "ses1/sub-02_task-a_eeg.edf",
+          "ses2/sub-01_task-a_eeg.edf", "ses2/sub-02_task-a_eeg.edf"], (1, 2, 1, 2)),
+        (["sub-01/ses-1/eeg/sub-01_a_eeg.edf", "more/sub-01_b_eeg.edf", "more/sub-02_b_eeg.edf"],
+         (1, 1, 2)),
+    ],
+)  # fmt: skip
+def test_a_code_that_names_of_files_in_several_folders_have_is_a_guess(
+    files: list[str], expected: tuple[int, ...]
+) -> None:
+    """Sessions of one person, or people of two studies: together they never leak."""
+    found = find_patients([recording(file) for file in files])
+    assert (found.numbers, found.known) == (expected, "guessed")
+    assert "--patients FILE" in found.notes[0]
+    headers = ["A7 F 02-MAY-1951 Lee", "", "B8 M 03-JUN-1980 Roe", ""]
+    apart = find_patients([recording(*both) for both in zip(files, headers, strict=False)])
+    assert any("what their headers say" in note for note in apart.notes) == (len(files) == 4)
+
+
 def test_names_that_group_nothing_are_no_guess() -> None:
     found = find_patients([recording(f"eeg_{n}.edf") for n in range(4)])
     assert (found.numbers, found.known) == ((1, 2, 3, 4), "unknown")
