@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
-from hmsprep.importing.formats.edf_header import EdfHeader, is_edf, read_header
+from hmsprep.importing.formats.edf_header import LARGEST_NARROW, EdfHeader, is_edf, read_header
 from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_drift,
@@ -217,7 +217,11 @@ def _choose(
     for number, signal in enumerate(header.signals):
         name = named(number, labels)
         unit = choose_unit(signal, options.unit, misnamed=options.misnamed)
-        why = fault(signal, name, unit) or _too_slow(header, number, name)
+        why = (
+            fault(signal, name, unit)
+            or _too_wide(header, number, name)
+            or _too_slow(header, number, name)
+        )
         if why or unit is None:
             unusable[number] = why
         else:
@@ -246,6 +250,17 @@ def _choose(
     return choose(), units
 
 
+def _too_wide(header: EdfHeader, number: int, name: str) -> str:
+    signal = header.signals[number]
+    if header.width > 2 or not signal.is_wide:
+        return ""
+    return (
+        f"{name} has digital values from {signal.digital[0]:,.10g} to "
+        f"{signal.digital[1]:,.10g} by its header, expected at most {LARGEST_NARROW:,} in samples of "
+        "16 bits. Export it again, as BDF if samples have 24."
+    )
+
+
 def _too_slow(header: EdfHeader, number: int, name: str) -> str:
     rate_hz = float(header.rate_hz(number))
     if rate_hz >= SLOWEST_HZ:
@@ -268,6 +283,8 @@ def _notes(
         )
     if header.stated < 0:
         yield f"does not say how long it is: read to its end, {header.records:,} records"
+    if header.misnamed:
+        yield f"has the version of EDF, but ranges and {header.kind} of BDF: read with 24 bits"
     if header.surplus:
         yield f"continues for {plural(header.surplus, 'record')} beyond its header: not read"
     if header.rest_bytes:

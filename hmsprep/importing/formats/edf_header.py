@@ -28,6 +28,8 @@ WIDTHS = {
 """Bytes of each signal's fields; each field stands there for all signals, one after the other."""
 LOOKED_AT, MANY_FEEDS = 1 << 20, 20
 """Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
+LARGEST_NARROW = 1 << 15
+"""Largest magnitude of a sample of 16 bits."""
 ANNOTATION_LABELS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
 
 
@@ -51,6 +53,11 @@ class EdfSignal:
         """Whether it holds text instead of samples."""
         return self.label.upper() in ANNOTATION_LABELS
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether its digital values do not fit in 16 bits; a writer may be off by one."""
+        return max(map(abs, self.digital)) > LARGEST_NARROW
+
 
 @dataclass(frozen=True, slots=True)
 class EdfHeader:
@@ -58,13 +65,15 @@ class EdfHeader:
 
     path: Path
     width: int
-    """Bytes of a sample: 2, or 3 in a BDF file."""
+    """Bytes of a sample: 2, or 3 in a BDF file, whatever its version."""
     patient: str
     recording: str
     date: str
     """Of the start: 'dd.mm.yy'."""
     kind: str
     """'EDF+C', 'EDF+D', 'BDF+C' ... or whatever stands there."""
+    misnamed: bool
+    """Whether it has the version of EDF, and by `kind` and ranges the samples of BDF."""
     records: int
     """Whole records that are there, and that are to be read."""
     stated: int
@@ -175,8 +184,14 @@ def read_header(path: Path) -> EdfHeader:
             f"{expected_bytes:,} for {count} signals. Copy it again."
         )
     record_s = exact_number(head[244:252])
-    width = 3 if is_bdf else 2
-    signals = tuple(_signals(path, rest, count, width))
+    kind = _text(head[192:236])[:5]
+    signals = tuple(_signals(path, rest, count, 3 if is_bdf else 2))
+    misnamed = not is_bdf and kind.upper().startswith(("24BIT", "BDF")) and any(
+        signal.is_wide for signal in signals
+    )
+    if misnamed:
+        signals = tuple(_signals(path, rest, count, 3))
+    width = 3 if is_bdf or misnamed else 2
     record_bytes = width * sum(signal.samples for signal in signals)
     if not record_bytes or all(signal.is_annotations for signal in signals):
         raise DataError(f"{path} has no signals: nothing to import.")
@@ -199,7 +214,8 @@ def read_header(path: Path) -> EdfHeader:
         patient=_text(head[8:88]),
         recording=_text(head[88:168]),
         date=_text(head[168:176]),
-        kind=_text(head[192:236])[:5],
+        kind=kind,
+        misnamed=misnamed,
         records=there if stated < 0 else min(there, stated),
         stated=stated,
         surplus=max(0, there - stated) if stated > 0 else 0,

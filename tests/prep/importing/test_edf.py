@@ -143,6 +143,47 @@ def test_bdf_has_24_bits(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[:, 400:-400:25], raw[:, 512:-512:32], atol=0.2)
 
 
+def wide() -> list[Signal]:
+    """All electrodes in steps of 31 nV, with ranges of 24 bits."""
+    step = 524_287 / (2**24 - 1)
+    return [
+        replace(
+            one,
+            values=np.rint((wave(name, np.arange(RECORDS * 100) / 100) + 262_144) / step) - 2**23,
+            physical=("-262144", "262143"),
+            digital=("-8388608", "8388607"),
+        )
+        for one, name in zip(eeg(RECORDS, 100, 100), CHANNELS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["24BIT", "BDF+C"])
+def test_24_bits_are_read_as_such_whatever_the_version(kind: str, tmp_path: Path) -> None:
+    signals = wide()
+    if kind == "BDF+C":
+        told = [tal(n) for n in range(RECORDS)]
+        signals.append(annotations(told, 20, "BDF Annotations"))
+    path = write(tmp_path / "a.bdf", signals, Head(bdf=True, kind=kind))
+    path.write_bytes(b"0       " + path.read_bytes()[8:])
+    recording = opened(path)
+    assert error_uv(recording) < 0.3
+    (note,) = recording.notes
+    assert note == (
+        f"a.bdf has the version of EDF, but ranges and {kind} of BDF: read with 24 bits."
+    )
+
+
+def test_ranges_beyond_16_bits_are_not_of_samples_of_16_bits(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.bdf", wide(), Head(bdf=True))
+    path.write_bytes(b"0       " + path.read_bytes()[8:])
+    with pytest.raises(DataError, match="from -8,388,608 to 8,388,607 by its header, expected at"):
+        opened(path)
+    off = [replace(one, digital=("-32768", "32768")) for one in eeg(RECORDS, 100, 100)]
+    assert error_uv(opened(write(tmp_path / "b.edf", off))) < 0.3
+    narrow = write(tmp_path / "c.edf", eeg(RECORDS, 100, 100), Head(kind="24BIT"))
+    assert error_uv(opened(narrow)) < 0.3
+
+
 def test_mne_reads_the_same_of_a_file_with_notes(tmp_path: Path) -> None:
     notes = {10: [tal(10.25, b"eyes closed", duration="2.5")], 30: [tal(30.5, "Anfall é".encode())]}
     path = plus(tmp_path / "a.edf", [float(n) for n in range(RECORDS)], notes)
