@@ -50,6 +50,8 @@ AT_ONCE = 60 * RATE
 """Samples at 200 Hz that are read at once, of one signal after the other."""
 LARGE_RECORD = 1 << 20
 """Bytes of a record from which on only the signal that is wanted is read of it."""
+LATE_S = 1.0
+"""Notes of a recording's end may lie so much beyond its last sample."""
 ADULT_YEARS = 18
 NO_DATE = date(1985, 1, 1)
 """What EDF+ has as the start of recordings of which no date is to be known."""
@@ -147,7 +149,7 @@ def open_edf(path: Path, options: Options) -> Recording:
     chosen, units = _choose(header, labels, options)
     found = read_annotations(header)
     onsets_s, untimed = found.onsets_s, ""
-    if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.kind.endswith("D"):
+    if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.is_discontinuous:
         if onsets_s[0] is not None:
             untimed = "says of all its records that they begin at once: read one after the other"
         onsets_s = (onsets_s[0], *[None] * (len(onsets_s) - 1))
@@ -176,6 +178,7 @@ def open_edf(path: Path, options: Options) -> Recording:
     }
     notes = [*_notes(header, found, stretches, units, rates_hz.values())]
     notes.append(untimed)
+    notes.append(_beyond(places_s, length(stretches) / RATE))
     return Recording(
         path=path,
         samples=length(stretches),
@@ -289,6 +292,18 @@ def _notes(
         yield f"continues for {plural(header.surplus, 'record')} beyond its header: not read"
     if header.rest_bytes:
         yield f"ends with {plural(header.rest_bytes, 'byte')} of a partial record: not read"
+    silent = (found.onsets_s or (None,) * header.records).count(None)
+    if header.is_discontinuous and silent and header.records > 1:
+        yield (
+            f"is discontinuous by its header ({header.kind}), but has {plural(silent, 'record')} "
+            f"of {header.records:,} without an onset: read right after the one before, so that "
+            "pauses there are not seen"
+        )
+    if found.from_notes:
+        yield (
+            "does not say apart from its notes when its records begin: taken to begin at the first "
+            "note of each"
+        )
     yield describe_gaps(stretches)
     yield describe_drift(stretches)
     if found.not_utf8:
@@ -305,6 +320,17 @@ def _notes(
         )
     if is_of_a_child(header):
         yield "is of a child by its header: answers have not been examined on children's EEG"
+
+
+def _beyond(places_s: Sequence[float | None], end_s: float) -> str:
+    """Say that notes lie beyond a recording's end, as in one whose pauses were lost; else ''."""
+    late_s = [place_s for place_s in places_s if place_s is not None and place_s > end_s + LATE_S]
+    if not late_s:
+        return ""
+    return (
+        f"has {plural(len(late_s), 'annotation')} beyond its end at second {end_s:,.6g}, the last "
+        f"at {max(late_s):,.6g}: it is part of a longer recording, or pauses are not seen"
+    )
 
 
 def is_of_a_child(header: EdfHeader) -> bool:

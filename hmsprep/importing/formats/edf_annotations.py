@@ -44,6 +44,8 @@ class Annotations:
     onsets_s: tuple[Fraction | None, ...]
     """When each record begins, from the file's start time; None where it does not say. Empty in a
     file without annotation signals."""
+    from_notes: bool
+    """Whether these are the onsets of each record's first note, since none has one without text."""
     not_understood: int
     """Stretches of bytes that are no annotation."""
     not_utf8: int
@@ -55,6 +57,7 @@ def read_annotations(header: EdfHeader) -> Annotations:
     numbers = [n for n, signal in enumerate(header.signals) if signal.is_annotations]
     annotations: list[Annotation] = []
     onsets: list[Fraction | None] = [None] * header.records if numbers else []
+    firsts: dict[int, Fraction] = {}
     not_understood = not_utf8 = 0
     for place, number in enumerate(numbers):
         for record, content in enumerate(header.column(number)):
@@ -63,13 +66,19 @@ def read_annotations(header: EdfHeader) -> Annotations:
                     not_understood += 1
                     continue
                 onset_s, duration_s, texts = found
+                if place == 0:
+                    firsts.setdefault(record, onset_s)
                 if place == 0 and onsets[record] is None and texts[0] == b"":
                     onsets[record] = onset_s
                 for raw in filter(None, texts):
                     text, is_utf8 = decode(raw)
                     not_utf8 += not is_utf8
                     annotations.append(Annotation(onset_s, duration_s, text, record))
-    return Annotations(tuple(annotations), tuple(onsets), not_understood, not_utf8)
+    unsaid = all(onset_s is None for onset_s in onsets)
+    from_notes = header.is_discontinuous and unsaid and len(firsts) == header.records
+    if from_notes:
+        onsets = [firsts[record] for record in range(header.records)]
+    return Annotations(tuple(annotations), tuple(onsets), from_notes, not_understood, not_utf8)
 
 
 def parse(content: bytes) -> Iterator[tuple[Fraction, float | None, list[bytes]] | None]:

@@ -8,6 +8,7 @@ of any encoding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,7 +31,8 @@ LOOKED_AT, MANY_FEEDS = 1 << 20, 20
 """Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
 LARGEST_NARROW = 1 << 15
 """Largest magnitude of a sample of 16 bits."""
-ANNOTATION_LABELS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
+_ANNOTATIONS = re.compile(r"[EB]DF\s*\+?\s*ANNOTATIONS?", re.IGNORECASE)
+"""Label of signals that hold text, as the formats have it and as writers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class EdfSignal:
     @property
     def is_annotations(self) -> bool:
         """Whether it holds text instead of samples."""
-        return self.label.upper() in ANNOTATION_LABELS
+        return _ANNOTATIONS.fullmatch(self.label) is not None
 
     @property
     def is_wide(self) -> bool:
@@ -84,6 +86,11 @@ class EdfHeader:
     """Bytes after the last whole record."""
     record_s: Fraction
     signals: tuple[EdfSignal, ...]
+
+    @property
+    def is_discontinuous(self) -> bool:
+        """Whether it is EDF+D or BDF+D, whose records need not follow each other."""
+        return self.kind.upper() in ("EDF+D", "BDF+D")
 
     @property
     def size(self) -> int:

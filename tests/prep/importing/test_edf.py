@@ -269,6 +269,51 @@ def test_time_begins_at_the_first_record(kind: str, start: float, tmp_path: Path
     assert not recording.notes
 
 
+@pytest.mark.parametrize(
+    ("told", "silent"),
+    [(None, 54), ([b""] * RECORDS, 54), ([tal(0.0), *[b""] * (RECORDS - 1)], 53)],
+    ids=["no annotations", "blank", "of the first record alone"],
+)
+def test_records_of_a_discontinuous_file_that_do_not_say_when_they_begin_are_told(
+    told: list[bytes] | None, silent: int, tmp_path: Path
+) -> None:
+    signals = [*eeg(RECORDS, 100, 100), *([] if told is None else [annotations(told)])]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D")))
+    assert error_uv(recording) < 0.3
+    (note,) = recording.notes
+    assert note == (
+        f"a.edf is discontinuous by its header (EDF+D), but has {silent} records of 54 without an "
+        "onset: read right after the one before, so that pauses there are not seen."
+    )
+    assert not opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+C"))).notes
+
+
+@pytest.mark.parametrize("label", ["EDF+ Annotations", "EDF Annotation", "BDF+ ANNOTATIONS"])
+def test_pauses_are_found_however_annotations_are_labelled(label: str, tmp_path: Path) -> None:
+    told = [tal(n + 600.0 * (n >= 30)) for n in range(RECORDS)]
+    signals = [*eeg(RECORDS, 100, 100), annotations(told, label=label)]
+    (note,) = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D"))).notes
+    assert note.startswith("a.edf has 1 gap, of 600 s from second 30 on")
+
+
+def test_onsets_of_records_are_found_beside_a_text(tmp_path: Path) -> None:
+    told = [tal(n + 600.0 * (n >= 30), b"Rec") for n in range(RECORDS)]
+    signals = [*eeg(RECORDS, 100, 100), annotations(told)]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D")))
+    assert recording.gaps == ((6_000, 126_000),)
+    guess, gap = recording.notes
+    assert guess.endswith("when its records begin: taken to begin at the first note of each.")
+    assert gap.startswith("a.edf has 1 gap, of 600 s from second 30 on")
+    assert not opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+C"))).gaps
+
+
+def test_notes_beyond_the_end_are_told(tmp_path: Path) -> None:
+    notes = {5: [tal(54.5, b"the end"), tal(90.5, b"late"), tal(100.5, b"later")]}
+    path = plus(tmp_path / "a.edf", [float(n) for n in range(RECORDS)], notes)
+    (note,) = opened(path).notes
+    assert note.startswith("a.edf has 2 annotations beyond its end at second 54, the last at 100.5")
+
+
 def test_rounded_onsets_are_not_gaps(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     onsets = [f"+{n + d:.3f}" for n, d in enumerate(rng.uniform(-0.004, 0.004, RECORDS))]
