@@ -16,6 +16,8 @@ from fractions import Fraction
 from hmsprep.importing.formats.edf_header import EdfHeader, exact_number
 
 _NUMBER = rb"\d+(?:[.,]\d*)?"
+LONGEST_S = 10**9
+"""Thirty years: seconds beyond are of a damaged annotation."""
 _LIST = re.compile(
     rb"(?:^|(?<=\x00))([+-]?" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb")?)?\x14"
     rb"(.*?)(?=\x00[+-]?" + _NUMBER + rb"[\x14\x15]|\Z)",
@@ -91,21 +93,25 @@ def parse(content: bytes) -> Iterator[tuple[Fraction, float | None, list[bytes]]
     """
     end = 0
     for found in _LIST.finditer(content):
-        if content[end : found.start()].strip(b"\0"):
-            yield None
+        yield from unreadable(content[end : found.start()])
         end = found.end()
         texts, _, rest = found[3].partition(b"\x14\0")
         onset_s = exact_number(found[1].decode())
-        if onset_s is None:
+        duration_s = exact_number(found[2].decode()) if found[2] else Fraction(0)
+        if onset_s is None or duration_s is None or max(abs(onset_s), duration_s) > LONGEST_S:
             yield None
-            continue
-        duration_s = exact_number(found[2].decode()) if found[2] else None
-        seconds = None if duration_s is None else float(duration_s)
-        yield onset_s, seconds, [text.replace(b"\0", b"") for text in texts.split(b"\x14")]
-        if rest.strip(b"\0\x14"):
+        else:
+            seconds = float(duration_s) if found[2] else None
+            yield onset_s, seconds, [text.replace(b"\0", b"") for text in texts.split(b"\x14")]
+        yield from unreadable(rest)
+    yield from unreadable(content[end:])
+
+
+def unreadable(content: bytes) -> Iterator[None]:
+    """Yield None for each piece of bytes between annotations that ends as one does."""
+    for piece in content.split(b"\x14\0"):
+        if piece.strip(b"\0\x14"):
             yield None
-    if content[end:].strip(b"\0"):
-        yield None
 
 
 def decode(raw: bytes) -> tuple[str, bool]:

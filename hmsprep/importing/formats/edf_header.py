@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ WIDTHS = {
 """Bytes of each signal's fields; each field stands there for all signals, one after the other."""
 LOOKED_AT, MANY_FEEDS = 1 << 20, 20
 """Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
+LARGEST = 1e30
+"""Magnitude of a field's number."""
 LARGEST_NARROW = 1 << 15
 """Largest magnitude of a sample of 16 bits."""
 _ANNOTATIONS = re.compile(r"[EB]DF\s*\+?\s*ANNOTATIONS?", re.IGNORECASE)
@@ -268,10 +270,16 @@ def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[Edf
 
 
 def exact_number(field: bytes | str) -> Fraction | None:
-    """Read a number in decimal digits exactly, with a point or a comma; None if it is none."""
+    """Read a number in decimal digits exactly, with a point or a comma; None if it is none.
+
+    Beyond `LARGEST`, or nearer to 0 than its inverse, it is of a damaged field.
+    """
     text = (_text(field) if isinstance(field, bytes) else field).strip().replace(",", ".")
     try:
-        return Fraction(text) if "/" not in text and "_" not in text else None
+        size = nan if "/" in text or "_" in text else abs(float(text))
+        if size == 0:
+            return Fraction(0)
+        return Fraction(text) if 1 / LARGEST <= size <= LARGEST else None
     except ValueError:
         return None
 
@@ -284,11 +292,7 @@ def whole_number(field: bytes) -> int | None:
 
 def _number(field: bytes) -> float:
     value = exact_number(field)
-    try:
-        number = nan if value is None else float(value)
-    except OverflowError:
-        return nan
-    return number if isfinite(number) else nan
+    return nan if value is None else float(value)
 
 
 def _text(field: bytes) -> str:

@@ -5,6 +5,7 @@ Values are compared with the exact signal, and with MNE where it reads such a fi
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
@@ -246,6 +247,37 @@ def test_what_is_no_note_is_counted_and_costs_nothing(bad: bytes, tmp_path: Path
         ("a.edf", 9.5, None, "fine")
     ]
     assert error_uv(opened(path)) < 0.3
+
+
+@pytest.mark.parametrize("number", [b"9" * 400, b"9" * 5_000, b"10000000001"])
+@pytest.mark.parametrize("content", [b"+%b\x14x\x14\0", b"+20\x15%b\x14x\x14\0"])
+def test_a_note_of_no_possible_time_costs_only_itself(
+    content: bytes, number: bytes, tmp_path: Path
+) -> None:
+    told = [tal(n) for n in range(RECORDS)]
+    told[5] += content % number + tal(6.5, b"fine")
+    signals = [*eeg(RECORDS, 100, 100), annotations(told, 2_600)]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+C")))
+    assert recording.annotations == ((6.5, None, "fine"),)
+    assert recording.notes == ("a.edf has 1 annotation that cannot be read: left out.",)
+
+
+@pytest.mark.parametrize("place", [184, 236, 244])
+@pytest.mark.parametrize("field", ["1e9999", "1e-9999", "1e999999", "inf", "nan"])
+def test_numbers_beyond_all_sense_are_a_refusal_at_the_most(
+    field: str, place: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + field.ljust(8).encode() + content[place + 8 :])
+    with contextlib.suppress(DataError):
+        opened(path)
+
+
+def test_each_note_that_cannot_be_read_is_counted() -> None:
+    bad = [b"+1e1\x1510\x14a\x14\0", b"+20\x15-1\x14b\x14\0", b"+4\x151e1\x14c\x14\0"]
+    content = tal(3.0) + b"".join(bad) + tal(5.0, b"fine") + bad[0]
+    assert [found is None for found in parse(content)] == [False, True, True, True, False, True]
 
 
 def test_any_bytes_are_taken_apart_without_a_fault() -> None:
