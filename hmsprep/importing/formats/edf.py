@@ -53,6 +53,12 @@ LARGE_RECORD = 1 << 20
 LATE_S = 1.0
 """Notes of a recording's end may lie so much beyond its last sample."""
 ADULT_YEARS = 18
+_AGE = re.compile(
+    r"\bage[\W_]{0,3}(\d{1,3})"
+    r"((?-i:[mwd])(?![a-z])|[\s_]*(?:mos?|months?|wks?|weeks?|days?)(?![a-z]))?",
+    re.IGNORECASE,
+)
+"""An age and its unit if that is not years: '9m', '3 weeks', but not '35 M', '35M' or '35 Male'."""
 NO_DATE = date(1985, 1, 1)
 """What EDF+ has as the start of recordings of which no date is to be known."""
 MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
@@ -258,9 +264,9 @@ def _too_wide(header: EdfHeader, number: int, name: str) -> str:
     if header.width > 2 or not signal.is_wide:
         return ""
     return (
-        f"{name} has digital values from {signal.digital[0]:,.10g} to "
-        f"{signal.digital[1]:,.10g} by its header, expected at most {LARGEST_NARROW:,} in samples of "
-        "16 bits. Export it again, as BDF if samples have 24."
+        f"{name} has digital values from {signal.digital[0]:,.10g} to {signal.digital[1]:,.10g} "
+        f"by its header, expected at most {LARGEST_NARROW:,} in samples of 16 bits. Export it "
+        "again, as BDF if samples have 24."
     )
 
 
@@ -338,9 +344,9 @@ def is_of_a_child(header: EdfHeader) -> bool:
 
     Temple University's files say 'Age:35'; EDF+ names the dates of birth and of the start.
     """
-    stated = re.search(r"\bage\W{0,2}(\d{1,3})\s*([ymwd]?)", header.patient, re.IGNORECASE)
+    stated = _AGE.search(header.patient)
     if stated is not None:
-        return stated[2].lower() in ("m", "w", "d") or int(stated[1]) < ADULT_YEARS
+        return stated[2] is not None or int(stated[1]) < ADULT_YEARS
     born, begun = _date(header.patient), _date(header.recording) or _short_date(header.date)
     if begun == NO_DATE:
         begun = None

@@ -195,8 +195,10 @@ def read_header(path: Path) -> EdfHeader:
     record_s = exact_number(head[244:252])
     kind = _text(head[192:236])[:5]
     signals = tuple(_signals(path, rest, count, 3 if is_bdf else 2))
-    misnamed = not is_bdf and kind.upper().startswith(("24BIT", "BDF")) and any(
-        signal.is_wide for signal in signals
+    misnamed = (
+        not is_bdf
+        and kind.upper().startswith(("24BIT", "BDF"))
+        and any(signal.is_wide for signal in signals)
     )
     if misnamed:
         signals = tuple(_signals(path, rest, count, 3))
