@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,13 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
-from hmsprep.importing.formats.edf_header import LARGEST_NARROW, EdfHeader, is_edf, read_header
+from hmsprep.importing.formats.edf_header import (
+    LARGEST_NARROW,
+    EdfHeader,
+    EdfSignal,
+    is_edf,
+    read_header,
+)
 from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_drift,
@@ -41,11 +48,14 @@ from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
 from hmsprep.words import plural
+from hmsstore.montage import ELECTRODES
 
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
 SLOW_HZ = 100
 """Slower ones hold less than the 50 Hz and more that models see in what they learn from."""
+SLOW_EDGE_HZ = 1
+"""A high-pass above takes part of the slow waves, of which delta is made."""
 AT_ONCE = 60 * RATE
 """Samples at 200 Hz that are read at once, of one signal after the other."""
 LARGE_RECORD = 1 << 20
@@ -183,6 +193,8 @@ def open_edf(path: Path, options: Options) -> Recording:
         if parts
     }
     notes = [*_notes(header, found, stretches, units, rates_hz.values())]
+    electrodes = {number for name in ELECTRODES for number in chosen.mix.get(name, ())}
+    notes += describe_filters([header.signals[number] for number in electrodes])
     notes.append(untimed)
     notes.append(_beyond(places_s, length(stretches) / RATE))
     return Recording(
@@ -337,6 +349,33 @@ def _beyond(places_s: Sequence[float | None], end_s: float) -> str:
         f"has {plural(len(late_s), 'annotation')} beyond its end at second {end_s:,.6g}, the last "
         f"at {max(late_s):,.6g}: it is part of a longer recording, or pauses are not seen"
     )
+
+
+def describe_filters(signals: Sequence[EdfSignal]) -> Iterator[str]:
+    """Say that the header states filters of electrodes that weaken waves that models see."""
+    low_hz = [min(filter(None, _edges_hz(one, "LP")), default=inf) for one in signals]
+    high_hz = [max(_edges_hz(one, "HP"), default=0.0) for one in signals]
+    low_hz = [hz for hz in low_hz if hz < SLOW_HZ / 2]
+    high_hz = [hz for hz in high_hz if hz > SLOW_EDGE_HZ]
+    for edges_hz, edge_hz, name, waves in (
+        (low_hz, min(low_hz, default=0.0), "low-pass", "faster"),
+        (high_hz, max(high_hz, default=0.0), "high-pass", "slower"),
+    ):
+        some = len(edges_hz) < len(signals)
+        where = f" on {len(edges_hz)} of {plural(len(signals), 'electrode')}" if some else ""
+        if edges_hz:
+            yield (
+                f"has a {name} at {edge_hz:g} Hz{where} by its header: {waves} waves are "
+                "attenuated, and models have learned from EEG that has them"
+            )
+
+
+def _edges_hz(signal: EdfSignal, kind: str) -> list[float]:
+    """Edges of a signal's filters of a kind: 0.1 of 'HP:0.1Hz LP:75Hz'."""
+    edges = re.findall(
+        rf"\b{kind}\s*[:=]?\s*(\d+(?:[.,]\d+)?)\s*Hz", signal.filtering, re.IGNORECASE
+    )
+    return [float(edge.replace(",", ".")) for edge in edges]
 
 
 def is_of_a_child(header: EdfHeader) -> bool:

@@ -47,6 +47,8 @@ class EdfSignal:
     physical: tuple[float, float]
     """Values of the two ends of `digital`, in its unit; NaN where the field is no number."""
     digital: tuple[float, float]
+    filtering: str
+    """Filters that were applied, such as 'HP:0.1Hz LP:75Hz N:50Hz'."""
     samples: int
     """Per record."""
     first_byte: int
@@ -265,6 +267,7 @@ def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[Edf
             unit=fields["unit"][n],
             physical=(_number(fields["physical_min"][n]), _number(fields["physical_max"][n])),
             digital=(_number(fields["digital_min"][n]), _number(fields["digital_max"][n])),
+            filtering=_text(fields["filtering"][n]),
             samples=samples,
             first_byte=first_byte,
         )

@@ -781,6 +781,36 @@ def test_slow_recordings_are_told(tmp_path: Path) -> None:
         opened(write(tmp_path / "b.edf", eeg(RECORDS, 49, 49)))
 
 
+@pytest.mark.parametrize(
+    ("filtering", "told"),
+    [
+        ("HP:0.5Hz LP:15Hz N:50Hz", ["low-pass at 15 Hz"]),
+        ("HP: 1,6 Hz; LP: 30,5 Hz", ["low-pass at 30.5 Hz", "high-pass at 1.6 Hz"]),
+        ("lp=100Hz LP:40Hz", ["low-pass at 40 Hz"]),
+        ("HP:1Hz LP:50Hz", []),
+        ("HP:DC; LP:1kHz", []),
+        ("HP:0Hz LP:0Hz", []),
+        ("HP:0.3s LP:off", []),
+        ("", []),
+    ],
+)
+def test_filters_that_take_what_models_see_are_told(
+    filtering: str, told: list[str], tmp_path: Path
+) -> None:
+    notes = opened(write(tmp_path / "a.edf", eeg(RECORDS, 100, 100, filtering=filtering))).notes
+    assert [note.partition("has a ")[2].partition(" by ")[0] for note in notes] == told
+
+
+def test_filters_of_some_electrodes_are_counted_and_those_of_the_ekg_are_not(
+    tmp_path: Path,
+) -> None:
+    signals = changed(eeg(RECORDS, 100, 100), "EKG", filtering="HP:5Hz LP:35Hz")
+    assert not opened(write(tmp_path / "a.edf", signals)).notes
+    signals = changed(changed(signals, "C3", filtering="LP:35Hz"), "O1", filtering="LP:20Hz")
+    (note,) = opened(write(tmp_path / "b.edf", signals)).notes
+    assert "has a low-pass at 20 Hz on 2 of 19 electrodes by its header" in note
+
+
 def test_memory_does_not_grow_with_a_recordings_length(tmp_path: Path) -> None:
     """What opening and reading a minute take, of a recording and of one 16 times as long."""
     peaks = []
