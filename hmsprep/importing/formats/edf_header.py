@@ -29,7 +29,7 @@ WIDTHS = {
 """Bytes of each signal's fields; each field stands there for all signals, one after the other."""
 LOOKED_AT, MANY_FEEDS = 1 << 20, 20
 """Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
-LARGEST = 1e30
+LARGEST = 1e100
 """Magnitude of a field's number."""
 LARGEST_NARROW = 1 << 15
 """Largest magnitude of a sample of 16 bits."""
