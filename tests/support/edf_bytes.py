@@ -29,6 +29,7 @@ class Signal:
     unit: str | bytes = "uV"
     physical: tuple[Any, Any] = ("-3276.8", "3276.7")
     digital: tuple[Any, Any] = ("-32768", "32767")
+    filtering: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def write(path: Path, signals: Sequence[Signal], head: Head = Head(), tail: byte
     ]  # fmt: skip
     content = [_padded(text, size) for text, size in start]
     rows = [
-        (one.label, "", one.unit, *one.physical, *one.digital, "", one.samples, "")
+        (one.label, "", one.unit, *one.physical, *one.digital, one.filtering, one.samples, "")
         for one in signals
     ]
     content += [_padded(row[place], size) for place, size in enumerate(WIDTHS) for row in rows]

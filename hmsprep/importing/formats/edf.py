@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,13 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
-from hmsprep.importing.formats.edf_header import EdfHeader, is_edf, read_header
+from hmsprep.importing.formats.edf_header import (
+    LARGEST_NARROW,
+    EdfHeader,
+    EdfSignal,
+    is_edf,
+    read_header,
+)
 from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_drift,
@@ -41,16 +48,27 @@ from hmsprep.importing.pieces import RATE
 from hmsprep.importing.recording import Format, Options, Recording
 from hmsprep.importing.resampling import resampled
 from hmsprep.words import plural
+from hmsstore.montage import ELECTRODES
 
 SLOWEST_HZ = 50
 """Slower signals do not hold the 20 Hz that spectrograms reach to."""
 SLOW_HZ = 100
 """Slower ones hold less than the 50 Hz and more that models see in what they learn from."""
+SLOW_EDGE_HZ = 1
+"""A high-pass above takes part of the slow waves, of which delta is made."""
 AT_ONCE = 60 * RATE
 """Samples at 200 Hz that are read at once, of one signal after the other."""
 LARGE_RECORD = 1 << 20
 """Bytes of a record from which on only the signal that is wanted is read of it."""
+LATE_S = 1.0
+"""Notes of a recording's end may lie so much beyond its last sample."""
 ADULT_YEARS = 18
+_AGE = re.compile(
+    r"\bage[\W_]{0,3}(\d{1,3})"
+    r"((?-i:[mwd])(?![a-z])|[\s_]*(?:mos?|months?|wks?|weeks?|days?)(?![a-z]))?",
+    re.IGNORECASE,
+)
+"""An age and its unit if that is not years: '9m', '3 weeks', but not '35 M', '35M' or '35 Male'."""
 NO_DATE = date(1985, 1, 1)
 """What EDF+ has as the start of recordings of which no date is to be known."""
 MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
@@ -147,7 +165,7 @@ def open_edf(path: Path, options: Options) -> Recording:
     chosen, units = _choose(header, labels, options)
     found = read_annotations(header)
     onsets_s, untimed = found.onsets_s, ""
-    if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.kind.endswith("D"):
+    if len(onsets_s) > 1 and len({*onsets_s}) == 1 and not header.is_discontinuous:
         if onsets_s[0] is not None:
             untimed = "says of all its records that they begin at once: read one after the other"
         onsets_s = (onsets_s[0], *[None] * (len(onsets_s) - 1))
@@ -175,7 +193,10 @@ def open_edf(path: Path, options: Options) -> Recording:
         if parts
     }
     notes = [*_notes(header, found, stretches, units, rates_hz.values())]
+    electrodes = {number for name in ELECTRODES for number in chosen.mix.get(name, ())}
+    notes += describe_filters([header.signals[number] for number in electrodes])
     notes.append(untimed)
+    notes.append(_beyond(places_s, length(stretches) / RATE))
     return Recording(
         path=path,
         samples=length(stretches),
@@ -217,7 +238,11 @@ def _choose(
     for number, signal in enumerate(header.signals):
         name = named(number, labels)
         unit = choose_unit(signal, options.unit, misnamed=options.misnamed)
-        why = fault(signal, name, unit) or _too_slow(header, number, name)
+        why = (
+            fault(signal, name, unit)
+            or _too_wide(header, number, name)
+            or _too_slow(header, number, name)
+        )
         if why or unit is None:
             unusable[number] = why
         else:
@@ -246,6 +271,17 @@ def _choose(
     return choose(), units
 
 
+def _too_wide(header: EdfHeader, number: int, name: str) -> str:
+    signal = header.signals[number]
+    if header.width > 2 or not signal.is_wide:
+        return ""
+    return (
+        f"{name} has digital values from {signal.digital[0]:,.10g} to {signal.digital[1]:,.10g} "
+        f"by its header, expected at most {LARGEST_NARROW:,} in samples of 16 bits. Export it "
+        "again, as BDF if samples have 24."
+    )
+
+
 def _too_slow(header: EdfHeader, number: int, name: str) -> str:
     rate_hz = float(header.rate_hz(number))
     if rate_hz >= SLOWEST_HZ:
@@ -268,10 +304,24 @@ def _notes(
         )
     if header.stated < 0:
         yield f"does not say how long it is: read to its end, {header.records:,} records"
+    if header.misnamed:
+        yield f"has the version of EDF, but ranges and {header.kind} of BDF: read with 24 bits"
     if header.surplus:
         yield f"continues for {plural(header.surplus, 'record')} beyond its header: not read"
     if header.rest_bytes:
         yield f"ends with {plural(header.rest_bytes, 'byte')} of a partial record: not read"
+    silent = (found.onsets_s or (None,) * header.records).count(None)
+    if header.is_discontinuous and silent and header.records > 1:
+        yield (
+            f"is discontinuous by its header ({header.kind}), but has {plural(silent, 'record')} "
+            f"of {header.records:,} without an onset: read right after the one before, so that "
+            "pauses there are not seen"
+        )
+    if found.from_notes:
+        yield (
+            "does not say apart from its notes when its records begin: taken to begin at the first "
+            "note of each"
+        )
     yield describe_gaps(stretches)
     yield describe_drift(stretches)
     if found.not_utf8:
@@ -290,14 +340,52 @@ def _notes(
         yield "is of a child by its header: answers have not been examined on children's EEG"
 
 
+def _beyond(places_s: Sequence[float | None], end_s: float) -> str:
+    """Say that notes lie beyond a recording's end, as in one whose pauses were lost; else ''."""
+    late_s = [place_s for place_s in places_s if place_s is not None and place_s > end_s + LATE_S]
+    if not late_s:
+        return ""
+    return (
+        f"has {plural(len(late_s), 'annotation')} beyond its end at second {end_s:,.6g}, the last "
+        f"at {max(late_s):,.6g}: it is part of a longer recording, or pauses are not seen"
+    )
+
+
+def describe_filters(signals: Sequence[EdfSignal]) -> Iterator[str]:
+    """Say that the header states filters of electrodes that weaken waves that models see."""
+    low_hz = [min(filter(None, _edges_hz(one, "LP")), default=inf) for one in signals]
+    high_hz = [max(_edges_hz(one, "HP"), default=0.0) for one in signals]
+    low_hz = [hz for hz in low_hz if hz < SLOW_HZ / 2]
+    high_hz = [hz for hz in high_hz if hz > SLOW_EDGE_HZ]
+    for edges_hz, edge_hz, name, waves in (
+        (low_hz, min(low_hz, default=0.0), "low-pass", "faster"),
+        (high_hz, max(high_hz, default=0.0), "high-pass", "slower"),
+    ):
+        some = len(edges_hz) < len(signals)
+        where = f" on {len(edges_hz)} of {plural(len(signals), 'electrode')}" if some else ""
+        if edges_hz:
+            yield (
+                f"has a {name} at {edge_hz:g} Hz{where} by its header: {waves} waves are "
+                "attenuated, and models have learned from EEG that has them"
+            )
+
+
+def _edges_hz(signal: EdfSignal, kind: str) -> list[float]:
+    """Edges of a signal's filters of a kind: 0.1 of 'HP:0.1Hz LP:75Hz'."""
+    edges = re.findall(
+        rf"\b{kind}\s*[:=]?\s*(\d+(?:[.,]\d+)?)\s*Hz", signal.filtering, re.IGNORECASE
+    )
+    return [float(edge.replace(",", ".")) for edge in edges]
+
+
 def is_of_a_child(header: EdfHeader) -> bool:
     """Whether the header tells an age of less than 18 years; the age itself is not kept.
 
     Temple University's files say 'Age:35'; EDF+ names the dates of birth and of the start.
     """
-    stated = re.search(r"\bage\W{0,2}(\d{1,3})\s*([ymwd]?)", header.patient, re.IGNORECASE)
+    stated = _AGE.search(header.patient)
     if stated is not None:
-        return stated[2].lower() in ("m", "w", "d") or int(stated[1]) < ADULT_YEARS
+        return stated[2] is not None or int(stated[1]) < ADULT_YEARS
     born, begun = _date(header.patient), _date(header.recording) or _short_date(header.date)
     if begun == NO_DATE:
         begun = None

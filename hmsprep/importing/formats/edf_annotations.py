@@ -16,6 +16,8 @@ from fractions import Fraction
 from hmsprep.importing.formats.edf_header import EdfHeader, exact_number
 
 _NUMBER = rb"\d+(?:[.,]\d*)?"
+LONGEST_S = 10**9
+"""Thirty years: seconds beyond are of a damaged annotation."""
 _LIST = re.compile(
     rb"(?:^|(?<=\x00))([+-]?" + _NUMBER + rb")(?:\x15(" + _NUMBER + rb")?)?\x14"
     rb"(.*?)(?=\x00[+-]?" + _NUMBER + rb"[\x14\x15]|\Z)",
@@ -44,6 +46,8 @@ class Annotations:
     onsets_s: tuple[Fraction | None, ...]
     """When each record begins, from the file's start time; None where it does not say. Empty in a
     file without annotation signals."""
+    from_notes: bool
+    """Whether these are the onsets of each record's first note, since none has one without text."""
     not_understood: int
     """Stretches of bytes that are no annotation."""
     not_utf8: int
@@ -55,6 +59,7 @@ def read_annotations(header: EdfHeader) -> Annotations:
     numbers = [n for n, signal in enumerate(header.signals) if signal.is_annotations]
     annotations: list[Annotation] = []
     onsets: list[Fraction | None] = [None] * header.records if numbers else []
+    firsts: dict[int, Fraction] = {}
     not_understood = not_utf8 = 0
     for place, number in enumerate(numbers):
         for record, content in enumerate(header.column(number)):
@@ -63,13 +68,19 @@ def read_annotations(header: EdfHeader) -> Annotations:
                     not_understood += 1
                     continue
                 onset_s, duration_s, texts = found
+                if place == 0:
+                    firsts.setdefault(record, onset_s)
                 if place == 0 and onsets[record] is None and texts[0] == b"":
                     onsets[record] = onset_s
                 for raw in filter(None, texts):
                     text, is_utf8 = decode(raw)
                     not_utf8 += not is_utf8
                     annotations.append(Annotation(onset_s, duration_s, text, record))
-    return Annotations(tuple(annotations), tuple(onsets), not_understood, not_utf8)
+    unsaid = all(onset_s is None for onset_s in onsets)
+    from_notes = header.is_discontinuous and unsaid and len(firsts) == header.records
+    if from_notes:
+        onsets = [firsts[record] for record in range(header.records)]
+    return Annotations(tuple(annotations), tuple(onsets), from_notes, not_understood, not_utf8)
 
 
 def parse(content: bytes) -> Iterator[tuple[Fraction, float | None, list[bytes]] | None]:
@@ -82,21 +93,25 @@ def parse(content: bytes) -> Iterator[tuple[Fraction, float | None, list[bytes]]
     """
     end = 0
     for found in _LIST.finditer(content):
-        if content[end : found.start()].strip(b"\0"):
-            yield None
+        yield from unreadable(content[end : found.start()])
         end = found.end()
         texts, _, rest = found[3].partition(b"\x14\0")
         onset_s = exact_number(found[1].decode())
-        if onset_s is None:
+        duration_s = exact_number(found[2].decode()) if found[2] else Fraction(0)
+        if onset_s is None or duration_s is None or max(abs(onset_s), duration_s) > LONGEST_S:
             yield None
-            continue
-        duration_s = exact_number(found[2].decode()) if found[2] else None
-        seconds = None if duration_s is None else float(duration_s)
-        yield onset_s, seconds, [text.replace(b"\0", b"") for text in texts.split(b"\x14")]
-        if rest.strip(b"\0\x14"):
+        else:
+            seconds = float(duration_s) if found[2] else None
+            yield onset_s, seconds, [text.replace(b"\0", b"") for text in texts.split(b"\x14")]
+        yield from unreadable(rest)
+    yield from unreadable(content[end:])
+
+
+def unreadable(content: bytes) -> Iterator[None]:
+    """Yield None for each piece of bytes between annotations that ends as one does."""
+    for piece in content.split(b"\x14\0"):
+        if piece.strip(b"\0\x14"):
             yield None
-    if content[end:].strip(b"\0"):
-        yield None
 
 
 def decode(raw: bytes) -> tuple[str, bool]:

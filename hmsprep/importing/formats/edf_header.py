@@ -8,10 +8,11 @@ of any encoding.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,12 @@ WIDTHS = {
 """Bytes of each signal's fields; each field stands there for all signals, one after the other."""
 LOOKED_AT, MANY_FEEDS = 1 << 20, 20
 """Bytes of the signals that are searched for line feeds, and as many as never are all of lines."""
-ANNOTATION_LABELS = ("EDF ANNOTATIONS", "BDF ANNOTATIONS")
+LARGEST = 1e100
+"""Magnitude of a field's number."""
+LARGEST_NARROW = 1 << 15
+"""Largest magnitude of a sample of 16 bits."""
+_ANNOTATIONS = re.compile(r"[EB]DF\s*\+?\s*ANNOTATIONS?", re.IGNORECASE)
+"""Label of signals that hold text, as the formats have it and as writers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class EdfSignal:
     physical: tuple[float, float]
     """Values of the two ends of `digital`, in its unit; NaN where the field is no number."""
     digital: tuple[float, float]
+    filtering: str
+    """Filters that were applied, such as 'HP:0.1Hz LP:75Hz N:50Hz'."""
     samples: int
     """Per record."""
     first_byte: int
@@ -49,7 +57,12 @@ class EdfSignal:
     @property
     def is_annotations(self) -> bool:
         """Whether it holds text instead of samples."""
-        return self.label.upper() in ANNOTATION_LABELS
+        return _ANNOTATIONS.fullmatch(self.label) is not None
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its digital values do not fit in 16 bits; a writer may be off by one."""
+        return max(map(abs, self.digital)) > LARGEST_NARROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +71,15 @@ class EdfHeader:
 
     path: Path
     width: int
-    """Bytes of a sample: 2, or 3 in a BDF file."""
+    """Bytes of a sample: 2, or 3 in a BDF file, whatever its version."""
     patient: str
     recording: str
     date: str
     """Of the start: 'dd.mm.yy'."""
     kind: str
     """'EDF+C', 'EDF+D', 'BDF+C' ... or whatever stands there."""
+    misnamed: bool
+    """Whether it has the version of EDF, and by `kind` and ranges the samples of BDF."""
     records: int
     """Whole records that are there, and that are to be read."""
     stated: int
@@ -75,6 +90,11 @@ class EdfHeader:
     """Bytes after the last whole record."""
     record_s: Fraction
     signals: tuple[EdfSignal, ...]
+
+    @property
+    def is_discontinuous(self) -> bool:
+        """Whether it is EDF+D or BDF+D, whose records need not follow each other."""
+        return self.kind.upper() in ("EDF+D", "BDF+D")
 
     @property
     def size(self) -> int:
@@ -175,8 +195,16 @@ def read_header(path: Path) -> EdfHeader:
             f"{expected_bytes:,} for {count} signals. Copy it again."
         )
     record_s = exact_number(head[244:252])
-    width = 3 if is_bdf else 2
-    signals = tuple(_signals(path, rest, count, width))
+    kind = _text(head[192:236])[:5]
+    signals = tuple(_signals(path, rest, count, 3 if is_bdf else 2))
+    misnamed = (
+        not is_bdf
+        and kind.upper().startswith(("24BIT", "BDF"))
+        and any(signal.is_wide for signal in signals)
+    )
+    if misnamed:
+        signals = tuple(_signals(path, rest, count, 3))
+    width = 3 if is_bdf or misnamed else 2
     record_bytes = width * sum(signal.samples for signal in signals)
     if not record_bytes or all(signal.is_annotations for signal in signals):
         raise DataError(f"{path} has no signals: nothing to import.")
@@ -199,7 +227,8 @@ def read_header(path: Path) -> EdfHeader:
         patient=_text(head[8:88]),
         recording=_text(head[88:168]),
         date=_text(head[168:176]),
-        kind=_text(head[192:236])[:5],
+        kind=kind,
+        misnamed=misnamed,
         records=there if stated < 0 else min(there, stated),
         stated=stated,
         surplus=max(0, there - stated) if stated > 0 else 0,
@@ -238,6 +267,7 @@ def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[Edf
             unit=fields["unit"][n],
             physical=(_number(fields["physical_min"][n]), _number(fields["physical_max"][n])),
             digital=(_number(fields["digital_min"][n]), _number(fields["digital_max"][n])),
+            filtering=_text(fields["filtering"][n]),
             samples=samples,
             first_byte=first_byte,
         )
@@ -245,10 +275,16 @@ def _signals(path: Path, content: bytes, count: int, width: int) -> Iterator[Edf
 
 
 def exact_number(field: bytes | str) -> Fraction | None:
-    """Read a number in decimal digits exactly, with a point or a comma; None if it is none."""
+    """Read a number in decimal digits exactly, with a point or a comma; None if it is none.
+
+    Beyond `LARGEST`, or nearer to 0 than its inverse, it is of a damaged field.
+    """
     text = (_text(field) if isinstance(field, bytes) else field).strip().replace(",", ".")
     try:
-        return Fraction(text) if "/" not in text and "_" not in text else None
+        size = nan if "/" in text or "_" in text else abs(float(text))
+        if size == 0:
+            return Fraction(0)
+        return Fraction(text) if 1 / LARGEST <= size <= LARGEST else None
     except ValueError:
         return None
 
@@ -261,11 +297,7 @@ def whole_number(field: bytes) -> int | None:
 
 def _number(field: bytes) -> float:
     value = exact_number(field)
-    try:
-        number = nan if value is None else float(value)
-    except OverflowError:
-        return nan
-    return number if isfinite(number) else nan
+    return nan if value is None else float(value)
 
 
 def _text(field: bytes) -> str:

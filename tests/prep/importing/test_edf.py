@@ -5,6 +5,7 @@ Values are compared with the exact signal, and with MNE where it reads such a fi
 
 from __future__ import annotations
 
+import contextlib
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
@@ -143,6 +144,47 @@ def test_bdf_has_24_bits(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[:, 400:-400:25], raw[:, 512:-512:32], atol=0.2)
 
 
+def wide() -> list[Signal]:
+    """All electrodes in steps of 31 nV, with ranges of 24 bits."""
+    step = 524_287 / (2**24 - 1)
+    return [
+        replace(
+            one,
+            values=np.rint((wave(name, np.arange(RECORDS * 100) / 100) + 262_144) / step) - 2**23,
+            physical=("-262144", "262143"),
+            digital=("-8388608", "8388607"),
+        )
+        for one, name in zip(eeg(RECORDS, 100, 100), CHANNELS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["24BIT", "BDF+C"])
+def test_24_bits_are_read_as_such_whatever_the_version(kind: str, tmp_path: Path) -> None:
+    signals = wide()
+    if kind == "BDF+C":
+        told = [tal(n) for n in range(RECORDS)]
+        signals.append(annotations(told, 20, "BDF Annotations"))
+    path = write(tmp_path / "a.bdf", signals, Head(bdf=True, kind=kind))
+    path.write_bytes(b"0       " + path.read_bytes()[8:])
+    recording = opened(path)
+    assert error_uv(recording) < 0.3
+    (note,) = recording.notes
+    assert note == (
+        f"a.bdf has the version of EDF, but ranges and {kind} of BDF: read with 24 bits."
+    )
+
+
+def test_ranges_beyond_16_bits_are_not_of_samples_of_16_bits(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.bdf", wide(), Head(bdf=True))
+    path.write_bytes(b"0       " + path.read_bytes()[8:])
+    with pytest.raises(DataError, match="from -8,388,608 to 8,388,607 by its header, expected at"):
+        opened(path)
+    off = [replace(one, digital=("-32768", "32768")) for one in eeg(RECORDS, 100, 100)]
+    assert error_uv(opened(write(tmp_path / "b.edf", off))) < 0.3
+    narrow = write(tmp_path / "c.edf", eeg(RECORDS, 100, 100), Head(kind="24BIT"))
+    assert error_uv(opened(narrow)) < 0.3
+
+
 def test_mne_reads_the_same_of_a_file_with_notes(tmp_path: Path) -> None:
     notes = {10: [tal(10.25, b"eyes closed", duration="2.5")], 30: [tal(30.5, "Anfall é".encode())]}
     path = plus(tmp_path / "a.edf", [float(n) for n in range(RECORDS)], notes)
@@ -207,6 +249,37 @@ def test_what_is_no_note_is_counted_and_costs_nothing(bad: bytes, tmp_path: Path
     assert error_uv(opened(path)) < 0.3
 
 
+@pytest.mark.parametrize("number", [b"9" * 400, b"9" * 5_000, b"10000000001"])
+@pytest.mark.parametrize("content", [b"+%b\x14x\x14\0", b"+20\x15%b\x14x\x14\0"])
+def test_a_note_of_no_possible_time_costs_only_itself(
+    content: bytes, number: bytes, tmp_path: Path
+) -> None:
+    told = [tal(n) for n in range(RECORDS)]
+    told[5] += content % number + tal(6.5, b"fine")
+    signals = [*eeg(RECORDS, 100, 100), annotations(told, 2_600)]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+C")))
+    assert recording.annotations == ((6.5, None, "fine"),)
+    assert recording.notes == ("a.edf has 1 annotation that cannot be read: left out.",)
+
+
+@pytest.mark.parametrize("place", [184, 236, 244])
+@pytest.mark.parametrize("field", ["1e9999", "1e-9999", "1e999999", "inf", "nan"])
+def test_numbers_beyond_all_sense_are_a_refusal_at_the_most(
+    field: str, place: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a.edf", eeg(RECORDS, 100, 100))
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + field.ljust(8).encode() + content[place + 8 :])
+    with contextlib.suppress(DataError):
+        opened(path)
+
+
+def test_each_note_that_cannot_be_read_is_counted() -> None:
+    bad = [b"+1e1\x1510\x14a\x14\0", b"+20\x15-1\x14b\x14\0", b"+4\x151e1\x14c\x14\0"]
+    content = tal(3.0) + b"".join(bad) + tal(5.0, b"fine") + bad[0]
+    assert [found is None for found in parse(content)] == [False, True, True, True, False, True]
+
+
 def test_any_bytes_are_taken_apart_without_a_fault() -> None:
     rng = np.random.default_rng(0)
     alphabet = np.frombuffer(b"\0\0\0\x14\x14\x15+-0123.,aB\n\xe9\xff", np.uint8)
@@ -226,6 +299,51 @@ def test_time_begins_at_the_first_record(kind: str, start: float, tmp_path: Path
     assert recording.annotations == ((10.5, None, "spike"),)
     assert error_uv(recording) < 0.3
     assert not recording.notes
+
+
+@pytest.mark.parametrize(
+    ("told", "silent"),
+    [(None, 54), ([b""] * RECORDS, 54), ([tal(0.0), *[b""] * (RECORDS - 1)], 53)],
+    ids=["no annotations", "blank", "of the first record alone"],
+)
+def test_records_of_a_discontinuous_file_that_do_not_say_when_they_begin_are_told(
+    told: list[bytes] | None, silent: int, tmp_path: Path
+) -> None:
+    signals = [*eeg(RECORDS, 100, 100), *([] if told is None else [annotations(told)])]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D")))
+    assert error_uv(recording) < 0.3
+    (note,) = recording.notes
+    assert note == (
+        f"a.edf is discontinuous by its header (EDF+D), but has {silent} records of 54 without an "
+        "onset: read right after the one before, so that pauses there are not seen."
+    )
+    assert not opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+C"))).notes
+
+
+@pytest.mark.parametrize("label", ["EDF+ Annotations", "EDF Annotation", "BDF+ ANNOTATIONS"])
+def test_pauses_are_found_however_annotations_are_labelled(label: str, tmp_path: Path) -> None:
+    told = [tal(n + 600.0 * (n >= 30)) for n in range(RECORDS)]
+    signals = [*eeg(RECORDS, 100, 100), annotations(told, label=label)]
+    (note,) = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D"))).notes
+    assert note.startswith("a.edf has 1 gap, of 600 s from second 30 on")
+
+
+def test_onsets_of_records_are_found_beside_a_text(tmp_path: Path) -> None:
+    told = [tal(n + 600.0 * (n >= 30), b"Rec") for n in range(RECORDS)]
+    signals = [*eeg(RECORDS, 100, 100), annotations(told)]
+    recording = opened(write(tmp_path / "a.edf", signals, Head(kind="EDF+D")))
+    assert recording.gaps == ((6_000, 126_000),)
+    guess, gap = recording.notes
+    assert guess.endswith("when its records begin: taken to begin at the first note of each.")
+    assert gap.startswith("a.edf has 1 gap, of 600 s from second 30 on")
+    assert not opened(write(tmp_path / "b.edf", signals, Head(kind="EDF+C"))).gaps
+
+
+def test_notes_beyond_the_end_are_told(tmp_path: Path) -> None:
+    notes = {5: [tal(54.5, b"the end"), tal(90.5, b"late"), tal(100.5, b"later")]}
+    path = plus(tmp_path / "a.edf", [float(n) for n in range(RECORDS)], notes)
+    (note,) = opened(path).notes
+    assert note.startswith("a.edf has 2 annotations beyond its end at second 54, the last at 100.5")
 
 
 def test_rounded_onsets_are_not_gaps(tmp_path: Path) -> None:
@@ -626,6 +744,14 @@ def test_a_fault_of_one_channel_beside_the_chains_costs_only_that(
         ("aaaaaaaa M 01-JAN-1978 aaaaaaaa Age:35", "Startdate X X X X", False),
         ("aaaaaaaa F 01-JAN-2012 aaaaaaaa Age:3", "Startdate 04-OCT-2015 X X X", True),
         ("X X X X age 9m", "Startdate X X X X", True),
+        ("X X X X age:20 months", "Startdate X X X X", True),
+        ("X X X X Age_30_wks", "Startdate X X X X", True),
+        ("X M 01-JAN-1950 X Age:35 Male", "Startdate X X X X", False),
+        ("X M 01-JAN-1950 X Age:35 M", "Startdate X X X X", False),
+        ("X M 01-JAN-1950 X Age:35M", "Startdate X X X X", False),
+        ("X M 01-JAN-1950 X Age:35 Weight:70", "Startdate X X X X", False),
+        ("X F 02-MAY-1951 X age:71 woman", "Startdate X X X X", False),
+        ("X M 01-JAN-1950 X Age:35y", "Startdate X X X X", False),
         ("X F 32-MAY-2010 X", "Startdate 01-XYZ-2026 X X X", False),
         ("X F 01-JAN-2020 X", "Startdate 01-JAN-1985 X X X", False),
         ("X X X X", "Startdate X X X X", False),
@@ -653,6 +779,36 @@ def test_slow_recordings_are_told(tmp_path: Path) -> None:
     assert "64 samples a second: nothing above 32 Hz" in note
     with pytest.raises(DataError, match="49 samples a second, expected at least 50"):
         opened(write(tmp_path / "b.edf", eeg(RECORDS, 49, 49)))
+
+
+@pytest.mark.parametrize(
+    ("filtering", "told"),
+    [
+        ("HP:0.5Hz LP:15Hz N:50Hz", ["low-pass at 15 Hz"]),
+        ("HP: 1,6 Hz; LP: 30,5 Hz", ["low-pass at 30.5 Hz", "high-pass at 1.6 Hz"]),
+        ("lp=100Hz LP:40Hz", ["low-pass at 40 Hz"]),
+        ("HP:1Hz LP:50Hz", []),
+        ("HP:DC; LP:1kHz", []),
+        ("HP:0Hz LP:0Hz", []),
+        ("HP:0.3s LP:off", []),
+        ("", []),
+    ],
+)
+def test_filters_that_take_what_models_see_are_told(
+    filtering: str, told: list[str], tmp_path: Path
+) -> None:
+    notes = opened(write(tmp_path / "a.edf", eeg(RECORDS, 100, 100, filtering=filtering))).notes
+    assert [note.partition("has a ")[2].partition(" by ")[0] for note in notes] == told
+
+
+def test_filters_of_some_electrodes_are_counted_and_those_of_the_ekg_are_not(
+    tmp_path: Path,
+) -> None:
+    signals = changed(eeg(RECORDS, 100, 100), "EKG", filtering="HP:5Hz LP:35Hz")
+    assert not opened(write(tmp_path / "a.edf", signals)).notes
+    signals = changed(changed(signals, "C3", filtering="LP:35Hz"), "O1", filtering="LP:20Hz")
+    (note,) = opened(write(tmp_path / "b.edf", signals)).notes
+    assert "has a low-pass at 20 Hz on 2 of 19 electrodes by its header" in note
 
 
 def test_memory_does_not_grow_with_a_recordings_length(tmp_path: Path) -> None:
