@@ -40,6 +40,9 @@ class Files(Protocol):
     def stamp(self, name: str) -> list[int]:
         """Numbers that change when the file is replaced: size, and time or checksum."""
 
+    def changed_ns(self, name: str) -> int:
+        """When the file, or the archive that holds it, was last changed."""
+
     def read(self, name: str) -> bytes:
         """Content of one file."""
 
@@ -70,6 +73,10 @@ class Folder:
         """Size and time of last change."""
         status = (self.path / name).stat()
         return [status.st_size, status.st_mtime_ns]
+
+    def changed_ns(self, name: str) -> int:
+        """Time of last change."""
+        return (self.path / name).stat().st_mtime_ns
 
     def read(self, name: str) -> bytes:
         """Content of one file, which is read once: the page cache is left as it was.
@@ -125,6 +132,10 @@ class Archive:
     def stamp(self, name: str) -> list[int]:
         """Size and CRC-32."""
         return [self.zip.size(self.top + name), self.zip.checksum(self.top + name)]
+
+    def changed_ns(self, name: str) -> int:  # noqa: ARG002
+        """Time of the archive's last change: those in it are of before it was packed."""
+        return self.path.stat().st_mtime_ns
 
     def read(self, name: str) -> bytes:
         """Content of one file; it is checked against its CRC-32."""

@@ -141,6 +141,9 @@ class Slow:
     def stamp(self, name: str) -> list[int]:
         raise AssertionError(name)
 
+    def changed_ns(self, name: str) -> int:
+        raise AssertionError(name)
+
     def read(self, name: str) -> bytes:
         self.asked.append(name)
         self.together.wait(timeout=30)
