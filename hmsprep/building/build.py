@@ -138,8 +138,8 @@ def check_sources(dataset: Planned, site: Site) -> None:
         for recording in dataset.plan.segments[name].recording
     }
     found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
+    remedy = "Name another place" if site.share else "Use --force to rebuild it"
     if found != Store.open(site.store).info["sources"]:
-        remedy = "Name another place" if site.share else "Use --force to rebuild it"
         raise BuildError(
             f"{site.store} was built from the same table, but the recordings' files have changed "
             f"since. {remedy}."
