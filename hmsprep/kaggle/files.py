@@ -116,13 +116,16 @@ class Archive:
                 f"{path} is not a whole zip archive ({error}). Download it again."
             ) from None
         names = self.zip.names()
-        tops = [
-            name[: -len(table)]
-            for name in names
-            for table in (f"{part}.csv" for part in PARTS)
-            if name == table or name.endswith(f"/{table}")
-        ]
-        self.top = min(tops, key=len, default="")
+        first, *_ = tables = [f"{part}.csv" for part in PARTS]
+        found = [name for name in names if name.rpartition("/")[2] in tables]
+        self.top = min((name.rpartition("/")[0] for name in found), key=len, default="")
+        self.top += "/" if self.top else ""
+        elsewhere = [name for name in found if name.endswith(first)]
+        if elsewhere and self.top + first not in elsewhere:
+            raise DataError(
+                f"{path} holds {self.top}{PARTS[1]}.csv and {elsewhere[0]}, expected both in one "
+                "folder. Unpack it, and give the folder to use."
+            )
         self.names = [name for name in names if name.startswith(self.top)]
 
     def sizes(self) -> dict[str, int]:
