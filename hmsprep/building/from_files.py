@@ -365,5 +365,8 @@ def without_suffix(store: Path) -> Path:
 
 def unfinished(store: Path) -> Path | None:
     """Folder of the unfinished build of a store, if there is one."""
-    building = Site(without_suffix(store).resolve()).building
+    place = without_suffix(store).resolve()
+    if not place.name:  # the root, which `Site.check_target` refuses
+        return None
+    building = Site(place).building
     return building if building.exists() else None
