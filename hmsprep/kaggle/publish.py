@@ -86,8 +86,8 @@ def publish(
     short, long = SLUG_LENGTH
     if not USER.fullmatch(user) or not SLUG.fullmatch(slug) or not short <= len(slug) <= long:
         raise ParameterError(
-            f"--id {name}: expected USER/NAME, where USER is a name without spaces as Kaggle "
-            f"writes it in addresses, and NAME has {short} to {long} lower-case letters, digits and "
+            f"--id {name}: expected USER/NAME, where USER is a name without spaces, as Kaggle's "
+            f"addresses have it, and NAME has {short} to {long} lower-case letters, digits and "
             "single hyphens."
         )
     if not TITLE_LENGTH[0] <= len(title) <= TITLE_LENGTH[1]:
