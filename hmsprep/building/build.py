@@ -6,6 +6,7 @@ keeps every finished shard and gives the same bytes; only the last rename makes 
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,8 +26,11 @@ from hmsprep.errors import BuildError, DataError
 from hmsprep.planning.load import Planned
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import Progress, silent
+from hmsprep.words import plural
 from hmsstore import Store, StoreError
+from hmsstore.manifest import MANIFEST_NAME
 
+log = logging.getLogger(__name__)
 WORTH_KEEPING = 8
 """Finished shards (of some 64 MB) that stay when the build stops at bad data."""
 
@@ -88,6 +92,8 @@ def build(
                     check_space(dataset.plan, site, workers)
                     fill(site, dataset, workers, executor, progress, force=force, clipped=clipped)
             site.finish(force=force)
+            if state is State.SEALED:  # by a process that ended before it could give the name
+                check_sources(dataset, site)
     return state
 
 
@@ -121,7 +127,10 @@ def fill(
 
 
 def check_sources(dataset: Planned, site: Site) -> None:
-    """Refuse to call a store built if the recordings' files have other sizes than they had."""
+    """Refuse to call a store built if the recordings' files have other sizes than they had.
+
+    Those of the same sizes that were written since may have been copied, or mended: warn of them.
+    """
     source = dataset.source
     files = {
         source.file_name(name, int(recording))
@@ -129,12 +138,20 @@ def check_sources(dataset: Planned, site: Site) -> None:
         for recording in dataset.plan.segments[name].recording
     }
     found = {"files": len(files), "bytes": sum(source.sizes[file] for file in files)}
+    remedy = "Name another place" if site.share else "Use --force to rebuild it"
     if found != Store.open(site.store).info["sources"]:
-        remedy = "Name another place" if site.share else "Use --force to rebuild it"
         raise BuildError(
             f"{site.store} was built from the same table, but the recordings' files have changed "
             f"since. {remedy}."
         )
+    sealed_ns = (site.store / MANIFEST_NAME).stat().st_mtime_ns
+    newer = sum(source.files.changed_ns(file) > sealed_ns for file in files)
+    if newer:
+        log.warning(
+            "%s of %s %s newer than %s. If the values have changed: %s.",
+            f"{newer:,}", plural(len(files), "recording file"), "is" if newer == 1 else "are",
+            site.store, remedy[0].lower() + remedy[1:],
+        )  # fmt: skip
 
 
 @contextmanager

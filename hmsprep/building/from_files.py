@@ -27,6 +27,7 @@ from hmsprep.planning.choices import (
 from hmsprep.planning.cleaning import make_cleaning
 from hmsprep.planning.load import Planned, load
 from hmsprep.planning.parameters import SPECTROGRAM_CLIP, Parameters
+from hmsprep.planning.rates import rates_before_build
 from hmsprep.processes import Progress, default_workers, silent
 from hmsstore import Store
 from hmsstore.manifest import BUILDING_SUFFIX, MANIFEST_NAME
@@ -344,6 +345,8 @@ def _planned(
     )
     progress("plan", 0, 1)
     planned = load(data, parameters, missing, part, None if table is None else Path(table))
+    if warning := rates_before_build(planned.source, spec):
+        log.warning(warning)
     progress("plan", 1, 1)
     return planned
 
@@ -365,5 +368,8 @@ def without_suffix(store: Path) -> Path:
 
 def unfinished(store: Path) -> Path | None:
     """Folder of the unfinished build of a store, if there is one."""
-    building = Site(without_suffix(store).resolve()).building
+    place = without_suffix(store).resolve()
+    if not place.name:  # the root, which `Site.check_target` refuses
+        return None
+    building = Site(place).building
     return building if building.exists() else None

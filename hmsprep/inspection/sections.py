@@ -66,6 +66,8 @@ def findings(facts: Facts) -> list[str]:
             found.append(
                 f"{len(signal['same_content']) - 5:,} more groups of identical {title} files."
             )
+    if facts["signals"]["eeg"]["other_rate"]:
+        found.append(facts["signals"]["eeg"]["other_rate"])
     found += _out_of_range(facts)
     gaps = facts["windows_with_missing"]
     if gaps["without files"] == facts["windows"]:

@@ -19,6 +19,7 @@ from hmsprep.inspection.table import Facts, describe_table
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.table import Columns, read_table, read_text
 from hmsprep.planning.choices import CLIP_WARNED
+from hmsprep.planning.rates import needed_rows, rate_warning
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsstore import StoreError
 from hmsstore.recordings import RECORDINGS_NAME, ImportedRecording, parse_montages
@@ -190,6 +191,9 @@ def _describe_signal(source: KaggleData, columns: Columns, seen: list[Seen], nam
     facts["constant"] = _constant(seen, name, imported)
     if name == "eeg":
         facts["condition"] = _condition(seen, imported)
+        found = {one.recording: one.rows for one in seen}
+        other = None if imported else rate_warning(found, needed_rows(columns), signal.row_rate_hz)
+        facts["other_rate"] = other
     if seen:
         lowest = np.fmin.reduce([one.lowest for one in seen])
         highest = np.fmax.reduce([one.highest for one in seen])

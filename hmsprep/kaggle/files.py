@@ -42,6 +42,9 @@ class Files(Protocol):
     def stamp(self, name: str) -> list[int]:
         """Numbers that change when the file is replaced: size, and time or checksum."""
 
+    def changed_ns(self, name: str) -> int:
+        """When the file, or the archive that holds it, was last changed."""
+
     def read(self, name: str) -> bytes:
         """Content of one file."""
 
@@ -72,6 +75,10 @@ class Folder:
         """Size and time of last change."""
         status = (self.path / name).stat()
         return [status.st_size, status.st_mtime_ns]
+
+    def changed_ns(self, name: str) -> int:
+        """Time of last change."""
+        return (self.path / name).stat().st_mtime_ns
 
     def read(self, name: str) -> bytes:
         """Content of one file, which is read once: the page cache is left as it was.
@@ -111,13 +118,16 @@ class Archive:
                 f"{path} is not a whole zip archive ({error}). Download it again."
             ) from None
         names = self.zip.names()
-        tops = [
-            name[: -len(table)]
-            for name in names
-            for table in (f"{part}.csv" for part in PARTS)
-            if name == table or name.endswith(f"/{table}")
-        ]
-        self.top = min(tops, key=len, default="")
+        first, *_ = tables = [f"{part}.csv" for part in PARTS]
+        found = [name for name in names if name.rpartition("/")[2] in tables]
+        self.top = min((name.rpartition("/")[0] for name in found), key=len, default="")
+        self.top += "/" if self.top else ""
+        elsewhere = [name for name in found if name.endswith(first)]
+        if elsewhere and self.top + first not in elsewhere:
+            raise DataError(
+                f"{path} holds {self.top}{PARTS[1]}.csv and {elsewhere[0]}, expected both in one "
+                "folder. Unpack it, and give the folder to use."
+            )
         self.names = [name for name in names if name.startswith(self.top)]
 
     def sizes(self) -> dict[str, int]:
@@ -127,6 +137,10 @@ class Archive:
     def stamp(self, name: str) -> list[int]:
         """Size and CRC-32."""
         return [self.zip.size(self.top + name), self.zip.checksum(self.top + name)]
+
+    def changed_ns(self, name: str) -> int:  # noqa: ARG002
+        """Time of the archive's last change: those in it are of before it was packed."""
+        return self.path.stat().st_mtime_ns
 
     def read(self, name: str) -> bytes:
         """Content of one file; it is checked against its CRC-32."""

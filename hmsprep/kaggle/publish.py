@@ -20,6 +20,7 @@ from hmsstore.atomic import read_whole, whole_folder
 from hmsstore.manifest import MANIFEST_NAME
 
 METADATA = "dataset-metadata.json"
+USER = re.compile(r"[A-Za-z0-9_-]+")
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 TITLE_LENGTH, SLUG_LENGTH = (6, 50), (3, 50)
 """What Kaggle accepts."""
@@ -81,12 +82,13 @@ def publish(
     'kaggle datasets create -p upload --dir-mode tar'
     """
     store, out = Path(store), Path(out)
-    user, slash, slug = name.partition("/")
+    user, _, slug = name.partition("/")
     short, long = SLUG_LENGTH
-    if not user or not slash or not SLUG.fullmatch(slug) or not short <= len(slug) <= long:
+    if not USER.fullmatch(user) or not SLUG.fullmatch(slug) or not short <= len(slug) <= long:
         raise ParameterError(
-            f"--id {name}: expected USER/NAME, where NAME has {short} to {long} lower-case "
-            "letters, digits and single hyphens."
+            f"--id {name}: expected USER/NAME, where USER is a name without spaces, as Kaggle's "
+            f"addresses have it, and NAME has {short} to {long} lower-case letters, digits and "
+            "single hyphens."
         )
     if not TITLE_LENGTH[0] <= len(title) <= TITLE_LENGTH[1]:
         raise ParameterError(

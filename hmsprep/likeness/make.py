@@ -19,6 +19,7 @@ from hmsprep.likeness.comparison import Realism, compare
 from hmsprep.likeness.page import make_page, write_table
 from hmsprep.likeness.sample import NO_CLASS, Sample, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import StandIn, stand_ins
+from hmsprep.planning.choices import LOWEST_HZ
 from hmsprep.processes import Progress, default_workers, silent
 from hmsprep.qeeg.judged.window import BANDPASS_HZ
 from hmsprep.words import plural
@@ -203,10 +204,10 @@ def _checked(
     if not first.chains:
         raise DataError(f"{opened[0].path} describes no bipolar chains to measure along.")
     rate = first.eeg.row_rate_hz
-    if bandpass is not None and not 0 < bandpass[0] < bandpass[1] < rate / 2:
+    if bandpass is not None and not LOWEST_HZ <= bandpass[0] < bandpass[1] < rate / 2:
         raise ParameterError(
-            f"--bandpass {bandpass[0]:g} {bandpass[1]:g}: expected two rising frequencies between "
-            f"0 and {rate / 2:g} Hz."
+            f"--bandpass {bandpass[0]:g} {bandpass[1]:g}: expected two rising frequencies from "
+            f"{LOWEST_HZ:g} to below {rate / 2:g} Hz."
         )
     return opened
 

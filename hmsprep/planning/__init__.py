@@ -10,5 +10,6 @@
     segments.py    windows and a shard's length -> which rows are stored, and where
     plan.py        table and parameters -> what the store will hold
     load.py        a path and parameters -> source and plan, compared with the files there
+    rates.py       rows of recordings and rows that windows need -> whether they have another rate
     preview.py     data and options -> what a build would make, without reading a recording
 """

@@ -19,6 +19,9 @@ two must agree: a store that was clipped lower would hold no difference that rea
 clip, so that artefacts would look smaller than those that networks were trained on. A test holds
 them together, since neither package may import the other.
 """
+LOWEST_HZ = 0.01
+"""Lowest edge of a band-pass: a wave of 100 s is twice as long as a window, and the filter's
+arithmetic breaks down far below."""
 CLIP_WARNED, CLIP_REFUSED = 0.01, 0.5
 """Share of a channel's values beyond the clip from which on users are warned; share of all values
 of a recording's electrodes from which on it is refused: that is not EEG in microvolts."""

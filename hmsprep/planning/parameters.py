@@ -11,6 +11,7 @@ from hmsprep.errors import ParameterError
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     EKG_CLIP_UV,
+    LOWEST_HZ,
     Balance,
     Fill,
     Normalise,
@@ -92,9 +93,10 @@ class Parameters:
                 )
         if self.bandpass is not None:
             low, high = self.bandpass
-            if not 0 < low < high < self.spec.eeg.row_rate_hz / 2:
+            if not LOWEST_HZ <= low < high < self.spec.eeg.row_rate_hz / 2:
                 nyquist = f"{self.spec.eeg.row_rate_hz / 2:g}"
-                _refuse("bandpass", f"none, or Hz with 0 < LOW < HIGH < {nyquist}", (low, high))
+                expected = f"none, or Hz with {LOWEST_HZ:g} <= LOW < HIGH < {nyquist}"
+                _refuse("bandpass", expected, (low, high))
         for signal in self.spec.signals.values():
             rows, window = self.shard_rows(signal.name), signal.window_rows
             if rows % window or rows < 2 * window:

@@ -100,7 +100,7 @@ def count_clipped(
     for name, values in measured:
         clip = parameters.ekg_clip if name == spec.heart else parameters.eeg_clip
         if clip is not None and values.size and not max(values.max(), -values.min()) <= clip:
-            beyond = np.count_nonzero(np.abs(values) > np.float32(clip))
+            beyond = np.count_nonzero((np.abs(values) > np.float32(clip)) & np.isfinite(values))
             counts[features.index(name)] = max(counts[features.index(name)], beyond)
     return counts
 

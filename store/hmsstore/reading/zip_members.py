@@ -40,6 +40,8 @@ class ZipMembers:
             raise
         except Exception as error:
             raise ZipError(_reason(error)) from None
+        # Some programs for Windows part names by backslashes, against the format.
+        self.entries = {one.filename.replace("\\", "/"): one for one in self.zip.infolist()}
 
     def __enter__(self) -> Self:
         return self
@@ -49,15 +51,15 @@ class ZipMembers:
 
     def names(self) -> list[str]:
         """Names of the files, without those of folders."""
-        return [entry.filename for entry in self.zip.infolist() if not entry.filename.endswith("/")]
+        return [name for name in self.entries if not name.endswith("/")]
 
     def size(self, name: str) -> int:
         """Bytes that a file claims to have unpacked."""
-        return self.zip.getinfo(name).file_size
+        return self.entries[name].file_size
 
     def checksum(self, name: str) -> int:
         """CRC-32 that a file claims to have."""
-        return self.zip.getinfo(name).CRC
+        return self.entries[name].CRC
 
     def read(self, name: str) -> bytes:
         """Content of one file, which is compared with its CRC-32.
@@ -69,7 +71,7 @@ class ZipMembers:
             that no file of this kind has.
         """
         try:
-            entry = self.zip.getinfo(name)
+            entry = self.entries[name]
             if entry.file_size > max(LARGEST_MEMBER, LARGEST_RATIO * entry.compress_size):
                 raise ZipError(
                     f"it claims {entry.file_size:,} bytes, packed into {entry.compress_size:,}"

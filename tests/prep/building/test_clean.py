@@ -7,7 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 
-from hmsprep.building.values.clean import clean, missing_values
+from hmsprep.building.values.clean import clean, count_clipped, missing_values
 from hmsprep.planning.parameters import HALF_MAX, Parameters
 from hmsstore.schema import EEG, SPECTROGRAM
 
@@ -86,6 +86,12 @@ def test_mean_leaves_the_gap_for_the_second_pass() -> None:
     out = cleaned(eeg([1, NAN]), nan="mean")
     assert out[0, 0] == 1
     assert np.isnan(out[0, 1])
+
+
+@pytest.mark.parametrize("by_pair", [False, True])
+def test_infinite_values_do_not_count_as_clipped(by_pair: bool) -> None:
+    raw = eeg([np.inf, -np.inf, NAN, 5000, 3]).astype(np.float32)
+    assert count_clipped(raw, Parameters(), by_pair=by_pair)[0] == 1
 
 
 def test_infinite_values_count_as_missing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ def test_what_appeared_during_the_build_is_not_replaced(dataset: Planned, path: 
     path.rename(path.with_name("moved"))
     assert run(dataset, path) is State.SEALED
     Store.open(path)
+
+
+def test_a_sealed_build_that_lacked_only_its_name_is_compared_with_its_sources(
+    dataset: Planned, path: Path
+) -> None:
+    build_dataset(dataset, path).path.rename(beside(path, ".building"))
+    file = dataset.source.path / "train_eegs" / "1.parquet"
+    file.write_bytes(file.read_bytes() + b"PAR1")
+    with pytest.raises(BuildError, match=r"files have changed since\. Use --force to rebuild it"):
+        run(load(dataset.source.path, Parameters(**SMALL)), path)
 
 
 def test_force_replaces_stores_only(dataset: Planned, path: Path) -> None:
@@ -235,6 +246,33 @@ def test_sources_that_changed_after_the_build_are_not_called_built(
     changed = load(dataset.source.path, Parameters(**SMALL))
     with pytest.raises(BuildError, match="files have changed since"):
         run(changed, path)
+
+
+def test_sources_of_the_same_size_that_were_written_after_the_build_are_warned_of(
+    dataset: Planned, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build_dataset(dataset, path)
+    sealed_ns = (path / MANIFEST_NAME).stat().st_mtime_ns
+    folder = dataset.source.path
+    archive = folder.parent / "hms.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(folder.rglob("*.*")):
+            os.utime(file, ns=(sealed_ns, sealed_ns))
+            packed.write(file, file.relative_to(folder))
+    os.utime(archive, ns=(sealed_ns, sealed_ns))
+    zipped = load(archive, Parameters(**SMALL))
+    for source in (dataset, zipped):
+        assert run(source, path) is State.BUILT
+    assert not caplog.messages
+    later = (sealed_ns + 1, sealed_ns + 1)
+    os.utime(folder / "train_eegs" / "1.parquet", ns=later)
+    assert run(dataset, path) is State.BUILT
+    files = Store.open(path).info["sources"]["files"]
+    ending = f"newer than {path}. If the values have changed: use --force to rebuild it."
+    assert caplog.messages == [f"1 of {files} recording files is {ending}"]
+    os.utime(archive, ns=later)
+    assert run(zipped, path) is State.BUILT
+    assert caplog.messages[1:] == [f"{files} of {files} recording files are {ending}"]
 
 
 def test_every_file_is_on_the_disk_before_it_has_its_name_and_the_manifest_comes_last(

@@ -124,6 +124,7 @@ def test_a_users_error_is_one_message_and_exits_with_1(pair: Path, tmp_path: Pat
     assert "--bandpass: expected none, or Hz" in fail(
         "build", pair, tmp_path / "x", "--bandpass", "9", "2"
     )
+    assert "/ cannot be a store's name" in fail("build", pair, "/")
     (tmp_path / "file").write_text("x")
     assert "is a file" in fail("build", pair, tmp_path / "file")
     assert "There is no folder" in fail("build", pair, tmp_path / "no" / "x.zarr")

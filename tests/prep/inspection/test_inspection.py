@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 from support.helpers import LARGEST_PAGE, train_row, write_pair
 
+import hmsprep
 from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window
 from hmsprep.inspection.sections import findings, sections
@@ -177,6 +179,22 @@ def test_a_file_cut_short_is_a_finding(tmp_path: Path) -> None:
     assert seen.facts["signals"]["eeg"]["short"] == 1
     assert seen.missing["eeg"].tolist() == [0, -1]
     assert "1 window beyond the end" in " ".join(findings(seen.facts))
+
+
+def test_eegs_of_another_rate_are_warned_of_before_they_are_stretched(
+    data: Path, found: Survey, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert found.facts["signals"]["eeg"]["other_rate"] is None
+    rows = [{}, {"eeg_id": 5, "eeg_label_offset_seconds": 10.0}]
+    folder = write_pair(tmp_path / "data", rows)
+    hmsprep.build(folder, tmp_path / "good.zarr", executor=ThreadPoolExecutor(1))
+    assert "Hz" not in caplog.text
+    for file in (folder / "train_eegs").iterdir():
+        change(file, lambda f: pl.concat([f, f.head(-(-f.height * 7 // 25))]))
+    warning = "2 of 2 EEGs have 1.28 times the rows that their windows need: expected 200 Hz. If "
+    assert warning in " ".join(survey(KaggleData(folder), workers=1).warnings)
+    hmsprep.build(folder, tmp_path / "hms.zarr", executor=ThreadPoolExecutor(1))
+    assert warning in caplog.text
 
 
 def test_unlabelled_data_can_be_surveyed(tmp_path: Path) -> None:

@@ -34,6 +34,27 @@ def test_a_zip_gives_the_same_store_as_the_folder_it_was_made_of(
     assert tree_bytes(built.path) == tree_bytes(store.path)
 
 
+def test_a_zip_whose_names_have_backslashes_is_read_as_others_are(
+    data: Path, store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "hms.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hms\\train_eegs\\", "")
+        for file in sorted(data.rglob("*.*")):
+            archive.write(file, f"hms\\{file.relative_to(data)}".replace("/", "\\"))
+    assert KaggleData(path).sizes == KaggleData(data).sizes
+    assert tree_bytes(build_store(path, tmp_path / "hms.zarr").path) == tree_bytes(store.path)
+
+
+def test_a_zip_whose_tables_lie_apart_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hms.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("test.csv", "eeg_id")
+        archive.writestr("train/train.csv", "eeg_id")
+    with pytest.raises(DataError, match=r"holds test\.csv and train/train\.csv, expected both in"):
+        KaggleData(path)
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", [{}])
     archive = zipped(data, tmp_path / "hms.zip")
@@ -164,6 +185,9 @@ class Slow:
         raise AssertionError
 
     def stamp(self, name: str) -> list[int]:
+        raise AssertionError(name)
+
+    def changed_ns(self, name: str) -> int:
         raise AssertionError(name)
 
     def read(self, name: str) -> bytes:

@@ -38,6 +38,7 @@ def test_the_folder_holds_the_very_store_and_what_kaggle_wants(
     ("name", "title", "message"),
     [
         ("me", "A store", "expected USER/NAME"),
+        ("me me/good", "A store", "without spaces"),
         ("me/Big", "A store", "lower-case"),
         ("me/a--b", "A store", "single hyphens"),
         ("me/ab", "A store", "3 to 50"),

@@ -411,6 +411,7 @@ def test_what_cannot_be_compared_is_refused(
     assert "two stores or more, got 1" in PROGRAM.fail("realism", stores[0])
     assert "--source" in fail(*two, half="choose")
     assert "rising frequencies" in fail(*two, bandpass=(40, 2))
+    assert "from 0.01 to below 100 Hz" in fail(*two, bandpass=(1e-9, 40))
     assert "expected 1 or more" in fail(*two, resamples=0)
     assert "no folder" in fail(*two, html=tmp_path / "no" / "x.html")
     table = tmp_path / "split.csv"

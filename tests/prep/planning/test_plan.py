@@ -174,6 +174,7 @@ def test_the_hash_follows_parameters_and_table() -> None:
         ({"spectrogram_clip": (1e-50, 2.0)}, "--spectrogram-clip: expected .*1e-30"),
         ({"eeg_clip": float("nan")}, "--eeg-clip: expected none, or microvolts"),
         ({"bandpass": (0.5, 100.0)}, "--bandpass: expected .*HIGH < 100"),
+        ({"bandpass": (1e-9, 40.0)}, "--bandpass: expected none, or Hz with 0.01 <= LOW"),
         ({"windows": "some"}, "--windows: expected one of all, votes, eeg, got some"),
         ({"seed": -1}, "--seed: expected a whole number"),
         ({"eeg_shard_rows": 10_000}, "--eeg-shard-rows: expected a multiple of 10000"),
