@@ -152,7 +152,7 @@ def test_a_list_decides(tmp_path: Path) -> None:
 
 def labelled(folder: Path, name: str, patient: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    path = write_edf(folder / f"{name}.edf", noise(50), patient=patient)
+    path = write_edf(folder / f"{name}.edf", noise(50, seed=int(name == "day")), patient=patient)
     path.with_suffix(".csv").write_text(
         "channel,start_time,stop_time,label,confidence\nTERM,0.0,50.0,bckg,1.0\n"
     )
