@@ -152,7 +152,9 @@ def test_a_list_decides(tmp_path: Path) -> None:
 
 def labelled(folder: Path, name: str, patient: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    path = write_edf(folder / f"{name}.edf", noise(50, seed=int(name == "day")), patient=patient)
+    equipment = edfio.Recording(equipment_code=name)  # no file is a copy of another
+    eeg_uv = noise(50)
+    path = write_edf(folder / f"{name}.edf", eeg_uv, patient=patient, recording=equipment)
     path.with_suffix(".csv").write_text(
         "channel,start_time,stop_time,label,confidence\nTERM,0.0,50.0,bckg,1.0\n"
     )
