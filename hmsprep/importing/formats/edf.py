@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError
 from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import Annotations, read_annotations
-from hmsprep.importing.formats.edf_header import EdfHeader, is_edf, read_header
+from hmsprep.importing.formats.edf_header import (
+    EdfHeader,
+    holds_only_annotations,
+    is_edf,
+    read_header,
+)
 from hmsprep.importing.formats.edf_time import (
     Stretch,
     describe_drift,
@@ -198,11 +203,17 @@ def open_edf(path: Path, options: Options) -> Recording:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file in a folder is one: some recorders end them in .rec, as others do labels."""
+    """Whether a file in a folder is one.
+
+    Some recorders end them in .rec, as others do labels; and files that hold only annotations, as
+    `hmstrain predict` writes, are of a recording beside them.
+    """
     try:
-        return path.suffix.lower() != ".rec" or is_edf(path)
+        if not is_edf(path):
+            return path.suffix.lower() != ".rec"  # others are refused by their names
+        return not holds_only_annotations(path)
     except OSError:
-        return False
+        return path.suffix.lower() != ".rec"
 
 
 FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf", ".rec"), open_edf, is_one)

@@ -241,6 +241,20 @@ def test_a_file_that_a_link_names_again_is_imported_once(
         import_recordings([folder / "a.edf", folder / "b.edf"], tmp_path / "none")
 
 
+def test_a_file_of_annotations_alone_costs_a_folder_nothing(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """As `hmstrain predict` writes them."""
+    folder = tmp_path / "in"
+    minute(folder / "night.edf")
+    note = annotations([tal(float(r)) for r in range(52)])
+    alone = write(folder / "night.annotations.edf", [note], Head(kind="EDF+C"))
+    made = import_recordings([folder], tmp_path / "out")
+    assert ([one.file for one in made.recordings], made.refused) == (["night.edf"], [])
+    with pytest.raises(DataError, match="holds only annotations: nothing to import"):
+        import_recordings([alone], tmp_path / "none")
+
+
 @pytest.mark.parametrize("names", [("sub-01_eeg.edf", "sub-02_eeg.edf"), ("a.edf", "b.edf.gz")])
 def test_a_copy_of_a_recording_is_no_second_patient(
     minute: Callable[[Path], Path], tmp_path: Path, names: tuple[str, str]
