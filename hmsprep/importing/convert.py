@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hmsprep.importing.gathering import Gathered, gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.patients import find_patients
-from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples
+from hmsprep.importing.pieces import RATE, Piece, cut, stride_samples, unrecorded
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.values import SETTLING, SETTLING_UV
 from hmsprep.importing.writing import Task, write_pieces
@@ -36,6 +37,7 @@ from hmsprep.processes import Progress, silent
 from hmsprep.words import plural
 from hmsstore.atomic import whole_folder
 from hmsstore.manifest import MANIFEST_NAME
+from hmsstore.reading.observed import LEAST_JUDGED
 from hmsstore.recordings import ImportedPiece, ImportedRecording, LeftOut, write_recordings
 from hmsstore.schema import CLASS_TITLES, CLASSES, JUDGED_S
 from hmsstore.sums import of_recording
@@ -43,6 +45,8 @@ from hmsstore.sums import of_recording
 ANNOTATIONS = "annotations.csv"
 MANY_CHANNELS = 4
 """From so many on, not each is named."""
+MOSTLY_GAPS = 0.9
+"""Share of a recording from which on its gaps are warned of."""
 MOST_PIECES = 10_000
 """Of a recording; its pieces are numbered from its own number times this on."""
 
@@ -251,14 +255,18 @@ def _write(
     whose = find_patients(recordings, listed)
     patients = whose.numbers
     made = Imported(part == "train", patients=len(set(patients)), patients_known=whose.known)
-    made.notes = [note for recording in recordings for note in notes_of(recording)]
+    made.notes = [
+        note
+        for recording in recordings
+        for note in (*notes_of(recording), *notes_of_gaps(recording, stride))
+    ]
     made.notes += [*found.notes, *whose.notes]
     made.refused = found.left_out
     rows: list[dict[str, Any]] = []
     work: list[Task] = []
     for number, (recording, known) in enumerate(zip(recordings, found.labels, strict=True)):
         pieces, fresh = [], 0
-        for place, piece in enumerate(cut(recording.samples, stride)):
+        for place, piece in enumerate(cut(recording.samples, stride, recording.gaps)):
             eeg_id = (number + 1) * MOST_PIECES + place
             windows = list(_windows(piece, known))
             made.left_out += len(piece.offsets_s) - len(windows)
@@ -334,6 +342,9 @@ def _check_labelled(rows: Sequence[dict[str, Any]], found: Gathered) -> None:
     told = (
         "No window of these recordings is annotated, so there is nothing to import. Use "
         "--unlabelled to import them without labels."
+        if found.labels[0] is not None
+        else f"Of each window of these recordings, more than {1 - LEAST_JUDGED:.0%} of the judged "
+        f"{JUDGED_S:g} s lie in gaps, so there is nothing to import."
     )
     reasons = [one.reason for one in found.left_out]
     if reasons:
@@ -362,6 +373,24 @@ def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
 def notes_of(recording: Recording) -> list[str]:
     """What else to know of how a file is read, a sentence each."""
     return [*(f"{recording.name}: {note}" for note in recording.chosen.notes), *recording.notes]
+
+
+def notes_of_gaps(recording: Recording, stride: int) -> list[str]:
+    """How many windows are left out for gaps, and whether there is hardly anything else."""
+    found = []
+    lost = unrecorded(recording.samples, stride, recording.gaps)
+    if lost:
+        found.append(
+            f"{recording.name}: {plural(lost, 'window')} left out, since more than "
+            f"{1 - LEAST_JUDGED:.0%} of the judged {JUDGED_S:g} s lie in gaps."
+        )
+    gone = sum(stop - first for first, stop in recording.gaps) / recording.samples
+    if gone > MOSTLY_GAPS:
+        found.append(
+            f"{recording.name}: gaps make up {floor(gone * 1000) / 10:.1f}% of its "
+            f"{recording.duration_s / 3600:,.3g} h: see whether its times are right."
+        )
+    return found
 
 
 def described(

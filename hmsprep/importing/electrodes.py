@@ -22,7 +22,7 @@ SCALP = re.compile(r"(FP|AF|F|FT|FC|C|T|TP|CP|P|PO|O|N|I)(Z|\d{1,2})")
 _NAMES = {name.upper(): name for name in CHANNELS if name != HEART} | NEWER
 _DASHES = dict.fromkeys(map(ord, "\x96\x97\u2010\u2011\u2012\u2013\u2014\u2212"), "-")
 """Dashes that are not ASCII's, those of cp1252 read as Latin-1 too."""
-_PREFIX = re.compile(r"(SEEG|EEG|POL|ECG(?=\W+E)|EKG(?=\W+E))[\s._:-]*|\d+\s*[-.:_)]\s*(?=[A-Z])")
+_PREFIX = re.compile(r"(EEG|POL|ECG(?=\W+E)|EKG(?=\W+E))[\s._:-]*|\d+\s*[-.:_)]\s*(?=[A-Z])")
 """What stands before the name: EDF's type of signal, a recorder's word, a running number."""
 _QUOTED = re.compile(r"^(['\"])(.*)\1$")
 _UNIT = re.compile(r"\s*[(\[]\s*[NUM\u03bc\u039c]?V\s*[)\]]$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from hmsprep.importing.recording import Options, Recording
 from hmsprep.words import plural, size
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import EEG
+from hmsstore.sums import of_recording
 
 AT_ONCE = 1 << 24
 """Bytes that are unpacked at once."""
@@ -32,6 +34,8 @@ ALWAYS, LARGEST_RATIO = 1 << 26, 100
 EEG is packed to a half or a fifth, and nothing to less than a thousandth."""
 LEAST_FREE = 1 << 29
 """Bytes that must stay free where files are unpacked."""
+END_BYTES = 1 << 16
+"""At either end of a file; only files of one length that agree in them are compared as a whole."""
 
 
 @dataclass
@@ -103,10 +107,15 @@ def gathered(
         found.leave(str(error.path), error.reason)
     files = _once(files, paths, found)
     names = _names(files)
+    seen: dict[str, list[tuple[Path, Path]]] = {}
     with tempfile.TemporaryDirectory(prefix="hms-import-") as unpacked:
         for number, path in enumerate(files):
+            folder = Path(unpacked) / str(number)
             with _leaving_out(found, names[path]):
-                _add(found, _open(path, options, Path(unpacked) / str(number)), names[path])
+                one = _open(path, options, folder)
+                alike = _alike(path, _plain(path, folder), seen)
+                _add(found, one, names[path])
+                alike.append((path, _plain(path, folder)))
         for number, raw in enumerate(raws, start=1):
             with _leaving_out(found, f"recording {number}"):
                 one = examined(partial(open_recording, raw), options)
@@ -144,7 +153,7 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
     if path.suffix.lower() != ".gz":
         return examined(partial(open_recording, path), options)
     folder.mkdir()
-    inner = folder / path.name[: -len(".gz")]
+    inner = _plain(path, folder)
     try:
         _unpack(path, inner)
     except (EOFError, gzip.BadGzipFile, gzip.zlib.error):  # type: ignore[attr-defined]
@@ -153,6 +162,36 @@ def _open(path: Path, options: Options, folder: Path) -> Recording:
         return replace(examined(partial(open_recording, inner), options), path=path)
     except DataError as error:
         raise DataError(str(error).replace(str(inner), str(path))) from None
+
+
+def _plain(path: Path, folder: Path) -> Path:
+    """Where a file's bytes lie once it is open: one that ends in .gz is unpacked into a folder."""
+    return folder / path.name[:-3] if path.suffix.lower() == ".gz" else path
+
+
+def _alike(
+    path: Path, plain: Path, seen: dict[str, list[tuple[Path, Path]]]
+) -> list[tuple[Path, Path]]:
+    """Recordings that were seen and agree with a file in length and ends; each as `path, plain`.
+
+    Raises
+    ------
+    DataError
+        One of them is the same recording, byte by byte: as two patients' it would be in training
+        and test data.
+    """
+    with plain.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        ends = hashlib.sha256(file.read(END_BYTES))
+        file.seek(max(0, length - END_BYTES))
+        ends.update(file.read(END_BYTES))
+    alike = seen.setdefault(f"{length} {ends.hexdigest()}", [])
+    own = of_recording(plain) if alike else ""
+    for other, bytes_of_other in alike:
+        if of_recording(bytes_of_other) == own:
+            raise DataError(f"{path} is a copy of {other}, byte by byte: imported once.")
+    return alike
 
 
 def _unpack(path: Path, inner: Path) -> None:

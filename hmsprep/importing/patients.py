@@ -26,7 +26,7 @@ CORPORA = (
     re.compile(
         r"(?P<patient>chb\d\d)[a-z]?_\d+\+?", re.I
     ),  # CHB-MIT; parts of case 17 have letters
-    re.compile(r"(?P<patient>PN\d\d)-[\d.]+", re.I),  # Siena
+    re.compile(r"(?P<patient>PN\d\d)-[\d.]*", re.I),  # Siena
     # Temple University, whose codes count from aaaaaaaa on, and its older ones from 00000001 on
     re.compile(r"(?P<patient>aaaa[a-z]{4}|000\d{5})_s\d{3}_t\d{3}", re.I),
     re.compile(r"(?P<patient>aaaa[a-z]{4})_0000\d{4}", re.I),  # its events, TUEV

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import ParameterError
+from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 from hmsstore.schema import EEG, SPECTROGRAM
+from hmsstore.spec import HMS
 
 PIECE_S = 3_600
 """Longest piece: half of what one file of a store holds."""
@@ -51,7 +53,34 @@ def stride_samples(stride_s: float) -> int:
     return samples
 
 
-def cut(samples: int, stride: int) -> Iterator[Piece]:
+def unrecorded(samples: int, stride: int, gaps: Sequence[tuple[int, int]]) -> int:
+    """Count the windows that `cut` leaves out for gaps."""
+    return int((~_recorded(_begins(samples, stride), gaps)).sum())
+
+
+def _begins(samples: int, stride: int) -> NDArray[np.int64]:
+    return np.arange(0, samples - EEG.window_rows + 1, stride)
+
+
+def _recorded(begins: NDArray[np.int64], gaps: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Tell the windows of whose judged seconds enough was recorded for anything to be said."""
+    first, stop = judged_rows(HMS, "eeg")
+    spans = np.asarray(sorted(gaps), np.int64).reshape(-1, 2)
+    lengths = np.append(0, np.cumsum(spans[:, 1] - spans[:, 0]))
+
+    def before(row: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Samples before this one that lie in gaps."""
+        ended = np.searchsorted(spans[:, 1], row, side="right")
+        begun = np.append(spans[:, 0], np.iinfo(np.int64).max)[ended]
+        missing: NDArray[np.int64] = lengths[ended] + np.maximum(row - begun, 0)
+        return missing
+
+    judged = 1 - (before(begins + stop) - before(begins + first)) / (stop - first)
+    recorded: NDArray[np.bool_] = judged >= LEAST_JUDGED - 1e-9
+    return recorded
+
+
+def cut(samples: int, stride: int, gaps: Sequence[tuple[int, int]] = ()) -> Iterator[Piece]:
     """Cut a recording into pieces and slide windows over it.
 
     Each window belongs to the piece that holds most of the ten minutes around it.
@@ -62,8 +91,12 @@ def cut(samples: int, stride: int) -> Iterator[Piece]:
         Length at 200 Hz, at least a window's.
     stride : int
         Samples from window to window.
+    gaps : sequence of (int, int)
+        Spans of samples that were not recorded. Windows of which more than a fifth of the judged
+        seconds lies in them are left out, and so are pieces without any other.
     """
-    begins = np.arange(0, samples - EEG.window_rows + 1, stride)
+    begins = _begins(samples, stride)
+    begins = begins[_recorded(begins, gaps)]
     centres = begins + EEG.window_rows // 2
     step, half = (PIECE_S - OVERLAP_S) * RATE, OVERLAP_S * RATE // 2
     last = max(0, -(-(samples - PIECE_S * RATE) // step))

@@ -36,6 +36,8 @@ NOTES_HEIGHT, POWER_HEIGHT = 0.4, 0.7
 """Inches of the rows below the probabilities."""
 NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
 """Rows of notes, letters that fit into one of them, letters of a note that are written."""
+MOST_MARKS = 2_000
+"""Of notes without room for their text, in a line: about one per pixel."""
 LINES = {"spectrogram": "lower", "eeg": "upper"}
 """Above windows that lack part of a signal."""
 MISSING = ("black", "#999999")
@@ -109,8 +111,13 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
     axes.spines[["top", "right", "left"]].set_visible(False)
     letter_s = (stop_s - begin_s) / NOTE_LETTERS
     free = [begin_s] * NOTE_ROWS
+    unwritten: dict[int, float] = {}
     for note in timeline.notes:
         if not begin_s <= note.onset_s < stop_s:
+            continue
+        place = int((note.onset_s - begin_s) / (stop_s - begin_s) * MOST_MARKS)
+        if min(free) > note.onset_s:
+            unwritten.setdefault(place, note.onset_s)
             continue
         text = shorten(note.text, NOTE_LONGEST, placeholder=" ...")
         wide_s = (len(text) + 2) * letter_s
@@ -118,7 +125,7 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
         first = note.onset_s - wide_s * left
         row = next((n for n, at in enumerate(free) if at <= first), None)
         if row is None:
-            axes.axvline(note.onset_s, color="#999999", lw=0.6, zorder=0)
+            unwritten.setdefault(place, note.onset_s)
             continue
         free[row] = first + wide_s
         axes.plot([note.onset_s] * 2, [row, row + 1], color="black", lw=0.8)
@@ -128,6 +135,7 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
             text.replace("$", r"\$"),  # which would begin a formula
             fontsize=7, va="center", ha="right" if left else "left",
         )  # fmt: skip
+    axes.vlines([*unwritten.values()], 0, NOTE_ROWS, color="#999999", lw=0.6, zorder=0)
 
 
 def _draw_power(

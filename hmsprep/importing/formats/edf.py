@@ -24,6 +24,7 @@ from hmsprep.importing.formats.edf_header import (
     LARGEST_NARROW,
     EdfHeader,
     EdfSignal,
+    holds_only_annotations,
     is_edf,
     read_header,
 )
@@ -219,11 +220,17 @@ def open_edf(path: Path, options: Options) -> Recording:
 
 
 def is_one(path: Path) -> bool:
-    """Whether a file in a folder is one: some recorders end them in .rec, as others do labels."""
+    """Whether a file in a folder is one.
+
+    Some recorders end them in .rec, as others do labels; and files that hold only annotations, as
+    `hmstrain predict` writes, are of a recording beside them.
+    """
     try:
-        return path.suffix.lower() != ".rec" or is_edf(path)
+        if not is_edf(path):
+            return path.suffix.lower() != ".rec"  # others are refused by their names
+        return not holds_only_annotations(path)
     except OSError:
-        return False
+        return path.suffix.lower() != ".rec"
 
 
 FORMAT = Format("EDF, EDF+ and BDF", (".edf", ".bdf", ".rec"), open_edf, is_one)

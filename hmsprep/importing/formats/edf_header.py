@@ -168,6 +168,19 @@ def is_edf(path: Path) -> bool:
         return file.read(8) in (b"0".ljust(8), b"\xffBIOSEMI")
 
 
+def holds_only_annotations(path: Path) -> bool:
+    """Whether a file is of annotations alone, beside the file of the signals that they are of.
+
+    EDF+ allows it (Kemp and Olivan 2003, section 2.1.2).
+    """
+    width = WIDTHS["label"]
+    with path.open("rb") as file:
+        head = file.read(FIXED_BYTES)
+        count = whole_number(head[252:256]) or 0
+        labels = [_text(file.read(width)).upper() for _ in range(max(0, min(count, 9999)))]
+    return bool(labels) and all(label in ANNOTATION_LABELS for label in labels)
+
+
 def read_header(path: Path) -> EdfHeader:
     """Read and check a header.
 
@@ -206,7 +219,9 @@ def read_header(path: Path) -> EdfHeader:
         signals = tuple(_signals(path, rest, count, 3))
     width = 3 if is_bdf or misnamed else 2
     record_bytes = width * sum(signal.samples for signal in signals)
-    if not record_bytes or all(signal.is_annotations for signal in signals):
+    if signals and all(signal.is_annotations for signal in signals):
+        raise DataError(f"{path} holds only annotations: nothing to import.")
+    if not record_bytes:
         raise DataError(f"{path} has no signals: nothing to import.")
     if record_s is None or record_s <= 0:
         raise _unreadable(path, size, head, f"its records last {_text(head[244:252])!r} seconds")

@@ -25,6 +25,7 @@ from hmsprep.importing.condition import examined
 from hmsprep.importing.convert import import_recordings
 from hmsprep.importing.formats import open_recording
 from hmsprep.importing.formats.edf_annotations import parse
+from hmsprep.importing.listing import list_recordings
 from hmsprep.importing.recording import Options, Recording
 from hmsprep.importing.resampling import resampled
 from hmsstore.montage import ELECTRODES, PAIRS
@@ -438,6 +439,35 @@ def test_a_gap_is_missing_values_and_what_follows_keeps_its_time(kind: str, tmp_
     np.testing.assert_array_equal(recording.read(9_000, 12_000), found[:, 9_000:12_000])
 
 
+@pytest.mark.parametrize("labelled", [False, True])
+def test_windows_of_which_nothing_was_recorded_are_left_out(labelled: bool, tmp_path: Path) -> None:
+    onsets: list[float | str] = [float(n) + (20_000.0 if n >= 60 else 0.0) for n in range(120)]
+    path = plus(tmp_path / "a.edf", onsets, {})
+    if labelled:
+        path.with_suffix(".tse").write_text(
+            "version = tse_v1.0.0\n0 10000 bckg 1.0\n10000 20120 seiz 1.0\n"
+        )
+    made = import_recordings([path], tmp_path / "out")
+    whole = (20_120 - 50) // 10 + 1
+    # judged seconds from 20 to 60, and from 20,060 to 20,100
+    assert made.windows == 4 + 4
+    assert made.by_class.get("seizure", 0) == 4 * labelled
+    assert (made.left_out, len(made.recordings[0].pieces)) == (0, 2)
+    said = f"a.edf: {whole - 8:,} windows left out, since more than 20% of the judged 10 s lie in"
+    (listed,) = list_recordings([path]).recordings
+    for notes in (made.warnings, listed.notes):
+        assert any(said in note for note in notes)
+        assert any("gaps make up 99.4% of its 5.59 h" in note for note in notes)
+    assert listed.windows == made.windows
+
+
+def test_a_recording_of_gaps_alone_is_refused(tmp_path: Path) -> None:
+    path = plus(tmp_path / "a.edf", [float(20 * n) for n in range(52)], {})
+    with pytest.raises(DataError, match="more than 20% of the judged 10 s lie in gaps"):
+        import_recordings([path], tmp_path / "out")
+    assert list_recordings([path]).recordings[0].windows == 0
+
+
 def test_a_gap_stays_one_in_a_store(tmp_path: Path) -> None:
     onsets: list[float | str] = [float(n) + (8.0 if n >= 30 else 0.0) for n in range(80)]
     path = plus(tmp_path / "a.edf", onsets, {})
@@ -477,7 +507,7 @@ def test_a_gap_is_one_of_channels_without_signals_too(labels: list[str], tmp_pat
         front, _, back = label.partition("-")
         return wave(front, seconds) - (wave(back, seconds) if back else 0)
 
-    onsets = [float(n) + (8.0 if n >= 22 else 0.0) for n in range(80)]
+    onsets = [float(n) + (8.0 if n >= 13 else 0.0) for n in range(80)]
     at = np.concatenate([onset + np.arange(100) / 100 for onset in onsets])
     told = annotations([tal(onset) for onset in onsets])
     signals = [*eeg(80, 100, 100, channels=labels, uv=recorded, at=at), told]
@@ -487,8 +517,8 @@ def test_a_gap_is_one_of_channels_without_signals_too(labels: list[str], tmp_pat
     store = build_store(tmp_path / "out", tmp_path / "s.zarr", split_by="all")
     assert store.gaps is not None
     gaps = {name: column.tolist() for name, column in store.gaps["eeg"].items()}
-    assert (gaps["feature"], gaps["start"], gaps["rows"]) == ([-1], [4_400], [1_600])
-    assert store.observed([0, 1], "eeg")["eeg"].judged.tolist() == pytest.approx([0.2, 1.0])
+    assert (gaps["feature"], gaps["start"], gaps["rows"]) == ([-1], [2_600], [1_600])
+    assert store.observed([0, 1], "eeg")["eeg"].judged.tolist() == pytest.approx([0.9, 1.0])
 
 
 @pytest.mark.parametrize(

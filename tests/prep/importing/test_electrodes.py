@@ -39,3 +39,8 @@ def test_a_label_is_shown_without_what_a_terminal_would_act_on() -> None:
     assert shown("Fp1\0\x07junk") == "Fp1"
     assert shown("EEG\x1b[31m  F3 ") == "EEG [31m F3"
     assert shown("M\xe8re") == "M\xe8re"
+
+
+def test_electrodes_in_the_depth_are_not_on_the_scalp() -> None:
+    assert read_label("SEEG F3") is None
+    assert read_label("EEG F3") == ("F3", "")

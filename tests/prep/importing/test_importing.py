@@ -269,10 +269,10 @@ def test_recordings_of_one_patient_stay_together(tmp_path: Path) -> None:
     names = ["aaaaaaaa_s001_t000", "aaaaaaaa_s002_t000", "bbbbbbbb_s001_t000"]
     names += ["x", "y", "z", "w"]
     files = []
-    for name in names:
+    for seed, name in enumerate(names):
         code = {"x": "77", "y": "77"}.get(name, "X")
         patient = edfio.Patient(code=code, sex="F")  # which names nobody
-        files.append(write_edf(tmp_path / f"{name}.edf", noise(50), patient=patient))
+        files.append(write_edf(tmp_path / f"{name}.edf", noise(50, seed=seed), patient=patient))
     import_recordings(files, tmp_path / "out")
     table = pl.read_csv(tmp_path / "out" / "test.csv")
     assert table["patient_id"].to_list() == [1, 1, 2, 3, 3, 4, 5]

@@ -442,8 +442,8 @@ def test_bad_labels_are_refused_with_what_to_do(
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
     """Two recordings of a minute in a folder, made once."""
     made = tmp_path_factory.mktemp("made")
-    for name in ("a", "b"):
-        write_edf(made / f"{name}.edf", noise(60))
+    for seed, name in enumerate(("a", "b")):
+        write_edf(made / f"{name}.edf", noise(60, seed=seed))
 
     def copy(folder: Path) -> Path:
         folder.mkdir()

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ PROGRAM = Program("hmsprep")
 
 @pytest.fixture(scope="module")
 def minute(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
-    """A recording of a minute, put wherever it is wanted."""
-    content = write_edf(tmp_path_factory.mktemp("minute") / "a.edf", noise(60)).read_bytes()
+    """A recording of a minute, put wherever it is wanted, each under a number of its own."""
+    plain = write_edf(tmp_path_factory.mktemp("minute") / "a.edf", noise(60)).read_bytes()
+    numbers = count(1)
 
     def put(path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
+        content = plain[:160] + b"%-8d" % next(numbers) + plain[168:]
         path.write_bytes(gzip.compress(content, 1) if path.suffix == ".gz" else content)
         return path
 
@@ -238,6 +241,42 @@ def test_a_file_that_a_link_names_again_is_imported_once(
         import_recordings([folder / "a.edf", folder / "b.edf"], tmp_path / "none")
 
 
+def test_a_file_of_annotations_alone_costs_a_folder_nothing(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """As `hmstrain predict` writes them."""
+    folder = tmp_path / "in"
+    minute(folder / "night.edf")
+    note = annotations([tal(float(r)) for r in range(52)])
+    alone = write(folder / "night.annotations.edf", [note], Head(kind="EDF+C"))
+    made = import_recordings([folder], tmp_path / "out")
+    assert ([one.file for one in made.recordings], made.refused) == (["night.edf"], [])
+    with pytest.raises(DataError, match="holds only annotations: nothing to import"):
+        import_recordings([alone], tmp_path / "none")
+
+
+@pytest.mark.parametrize("names", [("sub-01_eeg.edf", "sub-02_eeg.edf"), ("a.edf", "b.edf.gz")])
+def test_a_copy_of_a_recording_is_no_second_patient(
+    minute: Callable[[Path], Path], tmp_path: Path, names: tuple[str, str]
+) -> None:
+    folder = tmp_path / "in"
+    content = minute(folder / names[0]).read_bytes()
+    (folder / names[1]).write_bytes(gzip.compress(content) if names[1].endswith(".gz") else content)
+    minute(folder / "y.edf")
+    middle = bytearray(content)
+    middle[len(middle) // 2] ^= 1
+    (folder / "z.edf").write_bytes(middle)  # begins and ends as the first does
+    found = list_recordings([folder])
+    made = import_recordings([folder], tmp_path / "out")
+    assert [one.file for one in made.recordings] == [names[0], "y.edf", "z.edf"]
+    assert [one.file for one in found.recordings] == [names[0], "y.edf", "z.edf"]
+    assert (
+        [one.reason for one in made.refused]
+        == [one.reason for one in found.refused]
+        == [f"{folder / names[1]} is a copy of {folder / names[0]}, byte by byte: imported once."]
+    )
+
+
 def test_links_of_one_name_are_told_apart_by_the_folders_that_they_lie_in(
     minute: Callable[[Path], Path], tmp_path: Path
 ) -> None:
@@ -272,8 +311,8 @@ def test_a_recording_is_known_by_its_content_whatever_its_ending(
 ) -> None:
     folder = tmp_path / "in"
     content = minute(folder / "a.edf").read_bytes()
-    for name in ("b.REC", "c"):
-        (folder / name).write_bytes(content)
+    minute(folder / "b.REC")
+    minute(folder / "c")
     (folder / "a.rec").write_text("13,20.0,30.0,6\n")  # labels of the other
     (folder / "d.rec").write_text("a letter")
     made = import_recordings([folder], tmp_path / "out", unlabelled=True)

@@ -40,6 +40,7 @@ def recording(path: str, header: str = "") -> Recording:
     [
         (["chb01_03.edf", "chb02_16+.edf", "chb01_04.edf", "chb21_19.edf"], (1, 2, 1, 1)),
         (["chb17a_03.edf", "chb17b_57.edf", "chb18_02.edf"], (1, 1, 2)),
+        (["PN11-.edf", "PN00-1.edf", "PN11-.edf.gz"], (1, 2, 1)),
         (["PN00-1.edf", "PN10-4.5.6.edf", "PN00-5.edf", "PN10-1.edf"], (1, 2, 1, 2)),
         (["00000258_s002_t000.edf", "00000258_s003_t001.edf", "00000675_s001_t000.edf"], (1, 1, 2)),
         (["aaaaaaac_s001_t000.edf", "aaaaaaac_s002_t000.edf", "aaaaaaad_s001_t000.edf"], (1, 1, 2)),
@@ -173,7 +174,9 @@ def test_a_list_decides(tmp_path: Path) -> None:
 
 def labelled(folder: Path, name: str, patient: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    path = write_edf(folder / f"{name}.edf", noise(50), patient=patient)
+    equipment = edfio.Recording(equipment_code=name)  # no file is a copy of another
+    eeg_uv = noise(50)
+    path = write_edf(folder / f"{name}.edf", eeg_uv, patient=patient, recording=equipment)
     path.with_suffix(".csv").write_text(
         "channel,start_time,stop_time,label,confidence\nTERM,0.0,50.0,bckg,1.0\n"
     )

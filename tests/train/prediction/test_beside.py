@@ -22,7 +22,7 @@ from hmstrain.prediction.beside import (
     time_of_day,
 )
 from hmstrain.prediction.episodes import EpisodeRule
-from hmstrain.prediction.page import draw_timeline, make_page
+from hmstrain.prediction.page import MOST_MARKS, draw_timeline, make_page
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline
 
@@ -117,6 +117,14 @@ def shown() -> Timeline:
     db = {side: np.zeros((len(bare.centre_s), 100), np.float32) for side in ("left", "right")}
     notes = (Note(100, "eyes closed"), Note(101, "a <b>note</b> for $x_1$"), Note(595, "end"))
     return replace(bare, notes=notes, powers=Powers(np.asarray(FREQUENCIES_HZ), db))
+
+
+def test_many_notes_are_drawn_at_once() -> None:
+    notes = tuple(Note(number / 50, "note") for number in range(30_000))
+    axes = draw_timeline(replace(shown(), notes=notes)).axes[1]
+    assert len(axes.lines) == len(axes.texts) < 200
+    (marks,) = axes.collections
+    assert len(marks.get_paths()) <= MOST_MARKS
 
 
 def test_notes_and_spectrograms_are_drawn_below_the_probabilities() -> None:
