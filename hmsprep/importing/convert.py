@@ -257,8 +257,8 @@ def _write(
     made = Imported(part == "train", patients=len(set(patients)), patients_known=whose.known)
     made.notes = [
         note
-        for recording in recordings
-        for note in (*notes_of(recording), *notes_of_gaps(recording, stride))
+        for recording, known in zip(recordings, found.labels, strict=True)
+        for note in (*notes_of(recording), *notes_of_gaps(recording, known, stride))
     ]
     made.notes += [*found.notes, *whose.notes]
     made.refused = found.left_out
@@ -266,7 +266,7 @@ def _write(
     work: list[Task] = []
     for number, (recording, known) in enumerate(zip(recordings, found.labels, strict=True)):
         pieces, fresh = [], 0
-        for place, piece in enumerate(cut(recording.samples, stride, recording.gaps)):
+        for place, piece in enumerate(cut(recording.samples, stride, left_out(recording, known))):
             eeg_id = (number + 1) * MOST_PIECES + place
             windows = list(_windows(piece, known))
             made.left_out += len(piece.offsets_s) - len(windows)
@@ -340,11 +340,8 @@ def _check_labelled(rows: Sequence[dict[str, Any]], found: Gathered) -> None:
     if rows:
         return
     told = (
-        "No window of these recordings is annotated, so there is nothing to import. Use "
-        "--unlabelled to import them without labels."
-        if found.labels[0] is not None
-        else f"Of each window of these recordings, more than {1 - LEAST_JUDGED:.0%} of the judged "
-        f"{JUDGED_S:g} s lie in gaps, so there is nothing to import."
+        "No window of these recordings is annotated and recorded, so there is nothing to import. "
+        "Use --unlabelled to import them without labels."
     )
     reasons = [one.reason for one in found.left_out]
     if reasons:
@@ -375,10 +372,18 @@ def notes_of(recording: Recording) -> list[str]:
     return [*(f"{recording.name}: {note}" for note in recording.chosen.notes), *recording.notes]
 
 
-def notes_of_gaps(recording: Recording, stride: int) -> list[str]:
+def left_out(recording: Recording, labels: Labels | None) -> tuple[tuple[int, int], ...]:
+    """Gaps, as spans of samples, whose windows are not imported.
+
+    Only of recordings with labels: without, each window stands in a timeline, to be predicted.
+    """
+    return () if labels is None else recording.gaps
+
+
+def notes_of_gaps(recording: Recording, labels: Labels | None, stride: int) -> list[str]:
     """How many windows are left out for gaps, and whether there is hardly anything else."""
     found = []
-    lost = unrecorded(recording.samples, stride, recording.gaps)
+    lost = unrecorded(recording.samples, stride, left_out(recording, labels))
     if lost:
         found.append(
             f"{recording.name}: {plural(lost, 'window')} left out, since more than "

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hmsprep.importing.convert import notes_of_gaps
+from hmsprep.importing.convert import left_out, notes_of_gaps
 from hmsprep.importing.gathering import gathered
 from hmsprep.importing.labels import Labels
 from hmsprep.importing.labels.words import Words
@@ -123,7 +123,7 @@ def list_recordings(
 
 
 def _listed(recording: Recording, labels: Labels | None, patient: int, stride: int) -> Listed:
-    pieces = cut(recording.samples, stride, recording.gaps)
+    pieces = cut(recording.samples, stride, left_out(recording, labels))
     begins = np.concatenate(
         [np.zeros(0), *(piece.offsets_s + piece.first / RATE for piece in pieces)]
     )
@@ -149,7 +149,11 @@ def _listed(recording: Recording, labels: Labels | None, patient: int, stride: i
         labels="" if labels is None else labels.source,
         windows=len(begins) if codes is None else int((codes >= 0).sum()),
         by_class={name: count for name, count in counts.items() if count},
-        notes=(*recording.chosen.notes, *recording.notes, *notes_of_gaps(recording, stride)),
+        notes=(
+            *recording.chosen.notes,
+            *recording.notes,
+            *notes_of_gaps(recording, labels, stride),
+        ),
     )
 
 

@@ -177,8 +177,8 @@ def holds_only_annotations(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(FIXED_BYTES)
         count = whole_number(head[252:256]) or 0
-        labels = [_text(file.read(width)).upper() for _ in range(max(0, min(count, 9999)))]
-    return bool(labels) and all(label in ANNOTATION_LABELS for label in labels)
+        labels = [_text(file.read(width)) for _ in range(max(0, min(count, 9999)))]
+    return bool(labels) and all(map(_ANNOTATIONS.fullmatch, labels))
 
 
 def read_header(path: Path) -> EdfHeader:
