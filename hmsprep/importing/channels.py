@@ -27,6 +27,8 @@ LEFT, RIGHT = (tuple(name for name in NEEDED if side(name) == which) for which i
 MIDLINE = tuple(name for name in CHANNELS if name not in NEEDED and name != HEART)
 MOST_INTERPOLATED = 1 / 4
 """Share of the electrodes of chains that hang together; of more, too little is measured."""
+LAPLACIANS = frozenset(("LAP", "LAPLACE", "LAPLACIAN", "SL", "CSD", "SD", "HJORTH"))
+"""Second parts that name a source derivation: an electrode less its neighbours (Hjorth 1975)."""
 NONE = "none"
 """What a signal is renamed to that is to be left out."""
 MOST_NAMED = 64
@@ -163,6 +165,12 @@ def choose_signals(
         mix |= _interpolated(mix, place, [name for name in place if name in wanted])
     notes += _left_out(leads, hearts, mix, wanted, labels, unusable)
     seconds = {lead.second for lead in used if lead.electrode in mix} - {""}
+    notes += [
+        f"Its electrodes are measured against {second}, by its name the mean of each one's "
+        "neighbours: they share no reference, so differences such as Fp1-F7 are not those of other "
+        "recordings. Export it with a common reference."
+        for second in sorted(seconds & LAPLACIANS)
+    ]
     if not on_scalp or len(seconds) > 1:
         seconds = {second for second in seconds if second not in CHANNELS}
     return Chosen(

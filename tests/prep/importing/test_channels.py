@@ -124,6 +124,14 @@ def test_an_unnamed_reference_among_named_ones_is_said() -> None:
     assert "#19 'O2': no reference is named" in chosen.notes[0]
 
 
+@pytest.mark.parametrize("second", ["Lap", "CSD", "SD"])
+def test_a_laplacian_is_no_common_reference_and_that_is_said(second: str) -> None:
+    chosen = choose_signals([f"{name}-{second}" for name in ELECTRODES], {}, "x")
+    assert len(chosen.notes) == 1
+    assert f"against {second.upper()}, by its name the mean" in chosen.notes[0]
+    assert not choose_signals([f"{name}-LE" for name in ELECTRODES], {}, "x").notes
+
+
 def test_two_signals_of_an_electrode_are_told_apart_by_number() -> None:
     labels = [*CHANNELS, "F3"]
     with pytest.raises(DataError, match=r"#2 'F3' and #21 'F3'.*--rename '#21=none'"):
