@@ -112,10 +112,12 @@ def gathered(
         for number, path in enumerate(files):
             folder = Path(unpacked) / str(number)
             with _leaving_out(found, names[path]):
-                one = _open(path, options, folder)
-                alike = _alike(path, _plain(path, folder), seen)
-                _add(found, one, names[path])
-                alike.append((path, _plain(path, folder)))
+                _add(found, _open(path, options, folder), names[path])
+                if (other := _copied(path, _plain(path, folder), seen)) is not None:
+                    found.notes.append(
+                        f"{names[path]} is a copy of {names[other]}, byte by byte: as recordings "
+                        "of two patients they would be in training and test data."
+                    )
         for number, raw in enumerate(raws, start=1):
             with _leaving_out(found, f"recording {number}"):
                 one = examined(partial(open_recording, raw), options)
@@ -169,16 +171,10 @@ def _plain(path: Path, folder: Path) -> Path:
     return folder / path.name[:-3] if path.suffix.lower() == ".gz" else path
 
 
-def _alike(
-    path: Path, plain: Path, seen: dict[str, list[tuple[Path, Path]]]
-) -> list[tuple[Path, Path]]:
-    """Recordings that were seen and agree with a file in length and ends; each as `path, plain`.
+def _copied(path: Path, plain: Path, seen: dict[str, list[tuple[Path, Path]]]) -> Path | None:
+    """Find the recording that a file is a copy of, byte by byte, and add it to those seen.
 
-    Raises
-    ------
-    DataError
-        One of them is the same recording, byte by byte: as two patients' it would be in training
-        and test data.
+    These are kept by length and ends of the files, each as `path, plain`.
     """
     with plain.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
@@ -188,10 +184,10 @@ def _alike(
         ends.update(file.read(END_BYTES))
     alike = seen.setdefault(f"{length} {ends.hexdigest()}", [])
     own = of_recording(plain) if alike else ""
-    for other, bytes_of_other in alike:
-        if of_recording(bytes_of_other) == own:
-            raise DataError(f"{path} is a copy of {other}, byte by byte: imported once.")
-    return alike
+    found = next((other for other, its in alike if of_recording(its) == own), None)
+    if found is None:
+        alike.append((path, plain))
+    return found
 
 
 def _unpack(path: Path, inner: Path) -> None:
