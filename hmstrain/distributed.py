@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, distributed, nn
 
 from hmstrain.errors import ConfigError, RunError
@@ -113,7 +112,9 @@ class World:
             return network
         ids = None
         if self.device.type == "cuda":
-            network = convert_sync_batchnorm(network)  # timm's: its norms hold activations
+            from timm.layers.norm_act import convert_sync_batchnorm  # its norms hold activations
+
+            network = convert_sync_batchnorm(network)
             ids = [self.device.index]
         return nn.parallel.DistributedDataParallel(
             network, device_ids=ids, find_unused_parameters=some_unused

@@ -192,6 +192,21 @@ def test_text_of_files_leaves_by_one_door() -> None:
             assert "{" not in bar or "markup=False" in bar, name
 
 
+def test_timm_is_imported_for_its_own_networks_alone() -> None:
+    """It takes longer to import than a small model takes to predict a recording."""
+    modules = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in sorted((ROOT / "hmstrain").rglob("*.py"))
+        if file.stem not in ("__main__", "timm_backbone")
+    ]
+    code = "import sys\nfor name in sys.argv[1:]: __import__(name)\nprint(sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *modules], capture_output=True, text=True, check=True
+    )
+    assert "hmstrain.prediction.predict" in done.stdout
+    assert "timm" not in ast.literal_eval(done.stdout.splitlines()[-1])
+
+
 def test_stores_and_networks_clip_the_eeg_at_the_same_value() -> None:
     """Neither package may import the other, so nothing else holds the two together."""
     from hmsprep.planning.choices import EEG_CLIP_UV

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 import timm
 import torch
+from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
@@ -23,7 +25,7 @@ from hmstrain.data.inputs.image import image_BCHW
 from hmstrain.errors import ModelError
 from hmstrain.models import MODELS
 from hmstrain.models.hub import reachable_or_cached
-from hmstrain.models.pooling import replace_mean
+from hmstrain.models.pooling import pool_by
 from hmstrain.models.trunk import image_size
 
 OF_WEIGHTS = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay"}
@@ -33,6 +35,8 @@ CHANNELS = "in_chans"
 """Argument of `timm.create_model` that says how many channels an image has."""
 PATCH = 32
 """Sides are rounded to whole multiples of this for networks with patches."""
+AVERAGES = ("avg", "fast", "fastavg")
+"""What timm calls the mean."""
 
 
 class TimmTrunk(nn.Module):
@@ -47,7 +51,7 @@ class TimmTrunk(nn.Module):
     channels : int
         Different planes of an image, or equal copies of its only one.
     pooling : str
-        'avg': as it pools by itself; else as `pooling.replace_mean` says.
+        'avg': as it pools by itself; else as `replace_mean` says.
 
     Raises
     ------
@@ -223,3 +227,28 @@ def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> n
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise ModelError(f"{weights} does not fit {name}: it holds no {missing[0]}{more}.")
     return loaded[0]
+
+
+def replace_mean(backbone: nn.Module, kind: str) -> None:
+    """Let a network of timm pool its last maps in this way, with all that follows as it was.
+
+    With 'catavgmax' its rows are twice as many from there on: those of the mean, then those of the
+    maximum, so that what follows sees either as it would see the mean alone.
+
+    Raises
+    ------
+    ModelError
+        It does not take the mean of its last maps.
+    """
+    found = [module for module in backbone.modules() if isinstance(module, SelectAdaptivePool2d)]
+    if len(found) != 1 or found[0].pool_type not in AVERAGES:
+        raise ModelError(
+            f"pooling={kind} needs a network that takes the mean of its last maps, which "
+            f"{type(backbone).__name__} does not: use pooling=avg."
+        )
+    (select,) = found
+    # Whichever of timm's two kinds it is: one squeezes by itself, and knows where channels are.
+    axes = getattr(select.pool, "dim", (2, 3))
+    kept = not getattr(select.pool, "flatten", False)
+    mean, maximum = (partial(f, dim=axes, keepdim=kept) for f in (torch.mean, torch.amax))
+    setattr(select, "pool", pool_by(kind, mean, maximum, axis=0))  # noqa: B010 - of any type
