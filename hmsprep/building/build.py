@@ -112,7 +112,7 @@ def fill(
     plan = dataset.plan
     journal = Journal(site.journal, site.other_journals)
     try:
-        with processes.executor(workers, executor) as pool:
+        with processes.executor(workers, executor, here=_is_small(plan)) as pool:
             # One task more than workers, so that none waits for this process.
             passes = Passes(dataset.source, plan, site, journal, pool, workers + 1, progress)
             passes.check_versions(force=force)
@@ -124,6 +124,16 @@ def fill(
         seal(site, plan, journal, statistics)
     finally:
         journal.close()
+
+
+def _is_small(plan: Plan) -> bool:
+    """Whether a build takes less time than starting processes for it.
+
+    Not where pairs of bipolar recordings are clipped, in products of matrices: those are rounded by
+    the number of threads, and worker processes have one.
+    """
+    one_each = all(plan.shards(name) == 1 for name in plan.spec.signals)
+    return one_each and plan.nbytes <= processes.SMALL_BYTES and not plan.montage.chains
 
 
 def check_sources(dataset: Planned, site: Site) -> None:

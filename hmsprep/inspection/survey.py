@@ -85,7 +85,8 @@ def survey(
     tasks = list(_tasks(source, columns))
     total = sum(source.sizes[one.file] for task in tasks for one in task.looks)
     done = 0
-    with processes.executor(workers, executor) as pool:
+    small = total <= processes.SMALL_BYTES
+    with processes.executor(min(workers, len(tasks) or 1), executor, here=small) as pool:
         progress("look", done, total)
         looked: Looked
         for looked in run_tasks(pool, look, tasks, workers + 1):

@@ -7,6 +7,7 @@
 """
 
 from hmsprep.processes.tasks import (
+    SMALL_BYTES,
     Progress,
     default_workers,
     executor,
@@ -15,4 +16,12 @@ from hmsprep.processes.tasks import (
     silent,
 )
 
-__all__ = ["Progress", "default_workers", "executor", "own_processes", "run_tasks", "silent"]
+__all__ = [
+    "SMALL_BYTES",
+    "Progress",
+    "default_workers",
+    "executor",
+    "own_processes",
+    "run_tasks",
+    "silent",
+]

@@ -8,7 +8,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
@@ -25,6 +32,8 @@ ONE_THREAD = (
     "MKL_NUM_THREADS",
 )
 """What tells libraries how many threads a worker has."""
+SMALL_BYTES = 32 << 20
+"""So much is decoded in less time than worker processes take to start."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], object]
@@ -42,7 +51,9 @@ def default_workers(most: int | None = None) -> int:
 
 
 @contextmanager
-def executor(workers: int, given: Executor | None = None) -> Iterator[Executor]:
+def executor(
+    workers: int, given: Executor | None = None, *, here: bool = False
+) -> Iterator[Executor]:
     """Give the executor that runs the tasks of a build, an inspection or a simulation.
 
     Every command takes its executor from here, so another kind of executor needs only this place.
@@ -54,9 +65,15 @@ def executor(workers: int, given: Executor | None = None) -> Iterator[Executor]:
     given : Executor, optional
         An executor whose workers see the same files, such as that of a Dask client
         (`Client.get_executor()`). It is left running.
+    here : bool
+        If no executor is given, do one task after another in this process: for work that takes
+        less time than processes take to start, and rounds no sum by the number of threads.
     """
     if given is not None:
         yield given
+    elif here:
+        with ThreadPoolExecutor(1) as pool:
+            yield pool
     else:
         with own_processes(workers) as pool:
             yield pool

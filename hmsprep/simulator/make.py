@@ -166,7 +166,7 @@ def _run(
 ) -> None:
     progress("synth", 0, len(tasks))
     longest_first = sorted(tasks, key=lambda task: -task.rows)
-    with processes.executor(workers, executor) as pool:
+    with processes.executor(min(workers, max(1, len(tasks))), executor) as pool:
         for done, _ in enumerate(run_tasks(pool, record, longest_first, workers + 1), start=1):
             progress("synth", done, len(tasks))
 

@@ -6,6 +6,7 @@ import errno
 import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import polars as pl
 import pytest
 from support.helpers import SMALL, build_dataset, build_store, tree_bytes, write_pair
 
+from hmsprep import processes
 from hmsprep.building.build import build, explained
 from hmsprep.building.journal import finished_shards
 from hmsprep.building.site import State
@@ -25,6 +27,7 @@ from hmsprep.building.worker import normalise
 from hmsprep.errors import BuildError, DataError
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
+from hmsprep.processes import tasks
 from hmsprep.sealed.verification import verify
 from hmsstore import HMS, SIGNALS, Store
 from hmsstore.schema import SPLITS
@@ -143,6 +146,22 @@ def test_one_and_four_workers_and_processes_give_the_same_bytes(
         assert tree_bytes(path) == tree_bytes(store.path)
     build(dataset, tmp_path / "processes.zarr", workers=2)
     assert tree_bytes(tmp_path / "processes.zarr") == tree_bytes(store.path)
+
+
+def test_a_small_build_starts_no_process_and_gives_the_same_bytes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = load(data, Parameters())
+    with monkeypatch.context() as patched:
+        patched.setattr(processes, "SMALL_BYTES", 0)
+        build(dataset, tmp_path / "processes.zarr", workers=1)
+    monkeypatch.setattr(tasks, "ProcessPoolExecutor", None)
+    build(dataset, tmp_path / "here.zarr")
+    assert tree_bytes(tmp_path / "here.zarr") == tree_bytes(tmp_path / "processes.zarr")
+    montage = replace(dataset.plan.montage, chains=frozenset({1}))
+    bipolar = replace(dataset, plan=replace(dataset.plan, montage=montage))
+    with pytest.raises(TypeError):  # processes: its products are rounded by the number of threads
+        build(bipolar, tmp_path / "bipolar.zarr")
 
 
 def test_any_executor_will_do_such_as_dasks(data: Path, store: Store, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from support.helpers import LARGEST_PAGE, train_row, write_pair
 
 import hmsprep
+from hmsprep import processes
 from hmsprep.inspection.page import make_page
 from hmsprep.inspection.samples import choose, raw_window
 from hmsprep.inspection.sections import findings, sections
@@ -94,7 +95,10 @@ def test_extremes_and_gaps_are_those_of_the_files(found: Survey, data: Path) -> 
         assert signal["missing"]["values"] == missing
 
 
-def test_the_number_of_workers_changes_nothing(found: Survey, data: Path) -> None:
+def test_processes_change_nothing(
+    found: Survey, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SMALL_BYTES", 0)
     assert survey(KaggleData(data), workers=2).facts == found.facts
 
 
