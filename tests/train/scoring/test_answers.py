@@ -393,6 +393,32 @@ def test_odd_votes_and_truths_are_refused(made: Set, answer: np.ndarray, tmp_pat
         matched_answers([alone], truth=elsewhere.table(tmp_path / "f.csv", label=False))
 
 
+@pytest.mark.parametrize(
+    ("scale", "decimals", "message"),
+    [
+        (100, 0, "the votes of a row sum to 100, as percent do: save their counts, or shares"),
+        (100, 1, "the votes of a row sum to 100, as percent do"),
+        (1, 2, "shares of votes are rounded too far to sum to 1: save them with four decimals"),
+    ],
+)
+def test_percent_are_not_taken_for_a_hundred_votes(
+    made: Set, answer: np.ndarray, tmp_path: Path, scale: int, decimals: int, message: str
+) -> None:
+    """Rounded, some rows sum to 99 or 101."""
+    rounded = (scale * made.shares).round(decimals)
+    assert len(set(rounded.sum(axis=1).round(decimals).tolist())) > 1
+    ids = {**made.ids(), **dict(zip(VOTES, rounded.T, strict=True))}
+    with pytest.raises(DataError, match=message):
+        read_truth(write(tmp_path / "t.csv", ids))
+    path = made.answers(tmp_path / "a.csv", answer, votes=rounded, names=ANSWERS)
+    with pytest.raises(DataError, match=message):
+        read_answers(path)
+    rounded[0] *= 3  # of other numbers of votes, percent are nowhere
+    if not decimals:
+        ids |= dict(zip(VOTES, rounded.T, strict=True))
+        assert read_truth(write(tmp_path / "u.csv", ids)).votes.counts[0] > 290
+
+
 def test_votes_that_contradict_each_other_are_said_or_refused(
     made: Set, answer: np.ndarray, tmp_path: Path
 ) -> None:
