@@ -22,7 +22,13 @@ from hmstrain.scoring.answers.rows import (
     without_doubles,
 )
 from hmstrain.scoring.answers.truth import Truth, read_truth
-from hmstrain.scoring.answers.votes import consensus_of, offsets_of, typical_rows, votes_of
+from hmstrain.scoring.answers.votes import (
+    consensus_of,
+    offsets_of,
+    refuse_votes,
+    typical_rows,
+    votes_of,
+)
 from hmstrain.words import plural
 
 ROWS = ("all", "typical")
@@ -101,7 +107,8 @@ def match(
     Raises
     ------
     DataError
-        Rows cannot be identified, are doubled, are shared by no two, or have no votes.
+        Rows cannot be identified, are doubled, are shared by no two, or have no votes; or answers
+        are the votes themselves.
     """
     notes = [note for one in answers for note in one.notes]
     warnings = [text for one in answers for text in one.warnings]
@@ -131,6 +138,8 @@ def match(
         notes.append(f"{plural(unlabelled, 'row')} without votes left out.")
     together = [one.take(kept) for one in together]
     shares, counts, found_row = votes.shares[kept], votes.counts[kept], found_row[kept]
+    for one in together:
+        refuse_votes(one, shares)
     unknown = int(np.isnan(counts).sum())
     if unknown:
         what = "The number of votes is not known"

@@ -44,6 +44,94 @@ def test_columns_of_any_usual_name_and_order_are_found(
     assert found.votes is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["{}_pred", "pred_{}", "{}_vote_pred", "pred_{}_vote", "{}_vote_preds", "oof_{}_vote",
+     "oof_{}", "{}_oof", "{}_prob", "{}_vote_prob"],
+)  # fmt: skip
+def test_answers_beside_votes_are_told_apart_by_name(
+    made: Set, answer: np.ndarray, tmp_path: Path, name: str
+) -> None:
+    """Such tables hold the truth in `seizure_vote`: judged as answers, they were perfect."""
+    names = [name.format(key) for key in CLASSES]
+    path = made.answers(tmp_path / "a.csv", answer, votes=made.shares, names=names)
+    found = read_answers(path)
+    np.testing.assert_allclose(found.prediction, answer)
+    assert found.votes is not None
+    np.testing.assert_allclose(found.votes.shares, made.shares)
+    whole = made.answers(tmp_path / "b.csv", answer, names=names, ids=made.ids() | votes_of(made))
+    found = read_answers(whole)
+    assert found.votes is not None
+    assert np.array_equal(found.votes.counts, made.count)
+
+
+def votes_of(made: Set) -> dict[str, Any]:
+    """Votes in columns that have the classes' own names."""
+    return dict(zip(CLASSES, made.votes.T, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "message"),
+    [
+        (VOTES, "{}_vote_hat", r"seizure_vote, .* and seizure_vote_hat, .*: name the probabilit"),
+        (CLASSES, "MyNet_{}", r"seizure, .* and MyNet_seizure, .*: name the probabilities seizure"),
+        (ANSWERS, "oof_{}", r"has the columns seizure_vote_prediction, .* and oof_seizure, "),
+    ],
+)
+def test_columns_of_several_kinds_that_may_be_the_answers_are_refused(
+    made: Set, answer: np.ndarray, tmp_path: Path, names: list[str], others: str, message: str
+) -> None:
+    more = {others.format(key): made.eeg for key in CLASSES}
+    path = made.answers(tmp_path / "a.csv", answer, names=names, ids=made.ids() | more)
+    with pytest.raises(DataError, match=message):
+        read_answers(path)
+    del more[others.format("other")]  # not one for each class
+    more["another_note"] = made.eeg
+    if names is not ANSWERS:
+        path = made.answers(tmp_path / "a.csv", answer, names=names, ids=made.ids() | more)
+        np.testing.assert_allclose(read_answers(path).prediction, answer)
+    other = {f"{key}_logit": made.eeg for key in CLASSES}
+    path = made.answers(tmp_path / "a.csv", answer, names=ANSWERS, ids=made.ids() | other)
+    np.testing.assert_allclose(read_answers(path).prediction, answer)
+
+
+def test_votes_are_not_judged_as_answers(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    truth = made.table(tmp_path / "train.csv")
+    nameless = made.ids() | {f"pred_{n}": answer[:, n] for n in range(6)}
+    split = int((made.votes.max(axis=1) < made.count).sum())
+    message = rf"in {split} of {split} rows with split votes the probabilities are the shares of"
+    path = made.answers(tmp_path / "a.csv", made.shares, ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path], truth=truth)
+    path = made.answers(tmp_path / "a.csv", made.shares.round(2), ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match="with split votes the probabilities are the shares of"):
+        matched_answers([path], truth=truth, scale=True)
+    path = made.answers(tmp_path / "b.csv", made.votes, ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match="All are whole numbers, as votes are") as caught:
+        matched_answers([path], truth=truth)
+    assert "--scale" not in str(caught.value)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path], truth=truth, scale=True)
+    percent = made.answers(tmp_path / "c.csv", (100 * answer).round(), names=VOTES)
+    with pytest.raises(DataError, match="--scale"):
+        matched_answers([percent], truth=truth)
+    path = made.answers(tmp_path / "d.csv", made.shares, votes=made.votes)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path])
+
+
+def test_answers_may_equal_votes_where_all_voted_alike_or_split_in_one_way(tmp_path: Path) -> None:
+    sure = Set()
+    sure.votes = sure.count[:, None] * np.eye(6, dtype=int)[sure.truth.argmax(axis=1)]
+    sure.votes[:5] = [1, 1, 0, 0, 0, 0]
+    sure.count[:5] = 2
+    path = sure.answers(tmp_path / "a.csv", sure.shares)
+    assert len(matched_answers([path], truth=sure.table(tmp_path / "t.csv"))) == 300
+    sure.votes[:], sure.count[:] = [1, 1, 0, 0, 0, 0], 2
+    path = sure.answers(tmp_path / "b.csv", sure.shares)
+    assert len(matched_answers([path], truth=sure.table(tmp_path / "u.csv"))) == 300
+
+
 def test_csv_of_any_delimiter_and_line_ending_and_parquet_are_read_alike(
     made: Set, answer: np.ndarray, tmp_path: Path
 ) -> None:
