@@ -149,6 +149,35 @@ def test_csv_of_any_delimiter_and_line_ending_and_parquet_are_read_alike(
         np.testing.assert_array_equal(first.votes.counts, other.votes.counts)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("declared", ["", "sep={}\r\n"])
+def test_numbers_have_decimal_commas_where_a_spreadsheet_writes_them(
+    made: Set, answer: np.ndarray, tmp_path: Path, delimiter: str, declared: str
+) -> None:
+    ids = made.ids() | {"eeg_id": made.eeg + 0.0}
+    path = made.answers(tmp_path / "a.csv", answer / 10 ** np.arange(6), ids=ids, names=ANSWERS)
+    text = path.read_text().replace(",", delimiter).replace(".", ",")
+    assert "e-0" in text
+    (tmp_path / "b.csv").write_text(declared.format(delimiter) + text, newline="")
+    first, other = (read_answers(tmp_path / f"{name}.csv", scale=True) for name in "ab")
+    np.testing.assert_array_equal(first.prediction, other.prediction)
+    assert first.ids["eeg_id"].tolist() == other.ids["eeg_id"].tolist() == made.eeg.tolist()
+
+
+def test_a_comma_between_cells_is_none_in_a_number(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    path = made.answers(tmp_path / "a.csv", answer)
+    lines = path.read_text().splitlines()
+    (tmp_path / "b.csv").write_text("\n".join(["sep=,", *lines]))
+    np.testing.assert_allclose(read_answers(tmp_path / "b.csv").prediction, answer)
+    cells = lines[1].split(",")
+    lines[1] = ",".join([*cells[:-1], '"0,5"'])
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="row 2, column other: expected a number, got '0,5'"):
+        read_answers(path)
+
+
 def test_votes_are_counts_or_shares_and_shares_get_their_number_by_id(
     made: Set, answer: np.ndarray, tmp_path: Path
 ) -> None:
