@@ -14,6 +14,7 @@ from hmstrain.scoring.answers.groups import groups_of
 from hmstrain.scoring.answers.matched import Matched, names_of
 from hmstrain.scoring.answers.read import CONFIG, Answers, read_answers
 from hmstrain.scoring.answers.rows import (
+    note_unanswered,
     refuse_other_eegs,
     rows_in_truth,
     shared_rows,
@@ -125,6 +126,8 @@ def match(
         found_row = rows_in_truth(together[0], truth, keys)
         word = " and ".join(truth_key(together[0], truth, keys) or ())
         refuse_other_eegs(together[0], truth.path, truth.ids, found_row, word)
+        if all(one.identity is None and one.split is None for one in answers):  # not of a run
+            note_unanswered(together[0], len(together), truth, keys, notes)
     votes = votes_of(together, names, truth, found_row, notes)
     found_row = np.maximum(found_row, -1)
     kept = np.flatnonzero(votes.labelled)

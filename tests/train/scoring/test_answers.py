@@ -211,6 +211,32 @@ def test_rows_are_matched_by_id_in_any_order_and_what_is_missing_is_counted(
     assert any("a: 50 rows of 300 that not all have left out." in note for note in found.notes)
 
 
+def test_labelled_windows_that_no_model_answers_are_counted(
+    made: Set, answer: np.ndarray, store: Store, tmp_path: Path
+) -> None:
+    truth = made.table(tmp_path / "train.csv")
+
+    def unanswered(*paths: Path, truth: Any = truth) -> list[str]:
+        notes = matched_answers(paths, truth=truth).notes
+        return [note for note in notes if "labelled windows" in note]
+
+    few = made.answers(tmp_path / "few.csv", answer, slice(10, 200))
+    said = f"110 of 300 labelled windows of {truth} without an answer"
+    assert unanswered(few) == [f"{said}: left out."]
+    assert unanswered(few, made.answers(tmp_path / "b.csv", answer, slice(10, 200))) == [
+        f"{said} of every model: left out."
+    ]
+    assert not unanswered(made.answers(tmp_path / "all.csv", answer))
+    same = Set()  # both windows of an EEG alike, of which each has one answer
+    same.votes[::2], same.count[::2] = same.votes[1::2], same.count[1::2]
+    table = same.table(tmp_path / "same.csv")
+    ids = {"eeg_id": np.unique(same.eeg)}
+    by_eeg = same.answers(tmp_path / "eeg.csv", same.model(0.1)[::2], ids=ids)
+    assert not unanswered(by_eeg, truth=table)
+    train_small(store, tmp_path / "run", steps=1)  # known to be of test windows
+    assert not unanswered(tmp_path / "run", truth=store)
+
+
 def test_files_with_different_ids_meet_in_the_truth(
     made: Set, answer: np.ndarray, tmp_path: Path
 ) -> None:
