@@ -300,7 +300,7 @@ class RunProgress:
                 f"retrieval {values['retrieval_at_1']:.0%} (chance {values['chance']:.0%})"
             )
         by = values["best_by"]
-        best = " (best)" if values["best"] else ""
+        best = " (best)" if values["best"] and by != "last" else ""  # the latest is kept anyway
         if "kl_votes" not in values:  # there are no probabilities
             own = [f"{name} {score_text(values[name])}" for name in OWN_SCORES if name in values]
             self._note(values, f"validation {', '.join(own)}{aligned}{best}")

@@ -85,7 +85,11 @@ def print_outcome(outcome: Outcome, store: Store, *, answers: bool = True) -> No
         if outcome.alignment is not None:
             print_alignment(outcome.alignment, "held-out patients")
     elif outcome.test is None:
-        note("The store has no test split; the best validation is in metrics.json.")
+        validated = (outcome.best_value, outcome.valid_kl_votes, outcome.out_of_fold)
+        if any(found is not None for found in validated):
+            note("The store has no test split; validation scores are in metrics.json.")
+        else:
+            note("The store has no test split, and no fold was held out: there are no scores.")
     else:
         titles = outcome.store.class_titles
         print_scores("test", titles, outcome.test, outcome.constant, outcome.alignment)

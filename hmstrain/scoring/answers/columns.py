@@ -15,7 +15,13 @@ KEYS = ((LABEL,), (EEG, SUB), (EEG,))
 """Columns that identify a row, the surest first; a file with `eeg_id` alone has a row per EEG."""
 VOTES = "{}_vote"
 """Of a table with truth."""
-PROBABILITIES = ("{}_vote_prediction", "{}_prediction", "{}_pred", "pred_{}", "{}", VOTES)
+ANSWERED = tuple(
+    pattern
+    for word in ("prediction", "pred", "preds", "prob", "probs", "oof")
+    for pattern in (f"{{}}_vote_{word}", f"{{}}_{word}", f"{word}_{{}}_vote", f"{word}_{{}}")
+)
+"""Names of probabilities that can be nothing else."""
+PROBABILITIES = (*ANSWERED, "{}", VOTES)
 """How six columns of probabilities may be named, by class; those of votes come last, since beside
 others they hold the truth, and alone they are a submission's."""
 OF_ROWS = frozenset({LABEL, EEG, SUB, PATIENT, OFFSET, CONSENSUS, OBSERVED})
@@ -68,13 +74,14 @@ def probabilities_and_votes(
     Raises
     ------
     DataError
-        It has no probabilities.
+        It has no probabilities, or columns of several kinds that may be them.
     """
     for pattern in PROBABILITIES:
         found = find(path, header, class_keys, pattern)
         if found is not None:
+            _refuse_others(path, header, class_keys, pattern, found)
             votes = None if pattern == VOTES else find(path, header, class_keys, VOTES)
-            if votes is None and "pred" in pattern:
+            if votes is None and pattern in ANSWERED:
                 votes = find(path, header, class_keys, "{}")
             return found, votes
     names = ", ".join(class_keys)
@@ -82,3 +89,30 @@ def probabilities_and_votes(
         f"{path} has no probabilities: expected a column for each class, named {names}, or the "
         f"same with _vote or _vote_prediction; got {', '.join(header[:12]) or 'no columns'}."
     )
+
+
+def _refuse_others(
+    path: Path,
+    header: Sequence[str],
+    class_keys: Sequence[str],
+    pattern: str,
+    found: Sequence[str],
+) -> None:
+    """Refuse a file where columns of another kind may be the probabilities, too.
+
+    Beside those of a plain name any other kind may, since the plain ones may hold the truth.
+    """
+    kinds: dict[str, dict[str, str]] = {}
+    for name in header:
+        low = name.casefold()
+        for key in class_keys:
+            if key in low:
+                kinds.setdefault(low.replace(key, "{}", 1), {})[key] = name
+    for kind, names in kinds.items():
+        rival = kind in ANSWERED if pattern in ANSWERED else kind not in ("{}", VOTES)
+        if kind != pattern and rival and len(names) == len(class_keys):
+            raise DataError(
+                f"{path} has the columns {', '.join(found)} and {', '.join(names.values())}: name "
+                f"the probabilities {class_keys[0]}_vote_prediction and so on, or leave the others "
+                "out."
+            )

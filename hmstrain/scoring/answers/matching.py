@@ -14,6 +14,7 @@ from hmstrain.scoring.answers.groups import groups_of
 from hmstrain.scoring.answers.matched import Matched, names_of
 from hmstrain.scoring.answers.read import CONFIG, Answers, read_answers
 from hmstrain.scoring.answers.rows import (
+    note_unanswered,
     refuse_other_eegs,
     rows_in_truth,
     shared_rows,
@@ -22,7 +23,13 @@ from hmstrain.scoring.answers.rows import (
     without_doubles,
 )
 from hmstrain.scoring.answers.truth import Truth, read_truth
-from hmstrain.scoring.answers.votes import consensus_of, offsets_of, typical_rows, votes_of
+from hmstrain.scoring.answers.votes import (
+    consensus_of,
+    offsets_of,
+    refuse_votes,
+    typical_rows,
+    votes_of,
+)
 from hmstrain.words import plural
 
 ROWS = ("all", "typical")
@@ -101,7 +108,8 @@ def match(
     Raises
     ------
     DataError
-        Rows cannot be identified, are doubled, are shared by no two, or have no votes.
+        Rows cannot be identified, are doubled, are shared by no two, or have no votes; or answers
+        are the votes themselves.
     """
     notes = [note for one in answers for note in one.notes]
     warnings = [text for one in answers for text in one.warnings]
@@ -118,6 +126,8 @@ def match(
         found_row = rows_in_truth(together[0], truth, keys)
         word = " and ".join(truth_key(together[0], truth, keys) or ())
         refuse_other_eegs(together[0], truth.path, truth.ids, found_row, word)
+        if all(one.identity is None and one.split is None for one in answers):  # not of a run
+            note_unanswered(together[0], len(together), truth, keys, notes)
     votes = votes_of(together, names, truth, found_row, notes)
     found_row = np.maximum(found_row, -1)
     kept = np.flatnonzero(votes.labelled)
@@ -131,6 +141,8 @@ def match(
         notes.append(f"{plural(unlabelled, 'row')} without votes left out.")
     together = [one.take(kept) for one in together]
     shares, counts, found_row = votes.shares[kept], votes.counts[kept], found_row[kept]
+    for one in together:
+        refuse_votes(one, shares)
     unknown = int(np.isnan(counts).sum())
     if unknown:
         what = "The number of votes is not known"

@@ -19,7 +19,7 @@ from hmstrain.errors import DataError, RunError
 from hmstrain.runs.predictions import OBSERVED, OUT_OF_FOLD, TESTED, read_arrays
 from hmstrain.scoring.answers import columns as named
 from hmstrain.scoring.answers.tables import ZIP, Table, first_bytes, read_table
-from hmstrain.scoring.answers.truth import Votes, votes_of
+from hmstrain.scoring.answers.truth import Votes, in_percent, votes_of
 from hmstrain.scoring.formulas import Floats
 from hmstrain.words import plural
 
@@ -326,6 +326,8 @@ def _distributions(
     if not scale:
         off = np.abs(sums - 1) > ROUNDED
         do = "Add --scale to scale each row to 1, or save probabilities that do."
+        if (q == np.floor(q)).all() and not in_percent(sums, q.shape[1]):
+            do = "All are whole numbers, as votes are: give a model's probabilities."
         refuse(off, "probabilities that do not sum to 1", do)
     odd = int((np.abs(sums - 1) > (ROUNDED if scale else 1e-6)).sum())
     if odd:

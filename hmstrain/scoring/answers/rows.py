@@ -142,6 +142,30 @@ def rows_in_truth(one: Answers, truth: Truth, keys: Sequence[tuple[str, ...]]) -
     return row
 
 
+def note_unanswered(
+    one: Answers,
+    models: int,
+    truth: Truth,
+    keys: Sequence[tuple[str, ...]],
+    notes: list[str],
+) -> None:
+    """Count the labelled windows of the truth that are not among the rows that models share.
+
+    By `eeg_id` alone, an EEG's answer is that of all its windows.
+    """
+    key = truth_key(one, truth, keys)
+    assert key is not None
+    ours, theirs = codes_of([one.ids, truth.ids], key)
+    labelled = truth.votes.labelled
+    lacking = int((labelled & ~np.isin(theirs, ours)).sum())
+    if lacking:
+        of = "" if models == 1 else " of every model"
+        notes.append(
+            f"{lacking:,} of {plural(int(labelled.sum()), 'labelled window')} of {truth.path} "
+            f"without an answer{of}: left out."
+        )
+
+
 def refuse_other_eegs(
     one: Answers, path: object, others: dict[str, NDArray[Any]], row: Rows, word: str
 ) -> None:

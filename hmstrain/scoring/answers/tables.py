@@ -18,6 +18,10 @@ from hmstrain.errors import DataError
 PARQUET, ZIP = b"PAR1", b"PK\x03\x04"
 """First bytes of parquet and of NumPy's `.npz`."""
 DELIMITERS = ",;\t"
+DECLARED = re.compile(f"sep=([{DELIMITERS}])\\n?", re.IGNORECASE)
+"""Line above the header that tells a spreadsheet what stands between the cells."""
+DECIMAL_COMMA = re.compile(r"^(-?\d+),(\d+(?:[eE][-+]?\d+)?)$")
+"""A number with a comma, which nothing else is where cells are not apart by commas."""
 WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 """A whole number as one writes it, of what an int64 holds."""
 FLOAT = re.compile(r"(-?(?:0|[1-9][0-9]{0,14}))\.0+")
@@ -163,15 +167,21 @@ def _read_csv(path: Path, keep: Callable[[str], bool]) -> Table:
             f"{path} has {nbytes:,} bytes, expected {LARGEST_CSV:,} at most: save it as parquet."
         )
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        first = next((line for line in file if line.strip()), "")
-        delimiter = max(DELIMITERS, key=first.count)
+        full = (line for line in file if line.strip())
+        first = next(full, "")
+        declared = DECLARED.fullmatch(first)
+        if declared:
+            first = next(full, "")
+        delimiter = declared.group(1) if declared else max(DELIMITERS, key=first.count)
         header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
         if not any(header):
             raise DataError(f"{path} is empty: expected a line with the names of its columns.")
         _refuse_twice(path, header)
         places = [place for place, name in enumerate(header) if keep(name)]
         try:
-            rows = list(_cells(path, csv.reader(file, delimiter=delimiter), len(header), places))
+            lines = csv.reader(file, delimiter=delimiter)
+            commas = delimiter != ","
+            rows = list(_cells(path, lines, len(header), places, commas=commas))
         except csv.Error as error:
             raise DataError(f"{path} is not CSV: {error}.") from None
     columns = list(zip(*rows, strict=True)) or [()] * len(places)
@@ -190,7 +200,7 @@ def _is_text(cell: str) -> bool:
 
 
 def _cells(
-    path: Path, lines: Iterable[list[str]], width: int, places: Sequence[int]
+    path: Path, lines: Iterable[list[str]], width: int, places: Sequence[int], *, commas: bool
 ) -> Iterable[tuple[str, ...]]:
     for number, line in enumerate(lines, start=2):
         if not line:
@@ -200,7 +210,8 @@ def _cells(
                 f"{path}, row {number}: expected {width} cells as in its first line, got "
                 f"{len(line)}."
             )
-        yield tuple(uncell(line[place]) for place in places)
+        cells = (uncell(line[place]) for place in places)
+        yield tuple(DECIMAL_COMMA.sub(r"\1.\2", cell) if commas else cell for cell in cells)
 
 
 def _read_parquet(path: Path, keep: Callable[[str], bool]) -> Table:

@@ -96,13 +96,19 @@ def votes_of(path: Path, table: Table, columns: Sequence[str]) -> Votes:
     with np.errstate(over="ignore"):
         sums = values.sum(axis=1)
     _refuse_rows(path, table, ~empty & ~np.isfinite(sums), "votes that are missing or infinite")
-    if (sums[~empty] == PERCENT).all() and not empty.all():
+    if in_percent(sums[~empty], len(columns)):
         raise DataError(
-            f"{path}: the votes of every row sum to 100, as percent do: divide them by 100."
+            f"{path}: the votes of a row sum to 100, as percent do: save their counts, or shares "
+            "that sum to 1."
         )
     known = values[~empty]
     whole = (known == np.floor(known)).all()
     shares = bool((np.abs(sums[~empty] - 1) <= SUM_OF_SHARES).all())
+    if not shares and in_percent(PERCENT * sums[~empty], len(columns)):
+        raise DataError(
+            f"{path}: shares of votes are rounded too far to sum to 1: save them with four "
+            "decimals, or save counts."
+        )
     if not whole and not shares:
         odd = ~empty & (np.abs(sums - 1) > SUM_OF_SHARES)
         _refuse_rows(path, table, odd, "votes that are neither counts nor shares that sum to 1")
@@ -110,6 +116,12 @@ def votes_of(path: Path, table: Table, columns: Sequence[str]) -> Votes:
     with np.errstate(invalid="ignore", divide="ignore"):
         found = np.where(empty[:, None], np.nan, values / sums[:, None])
     return Votes(found, counts)
+
+
+def in_percent(sums: Floats, classes: int) -> bool:
+    """Whether rows sum to 100: most of them, and the others nearly, as rounded percent do."""
+    off = np.abs(sums - PERCENT)
+    return bool(len(sums) and off.max() <= classes / 2 + SUM_OF_SHARES and np.median(off) < 0.5)
 
 
 def _of_store(store: Store) -> Truth:

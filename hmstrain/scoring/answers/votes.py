@@ -19,6 +19,11 @@ from hmstrain.words import plural
 
 STEPS = 1e6
 """Shares of votes are equal if they are in millionths."""
+CLOSE = 0.01
+"""Probabilities within this much of the shares of votes are these, rounded."""
+SEVERAL = 10
+"""Rows with split votes; from so many on, no model answers nearly all as they were voted."""
+NEARLY_ALL = 0.95
 
 
 def votes_of(
@@ -84,6 +89,33 @@ def votes_of(
             if number:
                 notes.append(f"{plural(number, 'row')} {word}: {done}.")
     return Votes(shares, counts)
+
+
+def refuse_votes(one: Answers, shares: Floats) -> None:
+    """Refuse votes that are given as a model's answers.
+
+    Parameters
+    ----------
+    one : Answers
+    shares : (N, K) float64
+        Votes of its rows over their sum.
+
+    Raises
+    ------
+    DataError
+        In nearly all rows with split votes the probabilities are the shares. Where all voted alike,
+        or split in one way only, a model may give just these.
+    """
+    split = shares.max(axis=1) < 1 - SUM_OF_SHARES
+    same = split & (np.abs(one.prediction - shares).max(axis=1) <= CLOSE)
+    if same.sum() < max(SEVERAL, NEARLY_ALL * split.sum()):
+        return
+    if len(np.unique(np.round(shares[same] * STEPS), axis=0)) > 1:
+        raise DataError(
+            f"{one.path}: in {same.sum():,} of {plural(int(split.sum()), 'row')} with split votes "
+            "the probabilities are the shares of the votes. Give a model's answers, in columns "
+            f"such as {one.class_keys[0]}_vote_prediction."
+        )
 
 
 def _nothing_found(one: Answers, truth: Truth, unclear: bool) -> str:

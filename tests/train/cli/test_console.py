@@ -119,6 +119,18 @@ def test_training_lines_are_sparse(
     assert len(lines) == 3
 
 
+def test_a_validation_is_the_best_only_where_validations_are_compared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = console.RunProgress("run")
+    with console.reporting():
+        for by in ("kl_votes", "last"):
+            scores = {"kl_votes": 0.5, "accuracy": 0.7, "best_by": by, "best": True}
+            shown("valid", {"step": 9, "epoch": 0, **scores})
+    line = "step 9, epoch 1: validation kl_votes 0.500, accuracy 0.700"
+    assert capsys.readouterr().err.splitlines() == [f"{line} (best)", line]
+
+
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1_200, "1,200 rows")]
 )

@@ -44,6 +44,94 @@ def test_columns_of_any_usual_name_and_order_are_found(
     assert found.votes is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["{}_pred", "pred_{}", "{}_vote_pred", "pred_{}_vote", "{}_vote_preds", "oof_{}_vote",
+     "oof_{}", "{}_oof", "{}_prob", "{}_vote_prob"],
+)  # fmt: skip
+def test_answers_beside_votes_are_told_apart_by_name(
+    made: Set, answer: np.ndarray, tmp_path: Path, name: str
+) -> None:
+    """Such tables hold the truth in `seizure_vote`: judged as answers, they were perfect."""
+    names = [name.format(key) for key in CLASSES]
+    path = made.answers(tmp_path / "a.csv", answer, votes=made.shares, names=names)
+    found = read_answers(path)
+    np.testing.assert_allclose(found.prediction, answer)
+    assert found.votes is not None
+    np.testing.assert_allclose(found.votes.shares, made.shares)
+    whole = made.answers(tmp_path / "b.csv", answer, names=names, ids=made.ids() | votes_of(made))
+    found = read_answers(whole)
+    assert found.votes is not None
+    assert np.array_equal(found.votes.counts, made.count)
+
+
+def votes_of(made: Set) -> dict[str, Any]:
+    """Votes in columns that have the classes' own names."""
+    return dict(zip(CLASSES, made.votes.T, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "message"),
+    [
+        (VOTES, "{}_vote_hat", r"seizure_vote, .* and seizure_vote_hat, .*: name the probabilit"),
+        (CLASSES, "MyNet_{}", r"seizure, .* and MyNet_seizure, .*: name the probabilities seizure"),
+        (ANSWERS, "oof_{}", r"has the columns seizure_vote_prediction, .* and oof_seizure, "),
+    ],
+)
+def test_columns_of_several_kinds_that_may_be_the_answers_are_refused(
+    made: Set, answer: np.ndarray, tmp_path: Path, names: list[str], others: str, message: str
+) -> None:
+    more = {others.format(key): made.eeg for key in CLASSES}
+    path = made.answers(tmp_path / "a.csv", answer, names=names, ids=made.ids() | more)
+    with pytest.raises(DataError, match=message):
+        read_answers(path)
+    del more[others.format("other")]  # not one for each class
+    more["another_note"] = made.eeg
+    if names is not ANSWERS:
+        path = made.answers(tmp_path / "a.csv", answer, names=names, ids=made.ids() | more)
+        np.testing.assert_allclose(read_answers(path).prediction, answer)
+    other = {f"{key}_logit": made.eeg for key in CLASSES}
+    path = made.answers(tmp_path / "a.csv", answer, names=ANSWERS, ids=made.ids() | other)
+    np.testing.assert_allclose(read_answers(path).prediction, answer)
+
+
+def test_votes_are_not_judged_as_answers(made: Set, answer: np.ndarray, tmp_path: Path) -> None:
+    truth = made.table(tmp_path / "train.csv")
+    nameless = made.ids() | {f"pred_{n}": answer[:, n] for n in range(6)}
+    split = int((made.votes.max(axis=1) < made.count).sum())
+    message = rf"in {split} of {split} rows with split votes the probabilities are the shares of"
+    path = made.answers(tmp_path / "a.csv", made.shares, ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path], truth=truth)
+    path = made.answers(tmp_path / "a.csv", made.shares.round(2), ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match="with split votes the probabilities are the shares of"):
+        matched_answers([path], truth=truth, scale=True)
+    path = made.answers(tmp_path / "b.csv", made.votes, ids=nameless, names=VOTES)
+    with pytest.raises(DataError, match="All are whole numbers, as votes are") as caught:
+        matched_answers([path], truth=truth)
+    assert "--scale" not in str(caught.value)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path], truth=truth, scale=True)
+    percent = made.answers(tmp_path / "c.csv", (100 * answer).round(), names=VOTES)
+    with pytest.raises(DataError, match="--scale"):
+        matched_answers([percent], truth=truth)
+    path = made.answers(tmp_path / "d.csv", made.shares, votes=made.votes)
+    with pytest.raises(DataError, match=message):
+        matched_answers([path])
+
+
+def test_answers_may_equal_votes_where_all_voted_alike_or_split_in_one_way(tmp_path: Path) -> None:
+    sure = Set()
+    sure.votes = sure.count[:, None] * np.eye(6, dtype=int)[sure.truth.argmax(axis=1)]
+    sure.votes[:5] = [1, 1, 0, 0, 0, 0]
+    sure.count[:5] = 2
+    path = sure.answers(tmp_path / "a.csv", sure.shares)
+    assert len(matched_answers([path], truth=sure.table(tmp_path / "t.csv"))) == 300
+    sure.votes[:], sure.count[:] = [1, 1, 0, 0, 0, 0], 2
+    path = sure.answers(tmp_path / "b.csv", sure.shares)
+    assert len(matched_answers([path], truth=sure.table(tmp_path / "u.csv"))) == 300
+
+
 def test_csv_of_any_delimiter_and_line_ending_and_parquet_are_read_alike(
     made: Set, answer: np.ndarray, tmp_path: Path
 ) -> None:
@@ -59,6 +147,35 @@ def test_csv_of_any_delimiter_and_line_ending_and_parquet_are_read_alike(
         np.testing.assert_array_equal(first.prediction, other.prediction)
         assert other.votes is not None
         np.testing.assert_array_equal(first.votes.counts, other.votes.counts)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize("declared", ["", "sep={}\r\n"])
+def test_numbers_have_decimal_commas_where_a_spreadsheet_writes_them(
+    made: Set, answer: np.ndarray, tmp_path: Path, delimiter: str, declared: str
+) -> None:
+    ids = made.ids() | {"eeg_id": made.eeg + 0.0}
+    path = made.answers(tmp_path / "a.csv", answer / 10 ** np.arange(6), ids=ids, names=ANSWERS)
+    text = path.read_text().replace(",", delimiter).replace(".", ",")
+    assert "e-0" in text
+    (tmp_path / "b.csv").write_text(declared.format(delimiter) + text, newline="")
+    first, other = (read_answers(tmp_path / f"{name}.csv", scale=True) for name in "ab")
+    np.testing.assert_array_equal(first.prediction, other.prediction)
+    assert first.ids["eeg_id"].tolist() == other.ids["eeg_id"].tolist() == made.eeg.tolist()
+
+
+def test_a_comma_between_cells_is_none_in_a_number(
+    made: Set, answer: np.ndarray, tmp_path: Path
+) -> None:
+    path = made.answers(tmp_path / "a.csv", answer)
+    lines = path.read_text().splitlines()
+    (tmp_path / "b.csv").write_text("\n".join(["sep=,", *lines]))
+    np.testing.assert_allclose(read_answers(tmp_path / "b.csv").prediction, answer)
+    cells = lines[1].split(",")
+    lines[1] = ",".join([*cells[:-1], '"0,5"'])
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="row 2, column other: expected a number, got '0,5'"):
+        read_answers(path)
 
 
 def test_votes_are_counts_or_shares_and_shares_get_their_number_by_id(
@@ -92,6 +209,32 @@ def test_rows_are_matched_by_id_in_any_order_and_what_is_missing_is_counted(
     np.testing.assert_allclose(found.answers[0].prediction, found.answers[1].prediction)
     np.testing.assert_allclose(found.answers[0].prediction, answer[np.sort(order)])
     assert any("a: 50 rows of 300 that not all have left out." in note for note in found.notes)
+
+
+def test_labelled_windows_that_no_model_answers_are_counted(
+    made: Set, answer: np.ndarray, store: Store, tmp_path: Path
+) -> None:
+    truth = made.table(tmp_path / "train.csv")
+
+    def unanswered(*paths: Path, truth: Any = truth) -> list[str]:
+        notes = matched_answers(paths, truth=truth).notes
+        return [note for note in notes if "labelled windows" in note]
+
+    few = made.answers(tmp_path / "few.csv", answer, slice(10, 200))
+    said = f"110 of 300 labelled windows of {truth} without an answer"
+    assert unanswered(few) == [f"{said}: left out."]
+    assert unanswered(few, made.answers(tmp_path / "b.csv", answer, slice(10, 200))) == [
+        f"{said} of every model: left out."
+    ]
+    assert not unanswered(made.answers(tmp_path / "all.csv", answer))
+    same = Set()  # both windows of an EEG alike, of which each has one answer
+    same.votes[::2], same.count[::2] = same.votes[1::2], same.count[1::2]
+    table = same.table(tmp_path / "same.csv")
+    ids = {"eeg_id": np.unique(same.eeg)}
+    by_eeg = same.answers(tmp_path / "eeg.csv", same.model(0.1)[::2], ids=ids)
+    assert not unanswered(by_eeg, truth=table)
+    train_small(store, tmp_path / "run", steps=1)  # known to be of test windows
+    assert not unanswered(tmp_path / "run", truth=store)
 
 
 def test_files_with_different_ids_meet_in_the_truth(
@@ -391,6 +534,32 @@ def test_odd_votes_and_truths_are_refused(made: Set, answer: np.ndarray, tmp_pat
     elsewhere.eeg += 10**6
     with pytest.raises(DataError, match=r"No row of .* is in"):
         matched_answers([alone], truth=elsewhere.table(tmp_path / "f.csv", label=False))
+
+
+@pytest.mark.parametrize(
+    ("scale", "decimals", "message"),
+    [
+        (100, 0, "the votes of a row sum to 100, as percent do: save their counts, or shares"),
+        (100, 1, "the votes of a row sum to 100, as percent do"),
+        (1, 2, "shares of votes are rounded too far to sum to 1: save them with four decimals"),
+    ],
+)
+def test_percent_are_not_taken_for_a_hundred_votes(
+    made: Set, answer: np.ndarray, tmp_path: Path, scale: int, decimals: int, message: str
+) -> None:
+    """Rounded, some rows sum to 99 or 101."""
+    rounded = (scale * made.shares).round(decimals)
+    assert len(set(rounded.sum(axis=1).round(decimals).tolist())) > 1
+    ids = {**made.ids(), **dict(zip(VOTES, rounded.T, strict=True))}
+    with pytest.raises(DataError, match=message):
+        read_truth(write(tmp_path / "t.csv", ids))
+    path = made.answers(tmp_path / "a.csv", answer, votes=rounded, names=ANSWERS)
+    with pytest.raises(DataError, match=message):
+        read_answers(path)
+    rounded[0] *= 3  # of other numbers of votes, percent are nowhere
+    if not decimals:
+        ids |= dict(zip(VOTES, rounded.T, strict=True))
+        assert read_truth(write(tmp_path / "u.csv", ids)).votes.counts[0] > 290
 
 
 def test_votes_that_contradict_each_other_are_said_or_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from support.runs import SMALL, train_small
 
 from hmsstore import Store
 from hmsstore.windows import typical_rows
+from hmstrain.cli import console
 from hmstrain.cli.results import print_outcome
 from hmstrain.config import Config
 from hmstrain.reporting.report import make_report
 from hmstrain.reporting.systems import System
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.log import read_metrics
+from hmstrain.runs.outcome import Outcome, StoreId
 from hmstrain.scoring import formulas, metrics
 from hmstrain.scoring.metrics import EVERYWHERE, SCORES, Judged, Score, mean_of
 from hmstrain.scoring.scores import constant
@@ -122,6 +125,25 @@ def test_one_row_adds_a_score_to_files_terminal_report_and_study(
     whole = train_small(store, tmp_path / "all", fold="all", steps=1)
     assert whole.test_of_single_folds["brier"] is not None
     assert whole.valid_of_single_folds["brier"] is not None
+
+
+def test_a_run_without_a_test_says_where_its_scores_are_if_it_has_any(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = Outcome(store=StoreId.of(store), versions={}, leaks=False, best_step=3, steps=3)
+    rows = store.select("train")
+    found = metrics.scores(store, rows, store.windows["target"][rows])
+    none = "The store has no test split, and no fold was held out: there are no scores."
+    somewhere = "The store has no test split; validation scores are in metrics.json."
+    for outcome, said in (
+        (nothing, none),
+        (replace(nothing, best_by="kl", best_value=0.5), somewhere),
+        (replace(nothing, best_by="last", valid_kl_votes=0.5), somewhere),
+        (replace(nothing, out_of_fold=found), somewhere),
+    ):
+        with console.reporting():
+            print_outcome(outcome, store)
+        assert said in capsys.readouterr().err.splitlines()
 
 
 def test_an_unchanged_table_does_without_the_added_score(store: Store) -> None:
