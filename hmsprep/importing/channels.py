@@ -31,6 +31,8 @@ LAPLACIANS = frozenset(("LAP", "LAPLACE", "LAPLACIAN", "SL", "CSD", "SD", "HJORT
 """Second parts that name a source derivation: an electrode less its neighbours (Hjorth 1975)."""
 NONE = "none"
 """What a signal is renamed to that is to be left out."""
+TEXT = "annotations"
+"""Stands for the label of a signal that holds text, which is no channel and not listed."""
 MOST_NAMED = 64
 """Signals that a refusal names: all of most recorders, and not the hundreds of some."""
 
@@ -115,7 +117,7 @@ def choose_signals(
     Parameters
     ----------
     labels : sequence of str
-        As they stand in the file.
+        As they stand in the file; `TEXT` of signals that hold text.
     renamed : mapping
         Label, or '#' and the number of a signal from 1 on -> what to read it as; 'none': leave it
         out.
@@ -419,9 +421,10 @@ def _lacking(
             f"{_against(common)}. If that is the same, say so with --rename "
             f"'#{first.number + 1}={as_others}'.{advice}"
         )
-    held = ", ".join(named(number, labels) for number in range(min(len(labels), MOST_NAMED)))
-    if len(labels) > MOST_NAMED:
-        held += f" and {len(labels) - MOST_NAMED:,} more signals"
+    signals = [named(number, labels) for number, label in enumerate(labels) if label != TEXT]
+    held = ", ".join(signals[:MOST_NAMED])
+    if len(signals) > MOST_NAMED:
+        held += f" and {len(signals) - MOST_NAMED:,} more signals"
     pairs = [lead for lead in leads if lead.second in CHANNELS]
     why = " Its differences do not lead from electrode to electrode." if pairs else ""
     return (

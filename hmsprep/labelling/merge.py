@@ -25,12 +25,13 @@ from hmsprep.labelling.agreement import (
 )
 from hmsprep.labelling.places import Places, find_places
 from hmsprep.labelling.predictions import read_predictions, unknown_origin
-from hmsprep.labelling.ratings import Ratings, rate
+from hmsprep.labelling.ratings import Ratings, leave_out_gaps, rate
 from hmsprep.labelling.second_look import SecondLook, second_look
 from hmsprep.words import clock, plural
 from hmsstore import Store
 from hmsstore.atomic import whole_file
 from hmsstore.plain.text import write_rows
+from hmsstore.reading.observed import LEAST_JUDGED
 from hmsstore.spec import HMS, Spec
 
 MODEL = "model"
@@ -120,7 +121,8 @@ def votes(
     """Merge the marks of all readers into a table of windows that `build` takes.
 
     A mark is a vote for the windows of whose judged seconds it covers half or more; a reader has
-    one vote for a window, of the class that covers most. Windows without a vote are left out.
+    one vote for a window, of the class that covers most. Windows without a vote are left out, and
+    so are those of whose judged seconds more than a fifth was not recorded, with a warning.
 
     Parameters
     ----------
@@ -164,12 +166,14 @@ def votes(
     places = find_places(Path(data), spec)
     opened = Store.open(store) if isinstance(store, str | Path) else store
     ratings = rate(places, Path(labels), opened)
+    leave_out_gaps(ratings, places)
     counts = ratings.votes(len(spec.classes))
     rows = np.flatnonzero(counts.any(axis=1))
     if not len(rows):
         raise DataError(
             f"{labels} gives no window of {data} a class: no mark of a class covers half of the "
-            f"{spec.judged_s:g} judged seconds of one."
+            f"{spec.judged_s:g} judged seconds of one"
+            f"{' that was recorded' * (ratings.in_gaps > 0)}."
         )
     probabilities = None
     if predictions is not None:
@@ -275,6 +279,11 @@ def _warnings(
     found: MergedVotes, ratings: Ratings, probabilities: NDArray[np.float64] | None
 ) -> list[str]:
     said = list(found.left_out)
+    if ratings.in_gaps:
+        said.append(
+            f"{plural(ratings.in_gaps, 'marked window')} in gaps left out: more than "
+            f"{1 - LEAST_JUDGED:.0%} of the judged seconds was not recorded."
+        )
     if probabilities is None:
         return said
     voted, blind = ((codes >= 0).any(axis=0) for codes in (ratings.codes, ratings.blind))

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
 from hmsprep.kaggle.files import KaggleData
+from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.table import Columns, read_table
 from hmsprep.labelling.agreement import NONE
 from hmsstore import StoreError
+from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 from hmsstore.recordings import RECORDINGS_NAME, ImportedRecording, parse_montages
 from hmsstore.spec import Spec
 
@@ -118,7 +120,41 @@ def rows_of_recording(places: Places) -> dict[int, NDArray[np.int64]]:
     return _grouped(places.recording)
 
 
+def recorded(places: Places, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of which windows enough of the judged seconds was recorded, bool (N,).
+
+    A sample in which no electrode was recorded is missing, whatever the heart's channel holds.
+
+    Parameters
+    ----------
+    places : Places
+    rows : int64 (N,)
+        Windows; the files of their EEGs are read.
+
+    Raises
+    ------
+    DataError
+        A file is missing, or not as it should be.
+    """
+    source, signal, heart = KaggleData(places.path), places.spec.eeg, places.spec.heart
+    first, stop = judged_rows(places.spec, "eeg")
+    electrodes = [n for n, name in enumerate(signal.features) if name != heart]
+    found = np.ones(len(rows), bool)
+    there = source.recordings("eeg")
+    for eeg, own in _grouped(places.table["eeg_id"][rows]).items():
+        name = source.file_name("eeg", eeg)
+        if eeg not in there:
+            raise DataError(f"{places.path} lacks {name}: its windows were marked.")
+        eeg_uv = decode(source.files.read(name), signal, name)[electrodes]
+        before = np.append(0, np.cumsum(~np.isfinite(eeg_uv).any(axis=0)))
+        starts = signal.row_at(places.table["eeg_offset_s"][rows[own]])
+        begin, end = (np.clip(starts + row, 0, len(before) - 1) for row in (first, stop))
+        judged = 1 - (before[end] - before[begin]) / (stop - first)
+        found[own] = judged >= LEAST_JUDGED - 1e-9
+    return found
+
+
 def _grouped(keys: NDArray[Any]) -> dict[int, NDArray[np.int64]]:
     order = np.argsort(keys, kind="stable")
     found, starts = np.unique(keys[order], return_index=True)
-    return dict(zip(found.tolist(), np.split(order, starts[1:]), strict=True))
+    return dict(zip(found.tolist(), np.split(order, starts)[1:], strict=True))

@@ -2,7 +2,8 @@
 
 A mark counts for windows of whose judged seconds it covers half or more. Each reader has one vote
 for a window: the class that covers most of it, all his marks of that class together; of two that
-cover as much, the one that he marked last. Where that is 'unsure', there is no vote.
+cover as much, the one that he marked last. Where that is 'unsure', there is no vote, nor where more
+than a fifth of the judged seconds was not recorded: what is there is not EEG.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError, several
 from hmsprep.labelling.agreement import NONE, UNSURE
 from hmsprep.labelling.marked_eegs import other_eegs
-from hmsprep.labelling.places import Places, rows_of_eeg, rows_of_recording
+from hmsprep.labelling.places import Places, recorded, rows_of_eeg, rows_of_recording
 from hmsprep.words import plural
 from hmsstore import Store
 from hmsstore.errors import LabelsError
@@ -51,6 +52,8 @@ class Ratings:
     """Reader -> number of marks."""
     left_out: list[str] = field(default_factory=list)
     """Label files that are of other recordings, a sentence each."""
+    in_gaps: int = 0
+    """Marked windows that lost their codes, since too few of the judged seconds were recorded."""
 
     def votes(self, classes: int, *, blind: bool = False) -> NDArray[np.int64]:
         """(N, K) readers that gave each window each class; `blind`: by their blind marks."""
@@ -109,6 +112,20 @@ def rate(places: Places, folder: Path, store: Store | None = None) -> Ratings:
         raise DataError("\n  ".join([f"{folder} holds no labels of {places.path}.", *left_out]))
     marks = {reader: sum(len(one.marks) for one, _ in taken[reader]) for reader in readers}
     return Ratings(readers, codes[0], codes[1], marks, left_out)
+
+
+def leave_out_gaps(ratings: Ratings, places: Places) -> None:
+    """Take the codes of windows of whose judged seconds too few were recorded.
+
+    Raises
+    ------
+    DataError
+        The file of a marked EEG is missing, or not as it should be.
+    """
+    marked = np.flatnonzero((ratings.codes != NONE).any(axis=0))
+    lost = marked[~recorded(places, marked)]
+    ratings.codes[:, lost] = ratings.blind[:, lost] = NONE
+    ratings.in_gaps = len(lost)
 
 
 def _read_all(places: Places, folder: Path, problems: list[str]) -> Iterable[Labels]:

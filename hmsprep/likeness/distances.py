@@ -40,7 +40,8 @@ class Distance:
     distance: float
     low: float
     high: float
-    """95% interval of the distance, by drawing patients anew."""
+    """95% interval of the distance, by drawing patients anew; where all draws are further apart, as
+    of a sample and its copy, it reaches down to the distance."""
     chance: float
     """Median of the distance when patients change sides at random."""
     ks: float
@@ -146,6 +147,7 @@ def distances(
         warnings.simplefilter("ignore")  # of columns that no window tells
         low, high = np.nanquantile(again, [0.025, 0.975], axis=0)
         chance = np.nanmedian(moved, axis=0)
+    low, high = np.minimum(low, found), np.maximum(high, found)
     ks = pooled.kolmogorov_smirnov(one, other)
     back = [_unscaled(pooled.quantiles(side), log) for side in (one, other)]
     known = [

@@ -22,9 +22,9 @@ HEADER = ("measure", "unit", "class", "first", "second", "distance", "by chance"
 DISTANCE = (
     "Distance: 1-Wasserstein over the interquartile range of both together, so 1 is far (where "
     "most values are alike, over 0.41 of the range from 5 to 95%, if that is larger). Its 95% "
-    "interval draws patients anew. By chance: the median distance when patients change sides at "
-    "random. Over all classes, the second sample is weighed to have the first one's classes. "
-    "Beside it stand median [quartiles]."
+    "interval draws patients anew; it always holds the distance. By chance: the median distance "
+    "when patients change sides at random. Over all classes, the second sample is weighed to have "
+    "the first one's classes. Beside it stand median [quartiles]."
 )
 AREA = (
     "Classifiers are trained on all measures and scored on whole patients held out, within each "

@@ -157,12 +157,12 @@ def view(
         raise RunError(f"{error.name} is not installed. Run: pip install 'hms-eeg[view]'") from None
 
 
-def _check_marks(alias: str | None, labels: Path) -> None:
-    """Refuse at once where no mark could be kept."""
+def _check_marks(name: str | None, labels: Path) -> None:
+    """Refuse at once where no mark could be kept; the name is None before it is known."""
     from hmsstore.labels.owner import check_name
 
-    if alias is not None:
-        check_name(alias)
+    if name is not None:
+        check_name(name)
     if labels.exists() and not labels.is_dir():
         raise ConfigError(f"--labels {labels}: expected a folder for marks, got a file.")
 
@@ -246,6 +246,7 @@ def _view_recording(
             from hmstrain.reporting.served import address, run_until_stopped, serve_pages
 
             opened = coming.result()
+            _check_marks(alias or opened.name, labels)
         except BaseException:
             coming.add_done_callback(_stop)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -377,6 +378,21 @@ def test_marks_that_a_killed_program_had_made_are_there(tmp_path: Path, after: i
 )
 def test_seconds_are_read_as_spreadsheets_write_them(text: str, commas: bool, value: float) -> None:
     assert seconds(text, commas) == value
+
+
+@pytest.mark.parametrize("text", ["1.234", "1,234", "12,345", "-123.456", "+1,000"])
+def test_three_decimals_may_be_thousands_where_numbers_have_commas(text: str) -> None:
+    with pytest.raises(ValueError, match=rf"got '{re.escape(text)}', which may be thousands"):
+        seconds(text, commas=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0,834", 0.834), ("1234,500", 1234.5), ("12,3450", 12.345), ("0:00:12,345", 12.345)],
+)
+def test_three_decimals_that_cannot_be_thousands_are_read(text: str, value: float) -> None:
+    assert seconds(text, commas=True) == value
+    assert seconds("12.345", commas=False) == 12.345
 
 
 @pytest.mark.parametrize("text", ["1,234.5", "1.234,5", "12:30", "", "x", "1:99:00", "1_0", "inf"])

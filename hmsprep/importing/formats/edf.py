@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import DataError
-from hmsprep.importing.channels import NEEDED, Chosen, choose_signals, named
+from hmsprep.importing.channels import NEEDED, TEXT, Chosen, choose_signals, named
 from hmsprep.importing.formats.edf_annotations import read_annotations
 from hmsprep.importing.formats.edf_header import (
     LARGEST_NARROW,
@@ -141,7 +141,7 @@ def open_edf(path: Path, options: Options) -> Recording:
             f"{path} is truncated: expected {header.stated:,} records by its header, got "
             f"{header.records:,}. Copy it again, or read it as far as it goes with --truncated."
         )
-    labels = ["" if signal.is_annotations else signal.label for signal in header.signals]
+    labels = [TEXT if signal.is_annotations else signal.label for signal in header.signals]
     chosen, units = _choose(header, labels, options)
     found = read_annotations(header)
     onsets_s, untimed = found.onsets_s, ""

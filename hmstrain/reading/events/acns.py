@@ -13,6 +13,8 @@ DURATION = ((3600, "very long"), (600, "long"), (60, "intermediate duration"), (
 STATUS_S, STATUS_SHARE, STATUS_HOUR_S = 600.0, 0.2, 3600.0
 """Electrographic status epilepticus: a seizure of ten minutes or more, or seizures that make up a
 fifth or more of any 60 minutes."""
+ROUNDING, ROUNDING_S = 1e-9, 1e-6
+"""By which a share, and seconds, may miss a limit: of sums of floats."""
 BACKGROUND_TERMS: dict[str, tuple[str, ...]] = {
     "symmetry": ("symmetric", "mild asymmetry", "marked asymmetry"),
     "breach_effect": ("present", "absent", "unclear"),
@@ -46,9 +48,9 @@ def prevalence_word(share: float) -> str:
     """Say a share of the record: 'continuous' from 0.9 on, 'abundant', ... 'rare'; 'none' of 0."""
     if share <= 0:
         return "none"
-    return next((word for least, word in PREVALENCE if share >= least), "rare")
+    return next((word for least, word in PREVALENCE if share >= least - ROUNDING), "rare")
 
 
 def duration_word(seconds: float) -> str:
     """Say a length: 'very long' from an hour on, ... 'very brief' below 10 s."""
-    return next((word for least, word in DURATION if seconds >= least), "very brief")
+    return next((word for least, word in DURATION if seconds >= least - ROUNDING_S), "very brief")

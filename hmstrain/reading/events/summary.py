@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from hmstrain.prediction.beside import time_of_day
 from hmstrain.prediction.episodes import SEIZURE
 from hmstrain.prediction.seizures.events import union
 from hmstrain.reading.events.acns import (
+    ROUNDING,
+    ROUNDING_S,
     STATUS_HOUR_S,
     STATUS_S,
     STATUS_SHARE,
@@ -58,8 +60,8 @@ class ClassFigures:
         return (
             f"{self.title} {prevalence_word(self.share)} ({_percent(self.share)}): "
             f"{plural(self.count, 'event')} begin{'s' * (self.count == 1)}, longest "
-            f"{clock(self.longest_s)} ({duration_word(self.longest_s)}), in all "
-            f"{clock(self.seconds)}"
+            f"{_length(self.longest_s)} ({duration_word(self.longest_s)}), in all "
+            f"{_length(self.seconds)}"
         )
 
 
@@ -170,7 +172,7 @@ def summarise(
         stretch(0.0, seconds),
         burden,
         burden_from_s,
-        longest >= STATUS_S or burden >= STATUS_SHARE,
+        longest >= STATUS_S - ROUNDING_S or burden >= STATUS_SHARE - ROUNDING,
         sum(one.state == PROPOSED for one in events),
         sum(one.state == REJECTED for one in events),
         gaps is not None,
@@ -296,7 +298,7 @@ def _stretch_lines(stretch: Stretch) -> list[str]:
 def _recorded(summary: Summary, stretch: Stretch) -> str:
     """How much of a stretch was recorded, if that is known."""
     share = stretch.recorded_s / (stretch.stop_s - stretch.start_s)
-    return f", EEG recorded {share:.0%}" if summary.gaps_known else ""
+    return f", EEG recorded {_percent(share)}" if summary.gaps_known else ""
 
 
 def _overlap(spans: Sequence[Span], start_s: float, stop_s: float) -> float:
@@ -316,5 +318,17 @@ def _without(gaps: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
 
 
 def _percent(share: float) -> str:
-    """A share of time, small ones so that they are not 0."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    """A share of time, small ones so that they are not 0.
+
+    Rounded down, as lengths are: up, it would be that of another word than beside it.
+    """
+    if ROUNDING < share < 0.001:
+        return "less than 0.1%"
+    if share < 0.1 - ROUNDING:
+        return f"{floor(share * 1000 + ROUNDING_S) / 10:.1f}%"
+    return f"{floor(share * 100 + ROUNDING_S)}%"
+
+
+def _length(seconds: float) -> str:
+    """A length as h:mm:ss, rounded down."""
+    return clock(floor(seconds + ROUNDING_S))

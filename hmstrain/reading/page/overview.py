@@ -67,7 +67,7 @@ def model_strips(spec: Spec) -> tuple[Strip, ...]:
     """The strips of a model: probabilities of the patterns, and its episodes."""
     rows = len(spec.classes) - 1
     names = tuple(
-        (rows - number - 0.5, one.title)
+        (rows - number - 0.5, heading(one))
         for number, one in enumerate(one for one in spec.classes if one.key != spec.background)
     )
     return (

@@ -14,8 +14,9 @@ from bokeh.models import Div, Select
 
 from hmsstore.labels.owner import EVENTS
 from hmstrain.errors import ConfigError, DataError
+from hmstrain.prediction.episodes import heading
 from hmstrain.reading.events.background import Background, BackgroundFile
-from hmstrain.reading.events.event import CERTAINTIES, PROPOSED, REJECTED, Event
+from hmstrain.reading.events.event import ACCEPTED, CERTAINTIES, MODEL, PROPOSED, REJECTED, Event
 from hmstrain.reading.events.event_file import EventFile, of_marks
 from hmstrain.reading.events.export import write_annotations, write_seizures, write_table
 from hmstrain.reading.events.summary import gaps_where, report_text, summarise
@@ -189,6 +190,7 @@ class Reviewing:
 
     def _table(self) -> str:
         titles, colours = self.reader.marking.titles, self.reader.marking.colours
+        proposals = {one.key: heading(one) for one in self.reader.opened.spec.classes}
         if self.reader.opened.answers is not None and self.reader.arriving.blind:
             return "<p>The model's episodes are hidden.</p>"
         if self.file is None:
@@ -196,7 +198,8 @@ class Reviewing:
         rows = []
         for index in self._ordered()[:MOST_LISTED]:
             one = self.events[index]
-            name = escape(titles[one.label])
+            of_model = one.source == MODEL and one.state != ACCEPTED
+            name = escape((proposals if of_model else titles)[one.label])
             told = [one.state, one.certainty, "edited" * one.edited, escape(one.text)]
             if one.probability is not None:
                 told.insert(0, f"{one.probability:.2f}")

@@ -90,7 +90,8 @@ ABOUT = {
         "share of pairs",
         "Share of the 18 longitudinal pairs that are recorded throughout 2 s, not at the rail "
         "(beyond 1,000 uV and still for a quarter of the time), not flat (less than 0.1 uV) and "
-        "not full of muscle (more than 5 uV root mean square from 25 to 45 Hz).",
+        "not full of muscle (more than 5 uV root mean square from 25 to 45 Hz over 4 s). Not known "
+        "at both ends of the recording and beside gaps, where half of the pairs have no such 4 s.",
         "own definition",
         (0.0, 1.0),
     ),

@@ -33,7 +33,7 @@ from hmstrain.reading.trends.spectrum import asymmetries, power_density, spectro
 from hmstrain.reading.trends.suppression import suppressed, suppression_ratio
 from hmstrain.reading.trends.trends import Trends
 
-VERSION = 2
+VERSION = 3
 """Of what is kept; raised whenever a formula changes."""
 
 

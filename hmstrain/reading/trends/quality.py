@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hmstrain.reading.trends.epochs import BLOCK_EPOCHS, MARGIN, STEP, Block, Floats
+from hmstrain.reading.trends.epochs import BLOCK_EPOCHS, LEAST, MARGIN, STEP, Block, Floats
 from hmstrain.reading.trends.spectrum import SMOOTHED, WINDOW_S, Power, frequencies
 
 KINDS = ("missing", "railed", "flat", "muscle")
@@ -22,6 +22,10 @@ MUSCLE_HZ, MUSCLE_UV = (25.0, 45.0), 5.0
 
 def artefacts(block: Block, power_PKF: Power) -> dict[str, Floats]:
     """Share of the 18 pairs that hold no clean EEG, by what is wrong, float32 (K,) each.
+
+    Of pairs whose power is not known, as at the ends of a recording and beside its gaps, nobody can
+    tell muscle: they count like the others that may have it. It is NaN where fewer than `LEAST` of
+    those are known.
 
     Parameters
     ----------
@@ -55,4 +59,10 @@ def artefacts(block: Block, power_PKF: Power) -> dict[str, Floats]:
         own = found[kind] & ~taken
         taken |= own
         shares[kind] = own.mean(axis=0, dtype=np.float32)
+    unknown = np.isnan(fast)
+    if unknown.any():
+        others = found["missing"] | found["railed"] | found["flat"]
+        may, seen = (~others).sum(axis=0), (~others & ~unknown).sum(axis=0)
+        share = shares["muscle"] * may / np.maximum(seen, 1)
+        shares["muscle"] = np.where(seen >= LEAST * may, share, np.nan).astype(np.float32)
     return shares

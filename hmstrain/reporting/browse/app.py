@@ -61,6 +61,7 @@ class Viewer:
         )
         self.spectrograms = Spectrograms(self.traces)
         self.about = Div(name="about", sizing_mode="stretch_width")
+        self.told = Div(name="told")
         self.labels = Labels(
             browser.store, labels, model=browser.run is not None, changed=self.hide
         )
@@ -91,7 +92,7 @@ class Viewer:
 
     @property
     def _beside(self) -> tuple[Any, ...]:
-        return self.about, self.here, self.labels.initials, self.labels.said
+        return self.about, self.told, self.here, self.labels.initials, self.labels.said
 
     def _make_steps(self) -> None:
         self.key = TextInput(name="key", value="", visible=False)
@@ -122,6 +123,7 @@ class Viewer:
 
     def search(self) -> None:
         """Find the windows that pass the filters, and show the first."""
+        self.say("")
         wanted = self.filters.wanted
         number = self.filters.number[:19]  # digits of an id of 64 bits
         if number.isdecimal():
@@ -143,20 +145,29 @@ class Viewer:
             self.widgets["place"].value = place + 1
 
     def go_to_row(self, text: str) -> None:
-        """Show a window by its row, as an address names it; if need be without filters."""
-        if not text.isdecimal() or len(text) > 18 or int(text) >= len(self.browser.store):
+        """Show a window by its row, as an address names it; if need be, take the filters off."""
+        count = len(self.browser.store)
+        if not text.isdecimal() or len(text) > 18 or int(text) >= count:
+            self.say(f"Expected a row from 0 to {count - 1} in the address, got {text[:18]!r}.")
             return
         row = int(text)
         if row not in self.rows:
-            self.rows, self.place = np.arange(len(self.browser.store)), -1
+            self.filters.drop()
+            self.rows, self.place = self.browser.find(self.filters.wanted), -1
+            if row not in self.rows:
+                self.filters.by_row()
+                self.rows = self.browser.find(self.filters.wanted)
+            self.say(f"Row {row} did not pass the filters: they were taken off.")
         self.go(int(np.flatnonzero(self.rows == row)[0]))
 
     def move(self, by: int) -> None:
         """Step forward or back."""
+        self.say("")
         self.go(self.place + by)
 
     def pressed(self, key: str) -> None:
         """Do what a key is for."""
+        self.say("")
         if key.startswith("#row="):
             self.go_to_row(key.removeprefix("#row="))
         elif key in ("ArrowRight", "ArrowLeft"):
@@ -167,6 +178,10 @@ class Viewer:
             self.ask()
         elif len(self.rows):
             self.labels.pressed(key, int(self.rows[self.place]), self.words())
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence on the page; '' takes it away."""
+        self.told.text = escape(sentence)
 
     def words(self) -> dict[str, str]:
         """How the EEG is shown, as a mark keeps it."""

@@ -18,6 +18,8 @@ TELLING = ("consensus", "predicted", "answer")
 """Filters that tell what a reader who marks does not see: votes and the model's answers."""
 TELLING_ORDERS = ("loss", "disagreement")
 FILTERS = (*TELLING, "votes_cast", "split", "fold", "patient", "order")
+NOTHING: dict[str, Any] = {"votes_cast": 0, "patient": ""}
+"""Values with which these choose nothing; of the others it is 'any'."""
 
 
 class Filters:
@@ -106,6 +108,20 @@ class Filters:
             self._still = False
         self._offer()
         return self.wanted != before
+
+    def drop(self) -> None:
+        """Choose nothing any more, without a word of it to the page; the order stays."""
+        self._still = True
+        for name in FILTERS:
+            if name != "order":
+                self.widgets[name].value = NOTHING.get(name, ANY)
+        self._still = False
+
+    def by_row(self) -> None:
+        """Order by row, which leaves no window out as others may, without a word to the page."""
+        self._still = True
+        self.widgets["order"].value = "row"
+        self._still = False
 
     def _offer(self) -> None:
         for name in TELLING:

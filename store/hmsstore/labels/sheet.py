@@ -32,6 +32,8 @@ END = "end"
 DELIMITERS = (",", ";", "\t")
 CLOCK = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d(?:\.\d+)?)")
 DECIMAL = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
+"""12.345 and 12,345: which of the two is twelve thousand depends on the spreadsheet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,13 @@ def seconds(text: str, commas: bool) -> float:
     Raises
     ------
     ValueError
-        The text is another one.
+        The text is another one, or may be thousands: '12,345' where a spreadsheet writes commas.
     """
+    if commas and THOUSANDS.fullmatch(text):
+        raise ValueError(
+            f"expected seconds such as 12,34 or 12345, got {text!r}, which may be thousands: write "
+            "at most two decimals"
+        )
     number = text.replace(",", ".") if commas and text.count(",") == 1 else text
     if clock := CLOCK.fullmatch(number):
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])

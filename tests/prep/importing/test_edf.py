@@ -875,3 +875,13 @@ def test_a_file_that_was_sent_as_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     with pytest.raises(DataError, match="Copy it again, in binary mode"):
         opened(path)
+
+
+def test_a_refusal_lists_signals_and_no_channel_of_annotations(tmp_path: Path) -> None:
+    told = annotations([tal(n) for n in range(RECORDS)], 20)
+    signals = [one for one in eeg(RECORDS, 100, 100) if one.label.strip() != "Fp2"]
+    path = write(tmp_path / "a.edf", [told, *signals], Head(kind="EDF+C"))
+    with pytest.raises(DataError, match=r"lacks Fp2 .* It has #2 'Fp1', ") as refused:
+        opened(path)
+    assert "#1 " not in str(refused.value)
+    assert f"#{len(signals) + 1} " in str(refused.value)

@@ -170,6 +170,33 @@ def votes_of(night: Path, table: Path) -> dict[tuple[str, int], list[int]]:
     }
 
 
+def test_windows_in_gaps_have_no_votes_however_they_were_marked(
+    night: Path, labels: Path, tmp_path: Path
+) -> None:
+    """Readers agree on a gap, which is no agreement on EEG. The EKG runs on."""
+    data = shutil.copytree(night, tmp_path / "data")
+    path = data / "test_eegs" / f"{read_recordings(night)[0].pieces[0].eeg_id}.parquet"
+    seconds = pl.int_range(pl.len()) / 200
+    for stop_s, lost in ((58, 1), (58.005, 2)):  # of 40 to 50 s two are gone, of 50 to 60 s eight
+        gone = seconds.is_between(48 - (stop_s - 58), stop_s, closed="left")
+        gap = [pl.when(~gone).then(pl.col(name)).alias(name) for name in HMS.eeg.features[:-1]]
+        pl.read_parquet(night / path.relative_to(data)).with_columns(gap).write_parquet(path)
+        found = hmsprep.votes(data, labels, tmp_path / "votes.csv", force=True)
+        left = dict.fromkeys((("a.edf", 50), ("a.edf", 40))[:lost])
+        assert votes_of(data, tmp_path / "votes.csv") == {
+            place: votes for place, votes in EXPECTED.items() if place not in left
+        }
+        assert found.pairs[0].windows == 5 - lost
+        assert found.readers[0].windows == 8 - lost
+        assert [one for one in found.warnings if "gaps" in one] == [
+            f"{lost} marked window{'s' * (lost > 1)} in gaps left out: more than 20% of the judged "
+            "seconds was not recorded."
+        ]
+    path.unlink()
+    with pytest.raises(DataError, match=r"lacks test_eegs/\d+\.parquet: its windows were marked"):
+        hmsprep.votes(data, labels, tmp_path / "votes.csv", force=True)
+
+
 def test_votes_agreement_and_second_look_are_as_marked(
     night: Path, labels: Path, tmp_path: Path
 ) -> None:

@@ -113,6 +113,16 @@ def test_equal_samples_are_close_and_not_told_apart(usual: Sample) -> None:
         assert 0.2 < auc(found, model) < 0.75
 
 
+def test_an_interval_holds_its_distance_even_of_a_sample_and_its_copy(usual: Sample) -> None:
+    """Patients that are drawn anew differ from each other more than a sample from itself."""
+    rows = compared(usual, usual).largest(ALL)
+    assert {one.distance for one in rows} == {0}
+    assert {one.low for one in rows} == {0}
+    assert max(one.high for one in rows) > 0.1
+    rows = compared(usual, simulated(24, 9)).largest(ALL)
+    assert all(one.low <= one.distance <= one.high for one in rows)
+
+
 def test_patients_do_not_leak_into_the_score() -> None:
     rng = np.random.default_rng(0)
 

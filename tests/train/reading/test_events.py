@@ -171,6 +171,38 @@ def test_durations_have_the_words_of_the_acns(seconds: float, word: str) -> None
     assert duration_word(seconds) == word
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1793, "frequent (49%): 1 event begins, longest 0:29:53 (long), in all 0:29:53"),
+        (3238, "abundant (89%): 1 event begins, longest 0:53:58 (long), in all 0:53:58"),
+        (599.8, "frequent (16%): 1 event begins, longest 0:09:59 (intermediate duration), in all"),
+        (35.8, "rare (0.9%): 1 event begins, longest 0:00:35 (brief), in all 0:00:35"),
+        (9.96, "rare (0.2%): 1 event begins, longest 0:00:09 (very brief), in all 0:00:09"),
+        (3.59, "rare (less than 0.1%): 1 event begins, longest 0:00:03 (very brief), in all"),
+        (1800, "abundant (50%): 1 event begins, longest 0:30:00 (long), in all 0:30:00"),
+    ],
+)
+def test_figures_are_never_rounded_up_to_those_of_another_word(seconds: float, said: str) -> None:
+    (figures,) = summarise([Event(0, seconds, "lpd")], 3600, gaps=[]).whole.classes
+    assert said in figures.words
+
+
+def test_sums_of_floats_miss_no_limit() -> None:
+    assert 70.32 - 60.32 < 10
+    (figures,) = summarise([Event(60.32, 70.32, "lpd")], 3600).whole.classes
+    assert "longest 0:00:10 (brief), in all 0:00:10" in figures.words
+    assert (prevalence_word(0.3 * 3 - 1e-12), prevalence_word(0.7 - 0.2)) == (
+        "continuous", "abundant",
+    )  # fmt: skip
+    assert summarise([Event(1000.1, 1600.1, "seizure")], 7200).status
+    halves = [Event(0, 359.9, "seizure"), Event(400, 759.9, "seizure")]
+    text = report_text(summarise(halves, 7200, gaps=[(7180, 7200)]), "a", "AB")
+    assert "Largest seizure burden of any 60 minutes: 19% " in text
+    assert "status" not in text
+    assert "EEG recorded 99%" in text
+
+
 SPANS = st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 4000)), max_size=6)
 
 
@@ -263,19 +295,19 @@ def test_a_report_says_what_was_accepted_in_words(tmp_path: Path) -> None:
         "Whole recording\n"
         "  Seizure occasional (1.3%): 1 event begins, longest 0:01:30 (intermediate duration), "
         "in all 0:01:30.\n"
-        "  LPD frequent (37%): 1 event begins, longest 0:41:40 (long), in all 0:41:40.\n"
+        "  LPD frequent (36%): 1 event begins, longest 0:41:40 (long), in all 0:41:40.\n"
         "  Artefact on 10% of channels, on average.\n"
         "  Largest seizure burden of any 60 minutes: 2.5% (from 0:00:00).\n"
         "  1 episode of the model not reviewed: not counted.\n"
         "\n"
         "0:00:00 to 1:00:00, EEG recorded 90%\n"
-        "  Seizure occasional (2.8%): 1 event begins, longest 0:01:30 (intermediate duration), "
+        "  Seizure occasional (2.7%): 1 event begins, longest 0:01:30 (intermediate duration), "
         "in all 0:01:30.\n"
-        "  LPD occasional (3.1%): 1 event begins, longest 0:41:40 (long), in all 0:01:40.\n"
+        "  LPD occasional (3.0%): 1 event begins, longest 0:41:40 (long), in all 0:01:40.\n"
         "  Artefact on 10% of channels, on average.\n"
         "\n"
         "1:00:00 to 2:00:00, EEG recorded 100%\n"
-        "  LPD abundant (67%): 0 events begin, longest 0:41:40 (long), in all 0:40:00.\n"
+        "  LPD abundant (66%): 0 events begin, longest 0:41:40 (long), in all 0:40:00.\n"
         "\n"
         "Background\n"
         "  0:00:00 to 1:00:00: voltage low; posterior rhythm present, 8.5 Hz; a.\n"

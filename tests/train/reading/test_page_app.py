@@ -34,10 +34,10 @@ SECONDS = 200.0
 class Told:
     """Answers of a model that are there at once."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, label: str = "lpd") -> None:
         centre_s = np.arange(5.0, seconds, 10.0)
         prediction = np.full((len(centre_s), len(CLASSES)), 0.02)
-        prediction[5:9, CLASSES.index("lpd")] = 0.9
+        prediction[5:9, CLASSES.index(label)] = 0.9
         none = np.zeros(len(centre_s))
         self.timeline = Timeline("night.edf", seconds, centre_s, prediction, none, none)
         self.spec, self.rule = self.timeline.spec, EpisodeRule()
@@ -420,7 +420,7 @@ def test_trends_show_a_part_about_the_page_in_all_its_detail(
 def test_trends_are_followed_in_the_background_and_told(opened: Opened) -> None:
     following = Following(opened.recording)
     came: list[float] = []
-    following.tell(lambda trends: came.append(float(np.isfinite(trends.quality).mean())))
+    following.tell(lambda trends: came.append(float(np.isfinite(trends.artefacts["flat"]).mean())))
     assert following._thread is not None
     following._thread.join()
     assert came[-1] == 1.0
@@ -459,6 +459,24 @@ def test_episodes_are_hidden_until_the_model_is_shown(reviewed: Driven) -> None:
     assert "LPD" not in reviewed.reader.reviewing.list.text
     reviewed.press("e")
     assert "v shows them" in reviewed.words
+
+
+def test_a_models_answer_is_seizure_like_until_a_reader_accepts_it(
+    recording: Recording, tmp_path: Path
+) -> None:
+    assert [name for _, name in model_strips(HMS)[0].ticks][:2] == ["Seizure-like", "LPD"]
+    told: Any = Told(recording.seconds, "seizure")
+    opened = Opened(recording, tmp_path / "screen.json", answers=told, labels=tmp_path / "labels")
+    driven = Driven(opened)
+    driven.set(initials="AB")
+    driven.press("v")
+    listed = driven.reader.reviewing.list
+    assert ">Seizure-like</span> (0.90, proposed)" in listed.text
+    driven.press("e")
+    driven.press("x")
+    assert ">Seizure-like</span> (0.90, rejected)" in listed.text
+    driven.press("a")
+    assert ">Seizure</span> (0.90, accepted" in listed.text
 
 
 def test_episodes_are_accepted_rejected_and_changed_and_kept_at_once(reviewed: Driven) -> None:

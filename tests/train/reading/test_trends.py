@@ -356,6 +356,30 @@ def test_each_artefact_counts_where_it_is() -> None:
         assert not np.delete(found[kind], 10).any()
 
 
+def test_muscle_is_not_known_where_power_is_not() -> None:
+    """A recording that is all muscle was of best quality at its ends and beside gaps."""
+    rng = np.random.default_rng(15)
+    values = [200 * rng.normal(size=BLOCK) for _ in range(18)]
+    begin = MARGIN + 10 * STEP
+    for pair, value in enumerate(values):
+        value[: MARGIN + STEP // 2 * (pair < 9)] = np.nan
+        value[begin : begin + 2 * STEP] = np.nan
+        if pair < 4:
+            value[begin + 20 * STEP : begin + 22 * STEP] = np.nan
+        elif pair < 12:
+            value[begin + 30 * STEP : begin + 32 * STEP] = np.nan
+    values[17][begin - STEP : begin] = 3_200.0
+    block = block_of(*values)
+    found = quality.artefacts(block, spectrum.power_density(block))
+    clean = 1 - sum(found.values())
+    unknown = [0, 9, 12]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(clean)), unknown)
+    np.testing.assert_allclose(np.delete(clean, unknown), 0, atol=1e-6)
+    np.testing.assert_allclose(found["muscle"][[29, 30, 31, 32]] * 18, [18, 14, 14, 18], rtol=1e-6)
+    np.testing.assert_allclose(found["railed"][9] * 18, 1, rtol=1e-6)
+    assert np.isfinite(found["missing"]).all()
+
+
 def test_a_mean_needs_half_of_its_pairs() -> None:
     values = np.array([[1, np.nan], [3, np.nan], [np.nan, np.nan], [np.nan, 5]], np.float32)
     np.testing.assert_array_equal(group_mean(values, range(4)), [2, np.nan])
@@ -429,8 +453,12 @@ def test_what_is_missing_is_nan_and_never_zero(trends: Trends) -> None:
     assert paused.sum() == 7
     for name, values in trends.arrays().items():
         assert not np.isinf(values).any()
-        if name.startswith(("quality", "artefacts")):
+        if name.startswith("artefacts") and name != "artefacts/muscle":
             assert np.isfinite(values).all()
+            continue
+        if name in ("quality", "artefacts/muscle"):
+            unknown = [0, np.flatnonzero(paused)[0] - 1]  # the start, and right before the gap
+            np.testing.assert_array_equal(np.flatnonzero(np.isnan(values)), unknown)
             continue
         if name.startswith("suppression"):
             assert np.isnan(values[paused]).all()

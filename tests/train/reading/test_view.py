@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.inside import Inside
+from support.recorder import noise, write_edf
 from support.runs import train_small
 from tornado.ioloop import IOLoop
 
@@ -129,3 +130,19 @@ def test_where_no_mark_could_be_kept_is_said_at_once(things: dict[str, Path]) ->
         view(things["file"], labels=things["file"])
     with pytest.raises(DataError, match=r"cannot be made: File exists\. Name another folder"):
         view(things["file"], cache=things["file"])
+
+
+def test_a_recording_whose_name_no_label_file_can_have_needs_an_alias(tmp_path: Path) -> None:
+    strange = write_edf(tmp_path / "night 23:15.edf", noise(60, seed=1))
+    cache = tmp_path / "cache"
+    shown: list[Any] = []
+
+    def started(address: str, opened: Any) -> None:
+        shown.append(opened.name)
+        IOLoop.current().add_callback(IOLoop.current().stop)
+
+    with pytest.raises(LabelsError, match=r"'night 23:15\.edf' cannot .*: give the recording"):
+        view(strange, cache=cache, started=started)
+    assert not list(cache.glob("*/import"))
+    view(strange, cache=cache, alias="P1", started=started)
+    assert shown == ["night 23:15.edf"]

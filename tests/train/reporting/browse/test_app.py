@@ -120,11 +120,38 @@ def test_an_address_leads_to_a_window_even_one_that_the_filters_leave_out(
     driven.viewer.pressed(f"#row={row}")
     assert driven.viewer.here.text == f"row={row}"
     assert str(browser.store.windows["eeg_id"][row]) in driven.text
-    for wrong in ("#row=", "#row=-1", "#row=999999999", "#row=x", "#row=" + "9" * 40):
-        driven.viewer.pressed(wrong)
+    for wrong in ("", "-1", "999999999", "x", "9" * 40):
+        driven.viewer.pressed(f"#row={wrong}")
         assert driven.viewer.here.text == f"row={row}"
+        last = len(browser.store) - 1
+        said = f"Expected a row from 0 to {last} in the address, got &#x27;{wrong[:18]}&#x27;."
+        assert driven.viewer.told.text == said
     driven.viewer.pressed("ArrowRight")
+    assert driven.viewer.told.text == ""
     assert driven.viewer.here.text == f"row={row + 1}"
+
+
+def test_filters_that_an_address_leaves_behind_are_taken_off_for_all_to_see(
+    driven: Driven, browser: Browser
+) -> None:
+    test, train = (int(browser.store.select(split)[0]) for split in ("test", "train"))
+    driven.set(votes_cast=1, order="disagreement")
+    driven.viewer.pressed(f"#row={test}")
+    assert driven.viewer.told.text == ""
+    assert driven.viewer.filters.wanted == Filter(split=1, votes=1, order="disagreement")
+    driven.viewer.pressed(f"#row={train}")
+    assert driven.viewer.told.text == f"Row {train} did not pass the filters: they were taken off."
+    assert driven.viewer.filters.wanted == Filter(order="disagreement")
+    assert driven.viewer.rows.tolist() == browser.find(Filter(order="disagreement")).tolist()
+    driven.set(patient="no number", order="loss")
+    assert driven.viewer.told.text == ""
+    lost = int(np.flatnonzero(~browser.predicted)[0])
+    driven.viewer.pressed(f"#row={lost}")  # without an answer there is no loss to order by
+    assert driven.viewer.here.text == f"row={lost}"
+    assert driven.viewer.filters.wanted == Filter()
+    assert driven.viewer.filters.number == ""
+    driven.viewer.move(1)
+    assert driven.viewer.told.text == ""
 
 
 def test_an_answer_comes_for_a_window_that_had_none_and_its_failure_is_told(
