@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from pathlib import Path
 
+from hmsprep import checks
 from hmsprep.errors import ParameterError
 from hmsprep.inspection.survey import Survey, survey
 from hmsprep.kaggle.files import KaggleData
@@ -50,7 +51,7 @@ def inspect(
     DataError
         The table is not as the competition's. Bad recordings are facts, not errors.
     ParameterError
-        The page cannot be written there.
+        The page cannot be written there, or `workers` is not a whole number above 0.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def inspect(
             raise ParameterError(f"--html {page}: there is no folder {page.parent}.")
     found = survey(
         KaggleData(Path(data), part),
-        workers=workers or default_workers(),
+        workers=checks.workers(workers, default_workers()),
         executor=executor,
         progress=progress,
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle.table import CONSENSUS, IDS, OFFSETS, OPTIONAL_IDS, vote_columns
 from hmsprep.labelling.agreement import (
@@ -158,6 +159,7 @@ def votes(
     >>> merged = hmsprep.votes("night", "labels", "votes.csv")
     >>> store = hmsprep.build("night", "night.zarr", table="votes.csv")
     """
+    checks.truth(force=force)
     out = Path(out)
     also = None if second_look_csv is None else Path(second_look_csv)
     _check_places(out, also, Path(data), Path(labels), force=force)

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from hmsprep import processes
+from hmsprep import checks, processes
 from hmsprep.building.durable import locked, put_in_place
 from hmsprep.building.large_files import LargeFile
 from hmsprep.errors import BuildError, ParameterError
@@ -164,7 +164,8 @@ def features(
     plan = plan_features(opened, out=out, span=span)
     if part_windows < 1:
         raise ParameterError(f"part_windows must be 1 or more, got {part_windows}.")
-    workers = workers or processes.default_workers()
+    workers = checks.workers(workers, processes.default_workers())
+    checks.truth(force=force)
     building = plan.out.with_name(f"{plan.out.name}.building")
     with _explained(building), locked(plan.out.with_name(f"{plan.out.name}.lock")):
         there = _found(plan, force=force)
