@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.condition import examined
 from hmsprep.importing.formats import find_recordings, open_recording
@@ -95,13 +96,19 @@ def gathered(
     Raises
     ------
     ParameterError
-        No file is given, or one is given twice.
+        No file is given, one is given twice, or something else.
     """
+    checks.truth(unlabelled=unlabelled)
     if not inputs:
         raise ParameterError("There is nothing to import: name a recording or a folder of them.")
     found = Gathered()
     paths = [one for one in inputs if isinstance(one, Path)]
     raws = [one for one in inputs if not isinstance(one, Path)]
+    for one in raws:
+        if not hasattr(one, "get_data"):
+            raise ParameterError(
+                f"expected paths of recordings or recordings of MNE to import, got {one!r:.60}."
+            )
     files, empty = find_recordings(paths)
     for error in empty:
         found.leave(str(error.path), error.reason)

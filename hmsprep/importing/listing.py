@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hmsprep import checks
 from hmsprep.importing.convert import left_out, notes_of_gaps
 from hmsprep.importing.gathering import gathered
 from hmsprep.importing.labels import Labels
@@ -70,7 +70,7 @@ class Listing:
 
 
 def list_recordings(
-    files: Sequence[Any],
+    files: Any,
     *,
     stride: float = JUDGED_S,
     label: Mapping[str, str] | None = None,
@@ -82,7 +82,7 @@ def list_recordings(
 
     Parameters
     ----------
-    files : sequence of str, Path or mne.io.BaseRaw
+    files : str, Path or mne.io.BaseRaw, or sequence of these
         As `import_recordings` takes them.
     stride : float
         Seconds from window to window.
@@ -111,9 +111,8 @@ def list_recordings(
     >>> hmsprep.list_recordings(["night.edf"]).recordings[0].channels["Fp1"]  # doctest: +SKIP
     'EEG FP1-REF'
     """
-    inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
     samples, options, words = stride_samples(stride), Options(**reading), Words.of(label or {})
-    with gathered(inputs, options, words, unlabelled=unlabelled) as found:
+    with gathered(checks.each_of(files), options, words, unlabelled=unlabelled) as found:
         whose = find_patients(found.recordings, None if patients is None else Path(patients))
         each = zip(found.recordings, found.labels, whose.numbers, strict=True)
         listed = tuple(_listed(*one, samples) for one in each)

@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from hmsprep import checks
 from hmsprep.errors import ParameterError
 from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 from hmsstore.schema import EEG, SPECTROGRAM
@@ -45,6 +46,8 @@ def stride_samples(stride_s: float) -> int:
     ParameterError
         They are no whole number of samples, or none.
     """
+    if not checks.is_number(stride_s):
+        checks.refuse("stride", "a number of seconds", stride_s)
     samples = round(stride_s * RATE) if isfinite(stride_s) else 0
     if samples < 1 or abs(samples - stride_s * RATE) > 1e-6:
         raise ParameterError(
