@@ -12,7 +12,6 @@ package takes no time. Each part of the code imports only from those above it.
 ::
 
     errors.py        what a user can get wrong, as one small tree of exceptions
-    checks.py        what a caller gives for an option -> that, checked, or a refusal
     words.py         numbers -> words with the right unit and number
     seeds.py         a seed, a stage and an item -> the random generator of just that
     processes/       tasks -> results, on worker processes or any executor; signals that stop them

@@ -8,13 +8,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from hmsprep import checks
 from hmsprep.building.build import build as build_planned
 from hmsprep.building.division import Division, Share
 from hmsprep.building.sharing import ShareBuilt, finish_sealed, seal_shares
 from hmsprep.building.sharing import build_share as build_planned_share
 from hmsprep.building.site import Site, State
 from hmsprep.errors import BuildError
+from hmsprep.planning import checks
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     Balance,

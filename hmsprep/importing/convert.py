@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.gathering import Gathered, gathered
 from hmsprep.importing.labels import Labels
@@ -32,6 +31,7 @@ from hmsprep.importing.writing import Task, write_pieces
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv
+from hmsprep.planning import checks
 from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.processes import Progress, silent
 from hmsprep.words import plural

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError, several
 from hmsprep.importing.condition import examined
 from hmsprep.importing.formats import find_recordings, open_recording
@@ -23,6 +22,7 @@ from hmsprep.importing.formats.bids_channels import describe_channels
 from hmsprep.importing.labels import Labels, find_labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.planning import checks
 from hmsprep.words import plural, size
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import EEG

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from hmsprep import checks
 from hmsprep.importing.convert import left_out, notes_of_gaps
 from hmsprep.importing.gathering import gathered
 from hmsprep.importing.labels import Labels
@@ -17,6 +16,7 @@ from hmsprep.importing.labels.words import Words
 from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.planning import checks
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import CLASSES, JUDGED_S
 

@@ -9,8 +9,8 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep import checks
 from hmsprep.errors import ParameterError
+from hmsprep.planning import checks
 from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 from hmsstore.schema import EEG, SPECTROGRAM
 from hmsstore.spec import HMS

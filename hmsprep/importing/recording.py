@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
+from hmsprep.planning import checks
 
 UNITS = ("uV", "mV", "V", "nV")
 """Of EEG."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from pathlib import Path
 
-from hmsprep import checks
 from hmsprep.errors import ParameterError
 from hmsprep.inspection.survey import Survey, survey
 from hmsprep.kaggle.files import KaggleData
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Part
 from hmsprep.processes import Progress, default_workers, silent
 from hmsstore.view.page import PAGES

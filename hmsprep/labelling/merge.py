@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.kaggle.table import CONSENSUS, IDS, OFFSETS, OPTIONAL_IDS, vote_columns
 from hmsprep.labelling.agreement import (
@@ -28,6 +27,7 @@ from hmsprep.labelling.places import Places, find_places
 from hmsprep.labelling.predictions import read_predictions, unknown_origin
 from hmsprep.labelling.ratings import Ratings, rate
 from hmsprep.labelling.second_look import SecondLook, second_look
+from hmsprep.planning import checks
 from hmsprep.words import clock, plural
 from hmsstore import Store
 from hmsstore.atomic import whole_file

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep import checks
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.likeness.comparison import Realism, compare
 from hmsprep.likeness.page import make_page, write_table
 from hmsprep.likeness.sample import NO_CLASS, Sample, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import StandIn, stand_ins
+from hmsprep.planning import checks
 from hmsprep.planning.choices import LOWEST_HZ
 from hmsprep.processes import Progress, default_workers, silent
 from hmsprep.qeeg.judged.window import BANDPASS_HZ

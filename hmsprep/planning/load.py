@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from hmsprep import checks
 from hmsprep.errors import DataError, MissingFilesError
 from hmsprep.kaggle.files import KaggleData, read_given
 from hmsprep.kaggle.table import Columns, read_table
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.plan import Montage, Plan, make_plan

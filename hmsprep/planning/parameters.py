@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import exp
 from typing import Any, get_args
 
-from hmsprep import checks
+from hmsprep.planning import checks
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     EKG_CLIP_UV,

@@ -29,10 +29,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import write_array_header_1_0
 
-from hmsprep import checks, processes
+from hmsprep import processes
 from hmsprep.building.durable import locked, put_in_place
 from hmsprep.building.large_files import LargeFile
 from hmsprep.errors import BuildError, ParameterError
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsprep.qeeg.columns import Layout
 from hmsprep.qeeg.sets import MeasureSet, measure_set

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hmsprep import checks, processes
+from hmsprep import processes
 from hmsprep.errors import ParameterError
 from hmsprep.kaggle.files import PARTS, recordings_folder
 from hmsprep.kaggle.table import Columns
@@ -30,6 +30,7 @@ from hmsprep.kaggle.write import (
     write_train_table,
     write_truth,
 )
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, default_workers, run_tasks, silent
 from hmsprep.seeds import generator
 from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_recordings
@@ -118,6 +119,7 @@ def synth(
     14
     """
     checks.truth(fast=fast)
+    checks.whole("seed", seed, 0)
     at_once = checks.workers(workers, default_workers())
     wanted = None if windows is None else checks.whole("windows", windows, 1)
     out = Path(out)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep import checks
 from hmsprep.errors import DataError
 from hmsprep.kaggle.table import Columns, read_table
+from hmsprep.planning import checks
 from hmsprep.planning.windows import first_seen, take
 from hmsprep.simulator.raters import SLIP, Raters
 from hmsstore.schema import CLASSES, EEG

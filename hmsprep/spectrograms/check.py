@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hmsprep import checks
 from hmsprep.errors import DataError
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.table import read_table
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Part
 from hmsprep.processes import Progress, silent
 from hmsprep.seeds import generator
@@ -67,6 +67,7 @@ def check_spectrograms(
     0.9997
     """
     checks.whole("count", count, 1)
+    checks.whole("seed", seed, 0)
     if figure is not None:
         check_suffix(Path(figure), PICTURES)
     source = KaggleData(Path(data), part)
