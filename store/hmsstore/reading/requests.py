@@ -75,8 +75,10 @@ def named_signals(spec: Spec, names: str | Iterable[str] | None) -> list[Signal]
         One does not exist.
     """
     there = spec.signals
+    if names is None:
+        return list(there.values())
     single = isinstance(names, str) or not isinstance(names, Iterable)
-    wanted: list[Any] = list(there) if names is None else [names] if single else list(names)
+    wanted: list[Any] = [names] if single else list(names)
     for name in wanted:
         if not isinstance(name, str) or name not in there:
             raise RequestError(f"signal {name!r} does not exist: use {', '.join(there)}")
