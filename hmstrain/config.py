@@ -54,7 +54,9 @@ class Config(  # a dataclass has the fields of its last base first
 
     def __post_init__(self) -> None:
         for known in SETTINGS.values():
-            known.check(getattr(self, known.name))
+            value = known.typed(getattr(self, known.name))
+            known.check(value)
+            object.__setattr__(self, known.name, value)
         for group in GROUPS:
             group.check_together(self)
         self._check_together()

@@ -45,6 +45,13 @@ class Share:
             raise ParameterError(_expected(word))
         return cls(int(found[1]), int(found[2]))
 
+    @classmethod
+    def of_pair(cls, pair: tuple[int, int]) -> Share:
+        """Take (3, 16)."""
+        if not (isinstance(pair, tuple | list) and [type(one) for one in pair] == [int, int]):
+            raise ParameterError(_expected(repr(pair)))
+        return cls(*pair)
+
     def part(self, items: Sequence[T]) -> Sequence[T]:
         """Every so many-th item, so that parts are alike although items are not."""
         return items[self.number - 1 :: self.of]

@@ -14,6 +14,7 @@ from hmsprep.building.sharing import ShareBuilt, finish_sealed, seal_shares
 from hmsprep.building.sharing import build_share as build_planned_share
 from hmsprep.building.site import Site, State
 from hmsprep.errors import BuildError
+from hmsprep.planning import checks
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     Balance,
@@ -139,6 +140,7 @@ def build(
     >>> len(store)
     106800
     """
+    checks.truth(force=force, clipped=clipped)
     store = Path(store)
     planned = _planned(
         Path(data), missing, part, table, spec, progress,
@@ -153,7 +155,7 @@ def build(
     state = build_planned(
         planned,
         store,
-        workers=workers or default_workers(MOST_WORKERS),
+        workers=checks.workers(workers, default_workers(MOST_WORKERS)),
         executor=executor,
         force=force,
         clipped=clipped,
@@ -223,7 +225,7 @@ def build_share(
     ...     hmsprep.build_share("hms.zip", "hms.zarr", share=(number, 16))
     >>> store = hmsprep.seal("hms.zarr")
     """
-    chosen = Share(*share)
+    chosen = Share.of_pair(share)
     planned = _planned(Path(data), missing, part, table, spec, progress, **choices)
     for warning in planned.warnings:
         log.warning(warning)
@@ -241,7 +243,7 @@ def build_share(
         Path(store),
         chosen,
         division,
-        workers=workers or default_workers(MOST_WORKERS),
+        workers=checks.workers(workers, default_workers(MOST_WORKERS)),
         executor=executor,
         progress=progress,
     )
@@ -284,6 +286,7 @@ def seal(
     PrepError
         Shares are missing or at work, or the data have changed. What is there is kept.
     """
+    checks.truth(force=force, clipped=clipped)
     store = without_suffix(Path(store))
     if finish_sealed(store, force=force):
         return _opened(store)
@@ -311,7 +314,7 @@ def seal(
         planned,
         store,
         division,
-        workers=workers or default_workers(MOST_WORKERS),
+        workers=checks.workers(workers, default_workers(MOST_WORKERS)),
         executor=executor,
         force=force,
         clipped=clipped,

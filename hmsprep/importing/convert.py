@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
@@ -32,6 +31,7 @@ from hmsprep.importing.writing import Task, write_pieces
 from hmsprep.kaggle.files import recordings_folder
 from hmsprep.kaggle.table import CONSENSUS, OFFSETS, VOTES
 from hmsprep.kaggle.write import write_csv
+from hmsprep.planning import checks
 from hmsprep.planning.choices import CLIP_REFUSED, CLIP_WARNED, EEG_CLIP_UV, EKG_CLIP_UV
 from hmsprep.processes import Progress, silent
 from hmsprep.words import plural
@@ -140,7 +140,7 @@ def _missing(missing: Mapping[str, float]) -> str:
 
 
 def import_recordings(
-    files: Sequence[Any],
+    files: Any,
     out: str | Path,
     *,
     stride: float = JUDGED_S,
@@ -160,7 +160,7 @@ def import_recordings(
 
     Parameters
     ----------
-    files : sequence of str, Path or mne.io.BaseRaw
+    files : str, Path or mne.io.BaseRaw, or sequence of these
         Files of any format in `importing.formats`, also packed by gzip; folders, which are
         searched with all below them; and recordings of MNE. Labels beside them, of any layout in
         `importing.labels`, become votes.
@@ -222,7 +222,6 @@ def import_recordings(
     if any((folder / MANIFEST_NAME).is_file() for folder in out.resolve().parents):
         raise ParameterError(f"{out} cannot be made: it would lie inside a sealed store.")
     listed = None if patients is None else Path(patients)
-    inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
     options = Options(
         rename=rename or {},
         interpolate=interpolate,
@@ -234,7 +233,7 @@ def import_recordings(
     )
     words = Words.of(label or {})
     with (
-        gathered(inputs, options, words, unlabelled=unlabelled) as found,
+        gathered(checks.each_of(files), options, words, unlabelled=unlabelled) as found,
         whole_folder(out) as unfinished,
     ):
         return _write(found, unfinished, samples, listed, options, progress)

@@ -22,6 +22,7 @@ from hmsprep.importing.formats.bids_channels import describe_channels
 from hmsprep.importing.labels import Labels, find_labels
 from hmsprep.importing.labels.words import Words
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.planning import checks
 from hmsprep.words import plural, size
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import EEG
@@ -95,13 +96,19 @@ def gathered(
     Raises
     ------
     ParameterError
-        No file is given, or one is given twice.
+        No file is given, one is given twice, or something else.
     """
+    checks.truth(unlabelled=unlabelled)
     if not inputs:
         raise ParameterError("There is nothing to import: name a recording or a folder of them.")
     found = Gathered()
     paths = [one for one in inputs if isinstance(one, Path)]
     raws = [one for one in inputs if not isinstance(one, Path)]
+    for one in raws:
+        if not hasattr(one, "get_data"):
+            raise ParameterError(
+                f"expected paths of recordings or recordings of MNE to import, got {one!r:.60}."
+            )
     files, empty = find_recordings(paths)
     for error in empty:
         found.leave(str(error.path), error.reason)

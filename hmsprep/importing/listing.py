@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from hmsprep.importing.labels.words import Words
 from hmsprep.importing.patients import find_patients
 from hmsprep.importing.pieces import RATE, cut, stride_samples
 from hmsprep.importing.recording import Options, Recording
+from hmsprep.planning import checks
 from hmsstore.recordings import LeftOut
 from hmsstore.schema import CLASSES, JUDGED_S
 
@@ -70,7 +70,7 @@ class Listing:
 
 
 def list_recordings(
-    files: Sequence[Any],
+    files: Any,
     *,
     stride: float = JUDGED_S,
     label: Mapping[str, str] | None = None,
@@ -82,7 +82,7 @@ def list_recordings(
 
     Parameters
     ----------
-    files : sequence of str, Path or mne.io.BaseRaw
+    files : str, Path or mne.io.BaseRaw, or sequence of these
         As `import_recordings` takes them.
     stride : float
         Seconds from window to window.
@@ -111,9 +111,8 @@ def list_recordings(
     >>> hmsprep.list_recordings(["night.edf"]).recordings[0].channels["Fp1"]  # doctest: +SKIP
     'EEG FP1-REF'
     """
-    inputs = [Path(one) if isinstance(one, str | os.PathLike) else one for one in files]
     samples, options, words = stride_samples(stride), Options(**reading), Words.of(label or {})
-    with gathered(inputs, options, words, unlabelled=unlabelled) as found:
+    with gathered(checks.each_of(files), options, words, unlabelled=unlabelled) as found:
         whose = find_patients(found.recordings, None if patients is None else Path(patients))
         each = zip(found.recordings, found.labels, whose.numbers, strict=True)
         listed = tuple(_listed(*one, samples) for one in each)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import ParameterError
+from hmsprep.planning import checks
 from hmsstore.reading.observed import LEAST_JUDGED, judged_rows
 from hmsstore.schema import EEG, SPECTROGRAM
 from hmsstore.spec import HMS
@@ -45,6 +46,8 @@ def stride_samples(stride_s: float) -> int:
     ParameterError
         They are no whole number of samples, or none.
     """
+    if not checks.is_number(stride_s):
+        checks.refuse("stride", "a number of seconds", stride_s)
     samples = round(stride_s * RATE) if isfinite(stride_s) else 0
     if samples < 1 or abs(samples - stride_s * RATE) > 1e-6:
         raise ParameterError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hmsprep.errors import DataError, ParameterError
 from hmsprep.importing.channels import Chosen, ReadSignals
 from hmsprep.importing.pieces import RATE
+from hmsprep.planning import checks
 
 UNITS = ("uV", "mV", "V", "nV")
 """Of EEG."""
@@ -105,6 +106,12 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
+        checks.truth(
+            interpolate=self.interpolate,
+            truncated=self.truncated,
+            contiguous=self.contiguous,
+            clipped=self.clipped,
+        )
         if self.unit not in (None, *UNITS):
             raise ParameterError(f"--unit {self.unit}: expected {' or '.join(UNITS)}.")
         if self.highpass is None:
@@ -119,8 +126,8 @@ class Options:
     def highpass_hz(self) -> float | None:
         """Hz of the high-pass, if a number is asked for."""
         try:
-            return float(self.highpass or "auto")
-        except ValueError:
+            return None if isinstance(self.highpass, bool) else float(self.highpass or "auto")
+        except (ValueError, TypeError):
             return None
 
 

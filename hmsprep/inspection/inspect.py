@@ -8,6 +8,7 @@ from pathlib import Path
 from hmsprep.errors import ParameterError
 from hmsprep.inspection.survey import Survey, survey
 from hmsprep.kaggle.files import KaggleData
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Part
 from hmsprep.processes import Progress, default_workers, silent
 from hmsstore.view.page import PAGES
@@ -50,7 +51,7 @@ def inspect(
     DataError
         The table is not as the competition's. Bad recordings are facts, not errors.
     ParameterError
-        The page cannot be written there.
+        The page cannot be written there, or `workers` is not a whole number above 0.
 
     Examples
     --------
@@ -65,7 +66,7 @@ def inspect(
             raise ParameterError(f"--html {page}: there is no folder {page.parent}.")
     found = survey(
         KaggleData(Path(data), part),
-        workers=workers or default_workers(),
+        workers=checks.workers(workers, default_workers()),
         executor=executor,
         progress=progress,
     )

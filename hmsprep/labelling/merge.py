@@ -27,6 +27,7 @@ from hmsprep.labelling.places import Places, find_places
 from hmsprep.labelling.predictions import read_predictions, unknown_origin
 from hmsprep.labelling.ratings import Ratings, leave_out_gaps, rate
 from hmsprep.labelling.second_look import SecondLook, second_look
+from hmsprep.planning import checks
 from hmsprep.words import clock, plural
 from hmsstore import Store
 from hmsstore.atomic import whole_file
@@ -160,6 +161,7 @@ def votes(
     >>> merged = hmsprep.votes("night", "labels", "votes.csv")
     >>> store = hmsprep.build("night", "night.zarr", table="votes.csv")
     """
+    checks.truth(force=force)
     out = Path(out)
     also = None if second_look_csv is None else Path(second_look_csv)
     _check_places(out, also, Path(data), Path(labels), force=force)

@@ -19,6 +19,7 @@ from hmsprep.likeness.comparison import Realism, compare
 from hmsprep.likeness.page import make_page, write_table
 from hmsprep.likeness.sample import NO_CLASS, Sample, measure, read_sources, rows_of
 from hmsprep.likeness.stand_ins import StandIn, stand_ins
+from hmsprep.planning import checks
 from hmsprep.planning.choices import LOWEST_HZ
 from hmsprep.processes import Progress, default_workers, silent
 from hmsprep.qeeg.judged.window import BANDPASS_HZ
@@ -31,7 +32,7 @@ RESAMPLES = 200
 
 
 def realism(
-    stores: Sequence[Store | Path | str],
+    stores: Sequence[Store | Path | str] | Store | Path | str,
     *,
     source: Path | str | None = None,
     half: str | None = None,
@@ -50,7 +51,7 @@ def realism(
 
     Parameters
     ----------
-    stores : sequence of Store or path
+    stores : Store or path, or sequence of these
         The first is what the others are compared with.
     source : path, optional
         CSV with eeg_id, source and half of the first store's EEGs.
@@ -91,7 +92,9 @@ def realism(
     >>> found = hmsprep.realism(["real.zarr", "simulated.zarr"])
     >>> found.comparisons[0].largest("all", 3)
     """
-    opened = _checked(stores, source, half, bandpass, resamples, html, csv)
+    at_once = checks.workers(workers, default_workers())
+    checks.whole("seed", seed, 0)
+    opened = _checked(checks.each_of(stores), source, half, bandpass, resamples, html, csv)
     names = _names(opened)
     told = None if source is None else read_sources(Path(source))
     asked = [np.arange(len(store)) for store in opened]
@@ -104,7 +107,7 @@ def realism(
     warnings = []
     for store, name, rows in zip(opened, names, asked, strict=True):
         sample = measure(
-            store, rows, name, bandpass=bandpass, workers=workers or default_workers(),
+            store, rows, name, bandpass=bandpass, workers=at_once,
             executor=executor, measured=counter,
         )  # fmt: skip
         warnings += _said_of(store, sample, len(rows))
@@ -181,8 +184,7 @@ def _checked(
         )
     if half is not None and source is None:
         raise ParameterError("--half names a half of the table that --source names: give both.")
-    if resamples < 1:
-        raise ParameterError(f"--resamples {resamples}: expected 1 or more.")
+    checks.whole("resamples", resamples, 1)
     for option, path, ends in (("--html", html, PAGES), ("--csv", csv, ("csv",))):
         if path is not None:  # refused now rather than after minutes
             check_suffix(Path(path), ends)
@@ -204,11 +206,11 @@ def _checked(
     if not first.chains:
         raise DataError(f"{opened[0].path} describes no bipolar chains to measure along.")
     rate = first.eeg.row_rate_hz
-    if bandpass is not None and not LOWEST_HZ <= bandpass[0] < bandpass[1] < rate / 2:
-        raise ParameterError(
-            f"--bandpass {bandpass[0]:g} {bandpass[1]:g}: expected two rising frequencies from "
-            f"{LOWEST_HZ:g} to below {rate / 2:g} Hz."
-        )
+    if bandpass is not None:
+        low, high = checks.pair(bandpass)
+        if not LOWEST_HZ <= low < high < rate / 2:
+            expected = f"two rising frequencies from {LOWEST_HZ:g} to below {rate / 2:g} Hz"
+            checks.refuse("bandpass", expected, bandpass)
     return opened
 
 

@@ -3,6 +3,7 @@
 ::
 
     choices.py     the words that options take
+    checks.py      what a caller gives for an option -> that, checked, or a refusal
     parameters.py  what the user chose -> one checked, frozen value
     cleaning.py    a file that says how signals are cleaned -> parameters
     windows.py     all windows -> the windows to build: typical, balanced, half, present

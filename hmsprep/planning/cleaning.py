@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,9 @@ def make_cleaning(
     if changed:
         option = f"--{changed[0].replace('_', '-')}"
         raise ParameterError(f"{option} says how to clean, and so does --cleaning: give only one.")
-    return (
-        check_cleaning(cleaning) if isinstance(cleaning, Mapping) else read_cleaning(Path(cleaning))
-    )
+    if isinstance(cleaning, str | PathLike):
+        return read_cleaning(Path(cleaning))
+    return check_cleaning(cleaning)
 
 
 def read_cleaning(path: Path) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from hmsprep.errors import DataError, MissingFilesError
 from hmsprep.kaggle.files import KaggleData, read_given
 from hmsprep.kaggle.table import Columns, read_table
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Missing
 from hmsprep.planning.parameters import Parameters
 from hmsprep.planning.plan import Montage, Plan, make_plan
@@ -78,7 +79,10 @@ def load(
         Recordings are missing and `missing` is 'error', or nothing is left without them.
     DataError
         The table is not as the competition's, or names other classes than `parameters.spec`.
+    ParameterError
+        `missing` is neither 'error' nor 'skip'.
     """
+    checks.word("missing", missing, get_args(Missing))
     source = KaggleData(data, part, table)
     rows = read_table(source.read_table(), source.table_name, parameters.spec)
     absent: dict[str, list[int]] = {}

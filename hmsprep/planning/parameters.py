@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from math import exp
 from typing import Any, get_args
 
-from hmsprep.errors import ParameterError
+from hmsprep.planning import checks
 from hmsprep.planning.choices import (
     EEG_CLIP_UV,
     EKG_CLIP_UV,
@@ -77,36 +77,35 @@ class Parameters:
 
     def __post_init__(self) -> None:
         for name, words in WORDS.items():
-            if getattr(self, name) not in words:
-                _refuse(name, f"one of {', '.join(words)}", getattr(self, name))
+            checks.word(name, getattr(self, name), words)
+        checks.truth(half=self.half)
         for name in ("eeg_clip", "ekg_clip"):
             limit = getattr(self, name)
-            if limit is not None and not 0 < limit <= HALF_MAX:
-                _refuse(name, f"none, or microvolts above 0 and up to {HALF_MAX:,.0f}", limit)
+            if limit is not None and not (checks.is_number(limit) and 0 < limit <= HALF_MAX):
+                expected = f"none, or microvolts above 0 and up to {HALF_MAX:,.0f}"
+                checks.refuse(name, expected, limit)
         if self.spectrogram_clip is not None:
-            low, high = self.spectrogram_clip
+            low, high = checks.pair(self.spectrogram_clip)
             if not 1e-30 <= low < high <= 1e30:
-                _refuse(
-                    "spectrogram_clip",
-                    "none, or two powers LOW < HIGH (1e-30 to 1e30)",
-                    (low, high),
-                )
+                expected = "none, or two powers LOW < HIGH (1e-30 to 1e30)"
+                checks.refuse("spectrogram_clip", expected, self.spectrogram_clip)
         if self.bandpass is not None:
-            low, high = self.bandpass
+            low, high = checks.pair(self.bandpass)
             if not LOWEST_HZ <= low < high < self.spec.eeg.row_rate_hz / 2:
                 nyquist = f"{self.spec.eeg.row_rate_hz / 2:g}"
                 expected = f"none, or Hz with {LOWEST_HZ:g} <= LOW < HIGH < {nyquist}"
-                _refuse("bandpass", expected, (low, high))
+                checks.refuse("bandpass", expected, self.bandpass)
         for signal in self.spec.signals.values():
             rows, window = self.shard_rows(signal.name), signal.window_rows
             if rows % window or rows < 2 * window:
-                _refuse(
+                checks.refuse(
                     f"{signal.name}_shard_rows",
                     f"a multiple of {window}, at least {2 * window}",
                     rows,
                 )
-        if not 0 <= self.seed < 2**32:
-            _refuse("seed", "a whole number from 0 to 2^32 - 1", self.seed)
+        expected = "a whole number from 0 to 2^32 - 1"
+        seed = checks.whole("seed", self.seed, 0, 2**32 - 1, expected)
+        object.__setattr__(self, "seed", seed)
         for name in ("eeg_clip", "ekg_clip", "spectrogram_clip", "bandpass"):
             object.__setattr__(self, name, _as_floats(getattr(self, name)))
 
@@ -145,11 +144,4 @@ def _as_floats(value: Any) -> Any:
     """A number or a pair as floats, since JSON, and so the plan's hash, tells 40 from 40.0."""
     if value is None:
         return None
-    return tuple(map(float, value)) if isinstance(value, list | tuple) else float(value)
-
-
-def _refuse(option: str, expected: str, found: object) -> None:
-    name = option.replace("_", "-")
-    if isinstance(found, tuple):
-        found = " ".join(f"{value:g}" for value in found)
-    raise ParameterError(f"--{name}: expected {expected}, got {found}.")
+    return float(value) if checks.is_number(value) else tuple(map(float, value))

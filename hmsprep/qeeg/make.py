@@ -33,6 +33,7 @@ from hmsprep import processes
 from hmsprep.building.durable import locked, put_in_place
 from hmsprep.building.large_files import LargeFile
 from hmsprep.errors import BuildError, ParameterError
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsprep.qeeg.columns import Layout
 from hmsprep.qeeg.sets import MeasureSet, measure_set
@@ -164,7 +165,8 @@ def features(
     plan = plan_features(opened, out=out, span=span)
     if part_windows < 1:
         raise ParameterError(f"part_windows must be 1 or more, got {part_windows}.")
-    workers = workers or processes.default_workers()
+    workers = checks.workers(workers, processes.default_workers())
+    checks.truth(force=force)
     building = plan.out.with_name(f"{plan.out.name}.building")
     with _explained(building), locked(plan.out.with_name(f"{plan.out.name}.lock")):
         there = _found(plan, force=force)

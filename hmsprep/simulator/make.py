@@ -30,6 +30,7 @@ from hmsprep.kaggle.write import (
     write_train_table,
     write_truth,
 )
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, default_workers, run_tasks, silent
 from hmsprep.seeds import generator
 from hmsprep.simulator.layout import Recording, labelled_recordings, unlabelled_recordings
@@ -39,6 +40,7 @@ from hmsprep.spectrograms.multitaper import EDGE_SAMPLES, STEP_SAMPLES, spectrog
 from hmsstore.atomic import remove_leftovers, whole_folder
 from hmsstore.schema import CHANNELS, CLASSES, EEG, SIGNALS, SPECTROGRAM
 
+USUAL_WINDOWS = 600
 CLIPS_PER_CLASS = 3
 CLIP_S = 640.0
 """Fast mode cuts everything from so many simulated recordings of this length."""
@@ -106,8 +108,8 @@ def synth(
     Raises
     ------
     ParameterError
-        The folder exists already or has no parent; or `fraction` is given without `like` or is
-        not a share.
+        The folder exists already or has no parent; `fraction` is given without `like`; or a value
+        makes no sense.
     DataError
         The table to copy is not as the competition's.
 
@@ -116,6 +118,10 @@ def synth(
     >>> hmsprep.synth("data", windows=100, seed=1).patients
     14
     """
+    checks.truth(fast=fast)
+    checks.whole("seed", seed, 0)
+    at_once = checks.workers(workers, default_workers())
+    wanted = None if windows is None else checks.whole("windows", windows, 1)
     out = Path(out)
     if fraction is not None and like is None:
         raise ParameterError("--fraction is a share of the table given by --like: use both.")
@@ -125,17 +131,17 @@ def synth(
         raise ParameterError(f"There is no folder {out.absolute().parent} to put {out.name} in.")
     rng = generator(seed, "structure")
     if like is None:
-        table, truth = random_structure(windows or 600, rng)
+        table, truth = random_structure(wanted or USUAL_WINDOWS, rng)
     else:
         share = 1.0 if fraction is None else fraction
-        table, truth = copied_structure(Path(like), share, windows, rng)
+        table, truth = copied_structure(Path(like), share, wanted, rng)
     with whole_folder(out.absolute()) as work:  # workers may have another working folder
         for part in PARTS:
             for signal in SIGNALS:
                 (work / recordings_folder(part, signal)).mkdir()
         tasks = labelled_recordings(work, table, truth, seed, fast)
         tasks += unlabelled_recordings(work, table, seed, fast)
-        _run(tasks, workers or default_workers(), executor, progress)
+        _run(tasks, at_once, executor, progress)
         remove_leftovers(work)
         write_train_table(work / "train.csv", table)
         if not fast:

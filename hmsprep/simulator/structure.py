@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hmsprep.errors import DataError, ParameterError
+from hmsprep.errors import DataError
 from hmsprep.kaggle.table import Columns, read_table
+from hmsprep.planning import checks
 from hmsprep.planning.windows import first_seen, take
 from hmsprep.simulator.raters import SLIP, Raters
 from hmsstore.schema import CLASSES, EEG
@@ -108,8 +109,8 @@ def copied_structure(
     windows : int, optional
         Stop after so many windows.
     """
-    if not 0 < fraction <= 1:
-        raise ParameterError(f"--fraction: expected a share above 0 and at most 1, got {fraction}.")
+    if not (checks.is_number(fraction) and 0 < fraction <= 1):
+        checks.refuse("fraction", "a share above 0 and at most 1", fraction)
     try:
         table = read_table(path.read_bytes(), path.name)
     except OSError as error:

@@ -10,6 +10,7 @@ from hmsprep.errors import DataError
 from hmsprep.kaggle.files import KaggleData
 from hmsprep.kaggle.recording import decode
 from hmsprep.kaggle.table import read_table
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Part
 from hmsprep.processes import Progress, silent
 from hmsprep.seeds import generator
@@ -54,6 +55,8 @@ def check_spectrograms(
     ------
     DataError
         No EEG has a spectrogram to compare with, or a file is bad.
+    ParameterError
+        `count` or `seed` is not a whole number that makes sense.
     StoreError
         The picture cannot be written.
 
@@ -63,6 +66,8 @@ def check_spectrograms(
     >>> found.by_region()["all"]["correlation"]
     0.9997
     """
+    checks.whole("count", count, 1)
+    checks.whole("seed", seed, 0)
     if figure is not None:
         check_suffix(Path(figure), PICTURES)
     source = KaggleData(Path(data), part)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch.utils.data import Dataset, default_collate
 
 from hmsstore import SIGNALS, Store
+from hmsstore.reading.requests import named_signals, row_numbers
 
 
 class WindowDataset(Dataset[dict[str, Any]]):
@@ -26,11 +27,16 @@ class WindowDataset(Dataset[dict[str, Any]]):
         It pickles as its path, so worker processes map it for themselves.
     rows : integers (N,)
         Such as `store.select("train", fold=0)`.
-    signals : sequence of str
+    signals : str or sequence of str
         'eeg', 'spectrogram' or both.
 
     Each item is a dict: float16 'eeg' (10000, 20), float16 'spectrogram' (300, 400), as stored;
     float32 'target' (6,); int64 'row' and 'patient_id'.
+
+    Raises
+    ------
+    hmsstore.RequestError
+        Rows or signals are not what `Store.gather` takes.
 
     Examples
     --------
@@ -42,11 +48,11 @@ class WindowDataset(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, store: Store, rows: ArrayLike, signals: Sequence[str] = tuple(SIGNALS)
+        self, store: Store, rows: ArrayLike, signals: str | Sequence[str] = tuple(SIGNALS)
     ) -> None:
         self.store = store
-        self.rows = np.asarray(rows, np.int64)
-        self.signals = tuple(signals)
+        self.rows = row_numbers(rows, len(store))
+        self.signals = tuple(signal.name for signal in named_signals(store.spec, signals))
 
     def __len__(self) -> int:
         """Number of windows."""
@@ -58,7 +64,7 @@ class WindowDataset(Dataset[dict[str, Any]]):
 
     def __getitems__(self, places: Sequence[int]) -> Gathered:
         """Windows of a batch, read in one call."""
-        rows = self.rows[np.asarray(places, np.int64)]
+        rows = self.rows[[index(place) for place in places]]
         batch = self.store.gather(rows, self.signals)
         table = self.store.windows
         return Gathered(

@@ -69,7 +69,7 @@ SYSTEMS = (
 model was never finished, and it has its own formulas for accuracy and F1."""
 
 
-def choose(names: Sequence[str] | None) -> list[System]:
+def choose(names: Sequence[str] | str | None) -> list[System]:
     """Systems of these names, MODEL-INPUTS or MODEL-INPUTS-contrastive; the report's if none.
 
     Raises
@@ -78,7 +78,8 @@ def choose(names: Sequence[str] | None) -> list[System]:
         A name has another form.
     """
     known = {system.name: system for system in SYSTEMS}
-    chosen = [known.get(name) or _parse(name) for name in names or ()]
+    each = [names] if isinstance(names, str) else names or ()
+    chosen = [known.get(name) or _parse(name) for name in each]
     return list(dict.fromkeys(chosen)) or list(SYSTEMS)
 
 

@@ -204,7 +204,7 @@ def fit(stacked: Floats, target: Floats, how: str) -> tuple[Floats, Floats | Non
 
 
 def blend(
-    models: Sequence[Path | str],
+    models: Sequence[Path | str] | Path | str,
     *,
     how: str = "arithmetic",
     truth: Store | Path | str | None = None,
@@ -222,7 +222,7 @@ def blend(
 
     Parameters
     ----------
-    models : sequence of paths
+    models : path or sequence of paths
         Finished runs, folders of predictions or blends, `.npz`, CSV or parquet: out of fold, or on
         windows that none was trained on.
     how : str
@@ -261,6 +261,7 @@ def blend(
         raise ConfigError(f"--how {how}: expected one of {', '.join(HOWS)}.")
     if votes is not None and votes not in POPULATIONS:
         raise ConfigError(f"--votes {votes}: expected one of {', '.join(POPULATIONS)}.")
+    models = [models] if isinstance(models, str | Path) else list(models)
     split = split or _held_out(models)
     matched = matched_answers(
         models,

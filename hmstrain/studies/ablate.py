@@ -41,8 +41,8 @@ def ablate(
     *,
     out: Path | str | None = None,
     member: str | None = None,
-    only: Sequence[str] = (),
-    factors: Sequence[str] = (),
+    only: Sequence[str] | str = (),
+    factors: Sequence[str] | str = (),
     events: Events = silent,
     **settings: Any,
 ) -> Ablation:
@@ -60,9 +60,9 @@ def ablate(
         Folder of the ablation; by default `ablations/NAME`.
     member : str, optional
         Which member of a recipe; by default the first.
-    only : sequence of str
+    only : str or sequence of str
         Factors of the package's list; by default all that change something.
-    factors : sequence of str
+    factors : str or sequence of str
         Factors of one's own: 'NAME: KEY=VALUE, KEY=VALUE'.
     events : callable, optional
         Called with what happens while training runs: see `hmstrain.events.Events`.
@@ -91,6 +91,8 @@ def ablate(
     (0.004, 0.019)
     """
     title, config = base_of(base, member, Changes.read(settings))
+    only = [only] if isinstance(only, str) else only
+    factors = [factors] if isinstance(factors, str) else factors
     rows = make_rows(config, only, factors)
     opened = store if isinstance(store, Store) else Store.open(store)
     folder = Path("ablations") / Path(base).stem if out is None else Path(out)

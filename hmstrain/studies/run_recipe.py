@@ -60,7 +60,7 @@ def recipe(
     store: Store | Path | str,
     *,
     out: Path | str | None = None,
-    words: Sequence[str] = (),
+    words: Sequence[str] | str = (),
     events: Events = silent,
     **settings: Any,
 ) -> Cooked:
@@ -76,7 +76,7 @@ def recipe(
         What to train on.
     out : path, optional
         Folder of the recipe; by default `recipes/NAME`.
-    words : sequence of str
+    words : str or sequence of str
         KEY=VALUE for all members, MEMBER.KEY=VALUE for one, as --set takes them.
     events : callable, optional
         Called with what happens while training runs: see `hmstrain.events.Events`.
@@ -105,7 +105,7 @@ def recipe(
     0.52
     """
     found = find_recipe(name)
-    configs = found.configs(Changes.read(settings, words))
+    configs = found.configs(Changes.read(settings, [words] if isinstance(words, str) else words))
     opened = store if isinstance(store, Store) else Store.open(store)
     folder = Path("recipes") / found.name if out is None else Path(out)
     return cook(found, configs, opened, folder, events)

@@ -36,7 +36,7 @@ def study(
     store: Store | Path | str,
     *,
     out: Path | str = "study",
-    systems: Sequence[str] | None = None,
+    systems: Sequence[str] | str | None = None,
     config: Path | str | None = None,
     events: Events = silent,
     **settings: Any,
@@ -52,7 +52,7 @@ def study(
         What to train on.
     out : path
         Folder of the study, with the table and the runs.
-    systems : sequence of str, optional
+    systems : str or sequence of str, optional
         MODEL-INPUTS or MODEL-INPUTS-contrastive; the report's by default.
     config : path, optional
         A file of settings: JSON or TOML.

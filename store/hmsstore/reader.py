@@ -14,15 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.atomic import is_address
 from hmsstore.errors import RequestError
-from hmsstore.reading.arrays import on_a_page, release, shard_name
+from hmsstore.reading.arrays import release, shard_name
 from hmsstore.reading.disk import Wanted, disk_inputs, readable_bytes, refuse_short
 from hmsstore.reading.gaps import missing_values
 from hmsstore.reading.memory import available_memory
 from hmsstore.reading.observed import Observed, Silences, find_observed, find_silences
 from hmsstore.reading.opening import Opened, open_files
+from hmsstore.reading.requests import (
+    destination,
+    fold_number,
+    named_signals,
+    row_numbers,
+    stored_values,
+)
 from hmsstore.reading.shift import shift_room, window_starts
 from hmsstore.schema import PATIENTS, SPLITS
-from hmsstore.spec import Signal, Spec
+from hmsstore.spec import Spec
 
 Batch = dict[str, NDArray[Any]]
 """Signals of a batch by name."""
@@ -124,13 +131,13 @@ class Store:
         Their electrodes share no reference: each chain is known up to a constant of its own, so
         single electrodes and averages mean nothing.
         """
-        numbers = self._checked_rows(rows)
+        numbers = row_numbers(rows, len(self))
         found: NDArray[np.bool_] = self._of_recordings("reference")[numbers] == 1
         return found
 
     def interpolated(self, rows: ArrayLike) -> NDArray[np.bool_]:
         """Tell which channels of windows were computed from other electrodes, bool (B, C)."""
-        bits = self._of_recordings("interpolated")[self._checked_rows(rows)]
+        bits = self._of_recordings("interpolated")[row_numbers(rows, len(self))]
         found: NDArray[np.bool_] = bits[:, None] >> np.arange(len(self.spec.eeg.features)) & 1 == 1
         return found
 
@@ -179,9 +186,10 @@ class Store:
         Raises
         ------
         RequestError
-            The split or fold does not exist.
+            The split or fold does not exist, or the fold is not a whole number.
         """
-        if split not in (*SPLITS, "valid"):
+        fold = fold_number(fold)
+        if not isinstance(split, str) or split not in (*SPLITS, "valid"):
             raise RequestError(f"split {split!r} does not exist: use valid, {', '.join(SPLITS)}")
         if fold is not None and not 0 <= fold < self.folds:
             raise RequestError(f"fold {fold} does not exist: {self.path} has {self.folds} folds")
@@ -236,11 +244,11 @@ class Store:
         RequestError
             A row, signal or `out` array does not fit, or a shift leaves the span.
         """
-        numbers = self._checked_rows(rows)
+        numbers = row_numbers(rows, len(self))
         starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
         batch: Batch = {}
-        for signal in self._named_signals(signals):
-            batch[signal.name] = _destination(signal, len(numbers), out)
+        for signal in named_signals(self.spec, signals):
+            batch[signal.name] = destination(signal, len(numbers), out)
         self._fill(batch, starts)
         return batch
 
@@ -269,10 +277,10 @@ class Store:
             As `gather`; or the store was built before gaps were kept (`gaps` is None).
         """
         gaps = self._known_gaps()
-        numbers = self._checked_rows(rows)
+        numbers = row_numbers(rows, len(self))
         starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
         marked: Batch = {}
-        for signal in self._named_signals(signals):
+        for signal in named_signals(self.spec, signals):
             name = signal.name
             segments = self.windows[f"{name}_span_start"][numbers]
             marked[name] = np.zeros((len(numbers), *signal.chunk), bool)
@@ -307,10 +315,10 @@ class Store:
             As `gather`; or the store was built before gaps were kept (`gaps` is None).
         """
         gaps = self._known_gaps()
-        numbers = self._checked_rows(rows)
+        numbers = row_numbers(rows, len(self))
         starts = window_starts(self.spec, self.windows, numbers, shift, clamp)
         found = {}
-        for name in (signal.name for signal in self._named_signals(signals)):
+        for name in (signal.name for signal in named_signals(self.spec, signals)):
             if name not in self._silences:
                 self._silences[name] = find_silences(
                     self.spec, name, gaps[name], self.recordings[name]
@@ -328,14 +336,6 @@ class Store:
                 "are unknown. Build it again with `hmsprep build DATA STORE --force`."
             )
         return self.gaps
-
-    def _named_signals(self, names: str | Sequence[str] | None) -> list[Signal]:
-        there = self.spec.signals
-        wanted = there if names is None else [names] if isinstance(names, str) else names
-        for name in wanted:
-            if name not in there:
-                raise RequestError(f"signal {name!r} does not exist: use {', '.join(there)}")
-        return [there[name] for name in wanted]
 
     def _fill(self, batch: Batch, starts: Mapping[str, NDArray[np.int64]]) -> None:
         if self._files is not None and self.reading_disk:
@@ -389,9 +389,9 @@ class Store:
 
     def shift_room(self, rows: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How far each window can move: smallest and largest shift in EEG samples, int64 (B,)."""
-        return shift_room(self.spec, self.windows, self._checked_rows(rows))
+        return shift_room(self.spec, self.windows, row_numbers(rows, len(self)))
 
-    def denormalise(self, batch: Mapping[str, NDArray[Any]]) -> Batch:
+    def denormalise(self, batch: Mapping[str, ArrayLike]) -> Batch:
         """Turn stored values back into float32 microvolts and ln(uV^2/Hz).
 
         Parameters
@@ -402,13 +402,10 @@ class Store:
         Raises
         ------
         RequestError
-            It is no such dict.
+            It is not such a dict.
         """
         physical: Batch = {}
-        there = self.spec.signals
-        if not isinstance(batch, Mapping) or not set(batch) <= set(there):
-            raise RequestError(f"denormalise takes a dict of {' and '.join(there)}, as gathered")
-        for name, values in batch.items():
+        for name, values in stored_values(self.spec, batch).items():
             physical[name] = values.astype(np.float32)
             if self.info["parameters"]["normalise"] == "zscore":
                 statistics = self.info["statistics"][name]
@@ -416,41 +413,9 @@ class Store:
                 physical[name] += np.asarray(statistics["mean"], np.float32)
         return physical
 
-    def _checked_rows(self, rows: ArrayLike) -> NDArray[np.int64]:
-        numbers = np.asarray(rows)
-        if numbers.size == 0:
-            return np.empty(0, np.int64)
-        if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
-            raise RequestError(
-                "rows must be whole numbers in one dimension (for a mask, np.flatnonzero(mask)), "
-                f"got {numbers.dtype} {numbers.shape}"
-            )
-        outside = numbers[(numbers < 0) | (numbers >= len(self))]
-        if len(outside):
-            raise RequestError(
-                f"row {outside[0]} does not exist: rows go from 0 to {len(self) - 1}"
-            )
-        return numbers.astype(np.int64, copy=False)
-
 
 def _reopen(path: Path, identity: str) -> Store:
     store = Store.open(path)
     if store.identity != identity:
         raise RequestError(f"{path} was replaced by another store since it was opened elsewhere")
     return store
-
-
-def _destination(signal: Signal, count: int, out: Batch | None) -> NDArray[Any]:
-    shape = (count, signal.window_rows, len(signal.features))
-    if out is None:
-        return on_a_page(shape, np.float16)
-    if signal.name not in out:
-        raise RequestError(f"out has no array {signal.name!r}")
-    array = out[signal.name]
-    if not isinstance(array, np.ndarray) or not array.flags.writeable:
-        raise RequestError(f"out[{signal.name!r}] must be an array that can be written to")
-    if array.shape != shape or array.dtype != np.float16:
-        raise RequestError(
-            f"out[{signal.name!r}] is {array.dtype} {array.shape}, expected float16 {shape}"
-        )
-    return array

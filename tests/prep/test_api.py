@@ -140,6 +140,34 @@ def test_the_whole_way_is_silent_and_runs_on_any_executor(
     assert out + err == ""
 
 
+@pytest.mark.parametrize(
+    ("function", "paths", "wrong"),
+    [
+        ("build", ("data", "out"), {"workers": -1}),
+        ("build", ("data", "out"), {"workers": "2"}),
+        ("build", ("data", "out"), {"force": "no"}),
+        ("build", ("data", "out"), {"clipped": None}),
+        ("build_share", ("data", "out"), {"workers": 0, "share": (1, 2)}),
+        ("build_share", ("data", "out"), {"share": "1/2"}),
+        ("build_share", ("data", "out"), {"share": 1}),
+        ("seal", ("out",), {"force": "no"}),
+        ("inspect", ("data",), {"workers": -1}),
+        ("features", ("store",), {"workers": -1}),
+        ("features", ("store",), {"force": "no"}),
+        ("votes", ("data", "out"), {"force": "no"}),
+        ("check_spectrograms", ("data",), {"count": 0}),
+        ("check_spectrograms", ("data",), {"count": 1, "seed": "a"}),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_in_a_sentence(
+    data: Path, store: Store, tmp_path: Path, function: str, paths: tuple[str, ...], wrong: Any
+) -> None:
+    at = {"data": data, "store": store.path, "out": tmp_path / "out"}
+    with pytest.raises(hmsprep.ParameterError, match=r"--\w+: expected .*, got"):
+        getattr(hmsprep, function)(*(at[name] for name in paths), **wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_old_name_of_the_spectrogram_still_works() -> None:
     from hmsprep.multitaper import spectrogram
 

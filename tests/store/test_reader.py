@@ -122,11 +122,40 @@ def test_gather_of_no_rows_is_empty(store: Store) -> None:
         (lambda s: s.gather(np.ones(len(s), bool)), "np.flatnonzero(mask)"),
         (lambda s: s.denormalise(s.gather([0])["eeg"]), "denormalise takes a dict of eeg and"),
         (lambda s: s.denormalise({"ekg": np.zeros(3)}), "denormalise takes a dict of eeg and"),
+        (lambda s: s.gather([[1, 2], [3]]), "whole numbers in one dimension"),
+        (lambda s: s.missing([[1, 2], [3]]), "whole numbers in one dimension"),
+        (lambda s: s.gather(["1"]), "whole numbers in one dimension"),
+        (lambda s: s.gather([0, 1], shift=[[1, 2], [3]]), "whole number, or one for each of 2"),
+        (lambda s: s.gather([0], 5), "signal 5 does not exist"),
+        (lambda s: s.gather([0], [["eeg"]]), "signal ['eeg'] does not exist"),
+        (lambda s: s.gather([0], out=5), "out has no array 'eeg'"),
+        (lambda s: s.select(["train"]), "split ['train'] does not exist"),
+        (lambda s: s.select("train", 0.5), "fold must be a whole number or None, got 0.5"),
+        (lambda s: s.select("train", True), "fold must be a whole number or None, got True"),
+        (lambda s: s.select("train", "0"), "fold must be a whole number or None, got '0'"),
+        (lambda s: s.select("valid", [0, 1]), "fold must be a whole number or None, got [0, 1]"),
+        (lambda s: s.select("valid", np.array([0])), "fold must be a whole number or None"),
+        (lambda s: s.select("test", np.True_), "fold must be a whole number or None"),
+        (lambda s: s.denormalise({"eeg": [[1.0], [1.0, 2.0]]}), "numbers (..., 20) of 'eeg'"),
+        (lambda s: s.denormalise({"eeg": np.zeros((20, 5))}), "got float64 (20, 5)"),
+        (lambda s: s.denormalise({"eeg": 1.0}), "numbers (..., 20) of 'eeg', got float64 ()"),
+        (lambda s: s.denormalise({"eeg": ["a"] * 20}), "numbers (..., 20) of 'eeg', got <U1 (20,)"),
     ],
 )
 def test_a_request_that_cannot_be_served_says_why(store: Store, call, message: str) -> None:
     with pytest.raises(RequestError, match=re.escape(message)):
         call(store)
+
+
+def test_a_request_may_be_of_any_kind_that_names_the_same(store: Store) -> None:
+    held_out = store.select("valid", 0)
+    np.testing.assert_array_equal(store.select("valid", np.int64(0)), held_out)
+    np.testing.assert_array_equal(store.select("valid", np.array(0)), held_out)
+    assert list(store.gather([0], (name for name in ["spectrogram"]))) == ["spectrogram"]
+    stored = store.gather([0])
+    expected = store.denormalise(stored)
+    for name, values in store.denormalise({k: v.tolist() for k, v in stored.items()}).items():
+        np.testing.assert_array_equal(values, expected[name])
 
 
 def test_gather_of_one_signal_touches_only_that_signals_files(store: Store) -> None:

@@ -95,6 +95,21 @@ def test_training_says_nothing_and_tells_its_events(
     assert outcome.test.windows == len(store.select("test"))
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: hmstrain.ablate("laptop", "x", only="nothing"), "--only nothing: expected"),
+        (lambda: hmstrain.ablate("laptop", "x", factors="nothing"), "--factor 'nothing'"),
+        (lambda: hmstrain.recipe("laptop", "x", words="other.mixup=0"), "no member 'other'"),
+        (lambda: hmstrain.blend("none.csv", how="fitted"), r"none\.csv"),
+        (lambda: hmstrain.blend(Path("none.csv")), r"none\.csv"),
+    ],
+)
+def test_where_several_are_taken_a_single_one_needs_no_list(call: Any, message: str) -> None:
+    with pytest.raises(hmstrain.TrainError, match=message):
+        call()
+
+
 def test_settings_come_by_name_or_from_a_file_and_unknown_ones_are_named(
     store: Store, tmp_path: Path
 ) -> None:

@@ -171,6 +171,31 @@ def test_settings_are_found_by_a_word_of_their_name_or_meaning() -> None:
         list_settings("mixpu")
 
 
+def test_a_configuration_is_typed_as_that_of_a_file_is() -> None:
+    given = {"fold": 0, "learning_rate": 1, "epochs": 2.0, "swap": "0.5"}
+    assert Config(**given) == make_config(given=given)
+    assert Config(**given).to_json() == make_config(given=given).to_json()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"fold": 0.5}, "fold takes a word; got 0.5"),
+        ({"fold": True}, "fold takes a word; got True"),
+        ({"also": None}, "also takes a word; got None"),
+        ({"model": 5.0}, "model takes a word; got 5.0"),
+        ({"epochs": "many"}, "epochs takes a whole number; got 'many'"),
+        ({"epochs": 1.5}, "epochs takes a whole number; got 1.5"),
+        ({"mixup": None}, "mixup takes a number; got None"),
+        ({"pretrained": "no"}, "pretrained takes true or false; got 'no'"),
+        ({"model_args": 5}, "model_args takes a JSON object"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Config(**wrong)
+
+
 def test_arguments_of_the_model_are_gathered_from_the_file_and_from_words(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text("[model_args]\nwidth = 32\ndepth = 3\n")

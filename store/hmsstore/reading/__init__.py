@@ -4,6 +4,7 @@
 
     columns.py        files of a table -> its columns in memory
     arrays.py         Zarr v3 array metadata -> read-only NumPy views of the files themselves
+    requests.py       what a caller asks of a store -> rows, a fold, signals, arrays that fit it
     shift.py          rows of the window table, a shift -> where windows start in the arrays
     gaps.py           table of gaps -> what of a window was missing before it was filled
     contradictions.py tables and description -> what would make reading wrong

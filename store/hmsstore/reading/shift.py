@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hmsstore.errors import RequestError
+from hmsstore.reading.requests import array_of
 from hmsstore.spec import Spec
 
 Table = Mapping[str, NDArray[Any]]
@@ -53,11 +54,12 @@ def window_starts(
     starts = {name: windows[f"{name}_start"][rows] for name in spec.signals}
     if shift is None:
         return starts
-    samples = np.asarray(shift)
+    expected = f"shift must be a whole number, or one for each of {len(rows)} rows"
+    samples = array_of(shift, expected)
     if samples.ndim == 0:
         samples = np.broadcast_to(samples, rows.shape)
     if samples.shape != rows.shape or (len(rows) and not np.issubdtype(samples.dtype, np.integer)):
-        raise RequestError(f"shift must be a whole number, or one for each of {len(rows)} rows")
+        raise RequestError(expected)
     if samples.dtype.kind == "u" and len(rows) and samples.max() > np.iinfo(np.int64).max:
         raise RequestError(f"shift must be numbers of 64 bits with a sign, got {samples.max()}")
     samples = samples.astype(np.int64, copy=False)

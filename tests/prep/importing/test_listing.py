@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.helpers import Program
@@ -69,6 +70,48 @@ def test_the_command_lists_and_writes_nothing(folder: Path) -> None:
     assert told["recordings"][0]["channels"]["O2"] == "EEG O2-REF"
     assert sorted(folder.iterdir()) == before
     assert "OUT" in PROGRAM.run("import", folder / "tuh.edf").stderr
+
+
+def test_one_recording_or_folder_needs_no_list(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    listed = hmsprep.list_recordings([folder])
+    for alone in (folder, str(folder), "./", (one for one in [folder])):
+        found = hmsprep.list_recordings(alone)
+        assert found.recordings == listed.recordings
+        assert len(found.refused) == len(listed.refused)
+    made = hmsprep.import_recordings("tuh.edf", tmp_path / "out", stride=5)
+    assert [one.file for one in made.recordings] == ["tuh.edf"]
+
+
+@pytest.mark.parametrize("files", [None, 5, ["tuh.edf", 5]])
+def test_what_is_neither_a_path_nor_a_recording_is_refused(files: Any, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="expected paths of recordings or recordings of MNE"):
+        hmsprep.list_recordings(files)
+    with pytest.raises(ParameterError, match="expected paths of recordings or recordings of MNE"):
+        hmsprep.import_recordings(files, tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"stride": "5"}, "--stride: expected a number of seconds, got '5'"),
+        ({"interpolate": "no"}, "--interpolate: expected True or False, got 'no'"),
+        ({"clipped": "no"}, "--clipped: expected True or False, got 'no'"),
+        ({"unlabelled": "no"}, "--unlabelled: expected True or False, got 'no'"),
+        ({"highpass": [1]}, "--highpass .1.: expected auto, none, or 0.01 to 10"),
+        ({"highpass": True}, "--highpass True: expected auto, none, or 0.01 to 10"),
+    ],
+)
+def test_an_option_of_another_kind_is_refused(
+    wrong: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        hmsprep.list_recordings(folder, **wrong)
+    with pytest.raises(ParameterError, match=message):
+        hmsprep.import_recordings(folder, tmp_path / "out", **wrong)
 
 
 def test_a_listing_refuses_what_an_import_would(folder: Path) -> None:

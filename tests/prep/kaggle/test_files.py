@@ -7,11 +7,13 @@ import shutil
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.helpers import SMALL, build_store, tree_bytes, write_pair
 
-from hmsprep.errors import DataError, MissingFilesError
+import hmsprep
+from hmsprep.errors import DataError, MissingFilesError, ParameterError
 from hmsprep.kaggle.files import AHEAD, Folder, KaggleData, read_ahead
 from hmsprep.planning.load import load
 from hmsprep.planning.parameters import Parameters
@@ -131,6 +133,16 @@ def test_skipping_builds_the_rest_and_records_what_was_skipped(tmp_path: Path) -
     built = build_dataset(dataset, tmp_path / "hms.zarr")
     assert built.windows["eeg_id"].tolist() == [1]
     assert built.info["skipped"] == {"windows": 1, "eeg": [2], "spectrogram": []}
+
+
+@pytest.mark.parametrize("missing", ["raise", "Error", None, False])
+def test_what_to_do_without_files_is_one_of_two_words(tmp_path: Path, missing: Any) -> None:
+    rows = [{"eeg_id": n, "spectrogram_id": n, "patient_id": n} for n in (1, 2)]
+    data = write_pair(tmp_path / "data", rows)
+    (data / "train_eegs" / "2.parquet").unlink()
+    for call in (hmsprep.plan, hmsprep.build):
+        with pytest.raises(ParameterError, match="--missing: expected one of error, skip, got"):
+            call(data, missing=missing)
 
 
 def test_with_nothing_left_skipping_says_so(tmp_path: Path) -> None:

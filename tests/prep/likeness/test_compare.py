@@ -419,10 +419,16 @@ def test_what_cannot_be_compared_is_refused(
 
     two = stores[:2]
     assert "two stores or more, got 1" in PROGRAM.fail("realism", stores[0])
+    for alone in (str(stores[0]), stores[0], Store.open(stores[0])):
+        with pytest.raises(hmsprep.ParameterError, match="two stores or more, got 1"):
+            hmsprep.realism(alone)
     assert "--source" in fail(*two, half="choose")
     assert "rising frequencies" in fail(*two, bandpass=(40, 2))
     assert "from 0.01 to below 100 Hz" in fail(*two, bandpass=(1e-9, 40))
-    assert "expected 1 or more" in fail(*two, resamples=0)
+    assert "expected a whole number, 1 or more" in fail(*two, resamples=0)
+    assert "rising frequencies" in fail(*two, bandpass=40)
+    assert "--seed: expected a whole number" in fail(*two, seed=1.5)
+    assert "--workers: expected a whole number" in fail(*two, workers=-1)
     assert "no folder" in fail(*two, html=tmp_path / "no" / "x.html")
     table = tmp_path / "split.csv"
     table.write_text("eeg_id,origin\n1,x\n")

@@ -70,6 +70,8 @@ def test_a_missing_file_and_two_answers_are_refused(data: Path, tmp_path: Path) 
     assert "none.json cannot be read" in PREP.fail("plan", data, "--cleaning", "none.json")
     with pytest.raises(ParameterError, match="--nan says how to clean, and so does --cleaning"):
         hmsprep.plan(data, nan="mean", cleaning={"nan": "zero"})
+    with pytest.raises(ParameterError, match=r"expected an object with nan, .*, got 5"):
+        hmsprep.plan(data, cleaning=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("key", ["eeg_clip", "bandpass"])

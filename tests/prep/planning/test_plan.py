@@ -175,14 +175,42 @@ def test_the_hash_follows_parameters_and_table() -> None:
         ({"eeg_clip": float("nan")}, "--eeg-clip: expected none, or microvolts"),
         ({"bandpass": (0.5, 100.0)}, "--bandpass: expected .*HIGH < 100"),
         ({"bandpass": (1e-9, 40.0)}, "--bandpass: expected none, or Hz with 0.01 <= LOW"),
-        ({"windows": "some"}, "--windows: expected one of all, votes, eeg, got some"),
+        ({"windows": "some"}, "--windows: expected one of all, votes, eeg, got 'some'"),
+        ({"windows": ["all"]}, "--windows: expected one of all, votes, eeg, got \\['all'\\]"),
         ({"seed": -1}, "--seed: expected a whole number"),
+        ({"seed": 1.5}, "--seed: expected a whole number from 0 to .* got 1.5"),
+        ({"seed": "a"}, "--seed: expected a whole number .* got 'a'"),
+        ({"seed": True}, "--seed: expected a whole number"),
+        ({"half": "no"}, "--half: expected True or False, got 'no'"),
+        ({"half": 1}, "--half: expected True or False, got 1"),
+        ({"eeg_clip": "x"}, "--eeg-clip: expected none, or microvolts .* got 'x'"),
+        ({"eeg_clip": True}, "--eeg-clip: expected none, or microvolts"),
+        ({"ekg_clip": (1, 2)}, "--ekg-clip: expected none, or microvolts"),
+        ({"eeg_clip": 10**400}, "--eeg-clip: expected none, or microvolts"),
+        ({"spectrogram_clip": (1,)}, r"--spectrogram-clip: expected .* got \(1,\)"),
+        ({"spectrogram_clip": 3.0}, "--spectrogram-clip: expected .* got 3.0"),
+        ({"bandpass": 40}, "--bandpass: expected none, or Hz .* got 40"),
+        ({"bandpass": "12"}, "--bandpass: expected none, or Hz .* got '12'"),
+        ({"bandpass": (0.5, "40")}, "--bandpass: expected none, or Hz .* got 0.5 '40'"),
+        ({"bandpass": (1, 10**400)}, "--bandpass: expected none, or Hz"),
         ({"eeg_shard_rows": 10_000}, "--eeg-shard-rows: expected a multiple of 10000"),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         Parameters(**wrong)
+
+
+def test_numbers_of_any_kind_make_the_same_plan() -> None:
+    windows = table([([0, 3], 0), ([1], 4)])
+    plain = Parameters(seed=7, eeg_clip=500.0, bandpass=(1.0, 40.0))
+    others = Parameters(
+        seed=np.int64(7),
+        eeg_clip=np.float32(500),
+        bandpass=np.array([1, 40]),  # type: ignore[arg-type]
+    )
+    assert others == plain
+    assert make_plan(windows, others).hash == make_plan(windows, plain).hash
 
 
 @pytest.fixture(scope="module")

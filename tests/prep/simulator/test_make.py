@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -297,4 +298,28 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         simulate(tmp_path / "a", 3, like=tmp_path / "t.csv")
     with pytest.raises(ParameterError, match="--fraction: expected a share above 0"):
         simulate(tmp_path / "a", 3, like=tmp_path / "t.csv", fraction=0.0)
+    with pytest.raises(ParameterError, match="--fraction: expected a share above 0"):
+        simulate(tmp_path / "a", 3, like=tmp_path / "t.csv", fraction="0.5")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"windows": 0}, "--windows: expected a whole number, 1 or more, got 0"),
+        ({"windows": -1}, "--windows: expected a whole number, 1 or more, got -1"),
+        ({"windows": 2.5}, "--windows: expected a whole number, 1 or more, got 2.5"),
+        ({"windows": 0, "like": "none.csv"}, "--windows: expected a whole number"),
+        ({"workers": 0}, "--workers: expected a whole number, 1 or more, got 0"),
+        ({"workers": "2"}, "--workers: expected a whole number, 1 or more, got '2'"),
+        ({"seed": 1.5}, "--seed: expected a whole number, 0 or more, got 1.5"),
+        ({"seed": -1}, "--seed: expected a whole number, 0 or more, got -1"),
+        ({"fast": "no"}, "--fast: expected True or False, got 'no'"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(
+    wrong: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ParameterError, match=message):
+        synth(tmp_path / "a", **({"windows": 3} | wrong))
+    assert not list(tmp_path.iterdir())

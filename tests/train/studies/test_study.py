@@ -78,5 +78,6 @@ def test_systems_are_named_by_model_inputs_and_contrastive() -> None:
     assert (own.model, own.inputs, own.contrastive) == ("own.module:net", "spec+eeg", True)
     assert own.published == {}
     assert choose(["naive_cnn-spec"])[0].published["kl_votes"] == 0.966
+    assert choose("naive_cnn-spec") == choose(["naive_cnn-spec"])
     with pytest.raises(ConfigError, match="no system 'cnn'"):
         choose(["cnn"])
