@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hmsprep.errors import ParameterError
+from hmsprep.planning import checks
 from hmsprep.planning.choices import Montage
 from hmsprep.seeds import generator
 from hmsprep.words import plural
@@ -104,7 +105,7 @@ def show(
     opened = store if isinstance(store, Store) else Store.open(Path(store))
     rows = choose_rows(
         opened,
-        row=[row] if isinstance(row, int) else row,
+        row=row if isinstance(row, Iterable) else [row],
         eeg=eeg,
         consensus=consensus,
         count=count,
@@ -164,8 +165,11 @@ def choose_rows(
     ParameterError
         No window fits, two choices contradict each other, or too many windows are asked for.
     """
+    row = [checks.whole("row", one, 0) for one in row]
     if bool(row) + (eeg is not None) + (consensus is not None) > 1:
         raise ParameterError("--row, --eeg and --class each choose windows: use only one of them.")
+    if count is not None:
+        count = checks.whole("count", count, 1)
     asked = max(count or 1, len(row))
     if asked > MOST_WINDOWS:
         raise ParameterError(
@@ -173,12 +177,12 @@ def choose_rows(
         )
     if row and count is not None:
         raise ParameterError("--count has no meaning with --row, which names the windows.")
-    wrong = next((one for one in row if not 0 <= one < len(store)), None)
+    wrong = next((one for one in row if one >= len(store)), None)
     if wrong is not None:
         raise ParameterError(f"{store.path} has no row {wrong}: expected 0 to {len(store) - 1}.")
     random = generator(seed, "show")
     if row:
-        return list(row)
+        return row
     if eeg is not None:
         found = np.flatnonzero(store.windows["eeg_id"] == eeg)
         if not len(found):

@@ -96,7 +96,7 @@ def bundle(
         Folder to make.
     python : str, optional
         Python version of the offline machine, such as '3.11'; by default this one's.
-    have : sequence of str
+    have : str or sequence of str
         Packages already installed there.
     trust : bool, str or sequence of str
         As of `hmstrain.predict`: the notebook's cell will import these networks
@@ -228,7 +228,7 @@ def missing_packages(
         "python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux",
         "platform_system": "Linux", "platform_machine": "x86_64",
     }  # fmt: skip
-    known = {canonicalize_name(name) for name in have}
+    known = {canonicalize_name(name) for name in ([have] if isinstance(have, str) else have)}
     found: dict[str, str] = {}
     waiting = [Requirement(f"{OURS}[{','.join(extras)}]")]
     seen: set[tuple[str, frozenset[str]]] = set()

@@ -21,6 +21,8 @@ def test_the_command_lines_words_are_the_formats() -> None:
 
 def test_rows_are_taken_as_they_are(store: Store) -> None:
     assert choose_rows(store, row=[3, 1]) == [3, 1]
+    assert choose_rows(store, row=np.array([3, 1])) == [3, 1]
+    assert show(store, row=np.int64(3)).rows == (3,)
 
 
 def test_windows_of_an_eeg_are_spread_over_its_length(store: Store) -> None:
@@ -61,6 +63,8 @@ def test_without_a_wish_there_is_one_of_each_class(store: Store) -> None:
         ({"row": [1], "eeg": 5}, "use only one of them"),
         ({"row": [1], "count": 2}, "--count has no meaning"),
         ({"row": [10**23]}, "expected 0 to"),
+        ({"row": [1.5]}, "--row: expected a whole number, 0 or more, got 1.5"),
+        ({"count": 0}, "--count: expected a whole number, 1 or more, got 0"),
         ({"count": 61}, "61 windows are too many"),
         ({"consensus": "heart"}, "expected one of seizure, lpd, .*, got heart"),
     ],

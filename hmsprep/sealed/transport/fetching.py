@@ -26,6 +26,7 @@ from hmsprep.building.durable import locked
 from hmsprep.building.large_files import LargeFile
 from hmsprep.building.site import Site
 from hmsprep.errors import BuildError, TransferError
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, silent
 from hmsprep.sealed.transport.background import each, in_background
 from hmsprep.sealed.transport.ledger import LEDGER_NAME, Ledger, read_ledger
@@ -99,6 +100,7 @@ def pull(
     >>> hmsprep.pull("s3://bucket/hms.zarr", "hms.zarr").sent
     301
     """
+    checks.truth(force=force)
     site = Site(Path(store).resolve())
     with ExitStack() as held:
         with _writing(site.store):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hmsprep.errors import ParameterError, TransferError
+from hmsprep.planning import checks
 from hmsprep.processes import Progress, silent
 from hmsprep.sealed.transport import packing
 from hmsprep.sealed.transport.background import each, in_background
@@ -117,6 +118,7 @@ def push(
     >>> hmsprep.push("hms.zarr", "s3://bucket/hms.zarr").sent
     301
     """
+    checks.truth(compress=compress, force=force)
     opened = Store.open(Path(store))
     if isinstance(address, str) and address.startswith("file://"):
         folder, own = Path(address.removeprefix("file://")).resolve(), opened.path.resolve()

@@ -401,6 +401,9 @@ def test_a_pull_replaces_another_store_only_by_force_and_nothing_else_ever(
     out = tmp_path / "hms.zarr"
     shutil.copytree(another.path, out)
     refused(lambda: hmsprep.pull(near, out), BuildError, "holds another store.*--force")
+    word: Any = "no"
+    refused(lambda: hmsprep.pull(near, out, force=word), ParameterError, "True or False, got 'no'")
+    refused(lambda: hmsprep.push(out, near, force=word), ParameterError, "True or False, got 'no'")
     assert tree_bytes(out) == tree_bytes(another.path)
     hmsprep.pull(near, out, force=True)
     assert tree_bytes(out) == tree_bytes(small.path)

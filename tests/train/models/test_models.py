@@ -18,6 +18,7 @@ from torch import nn
 from hmsstore import Store
 from hmstrain.config import Config, config_of_run
 from hmstrain.data.inputs import make_inputs
+from hmstrain.distributed import World
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
 from hmstrain.models.network import count_parameters, make_network
@@ -233,17 +234,13 @@ def test_weights_that_nothing_takes_are_refused(settings: dict[str, Any], tmp_pa
         make_network(Config(weights=str(file), **settings), trust=True)
 
 
-def test_synchronised_batch_norm_changes_nothing_else() -> None:
+def test_synchronised_batch_norm_changes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """timm's norms hold activations, which torch's own conversion would lose."""
-    from timm.layers.norm_act import convert_sync_batchnorm
-
-    import hmstrain.distributed
-
-    assert hmstrain.distributed.convert_sync_batchnorm is convert_sync_batchnorm
+    monkeypatch.setattr(nn.parallel, "DistributedDataParallel", lambda network, **_: network)
     network = make_network(Config(model="efficientnet_b0", image_size=64)).eval()
     given = prepared(Config())
     before = network(**given)[0]
-    converted = convert_sync_batchnorm(network).eval()
+    converted = World(0, 2, torch.device("cuda", 0)).shared(network).eval()
     assert any(isinstance(m, nn.SyncBatchNorm) for m in converted.modules())
     torch.testing.assert_close(converted(**given)[0], before)
 

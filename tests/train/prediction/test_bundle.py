@@ -110,6 +110,7 @@ def test_what_is_missing_follows_from_what_is_there() -> None:
     more = missing_packages([name for name in KAGGLE if name != "timm"], "3.12")
     assert set(more) - set(few) >= {"timm"}
     assert set(few) <= set(more)
+    assert missing_packages("numpy", "3.11") == missing_packages(["numpy"], "3.11")
 
 
 def test_our_own_wheel_is_a_wheel(tmp_path: Path) -> None:
