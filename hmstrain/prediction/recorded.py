@@ -191,7 +191,8 @@ def write_recording(
     `events`, may differ.
     """
     from hmsstore.view.saving import save
-    from hmstrain.prediction.page import draw_timeline, make_page
+    from hmstrain.prediction.page import make_page
+    from hmstrain.prediction.picture import draw_timeline
     from hmstrain.prediction.seizures.events import write_events
 
     rule, spec = made.rule, made.store.spec

@@ -22,7 +22,8 @@ from hmstrain.prediction.beside import (
     time_of_day,
 )
 from hmstrain.prediction.episodes import EpisodeRule
-from hmstrain.prediction.page import MOST_MARKS, draw_timeline, make_page
+from hmstrain.prediction.page import make_page
+from hmstrain.prediction.picture import MOST_MARKS, draw_timeline
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline
 

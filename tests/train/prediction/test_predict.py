@@ -52,7 +52,7 @@ from hmstrain.prediction.ensemble import (
 )
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.leaving import write_annotations
-from hmstrain.prediction.page import draw_timeline
+from hmstrain.prediction.picture import draw_timeline
 from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.submission import read_order, write_submission
 from hmstrain.prediction.tables import write_timeline
