@@ -9,7 +9,7 @@ from hmsstore.view.page import Page
 from hmsstore.view.spectrogram import UNIT
 from hmstrain.errors import RESEARCH_ONLY
 from hmstrain.prediction.beside import time_of_day
-from hmstrain.prediction.episodes import Episode, EpisodeRule, heading
+from hmstrain.prediction.episodes import TIME_ROUNDING_S, Episode, EpisodeRule, heading
 from hmstrain.prediction.leaving import caveat_words, doubts_of
 from hmstrain.prediction.picture import draw_timeline
 from hmstrain.prediction.timeline import Timeline
@@ -56,8 +56,7 @@ def make_page(
         "Under the lower of the two lines above, the recording does not hold all of the ten "
         "minutes of a window's spectrogram, under the upper one not all of its "
         f"{spec.eeg.window_s:g} seconds of EEG. "
-        f"{_less_sure(spec, beyond)} Where nothing is drawn, more than a fifth of those "
-        f"{spec.judged_s:g} seconds was not recorded." + _below(timeline),
+        f"{_less_sure(spec, beyond)} {_not_drawn(timeline)}{_below(timeline)}",
     )
     if not limits:
         episodes = timeline.episodes(rule) if episodes is None else episodes
@@ -91,6 +90,21 @@ def _less_sure(spec: Spec, beyond: Collection[str]) -> str:
     sure = f"The model is less sure under the {' or the '.join(lines)} line than it says"
     others = [line for name, line in LINES.items() if name not in beyond]
     return f"{sure}; the {others[0]} one does not concern it." if others else f"{sure}."
+
+
+def _not_drawn(timeline: Timeline) -> str:
+    """Say why nothing is drawn: at the ends, where there is no window, and in between."""
+    judged = f"more than a fifth of those {timeline.spec.judged_s:g} seconds was not recorded."
+    spans = timeline.spans_s
+    first_s, last_s = (spans[0, 0], timeline.seconds - spans[-1, 1]) if len(spans) else (0.0, 0.0)
+    ends = [
+        f"the {name} {round(float(seconds), 1):,g} s"
+        for name, seconds in (("first", first_s), ("last", last_s))
+        if seconds > TIME_ROUNDING_S
+    ]
+    if not ends:
+        return f"Where nothing is drawn, {judged}"
+    return f"No window covers {' or '.join(ends)}. Where nothing is drawn in between, {judged}"
 
 
 def _add_episodes(

@@ -139,11 +139,13 @@ def _draw_power(
     begin_s: float,
     stop_s: float,
 ) -> QuadMesh:
-    """Draw the spectrogram of one side; grey where nothing was recorded."""
+    """Draw the spectrogram of one side; grey where nothing was recorded, nothing at the ends."""
     _time_axis(axes, timeline, begin_s, stop_s)
-    axes.axvspan(begin_s, min(stop_s, timeline.seconds), color=GAP, lw=0)
     axes.set_ylabel(f"{side}\nHz", fontsize=8)
     spans = timeline.spans_s
+    if len(spans):  # before and behind there may be EEG, but there is no window
+        first_s, last_s = np.clip((spans[0, 0], spans[-1, 1]), begin_s, stop_s)
+        axes.axvspan(first_s, last_s, color=GAP, lw=0)
     inside = np.flatnonzero((spans[:, 1] > begin_s) & (spans[:, 0] < stop_s))
     apart = np.flatnonzero(spans[inside][1:, 0] - spans[inside][:-1, 1] > TIME_ROUNDING_S) + 1
     # A column without values stands for the time between two windows that are apart.

@@ -160,6 +160,22 @@ def test_nothing_is_drawn_of_the_time_between_two_windows() -> None:
     assert (edges_s[gap], edges_s[gap + 1]) == (200, 400)
 
 
+def test_ends_without_a_window_are_not_called_unrecorded() -> None:
+    found = shown()
+    assert found.spans_s[[0, -1], [0, 1]].tolist() == [20, 570]
+    left = draw_timeline(found).axes[2]
+    (grey,) = left.patches
+    assert grey.get_window_extent().transformed(left.transData.inverted()).intervalx.tolist() == (
+        pytest.approx([20, 570])
+    )
+    html = make_page(found, EpisodeRule(), {}).to_html()
+    ends = "No window covers the first 20 s or the last 30 s. Where nothing is drawn in between, "
+    assert f"{ends}more than a fifth of those 10 seconds was not recorded." in html
+    night = replace(found, seconds=6 * 3600 + 600)  # its second line is after the last window
+    first, second = (draw_timeline(night).axes[place].patches[0] for place in (2, 6))
+    assert (first.get_width(), second.get_width()) == (pytest.approx(550), 0)  # type: ignore[attr-defined]
+
+
 def test_the_page_lists_notes_and_the_time_of_day_where_it_is_asked_for() -> None:
     found = shown()
     html = make_page(found, EpisodeRule(), {}).to_html()
