@@ -31,7 +31,7 @@ class ScoredRecording:
     pair: Pair
     seconds: float
     unknown_s: float
-    """Seconds within its timeline without a probability, which count as no seizure."""
+    """Seconds of it without a probability, which count as no seizure; 0 where events were given."""
     rule: dict[str, float] | None
     """How probabilities made events; None: events were given."""
     measures: Measures
@@ -252,5 +252,5 @@ def _score_pair(
     ours = within(pair.answers, ours, seconds)
     measures = measure(theirs.seizures, ours.seizures, seconds)
     rule = None if answers.rule is None else answers.rule.to_json()
-    scored = ScoredRecording(pair, seconds, answers.unknown_s, rule, measures)
+    scored = ScoredRecording(pair, seconds, answers.unknown_s(seconds), rule, measures)
     return scored, (*theirs.notes, *ours.notes)

@@ -266,7 +266,21 @@ def test_a_timeline_has_the_very_events_that_predict_wrote(tmp_path: Path) -> No
     assert of_timeline.samples.found + of_timeline.samples.false > 0
     (one,) = of_timeline.recordings
     assert one.rule == {"threshold": 0.7, "shortest_s": 20, "smoothing_s": 50}
-    assert one.unknown_s == 40
+    assert one.unknown_s == 40 + 20 + 20  # ends, where there is no window
+
+
+def test_seconds_that_no_window_covers_are_without_a_probability(tmp_path: Path) -> None:
+    """One window of a recording of 55 s: of 20 to 30 s, or of none."""
+    reference = table(tmp_path / "reader.tsv", [(5, 15)], 55)
+    for value, seconds in ((0.9, 45), (nan, 55)):
+        ours = predicted(tmp_path / "out", [value], 55)
+        (one,) = hmstrain.score(ours, reference).recordings
+        assert one.to_json()["seconds_without_probability"] == seconds
+    longer = predicted(tmp_path / "out", [0.9], 55.8)  # the reader's length counts
+    (one,) = hmstrain.score(longer, reference).recordings
+    assert one.unknown_s == pytest.approx(45)
+    (one,) = hmstrain.score(reference, reference).recordings
+    assert one.unknown_s == 0
 
 
 def test_options_make_other_events_of_a_timeline_and_are_refused_for_events(tmp_path: Path) -> None:
