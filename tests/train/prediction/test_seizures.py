@@ -238,6 +238,21 @@ def test_recordings_of_other_lengths_or_starts_are_refused(tmp_path: Path) -> No
         hmstrain.score(ours, later)
 
 
+def test_starts_may_be_spelled_in_several_ways(tmp_path: Path) -> None:
+    ours = table(tmp_path / "a_events.tsv", [(10, 20), (50, 60)], 3000, started="2024-03-31T01:00")
+    same = table(tmp_path / "b_events.tsv", [(10, 20)], 3000, started="2024-03-31 01:00:00")
+    assert hmstrain.score(ours, same).seconds == 3000
+    ours.write_text(ours.read_text().replace("T01:00", " 01:00:00.000", 1))  # in the first row
+    assert hmstrain.score(ours, same).seconds == 3000
+    ours.write_text(ours.read_text().replace("T01:00", " 01:00:01", 1))
+    with pytest.raises(DataError, match=r"expected one dateTime, .*01:00:00\.000 and .* 01:00:01"):
+        hmstrain.score(ours, same)
+    for odd in ("31.03.2024", "2024-03-31T01:00:00Z"):  # no such spelling, or of a zone
+        odd_one = table(tmp_path / "c_events.tsv", [(10, 20)], 3000, started=odd)
+        with pytest.raises(DataError, match="expected times from one start"):
+            hmstrain.score(same, odd_one)
+
+
 def test_times_of_another_base_are_refused_and_ends_are_cut(tmp_path: Path) -> None:
     ours = table(tmp_path / "a_events.tsv", [(10, 20)], 3000)
     of_the_day = table(tmp_path / "b_events.tsv", [(36_010, 36_050)], 3000)
