@@ -37,7 +37,7 @@ from hmstrain.prediction.given import Given, calibrating, check_answer, given_ru
 from hmstrain.prediction.recorded import Made, channels_read, looked_beyond, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.seizures.events import events_names
-from hmstrain.prediction.source import open_or_build, result_names
+from hmstrain.prediction.source import STRIDE_S, open_or_build, result_names
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
@@ -110,7 +110,7 @@ def predict(
     path: Path | str,
     *,
     out: Path | str = "predicted",
-    stride_s: float = 10.0,
+    stride_s: float = STRIDE_S,
     importing: Mapping[str, Any] | None = None,
     average: str = "arithmetic",
     swap: bool = False,
@@ -210,6 +210,12 @@ def predict(
     check_answer(given, population, calibrated=calibrated)
     keys = [one.key for one in folders[0].store().classes]
     limits = tuple(dict.fromkeys(filter(None, (read_notice(one.path) for one in folders))))
+    if limits and rule.options:
+        alone = next(called(one.path) for one in folders if read_notice(one.path))
+        raise ConfigError(
+            f"{rule.options[0]} is for episodes, and {alone} gives probabilities alone: leave it "
+            "out."
+        )
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
     path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
@@ -225,6 +231,11 @@ def predict(
     reading: dict[str, Any] = {
         "stride_s": stride_s,
         "importing": importing,
+        "asked": (
+            *("--stride",) * (stride_s != STRIDE_S),
+            *rule.options,
+            *("--time-of-day",) * (start_of is not None),
+        ),
         "features": features,
         "needs_reference": needs_reference(folders),
     }
@@ -282,7 +293,7 @@ def predict(
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
             "notice": " ".join((*limits, RESEARCH_ONLY)),
-            "episode_rule": rule.to_json(),
+            **({"episode_rule": rule.to_json()} if recordings and not limits else {}),
             "warnings": warnings,
             **({} if found is None else found.to_json()),
             "recordings": recordings,

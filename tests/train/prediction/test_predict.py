@@ -332,6 +332,7 @@ def test_a_store_or_a_folder_is_predicted_window_by_window(
     assert told["windows"] == len(store)
     assert told["store"] == store.identity
     assert told["notice"] == RESEARCH_ONLY
+    assert "episode_rule" not in told
     assert sum(run["weight"] for run in told["runs"]) == pytest.approx(1, abs=1e-5)
     found = pl.read_csv(tmp_path / "a" / "predictions.csv")
     assert found["eeg_id"].to_list() == store.windows["eeg_id"].tolist()
@@ -399,6 +400,7 @@ def test_a_recording_gets_a_timeline(
     (one,) = told["recordings"]
     assert one["seconds"] == 720
     assert one["episode_rule"] == {"threshold": 0.1, "shortest_s": 0, "smoothing_s": 0}
+    assert told["episode_rule"] == one["episode_rule"]
     with (out / "night.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert float(lines[0]["start_s"]) == 20
@@ -497,6 +499,24 @@ def test_what_an_import_can_be_told_reaches_it_through_a_prediction(
     assert len(pl.read_csv(tmp_path / "out" / "a.csv")) == 2
     said = PROGRAM.fail("predict", runs["one"], store.path, *renames, "--out", tmp_path / "no")
     assert "--rename is for recordings" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--stride", 5], ["--threshold", 0.2], ["--shortest", 0], ["--smoothing", 0],
+     ["--time-of-day"]],
+)  # fmt: skip
+def test_options_for_recordings_are_refused_for_a_store_or_a_data_set(
+    runs: dict[str, Path], store: Store, tmp_path: Path, words: list[object]
+) -> None:
+    said = PROGRAM.fail("predict", runs["one"], store.path, *words, "--out", tmp_path / "no")
+    assert f"{words[0]} is for recordings, and {store.path} is a store already" in said
+    (tmp_path / "test.csv").touch()
+    said = PROGRAM.fail("predict", runs["one"], tmp_path, *words, "--out", tmp_path / "no")
+    assert said.rstrip().endswith("is a data set already: leave it out.")
+    (tmp_path / "recordings.json").touch()
+    said = PROGRAM.fail("predict", runs["one"], tmp_path, *words, "--out", tmp_path / "no")
+    assert "already: leave it out, or predict the files that were imported." in said
 
 
 def test_a_recording_that_cannot_be_predicted_costs_no_other(
