@@ -27,6 +27,7 @@ def make_page(
     episodes: Sequence[Episode] | None = None,
     limits: Sequence[str] = (),
     beyond: Collection[str] = ("eeg", "spectrogram"),
+    warnings: Sequence[str] = (),
 ) -> Page:
     """Put a recording on a page: picture, share of windows of each class, episodes.
 
@@ -43,10 +44,12 @@ def make_page(
         What must be said of the runs; where there is something, the page shows no episodes.
     beyond : collection of str
         Signals of which a run looks at more than the judged seconds.
+    warnings : sequence of str
+        What the import said of the recording.
     """
     spec = timeline.spec
     page = Page(f"{timeline.file}: answers of a model")
-    for one in (*limits, RESEARCH_ONLY):
+    for one in (*limits, RESEARCH_ONLY, *warnings):
         page.warning(one)
     page.section("At a glance")
     page.figure(

@@ -23,7 +23,7 @@ from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
 from hmstrain.models.arithmetic import check_precision
 from hmstrain.models.trust import Trust
-from hmstrain.prediction.beside import StartOf, find_starts
+from hmstrain.prediction.beside import StartOf, by_recording, find_starts
 from hmstrain.prediction.demo import called
 from hmstrain.prediction.ensemble import (
     AVERAGES,
@@ -276,7 +276,8 @@ def predict(
         starts = {} if start_of is None else find_starts(path, files, start_of)
         read = channels_read(configs, store.spec)
         beyond = looked_beyond(configs, store.spec)
-        made = Made(made_of, store, rule, read, source.notes, starts, limits, beyond)
+        said = by_recording(source.warnings, files)
+        made = Made(made_of, store, rule, read, source.notes, said, starts, limits, beyond)
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)

@@ -51,6 +51,9 @@ TABLES = ("train.csv", "test.csv")
 OF_RESULTS = re.compile(r"predictions|.*(\.episodes|_events)", re.IGNORECASE)
 """Names of recordings whose results would be called as others' tables: 'night.episodes'."""
 
+OF_PATIENTS = "--patients FILE"
+"""In warnings of an import that it is not sure whose recordings are whose: of use to a training."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToPredict:
@@ -152,7 +155,8 @@ def open_or_build(
                 if not data.is_dir():
                     raise
                 left_out = read_left_out(data)
-            recordings, said = read_recordings(data), read_warnings(data)
+            recordings = read_recordings(data)
+            said = tuple(one for one in read_warnings(data) if OF_PATIENTS not in one)
             notes = read_notes(data)
             if needs_reference:
                 recordings, bipolar = _without_bipolar(data, recordings, needs_reference)

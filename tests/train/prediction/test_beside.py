@@ -16,6 +16,7 @@ from hmstrain.prediction.beside import (
     NOTES_NAME,
     Note,
     Powers,
+    by_recording,
     find_starts,
     powers_of,
     read_notes,
@@ -75,6 +76,17 @@ def test_notes_are_those_of_the_recorders_file(tmp_path: Path) -> None:
         "a.edf": (Note(1, "eyes shut"), Note(9.5, "=HV end")),
         "b.edf": (Note(5, "x"),),
     }
+
+
+def test_warnings_are_of_the_recording_that_they_begin_with() -> None:
+    said = [
+        "a.edf has no EKG: filled with 0.", "a.edf b.edf: F7 flat.", "p/a.edf: no electrode moves.",
+        "2 recordings (a.edf, c.edf) are gone.", "a.edfx: C3 flat.", "c.edf is a copy of a.edf.",
+    ]  # fmt: skip
+    assert by_recording(said, ["a.edf", "a.edf b.edf", "p/a.edf", "c.edf", "d.edf"]) == {
+        "a.edf": (said[0],), "a.edf b.edf": (said[1],), "p/a.edf": (said[2],), "c.edf": (said[5],),
+        "d.edf": (),
+    }  # fmt: skip
 
 
 def test_starts_are_read_from_the_files_that_were_given(tmp_path: Path) -> None:

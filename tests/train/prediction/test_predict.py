@@ -437,6 +437,10 @@ def test_a_recording_gets_a_timeline(
     assert "22:15:04" in html
     described = json.loads((out / "night.json").read_text())
     assert described["file"] == "night.edf"
+    (warning,) = described["warnings"]
+    assert warning.startswith("night.edf: C3 flat")
+    assert warning in told["warnings"]
+    assert f'<p class="warning">{warning}</p>' in html
     assert described["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
     assert "22:15" not in json.dumps(described)  # which would tell who was recorded
 
@@ -536,6 +540,10 @@ def test_a_recording_that_cannot_be_predicted_costs_no_other(
         assert (tmp_path / "out" / part / "eeg.html").is_file()
     summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [one["file"] for one in summary["refused"]] == ["short.edf"]
+    copied = "p2/eeg.edf is a copy of p1/eeg.edf"
+    assert [one.partition(",")[0] for one in summary["recordings"][1]["warnings"]] == [copied]
+    assert summary["recordings"][0]["warnings"] == []
+    assert not any("--patients" in one for one in summary["warnings"])  # which predict has not
     # the same folder of results is taken again
     (folder / "p2" / "short.edf").unlink()
     PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")
