@@ -142,7 +142,7 @@ def _below(timeline: Timeline) -> str:
     """What stands below the probabilities, for their caption."""
     said = []
     if timeline.notes:
-        said.append("notes of the recorder's file, as far as there is room")
+        said.append("notes of the recorder's file, as far as room and fonts allow")
     if timeline.powers is not None:
         said.append(
             f"power of the chains of the left and the right, {UNIT}, on a fixed scale, grey where "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from itertools import accumulate
 from math import ceil
-from textwrap import shorten
+from unicodedata import east_asian_width
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
@@ -31,6 +34,15 @@ NOTES_HEIGHT, POWER_HEIGHT = 0.4, 0.7
 """Inches of the rows below the probabilities."""
 NOTE_ROWS, NOTE_LETTERS, NOTE_LONGEST = 3, 200, 28
 """Rows of notes, letters that fit into one of them, letters of a note that are written."""
+CUT, NO_GLYPH = " ...", "\N{WHITE SQUARE}"
+"""Stand for the rest of a note, and for a letter that no font has."""
+FAMILIES = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR",
+    "Source Han Sans", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAexGothic", "Hiragino Sans",
+    "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS", "Yu Gothic", "Microsoft YaHei",
+    "Malgun Gothic",
+)  # fmt: skip
+"""Fonts of Chinese, Japanese and Korean, for letters that the usual one lacks."""
 MOST_MARKS = 2_000
 """Of notes without room for their text, in a line: about one per pixel."""
 MISSING = ("black", "#999999")
@@ -102,6 +114,7 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
     axes.set_yticks([])
     axes.set_ylabel("notes", fontsize=8, rotation=0, ha="right", va="center")
     axes.spines[["top", "right", "left"]].set_visible(False)
+    families, glyphs = _fonts()
     letter_s = (stop_s - begin_s) / NOTE_LETTERS
     free = [begin_s] * NOTE_ROWS
     unwritten: dict[int, float] = {}
@@ -112,8 +125,8 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
         if min(free) > note.onset_s:
             unwritten.setdefault(place, note.onset_s)
             continue
-        text = shorten(note.text, NOTE_LONGEST, placeholder=" ...")
-        wide_s = (len(text) + 2) * letter_s
+        text = _shortened("".join(one if ord(one) in glyphs else NO_GLYPH for one in note.text))
+        wide_s = (_width(text) + 2) * letter_s
         left = note.onset_s + wide_s > stop_s  # at the right end the text stands before its mark
         first = note.onset_s - wide_s * left
         row = next((n for n, at in enumerate(free) if at <= first), None)
@@ -126,9 +139,32 @@ def _draw_notes(axes: Axes, timeline: Timeline, begin_s: float, stop_s: float) -
             note.onset_s + letter_s / 2 * (-1 if left else 1),
             row + 0.5,
             text.replace("$", r"\$"),  # which would begin a formula
-            fontsize=7, va="center", ha="right" if left else "left",
+            fontsize=7, family=families, va="center", ha="right" if left else "left",
         )  # fmt: skip
     axes.vlines([*unwritten.values()], 0, NOTE_ROWS, color="#999999", lw=0.6, zorder=0)
+
+
+@cache
+def _fonts() -> tuple[list[str], frozenset[int]]:
+    """Families of the fonts in which notes are written, and the letters that these have."""
+    installed = {font.name for font in fontManager.ttflist}
+    families = [*FontProperties().get_family(), *(name for name in FAMILIES if name in installed)]
+    fonts = (get_font(findfont(FontProperties(family=[name]))) for name in families)
+    return families, frozenset(code for font in fonts for code in font.get_charmap())
+
+
+def _shortened(text: str) -> str:
+    """Cut a note to what is written of it."""
+    if _width(text) <= NOTE_LONGEST:
+        return text
+    widths = accumulate(map(_width, text))
+    kept = sum(width <= NOTE_LONGEST - len(CUT) for width in widths)
+    return text[:kept].rstrip() + CUT
+
+
+def _width(text: str) -> int:
+    """Count letters; those of Chinese, Japanese and Korean twice."""
+    return sum(1 + (one == NO_GLYPH or east_asian_width(one) in "WF") for one in text)
 
 
 def _draw_power(

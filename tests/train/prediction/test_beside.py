@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from datetime import time
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from hmsprep.kaggle.write import write_csv
 from hmsstore import FREQUENCIES_HZ, REGIONS, Store
+from hmstrain.prediction import picture
 from hmstrain.prediction.beside import (
     NOTES_NAME,
     Note,
@@ -24,7 +26,7 @@ from hmstrain.prediction.beside import (
 )
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.page import make_page
-from hmstrain.prediction.picture import MOST_MARKS, draw_timeline
+from hmstrain.prediction.picture import MOST_MARKS, _shortened, draw_timeline
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline
 
@@ -153,6 +155,31 @@ def test_notes_and_spectrograms_are_drawn_below_the_probabilities() -> None:
     assert {axis.get_xlim() for axis in (top, notes, left, right)} == {(0, 600)}
     long = replace(shown(), seconds=13 * 3600)
     assert len(draw_timeline(long).axes) == 3 * 4 + 1
+
+
+def test_notes_are_cut_by_letters_and_need_no_font() -> None:
+    """A letter that no font has is a box; it is as wide as two, as those of Japanese are."""
+    notes = (Note(20, "a" * 300), Note(150, "eyes " + "\ue000" * 20), Note(300, "\ue000$x$"))
+    figure = draw_timeline(replace(shown(), notes=notes))
+    figure.savefig(BytesIO())  # warnings are errors
+    box = "\u25a1"
+    texts = [text.get_text() for text in figure.axes[1].texts]
+    assert texts == ["a" * 24 + " ...", f"eyes {box * 9} ...", rf"{box}\$x\$"]
+    assert _shortened("\u76ee" * 14) == "\u76ee" * 14
+    assert _shortened("\u76ee" * 15) == "\u76ee" * 12 + " ..."
+    assert _shortened("eyes closed and then open again") == "eyes closed and then ope ..."
+
+
+def test_notes_are_written_in_any_font_that_has_their_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture, "FAMILIES", ("no such font", "STIXNonUnicode"))
+    picture._fonts.cache_clear()
+    figure = draw_timeline(replace(shown(), notes=(Note(20, "eyes \ue000 \u76ee"),)))
+    picture._fonts.cache_clear()
+    figure.savefig(BytesIO())  # warnings are errors
+    (text,) = figure.axes[1].texts
+    assert text.get_text() == "eyes \ue000 \u25a1"
 
 
 def test_nothing_is_drawn_of_the_time_between_two_windows() -> None:
