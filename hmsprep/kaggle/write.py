@@ -44,7 +44,9 @@ def write_eeg(path: Path, eeg_uv: NDArray[np.float32], *, dictionaries: bool = T
 
 def write_spectrogram(path: Path, power: NDArray[np.float32], time_type: pa.DataType) -> None:
     """Write power (rows, 400) in uV^2/Hz with its column of times, 1, 3, 5 ... s."""
-    columns = {TIME: pa.array(2 * np.arange(len(power)) + 1, time_type)}
+    kind = np.dtype(f"i{time_type.bit_width // 8}")
+    times = np.arange(1, 2 * len(power), 2).astype(kind)
+    columns = {TIME: pa.Array.from_buffers(time_type, len(times), [None, pa.py_buffer(times)])}
     columns |= {name: _column(values) for name, values in zip(FEATURES, power.T, strict=True)}
     _write(path, pa.table(columns))
 
@@ -54,8 +56,14 @@ LOOKED_AT = 10_000
 
 
 def _column(values: NDArray[np.float32]) -> pa.Array:
-    """Nothing where the value is NaN, as pandas writes it."""
-    return pa.array(np.ascontiguousarray(values), from_pandas=True)
+    """Nothing where the value is NaN, as pandas writes it.
+
+    Made of buffers: to convert an array or a list, pyarrow imports pandas if that is installed.
+    """
+    values = np.ascontiguousarray(values, np.float32)
+    missing = np.isnan(values)
+    known = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    return pa.Array.from_buffers(pa.float32(), len(values), [known, pa.py_buffer(values)])
 
 
 def _write(path: Path, table: pa.Table, packed: list[str] | None = None) -> None:

@@ -9,6 +9,7 @@
     scored.py      predictions and votes -> scores, and what speaks against them
     ensemble.py    runs and a store -> probabilities averaged over networks
     given.py       runs, or a blend of them -> how their answers become one, and are calibrated
+    answering.py   networks, loaded while their input is prepared, and a store -> one answer
     episodes.py    probabilities over time -> stretches over a threshold: episodes
     timeline.py    probabilities of sliding windows -> a recording's timeline
     leaving.py     episodes -> texts that say what they are, EDF+ annotations

@@ -17,23 +17,15 @@ from hmsstore.manifest import MANIFEST_NAME
 from hmstrain.data.context import Context, context_of
 from hmstrain.data.inputs.physical import inputs_of_electrodes
 from hmstrain.data.observed import LEAST_JUDGED
-from hmstrain.distributed import join_world
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
-from hmstrain.models.arithmetic import check_precision
 from hmstrain.models.trust import Trust
+from hmstrain.prediction.answering import How, Networks, loading
 from hmstrain.prediction.beside import StartOf, by_recording, find_starts
 from hmstrain.prediction.demo import called
-from hmstrain.prediction.ensemble import (
-    AVERAGES,
-    fit_weights,
-    in_precision,
-    load_members,
-    predict_rows,
-)
 from hmstrain.prediction.episodes import SHORTEST_S, SMOOTHING_S, THRESHOLD, EpisodeRule
-from hmstrain.prediction.given import Given, calibrating, check_answer, given_runs
+from hmstrain.prediction.given import calibrating, check_answer, given_runs
 from hmstrain.prediction.recorded import Made, channels_read, looked_beyond, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.seizures.events import events_names
@@ -45,35 +37,12 @@ from hmstrain.runs.json_file import write_json
 from hmstrain.runs.notice import read_notice
 from hmstrain.runs.outcome import Constant, Scores
 from hmstrain.runs.precision import not_taken
-from hmstrain.runs.trained import Views, check_trust
+from hmstrain.runs.trained import check_trust
 from hmstrain.words import plural
 
 WINDOWS, SUMMARY = "predictions.csv", "predictions.json"
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How several networks make one answer, and where they run."""
-
-    average: str = "arithmetic"
-    swap: bool = False
-    device: str = "auto"
-    trust: Trust = False
-    reverse: bool = False
-    population: str | None = None
-    precision: str | None = None
-    """None: as each run says."""
-
-    @property
-    def views(self) -> Views:
-        """What each network's answers are averaged over."""
-        return Views(self.swap, self.reverse)
-
-    def __post_init__(self) -> None:
-        if self.average not in AVERAGES:
-            raise ConfigError(f"There is no average {self.average!r}: use {', '.join(AVERAGES)}.")
-        if self.precision is not None:
-            check_precision(self.precision)
+DRAWING = "hmstrain.prediction.page"
+"""Draws recordings, for which matplotlib is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +208,17 @@ def predict(
         "features": features,
         "needs_reference": needs_reference(folders),
     }
-    with open_or_build(path, cleaning_of(folders), **reading) as source:
+    with (
+        loading(given, how, DRAWING) as networks,
+        open_or_build(path, cleaning_of(folders), **reading) as source,
+    ):
         store = source.store
         rows = np.flatnonzero(store.windows["split"] != SPLITS.index("dropped"))
         rows, bipolar = with_reference(store, rows, reading["needs_reference"])
         prepared = time.perf_counter()
         configs = [folder.config() for folder in folders]
         context = context_of(configs, store, rows)
-        prediction, made_of = _predict_judged(given, store, rows, context, how, progress)
+        prediction, made_of = _predict_judged(networks, store, rows, context, progress)
         if calibration is not None:
             new, known = bool(source.recordings), context.judged
             prediction[known] = calibration.apply(prediction[known], new=new)
@@ -367,65 +339,20 @@ def with_reference(
     )
 
 
-def predict_store(
-    given: Given,
-    store: Store,
-    rows: NDArray[np.int64],
-    how: How,
-    progress: Progress,
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """Averaged probabilities of rows (N,), float64 (N, classes), and what they come from."""
-    if not len(rows):
-        raise DataError(f"{store.path} holds no windows.")
-    if given.blend is not None and how.average != AVERAGES[0]:
-        raise ConfigError(
-            f"--average {how.average}: {given.folder} is a blend, which defines how its runs are "
-            "averaged: leave --average out."
-        )
-    weights = fit_weights(given.runs) if how.average == "fitted" else None
-    with join_world(how.device) as world:
-        members = load_members(given.runs, world, trust=how.trust, population=how.population)
-        members, computed = in_precision(members, store, rows, world, how.precision, how.views)
-        found = predict_rows(members, store, rows, world, views=how.views, progress=progress)
-        device = str(world.device)
-    weight_of = given.weights(weights)
-    made_of: dict[str, Any] = {
-        "runs": [
-            {
-                "path": called(member.folder.path),
-                "networks": len(member.networks),
-                "trained_on": member.networks[0].described["store"]["identity"],
-                "weight": None if weight is None else round(weight, 6),
-                "arithmetic": [one.to_json() for one in of_networks],
-            }
-            for member, weight, of_networks in zip(members, weight_of, computed, strict=True)
-        ],
-        "average": how.average if given.blend is None else given.blend.how,
-        "swap": how.swap,
-        "reverse": how.reverse,
-        "population": next(
-            (t.population for m in members for t in m.networks if t.population), None
-        ),
-        "device": device,
-    }
-    return given.combine(found, how.average, weights), made_of
-
-
 def _predict_judged(
-    given: Given,
+    networks: Networks,
     store: Store,
     rows: NDArray[np.int64],
     context: Context,
-    how: How,
     progress: Progress,
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """As `predict_store`, but NaN where too little of the judged seconds was recorded."""
+    """As `Networks.answer` has it, but NaN where too little of the judged seconds was recorded."""
     if len(rows) and not context.judged.any():
         raise DataError(
             f"None of the {plural(len(rows), 'window')} of {store.path} has a probability: more "
             f"than {1 - LEAST_JUDGED:.0%} of their judged seconds was not recorded."
         )
-    found, made_of = predict_store(given, store, rows[context.judged], how, progress)
+    found, made_of = networks.answer(store, rows[context.judged], progress)
     prediction = np.full((len(rows), found.shape[1]), np.nan)
     prediction[context.judged] = found
     return prediction, made_of

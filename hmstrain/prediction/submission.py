@@ -18,12 +18,11 @@ from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmstrain.errors import ConfigError, DataError, RunError
 from hmstrain.events import Progress, silent
 from hmstrain.models.trust import Trust
+from hmstrain.prediction.answering import How, loading
 from hmstrain.prediction.given import calibrating, check_answer, given_runs
 from hmstrain.prediction.predict import (
-    How,
     cleaning_of,
     of_features,
-    predict_store,
     require_hms,
 )
 from hmstrain.prediction.source import open_or_build
@@ -104,10 +103,13 @@ def submission(
     require_hms(given.runs, "and a submission has the six of HMS")
     calibration = calibrating(given, CLASSES, calibrated=calibrated, prior=None)
     features = of_features(given.runs)
-    with open_or_build(data, cleaning_of(given.runs), part="test", features=features) as source:
+    with (
+        loading(given, how) as networks,
+        open_or_build(data, cleaning_of(given.runs), part="test", features=features) as source,
+    ):
         order = read_order(data)
         rows = np.arange(len(source.store))
-        prediction, made = predict_store(given, source.store, rows, how, progress)
+        prediction, made = networks.answer(source.store, rows, progress)
         if calibration is not None:
             prediction = calibration.apply(prediction)
             made["calibration"] = calibration.said()

@@ -6,6 +6,7 @@
     edf_annotations.py  its annotations, read leniently from their bytes
     edf_time.py         onsets of its records -> stretches without a gap
     edf_units.py        ranges and units of its signals -> microvolts
+    edf_notes.py        what a user should know of the file and of how it was read
     bids_channels.py    what a table beside a recording in a BIDS tree says of its signals
     edf.py              EDF, EDF+ and BDF files
     votes_mat.py        IIIC segments with votes in MATLAB files

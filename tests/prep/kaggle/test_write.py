@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +54,22 @@ def test_a_full_disk_is_told_with_the_files_name(tmp_path: Path, name: str) -> N
         WRITERS[name](path)
     assert told.value.filename == str(path)
     assert _user_message(told.value) == f"{path}: No space left on device"
+
+
+def test_nothing_of_pandas_is_imported_to_write(tmp_path: Path) -> None:
+    """It takes a fifth of the time in which ten minutes of EEG are imported."""
+    code = """
+import sys
+from pathlib import Path
+import numpy as np, pyarrow as pa
+from hmsprep.kaggle.write import write_eeg, write_spectrogram
+folder = Path(sys.argv[1])
+write_eeg(folder / "eeg.parquet", np.zeros((20, 400), np.float32))
+write_spectrogram(folder / "power.parquet", np.ones((3, 400), np.float32), pa.int64())
+print("pandas" in sys.modules)
+"""
+    pytest.importorskip("pandas")
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

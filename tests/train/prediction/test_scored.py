@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +21,8 @@ import hmstrain
 from hmsstore import CLASSES, Store
 from hmstrain.config import Config
 from hmstrain.data.context import Context
+from hmstrain.errors import RunError
+from hmstrain.prediction import answering, source
 from hmstrain.prediction import predict as predicting
 from hmstrain.prediction.tables import write_windows
 from hmstrain.runs.folder import RunFolder
@@ -33,6 +37,28 @@ def run(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run") / "run"
     train_small(store, path, epochs=1, steps=3)
     return path
+
+
+def test_networks_are_loaded_while_the_input_is_prepared(
+    run: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = Event()
+
+    def load(*given: Any, **named: Any) -> Any:
+        loaded.set()
+        raise RunError("This network cannot be loaded.")
+
+    @contextmanager
+    def prepare(*given: Any, **named: Any) -> Iterator[Any]:
+        assert loaded.wait(60)
+        with source.open_or_build(*given, **named) as opened:
+            yield opened
+
+    monkeypatch.setattr(answering, "load_members", load)
+    monkeypatch.setattr(predicting, "open_or_build", prepare)
+    with pytest.raises(RunError, match="cannot be loaded"):
+        predicting.predict(run, store.path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_labelled_store_is_scored_over_every_window_by_every_score(
