@@ -17,15 +17,14 @@ from hmsstore.manifest import MANIFEST_NAME
 from hmstrain.data.context import Context, context_of
 from hmstrain.data.inputs.physical import inputs_of_electrodes
 from hmstrain.data.observed import LEAST_JUDGED
-from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
+from hmstrain.errors import RESEARCH_ONLY, DataError, RunError
 from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.answering import How, Networks, loading
 from hmstrain.prediction.beside import StartOf, by_recording, find_starts
-from hmstrain.prediction.demo import called
 from hmstrain.prediction.episodes import SHORTEST_S, SMOOTHING_S, THRESHOLD, EpisodeRule
-from hmstrain.prediction.given import calibrating, check_answer, given_runs
+from hmstrain.prediction.given import calibrating, check_answer, check_rule, given_runs
 from hmstrain.prediction.recorded import Made, channels_read, looked_beyond, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.seizures.events import events_names
@@ -177,14 +176,9 @@ def predict(
     folders = given.runs
     check_trust(folders, trust)
     check_answer(given, population, calibrated=calibrated)
+    check_rule(given, rule)
     keys = [one.key for one in folders[0].store().classes]
     limits = tuple(dict.fromkeys(filter(None, (read_notice(one.path) for one in folders))))
-    if limits and rule.options:
-        alone = next(called(one.path) for one in folders if read_notice(one.path))
-        raise ConfigError(
-            f"{rule.options[0]} is for episodes, and {alone} gives probabilities alone: leave it "
-            "out."
-        )
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
     path, out = Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
@@ -200,11 +194,7 @@ def predict(
     reading: dict[str, Any] = {
         "stride_s": stride_s,
         "importing": importing,
-        "asked": (
-            *("--stride",) * (stride_s != STRIDE_S),
-            *rule.options,
-            *("--time-of-day",) * (start_of is not None),
-        ),
+        "asked": (*rule.options, *("--time-of-day",) * (start_of is not None)),
         "features": features,
         "needs_reference": needs_reference(folders),
     }

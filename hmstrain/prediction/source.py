@@ -97,7 +97,7 @@ def open_or_build(
     importing : mapping, optional
         How recordings are to be read: options of `hmsprep import`.
     asked : sequence of str
-        Other options for recordings alone that the user gave, such as '--stride'.
+        Other options for recordings alone that the user gave, such as '--threshold'.
     part : str, optional
         Of a data set in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
     features : collection of str
@@ -117,10 +117,11 @@ def open_or_build(
     """
     told = import_words(importing or {})
     is_store = (path / MANIFEST_NAME).is_file()
-    if (told or asked) and (is_store or _is_kaggle(path)):
+    words = [*told, *("--stride",) * (stride_s != STRIDE_S), *asked]
+    if words and (is_store or _is_kaggle(path)):
         files = (path / RECORDINGS_NAME).is_file()
         raise DataError(
-            f"{(*told, *asked)[0]} is for recordings, and {path} is a "
+            f"{words[0]} is for recordings, and {path} is a "
             f"{'store' if is_store else 'data set'} already: leave it out"
             f"{', or predict the files that were imported' if files else ''}."
         )
