@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import floor
@@ -367,8 +368,13 @@ def _windows(piece: Piece, labels: Labels | None) -> Iterator[dict[str, Any]]:
 
 
 def notes_of(recording: Recording) -> list[str]:
-    """What else to know of how a file is read, a sentence each."""
-    return [*(f"{recording.name}: {note}" for note in recording.chosen.notes), *recording.notes]
+    """What else to know of how a file is read, a sentence each that begins with its name."""
+    name, found = recording.name, []
+    own = recording.path.name, re.sub(r"\.gz$", "", recording.path.name, flags=re.IGNORECASE)
+    for note in recording.notes:
+        said = next((one for one in own if note.startswith((f"{one} ", f"{one}:"))), None)
+        found.append(f"{name}: {note}" if said is None else name + note.removeprefix(said))
+    return [*(f"{name}: {note}" for note in recording.chosen.notes), *found]
 
 
 def left_out(recording: Recording, labels: Labels | None) -> tuple[tuple[int, int], ...]:

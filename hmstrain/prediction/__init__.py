@@ -14,7 +14,8 @@
     timeline.py    probabilities of sliding windows -> a recording's timeline
     leaving.py     episodes -> texts that say what they are, EDF+ annotations
     tables.py      probabilities and episodes -> CSV files
-    page.py        a timeline -> a picture and a page
+    picture.py     a timeline -> a picture of the night
+    page.py        a timeline -> a page around its picture
     seizures/      seizure-like events and a reader's -> SzCORE events and scores: `hmstrain.score`
     recorded.py    a recording's probabilities -> all its files
     predict.py     runs and anyone's EEG -> all of it: `hmstrain.predict`

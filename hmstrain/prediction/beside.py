@@ -70,6 +70,20 @@ def read_notes(data: Path) -> dict[str, tuple[Note, ...]]:
     }
 
 
+def by_recording(warnings: Sequence[str], files: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Tell which warnings of an import are of which recording: those that begin with its name.
+
+    >>> by_recording(["a.edf has no EKG: filled with 0."], ["a.edf", "b.edf"])
+    {'a.edf': ('a.edf has no EKG: filled with 0.',), 'b.edf': ()}
+    """
+    found: dict[str, list[str]] = {file: [] for file in files}
+    for one in warnings:
+        named = [file for file in files if one.startswith((f"{file} ", f"{file}:"))]
+        if named:  # of 'a' and 'a b.edf' the latter
+            found[max(named, key=len)].append(one)
+    return {file: tuple(those) for file, those in found.items()}
+
+
 def find_starts(path: Path, files: Sequence[str], start_of: StartOf) -> dict[str, time]:
     """Tell at which time of day recordings start.
 

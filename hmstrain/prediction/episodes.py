@@ -70,6 +70,13 @@ class EpisodeRule:
             f"probability {self.threshold:.2f} or more{smoothed}, for {self.shortest_s:g} s or more"
         )
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options of `hmstrain predict` whose values are not the defaults."""
+        usual = asdict(EpisodeRule())
+        given = (name for name, value in asdict(self).items() if value != usual[name])
+        return tuple(f"--{name.removesuffix('_s')}" for name in given)
+
     def to_json(self) -> dict[str, float]:
         """Its values, by name."""
         return asdict(self)

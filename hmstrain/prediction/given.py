@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 from hmsstore import SPLITS, Store
 from hmstrain.errors import ConfigError, RunError
 from hmstrain.models.populations import FEW
+from hmstrain.prediction.demo import called
+from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.runs.folder import RunFolder
+from hmstrain.runs.notice import read_notice
 from hmstrain.runs.trained import check_population
 from hmstrain.scoring import blending
 from hmstrain.scoring.blending import FITTED, Blend, combine, networks_of, read_blend
@@ -124,6 +127,22 @@ def check_answer(given: Given, population: str | None, *, calibrated: bool) -> N
             f"--population {FEW}: {what} was fitted to answers for many votes, and would be wrong "
             "for these. Name the runs without it."
         )
+
+
+def check_rule(given: Given, rule: EpisodeRule) -> None:
+    """Refuse to look for episodes in another way than by default with a run that gives none.
+
+    Raises
+    ------
+    ConfigError
+        Naming the option and the run.
+    """
+    for run in given.runs if rule.options else ():
+        if read_notice(run.path):
+            raise ConfigError(
+                f"{rule.options[0]} is for episodes, and {called(run.path)} gives probabilities "
+                "alone: leave it out."
+            )
 
 
 @dataclass(frozen=True, slots=True)

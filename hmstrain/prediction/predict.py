@@ -22,13 +22,13 @@ from hmstrain.events import Notices, Progress, silent
 from hmstrain.models import find_model
 from hmstrain.models.trust import Trust
 from hmstrain.prediction.answering import How, Networks, loading
-from hmstrain.prediction.beside import StartOf, find_starts
+from hmstrain.prediction.beside import StartOf, by_recording, find_starts
 from hmstrain.prediction.episodes import SHORTEST_S, SMOOTHING_S, THRESHOLD, EpisodeRule
-from hmstrain.prediction.given import calibrating, check_answer, given_runs
+from hmstrain.prediction.given import calibrating, check_answer, check_rule, given_runs
 from hmstrain.prediction.recorded import Made, channels_read, looked_beyond, write_recording
 from hmstrain.prediction.scored import Scored, score, warnings_of
 from hmstrain.prediction.seizures.events import events_names
-from hmstrain.prediction.source import open_or_build, result_names
+from hmstrain.prediction.source import STRIDE_S, open_or_build, result_names
 from hmstrain.prediction.tables import is_windows, write_windows
 from hmstrain.runs.checkpoint import read_description
 from hmstrain.runs.folder import RunFolder
@@ -78,7 +78,7 @@ def predict(
     path: Path | str,
     *,
     out: Path | str = "predicted",
-    stride_s: float = 10.0,
+    stride_s: float = STRIDE_S,
     importing: Mapping[str, Any] | None = None,
     average: str = "arithmetic",
     swap: bool = False,
@@ -176,6 +176,7 @@ def predict(
     folders = given.runs
     check_trust(folders, trust)
     check_answer(given, population, calibrated=calibrated)
+    check_rule(given, rule)
     keys = [one.key for one in folders[0].store().classes]
     limits = tuple(dict.fromkeys(filter(None, (read_notice(one.path) for one in folders))))
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
@@ -193,6 +194,7 @@ def predict(
     reading: dict[str, Any] = {
         "stride_s": stride_s,
         "importing": importing,
+        "asked": (*rule.options, *("--time-of-day",) * (start_of is not None)),
         "features": features,
         "needs_reference": needs_reference(folders),
     }
@@ -236,7 +238,8 @@ def predict(
         starts = {} if start_of is None else find_starts(path, files, start_of)
         read = channels_read(configs, store.spec)
         beyond = looked_beyond(configs, store.spec)
-        made = Made(made_of, store, rule, read, source.notes, starts, limits, beyond)
+        said = by_recording(source.warnings, files)
+        made = Made(made_of, store, rule, read, source.notes, said, starts, limits, beyond)
         names = result_names(source.recordings)
         recordings = [
             write_recording(out / name, out / events, recording, windows, prediction, made)
@@ -253,7 +256,7 @@ def predict(
             "classes": [asdict(one) for one in store.spec.classes],
             **made_of,
             "notice": " ".join((*limits, RESEARCH_ONLY)),
-            "episode_rule": rule.to_json(),
+            **({"episode_rule": rule.to_json()} if recordings and not limits else {}),
             "warnings": warnings,
             **({} if found is None else found.to_json()),
             "recordings": recordings,

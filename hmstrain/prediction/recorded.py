@@ -41,6 +41,8 @@ class Made:
     """Those that a run looks at."""
     notes: Mapping[str, tuple[Note, ...]] = field(default_factory=dict)
     """Recording -> what the recorder's file says of it."""
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Recording -> what the import said of it."""
     starts: Mapping[str, time] = field(default_factory=dict)
     """Recording -> time of day at which it starts, if that is to be shown."""
     limits: tuple[str, ...] = ()
@@ -191,7 +193,8 @@ def write_recording(
     `events`, may differ.
     """
     from hmsstore.view.saving import save
-    from hmstrain.prediction.page import draw_timeline, make_page
+    from hmstrain.prediction.page import make_page
+    from hmstrain.prediction.picture import draw_timeline
     from hmstrain.prediction.seizures.events import write_events
 
     rule, spec = made.rule, made.store.spec
@@ -221,7 +224,8 @@ def write_recording(
         write_events(events, episodes, timeline.seconds, rule)
     save(draw_timeline(timeline), out / f"{name}.png")
     about = _about(recording, timeline, made)
-    page = make_page(timeline, rule, about, episodes, made.limits, made.beyond)
+    warnings = made.warnings.get(recording.file, ())
+    page = make_page(timeline, rule, about, episodes, made.limits, made.beyond, warnings)
     page.write(out / f"{name}.html")
     found = {
         "file": recording.file,
@@ -234,6 +238,7 @@ def write_recording(
         "flat": list(recording.flat),
         "railed": list(recording.railed),
         "bridged": list(recording.bridged),
+        "warnings": list(warnings),
         "episode_rule": rule.to_json(),
         "share_of_windows_over_threshold": timeline.share_over_threshold(rule),
         "windows": timeline.counts(),

@@ -23,6 +23,7 @@ from hmsstore.manifest import MANIFEST_NAME
 from hmsstore.plain.text import write_rows
 from hmsstore.reading.zip_members import ZipError, ZipMembers
 from hmsstore.recordings import (
+    RECORDINGS_NAME,
     ImportedRecording,
     LeftOut,
     import_words,
@@ -43,10 +44,15 @@ from hmstrain.prediction.hmsprep import (
 from hmstrain.runs.stopping import held_back
 
 CHAINS_REFERENCE = REFERENCES[1]
+STRIDE_S = 10.0
+"""From window to window of a recording, unless something else is asked for."""
 TABLES = ("train.csv", "test.csv")
 """Of windows: at least one is in a data set in Kaggle's layout."""
 OF_RESULTS = re.compile(r"predictions|.*(\.episodes|_events)", re.IGNORECASE)
 """Names of recordings whose results would be called as others' tables: 'night.episodes'."""
+
+OF_PATIENTS = "--patients FILE"
+"""In warnings of an import that it is not sure whose recordings are whose: of use to a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,9 @@ def open_or_build(
     path: Path,
     cleaning: Mapping[str, Any],
     *,
-    stride_s: float = 10.0,
+    stride_s: float = STRIDE_S,
     importing: Mapping[str, Any] | None = None,
+    asked: Sequence[str] = (),
     part: str | None = None,
     features: Collection[str] = (),
     needs_reference: str = "",
@@ -89,6 +96,8 @@ def open_or_build(
         Seconds from window to window of a recording.
     importing : mapping, optional
         How recordings are to be read: options of `hmsprep import`.
+    asked : sequence of str
+        Other options for recordings alone that the user gave, such as '--threshold'.
     part : str, optional
         Of a data set in Kaggle's layout: 'train' or 'test'; 'test' if it is there.
     features : collection of str
@@ -108,10 +117,13 @@ def open_or_build(
     """
     told = import_words(importing or {})
     is_store = (path / MANIFEST_NAME).is_file()
-    if told and (is_store or _is_kaggle(path)):
+    words = [*told, *("--stride",) * (stride_s != STRIDE_S), *asked]
+    if words and (is_store or _is_kaggle(path)):
+        files = (path / RECORDINGS_NAME).is_file()
         raise DataError(
-            f"{told[0]} is for recordings, and {path} is a "
-            f"{'store' if is_store else 'data set'} already: leave it out."
+            f"{words[0]} is for recordings, and {path} is a "
+            f"{'store' if is_store else 'data set'} already: leave it out"
+            f"{', or predict the files that were imported' if files else ''}."
         )
     if is_store:
         store = Store.open(path)
@@ -144,7 +156,8 @@ def open_or_build(
                 if not data.is_dir():
                     raise
                 left_out = read_left_out(data)
-            recordings, said = read_recordings(data), read_warnings(data)
+            recordings = read_recordings(data)
+            said = tuple(one for one in read_warnings(data) if OF_PATIENTS not in one)
             notes = read_notes(data)
             if needs_reference:
                 recordings, bipolar = _without_bipolar(data, recordings, needs_reference)
@@ -181,7 +194,7 @@ BEGUN: ContextVar[Begun | None] = ContextVar("BEGUN", default=None)
 
 @contextmanager
 def importing_ahead(
-    path: Path, stride_s: float = 10.0, importing: Mapping[str, Any] | None = None
+    path: Path, stride_s: float = STRIDE_S, importing: Mapping[str, Any] | None = None
 ) -> Iterator[None]:
     """Import recordings while this process does something else, such as loading PyTorch.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
-from math import nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from hmstrain.prediction.episodes import (
     smooth,
     stretches,
 )
-from hmstrain.prediction.seizures.events import Events, is_events, read_events
+from hmstrain.prediction.seizures.events import Event, Events, is_events, read_events, union
 
 TIMELINE_BEGINS = b"start_s,stop_s,"
 
@@ -57,8 +57,14 @@ class Answers:
     events: Events
     rule: EpisodeRule | None
     """How probabilities made them; None: the table has events alone."""
-    unknown_s: float = 0.0
-    """Seconds of the timeline, between its first and last window, without a probability."""
+    known: tuple[Event, ...] | None = None
+    """Stretches of time with a probability, in order; None: the table has events alone."""
+
+    def unknown_s(self, seconds: float) -> float:
+        """Count the seconds without a probability, of a recording of so many: ends and gaps."""
+        if self.known is None:
+            return 0.0
+        return seconds - sum(max(min(stop, seconds) - start, 0.0) for start, stop in self.known)
 
 
 def is_timeline(path: Path) -> bool:
@@ -133,9 +139,8 @@ def _of_timeline(path: Path, chosen: ChosenRule) -> Answers:
         (float(spans_s[first, 0]), float(spans_s[stop - 1, 1]))
         for first, stop in stretches(spans_s, over, rule.shortest_s)
     )
-    known = np.isfinite(probability[:, 0])
-    unknown_s = float(np.diff(spans_s, axis=1)[~known].sum()) if len(values) else 0.0
-    return Answers(Events(found, about.seconds), rule, unknown_s)
+    known = union([(start, stop) for start, stop, value in rows if isfinite(value)])
+    return Answers(Events(found, about.seconds), rule, known)
 
 
 def _probability(cell: str) -> float:

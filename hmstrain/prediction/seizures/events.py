@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from io import StringIO
 from math import isfinite
 from pathlib import Path
@@ -213,10 +214,10 @@ def read_events(path: Path) -> Events:
         problems += [f"line {number}: {problem}"] if problem else []
     seconds = _length(_stated(table, "recordingDuration"), problems)
     started = _stated(table, "dateTime")
-    if len(started) > 1:
-        problems.append(
-            f"expected one dateTime, the recording's start, got {started[0]} and {started[1]}"
-        )
+    moments = {moment(one): one for one in started}
+    if len(moments) > 1:
+        first, second, *_ = moments.values()
+        problems.append(f"expected one dateTime, the recording's start, got {first} and {second}")
     if problems:
         more = len(problems) - MOST_PROBLEMS
         said = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
@@ -283,6 +284,14 @@ def _stated(table: Sequence[tuple[int, Row]], column: str) -> list[str]:
     """Different values of a column, without those that say nothing."""
     values = (row.get(column, "") for _, row in table)
     return [one for one in dict.fromkeys(values) if one not in ("", UNKNOWN)]
+
+
+def moment(started: str) -> datetime | str:
+    """Read a dateTime, so that spellings of one moment are equal; as it stands if it is none."""
+    try:
+        return datetime.fromisoformat(started)
+    except ValueError:
+        return started
 
 
 def _length(lengths: Sequence[str], problems: list[str]) -> float | None:

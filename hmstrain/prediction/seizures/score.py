@@ -11,7 +11,7 @@ from typing import Any
 
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError
 from hmstrain.prediction.seizures.answers import ChosenRule, read_answers
-from hmstrain.prediction.seizures.events import SLACK_S, read_events, within
+from hmstrain.prediction.seizures.events import SLACK_S, moment, read_events, within
 from hmstrain.prediction.seizures.measures import (
     RATIOS,
     Counts,
@@ -31,7 +31,7 @@ class ScoredRecording:
     pair: Pair
     seconds: float
     unknown_s: float
-    """Seconds within its timeline without a probability, which count as no seizure."""
+    """Seconds of it without a probability, which count as no seizure; 0 where events were given."""
     rule: dict[str, float] | None
     """How probabilities made events; None: events were given."""
     measures: Measures
@@ -226,7 +226,7 @@ def _score_pair(
     """Score one recording; what the user should know of it."""
     answers, reference = read_answers(pair.answers, chosen), read_events(pair.reference)
     ours, theirs = answers.events, reference
-    if ours.started and theirs.started and ours.started != theirs.started:
+    if ours.started and theirs.started and moment(ours.started) != moment(theirs.started):
         raise DataError(
             f"{pair.answers} says that the recording began at {ours.started}, {pair.reference} at "
             f"{theirs.started}: expected times from one start."
@@ -252,5 +252,5 @@ def _score_pair(
     ours = within(pair.answers, ours, seconds)
     measures = measure(theirs.seizures, ours.seizures, seconds)
     rule = None if answers.rule is None else answers.rule.to_json()
-    scored = ScoredRecording(pair, seconds, answers.unknown_s, rule, measures)
+    scored = ScoredRecording(pair, seconds, answers.unknown_s(seconds), rule, measures)
     return scored, (*theirs.notes, *ours.notes)

@@ -73,6 +73,23 @@ def test_files_of_one_name_are_told_apart_by_their_folders(
         import_recordings([files[0], tmp_path / "again.edf"], tmp_path / "no")
 
 
+def test_what_is_said_of_a_file_begins_with_its_name(tmp_path: Path) -> None:
+    """As it is listed: with its folder, packed, and where another file says it."""
+    silent = write_edf(tmp_path / "silent.edf", np.full((20, 12_000), 3.0)).read_bytes()
+    (tmp_path / "silent.edf").unlink()
+    for name in ("p1/eeg.edf", "p2/eeg.edf", "packed.edf.gz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(gzip.compress(silent, 1) if name[-1] == "z" else silent)
+    (tmp_path / "p2" / "eeg_channels.tsv").write_text("name\tstatus\nT3\tbad\n")
+    made = import_recordings([tmp_path], tmp_path / "out")
+    files = {one.file for one in made.recordings}
+    assert files == {"p1/eeg.edf", "p2/eeg.edf", "packed.edf.gz"}
+    nothing = [one for one in made.warnings if "it may hold no EEG at all" in one]
+    assert {one.partition(": ")[0] for one in nothing} == files
+    (bad,) = (one for one in made.warnings if "marks as bad" in one)
+    assert bad.startswith("p2/eeg.edf: ")
+
+
 def test_a_tree_of_bids_is_searched_without_its_copies(
     minute: Callable[[Path], Path], tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from datetime import time
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,20 @@ import pytest
 
 from hmsprep.kaggle.write import write_csv
 from hmsstore import FREQUENCIES_HZ, REGIONS, Store
+from hmstrain.prediction import picture
 from hmstrain.prediction.beside import (
     NOTES_NAME,
     Note,
     Powers,
+    by_recording,
     find_starts,
     powers_of,
     read_notes,
     time_of_day,
 )
 from hmstrain.prediction.episodes import EpisodeRule
-from hmstrain.prediction.page import MOST_MARKS, draw_timeline, make_page
+from hmstrain.prediction.page import make_page
+from hmstrain.prediction.picture import MOST_MARKS, _shortened, draw_timeline
 from hmstrain.prediction.tables import write_episodes
 from hmstrain.prediction.timeline import Timeline
 
@@ -74,6 +78,17 @@ def test_notes_are_those_of_the_recorders_file(tmp_path: Path) -> None:
         "a.edf": (Note(1, "eyes shut"), Note(9.5, "=HV end")),
         "b.edf": (Note(5, "x"),),
     }
+
+
+def test_warnings_are_of_the_recording_that_they_begin_with() -> None:
+    said = [
+        "a.edf has no EKG: filled with 0.", "a.edf b.edf: F7 flat.", "p/a.edf: no electrode moves.",
+        "2 recordings (a.edf, c.edf) are gone.", "a.edfx: C3 flat.", "c.edf is a copy of a.edf.",
+    ]  # fmt: skip
+    assert by_recording(said, ["a.edf", "a.edf b.edf", "p/a.edf", "c.edf", "d.edf"]) == {
+        "a.edf": (said[0],), "a.edf b.edf": (said[1],), "p/a.edf": (said[2],), "c.edf": (said[5],),
+        "d.edf": (),
+    }  # fmt: skip
 
 
 def test_starts_are_read_from_the_files_that_were_given(tmp_path: Path) -> None:
@@ -142,6 +157,31 @@ def test_notes_and_spectrograms_are_drawn_below_the_probabilities() -> None:
     assert len(draw_timeline(long).axes) == 3 * 4 + 1
 
 
+def test_notes_are_cut_by_letters_and_need_no_font() -> None:
+    """A letter that no font has is a box; it is as wide as two, as those of Japanese are."""
+    notes = (Note(20, "a" * 300), Note(150, "eyes " + "\ue000" * 20), Note(300, "\ue000$x$"))
+    figure = draw_timeline(replace(shown(), notes=notes))
+    figure.savefig(BytesIO())  # warnings are errors
+    box = "\u25a1"
+    texts = [text.get_text() for text in figure.axes[1].texts]
+    assert texts == ["a" * 24 + " ...", f"eyes {box * 9} ...", rf"{box}\$x\$"]
+    assert _shortened("\u76ee" * 14) == "\u76ee" * 14
+    assert _shortened("\u76ee" * 15) == "\u76ee" * 12 + " ..."
+    assert _shortened("eyes closed and then open again") == "eyes closed and then ope ..."
+
+
+def test_notes_are_written_in_any_font_that_has_their_letters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(picture, "FAMILIES", ("no such font", "STIXNonUnicode"))
+    picture._fonts.cache_clear()
+    figure = draw_timeline(replace(shown(), notes=(Note(20, "eyes \ue000 \u76ee"),)))
+    picture._fonts.cache_clear()
+    figure.savefig(BytesIO())  # warnings are errors
+    (text,) = figure.axes[1].texts
+    assert text.get_text() == "eyes \ue000 \u25a1"
+
+
 def test_nothing_is_drawn_of_the_time_between_two_windows() -> None:
     whole = shown()
     assert whole.powers is not None
@@ -157,6 +197,22 @@ def test_nothing_is_drawn_of_the_time_between_two_windows() -> None:
     values = np.ma.getmaskarray(mesh.get_array()).reshape(100, -1)[0]
     (gap,) = np.flatnonzero(values)
     assert (edges_s[gap], edges_s[gap + 1]) == (200, 400)
+
+
+def test_ends_without_a_window_are_not_called_unrecorded() -> None:
+    found = shown()
+    assert found.spans_s[[0, -1], [0, 1]].tolist() == [20, 570]
+    left = draw_timeline(found).axes[2]
+    (grey,) = left.patches
+    assert grey.get_window_extent().transformed(left.transData.inverted()).intervalx.tolist() == (
+        pytest.approx([20, 570])
+    )
+    html = make_page(found, EpisodeRule(), {}).to_html()
+    ends = "No window covers the first 20 s or the last 30 s. Where nothing is drawn in between, "
+    assert f"{ends}more than a fifth of those 10 seconds was not recorded." in html
+    night = replace(found, seconds=6 * 3600 + 600)  # its second line is after the last window
+    first, second = (draw_timeline(night).axes[place].patches[0] for place in (2, 6))
+    assert (first.get_width(), second.get_width()) == (pytest.approx(550), 0)  # type: ignore[attr-defined]
 
 
 def test_the_page_lists_notes_and_the_time_of_day_where_it_is_asked_for() -> None:

@@ -43,6 +43,9 @@ def test_it_gives_probabilities_alone_and_says_what_it_is(tmp_path: Path) -> Non
     (recording,) = summary["recordings"]
     assert recording["notice"] == NOTICE
     assert not {"episodes", "share_of_windows_over_threshold"} & recording.keys()
+    assert "episode_rule" not in summary
+    said = PROGRAM.fail("predict", "--model", "demo", path, "--out", out, "--threshold", 0.3)
+    assert "--threshold is for episodes, and demo gives probabilities alone" in said
     with (out / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == recording["windows"]["all"] > 0

@@ -20,7 +20,8 @@ from hmstrain.config import Config
 from hmstrain.errors import RESEARCH_ONLY, ConfigError
 from hmstrain.prediction.episodes import EpisodeRule, smooth, spans_of, stretches
 from hmstrain.prediction.leaving import caveat_words, text_of, write_annotations
-from hmstrain.prediction.page import draw_timeline, make_page
+from hmstrain.prediction.page import make_page
+from hmstrain.prediction.picture import draw_timeline
 from hmstrain.prediction.recorded import (
     caveats_of,
     channels_read,

@@ -52,7 +52,7 @@ from hmstrain.prediction.ensemble import (
 )
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.leaving import write_annotations
-from hmstrain.prediction.page import draw_timeline
+from hmstrain.prediction.picture import draw_timeline
 from hmstrain.prediction.source import open_or_build, result_names
 from hmstrain.prediction.submission import read_order, write_submission
 from hmstrain.prediction.tables import write_timeline
@@ -332,6 +332,7 @@ def test_a_store_or_a_folder_is_predicted_window_by_window(
     assert told["windows"] == len(store)
     assert told["store"] == store.identity
     assert told["notice"] == RESEARCH_ONLY
+    assert "episode_rule" not in told
     assert sum(run["weight"] for run in told["runs"]) == pytest.approx(1, abs=1e-5)
     found = pl.read_csv(tmp_path / "a" / "predictions.csv")
     assert found["eeg_id"].to_list() == store.windows["eeg_id"].tolist()
@@ -399,6 +400,7 @@ def test_a_recording_gets_a_timeline(
     (one,) = told["recordings"]
     assert one["seconds"] == 720
     assert one["episode_rule"] == {"threshold": 0.1, "shortest_s": 0, "smoothing_s": 0}
+    assert told["episode_rule"] == one["episode_rule"]
     with (out / "night.csv").open() as file:
         lines = list(csv.DictReader(file))
     assert float(lines[0]["start_s"]) == 20
@@ -435,6 +437,10 @@ def test_a_recording_gets_a_timeline(
     assert "22:15:04" in html
     described = json.loads((out / "night.json").read_text())
     assert described["file"] == "night.edf"
+    (warning,) = described["warnings"]
+    assert warning.startswith("night.edf: C3 flat")
+    assert warning in told["warnings"]
+    assert f'<p class="warning">{warning}</p>' in html
     assert described["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
     assert "22:15" not in json.dumps(described)  # which would tell who was recorded
 
@@ -499,6 +505,24 @@ def test_what_an_import_can_be_told_reaches_it_through_a_prediction(
     assert "--rename is for recordings" in said
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["--stride", 5], ["--threshold", 0.2], ["--shortest", 0], ["--smoothing", 0],
+     ["--time-of-day"]],
+)  # fmt: skip
+def test_options_for_recordings_are_refused_for_a_store_or_a_data_set(
+    runs: dict[str, Path], store: Store, tmp_path: Path, words: list[object]
+) -> None:
+    said = PROGRAM.fail("predict", runs["one"], store.path, *words, "--out", tmp_path / "no")
+    assert f"{words[0]} is for recordings, and {store.path} is a store already" in said
+    (tmp_path / "test.csv").touch()
+    said = PROGRAM.fail("predict", runs["one"], tmp_path, *words, "--out", tmp_path / "no")
+    assert said.rstrip().endswith("is a data set already: leave it out.")
+    (tmp_path / "recordings.json").touch()
+    said = PROGRAM.fail("predict", runs["one"], tmp_path, *words, "--out", tmp_path / "no")
+    assert "already: leave it out, or predict the files that were imported." in said
+
+
 def test_a_recording_that_cannot_be_predicted_costs_no_other(
     runs: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -516,6 +540,10 @@ def test_a_recording_that_cannot_be_predicted_costs_no_other(
         assert (tmp_path / "out" / part / "eeg.html").is_file()
     summary = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [one["file"] for one in summary["refused"]] == ["short.edf"]
+    copied = "p2/eeg.edf is a copy of p1/eeg.edf"
+    assert [one.partition(",")[0] for one in summary["recordings"][1]["warnings"]] == [copied]
+    assert summary["recordings"][0]["warnings"] == []
+    assert not any("--patients" in one for one in summary["warnings"])  # which predict has not
     # the same folder of results is taken again
     (folder / "p2" / "short.edf").unlink()
     PROGRAM.succeed("predict", runs["one"], folder, "--out", tmp_path / "out")

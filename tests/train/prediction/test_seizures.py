@@ -238,6 +238,21 @@ def test_recordings_of_other_lengths_or_starts_are_refused(tmp_path: Path) -> No
         hmstrain.score(ours, later)
 
 
+def test_starts_may_be_spelled_in_several_ways(tmp_path: Path) -> None:
+    ours = table(tmp_path / "a_events.tsv", [(10, 20), (50, 60)], 3000, started="2024-03-31T01:00")
+    same = table(tmp_path / "b_events.tsv", [(10, 20)], 3000, started="2024-03-31 01:00:00")
+    assert hmstrain.score(ours, same).seconds == 3000
+    ours.write_text(ours.read_text().replace("T01:00", " 01:00:00.000", 1))  # in the first row
+    assert hmstrain.score(ours, same).seconds == 3000
+    ours.write_text(ours.read_text().replace("T01:00", " 01:00:01", 1))
+    with pytest.raises(DataError, match=r"expected one dateTime, .*01:00:00\.000 and .* 01:00:01"):
+        hmstrain.score(ours, same)
+    for odd in ("31.03.2024", "2024-03-31T01:00:00Z"):  # no such spelling, or of a zone
+        odd_one = table(tmp_path / "c_events.tsv", [(10, 20)], 3000, started=odd)
+        with pytest.raises(DataError, match="expected times from one start"):
+            hmstrain.score(same, odd_one)
+
+
 def test_times_of_another_base_are_refused_and_ends_are_cut(tmp_path: Path) -> None:
     ours = table(tmp_path / "a_events.tsv", [(10, 20)], 3000)
     of_the_day = table(tmp_path / "b_events.tsv", [(36_010, 36_050)], 3000)
@@ -266,7 +281,21 @@ def test_a_timeline_has_the_very_events_that_predict_wrote(tmp_path: Path) -> No
     assert of_timeline.samples.found + of_timeline.samples.false > 0
     (one,) = of_timeline.recordings
     assert one.rule == {"threshold": 0.7, "shortest_s": 20, "smoothing_s": 50}
-    assert one.unknown_s == 40
+    assert one.unknown_s == 40 + 20 + 20  # ends, where there is no window
+
+
+def test_seconds_that_no_window_covers_are_without_a_probability(tmp_path: Path) -> None:
+    """One window of a recording of 55 s: of 20 to 30 s, or of none."""
+    reference = table(tmp_path / "reader.tsv", [(5, 15)], 55)
+    for value, seconds in ((0.9, 45), (nan, 55)):
+        ours = predicted(tmp_path / "out", [value], 55)
+        (one,) = hmstrain.score(ours, reference).recordings
+        assert one.to_json()["seconds_without_probability"] == seconds
+    longer = predicted(tmp_path / "out", [0.9], 55.8)  # the reader's length counts
+    (one,) = hmstrain.score(longer, reference).recordings
+    assert one.unknown_s == pytest.approx(45)
+    (one,) = hmstrain.score(reference, reference).recordings
+    assert one.unknown_s == 0
 
 
 def test_options_make_other_events_of_a_timeline_and_are_refused_for_events(tmp_path: Path) -> None:
