@@ -18,6 +18,7 @@ import timm
 import torch
 from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.layers.drop import DropPath
+from timm.models import get_deprecated_models
 from torch import Tensor, nn
 
 from hmstrain.data.inputs import Input
@@ -172,11 +173,15 @@ def check_name(name: str) -> None:
     Raises
     ------
     ModelError
-        It has none of this name; with the nearest names.
+        It has none of this name; with the new name of a former one, or the nearest names.
     """
+    former, arch = get_deprecated_models(), name.partition(".")[0]
+    if arch in former:
+        now = f"timm calls it {former[arch]} now" if former[arch] else "timm has removed it"
+        raise ModelError(f"There is no model {arch!r} any more: {now}.")
     if timm.is_model(name):
         return
-    near = get_close_matches(name, [*timm.list_models(), *MODELS], n=3, cutoff=0.5)
+    near = get_close_matches(name, {*timm.list_models(), *MODELS}, n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name!r}.{hint} `hmstrain models` lists them; "

@@ -78,6 +78,16 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
         ModelError, match=r"no model 'convnext_tinny'.* Did you mean .*convnext_tiny"
     ):
         make_network(Config(model="convnext_tinny"))
+    with pytest.raises(ModelError, match=r"Did you mean .*resnet18") as refused:
+        make_network(Config(model="timm/resnet18"))
+    near = str(refused.value).partition("Did you mean ")[2].partition("?")[0].split(", ")
+    assert len(near) == len(set(near)) == 3
+
+
+@pytest.mark.parametrize("model", ["tf_efficientnet_b0_ns", "tf_efficientnet_b0_ns.any"])
+def test_a_name_that_timm_has_given_up_is_answered_with_the_new_one(model: str) -> None:
+    with pytest.raises(ModelError, match=r"any more: timm calls it tf_efficientnet_b0\.ns_jft_in1k"):
+        make_network(Config(model=model))
 
 
 def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_path: Path) -> None:
