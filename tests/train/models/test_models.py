@@ -86,7 +86,7 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
 
 @pytest.mark.parametrize("model", ["tf_efficientnet_b0_ns", "tf_efficientnet_b0_ns.any"])
 def test_a_name_that_timm_has_given_up_is_answered_with_the_new_one(model: str) -> None:
-    with pytest.raises(ModelError, match=r"any more: timm calls it tf_efficientnet_b0\.ns_jft_in1k"):
+    with pytest.raises(ModelError, match=r"timm calls it tf_efficientnet_b0\.ns_jft_in1k now"):
         make_network(Config(model=model))
 
 
@@ -224,6 +224,42 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         make_network(Config(model="resnet18", weights=str(file)))
     with pytest.raises(ModelError, match=r"none\.pth"):
         make_network(Config(model="convnext_atto", weights=str(tmp_path / "none.pth")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lost", "said"),
+    [
+        ({"layers": [2, 1, 1, 1]}, "", r"holds layer1\.1\.\S+ and \d+ more, which resnet10t does"),
+        ({"layers": [2, 1, 1, 1]}, "layer4", r"holds no layer4\.0\.\S+ and \d+ more\.$"),
+        ({}, "running", r"holds no conv1\.1\.running_mean and \d+ more\.$"),
+        ({}, "layer4.0.bn2", r"holds no layer4\.0\.bn2\.weight and 3 more\.$"),
+        ({"stem_width": 48}, "", r"size mismatch for \S+: copying"),
+    ],
+)
+def test_weights_of_another_network_and_parts_of_ones_own_are_refused_by_name(
+    arguments: dict[str, Any],
+    lost: str,
+    said: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = timm.create_model("resnet10t", **arguments).state_dict()
+    file = tmp_path / "weights.safetensors"
+    save_file({k: v for k, v in state.items() if not lost or lost not in k}, file)
+    with pytest.raises(ModelError, match=said) as refused:
+        make_network(Config(model="resnet10t", weights=str(file)))
+    assert "\n" not in str(refused.value)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("model", "size"), [("levit_128s", 224), ("resnet10t", 64)])
+def test_classifiers_and_counters_need_not_fit(model: str, size: int, tmp_path: Path) -> None:
+    state = timm.create_model(model, num_classes=6).state_dict()  # levit's head has a norm
+    file = tmp_path / "weights.safetensors"
+    save_file({k: v for k, v in state.items() if "num_batches" not in k}, file)
+    network: Any = make_network(Config(model=model, image_size=size, weights=str(file)))
+    backbone = network.trunks["spectrogram_BHW"].backbone.state_dict()
+    assert all(torch.equal(v, state[k]) for k, v in backbone.items() if k.endswith("running_var"))
 
 
 @pytest.mark.parametrize(
