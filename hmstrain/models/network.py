@@ -25,7 +25,7 @@ from hmstrain.models.populations import Populations
 from hmstrain.models.source import use
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.trust import Trust, refuse_untrusted
-from hmstrain.models.weights import find_weights, read_weights
+from hmstrain.models.weights import find_weights, read_weights, unwrapped
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -232,7 +232,8 @@ def _whole(config: Config, file: Path | None, classes: int) -> CustomNetwork:
     if file is not None:
         state = read_weights(file)
         same = state.keys() == network.state_dict().keys()  # as a run of it saves them
-        _load_whole(network if same else network.network, state, file)
+        inner = network if same else network.network
+        _load_whole(inner, unwrapped(state, inner.state_dict()), file)
         network.loaded = True
     return network
 

@@ -21,7 +21,7 @@ from hmstrain.data.inputs import make_inputs
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
 from hmstrain.models.network import count_parameters, make_network
-from hmstrain.models.weights import read_weights
+from hmstrain.models.weights import read_weights, unwrapped
 
 
 def prepared(config: Config, count: int = 2) -> dict[str, torch.Tensor]:
@@ -305,6 +305,38 @@ def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
     assert torch.equal(network.network.layer.weight, source.layer.weight)
     with pytest.raises(ModelError, match="its forward is called with image_BCHW"):
         make_network(Config(model="support.nets:both", inputs="spec"), trust=True)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_weights_of_ones_own_network_are_found_under_pytorchs_wrappers(
+    prefix: str, tmp_path: Path
+) -> None:
+    from support.nets import Both
+
+    source = Both().state_dict()
+    file = tmp_path / "own.pth"
+    own = Config(model="support.nets:both", inputs="spec+eeg", weights=str(file))
+    torch.save({prefix + name: value for name, value in source.items()}, file)
+    network: Any = make_network(own, trust=True)
+    assert torch.equal(network.network.layer.weight, source["layer.weight"])
+    assert unwrapped({"module.a": torch.ones(1)}, {"module.a"}).keys() == {"module.a"}
+    torch.save({prefix + "layer.weight": source["layer.weight"]}, file)
+    with pytest.raises(ModelError, match=r'Missing key\(s\) in state_dict: "layer\.bias"'):
+        make_network(own, trust=True)
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "net"])
+def test_a_checkpoint_of_a_training_elsewhere_is_told_where_its_weights_are(
+    key: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "checkpoint.pth"
+    adam = {"state": {}, "param_groups": [{"lr": 0.1}]}
+    torch.save({"epoch": 3, key: {"a": torch.ones(1)}, "optimizer": adam}, file)
+    with pytest.raises(ModelError, match=rf"by name, but under '{key}': save that alone\.$"):
+        read_weights(file)
+    torch.save({"epoch": 3, "optimizer": adam}, file)
+    with pytest.raises(ModelError, match=r"does not hold weights by name\.$"):
+        read_weights(file)
 
 
 def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:
