@@ -75,6 +75,17 @@ def read_origin(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and isinstance(found.get("config"), dict) else {}
 
 
+def undescribed(file: Path) -> list[str]:
+    """What a user should know of a run's weights: nothing, where its description is beside them."""
+    if read_origin(file):
+        return []
+    return [
+        f"{file} holds weights of a run without its {DESCRIPTION}, so whom they were trained on is "
+        "not known: if this run is scored on any of them, its scores are too good. Keep "
+        f"{DESCRIPTION} beside them."
+    ]
+
+
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Weights from a safetensors file, or from a .pth that holds nothing but weights.
 

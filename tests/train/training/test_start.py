@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.data.steps import steps
 from hmstrain.data.targets import mean_target
 from hmstrain.data.weights import row_weights
-from hmstrain.errors import DataError
+from hmstrain.errors import DataError, RunError
 from hmstrain.events import silent
 from hmstrain.models.head import LEAST_SHARE, begin_head, move_head
 from hmstrain.runs.checkpoint import read_description
@@ -150,6 +151,32 @@ def test_a_run_that_holds_out_whom_its_weights_saw_is_refused(store: Store, tmp_
     assert seen_before([second], store, rows).trained.windows == len(rows)
     with pytest.raises(DataError, match="Train both with the same --fold"):
         train_small(store, tmp_path / "third", fold="1", weights=str(tmp_path / "second"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "naive_cnn"},
+        {"model": "naive_cnn", "inputs": "spec+eeg", "eeg_seconds": 4.0, "pretraining": True},
+        {"model": "support.nets:both", "inputs": "spec+eeg", "image_size": 0},
+        {"model": "vae", "image_size": 0},
+    ],
+)
+def test_weights_of_a_run_carried_without_its_description_are_warned_of(
+    store: Store, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    train_small(store, tmp_path / "first", **(settings | {"steps": 1}))
+    settings = {key: value for key, value in settings.items() if key != "pretraining"}
+    file = tmp_path / "weights.safetensors"
+    shutil.copy(tmp_path / "first" / "best" / "model.safetensors", file)
+    said = told(store, tmp_path / "second", weights=str(file), **settings)
+    assert sum("a run without its model.json" in text for text in said) == 1
+    there = str(tmp_path / "first")
+    said = told(store, tmp_path / "third", weights=there, **settings)
+    assert not any("model.json" in text for text in said)
+    shutil.copy(tmp_path / "first" / "best" / "model.json", tmp_path)
+    with pytest.raises(RunError, match=r"s\.safetensors is not a file of the model\.json bes"):
+        told(store, tmp_path / "fourth", weights=str(file), **settings)
 
 
 def test_where_patients_leak_anyhow_a_run_starts_from_another(
