@@ -31,6 +31,7 @@ from hmstrain.data.rows import (
     Epoch,
     left_out,
     norm_rows,
+    pairs_alike,
     plan_epochs,
     split_rows,
     tested_rows,
@@ -178,7 +179,7 @@ class Run:
         self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
         self.notices += idle_notices(config)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
-        self.notices += left_out(config, store)
+        self.notices += left_out(config, store) + pairs_alike(config, store, self.rows)
         self.notices += getattr(self.state.network, "notices", [])
         if self.mixture is not None:
             self.notices += self.mixture.notices(self.epochs[0])
