@@ -22,7 +22,7 @@ from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.data.steps import steps
 from hmstrain.data.targets import mean_target
 from hmstrain.data.weights import row_weights
-from hmstrain.errors import DataError, RunError
+from hmstrain.errors import DataError, ModelError, RunError
 from hmstrain.events import silent
 from hmstrain.models.head import LEAST_SHARE, begin_head, move_head
 from hmstrain.runs.checkpoint import read_description
@@ -215,6 +215,21 @@ def test_what_becomes_of_a_network_of_ones_own_is_said(store: Store, tmp_path: P
     (other,) = told(store, tmp_path / "b", model="support.nets:no_head", inputs="spec", **whole)
     assert "support.nets:no_head starts as it was made" in other
     assert told(store, tmp_path / "c", model="naive_cnn") == []
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_a_network_of_ones_own_that_gives_probabilities_is_refused(
+    store: Store, tmp_path: Path, prior: bool
+) -> None:
+    more: dict[str, Any] = {"inputs": "spec", "start_at_prior": prior}
+    for name in ("soft", "soft_in_tests"):
+        with pytest.raises(
+            ModelError, match=rf"support\.nets:{name} gives probabilities, .* softmax"
+        ):
+            train_small(store, tmp_path / name, model=f"support.nets:{name}", **more)
+    for name in ("log_soft", "level"):
+        run = begun(store, tmp_path / name, model=f"support.nets:{name}", **more)
+        run.close()
 
 
 def test_however_large_features_are_the_head_adds_next_to_nothing() -> None:
