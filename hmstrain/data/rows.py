@@ -27,6 +27,9 @@ Rows = NDArray[np.int64]
 EXTENDED = 2
 """Stage of the first extension; both before it are cut off by `steps`."""
 
+MOSTLY = 0.5
+"""Share of pairs of one patient above which comparing embeddings teaches little."""
+
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
@@ -126,7 +129,27 @@ def _pretraining_rows(config: Config, store: Store, fold: int | None) -> Rows:
             f"{store.path} has no windows to pretrain on: all are of patients of its test split, "
             "or of those held out to score it."
         )
+    if not config.others and len(np.unique(store.windows["patient_id"][rows])) == 1:
+        raise DataError(
+            f"{store.path} has windows of one patient to pretrain on: pretraining tells patients "
+            "apart, so it needs two or more."
+        )
     return rows
+
+
+def pairs_alike(config: Config, store: Store, rows: Rows) -> list[str]:
+    """Say where most pairs of windows in a batch are of one patient, if embeddings are compared."""
+    if not (config.contrastive or config.pretraining) or config.others:
+        return []
+    _, patient = np.unique(store.windows["patient_id"][rows], return_inverse=True)
+    share = np.bincount(patient, 1 / group_sizes(config, store, rows))
+    alike = float(np.square(share / share.sum()).sum())
+    if round(alike, 6) <= MOSTLY:
+        return []
+    return [
+        f"{alike:.0%} of the pairs of windows in a batch are of one patient, which embeddings are "
+        "not compared by: train on more patients, or with sample=eeg where some have many windows."
+    ]
 
 
 def _of_fraction(config: Config, store: Store, rows: Rows, among: Rows) -> Rows:

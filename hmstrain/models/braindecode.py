@@ -41,7 +41,7 @@ CHANNELS = {"pairs": len(CHAIN_PAIRS), "electrodes": len(ELECTRODES)}
 QUANTILE = 0.95
 SMALLEST_UV = 1e-2
 """Smallest quantile that a channel is divided by."""
-PREFIXES = ("module.", "model.", "student.", "encoder.")
+PREFIXES = ("module.", "_orig_mod.", "model.", "student.", "encoder.")
 """What names in files of weights may begin with besides."""
 SAW_IIIC = ("six-datasets", "six_datasets")
 """Parts of the names of files whose weights were trained on the IIIC data."""

@@ -54,6 +54,7 @@ class CustomNetwork(nn.Module):
         self.images = {one.key for which, one in seen.items() if INPUTS[which].layout == "image"}
         self.classes = classes
         self.loaded = False  # whether a file held all its weights
+        self.notices: list[str] = []  # what a user should know of that file
 
     @property
     def last_maps(self) -> dict[str, nn.Module | None]:

@@ -25,6 +25,9 @@ LARGEST_LOGIT = 1e-4
 """What the weights of a layer that begins add to a logit at most: too little to change a score, and
 yet gradients reach the layers before it from the first step on."""
 
+ADDS_UP_WITHIN = 1e-3
+"""How near to 1 the sum of probabilities is; that of logits is not, for all windows of a batch."""
+
 
 @torch.no_grad()
 def find_head(network: PatternNetwork | CustomNetwork, prepared: dict[str, Tensor]) -> str | None:
@@ -48,6 +51,13 @@ def find_head(network: PatternNetwork | CustomNetwork, prepared: dict[str, Tenso
     ]
     logits = _forward(network, prepared, hooks)
     return next((name for name, out in gave if out is logits), None)
+
+
+@torch.no_grad()
+def gives_probabilities(network: nn.Module, prepared: dict[str, Tensor]) -> bool:
+    """Whether a network gives shares that add up to 1 for each window of a batch, not logits."""
+    given = _forward(network, prepared, []).float()
+    return bool((given >= 0).all() and ((given.sum(dim=1) - 1).abs() < ADDS_UP_WITHIN).all())
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -25,7 +26,7 @@ from hmstrain.models.populations import Populations
 from hmstrain.models.source import use
 from hmstrain.models.trunk import Trunk
 from hmstrain.models.trust import Trust, refuse_untrusted
-from hmstrain.models.weights import find_weights, read_weights
+from hmstrain.models.weights import find_weights, read_weights, undescribed, unwrapped
 
 if TYPE_CHECKING:
     from hmstrain.config import Config
@@ -80,6 +81,7 @@ class PatternNetwork(nn.Module):
         self.dropout = nn.Dropout(drop_rate)
         self.head = nn.Linear(sum(trunk.features for trunk in trunks.values()), classes)
         self.loaded = False  # whether a file held all its weights, those of the head too
+        self.begun: list[str] = []  # what a user should know of that file
         self.projections = nn.ModuleDict()
         if projection_size:
             for name, trunk in trunks.items():
@@ -101,8 +103,9 @@ class PatternNetwork(nn.Module):
 
     @property
     def notices(self) -> list[str]:
-        """What a user should know of the weights that trunks began with."""
-        return [text for trunk in self.trunks.values() for text in getattr(trunk, "notices", ())]
+        """What a user should know of the weights that it or its trunks began with."""
+        of_trunks = (getattr(trunk, "notices", ()) for trunk in self.trunks.values())
+        return [*self.begun, *chain(*of_trunks)]
 
     @property
     def temperature(self) -> Tensor | None:
@@ -176,6 +179,7 @@ def make_network(
         generator = _made(config.model, find_model(config.model), config.model_args, seen, classes)
         if file is not None:
             _load_whole(generator, state, file)
+            generator.notices += undescribed(file)
         return cast("PatternNetwork", generator)
     saved_by_run = any(key.startswith("trunks.") for key in state)
     config = replace(config, weights="" if saved_by_run or file is None else str(file))
@@ -199,6 +203,8 @@ def make_network(
     elif file is not None and saved_by_run:
         _load_whole(network, state, file)
         network.loaded = True
+    if file is not None and saved_by_run:
+        network.begun += undescribed(file)
     return network
 
 
@@ -232,8 +238,10 @@ def _whole(config: Config, file: Path | None, classes: int) -> CustomNetwork:
     if file is not None:
         state = read_weights(file)
         same = state.keys() == network.state_dict().keys()  # as a run of it saves them
-        _load_whole(network if same else network.network, state, file)
+        inner = network if same else network.network
+        _load_whole(inner, unwrapped(state, inner.state_dict()), file)
         network.loaded = True
+        network.notices += undescribed(file) if same else []
     return network
 
 

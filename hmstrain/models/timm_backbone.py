@@ -7,7 +7,10 @@ embedding. Otherwise the image is resized to what they were trained on.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -18,6 +21,7 @@ import timm
 import torch
 from timm.layers.adaptive_avgmax_pool import SelectAdaptivePool2d
 from timm.layers.drop import DropPath
+from timm.models import get_deprecated_models
 from torch import Tensor, nn
 
 from hmstrain.data.inputs import Input
@@ -160,7 +164,7 @@ def build(name: str, seen: Input, **model_args: Any) -> TimmTrunk:
             raise _keeps_paths(name)
         if config.pretrained or config.weights:
             weights = Path(config.weights) if config.weights else None
-            trunk.take(_with_weights(name, options, weights))
+            trunk.take(_with_weights(name, options, type(backbone), weights))
         return trunk
     given = f" with {model_args}" if model_args else ""
     raise ModelError(f"{name} does not take images of {size[0]} x {size[1]}{given}: {problem}.")
@@ -172,11 +176,15 @@ def check_name(name: str) -> None:
     Raises
     ------
     ModelError
-        It has none of this name; with the nearest names.
+        It has none of this name; with the new name of a former one, or the nearest names.
     """
+    former, arch = get_deprecated_models(), name.partition(".")[0]
+    if arch in former:
+        now = f"timm calls it {former[arch]} now" if former[arch] else "timm has removed it"
+        raise ModelError(f"There is no model {arch!r} any more: {now}.")
     if timm.is_model(name):
         return
-    near = get_close_matches(name, [*timm.list_models(), *MODELS], n=3, cutoff=0.5)
+    near = get_close_matches(name, {*timm.list_models(), *MODELS}, n=3, cutoff=0.5)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise ModelError(
         f"There is no model {name!r}.{hint} `hmstrain models` lists them; "
@@ -196,37 +204,88 @@ def _keeps_paths(name: str) -> ModelError:
     return ModelError(f"{name} does not take drop_path: it has no residual branches to leave out.")
 
 
-def _with_weights(name: str, options: dict[str, Any], weights: Path | None) -> nn.Module:
-    """The same backbone with weights; timm fits their position embedding and first layer.
+def _with_weights(
+    name: str, options: dict[str, Any], kind: type[nn.Module], file: Path | None
+) -> nn.Module:
+    """The same backbone with weights, of this class; timm fits their position embedding and so on.
 
-    timm passes over names that it does not find. So the weights are loaded into two networks that
-    began differently: what differs afterwards was not in the file.
+    timm passes over names that it does not find, on either side: they are compared here.
     """
-    overlay = None if weights is None else {"file": str(weights)}
+    overlay = None if file is None else {"file": str(file)}
     try:
-        with reachable_or_cached() if weights is None else nullcontext():
+        with reachable_or_cached() if file is None else _comparing(kind) as differing:
             loaded: list[nn.Module] = [
                 timm.create_model(
                     name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **options
                 )
-                for _ in range(1 if weights is None else 2)
+                # Files are loaded twice: a seed's later draws are what they were in all versions.
+                for _ in range(1 if file is None else 2)
             ]
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if weights is not None:
-            raise ModelError(f"{weights} does not fit {name}: {reason}") from None
+        if file is not None:
+            raise ModelError(f"{file} does not fit {name}: {_reason(error)}") from None
         raise ModelError(
             f"The pretrained weights of {name} are not in timm's cache and cannot be downloaded "
             "here. Give a file with --weights (in a recipe: --set weights=FILE), or start from "
             "random weights, without --pretrained (in a recipe: --set pretrained=false). "
-            f"({shorten(reason, 200, placeholder=' ...')})"
+            f"({shorten(_reason(error), 200, placeholder=' ...')})"
         ) from None
-    first, second = loaded[0].state_dict(), loaded[-1].state_dict()
-    missing = [key for key, value in first.items() if not torch.equal(value, second[key])]
+    if differing is None:
+        return loaded[0]
+    ours = loaded[0].state_dict()
+    missing = [key for key in differing.missing if ours[key].is_floating_point()]
     if missing:
-        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        raise ModelError(f"{weights} does not fit {name}: it holds no {missing[0]}{more}.")
+        raise ModelError(f"{file} does not fit {name}: it holds no {missing[0]}{_more(missing)}.")
+    if differing.left_over:
+        with torch.random.fork_rng(devices=[]):
+            classifying = timm.create_model(name, **options).state_dict()
+        if left_over := [key for key in differing.left_over if key not in classifying]:
+            raise ModelError(
+                f"{file} does not fit {name}: it holds {left_over[0]}{_more(left_over)}, which "
+                f"{name} does not have."
+            )
     return loaded[0]
+
+
+@dataclass
+class _Differing:
+    """Names of weights that only a network has, or only the file that it loads."""
+
+    missing: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _comparing(kind: type[nn.Module]) -> Iterator[_Differing]:
+    """Within it, networks of a class say what differs when they load weights, and timm does not."""
+    differing, log = _Differing(), logging.getLogger("timm")
+    level, load = log.level, kind.load_state_dict
+
+    def loads(network: nn.Module, state: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        found = load(network, state, *args, **kwargs)
+        differing.missing = list(found.missing_keys)
+        differing.left_over = [
+            key for key in found.unexpected_keys if state[key].is_floating_point()
+        ]
+        return found
+
+    log.setLevel(logging.ERROR)
+    setattr(kind, "load_state_dict", loads)  # noqa: B010 - of a class that is not known
+    try:
+        yield differing
+    finally:
+        log.setLevel(level)
+        setattr(kind, "load_state_dict", load)  # noqa: B010
+
+
+def _reason(error: Exception) -> str:
+    """Its first line that says something: of PyTorch's, the second names the weight."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[min(1, len(lines) - 1)].strip() if lines[0].endswith(":") else lines[0]
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - 1:,} more" if len(names) > 1 else ""
 
 
 def replace_mean(backbone: nn.Module, kind: str) -> None:

@@ -67,6 +67,7 @@ class ConditionalVae(nn.Module):
         if latent < 1 or width < 1:
             raise ModelError(f"vae needs latent and width of 1 or more; got {latent} and {width}.")
         self.shape, self.classes, self.latent = shape, classes, latent
+        self.notices: list[str] = []  # what a user should know of a file that it began with
         cell = 2**HALVINGS
         self.grid = tuple(min(GRID, max(1, side // cell) * cell) for side in shape)
         self.small = (4 * width, *(side // cell for side in self.grid))

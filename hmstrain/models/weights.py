@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from safetensors.torch import load_file
@@ -19,6 +20,8 @@ from hmstrain.errors import ModelError
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 """What a checkpoint of a run holds."""
+WRAPPERS = ("module.", "_orig_mod.")
+"""What PyTorch's parallel and compiled networks put before the names of weights."""
 
 
 def find_weights(path: Path, fold: str, seed: int) -> Path:
@@ -72,6 +75,17 @@ def read_origin(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and isinstance(found.get("config"), dict) else {}
 
 
+def undescribed(file: Path) -> list[str]:
+    """What a user should know of a run's weights: nothing, where its description is beside them."""
+    if read_origin(file):
+        return []
+    return [
+        f"{file} holds weights of a run without its {DESCRIPTION}, so whom they were trained on is "
+        "not known: if this run is scored on any of them, its scores are too good. Keep "
+        f"{DESCRIPTION} beside them."
+    ]
+
+
 def read_weights(file: Path) -> dict[str, Tensor]:
     """Weights from a safetensors file, or from a .pth that holds nothing but weights.
 
@@ -106,10 +120,8 @@ def read_weights(file: Path) -> dict[str, Tensor]:
         reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
         raise ModelError(f"{file} cannot be read as weights: {reason}") from None
     inner = state.get("state_dict", state.get("model", state)) if isinstance(state, dict) else None
-    if not isinstance(inner, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in inner.items()
-    ):
-        raise ModelError(f"{file} does not hold weights by name.")
+    if not _by_name(inner):
+        raise ModelError(f"{file} does not hold weights by name{_where(state)}.")
     floating = [value for value in inner.values() if value.is_floating_point()]
     if not floating:
         raise ModelError(f"{file} does not hold weights in floating point.")
@@ -128,6 +140,27 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     if not all(bool(torch.isfinite(value).all()) for value in floating):
         raise ModelError(f"{file} holds NaN or infinite values.")
     return inner
+
+
+def unwrapped(state: dict[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
+    """Weights under the names of a network, where `WRAPPERS` put something before each."""
+    for prefix in WRAPPERS * 2:  # one may be in the other
+        if state and all(name.startswith(prefix) and name not in names for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state
+
+
+def _by_name(value: object) -> TypeGuard[dict[str, Tensor]]:
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and isinstance(one, Tensor) for name, one in value.items()
+    )
+
+
+def _where(state: object) -> str:
+    """Say under which keys of a training's checkpoint weights lie."""
+    inside = state.items() if isinstance(state, dict) else ()
+    keys = [repr(key) for key, value in inside if value and _by_name(value)]
+    return f", but under {' and '.join(keys)}: save that alone" if keys else ""
 
 
 def _refuse_packed(file: Path) -> None:

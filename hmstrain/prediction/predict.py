@@ -75,7 +75,7 @@ class Predictions:
 
 def predict(
     runs: Sequence[Path | str] | Path | str,
-    path: Path | str,
+    path: Store | Path | str,
     *,
     out: Path | str = "predicted",
     stride_s: float = STRIDE_S,
@@ -104,7 +104,7 @@ def predict(
     ----------
     runs : path or sequence of paths
         Folders of finished runs, whose probabilities are averaged; or a blend of runs.
-    path : path
+    path : Store or path
         A store; a folder in Kaggle's layout or its zip; a recording of any format that
         `hmsprep import` reads, or a folder of such, which is searched with all below it.
     out : path
@@ -180,7 +180,7 @@ def predict(
     keys = [one.key for one in folders[0].store().classes]
     limits = tuple(dict.fromkeys(filter(None, (read_notice(one.path) for one in folders))))
     calibration = calibrating(given, keys, calibrated=calibrated, prior=prior)
-    path, out = Path(path), Path(out)
+    path, out = path.path if isinstance(path, Store) else Path(path), Path(out)
     if out.exists() and not (out.is_dir() and (is_empty(out) or _earlier(out))):
         raise RunError(f"{out} holds something other than predictions: name another --out.")
     begun = time.perf_counter()

@@ -226,6 +226,11 @@ def _origin(file: Path, described: Mapping[str, Any], config: Config, store: Sto
         own = config_of_run(described["config"])
         here, elsewhere = learned_from(described, store)
         sums = described.get(FILES)  # which runs of earlier versions lack
+        if sums is not None and file.name not in sums:
+            raise RunError(
+                f"{file} is not a file of the {DESCRIPTION} beside it, which states "
+                f"{', '.join(sums)}: give it its own name again, or move it elsewhere."
+            )
         sha256 = "" if sums is None else sums[file.name]["sha256"]
         normalisation = Normalisation.from_json(described["normalisation"])
     except (ShapeError, KeyError, TypeError) as error:

@@ -10,10 +10,37 @@ from hmsstore import Store
 from hmstrain.config import Config
 from hmstrain.data.rows import Epoch, Rows, has_many, training_rows
 from hmstrain.data.targets import mean_target
+from hmstrain.errors import ModelError
 from hmstrain.models.custom import CustomNetwork
 from hmstrain.models.evaluate import Evaluator
-from hmstrain.models.head import begin_head, begin_populations, find_head, move_head
+from hmstrain.models.head import (
+    begin_head,
+    begin_populations,
+    find_head,
+    gives_probabilities,
+    move_head,
+)
 from hmstrain.training.state import TrainingState
+
+
+def refuse_probabilities(
+    config: Config, rows: Rows, state: TrainingState, evaluator: Evaluator
+) -> None:
+    """Refuse a network of one's own that ends in a softmax, where it begins: two cap its answers.
+
+    Raises
+    ------
+    ModelError
+        All that it gives for a batch are probabilities.
+    """
+    network = state.network
+    if state.progress.step or not isinstance(network, CustomNetwork):
+        return
+    if all(gives_probabilities(network, prepared) for prepared in evaluator.some_of(rows)):
+        raise ModelError(
+            f"{config.model} gives probabilities, which add up to 1, not logits: leave out its "
+            "softmax."
+        )
 
 
 def begin_at_prior(

@@ -31,6 +31,7 @@ from hmstrain.data.rows import (
     Epoch,
     left_out,
     norm_rows,
+    pairs_alike,
     plan_epochs,
     split_rows,
     tested_rows,
@@ -59,7 +60,7 @@ from hmstrain.scoring.scores import epoch_test, final_test, validation
 from hmstrain.training.idle import idle_notices
 from hmstrain.training.losses import losses as losses_of
 from hmstrain.training.origin import open_generator
-from hmstrain.training.start import begin_at_prior, move_to_prior
+from hmstrain.training.start import begin_at_prior, move_to_prior, refuse_probabilities
 from hmstrain.training.state import TrainingState
 from hmstrain.training.step_log import StepLog
 from hmstrain.training.trial import try_steps
@@ -178,10 +179,11 @@ class Run:
         self.evaluator = Evaluator(self.computing, self.prepare, self.loader, world)
         self.notices += idle_notices(config)
         self.notices += [judge.notice for judge in self.judges if judge.notice]
-        self.notices += left_out(config, store)
+        self.notices += left_out(config, store) + pairs_alike(config, store, self.rows)
         self.notices += getattr(self.state.network, "notices", [])
         if self.mixture is not None:
             self.notices += self.mixture.notices(self.epochs[0])
+        refuse_probabilities(config, self.rows, self.state, self.evaluator)
         self.head: str | None = None
         if config.start_at_prior and config.answers:
             self.head, notices = begin_at_prior(

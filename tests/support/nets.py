@@ -163,6 +163,40 @@ class NoHead(Level):
         return super().forward(image_BCHW) / 2
 
 
+class Soft(Level):
+    """Gives probabilities."""
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        return super().forward(image_BCHW).softmax(dim=1)
+
+
+def soft() -> nn.Module:
+    return Soft()
+
+
+class SoftInTests(Level):
+    """Gives logits while it is trained, and probabilities afterwards."""
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        logits = super().forward(image_BCHW)
+        return logits if self.training else logits.softmax(dim=1)
+
+
+def soft_in_tests() -> nn.Module:
+    return SoftInTests()
+
+
+class LogSoft(Level):
+    """Gives logarithms of probabilities, whose softmax they are of."""
+
+    def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
+        return super().forward(image_BCHW).log_softmax(dim=1)
+
+
+def log_soft() -> nn.Module:
+    return LogSoft()
+
+
 def loud() -> nn.Module:
     return Loud()
 

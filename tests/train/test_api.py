@@ -143,7 +143,7 @@ def test_a_finished_run_is_tested_reported_and_predicted_in_silence(
     counted: list[tuple[int, int]] = []
     found = hmstrain.predict(
         run,
-        store.path,
+        store,
         out=tmp_path / "predicted",
         device="cpu",
         progress=lambda done, total: counted.append((done, total)),

@@ -22,7 +22,7 @@ from hmstrain.distributed import World
 from hmstrain.errors import ModelError
 from hmstrain.models.naive_cnn import NaiveCNN
 from hmstrain.models.network import count_parameters, make_network
-from hmstrain.models.weights import read_weights
+from hmstrain.models.weights import read_weights, unwrapped
 
 
 def prepared(config: Config, count: int = 2) -> dict[str, torch.Tensor]:
@@ -79,6 +79,16 @@ def test_an_unknown_model_is_answered_with_the_nearest_names() -> None:
         ModelError, match=r"no model 'convnext_tinny'.* Did you mean .*convnext_tiny"
     ):
         make_network(Config(model="convnext_tinny"))
+    with pytest.raises(ModelError, match=r"Did you mean .*resnet18") as refused:
+        make_network(Config(model="timm/resnet18"))
+    near = str(refused.value).partition("Did you mean ")[2].partition("?")[0].split(", ")
+    assert len(near) == len(set(near)) == 3
+
+
+@pytest.mark.parametrize("model", ["tf_efficientnet_b0_ns", "tf_efficientnet_b0_ns.any"])
+def test_a_name_that_timm_has_given_up_is_answered_with_the_new_one(model: str) -> None:
+    with pytest.raises(ModelError, match=r"timm calls it tf_efficientnet_b0\.ns_jft_in1k now"):
+        make_network(Config(model=model))
 
 
 def test_ones_own_network_trains_and_resumes_like_any_other(store: Store, tmp_path: Path) -> None:
@@ -218,6 +228,42 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("arguments", "lost", "said"),
+    [
+        ({"layers": [2, 1, 1, 1]}, "", r"holds layer1\.1\.\S+ and \d+ more, which resnet10t does"),
+        ({"layers": [2, 1, 1, 1]}, "layer4", r"holds no layer4\.0\.\S+ and \d+ more\.$"),
+        ({}, "running", r"holds no conv1\.1\.running_mean and \d+ more\.$"),
+        ({}, "layer4.0.bn2", r"holds no layer4\.0\.bn2\.weight and 3 more\.$"),
+        ({"stem_width": 48}, "", r"size mismatch for \S+: copying"),
+    ],
+)
+def test_weights_of_another_network_and_parts_of_ones_own_are_refused_by_name(
+    arguments: dict[str, Any],
+    lost: str,
+    said: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    state = timm.create_model("resnet10t", **arguments).state_dict()
+    file = tmp_path / "weights.safetensors"
+    save_file({k: v for k, v in state.items() if not lost or lost not in k}, file)
+    with pytest.raises(ModelError, match=said) as refused:
+        make_network(Config(model="resnet10t", weights=str(file)))
+    assert "\n" not in str(refused.value)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("model", "size"), [("levit_128s", 224), ("resnet10t", 64)])
+def test_classifiers_and_counters_need_not_fit(model: str, size: int, tmp_path: Path) -> None:
+    state = timm.create_model(model, num_classes=6).state_dict()  # levit's head has a norm
+    file = tmp_path / "weights.safetensors"
+    save_file({k: v for k, v in state.items() if "num_batches" not in k}, file)
+    network: Any = make_network(Config(model=model, image_size=size, weights=str(file)))
+    backbone = network.trunks["spectrogram_BHW"].backbone.state_dict()
+    assert all(torch.equal(v, state[k]) for k, v in backbone.items() if k.endswith("running_var"))
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         {"model": "naive_cnn"},
@@ -256,6 +302,38 @@ def test_ones_own_networks_weights_and_arguments(tmp_path: Path) -> None:
     assert torch.equal(network.network.layer.weight, source.layer.weight)
     with pytest.raises(ModelError, match="its forward is called with image_BCHW"):
         make_network(Config(model="support.nets:both", inputs="spec"), trust=True)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_weights_of_ones_own_network_are_found_under_pytorchs_wrappers(
+    prefix: str, tmp_path: Path
+) -> None:
+    from support.nets import Both
+
+    source = Both().state_dict()
+    file = tmp_path / "own.pth"
+    own = Config(model="support.nets:both", inputs="spec+eeg", weights=str(file))
+    torch.save({prefix + name: value for name, value in source.items()}, file)
+    network: Any = make_network(own, trust=True)
+    assert torch.equal(network.network.layer.weight, source["layer.weight"])
+    assert unwrapped({"module.a": torch.ones(1)}, {"module.a"}).keys() == {"module.a"}
+    torch.save({prefix + "layer.weight": source["layer.weight"]}, file)
+    with pytest.raises(ModelError, match=r'Missing key\(s\) in state_dict: "layer\.bias"'):
+        make_network(own, trust=True)
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "net"])
+def test_a_checkpoint_of_a_training_elsewhere_is_told_where_its_weights_are(
+    key: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "checkpoint.pth"
+    adam = {"state": {}, "param_groups": [{"lr": 0.1}]}
+    torch.save({"epoch": 3, key: {"a": torch.ones(1)}, "optimizer": adam}, file)
+    with pytest.raises(ModelError, match=rf"by name, but under '{key}': save that alone\.$"):
+        read_weights(file)
+    torch.save({"epoch": 3, "optimizer": adam}, file)
+    with pytest.raises(ModelError, match=r"does not hold weights by name\.$"):
+        read_weights(file)
 
 
 def test_a_file_that_could_run_code_is_not_loaded(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden.observe import unpack
 from safetensors.torch import load_file
 from support.inside import Inside
 from support.runs import SMALL, Stopped, train_small
@@ -20,7 +19,7 @@ from support.watched import Watched
 import hmstrain
 from hmsstore import Store
 from hmstrain.config import Config
-from hmstrain.data.rows import training_rows
+from hmstrain.data.rows import pairs_alike, training_rows
 from hmstrain.data.unlabelled import unlabelled
 from hmstrain.errors import ConfigError, DataError, ModelError, RunError
 from hmstrain.models.network import make_network
@@ -32,7 +31,6 @@ from hmstrain.runs.trained import load_trained
 from hmstrain.scoring.seen import seen_before
 from hmstrain.training.losses import infonce
 
-GOLDEN = Path(__file__).parents[2] / "golden"
 QUICK: dict[str, Any] = {
     "inputs": "spec+eeg", "epochs": 1, "eeg_seconds": 4.0, "spectrogram_rows": (138, 162),
     "projection_size": 16,
@@ -81,27 +79,25 @@ def test_windows_that_are_not_labelled_are_trained_on_and_a_tenth_of_their_patie
     assert set(held) != set(patients[other.held_out])
 
 
-def test_a_store_without_any_votes_is_pretrained_on(tmp_path: Path) -> None:
-    unpack(GOLDEN / "store-v1-test.zip", tmp_path)
-    watched = Watched.watch(tmp_path / "store-v1-test.zarr", blind=True)
-    outcome = train_small(watched, tmp_path / "run", **(PRE | {"batch_size": 2}))
+def test_a_store_without_any_votes_is_pretrained_on(store: Store, tmp_path: Path) -> None:
+    watched = Watched.watch(store.path, blind=True, unlabelled=True)
+    outcome = train_small(watched, tmp_path / "run", **(PRE | {"steps": 2}))
     assert outcome.alignment is not None
-    assert outcome.alignment.patients == 1
     known = read_description(tmp_path / "run" / "best")["patients"]
     assert known == sorted(set(watched.windows["patient_id"].tolist()))
 
 
 @pytest.mark.parametrize("best_by", ["auto", "last"])
 def test_of_one_held_out_patient_the_latest_checkpoint_is_kept_and_that_is_said(
-    tmp_path: Path, best_by: str
+    store: Store, tmp_path: Path, best_by: str
 ) -> None:
-    unpack(GOLDEN / "store-v1-test.zip", tmp_path)
     told: list[str] = []
+    few = {"steps": 4, "validate_every": 2}
     outcome = hmstrain.train(
-        tmp_path / "store-v1-test.zarr",
+        Watched.watch(store.path, blind=True, unlabelled=True),
         out=tmp_path / "run",
         events=lambda event, values: told.append(values["text"]) if event == "notice" else None,
-        **(SMALL | PRE | {"batch_size": 2, "epochs": 2, "best_by": best_by}),
+        **(SMALL | PRE | few | {"best_by": best_by}),
     )
     lines = read_metrics(tmp_path / "run" / "metrics.jsonl", "valid")
     assert len({line["step"] for line in lines}) > 1
@@ -117,6 +113,24 @@ def test_of_several_held_out_patients_the_latest_checkpoint_is_kept_as_asked(
     outcome = train_small(store, tmp_path / "run", best_by="last", **(PRE | {"steps": 4}))
     assert outcome.held_out == held_out(store)
     assert outcome.kept.endswith("the latest, as best_by=last asks.")
+
+
+def test_windows_of_one_patient_are_refused_and_of_mostly_one_warned_of(store: Store) -> None:
+    config = Config(**(SMALL | PRE))
+    chosen = training_rows(config, store, 0, 1)
+    patients = store.windows["patient_id"][chosen]
+    every = len(np.unique(patients))
+    with pytest.raises(DataError, match=r"windows of one patient to pretrain on: .* two or more"):
+        training_rows(replace(config, fraction=1 / every), store, 0, 1)
+    assert pairs_alike(config, store, chosen) == []
+    first, second = (chosen[patients == one] for one in np.unique(patients)[:2])
+    mostly = np.append(np.repeat(first[:1], 9), second[:1])
+    (said,) = pairs_alike(config, store, mostly)
+    assert said.startswith("82% of the pairs")
+    assert pairs_alike(replace(config, sample="eeg"), store, mostly) == []
+    votes = Config(**(SMALL | QUICK))
+    assert pairs_alike(votes, store, mostly) == []
+    assert pairs_alike(replace(votes, contrastive=True), store, mostly) == [said]
 
 
 def test_a_share_of_the_patients_is_pretrained_on(store: Store) -> None:

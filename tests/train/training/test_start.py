@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from hmstrain.data.rows import plan_epochs, training_rows
 from hmstrain.data.steps import steps
 from hmstrain.data.targets import mean_target
 from hmstrain.data.weights import row_weights
-from hmstrain.errors import DataError
+from hmstrain.errors import DataError, ModelError, RunError
 from hmstrain.events import silent
 from hmstrain.models.head import LEAST_SHARE, begin_head, move_head
 from hmstrain.runs.checkpoint import read_description
@@ -152,6 +153,32 @@ def test_a_run_that_holds_out_whom_its_weights_saw_is_refused(store: Store, tmp_
         train_small(store, tmp_path / "third", fold="1", weights=str(tmp_path / "second"))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model": "naive_cnn"},
+        {"model": "naive_cnn", "inputs": "spec+eeg", "eeg_seconds": 4.0, "pretraining": True},
+        {"model": "support.nets:both", "inputs": "spec+eeg", "image_size": 0},
+        {"model": "vae", "image_size": 0},
+    ],
+)
+def test_weights_of_a_run_carried_without_its_description_are_warned_of(
+    store: Store, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    train_small(store, tmp_path / "first", **(settings | {"steps": 1}))
+    settings = {key: value for key, value in settings.items() if key != "pretraining"}
+    file = tmp_path / "weights.safetensors"
+    shutil.copy(tmp_path / "first" / "best" / "model.safetensors", file)
+    said = told(store, tmp_path / "second", weights=str(file), **settings)
+    assert sum("a run without its model.json" in text for text in said) == 1
+    there = str(tmp_path / "first")
+    said = told(store, tmp_path / "third", weights=there, **settings)
+    assert not any("model.json" in text for text in said)
+    shutil.copy(tmp_path / "first" / "best" / "model.json", tmp_path)
+    with pytest.raises(RunError, match=r"s\.safetensors is not a file of the model\.json bes"):
+        told(store, tmp_path / "fourth", weights=str(file), **settings)
+
+
 def test_where_patients_leak_anyhow_a_run_starts_from_another(
     store: Store, data: Path, tmp_path: Path
 ) -> None:
@@ -188,6 +215,21 @@ def test_what_becomes_of_a_network_of_ones_own_is_said(store: Store, tmp_path: P
     (other,) = told(store, tmp_path / "b", model="support.nets:no_head", inputs="spec", **whole)
     assert "support.nets:no_head starts as it was made" in other
     assert told(store, tmp_path / "c", model="naive_cnn") == []
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_a_network_of_ones_own_that_gives_probabilities_is_refused(
+    store: Store, tmp_path: Path, prior: bool
+) -> None:
+    more: dict[str, Any] = {"inputs": "spec", "start_at_prior": prior}
+    for name in ("soft", "soft_in_tests"):
+        with pytest.raises(
+            ModelError, match=rf"support\.nets:{name} gives probabilities, .* softmax"
+        ):
+            train_small(store, tmp_path / name, model=f"support.nets:{name}", **more)
+    for name in ("log_soft", "level"):
+        run = begun(store, tmp_path / name, model=f"support.nets:{name}", **more)
+        run.close()
 
 
 def test_however_large_features_are_the_head_adds_next_to_nothing() -> None:
