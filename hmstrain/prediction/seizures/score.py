@@ -228,8 +228,8 @@ def _score_pair(
     ours, theirs = answers.events, reference
     if theirs.by_model:
         raise DataError(
-            f"{pair.reference} holds a model's answers: expected a reader's seizures. Once a reader "
-            "has confirmed every row, remove its column description."
+            f"{pair.reference} holds a model's answers: expected a reader's seizures. Once a "
+            "reader has confirmed every row, remove its column description."
         )
     if ours.started and theirs.started and ours.started != theirs.started:
         raise DataError(
