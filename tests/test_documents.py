@@ -433,5 +433,5 @@ def test_python_about_training_and_sweeps_runs(
     full = "small = dict(image_size=128, fraction=0.2, epochs=2)"
     assert full in code
     code = code.replace(full, "small = dict(image_size=32, batch_size=8, steps=1)")
-    exec(compile(code, "python.md", "exec"), {})
+    exec(compile(code, "python.md", "exec"), {"__name__": "__main__"})
     assert (tmp_path / "sweep" / "1" / "metrics.json").is_file()
