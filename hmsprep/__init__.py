@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ParameterError,
         PrepError,
         TransferError,
+        WorkerError,
     )
     from hmsprep.importing.convert import Imported, import_recordings
     from hmsprep.importing.listing import Listing, list_recordings
@@ -90,6 +91,7 @@ __all__ = [
     "Survey",
     "TransferError",
     "Transferred",
+    "WorkerError",
     "build",
     "build_share",
     "check_spectrograms",
@@ -124,6 +126,7 @@ _MODULES = {
         "ParameterError",
         "PrepError",
         "TransferError",
+        "WorkerError",
     ),
     "importing.convert": ("Imported", "import_recordings"),
     "importing.listing": ("Listing", "list_recordings"),

@@ -7,7 +7,8 @@
     |-- DataError           train.csv or a parquet file is not as the competition's are
     |-- MissingFilesError   train.csv names recordings that are not there
     |-- BuildError          the store cannot be written here and now
-    `-- TransferError       a store cannot be sent to an address, or fetched from one
+    |-- TransferError       a store cannot be sent to an address, or fetched from one
+    `-- WorkerError         a worker process was killed, or none could start
 
 A message says what is wrong, where, what was expected, what was found and what to do.
 """
@@ -39,6 +40,10 @@ class BuildError(PrepError):
 
 class TransferError(PrepError):
     """A store cannot be sent to an address, or fetched from one."""
+
+
+class WorkerError(PrepError):
+    """A worker process was killed, or none could start."""
 
 
 def several(heading: str, problems: Sequence[str], most: int = 10) -> str:

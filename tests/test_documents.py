@@ -100,6 +100,15 @@ def test_python_in_the_documents_compiles_and_imports_what_exists(document: Path
                     assert hasattr(module, alias.name), f"{node.module}.{alias.name}"
 
 
+@pytest.mark.parametrize("document", [*GUIDES, ROOT / "README.md"], ids=name)
+def test_python_that_starts_processes_has_a_guard(document: Path) -> None:
+    starting = re.compile(r".*hmsprep\.(synth|build|build_share|seal|inspect|features|realism)\(")
+    for block in blocks(document.read_text(), "python"):
+        for line in filter(starting.match, block.splitlines()):
+            assert line.startswith("    "), line
+            assert 'if __name__ == "__main__":' in block, line
+
+
 @pytest.mark.parametrize("document", [ROOT / "README.md", ROOT / "docs/reading.md"], ids=name)
 def test_python_about_reading_runs(
     document: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -424,5 +433,5 @@ def test_python_about_training_and_sweeps_runs(
     full = "small = dict(image_size=128, fraction=0.2, epochs=2)"
     assert full in code
     code = code.replace(full, "small = dict(image_size=32, batch_size=8, steps=1)")
-    exec(compile(code, "python.md", "exec"), {})
+    exec(compile(code, "python.md", "exec"), {"__name__": "__main__"})
     assert (tmp_path / "sweep" / "1" / "metrics.json").is_file()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import polars as pl
@@ -52,12 +53,13 @@ def read_only(data: Path, tmp_path: Path) -> Path:
 
 
 def test_kaggles_builds_trains_submits_and_maps_what_was_uploaded(
-    read_only: Path, tmp_path: Path
+    read_only: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in read_only.rglob("*")}
     work = tmp_path / "working"
     work.mkdir()
     run("kaggle.ipynb", work, DATA=read_only, WORK=work, UPLOADED=tmp_path / "none")
+    assert "none. Add that input, or set HMS_UPLOADED. Without it" in capfd.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in read_only.rglob("*")} == before
     assert (work / "upload" / "dataset-metadata.json").is_file()
     assert (work / "run" / "report.html").is_file()
@@ -74,6 +76,27 @@ def test_kaggles_builds_trains_submits_and_maps_what_was_uploaded(
     assert pl.read_csv(later / "submission.csv").equals(first)
     for path in [read_only, *read_only.rglob("*")]:
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
+
+
+def test_kaggles_finds_inputs_wherever_they_are_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = "".join(json.loads((NOTEBOOKS / "kaggle.ipynb").read_text())["cells"][1]["source"])
+    scope: dict[str, Any] = {}
+    exec(cell.replace("/kaggle/input", str(tmp_path)), scope)
+    monkeypatch.delenv("HMS_UPLOADED", raising=False)
+    wanted = "hms-eeg-store/hms.zarr", "HMS_UPLOADED"
+    with pytest.raises(FileNotFoundError, match=r"datasets/\*/hms-eeg-store.*set HMS_UPLOADED\."):
+        scope["find"](*wanted)
+    for mount in ("competitions", "datasets/me", "."):
+        (tmp_path / mount / "hms-eeg-store" / "hms.zarr").mkdir(parents=True)
+        found = Path(scope["find"](*wanted))
+        assert found == tmp_path / mount / "hms-eeg-store" / "hms.zarr"
+    monkeypatch.setenv("HMS_UPLOADED", str(tmp_path / "[own]"))
+    with pytest.raises(FileNotFoundError, match="own"):
+        scope["find"](*wanted)
+    (tmp_path / "[own]").mkdir()
+    assert scope["find"](*wanted) == str(tmp_path / "[own]")
 
 
 def test_colabs_builds_from_the_zip_keeps_the_store_and_predicts_a_recording(

@@ -11,7 +11,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from hmsprep.building.journal import Journal, finished_shards
 from hmsprep.building.passes import Passes
 from hmsprep.building.seal import seal
 from hmsprep.building.site import Site, State
-from hmsprep.errors import BuildError, DataError
+from hmsprep.errors import BuildError, DataError, WorkerError
 from hmsprep.planning.load import Planned
 from hmsprep.planning.plan import Plan
 from hmsprep.processes import Progress, silent
@@ -186,11 +185,8 @@ def explained(site: Site) -> Iterator[None]:
         yield
     except StoreError as error:
         raise BuildError(str(error)) from None
-    except BrokenProcessPool:
-        raise BuildError(
-            "A worker process was killed, perhaps because memory ran out. "
-            f"{_how_to_resume(site)} If it happens again, use --workers 1."
-        ) from None
+    except WorkerError as error:
+        raise BuildError(f"{error} {_how_to_resume(site)}") from None
     except OSError as error:
         where = error.filename or site.building
         raise BuildError(f"{where}: {error.strerror or error}. {_how_to_resume(site)}") from error

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from hmsprep.building.checksums import crc32
 from hmsprep.errors import BuildError
+from hmsprep.processes import end_unguarded
 from hmsstore.atomic import sync
 
 
@@ -70,6 +71,7 @@ def locked(path: Path, *, shared: bool = False, held: str = "") -> Iterator[None
     BuildError
         Another process holds it, something else has its name, or the file system has no locks.
     """
+    end_unguarded()  # or it would find its parent's lock
     if _is_in_the_way(path):
         raise BuildError(
             f"{path} is in the way: a build holds an empty file of this name as its lock. Move it "

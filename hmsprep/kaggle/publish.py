@@ -109,7 +109,7 @@ def publish(
             "id": name,
             "title": title,
             "subtitle": f"{len(opened):,} windows of EEG and spectrogram, one sealed Zarr store",
-            "description": _description(opened, slug),
+            "description": _description(opened, name),
             "licenses": [{"name": licence}],
             "keywords": ["health", "signal processing"],
         }
@@ -136,11 +136,12 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _description(store: Store, slug: str) -> str:
-    counts = store.info["counts"]
+def _description(store: Store, name: str) -> str:
+    counts, inside = store.info["counts"], store.path.resolve().name
     return (
         f"A store of hms-eeg: {counts['windows']:,} windows of {counts['patients']:,} patients, "
         f"identity `{store.identity}`. Every session maps it directly:\n\n"
         "```python\nimport hmsstore\n"
-        f'store = hmsstore.Store.open("/kaggle/input/{slug}/{store.path.resolve().name}")\n```\n'
+        f'store = hmsstore.Store.open("/kaggle/input/datasets/{name}/{inside}")\n```\n\n'
+        f"Some sessions have it at `/kaggle/input/{name.partition('/')[2]}/{inside}`.\n"
     )

@@ -16,12 +16,14 @@ from concurrent.futures import (
     ThreadPoolExecutor,
     wait,
 )
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from hmsprep.errors import DataError, several
+from hmsprep.errors import DataError, WorkerError, several
 from hmsprep.processes.stopping import Interrupts, blocked, heed_parent
 from hmsstore.plain.text import write_plainly
 
@@ -34,6 +36,14 @@ ONE_THREAD = (
 """What tells libraries how many threads a worker has."""
 SMALL_BYTES = 32 << 20
 """So much is decoded in less time than worker processes take to start."""
+KILLED = (
+    "A worker process was killed, perhaps because memory ran out. If it happens again, use "
+    "--workers 1."
+)
+GUARD = (
+    "No worker process could start. In a script, put the call under "
+    '`if __name__ == "__main__":`, since each worker process runs the script\'s other lines, too.'
+)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], object]
@@ -68,9 +78,17 @@ def executor(
     here : bool
         If no executor is given, do one task after another in this process: for work that takes
         less time than processes take to start, and rounds no sum by the number of threads.
+
+    Raises
+    ------
+    WorkerError
+        A worker process was killed, or none could start.
     """
     if given is not None:
-        yield given
+        try:
+            yield given
+        except BrokenProcessPool:
+            raise WorkerError(KILLED) from None
     elif here:
         with ThreadPoolExecutor(1) as pool:
             yield pool
@@ -84,13 +102,25 @@ def own_processes(workers: int) -> Iterator[Executor]:
     """Spawn worker processes (a fork would inherit the lock), each computing on one thread.
 
     Sums of products are rounded otherwise on several, so files would depend on the machine.
+
+    Raises
+    ------
+    WorkerError
+        A worker process was killed, or none could start.
     """
+    end_unguarded()
+    context = get_context("spawn")
+    started, tell = context.Pipe(duplex=False)
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
-        with ProcessPoolExecutor(workers, get_context("spawn"), start_worker) as pool:
+        with ProcessPoolExecutor(workers, context, start_worker, (tell,)) as pool:
             yield pool
+    except BrokenProcessPool:
+        raise WorkerError(KILLED if started.poll() else GUARD) from None
     finally:
+        started.close()
+        tell.close()
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -98,13 +128,31 @@ def own_processes(workers: int) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
-def start_worker() -> None:
-    """Prepare a worker process: it dies with its parent, or when that terminates it."""
+def end_unguarded() -> None:
+    """End a worker process that, while it starts, runs the lines of a script without a guard.
+
+    Whatever the script catches: it must not go on, and another exception than `SystemExit` would
+    print a traceback for each worker.
+    """
+    if getattr(current_process(), "_inheriting", False):
+        raise SystemExit(GUARD)
+
+
+def start_worker(tell: Connection) -> None:
+    """Prepare a worker process: it dies with its parent, or when that terminates it.
+
+    Parameters
+    ----------
+    tell : Connection
+        Where it says that it has started.
+    """
     import multiprocessing
     from multiprocessing.connection import wait
 
     write_plainly()  # warnings of the packages that read files name what stands in them
     parent = multiprocessing.parent_process()
+    tell.send_bytes(b"started")
+    tell.close()
 
     def follow() -> None:
         if parent is not None:

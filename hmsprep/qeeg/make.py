@@ -19,7 +19,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -32,7 +31,7 @@ from numpy.lib.format import write_array_header_1_0
 from hmsprep import processes
 from hmsprep.building.durable import locked, put_in_place
 from hmsprep.building.large_files import LargeFile
-from hmsprep.errors import BuildError, ParameterError
+from hmsprep.errors import BuildError, ParameterError, WorkerError
 from hmsprep.planning import checks
 from hmsprep.processes import Progress, run_tasks, silent
 from hmsprep.qeeg.columns import Layout
@@ -198,11 +197,8 @@ def _explained(building: Path) -> Iterator[None]:
     resume = "Run the same command again to resume."
     try:
         yield
-    except BrokenProcessPool:
-        raise BuildError(
-            f"A worker process was killed, perhaps because memory ran out. {resume} If it happens "
-            "again, use --workers 1."
-        ) from None
+    except WorkerError as error:
+        raise BuildError(f"{error} {resume}") from None
     except OSError as error:
         where = error.filename or building
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY):

@@ -21,6 +21,7 @@ from hmsstore.manifest import (
     check_sizes,
     checksum,
     contents_identity,
+    no_access,
     read_manifest,
 )
 from hmsstore.reading.arrays import at, nodes_of
@@ -31,6 +32,9 @@ from hmsstore.spec import Signal
 
 EXPONENT = np.uint16(0x7C00)
 """Bits that are all set in a half-precision number just if it is infinite or NaN."""
+
+SYSTEM_FILES = ("desktop.ini", "Thumbs.db", "Icon\r")
+"""What Windows and macOS leave in folders that somebody looked at."""
 
 
 def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
@@ -56,7 +60,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
     Raises
     ------
     StoreError
-        There is no sealed store at all.
+        There is no sealed store at all, or this user may not read it.
 
     Examples
     --------
@@ -68,6 +72,8 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
         manifest = read_manifest(path)
     except DamagedStoreError as error:
         return list(error.problems)
+    except PermissionError as error:
+        raise no_access(error.filename or path) from None
     problems = check_sizes(path, manifest)
     total = sum(size for size, _ in manifest.files.values())
     done = 0
@@ -77,6 +83,8 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
                 found = checksum(path / name)
                 if found != crc:
                     problems.append(f"{name}: expected checksum {crc:08x}, got {found:08x}")
+        except PermissionError:
+            raise no_access(path / name) from None
         except OSError as error:
             problems.append(_unreadable(name, error))
         done += size
@@ -101,7 +109,7 @@ def verify(store: str | Path, *, progress: Progress = silent) -> list[str]:
 
 
 def unknown_files(path: Path, known: set[str]) -> list[str]:
-    """Files that the manifest does not name; hidden ones are the operating system's.
+    """Files that the manifest does not name; hidden ones and a few are the operating system's.
 
     Folders that cannot be looked into are said, too.
     """
@@ -110,7 +118,7 @@ def unknown_files(path: Path, known: set[str]) -> list[str]:
         (Path(folder) / name).relative_to(path).as_posix()
         for folder, _, names in os.walk(path, onerror=errors.append)
         for name in names
-        if not name.startswith(".") and (Path(folder) / name).is_file()
+        if not name.startswith(".") and name not in SYSTEM_FILES and (Path(folder) / name).is_file()
     ]
     return [
         f"{name} is not in the manifest"

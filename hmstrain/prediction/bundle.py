@@ -5,7 +5,7 @@
     runs/NAME/      what predicting takes of a run: configuration, best weights of each network
     blend/          how they make one answer, where a blend was given
     wheels/         hms-eeg, and the packages that the other machine is not said to have
-    cell.py         ten lines for a notebook
+    cell.py         a notebook's cell, which installs and runs them
 """
 
 from __future__ import annotations
@@ -51,13 +51,26 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 CELL = '''"""Predict the competition's test data without internet: a notebook's cell."""
 import glob, os, subprocess, sys
 
-BUNDLE = os.environ.get("HMS_BUNDLE", "/kaggle/input/{name}")
-DATA = os.environ.get("HMS_DATA", "/kaggle/input/hms-harmful-brain-activity-classification")
+MOUNTS = "/kaggle/input", "/kaggle/input/datasets/*", "/kaggle/input/competitions"
+
+def find(name, variable):
+    """Find an input where Kaggle mounts it, or at the path that a variable gives."""
+    given = os.environ.get(variable)
+    places = [glob.escape(given)] if given else [f"{{mount}}/{{name}}" for mount in MOUNTS]
+    found = [one for place in places for one in sorted(glob.glob(place))]
+    if not found:
+        places = " or ".join(places)
+        raise FileNotFoundError(f"There is no {{places}}. Add that input, or set {{variable}}.")
+    print(f"{{variable}}={{found[0]}}", flush=True)
+    return found[0]
+
+BUNDLE = find({name!r}, "HMS_BUNDLE")
+DATA = find("hms-harmful-brain-activity-classification", "HMS_DATA")
 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index"]
-wheels = sorted(glob.glob(f"{{BUNDLE}}/wheels/*.whl"))
+wheels = sorted(glob.glob(f"{{glob.escape(BUNDLE)}}/wheels/*.whl"))
 subprocess.run([*pip, "--no-deps", *wheels], check=True)
-blend = glob.glob(f"{{BUNDLE}}/blend")
-runs = blend or sorted(glob.glob(f"{{BUNDLE}}/runs/*"))
+blend = glob.glob(f"{{glob.escape(BUNDLE)}}/blend")
+runs = blend or sorted(glob.glob(f"{{glob.escape(BUNDLE)}}/runs/*"))
 own = {own}  # networks of your own are imported from the source that the runs keep
 command = [sys.executable, "-m", "hmstrain", "submission", *runs, DATA, *own]
 subprocess.run(command, check=True)

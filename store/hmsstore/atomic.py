@@ -34,6 +34,8 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Begin of an address, whose two slashes a path makes one. One letter may be a drive's."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
+TAKEN = "exists by now: something else made it meanwhile; name another place"
+"""What to say of a name that was free at the beginning."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What only writing raises, without saying of which file."""
 FIXED = "a mount point or the current folder, which no new one can replace; name a folder in it"
@@ -321,7 +323,12 @@ def _swap(partial: Path, path: Path, replace: bool) -> None:
         if replace and path.exists():
             shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise FileExistsError(errno.EEXIST, TAKEN, str(path)) from None
+            raise
     except BaseException:
         if replace and not path.exists() and old.exists():
             with suppress(OSError):

@@ -22,6 +22,10 @@ class ShapeError(ValueError):
     """A JSON value is of another type than expected; says where, what was expected and got."""
 
 
+class AccessError(ShapeError):
+    """A file may not be read by this user, whatever it holds."""
+
+
 def read_json(path: Path, *, largest: int = LARGEST_JSON, finite: bool = False) -> object:
     """Read a JSON file, which anybody may have written.
 
@@ -40,6 +44,7 @@ def read_json(path: Path, *, largest: int = LARGEST_JSON, finite: bool = False) 
         There is nothing of this name.
     ShapeError
         It is a folder, a pipe or a device, larger than `largest`, not readable, or not JSON.
+        `AccessError`: this user may not read it.
     """
     return parse_json(read_bytes(path, largest), finite=finite)
 
@@ -51,6 +56,8 @@ def read_bytes(path: Path, largest: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         raise
+    except PermissionError as error:
+        raise AccessError(error.strerror or str(error)) from None
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise ShapeError(getattr(error, "strerror", None) or str(error)) from None
     try:

@@ -21,9 +21,10 @@ from hmsstore.errors import (
     DamagedStoreError,
     NewerStoreError,
     NotAStoreError,
+    StoreError,
     UnsealedStoreError,
 )
-from hmsstore.json_shapes import ShapeError, entry, mapping, read_json, text, whole
+from hmsstore.json_shapes import AccessError, ShapeError, entry, mapping, read_json, text, whole
 from hmsstore.schema import FORMAT_NAME, FORMAT_VERSION, READABLE
 
 MANIFEST_NAME = "MANIFEST.json"
@@ -107,6 +108,8 @@ def read_manifest(store: Path) -> Manifest:
         The folder is an unfinished build.
     DamagedStoreError
         The manifest does not agree with its own checksum.
+    StoreError
+        This user may not read it.
     """
     building = store.with_name(store.name + BUILDING_SUFFIX)
     if store.name.endswith(BUILDING_SUFFIX) and store.is_dir():
@@ -145,9 +148,16 @@ def parse_manifest(folder: Path) -> Manifest:
             f"{folder} holds no {MANIFEST_NAME}, so it is not a sealed store. "
             "Make one with `hmsprep build DATA STORE`, or name the right folder."
         ) from None
+    except AccessError:
+        raise no_access(folder / MANIFEST_NAME) from None
     except ShapeError as error:
         raise DamagedStoreError(folder, [f"{MANIFEST_NAME} is not a manifest: {error}"]) from None
     return check_manifest(value, folder)
+
+
+def no_access(path: object) -> StoreError:
+    """Say that a user may not read a file or folder of a store, which need not be damaged."""
+    return StoreError(f"You may not read {path}: change its permissions, or those of its folder.")
 
 
 def check_manifest(value: object, where: object) -> Manifest:
@@ -200,6 +210,11 @@ def check_sizes(folder: Path, manifest: Manifest) -> list[str]:
 
     Also refused is whatever would have something outside the store read: a link that leads out of
     it, or a pipe or device in a file's place.
+
+    Raises
+    ------
+    StoreError
+        This user may not look at one.
     """
     problems: list[str] = []
     linked: dict[str, bool] = {}
@@ -214,6 +229,8 @@ def check_sizes(folder: Path, manifest: Manifest) -> list[str]:
         except FileNotFoundError:
             problems.append(f"{name} is missing")
             continue
+        except PermissionError:
+            raise no_access(folder / name) from None
         except OSError as error:
             problems.append(f"{name} cannot be read: {error.strerror}")
             continue

@@ -30,7 +30,7 @@ TYPES = {
     "Agreement", "BuildError", "DataError", "Drawn", "FeaturePlan", "Imported", "Listing",
     "MergedVotes", "MissingFilesError", "Montage", "ParameterError", "PrepError", "Preview",
     "Published", "Realism", "ShareBuilt", "Simulated", "StoreSummary", "Survey", "TransferError",
-    "Transferred",
+    "Transferred", "WorkerError",
 }  # fmt: skip
 
 

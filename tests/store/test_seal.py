@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -388,6 +391,47 @@ def test_a_file_that_nobody_sealed_is_found_by_verifying(copy: Path) -> None:
     (copy / "windows" / "notes.txt").write_text("x")
     (copy / ".DS_Store").write_text("x")
     assert verify(copy) == ["windows/notes.txt is not in the manifest"]
+
+
+@pytest.mark.parametrize("name", ["desktop.ini", "eeg/Thumbs.db", "Icon\r", ".DS_Store"])
+def test_what_a_system_leaves_in_a_folder_is_no_problem(copy: Path, name: str) -> None:
+    (copy / name).write_bytes(b"x")
+    assert verify(copy) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "opening"),
+    [
+        ("os.open", "MANIFEST.json", Store.open),
+        ("os.open", "MANIFEST.json", verify),
+        ("os.open", "zarr.json", Store.open),
+        ("os.lstat", "eeg/c/0/0", Store.open),
+        ("os.lstat", "eeg/c/0/0", verify),
+        ("numpy.memmap", "eeg/c/0/0", Store.open),
+        ("io.open", "eeg/c/0/0", verify),
+    ],
+)
+def test_a_store_that_may_not_be_read_is_not_called_damaged(
+    copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    name: str,
+    opening: Callable[[Path], object],
+) -> None:
+    """As a user without rights finds it, whoever runs this."""
+    module = importlib.import_module(call.partition(".")[0])
+    real = getattr(module, call.partition(".")[2])
+
+    def refusing(path: Any, *how: Any, **more: Any) -> Any:
+        if path == copy / name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *how, **more)
+
+    monkeypatch.setattr(call, refusing)
+    with pytest.raises(StoreError, match=f"^You may not read {copy / name}: change") as caught:
+        opening(copy)
+    assert not isinstance(caught.value, DamagedStoreError)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_errors_survive_pickling() -> None:

@@ -67,7 +67,7 @@ UNREADABLE = {".e": "Nicolet", ".erd": "Natus", ".trc": "Micromed", ".sig": "Ste
 
 
 class Empty(NamedTuple):
-    """A folder without recordings, or one that cannot be searched."""
+    """A folder without recordings, or a path that cannot be searched or read."""
 
     path: Path
     reason: str
@@ -117,13 +117,17 @@ def find_recordings(paths: Iterable[Path]) -> tuple[list[Path], list[Empty]]:
     list of Path
         Recordings, also packed ones (`.edf.gz`).
     list of Empty
-        Folders that hold none.
+        Folders that hold none, and paths that cannot be searched or read.
     """
     found: list[Path] = []
     empty = []
     for path in paths:
         closed: list[Empty] = []
-        inside = list(_below(path, closed, set())) if path.is_dir() else [path]
+        try:
+            inside = list(_below(path, closed, set())) if path.is_dir() else [path]
+        except OSError as error:  # in a folder that may not be entered
+            inside = []
+            closed.append(_unreadable(path, error))
         if not inside and not closed:
             reason = f"{path}: expected files that end in {_endings()}, found no file."
             empty.append(Empty(path, reason))
@@ -146,16 +150,28 @@ def _below(folder: Path, closed: list[Empty], seen: set[Path]) -> Iterator[Path]
     known = tuple(end for suffix in endings for end in (suffix, suffix + ".gz"))
     headers = (path for path in inside if path.suffix.lower() == brainvision.HEADER)
     parts = {part for path in headers for part in brainvision.signals(path)}
-    is_bids = (folder / "dataset_description.json").is_file()
+    is_bids = any(path.name == "dataset_description.json" for path in inside)
     for path in inside:
         if path.name.startswith(".") or (is_bids and path.name in SKIPPED):
             continue
-        if path.is_dir():
+        ending = path.suffix.lower()
+        try:
+            is_folder = path.is_dir()
+            is_one = path.name.lower().endswith(known) or ending in UNREADABLE
+            if is_one and not is_folder:
+                checks = (one.is_one for one in FORMATS if ending in one.suffixes)
+                is_one = path not in parts and all(check is None or check(path) for check in checks)
+        except OSError as error:  # as of a link into a folder that may not be entered
+            closed.append(_unreadable(path, error))
+            continue
+        if is_folder:
             yield from _below(path, closed, seen)
-        elif path.name.lower().endswith(known) or path.suffix.lower() in UNREADABLE:
-            checks = (one.is_one for one in FORMATS if path.suffix.lower() in one.suffixes)
-            if path not in parts and all(is_one is None or is_one(path) for is_one in checks):
-                yield path
+        elif is_one:
+            yield path
+
+
+def _unreadable(path: Path, error: OSError) -> Empty:
+    return Empty(path, f"{path} cannot be read: {error.strerror}.")
 
 
 def _endings() -> str:

@@ -95,8 +95,9 @@ def read(path: Path) -> Any:
 
 def signals(path: Path) -> set[Path]:
     """Files that hold the signals of a header, or are called as if they did."""
-    found = {_there(path.with_suffix(".eeg"))}
+    found = {path.with_suffix(".eeg")}
     with suppress(OSError):  # which is said where it is opened
+        found = {_there(path.with_suffix(".eeg"))}
         found |= {file for key, file in _beside(path, _text(path)).items() if key == "DataFile"}
     return found
 

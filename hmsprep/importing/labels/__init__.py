@@ -100,24 +100,28 @@ def find_labels(recording: Recording, words: Words) -> tuple[Labels | None, tupl
     """
     if recording.votes is not None:
         return Labels(NOTHING, recording.path.name, votes=recording.votes), ()
-    unread = []
+    unread: list[str] = []
+    notes: tuple[str, ...] = ()
     for layout in LAYOUTS:
         path = layout.find(recording.path)
         if path is None:
             continue
         said = layout.read(Source(path, recording, words))
+        if said is not None and said.by_model:
+            notes += said.notes
+            continue
         if said is not None:
             intervals = _intervals(said, recording, words, str(path))
-            return Labels(intervals, path.name), said.notes + _doubts(said, recording, words, path)
+            notes += said.notes + _doubts(said, recording, words, path)
+            return Labels(intervals, path.name), notes
         unread.append(path.name)
     name, stem = recording.path.name, stem_of(recording.path)
     endings = [form for ending in UNREAD for form in (ending, ending.upper())]
     beside = {recording.path.with_name(one + ending) for one in (name, stem) for ending in endings}
     seen = sorted(path.name for path in beside - {recording.path} if path.is_file())
     unread += [name for name in seen if name not in unread]
-    notes: tuple[str, ...] = ()
     if unread:
-        notes = (f"{name}: {', '.join(unread)} beside it says nothing that is read as labels.",)
+        notes += (f"{name}: {', '.join(unread)} beside it says nothing that is read as labels.",)
     own = read_inside(recording, words)
     if own is None or not own.marked:
         return None, notes + (() if own is None else own.notes)

@@ -19,6 +19,9 @@ from hmsprep.importing.recording import Recording, read_rows, read_text, stem_of
 SCORED, GENERAL = "eventtype", "trial_type"
 """Columns, in lower case: of SzCORE, whose words are all to be known; and of BIDS at large, where
 most files list other things than patterns of EEG."""
+DESCRIPTION, RESEARCH = "description", "RESEARCH, model"
+"""Column, in lower case, in which `hmstrain predict` says of each row that it is a model's answer,
+and how it says so."""
 TOLERANCE_S = 2.0
 """By which the table and the file may differ in the length of the recording before it is said."""
 
@@ -53,6 +56,13 @@ def read(source: Source) -> Said | None:
             f"{names[column]}. To import the recording without labels, use --unlabelled."
         )
     _, rows = read_rows(path, lines, "\t", quoted=False)
+    told = names.get(DESCRIPTION, "")
+    if any((row.get(told) or "").strip().strip('"').startswith(RESEARCH) for row in rows):
+        note = (
+            f"{path.name} beside {recording.path.name} holds a model's answers, so it is not read "
+            f"as labels. Once a reader has confirmed every row, remove its column {told}."
+        )
+        return Said((), notes=(note,), by_model=True)
     events = [
         [(row[names[one]] or "").strip() for one in ("onset", "duration", column)] for row in rows
     ]

@@ -31,6 +31,8 @@ class Said:
     """What the user should know of it."""
     unread: str = ""
     """The first mark that seems to name a pattern and is not read, and when it is; '' for none."""
+    by_model: bool = False
+    """Whether the file holds a model's answers, which are no labels."""
 
 
 @dataclass(frozen=True, slots=True)

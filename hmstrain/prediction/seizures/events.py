@@ -31,6 +31,7 @@ COLUMNS = (
 )  # fmt: skip
 """Of SzCORE, in its order."""
 NEEDED = COLUMNS[:3]
+DESCRIPTION = "description"
 SUFFIX = "_events.tsv"
 SEIZURE_WORD, BACKGROUND_WORD, UNKNOWN = "sz", "bckg", "n/a"
 SEIZURES = re.compile(r"sz(_(foc|gen|uo)(_\w+)?)?")
@@ -54,6 +55,8 @@ class Events:
     """When the recording began, as the table writes it, if it does."""
     notes: tuple[str, ...] = ()
     """What of the table was not taken as it stands, one sentence each."""
+    by_model: bool = False
+    """Whether the table says of a row that it is a model's answer, as `write_events` does."""
 
 
 def events_names(names: Sequence[str]) -> list[str]:
@@ -111,7 +114,7 @@ def write_events(
             f"{seconds:.3f}", f"{RESEARCH}: nothing seizure-like ({rule.words})",
         )
     ]  # fmt: skip
-    write_csv(path, (*COLUMNS, "description"), rows, delimiter="\t")
+    write_csv(path, (*COLUMNS, DESCRIPTION), rows, delimiter="\t")
     write_json(path.with_suffix(".json"), _described(rule))
 
 
@@ -135,7 +138,7 @@ def _described(rule: EpisodeRule) -> dict[str, object]:
         "channels": {"Description": "Not known."},
         "dateTime": {"Description": "Left out, so that no date leaves with the table."},
         "recordingDuration": {"Description": "Length of the recording.", "Units": "s"},
-        "description": {"Description": "What the row is, and which channels were not recorded."},
+        DESCRIPTION: {"Description": "What the row is, and which channels were not recorded."},
     }
 
 
@@ -224,7 +227,8 @@ def read_events(path: Path) -> Events:
         raise DataError(f"{path}: {said}.")
     words = ", ".join(f"{word!r} ({count})" for word, count in left_out.most_common(10) if count)
     notes = (f"{path}: left out, being neither sz nor bckg: {words}.",) if words else ()
-    return Events(union(seizures), seconds, started[0] if started else None, notes)
+    by_model = any(row.get(DESCRIPTION, "").startswith(RESEARCH) for _, row in table)
+    return Events(union(seizures), seconds, started[0] if started else None, notes, by_model)
 
 
 Row = Mapping[str, str]

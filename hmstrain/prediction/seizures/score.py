@@ -181,8 +181,8 @@ def score(
     Raises
     ------
     TrainError
-        A file cannot be read, does not fit its counterpart or has none, or an option makes no
-        sense; or timescoring is not installed.
+        A file cannot be read, does not fit its counterpart or has none, a model's answers are given
+        as the reader's, or an option makes no sense; or timescoring is not installed.
 
     Examples
     --------
@@ -226,6 +226,11 @@ def _score_pair(
     """Score one recording; what the user should know of it."""
     answers, reference = read_answers(pair.answers, chosen), read_events(pair.reference)
     ours, theirs = answers.events, reference
+    if theirs.by_model:
+        raise DataError(
+            f"{pair.reference} holds a model's answers: expected a reader's seizures. Once a "
+            "reader has confirmed every row, remove its column description."
+        )
     if ours.started and theirs.started and moment(ours.started) != moment(theirs.started):
         raise DataError(
             f"{pair.answers} says that the recording began at {ours.started}, {pair.reference} at "

@@ -17,8 +17,15 @@ from numpy.typing import NDArray
 
 from hmsstore.atomic import read_whole
 from hmsstore.errors import DamagedStoreError, LeakingStoreError, SpecError, StoreError
-from hmsstore.json_shapes import LARGEST_JSON, ShapeError, mapping, parse_json, read_bytes
-from hmsstore.manifest import Manifest, check_sizes, read_manifest
+from hmsstore.json_shapes import (
+    LARGEST_JSON,
+    AccessError,
+    ShapeError,
+    mapping,
+    parse_json,
+    read_bytes,
+)
+from hmsstore.manifest import Manifest, check_sizes, no_access, read_manifest
 from hmsstore.reading.arrays import (
     Metadata,
     allow_open_files,
@@ -77,12 +84,14 @@ def open_files(path: Path, *, tables: bool = True) -> Opened:
     Raises
     ------
     StoreError
-        It is none, unsealed, damaged, or leaks without saying so.
+        It is none, unsealed, damaged, leaks without saying so, or may not be read by this user.
     """
 
     def opened() -> Opened:
         try:
             return _open(path, tables)
+        except PermissionError as error:
+            raise no_access(error.filename or path) from None
         except OSError as error:
             where = error.filename or path
             raise StoreError(f"{where} cannot be opened: {error.strerror or error}.") from error
@@ -151,6 +160,8 @@ def _read_root(path: Path, manifest: Manifest, problems: list[str]) -> Mapping[s
         return mapping(parse_json(content, finite=True))
     except FileNotFoundError:
         problems.append(f"{name} is missing")
+    except AccessError:
+        raise no_access(path / name) from None
     except ShapeError as error:
         problems.append(f"{name}: {error}")
     return {}

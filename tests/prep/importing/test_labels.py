@@ -381,6 +381,28 @@ def test_labels_that_are_seen_and_not_read_are_named(tmp_path: Path) -> None:
         assert name in notes[0]
 
 
+def test_a_models_answers_are_never_labels(tmp_path: Path) -> None:
+    """As hmstrain predict writes them: whole, edited by a spreadsheet, and without a seizure."""
+    one, table = recording(tmp_path / "a_eeg.edf"), tmp_path / "a_events.tsv"
+    head, row = events("30.5 20 sz 0.9 n/a n/a 120.0").splitlines()
+    for said in (
+        "RESEARCH, model, p=0.90: seizure-like",
+        '"RESEARCH, model: nothing seizure-like"',
+    ):
+        table.write_text(f"{head}\tdescription\n{row}\t{said}\n")
+        labels, notes = find_labels(one, Words())
+        assert labels is None
+        (note,) = notes
+        assert note.startswith("a_events.tsv beside a_eeg.edf holds a model's answers")
+    (tmp_path / "a_eeg.tse").write_text("version = tse_v1.0.0\n\n0.0 120.0 bckg 1.0\n")
+    labels, notes = find_labels(one, Words())
+    assert labels is not None
+    assert labels.source == "a_eeg.tse"
+    (tmp_path / "a_eeg.tse").unlink()
+    table.write_text(f"{head}\tdescription\n{row}\tseen on the video\n")
+    assert classes(one, [12]) == ["seizure"]
+
+
 SEMICOLONS = "channel;start_time;stop_time;label;confidence\nTERM;0,0;25,5;bckg;1,0\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -164,6 +165,28 @@ def test_a_file_and_a_folder_that_may_not_be_read_and_a_link_that_leads_back_cos
     reasons = {Path(one.file).name: one.reason for one in made.refused}
     assert "cannot be read: Permission denied" in reasons["locked.edf"]
     assert "cannot be searched: Permission denied" in reasons["closed"]
+
+
+def test_a_link_that_cannot_be_followed_costs_no_other(
+    minute: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    """As into a folder that may not be entered: whoever runs this, such a name is too long."""
+    folder, nowhere = tmp_path / "in", "x" * 300
+    minute(folder / "good.edf")
+    names = ("link.edf", "folder", "a.eeg", "a.fif", "dataset_description.json")
+    for name in names:
+        (folder / name).symlink_to(nowhere)
+    (folder / "a.vhdr").write_text("[Common Infos]\nDataFile=a.eeg\n")
+    (folder / "a-1.fif").touch()  # which may be a part of the first
+    given = tmp_path / "given.edf"
+    given.symlink_to(nowhere)
+    made = import_recordings([folder, given], tmp_path / "out")
+    assert [one.file for one in made.recordings] == ["good.edf"]
+    reasons = {Path(one.file).name: one.reason for one in made.refused}
+    for name in (*names, "a-1.fif", "given.edf"):
+        assert f"{name} cannot be read: {os.strerror(errno.ENAMETOOLONG)}" in reasons[name]
+    with pytest.raises(DataError, match=r"given\.edf cannot be read"):
+        import_recordings([given], tmp_path / "alone")
 
 
 def test_a_recording_that_breaks_off_while_it_is_read_costs_no_other(

@@ -26,7 +26,8 @@ def test_the_folder_holds_the_very_store_and_what_kaggle_wants(
     about = json.loads((tmp_path / "out" / "dataset-metadata.json").read_text())
     assert about["id"] == "me/hms-store-1"
     assert about["licenses"] == [{"name": "other"}]
-    assert f"/kaggle/input/hms-store-1/{store.path.name}" in about["description"]
+    for mount in ("datasets/me/hms-store-1", "hms-store-1"):
+        assert f"/kaggle/input/{mount}/{store.path.name}" in about["description"]
     assert 20 <= len(about["subtitle"]) <= 80
     assert made.nbytes == sum(
         p.stat().st_size for p in (tmp_path / "out").rglob("*") if p.is_file()

@@ -17,7 +17,7 @@ from support.runs import train_small
 
 from hmsstore import CLASSES, Store
 from hmstrain.errors import ConfigError, RunError
-from hmstrain.prediction.bundle import KAGGLE, bundle, missing_packages, write_own_wheel
+from hmstrain.prediction.bundle import CELL, KAGGLE, bundle, missing_packages, write_own_wheel
 from hmstrain.runs.folder import RunFolder
 
 PROGRAM = Inside("hmstrain")
@@ -98,9 +98,38 @@ def test_a_bundle_holds_weights_and_just_the_wheels_that_are_missing(made: Path)
     assert len(list(made.glob("runs/all/fold*"))) > 1
     assert not list(made.rglob("training.pt"))
     cell = (made / "cell.py").read_text()
-    assert len(cell.splitlines()) <= 14
+    assert len(cell.splitlines()) <= 28
     compile(cell, "cell.py", "exec")
     assert "own = ['--swap', '--reverse']" in cell
+
+
+COMPETITION = "hms-harmful-brain-activity-classification"
+
+
+@pytest.mark.parametrize(
+    ("bundled", "data"),
+    [
+        ("it's", COMPETITION),
+        ("datasets/me/it's", f"competitions/{COMPETITION}"),
+        ("datasets/me/it's", f"datasets/else/{COMPETITION}"),
+    ],
+)
+def test_the_cell_finds_its_inputs_wherever_kaggle_mounts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundled: str, data: str
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda words, **_: commands.append(words))
+    for name in ("HMS_BUNDLE", "HMS_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    cell = CELL.format(name="it's", own=[]).replace("/kaggle/input", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"datasets/\*/it's or .*set HMS_BUNDLE\."):
+        exec(cell, {})
+    (tmp_path / bundled / "runs" / "first").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match=rf"competitions/{COMPETITION}.*set HMS_DATA\."):
+        exec(cell, {})
+    (tmp_path / data).mkdir(parents=True)
+    exec(cell, {})
+    assert commands[-1][-2:] == [str(tmp_path / bundled / "runs/first"), str(tmp_path / data)]
 
 
 def test_what_is_missing_follows_from_what_is_there() -> None:

@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 from support.inside import Inside
 
 import hmstrain
+from hmsprep.importing.channels import Chosen
+from hmsprep.importing.labels import find_labels
+from hmsprep.importing.labels.words import Words
+from hmsprep.importing.recording import Recording
 from hmstrain.errors import RESEARCH_ONLY, ConfigError, DataError, RunError
 from hmstrain.prediction.episodes import EpisodeRule
 from hmstrain.prediction.seizures.answers import ChosenRule, read_answers
@@ -331,6 +335,24 @@ def test_written_events_are_szcores_and_say_what_they_are(tmp_path: Path) -> Non
     about = json.loads((tmp_path / "night_events.json").read_text())
     assert set(about) == set(rows[0])
     assert "No reader" in about["eventType"]["Levels"]["sz"]
+
+
+@pytest.mark.parametrize("seizure", [[0, 0.9, 0.9, 0], [0, 0, 0, 0]])
+def test_a_models_own_answers_are_nobodys_reference(tmp_path: Path, seizure: list[float]) -> None:
+    timeline = predicted(tmp_path, seizure, 80, threshold=0.5, shortest_s=0)
+    answers = tmp_path / "night_events.tsv"
+    with pytest.raises(
+        DataError, match=r"events\.tsv holds a model's answers: expected a reader's"
+    ):
+        hmstrain.score(timeline, answers)
+    labels, (note, *_) = find_labels(
+        Recording(tmp_path / "night.edf", 80 * 200, Chosen({}), {}, (), "", lambda *_: np.empty(0)),
+        Words(),
+    )
+    assert labels is None
+    assert "holds a model's answers" in note
+    reference = table(tmp_path / "reader.tsv", [(20, 40)], 80)
+    assert hmstrain.score(answers, reference).events.reference == 1
 
 
 def test_a_recording_without_events_has_one_row_of_background(tmp_path: Path) -> None:
