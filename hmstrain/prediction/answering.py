@@ -68,6 +68,8 @@ class Networks:
     how: How
     world: World
     loading: Future[list[Member]]
+    pool: ThreadPoolExecutor
+    """Of the thread that loads."""
 
     def answer(
         self, store: Store, rows: NDArray[np.int64], progress: Progress
@@ -80,6 +82,10 @@ class Networks:
             A run is not finished, or does not fit the others or the store.
         """
         given, how = self.given, self.how
+        # The thread that loads has started threads of OpenMP for itself. While it lives, there are
+        # more of these than processors, and all sleep at every barrier: networks take half as long
+        # again.
+        self.pool.shutdown()
         if not len(rows):
             raise DataError(f"{store.path} holds no windows.")
         if given.blend is not None and how.average != AVERAGES[0]:
@@ -128,10 +134,10 @@ def loading(given: Given, how: How, *also: str) -> Iterator[Networks]:
     also : str
         Modules to import afterwards, which will be wanted later.
     """
-    with join_world(how.device) as world, ThreadPoolExecutor(1) as pool:
+    with join_world(how.device) as world, ThreadPoolExecutor(1 + len(also)) as pool:
         members = pool.submit(
             load_members, given.runs, world, trust=how.trust, population=how.population
         )
         for name in also:
             pool.submit(import_module, name)
-        yield Networks(given, how, world, members)
+        yield Networks(given, how, world, members, pool)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,7 +22,7 @@ from hmsstore import CLASSES, Store
 from hmstrain.config import Config
 from hmstrain.data.context import Context
 from hmstrain.errors import RunError
-from hmstrain.prediction import answering, source
+from hmstrain.prediction import answering, ensemble, source
 from hmstrain.prediction import predict as predicting
 from hmstrain.prediction.tables import write_windows
 from hmstrain.runs.folder import RunFolder
@@ -39,14 +39,15 @@ def run(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_networks_are_loaded_while_the_input_is_prepared(
+def test_networks_are_loaded_while_the_input_is_prepared_by_a_thread_that_ends(
     run: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = Event()
+    loaded, by = Event(), []
 
     def load(*given: Any, **named: Any) -> Any:
         loaded.set()
-        raise RunError("This network cannot be loaded.")
+        by.append(current_thread())
+        return ensemble.load_members(*given, **named)
 
     @contextmanager
     def prepare(*given: Any, **named: Any) -> Iterator[Any]:
@@ -54,9 +55,15 @@ def test_networks_are_loaded_while_the_input_is_prepared(
         with source.open_or_build(*given, **named) as opened:
             yield opened
 
+    def answer(*given: Any, **named: Any) -> Any:
+        (thread,) = by
+        assert not thread.is_alive()
+        raise RunError("This network cannot be used.")
+
     monkeypatch.setattr(answering, "load_members", load)
+    monkeypatch.setattr(answering, "predict_rows", answer)
     monkeypatch.setattr(predicting, "open_or_build", prepare)
-    with pytest.raises(RunError, match="cannot be loaded"):
+    with pytest.raises(RunError, match="cannot be used"):
         predicting.predict(run, store.path, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
