@@ -29,7 +29,8 @@ from hmsprep.spectrograms.check import check_spectrograms
 from hmsprep.spectrograms.multitaper import spectrogram
 from hmsstore import CHANNELS, Store
 from hmstrain.distributed import join_world
-from hmstrain.models.arithmetic import Arithmetic, autocast
+from hmstrain.models.arithmetic import Arithmetic
+from hmstrain.models.evaluate import forward
 from hmstrain.prediction.ensemble import BATCH
 from hmstrain.runs.folder import RunFolder
 from hmstrain.runs.trained import load_trained
@@ -42,8 +43,8 @@ NOTE = (
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
     f"window every 10 s; resident: input preparation and network, in batches of {BATCH} stored "
-    "windows that lie in memory, in the same arithmetic, with memory and threads set as predicting "
-    "sets them. Processors busy: the share of their time that "
+    "windows that lie in memory, the network in the same arithmetic (inputs are prepared in float32), "
+    "with memory and threads set as predicting sets them. Processors busy: the share of their time that "
     "predicting took; by doing more at once it could come down to that share of its seconds. "
     "Seconds: as predictions.json has them. Memory is of the whole process tree: own, and with "
     "mapped files."
@@ -113,14 +114,12 @@ def resident_rate(run: Path, store: Path, rounds: int, arithmetic: Arithmetic) -
     batch = {name: torch.from_numpy(array) for name, array in opened.gather(rows).items()}
     prepare = trained.inputs(opened)
     seconds = []
-    device = torch.device("cpu")
-    with torch.no_grad(), autocast(trained.config, device):
-        trained.network(**prepare(batch, None))
-        for _ in range(rounds):
+    with torch.no_grad():
+        for _ in range(1 + rounds):
             begun = time.perf_counter()
-            trained.network(**prepare(batch, None))
+            forward(trained.network, prepare(batch, None), trained.config)
             seconds.append(time.perf_counter() - begun)
-    return BATCH / statistics.median(seconds)
+    return BATCH / statistics.median(seconds[1:])
 
 
 def processors_s() -> float:
