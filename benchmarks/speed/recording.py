@@ -43,11 +43,11 @@ NOTE = (
     "`hmsprep spectrogram --check` on the data named, real pairs of the competition. Import: a "
     "recording of noise at 256 Hz. Predict: from the EDF file to tables, picture and page, a "
     f"window every 10 s; resident: input preparation and network, in batches of {BATCH} stored "
-    "windows that lie in memory, the network in the same arithmetic (inputs are prepared in float32), "
-    "with memory and threads set as predicting sets them. Processors busy: the share of their time that "
-    "predicting took; by doing more at once it could come down to that share of its seconds. "
-    "Seconds: as predictions.json has them. Memory is of the whole process tree: own, and with "
-    "mapped files."
+    "windows that lie in memory, the network in the same arithmetic (inputs are prepared in "
+    "float32), with memory and threads set as predicting sets them. Processors busy: the share of "
+    "their time that predicting took; by doing more at once it could come down to that share of "
+    "its seconds. Seconds: as predictions.json has them. Memory is of the whole process tree: own, "
+    "and with mapped files."
 )
 
 
