@@ -34,7 +34,7 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """Begin of an address, whose two slashes a path makes one. One letter may be a drive's."""
 NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Some network file systems answer fsync of a folder so: they have none."""
-TAKEN = "exists by now: something else made it meanwhile; name another place"
+TAKEN = "exists already: another process has made it in the meantime; choose another name"
 """What to say of a name that was free at the beginning."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What only writing raises, without saying of which file."""

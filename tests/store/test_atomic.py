@@ -144,10 +144,10 @@ def test_a_name_that_is_taken_while_the_block_runs_is_refused(tmp_path: Path) ->
 
     with pytest.raises(FileExistsError):
         overtaken_file(tmp_path / "a")
-    with pytest.raises(FileExistsError, match="exists by now: something else made it meanwhile"):
+    with pytest.raises(FileExistsError, match="exists already: another process has made it"):
         overtaken_folder(tmp_path / "b")
     assert contents(tmp_path) == {"a": "another's", "b/a": "another's"}
-    with pytest.raises(FileExistsError, match="exists by now"), whole_folder(tmp_path / "c"):
+    with pytest.raises(FileExistsError, match="exists already"), whole_folder(tmp_path / "c"):
         (tmp_path / "c").write_text("another's")
 
 

@@ -428,7 +428,7 @@ def test_a_store_that_may_not_be_read_is_not_called_damaged(
         return real(path, *how, **more)
 
     monkeypatch.setattr(call, refusing)
-    with pytest.raises(StoreError, match=f"^You may not read {copy / name}: change") as caught:
+    with pytest.raises(StoreError, match=f"^No permission to read {copy / name}: change") as caught:
         opening(copy)
     assert not isinstance(caught.value, DamagedStoreError)
     assert len(str(caught.value).splitlines()) == 1

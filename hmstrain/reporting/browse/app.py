@@ -157,7 +157,7 @@ class Viewer:
             if row not in self.rows:
                 self.filters.by_row()
                 self.rows = self.browser.find(self.filters.wanted)
-            self.say(f"Row {row} did not pass the filters: they were taken off.")
+            self.say(f"Row {row} does not match the filters, so they were cleared.")
         self.go(int(np.flatnonzero(self.rows == row)[0]))
 
     def move(self, by: int) -> None:

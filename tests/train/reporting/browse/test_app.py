@@ -140,7 +140,8 @@ def test_filters_that_an_address_leaves_behind_are_taken_off_for_all_to_see(
     assert driven.viewer.told.text == ""
     assert driven.viewer.filters.wanted == Filter(split=1, votes=1, order="disagreement")
     driven.viewer.pressed(f"#row={train}")
-    assert driven.viewer.told.text == f"Row {train} did not pass the filters: they were taken off."
+    told = f"Row {train} does not match the filters, so they were cleared."
+    assert driven.viewer.told.text == told
     assert driven.viewer.filters.wanted == Filter(order="disagreement")
     assert driven.viewer.rows.tolist() == browser.find(Filter(order="disagreement")).tolist()
     driven.set(patient="no number", order="loss")
