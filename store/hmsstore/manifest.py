@@ -157,7 +157,9 @@ def parse_manifest(folder: Path) -> Manifest:
 
 def no_access(path: object) -> StoreError:
     """Say that a user may not read a file or folder of a store, which need not be damaged."""
-    return StoreError(f"No permission to read {path}: change its permissions, or those of its folder.")
+    return StoreError(
+        f"No permission to read {path}: change its permissions, or those of its folder."
+    )
 
 
 def check_manifest(value: object, where: object) -> Manifest:
